@@ -1,0 +1,72 @@
+/** The agent's journal: an append-only log of frames of one epoch, over a Storage. */
+import type { Observable } from 'rxjs';
+import type { Coverage } from '../protocol/coverage.ts';
+import type { FrameHeader, GapReason } from '../protocol/frame.ts';
+import type { Epoch, InternedSchema, Sample, SchemaRef } from '../protocol/sample.ts';
+
+export const OVERFLOW_POLICIES = ['thin', 'drop-oldest', 'drop-newest', 'block'] as const;
+export type OverflowPolicy = (typeof OVERFLOW_POLICIES)[number];
+
+export type StoredFrame = {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly kind: FrameHeader['kind'];
+  /** Whether any of its samples carries an anomaly or a diagnostic. */
+  readonly notable: boolean;
+  readonly tsMin: number;
+  readonly tsMax: number;
+  /** The encoded frame. */
+  readonly bytes: Uint8Array;
+};
+
+/** What an append made of its samples. */
+export type Appended =
+  | { readonly kind: 'committed'; readonly frame: StoredFrame }
+  /** Policy `drop-newest`: the samples got their seqs and a gap frame stands for them. */
+  | { readonly kind: 'dropped'; readonly frame: StoredFrame };
+
+export type JournalStats = {
+  readonly epoch: Epoch;
+  /** Highest seq given out. */
+  readonly sampled: number;
+  /** Every seq up to here is acked and gone from the journal. */
+  readonly released: number;
+  /** Samples in the journal that HQ has not acked; gaps do not count. */
+  readonly pending: number;
+  readonly pendingBytes: number;
+  readonly pendingFrames: number;
+  /** Acked by HQ as samples. sampled = acked + pending + Σ dropped. */
+  readonly acked: number;
+  readonly dropped: Readonly<Partial<Record<GapReason, number>>>;
+  readonly maxBytes: number;
+  /** Whether the quota is reached and the policy is at work. */
+  readonly overflowing: boolean;
+  /** Wall time of the oldest pending sample; null when none. */
+  readonly oldestPendingTs: number | null;
+};
+
+export type PendingQuery = {
+  readonly order: 'oldest' | 'newest';
+  /** Only frames that lie wholly beyond this seq in the given order. */
+  readonly after?: number;
+  readonly limit: number;
+};
+
+export type Journal = {
+  readonly epoch: Epoch;
+  /** Gives the samples the next seqs and commits them as one head frame; emits once durable. Samples of several schemas may be mixed. */
+  readonly append: (samples: readonly Sample[]) => Observable<Appended>;
+  /** Unacked frames, gap frames included; emits one frame at a time and completes after `limit`. */
+  readonly pending: (query: PendingQuery) => Observable<StoredFrame>;
+  /** Takes note of what HQ holds durably and removes frames that it covers wholly; emits the stats after it. */
+  readonly release: (acked: Coverage) => Observable<JournalStats>;
+  /** Replaces a pending frame that HQ will never take by a gap frame and keeps it as a local dead letter. */
+  readonly reject: (firstSeq: number, detail: string) => Observable<JournalStats>;
+  /** Merges runs of small adjacent frames into sealed ones, leaving out seqs within `inFlight`; emits how many frames went in and came out. */
+  readonly seal: (inFlight: readonly (readonly [number, number])[]) => Observable<{ merged: number; sealed: number }>;
+  readonly schema: (ref: SchemaRef) => InternedSchema | undefined;
+  readonly stats: () => JournalStats;
+  /** Emits the stats at once and after every change. */
+  readonly stats$: Observable<JournalStats>;
+  readonly close: () => Observable<never>;
+};

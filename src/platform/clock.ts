@@ -1,0 +1,41 @@
+/** The one place that reads time. Everything else is handed a Clock, so that a simulation can hand out another. */
+import { readFileSync } from 'node:fs';
+import { asyncScheduler, type SchedulerLike } from 'rxjs';
+
+export type Clock = {
+  /** Wall time, integer ms since the Unix epoch. May jump either way. */
+  readonly now: () => number;
+  /** Monotonic time, integer ms since the boot named by `bootId`. Never goes back within a boot. */
+  readonly mono: () => number;
+  /** Monotonic time in ms with fractions, for durations only; its zero is unspecified. */
+  readonly precise: () => number;
+  /** Id of this boot of the machine. */
+  readonly bootId: string;
+  /** Timers. Its `now()` is monotonic, so a wall clock that jumps moves no timer. */
+  readonly scheduler: SchedulerLike;
+};
+
+function readBoot(): { id: string; uptimeMs: number } | null {
+  try {
+    const id = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    const uptimeMs = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000;
+    return id !== '' && Number.isFinite(uptimeMs) ? { id, uptimeMs } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The machine's clock. Where the kernel tells no boot id, the process's own life counts as the boot. */
+export function createSystemClock(): Clock {
+  const boot = readBoot();
+  const uptimeAtZero = (boot?.uptimeMs ?? performance.now()) - performance.now();
+  const precise = () => performance.now();
+  const scheduler = Object.create(asyncScheduler, { now: { value: precise } }) as SchedulerLike;
+  return {
+    now: () => Date.now(),
+    mono: () => Math.floor(uptimeAtZero + performance.now()),
+    precise,
+    bootId: boot?.id ?? crypto.randomUUID(),
+    scheduler,
+  };
+}

@@ -1,0 +1,37 @@
+/** Logging: pino, JSON lines on standard error, readable lines when standard error is a terminal. */
+import pino from 'pino';
+import pretty from 'pino-pretty';
+
+export type LogFields = Readonly<Record<string, unknown>>;
+export type Logger = {
+  readonly debug: (fields: LogFields, message: string) => void;
+  readonly info: (fields: LogFields, message: string) => void;
+  readonly warn: (fields: LogFields, message: string) => void;
+  readonly error: (fields: LogFields, message: string) => void;
+  /** A logger that adds `fields` to every line. */
+  readonly child: (fields: LogFields) => Logger;
+};
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export type LoggerOptions = {
+  readonly level: LogLevel;
+  /** Fields of every line, for instance `{ component: 'agent' }`. */
+  readonly fields: LogFields;
+};
+
+export function createLogger(options: LoggerOptions): Logger {
+  const destination = process.stderr.isTTY
+    ? pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' })
+    : pino.destination({ dest: 2, sync: true });
+  return pino({ level: options.level, base: { ...options.fields, pid: process.pid } }, destination);
+}
+
+export const silentLogger: Logger = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  child: () => silentLogger,
+};

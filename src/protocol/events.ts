@@ -1,0 +1,154 @@
+/**
+ * Socket.IO events of the namespaces `/agents` and `/dashboard`, their payloads and acks; docs/protocol.md explains the exchange.
+ * Every payload that crosses the wire is parsed with these schemas on arrival; types are inferred from them.
+ */
+import { z } from 'zod';
+import { coverageSchema } from './coverage.ts';
+import { agentIdSchema, epochSchema, MAX_SEQ, schemaRefSchema, schemaSchema } from './sample.ts';
+
+export const PROTOCOL_VERSION = 1;
+/** Version of the sample schema documents. */
+export const SCHEMA_VERSION = 1;
+
+const count = z.number().int().min(0).max(MAX_SEQ);
+const millis = z.number().min(-8.64e15).max(8.64e15);
+
+/** What HQ can refuse with. `retryAfterMs`: do not come back sooner. */
+export const WIRE_ERROR_CODES = [
+  'unsupported_version',
+  'unauthorized',
+  'duplicate_agent',
+  'bad_request',
+  'hello_required',
+  'unknown_schema',
+  'bad_frame',
+  'too_large',
+  'too_many_series',
+  'rate_limited',
+  'unavailable',
+  'internal',
+] as const;
+export const wireErrorSchema = z.object({
+  code: z.enum(WIRE_ERROR_CODES),
+  /** For people: what is wrong and what to do. */
+  message: z.string().max(1000),
+  retryAfterMs: z.number().min(0).max(86_400_000).optional(),
+  /** With `unsupported_version`: what HQ speaks. */
+  supported: z.object({ protocol: z.array(z.number().int()), schema: z.array(z.number().int()) }).optional(),
+  /** With `unknown_schema`: the refs to send. */
+  refs: z.array(schemaRefSchema).max(4096).optional(),
+});
+export type WireError = z.infer<typeof wireErrorSchema>;
+export type WireErrorCode = WireError['code'];
+const refusal = z.object({ ok: z.literal(false), error: wireErrorSchema });
+
+/** Credentials travel in Socket.IO's handshake `auth`. */
+export const agentAuthSchema = z.object({ token: z.string().max(4096).optional() });
+
+export const AGENT_STATES = ['starting', 'live', 'catching-up', 'offline', 'degraded', 'stopping'] as const;
+export type AgentState = (typeof AGENT_STATES)[number];
+export const BREAKER_STATES = ['closed', 'open', 'half-open'] as const;
+export type BreakerStateName = (typeof BREAKER_STATES)[number];
+
+export const helloSchema = z.object({
+  protocol: z.number().int(),
+  schema: z.number().int(),
+  agent: agentIdSchema,
+  epoch: epochSchema,
+  /** Random id of the agent's process; tells a reconnect from a clone. */
+  instance: z.string().min(1).max(64),
+  /** Version of the agent's software. */
+  version: z.string().max(64),
+  /** Highest seq given out: how many samples the epoch has. */
+  sampled: count,
+  /** Every seq up to here has left the journal for good: HQ can only have it or never will. */
+  released: count,
+  /** Agent's wall time, ms, for the offset estimate. */
+  ts: millis,
+});
+export type Hello = z.infer<typeof helloSchema>;
+
+export const limitsSchema = z.object({
+  maxFrameBytes: z.number().int().positive(),
+  maxFrameSamples: z.number().int().positive(),
+  maxSeries: z.number().int().positive(),
+});
+export type Limits = z.infer<typeof limitsSchema>;
+
+export const helloReplySchema = z.union([
+  z.object({
+    ok: z.literal(true),
+    protocol: z.number().int(),
+    /** What HQ holds durably of the epoch. */
+    ack: coverageSchema,
+    limits: limitsSchema,
+    /** Backlog frames that may be in flight. */
+    credit: z.number().int().min(0),
+    /** HQ's wall time, ms. */
+    hqTs: millis,
+  }),
+  refusal,
+]);
+export type HelloReply = z.infer<typeof helloReplySchema>;
+
+export const schemaMessageSchema = z.object({ ref: schemaRefSchema, schema: schemaSchema });
+export type SchemaMessage = z.infer<typeof schemaMessageSchema>;
+export const okReplySchema = z.union([z.object({ ok: z.literal(true) }), refusal]);
+export type OkReply = z.infer<typeof okReplySchema>;
+
+/** `live`: newest samples, outside of the credit. `backlog`: oldest first, within the credit. */
+export const LANES = ['live', 'backlog'] as const;
+export type Lane = (typeof LANES)[number];
+export const frameMetaSchema = z.object({ lane: z.enum(LANES) });
+export type FrameMeta = z.infer<typeof frameMetaSchema>;
+
+/** Answer to `frame`, sent after HQ's flush. */
+export const frameReplySchema = z.union([
+  z.object({ ok: z.literal(true), ack: coverageSchema, credit: z.number().int().min(0) }),
+  refusal,
+]);
+export type FrameReply = z.infer<typeof frameReplySchema>;
+
+export const heartbeatSchema = z.object({
+  ts: millis,
+  state: z.enum(AGENT_STATES),
+  breaker: z.enum(BREAKER_STATES),
+  sampled: count,
+  released: count,
+  /** Samples and bytes in the journal that HQ has not acked. */
+  pending: count,
+  pendingBytes: count,
+  /** Samples lost at the agent, by gap reason. */
+  dropped: z.record(z.string().max(32), count),
+  /** Age of the oldest unacked sample, ms; 0 when none. */
+  lagMs: z.number().min(0),
+  /** Smoothed round trip of acks, ms; null before the first. */
+  rttMs: z.number().min(0).nullable(),
+});
+export type Heartbeat = z.infer<typeof heartbeatSchema>;
+export const heartbeatReplySchema = z.union([
+  z.object({ ok: z.literal(true), hqTs: millis, ack: coverageSchema }),
+  refusal,
+]);
+export type HeartbeatReply = z.infer<typeof heartbeatReplySchema>;
+
+export const goodbyeSchema = z.object({ reason: z.string().max(200) });
+export type Goodbye = z.infer<typeof goodbyeSchema>;
+
+export const creditSchema = z.object({ frames: z.number().int().min(0).max(1024) });
+export type Credit = z.infer<typeof creditSchema>;
+
+/** `/agents`, agent to HQ. */
+export type AgentToHqEvents = {
+  hello: (hello: Hello, reply: (reply: HelloReply) => void) => void;
+  schema: (message: SchemaMessage, reply: (reply: OkReply) => void) => void;
+  frame: (meta: FrameMeta, frame: Uint8Array, reply: (reply: FrameReply) => void) => void;
+  heartbeat: (heartbeat: Heartbeat, reply: (reply: HeartbeatReply) => void) => void;
+  goodbye: (goodbye: Goodbye, reply: (reply: OkReply) => void) => void;
+};
+/** `/agents`, HQ to agent. */
+export type HqToAgentEvents = {
+  credit: (credit: Credit) => void;
+  /** Asks a connection whether it still lives, before its lease is given to another. */
+  probe: (reply: (answer: { instance: string }) => void) => void;
+};

@@ -1,0 +1,161 @@
+/** Documents of HQ's public API and of the `/dashboard` namespace. Times are epoch ms. */
+import { z } from 'zod';
+import { coverageSchema } from './coverage.ts';
+import { AGENT_STATES, BREAKER_STATES } from './events.ts';
+import { DIAGNOSTIC_CODES, SEVERITIES } from './sample.ts';
+
+export const CHAOS_MODES = ['off', 'random', 'down', 'slow', 'lossy'] as const;
+export type ChaosMode = (typeof CHAOS_MODES)[number];
+export const chaosSchema = z.object({
+  mode: z.enum(CHAOS_MODES).describe('what HQ does to its own link'),
+  enabled: z.boolean().describe('whether this HQ allows chaos at all'),
+  effect: z.enum(['none', 'down', 'slow', 'lossy']).describe('what is in force now; moves by itself in mode random'),
+  since: z.number().describe('when the effect began, epoch ms'),
+});
+export type Chaos = z.infer<typeof chaosSchema>;
+
+export const agentSummarySchema = z.object({
+  id: z.string(),
+  epoch: z.string().nullable().describe('epoch of the latest hello; null for agents known by HTTP only'),
+  connected: z.boolean(),
+  state: z.enum([...AGENT_STATES, 'unknown']).describe('as last reported; offline when the link is gone'),
+  breaker: z.enum([...BREAKER_STATES, 'unknown']),
+  version: z.string().nullable(),
+  connectedSince: z.number().nullable(),
+  lastSampleTs: z.number().nullable().describe("wall time of the newest stored sample, the agent's clock"),
+  lastArrivalTs: z.number().nullable().describe("when HQ last stored a frame, HQ's clock"),
+  lagMs: z.number().nullable().describe('from sampling to durable at HQ of the newest live frame, offset corrected'),
+  clockOffsetMs: z.number().nullable().describe("agent's wall clock minus HQ's"),
+  rttMs: z.number().nullable(),
+  samplesPerSecond: z.number().describe('stored, over the last 10 s'),
+  sampled: z.number(),
+  stored: z.number(),
+  pending: z.number(),
+  pendingBytes: z.number(),
+  dropped: z.number(),
+  completeness: z.number().describe('stored / (sampled − pending), 0 … 1; 1 when nothing was sampled'),
+  openAnomalies: z.number(),
+  anomaliesTotal: z.number(),
+  seriesCount: z.number(),
+});
+export type AgentSummary = z.infer<typeof agentSummarySchema>;
+
+export const fleetTotalsSchema = z.object({
+  agents: z.number(),
+  connected: z.number(),
+  stored: z.number(),
+  pending: z.number(),
+  dropped: z.number(),
+  samplesPerSecond: z.number(),
+  bytesPerSecond: z.number(),
+});
+export type FleetTotals = z.infer<typeof fleetTotalsSchema>;
+
+/** Whole state, sent to a dashboard when it connects. */
+export const fleetSnapshotSchema = z.object({
+  ts: z.number(),
+  hqVersion: z.string(),
+  agents: z.array(agentSummarySchema),
+  totals: fleetTotalsSchema,
+  chaos: chaosSchema,
+  /** Ingest rate, one point a second, oldest first, up to 10 minutes. */
+  ingest: z.array(z.object({ t: z.number(), samples: z.number(), bytes: z.number() })),
+});
+export type FleetSnapshot = z.infer<typeof fleetSnapshotSchema>;
+
+/** What changed since the last message, at most 4 a second. */
+export const fleetDeltaSchema = z.object({
+  ts: z.number(),
+  agents: z.array(agentSummarySchema).describe('changed ones, whole'),
+  totals: fleetTotalsSchema,
+  chaos: chaosSchema,
+  ingest: z.array(z.object({ t: z.number(), samples: z.number(), bytes: z.number() })).describe('new points'),
+});
+export type FleetDelta = z.infer<typeof fleetDeltaSchema>;
+
+/** `/dashboard`, HQ to browser. Browser to HQ: nothing; writing goes through the HTTP API. */
+export type HqToDashboardEvents = {
+  snapshot: (snapshot: FleetSnapshot) => void;
+  delta: (delta: FleetDelta) => void;
+};
+
+export const anomalyDocumentSchema = z.object({
+  series: z.string(),
+  unit: z.string(),
+  state: z.enum(['open', 'closed']),
+  startTs: z.number(),
+  endTs: z.number().nullable(),
+  peakTs: z.number(),
+  peakValue: z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]),
+  peakZ: z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]),
+  mean: z.number().nullable(),
+  stddev: z.number().nullable(),
+});
+export type AnomalyDocument = z.infer<typeof anomalyDocumentSchema>;
+
+export const diagnosticDocumentSchema = z.object({
+  code: z.enum(DIAGNOSTIC_CODES),
+  severity: z.enum(SEVERITIES),
+  series: z.string().nullable(),
+  detail: z.string(),
+});
+
+/** JSON has no NaN and no infinities: they are written as these strings. */
+export const jsonNumberSchema = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]).nullable();
+
+export const sampleDocumentSchema = z.object({
+  epoch: z.string(),
+  seq: z.number(),
+  ts: z.number(),
+  mono: z.number(),
+  boot: z.string(),
+  source: z.string(),
+  arrivalTs: z.number().describe("HQ's clock when it stored the sample's frame"),
+  values: z.record(z.string(), jsonNumberSchema).describe('by series; absent where nothing was measured'),
+  anomalies: z.array(anomalyDocumentSchema),
+  diagnostics: z.array(diagnosticDocumentSchema),
+});
+export type SampleDocument = z.infer<typeof sampleDocumentSchema>;
+
+export const seriesDocumentSchema = z.object({
+  series: z.string(),
+  name: z.string(),
+  attributes: z.record(z.string(), z.string()),
+  unit: z.string(),
+  source: z.string(),
+  firstTs: z.number().nullable(),
+  lastTs: z.number().nullable(),
+});
+export type SeriesDocument = z.infer<typeof seriesDocumentSchema>;
+
+/** null where nothing came. */
+export const bucketSchema = z.object({
+  t: z.number(),
+  count: z.number(),
+  min: jsonNumberSchema,
+  max: jsonNumberSchema,
+  mean: jsonNumberSchema,
+});
+export type Bucket = z.infer<typeof bucketSchema>;
+
+export const gapDocumentSchema = z.object({
+  firstSeq: z.number(),
+  lastSeq: z.number(),
+  reason: z.string(),
+  fromTs: z.number(),
+  toTs: z.number(),
+});
+
+/** `sampled = stored + pending + Σ thinned + Σ dropped`, exactly. */
+export const ledgerEntrySchema = z.object({
+  epoch: z.string(),
+  sampled: z.number(),
+  stored: z.number(),
+  pending: z.number(),
+  thinned: z.record(z.string(), z.number()),
+  dropped: z.record(z.string(), z.number()),
+  contiguous: z.number(),
+  ranges: coverageSchema.shape.ranges,
+  gaps: z.array(gapDocumentSchema),
+});
+export type LedgerEntry = z.infer<typeof ledgerEntrySchema>;

@@ -1,0 +1,95 @@
+/** What a frame says, decoded. The byte layout and the codec are in `frame-codec.ts`; docs/protocol.md gives it byte by byte. */
+import type { Anomaly, Diagnostic, Epoch, SchemaRef } from './sample.ts';
+
+export const FRAME_VERSION = 1;
+export const FRAME_KINDS = ['data', 'gap', 'thinned'] as const;
+export type FrameKind = (typeof FRAME_KINDS)[number];
+
+/** Limits of one frame; HQ may announce smaller ones. */
+export const MAX_FRAME_BYTES = 256 * 1024;
+export const MAX_FRAME_SAMPLES = 4096;
+
+export type FrameHeader = {
+  readonly version: number;
+  readonly kind: FrameKind;
+  readonly compression: 'none' | 'zstd';
+  readonly encrypted: boolean;
+  readonly epoch: Epoch;
+  readonly firstSeq: number;
+  /** Seqs that the frame stands for: `firstSeq … firstSeq + count − 1`. At most MAX_FRAME_SAMPLES for data; any count for a gap. */
+  readonly count: number;
+  readonly tsMin: number;
+  readonly tsMax: number;
+  readonly payloadLength: number;
+  /** Bytes before the payload. */
+  readonly headerLength: number;
+  readonly crc: number;
+};
+
+/** Values of one series in one group, one per row. */
+export type Column = {
+  /** NaN where absent. */
+  readonly values: Float64Array;
+  /** 1 where a value is present, one byte a row; null: all are. */
+  readonly present: Uint8Array | null;
+};
+
+/** Anomalies and diagnostics of one row; rows without any have no entry. */
+export type RowNotes = {
+  readonly row: number;
+  readonly anomalies: readonly Anomaly[];
+  readonly diagnostics: readonly Diagnostic[];
+};
+
+/** The samples of one schema within a frame, columnar; all arrays have one entry a row, rows in ascending seq. */
+export type SampleGroup = {
+  readonly schemaRef: SchemaRef;
+  readonly seqs: Float64Array;
+  readonly ts: Float64Array;
+  readonly mono: Float64Array;
+  /** In schema order; null for a column that the caller did not ask for. */
+  readonly columns: readonly (Column | null)[];
+  readonly notes: readonly RowNotes[];
+};
+
+export type DataFrame = { readonly header: FrameHeader; readonly groups: readonly SampleGroup[] };
+
+/** Why seqs never come. */
+export const GAP_REASONS = [
+  'overflow_oldest',
+  'overflow_newest',
+  'damaged',
+  'rejected',
+  'lost_at_hq',
+] as const;
+export type GapReason = (typeof GAP_REASONS)[number];
+
+/** A frame that stands for seqs that will never come. */
+export type GapFrame = {
+  readonly epoch: Epoch;
+  readonly firstSeq: number;
+  readonly count: number;
+  readonly tsMin: number;
+  readonly tsMax: number;
+  readonly reason: GapReason;
+};
+
+export type FrameErrorCode =
+  | 'truncated'
+  | 'bad_magic'
+  | 'unsupported_version'
+  | 'unsupported_kind'
+  | 'encrypted'
+  | 'bad_checksum'
+  | 'too_large'
+  | 'malformed';
+
+/** A buffer that is no valid frame; `code` says how, the message says where. */
+export class FrameError extends Error {
+  override readonly name = 'FrameError';
+  readonly code: FrameErrorCode;
+  constructor(code: FrameErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
