@@ -46,7 +46,12 @@ export type ActorOptions<S, M, E> = {
 
 export type ActorStatus =
   | { readonly kind: 'running' }
-  | { readonly kind: 'restarting'; readonly error: unknown; readonly attempt: number; readonly delayMs: number }
+  | {
+      readonly kind: 'restarting';
+      readonly error: unknown;
+      readonly attempt: number;
+      readonly delayMs: number;
+    }
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'stopped' };
 

@@ -47,6 +47,8 @@ export type JournalStats = {
 
 export type PendingQuery = {
   readonly order: 'oldest' | 'newest';
+  /** Only frames with anomalies or diagnostics. */
+  readonly notable?: boolean;
   /** Only frames that lie wholly beyond this seq in the given order. */
   readonly after?: number;
   readonly limit: number;
@@ -63,7 +65,9 @@ export type Journal = {
   /** Replaces a pending frame that HQ will never take by a gap frame and keeps it as a local dead letter. */
   readonly reject: (firstSeq: number, detail: string) => Observable<JournalStats>;
   /** Merges runs of small adjacent frames into sealed ones, leaving out seqs within `inFlight`; emits how many frames went in and came out. */
-  readonly seal: (inFlight: readonly (readonly [number, number])[]) => Observable<{ merged: number; sealed: number }>;
+  readonly seal: (
+    inFlight: readonly (readonly [number, number])[],
+  ) => Observable<{ merged: number; sealed: number }>;
   readonly schema: (ref: SchemaRef) => InternedSchema | undefined;
   readonly stats: () => JournalStats;
   /** Emits the stats at once and after every change. */

@@ -65,7 +65,14 @@ export type Storage = {
   readonly close: () => Observable<never>;
 };
 
-export type StorageErrorCode = 'locked' | 'unsupported_filesystem' | 'full' | 'io' | 'deadline' | 'closed' | 'configuration';
+export type StorageErrorCode =
+  | 'locked'
+  | 'unsupported_filesystem'
+  | 'full'
+  | 'io'
+  | 'deadline'
+  | 'closed'
+  | 'configuration';
 
 export class StorageError extends Error {
   override readonly name = 'StorageError';

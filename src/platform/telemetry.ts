@@ -61,17 +61,22 @@ export function createEmit<D extends EventDefinitions>(definitions: D, telemetry
   };
 }
 
-function instrument(definition: MetricDefinition<LogFields>, registry: Registry): (fields: LogFields) => void {
+function instrument(
+  definition: MetricDefinition<LogFields>,
+  registry: Registry,
+): (fields: LogFields) => void {
   const { name, help, kind, labels, value } = definition;
   const options = { name, help, labelNames: [...(definition.labelNames ?? [])], registers: [registry] };
   const labelsOf = (fields: LogFields) => ({ ...labels?.(fields) });
   switch (kind) {
     case 'counter': {
-      const counter = (registry.getSingleMetric(name) as Counter<string> | undefined) ?? new Counter<string>(options);
+      const counter =
+        (registry.getSingleMetric(name) as Counter<string> | undefined) ?? new Counter<string>(options);
       return (fields) => counter.inc(labelsOf(fields), value?.(fields) ?? 1);
     }
     case 'gauge': {
-      const gauge = (registry.getSingleMetric(name) as Gauge<string> | undefined) ?? new Gauge<string>(options);
+      const gauge =
+        (registry.getSingleMetric(name) as Gauge<string> | undefined) ?? new Gauge<string>(options);
       return (fields) => gauge.set(labelsOf(fields), value?.(fields) ?? 0);
     }
     case 'histogram': {

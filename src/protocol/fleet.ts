@@ -9,7 +9,9 @@ export type ChaosMode = (typeof CHAOS_MODES)[number];
 export const chaosSchema = z.object({
   mode: z.enum(CHAOS_MODES).describe('what HQ does to its own link'),
   enabled: z.boolean().describe('whether this HQ allows chaos at all'),
-  effect: z.enum(['none', 'down', 'slow', 'lossy']).describe('what is in force now; moves by itself in mode random'),
+  effect: z
+    .enum(['none', 'down', 'slow', 'lossy'])
+    .describe('what is in force now; moves by itself in mode random'),
   since: z.number().describe('when the effect began, epoch ms'),
 });
 export type Chaos = z.infer<typeof chaosSchema>;
@@ -24,7 +26,10 @@ export const agentSummarySchema = z.object({
   connectedSince: z.number().nullable(),
   lastSampleTs: z.number().nullable().describe("wall time of the newest stored sample, the agent's clock"),
   lastArrivalTs: z.number().nullable().describe("when HQ last stored a frame, HQ's clock"),
-  lagMs: z.number().nullable().describe('from sampling to durable at HQ of the newest live frame, offset corrected'),
+  lagMs: z
+    .number()
+    .nullable()
+    .describe('from sampling to durable at HQ of the newest live frame, offset corrected'),
   clockOffsetMs: z.number().nullable().describe("agent's wall clock minus HQ's"),
   rttMs: z.number().nullable(),
   samplesPerSecond: z.number().describe('stored, over the last 10 s'),
