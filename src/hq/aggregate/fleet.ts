@@ -1,0 +1,25 @@
+/** What HQ knows of its fleet right now; the dashboard namespace and the agents endpoints read it. */
+import type { StateObservable } from '@rx-state/core';
+import type { Observable } from 'rxjs';
+import type { AgentSummary, FleetDelta, FleetSnapshot, FleetTotals } from '../../protocol/fleet.ts';
+
+export type Fleet = {
+  /** The whole state now; costs O(agents). */
+  readonly snapshot: () => FleetSnapshot;
+  /**
+   * What changed since the last delta, at most 4 a second, only while something changed or an ingest point is due.
+   * Shared: all subscribers get the same deltas from their subscription on. Take `snapshot()` at subscription.
+   */
+  readonly delta$: Observable<FleetDelta>;
+  /** Summary of one agent; undefined when HQ has never heard of it. */
+  readonly summary: (agent: string) => AgentSummary | undefined;
+  /** All agents' summaries, ordered by id; costs O(agents). */
+  readonly summaries: () => readonly AgentSummary[];
+  readonly totals: () => FleetTotals;
+  /** The totals, at once and whenever they change. */
+  readonly totals$: StateObservable<FleetTotals>;
+  /** One agent's summary, at once when known and whenever it changes. */
+  readonly agent$: (agent: string) => StateObservable<AgentSummary>;
+  /** Stops the timers and completes every stream. */
+  readonly close: () => void;
+};
