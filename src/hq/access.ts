@@ -1,0 +1,135 @@
+/**
+ * Who may talk to HQ: the one place where that is decided.
+ *
+ * Two shared tokens exist: agents deliver with the agent token, people read and write with the operator token. A check whose
+ * token is not set is open, but then not to every web page that the operator's browser happens to show: a request that a
+ * browser made is let through only when its `Origin` is HQ itself, and reading asks for a `Host` that a foreign
+ * name cannot be rebound to (DNS rebinding).
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { isIP } from 'node:net';
+
+export const ROLES = ['agent', 'operator'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** Tokens that stand in published examples; everybody knows them. */
+export const DEMO_TOKENS: Readonly<Record<Role, string>> = {
+  agent: 'holdfast-demo-agent',
+  operator: 'holdfast-demo-operator',
+};
+
+/** What a request says of itself. */
+export type AccessRequest = {
+  readonly token: string | undefined;
+  /** The `Host` header. */
+  readonly host: string | undefined;
+  /** The `Origin` header; browsers send it with every writing and every WebSocket request. */
+  readonly origin: string | undefined;
+};
+
+export type Admission =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: 'token' | 'host' | 'origin'; readonly message: string };
+
+export type Access = {
+  readonly admit: (role: Role, request: AccessRequest) => Admission;
+  /** Whether a token is set for the role. */
+  readonly guarded: (role: Role) => boolean;
+  /** Roles whose token is a published demo token. */
+  readonly demoRoles: readonly Role[];
+};
+
+export type AccessOptions = {
+  /** Empty: no token is asked for. */
+  readonly agentToken: string;
+  readonly operatorToken: string;
+  /** Names, besides loopback names and IP addresses, under which HQ is reached without a token. */
+  readonly allowedHosts: readonly string[];
+};
+
+export function createAccess(options: AccessOptions): Access {
+  const tokens: Readonly<Record<Role, string>> = {
+    agent: options.agentToken,
+    operator: options.operatorToken,
+  };
+  const digests = { agent: digest(options.agentToken), operator: digest(options.operatorToken) };
+  const guarded = (role: Role) => tokens[role] !== '';
+  return {
+    guarded,
+    demoRoles: ROLES.filter((role) => guarded(role) && Object.values(DEMO_TOKENS).includes(tokens[role])),
+    admit: (role, request) => {
+      if (!guarded(role)) return admitOpenly(role, request, options.allowedHosts);
+      // Digests are of one length, so that neither the length nor the first wrong character shows in the time it takes.
+      if (request.token !== undefined && timingSafeEqual(digest(request.token), digests[role]))
+        return { ok: true };
+      return {
+        ok: false,
+        reason: 'token',
+        message: `this needs the ${role} token of HQ${request.token === undefined ? '; none was sent' : '; the one sent is wrong'}`,
+      };
+    },
+  };
+}
+
+/** Reads the token of `Authorization: Bearer …`. */
+export function bearerToken(header: string | undefined): string | undefined {
+  return /^Bearer +([^\s]+) *$/i.exec(header ?? '')?.[1];
+}
+
+/** An AccessRequest of a Socket.IO handshake; the token travels in `auth.token`. */
+export function handshakeRequest(handshake: {
+  readonly auth: unknown;
+  readonly headers: { readonly host?: string | undefined; readonly origin?: string | undefined };
+}): AccessRequest {
+  const { auth, headers } = handshake;
+  const token = typeof auth === 'object' && auth !== null && 'token' in auth ? auth.token : undefined;
+  return {
+    token: typeof token === 'string' && token !== '' ? token : undefined,
+    host: headers.host,
+    origin: headers.origin,
+  };
+}
+
+/** Whether `host`, an address or name to listen on, is reached from this machine only. */
+export function isLoopback(host: string): boolean {
+  const name = host.replace(/^\[|\]$/g, '').toLowerCase();
+  return (
+    name === 'localhost' ||
+    name.endsWith('.localhost') ||
+    name === '::1' ||
+    (isIP(name) === 4 && name.startsWith('127.'))
+  );
+}
+
+function admitOpenly(role: Role, request: AccessRequest, allowedHosts: readonly string[]): Admission {
+  const fromBrowser = request.origin !== undefined;
+  // Browsers send Origin with every delivery, but not with every read: agents may use any name, readers may not.
+  if ((role === 'operator' || fromBrowser) && !isTrustedHost(request.host, allowedHosts)) {
+    return {
+      ok: false,
+      reason: 'host',
+      message: `without an operator token HQ answers under an IP address, localhost or one of the setting allowedHosts, not under "${request.host ?? ''}"`,
+    };
+  }
+  if (fromBrowser && originHost(request.origin) !== request.host?.toLowerCase()) {
+    return { ok: false, reason: 'origin', message: 'requests from pages of other sites are refused' };
+  }
+  return { ok: true };
+}
+
+function isTrustedHost(header: string | undefined, allowedHosts: readonly string[]): boolean {
+  const match = /^(\[[0-9a-f:.]+\]|[^:/@\s]+)(?::\d{1,5})?$/i.exec(header ?? '');
+  const name = match?.[1]?.replace(/^\[|\]$/g, '').toLowerCase();
+  if (name === undefined) return false;
+  return (
+    isLoopback(name) || isIP(name) !== 0 || allowedHosts.some((allowed) => allowed.toLowerCase() === name)
+  );
+}
+
+function originHost(origin: string | undefined): string | undefined {
+  return URL.canParse(origin ?? '') ? new URL(origin ?? '').host : undefined;
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

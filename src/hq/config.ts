@@ -1,0 +1,153 @@
+/** Settings of HQ: every leaf with its unit, default and bounds. */
+import { z } from 'zod';
+import { LOG_LEVELS } from '../platform/logger.ts';
+import { CHAOS_MODES } from '../protocol/fleet.ts';
+import { MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
+import { isLoopback } from './access.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+const text = (description: string, fallback: string) =>
+  z.string().max(4096).default(fallback).describe(description);
+const whole = (description: string, fallback: number, minimum: number, maximum: number) =>
+  z.int().min(minimum).max(maximum).default(fallback).describe(description);
+
+const limitsSchema = z
+  .strictObject({
+    maxFrameBytes: whole('largest encoded frame that HQ takes, bytes', MAX_FRAME_BYTES, KIB, 16 * MIB),
+    maxFrameSamples: whole('most samples in one frame', MAX_FRAME_SAMPLES, 1, MAX_FRAME_SAMPLES),
+    maxSeries: whole('most distinct series of one agent', 10_000, 1, 1_000_000),
+    maxAgents: whole('most agents that HQ gets to know', 20_000, 1, 1_000_000),
+    creditFrames: whole('backlog frames that one agent may have in flight', 8, 1, 1024),
+    framesPerSecond: whole('frames that one agent may send a second, averaged over 10 s', 2_000, 1, 100_000),
+    bodyBytes: whole(
+      'largest body of an HTTP request, bytes, as sent and when inflated',
+      4 * MIB,
+      KIB,
+      64 * MIB,
+    ),
+    recordsPerRequest: whole('most records in one POST /telemetry', 10_000, 1, 1_000_000),
+    requestsPerMinute: whole('HTTP requests that one address may make a minute', 6_000, 1, 10_000_000),
+    ingestInFlight: whole('HTTP deliveries that may be under way at once', 256, 1, 10_000),
+    maxConnections: whole('most connections of all kinds at once', 20_000, 16, 1_000_000),
+    maxDashboards: whole('most dashboards at once', 200, 1, 10_000),
+  })
+  .prefault({});
+
+const retentionSchema = z
+  .strictObject({
+    rawDays: z
+      .number()
+      .min(0.001)
+      .max(36_500)
+      .default(30)
+      .describe('age at which raw samples are removed, days'),
+    rollupDays: z
+      .number()
+      .min(0.001)
+      .max(36_500)
+      .default(400)
+      .describe('age at which rollups are removed, days'),
+    maxBytes: whole(
+      "size of HQ's storage at which the oldest raw samples are removed, bytes",
+      20 * GIB,
+      16 * MIB,
+      2 ** 50,
+    ),
+  })
+  .prefault({});
+
+const socketSchema = z
+  .strictObject({
+    pingIntervalMs: whole('how often HQ asks a connection whether it lives, ms', 10_000, 100, 600_000),
+    pingTimeoutMs: whole('silence after a ping at which the connection is closed, ms', 8_000, 100, 600_000),
+    connectTimeoutMs: whole('how long a connection may take to join a namespace, ms', 5_000, 100, 60_000),
+  })
+  .prefault({});
+
+const dashboardSchema = z
+  .strictObject({
+    dir: text('folder of the built dashboard; empty: the one that comes with Holdfast', ''),
+    updateMs: whole('shortest time between two updates of one dashboard, ms', 250, 250, 60_000),
+    stallMs: whole('how long a dashboard may take nothing before it is cut off, ms', 10_000, 250, 600_000),
+  })
+  .prefault({});
+
+export const hqConfigSchema = z.strictObject({
+  host: text('address to listen on; beyond loopback both tokens are needed', '127.0.0.1'),
+  port: whole('port to listen on; 0 picks a free one', 8000, 0, 65_535),
+  dataDir: text("folder of HQ's storage; made when missing", './data/hq'),
+  chaos: z
+    .enum(CHAOS_MODES)
+    .default('off')
+    .describe('what HQ does to its own link; anything but off also enables chaos'),
+  chaosEnabled: z.boolean().default(false).describe('whether the chaos mode may be changed while HQ runs'),
+  agentToken: text('token that agents must show; empty: none', '').meta({ secret: true }),
+  operatorToken: text('token that the dashboard and users of the API must show; empty: none', '').meta({
+    secret: true,
+  }),
+  allowAnonymous: z.boolean().default(false).describe('listen beyond loopback without tokens'),
+  allowedHosts: z
+    .array(z.string().min(1).max(253))
+    .max(100)
+    .default([])
+    .describe('names under which HQ answers readers that need no token, besides IP addresses and localhost'),
+  corsOrigins: z
+    .array(z.string().min(1).max(300))
+    .max(100)
+    .default([])
+    .describe('origins of other web pages that may use the API with the operator token'),
+  trustProxy: z
+    .boolean()
+    .default(false)
+    .describe('take the address of a client from X-Forwarded-For; only behind a proxy that sets it'),
+  logLevel: z.enum(LOG_LEVELS).default('info').describe('least important log line that is written'),
+  dedupTtlMs: whole(
+    'how long an HTTP delivery is remembered, so that its repetition is stored once, ms',
+    86_400_000,
+    1000,
+    30 * 86_400_000,
+  ),
+  stopTimeoutMs: whole('longest time that an ordered stop takes, ms', 30_000, 1000, 600_000),
+  limits: limitsSchema,
+  retention: retentionSchema,
+  socket: socketSchema,
+  dashboard: dashboardSchema,
+});
+
+export type HqConfig = z.infer<typeof hqConfigSchema>;
+
+/** Relations between settings that a single leaf cannot state; each string says what is wrong and what to do. */
+export function checkHqConfig(config: HqConfig): string[] {
+  const problems: string[] = [];
+  const missing = [
+    config.agentToken === '' ? 'agentToken (HOLDFAST_AGENT_TOKEN)' : '',
+    config.operatorToken === '' ? 'operatorToken (HOLDFAST_OPERATOR_TOKEN)' : '',
+  ].filter((name) => name !== '');
+  if (!isLoopback(config.host) && !config.allowAnonymous && missing.length > 0) {
+    problems.push(
+      `host ${config.host} can be reached from other machines: set ${missing.join(' and ')}, or allowAnonymous (--allow-anonymous) if everyone there may read and write`,
+    );
+  }
+  if (config.agentToken !== '' && config.agentToken === config.operatorToken) {
+    problems.push('agentToken and operatorToken must differ: every agent could act as an operator');
+  }
+  if (config.corsOrigins.length > 0 && config.operatorToken === '') {
+    problems.push('corsOrigins needs operatorToken: other web pages could act without one');
+  }
+  if (config.retention.rollupDays < config.retention.rawDays) {
+    problems.push('retention.rollupDays must not be less than retention.rawDays');
+  }
+  if (config.retention.maxBytes < 64 * config.limits.maxFrameBytes) {
+    problems.push('retention.maxBytes must hold at least 64 frames of limits.maxFrameBytes');
+  }
+  if (config.socket.pingTimeoutMs >= 2 * config.socket.pingIntervalMs) {
+    problems.push('socket.pingTimeoutMs must be less than twice socket.pingIntervalMs');
+  }
+  if (config.dashboard.stallMs < config.dashboard.updateMs) {
+    problems.push('dashboard.stallMs must not be less than dashboard.updateMs');
+  }
+  return problems;
+}
