@@ -1,0 +1,57 @@
+/** The import arrows of docs/architecture.md: who may import whom. */
+const parts = {
+  protocol: [],
+  platform: [],
+  streams: ['protocol', 'platform'],
+  actors: ['platform'],
+  journal: ['protocol', 'platform'],
+  agent: ['protocol', 'platform', 'streams', 'actors', 'journal'],
+  hq: ['protocol', 'platform', 'streams', 'actors', 'journal'],
+  dashboard: ['protocol'],
+  cli: ['protocol', 'platform', 'journal', 'agent', 'hq'],
+};
+
+const arrows = Object.entries(parts).map(([part, allowed]) => ({
+  name: `${part}-imports`,
+  severity: 'error',
+  comment: `src/${part} may import ${allowed.length === 0 ? 'nothing of ours' : allowed.join(', ')}`,
+  from: { path: `^src/${part}/`, pathNot: '\\.(test|contract)\\.tsx?$' },
+  to: { path: '^src/', pathNot: `^src/(${[part, ...allowed].join('|')})/` },
+}));
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycle', severity: 'error', from: {}, to: { circular: true } },
+    ...arrows,
+    {
+      name: 'no-tests-in-product',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.(test|contract)\\.tsx?$' },
+      to: { path: '(\\.(test|contract)\\.tsx?$|^(marble-tests|tests|benchmarks)/)' },
+    },
+    {
+      name: 'no-server-in-browser',
+      severity: 'error',
+      comment: 'the dashboard runs in a browser',
+      from: { path: '^src/dashboard/', pathNot: '\\.test\\.tsx?$' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'no-undeclared-package',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/dashboard/|\\.(test|contract)\\.tsx?$' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    // TypeScript 7 has no API for it yet.
+    parser: 'swc',
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.tsx', '.js', '.json'],
+    },
+  },
+};

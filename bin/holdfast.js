@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+// Plain JavaScript that any Node can read, so that an old one is told what is missing.
+import { existsSync } from 'node:fs';
+
+const NEEDED = 24;
+if (Number(process.versions.node.split('.')[0]) < NEEDED) {
+  process.stderr.write(
+    `holdfast needs Node ${NEEDED} or newer; this is ${process.version}.\n` +
+      'In a checkout, "npm start" and "npm exec -- holdfast …" use the one that comes with it.\n',
+  );
+  process.exit(1);
+}
+
+// A checkout runs its sources as they are; a published package holds only the build.
+const source = new URL('../src/cli/main.ts', import.meta.url);
+const entry = existsSync(source) ? source : new URL('../dist/cli/main.js', import.meta.url);
+const { main } = await import(entry.href);
+await main(process.argv.slice(2));

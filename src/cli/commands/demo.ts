@@ -1,0 +1,69 @@
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { createSystemClock } from '../../platform/clock.ts';
+import { VERSION } from '../../platform/version.ts';
+import { DEMO_LEAVES, KNOWN_VARIABLES } from '../settings/components.ts';
+import { type DemoConfig, demoConfigSchema } from '../settings/demo-config.ts';
+import { addSettingOptions, givenSettings } from '../settings/flags.ts';
+import { loadSettings } from '../settings/load.ts';
+import { stopOnSignal } from '../signals.ts';
+import { type KeptProcess, keepRunning } from '../supervise.ts';
+
+/** `holdfast demo`: HQ and agents as separate processes, as they would run for real. */
+export function addDemoCommand(program: Command): void {
+  const command = program
+    .command('demo')
+    .description('HQ and a few agents on this machine, with a link that breaks');
+  addSettingOptions(command, DEMO_LEAVES).action(async () => {
+    const { config } = loadSettings({
+      schema: demoConfigSchema,
+      ...givenSettings(command, DEMO_LEAVES),
+      environment: process.env,
+      foreignEnvironment: KNOWN_VARIABLES,
+      check: () => [],
+    });
+    process.exitCode = await runDemo(config);
+  });
+}
+
+/** Each agent measures this machine; the second and third have simulated sensors besides, with faults to find. */
+function sourcesOf(index: number): readonly string[] {
+  const host = 'host:every=1s';
+  return index % 3 === 0 ? [host] : [host, `sim:hz=${index % 3 === 1 ? 10 : 2},sensors=4,seed=${index + 6}`];
+}
+
+async function runDemo(config: DemoConfig): Promise<number> {
+  const dataDir = resolve(config.dataDir);
+  const { scheduler } = createSystemClock();
+  const say = (text: string) => process.stdout.write(text);
+  const start = (name: string, args: readonly string[]) =>
+    keepRunning({ name, args: [...args, '--log-level', 'warn'], scheduler, say });
+
+  const hq = start('hq', [
+    ...['hq', '--host', '127.0.0.1', '--port', String(config.port)],
+    ...['--data-dir', join(dataDir, 'hq'), '--chaos', config.chaos, '--chaos-enabled'],
+  ]);
+  const url = await hq.listening;
+  const agents: KeptProcess[] = [];
+  for (let index = 0; index < config.agents; index += 1) {
+    const id = `agent-${index + 1}`;
+    const sources = sourcesOf(index).flatMap((spec) => ['--source', spec]);
+    agents.push(start(id, ['agent', '--id', id, '--hq', url, '--data-dir', join(dataDir, id), ...sources]));
+  }
+  say(
+    `Holdfast ${VERSION} demo\n` +
+      `  dashboard  ${url}\n` +
+      `  agents     ${agents.map((agent) => agent.name).join(', ')}\n` +
+      `  data       ${dataDir}\n` +
+      `  chaos      ${config.chaos}${config.chaos === 'random' ? ': HQ cuts its own link now and then; the dashboard has the switch' : ''}\n` +
+      'Ctrl-C stops everything.\n',
+  );
+  const everything = [...agents, hq];
+  const stop = async () => {
+    say('Stopping …\n');
+    // Agents first: they say goodbye to an HQ that still listens.
+    await Promise.all(agents.map((agent) => agent.stop()));
+    await hq.stop();
+  };
+  return stopOnSignal({ stop }, Promise.race(everything.map((one) => one.failed)));
+}

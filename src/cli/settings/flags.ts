@@ -1,0 +1,57 @@
+/** A component's settings as commander options, and the flags that were given as values for `loadSettings`. */
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { z } from 'zod';
+import { CommandFailure, EXIT } from '../exit.ts';
+import type { Leaf } from './leaves.ts';
+import type { LoadRequest } from './load.ts';
+
+export type GivenSettings = Pick<LoadRequest<unknown>, 'flags' | 'file'>;
+
+/** Adds `--config FILE` and one option a setting. */
+export function addSettingOptions(command: Command, leaves: readonly Leaf[]): Command {
+  command.addOption(new Option('--config <file>', 'YAML file with settings (environment: HOLDFAST_CONFIG)'));
+  for (const leaf of leaves) command.addOption(optionOf(leaf));
+  return command;
+}
+
+function optionOf(leaf: Leaf): Option {
+  const known = leaf.choices === null ? '' : ` (${leaf.choices.join(' | ')})`;
+  const byDefault =
+    leaf.defaultValue === undefined || leaf.defaultValue === ''
+      ? ''
+      : ` [${JSON.stringify(leaf.defaultValue)}]`;
+  const description = `${leaf.description}${known}${byDefault}`;
+  if (leaf.type === 'boolean') return new Option(`${leaf.flag} [true|false]`, description);
+  const option = new Option(`${leaf.flag} <${leaf.type === 'number' ? 'n' : 'text'}>`, description);
+  if (leaf.type === 'list') {
+    option.argParser((text: string, before: readonly string[] | undefined) => [...(before ?? []), text]);
+  }
+  return option;
+}
+
+const givenSchema = z.record(
+  z.string(),
+  z.union([z.string(), z.boolean(), z.array(z.string()), z.undefined()]),
+);
+
+/** What the person gave: flags by dotted path, and the text of the configuration file. */
+export function givenSettings(command: Command, leaves: readonly Leaf[]): GivenSettings {
+  const options = givenSchema.parse(command.opts());
+  const flags = new Map<string, string | boolean | readonly string[]>();
+  for (const leaf of leaves) {
+    const given = options[optionOf(leaf).attributeName()];
+    if (given !== undefined) flags.set(leaf.path, given);
+  }
+  const name = options.config ?? process.env.HOLDFAST_CONFIG;
+  return { flags, file: typeof name === 'string' && name !== '' ? { name, text: readText(name) } : null };
+}
+
+function readText(name: string): string {
+  try {
+    return readFileSync(name, 'utf8');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandFailure(EXIT.configuration, `cannot read the configuration file ${name}: ${reason}`);
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * Effective settings of a component: flags > environment > file > preset > defaults, each with its origin.
+ * Whatever cannot be understood is an error that names the setting, where it came from, and the nearest valid name.
+ */
+import { parse as parseYaml } from 'yaml';
+import type { z } from 'zod';
+import { nearestName } from '../../platform/nearest.ts';
+import { ENV_PREFIX, type Leaf, leavesOf } from './leaves.ts';
+import { readValue } from './value.ts';
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+export type Origin = string;
+export type Effective<T> = {
+  readonly config: T;
+  /** By dotted path: `default`, `preset lte`, `file holdfast.yaml`, `environment HOLDFAST_ID` or `flag --id`. */
+  readonly origins: ReadonlyMap<string, Origin>;
+  readonly leaves: readonly Leaf[];
+};
+
+export type LoadRequest<T> = {
+  readonly schema: z.ZodType<T>;
+  /** Values of flags that were given, by dotted path; text, or a list for repeatable ones, or true. */
+  readonly flags: ReadonlyMap<string, string | boolean | readonly string[]>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly file: { readonly name: string; readonly text: string } | null;
+  /** Settings by preset name; the setting `preset` chooses one. */
+  readonly presets?: Readonly<Record<string, unknown>>;
+  /** Variables that other components own; they are no error here. */
+  readonly foreignEnvironment: ReadonlySet<string>;
+  /** Relations between settings; each string is a problem. */
+  readonly check: (config: T) => readonly string[];
+};
+
+type Layer = ReadonlyMap<string, { readonly value: unknown; readonly origin: Origin }>;
+
+/** Throws ConfigError with every problem found. */
+export function loadSettings<T>(request: LoadRequest<T>): Effective<T> {
+  const leaves = leavesOf(request.schema);
+  const problems: string[] = [];
+  const file = fileLayer(leaves, request.file, problems);
+  const environment = environmentLayer(leaves, request, problems);
+  const flags = flagLayer(leaves, request.flags, problems);
+  const chosen = [flags, environment, file]
+    .map((layer) => layer.get('preset')?.value)
+    .find((one) => one !== undefined);
+  const preset = presetLayer(request.presets, chosen, leaves, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  const merged = new Map([...preset, ...file, ...environment, ...flags]);
+  const tree: Record<string, unknown> = {};
+  for (const [path, { value }] of merged) place(tree, path.split('.'), value);
+  const parsed = request.schema.safeParse(withBranches(tree, leaves));
+  if (!parsed.success) {
+    throw new ConfigError(
+      parsed.error.issues.map((issue) => {
+        const path = issue.path.join('.');
+        const origin =
+          merged.get(path)?.origin ?? merged.get(path.replace(/\.\d+$/, ''))?.origin ?? 'default';
+        return `${path === '' ? 'settings' : path} (${origin}): ${issue.message}`;
+      }),
+    );
+  }
+  const relations = request.check(parsed.data);
+  if (relations.length > 0) throw new ConfigError(relations);
+  const origins = new Map(leaves.map((leaf) => [leaf.path, merged.get(leaf.path)?.origin ?? 'default']));
+  return { config: parsed.data, origins, leaves };
+}
+
+function flagLayer(leaves: readonly Leaf[], flags: LoadRequest<unknown>['flags'], problems: string[]): Layer {
+  const layer = new Map<string, { value: unknown; origin: Origin }>();
+  for (const [path, given] of flags) {
+    const leaf = leaves.find((one) => one.path === path);
+    if (leaf === undefined) continue;
+    const origin = `flag ${leaf.flag}`;
+    if (typeof given !== 'string') layer.set(path, { value: given, origin });
+    else add(layer, leaf, given, origin, problems);
+  }
+  return layer;
+}
+
+function environmentLayer(leaves: readonly Leaf[], request: LoadRequest<unknown>, problems: string[]): Layer {
+  const layer = new Map<string, { value: unknown; origin: Origin }>();
+  const names = leaves.map((leaf) => leaf.env);
+  for (const [name, text] of Object.entries(request.environment)) {
+    if (!name.startsWith(ENV_PREFIX) || text === undefined) continue;
+    const leaf = leaves.find((one) => one.env === name);
+    if (leaf !== undefined) add(layer, leaf, text, `environment ${name}`, problems);
+    else if (!request.foreignEnvironment.has(name)) {
+      problems.push(
+        `environment ${name}: no such setting${suggestion(name, [...names, ...request.foreignEnvironment])}`,
+      );
+    }
+  }
+  return layer;
+}
+
+function fileLayer(leaves: readonly Leaf[], file: LoadRequest<unknown>['file'], problems: string[]): Layer {
+  const layer = new Map<string, { value: unknown; origin: Origin }>();
+  if (file === null) return layer;
+  const origin = `file ${file.name}`;
+  let document: unknown;
+  try {
+    document = parseYaml(file.text);
+  } catch (error) {
+    problems.push(`${origin}: not valid YAML: ${error instanceof Error ? error.message : String(error)}`);
+    return layer;
+  }
+  if (document === null || document === undefined) return layer;
+  if (typeof document !== 'object' || Array.isArray(document)) {
+    problems.push(`${origin}: expected a mapping of settings at the top`);
+    return layer;
+  }
+  for (const [path, value] of flatten(document as Record<string, unknown>, leaves)) {
+    const leaf = leaves.find((one) => one.path === path);
+    if (leaf === undefined) {
+      problems.push(
+        `${origin}: no setting "${path}"${suggestion(
+          path,
+          leaves.map((one) => one.path),
+        )}`,
+      );
+    } else if (typeof value === 'string' && leaf.type !== 'list') add(layer, leaf, value, origin, problems);
+    else
+      layer.set(path, { value: leaf.type === 'list' && typeof value === 'string' ? [value] : value, origin });
+  }
+  return layer;
+}
+
+function presetLayer(
+  presets: LoadRequest<unknown>['presets'],
+  chosen: unknown,
+  leaves: readonly Leaf[],
+  problems: string[],
+): Layer {
+  if (presets === undefined || typeof chosen !== 'string') return new Map();
+  const preset = Object.hasOwn(presets, chosen) ? presets[chosen] : undefined;
+  if (preset === undefined) {
+    problems.push(`preset: no preset "${chosen}"${suggestion(chosen, Object.keys(presets))}`);
+    return new Map();
+  }
+  const origin = `preset ${chosen}`;
+  return new Map(
+    flatten(preset as Record<string, unknown>, leaves).map(
+      ([path, value]) => [path, { value, origin }] as const,
+    ),
+  );
+}
+
+/** `[dotted path, value]` of everything below `tree` that is not itself a branch of the settings. */
+function flatten(tree: Record<string, unknown>, leaves: readonly Leaf[], prefix = ''): [string, unknown][] {
+  return Object.entries(tree).flatMap(([key, value]): [string, unknown][] => {
+    const path = `${prefix}${key}`;
+    const isBranch = leaves.some((leaf) => leaf.path.startsWith(`${path}.`));
+    if (isBranch && typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return flatten(value as Record<string, unknown>, leaves, `${path}.`);
+    }
+    return [[path, value]];
+  });
+}
+
+function add(
+  layer: Map<string, { value: unknown; origin: Origin }>,
+  leaf: Leaf,
+  text: string,
+  origin: Origin,
+  problems: string[],
+): void {
+  const read = readValue(leaf, text);
+  if (read.ok) layer.set(leaf.path, { value: read.value, origin });
+  else problems.push(`${leaf.path} (${origin}): ${read.problem}`);
+}
+
+function place(tree: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [head, ...rest] = path;
+  if (head === undefined) return;
+  if (rest.length === 0) {
+    tree[head] = value;
+    return;
+  }
+  const branch = (tree[head] as Record<string, unknown> | undefined) ?? {};
+  tree[head] = branch;
+  place(branch, rest, value);
+}
+
+/** Nested objects must be there for their defaults to apply. */
+function withBranches(tree: Record<string, unknown>, leaves: readonly Leaf[]): Record<string, unknown> {
+  for (const { path } of leaves) {
+    let node = tree;
+    for (const part of path.split('.').slice(0, -1)) {
+      node[part] ??= {};
+      const next = node[part];
+      if (typeof next !== 'object' || next === null) break;
+      node = next as Record<string, unknown>;
+    }
+  }
+  return tree;
+}
+
+function suggestion(name: string, valid: readonly string[]): string {
+  const nearest = nearestName(name, valid);
+  return nearest === null ? '' : `; did you mean "${nearest}"?`;
+}

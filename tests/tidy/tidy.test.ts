@@ -1,0 +1,113 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+
+const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: root,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((file) => /\.(ts|tsx|js|css)$/.test(file));
+
+/** What is banned, where it is allowed, and what to write instead. */
+const BANNED: readonly { pattern: RegExp; instead: string; allowed: RegExp }[] = [
+  { pattern: /\bDate\.now\(/, instead: 'clock.now()', allowed: /^src\/(platform|dashboard)\// },
+  { pattern: /\bnew Date\(\)/, instead: 'clock.now()', allowed: /^src\/(platform|dashboard)\// },
+  { pattern: /\bperformance\.now\(/, instead: 'clock.precise()', allowed: /^src\/(platform|dashboard)\// },
+  { pattern: /\bMath\.random\b/, instead: 'random.next()', allowed: /^src\/(platform|dashboard)\// },
+  {
+    pattern: /\bset(Timeout|Interval)\(/,
+    instead: 'clock.scheduler',
+    allowed: /^src\/(platform|dashboard)\//,
+  },
+  { pattern: /\basyncScheduler\b/, instead: 'clock.scheduler', allowed: /^src\/platform\// },
+  { pattern: /@ts-(ignore|nocheck|expect-error)/, instead: 'a type that holds', allowed: /^$/ },
+  { pattern: /\b(TODO|FIXME|XXX)\b/, instead: 'doing it, or an issue', allowed: /^$/ },
+  {
+    pattern: /\bconsole\.(log|info|warn|error|debug)\(/,
+    instead: 'the logger or an output stream',
+    allowed: /^$/,
+  },
+  { pattern: /\bas any\b|: any\b/, instead: 'unknown and a parse', allowed: /^$/ },
+];
+
+const isProduct = (file: string) => file.startsWith('src/') && !/\.(test|contract)\.tsx?$/.test(file);
+/** Code without comments and strings' usual places: a ban is about code, not about talk of it. */
+const codeOf = (line: string) => line.replace(/\/\/.*$/, '').replace(/^\s*\*.*$/, '');
+
+function violations(file: string, text: string): string[] {
+  return text
+    .split('\n')
+    .flatMap((line, index) =>
+      BANNED.filter(({ pattern, allowed }) => !allowed.test(file) && pattern.test(codeOf(line))).map(
+        ({ pattern, instead }) => `${file}:${index + 1} ${pattern.source}: use ${instead}`,
+      ),
+    );
+}
+
+describe('tidiness', () => {
+  it('uses nothing that is banned in the product', () => {
+    const found = tracked
+      .filter(isProduct)
+      .flatMap((file) => violations(file, readFileSync(join(root, file), 'utf8')));
+    expect(found).toEqual([]);
+  });
+
+  it('would notice ambient time', () => {
+    expect(violations('src/agent/x.ts', 'const t = Date.now();')).toHaveLength(1);
+    expect(violations('src/platform/clock.ts', 'const t = Date.now();')).toHaveLength(0);
+  });
+
+  it('keeps every file within 500 lines', () => {
+    const long = tracked
+      .map((file) => ({ file, lines: readFileSync(join(root, file), 'utf8').split('\n').length }))
+      .filter(({ lines }) => lines > 501);
+    expect(long).toEqual([]);
+  });
+
+  it('has no test that is left out or run alone', () => {
+    const marks = tracked
+      .filter((file) => /\.test\.tsx?$/.test(file) && !file.startsWith('tests/tidy/'))
+      .flatMap((file) =>
+        readFileSync(join(root, file), 'utf8')
+          .split('\n')
+          .flatMap((line, index) =>
+            /\.(only|todo)\(|\b(it|describe|test)\.skip\(/.test(line) ? [`${file}:${index + 1}`] : [],
+          ),
+      );
+    expect(marks).toEqual([]);
+  });
+});
+
+describe('import arrows', () => {
+  const depcruise = (target: string) =>
+    execFileSync(
+      join(root, 'node_modules/.bin/depcruise'),
+      ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', target],
+      { cwd: root, encoding: 'utf8', maxBuffer: 64 * 2 ** 20 },
+    );
+
+  it('notices an import against them', () => {
+    const folder = mkdtempSync(join(root, 'src/protocol/arrow-test-'));
+    try {
+      writeFileSync(
+        join(folder, 'bad.ts'),
+        "import { systemIds } from '../../platform/ids.ts';\nexport const id = systemIds;\n",
+      );
+      let report: string;
+      try {
+        report = depcruise(folder.slice(root.length + 1));
+      } catch (error) {
+        report = (error as { stdout: string }).stdout;
+      }
+      expect(
+        JSON.parse(report).summary.violations.map((one: { rule: { name: string } }) => one.rule.name),
+      ).toContain('protocol-imports');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
