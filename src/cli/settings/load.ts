@@ -86,7 +86,11 @@ function flagLayer(leaves: readonly Leaf[], flags: LoadRequest<unknown>['flags']
   return layer;
 }
 
-function environmentLayer(leaves: readonly Leaf[], request: LoadRequest<unknown>, problems: string[]): Layer {
+function environmentLayer(
+  leaves: readonly Leaf[],
+  request: Pick<LoadRequest<never>, 'environment' | 'foreignEnvironment'>,
+  problems: string[],
+): Layer {
   const layer = new Map<string, { value: unknown; origin: Origin }>();
   const names = leaves.map((leaf) => leaf.env);
   for (const [name, text] of Object.entries(request.environment)) {

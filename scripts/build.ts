@@ -1,0 +1,12 @@
+/** Builds what is published: JavaScript and type declarations of src/ into dist/, the dashboard into dist/dashboard. */
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const run = (tool: string, ...args: string[]) =>
+  execFileSync(join(root, 'node_modules/.bin', tool), args, { cwd: root, stdio: 'inherit' });
+
+rmSync(join(root, 'dist'), { recursive: true, force: true });
+run('tsc', '-p', 'tsconfig.build.json');
+run('vite', 'build', '--logLevel', 'warn');

@@ -1,0 +1,72 @@
+/** Real `holdfast` processes for tests. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { onTestFinished } from 'vitest';
+
+export const root = join(import.meta.dirname, '../..');
+/** The Node that the project pins, whatever runs the tests. */
+export const node = join(root, 'node_modules/.bin/node');
+
+export type Running = {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  /** Lines so far. */
+  readonly stdout: readonly string[];
+  readonly stderr: readonly string[];
+  /** Resolves with the exit code, or the name of the signal that ended it. */
+  readonly ended: Promise<number | string>;
+  /** Sends a signal and waits for the end. */
+  readonly end: (signal: NodeJS.Signals) => Promise<number | string>;
+};
+
+export type RunOptions = {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: the sources by `bin/holdfast.js`. */
+  readonly entry?: readonly string[];
+};
+
+/** Starts a command; it is killed at the end of the test when it still runs. */
+export function run(args: readonly string[], options: RunOptions = {}): Running {
+  const child = spawn(node, [...(options.entry ?? [join(root, 'bin/holdfast.js')]), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...cleanEnvironment(), ...options.env },
+  });
+  const stdout: string[] = [];
+  const stderr: string[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => stdout.push(line));
+  createInterface({ input: child.stderr }).on('line', (line) => stderr.push(line));
+  const ended = new Promise<number | string>((resolve) => {
+    child.on('close', (code, signal) => resolve(signal ?? code ?? 'unknown'));
+  });
+  const end = (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    return ended;
+  };
+  onTestFinished(async () => {
+    await end('SIGKILL');
+  });
+  if (child.pid === undefined) throw new Error('could not start a process');
+  return { process: child, pid: child.pid, stdout, stderr, ended, end };
+}
+
+/** Runs a command to its end. */
+export async function runToEnd(args: readonly string[], options: RunOptions = {}) {
+  const running = run(args, options);
+  const code = await running.ended;
+  return { code, stdout: running.stdout.join('\n'), stderr: running.stderr.join('\n') };
+}
+
+function cleanEnvironment(): Record<string, string> {
+  const entries = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('HOLDFAST_') && name !== 'NODE_OPTIONS',
+  );
+  return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
+
+/** Resident memory of a process, bytes. */
+export function residentBytes(pid: number): number {
+  const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(line?.[1] ?? Number.NaN) * 1024;
+}

@@ -1,0 +1,53 @@
+/** HQ as a process, and its API. */
+import { z } from 'zod';
+import { agentSummarySchema, ledgerEntrySchema, sampleDocumentSchema } from '../../src/protocol/fleet.ts';
+import { type Running, type RunOptions, run } from './holdfast.ts';
+import { until } from './wait.ts';
+
+export type RunningHq = Running & { readonly url: string };
+
+/** Starts HQ on a free port, or on `port`, and waits until it listens. */
+export async function startHqProcess(
+  dataDir: string,
+  { port = 0, args = [], ...options }: { port?: number; args?: readonly string[] } & RunOptions = {},
+): Promise<RunningHq> {
+  const running = run(['hq', '--port', String(port), '--data-dir', dataDir, ...args], options);
+  const line = await until('HQ to listen', async () => {
+    if (running.process.exitCode !== null) throw new Error(`HQ ended: ${running.stderr.join('\n')}`);
+    return running.stdout[0];
+  });
+  return { ...running, url: z.object({ url: z.string() }).parse(JSON.parse(line)).url };
+}
+
+export async function getJson(url: string): Promise<unknown> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
+  if (!response.ok) throw new Error(`${url}: HTTP ${response.status} ${await response.text()}`);
+  return response.json();
+}
+
+export async function ledgerOf(url: string, agent: string) {
+  const document = await getJson(`${url}/api/v1/agents/${agent}/ledger`);
+  return z.object({ items: z.array(ledgerEntrySchema) }).parse(document).items;
+}
+
+export async function summaryOf(url: string, agent: string) {
+  return agentSummarySchema.parse(await getJson(`${url}/api/v1/agents/${agent}`));
+}
+
+const samplesPage = z.object({ items: z.array(sampleDocumentSchema), cursor: z.string().nullable() });
+
+/** Every stored sample of an agent, all pages. */
+export async function allSamples(url: string, agent: string) {
+  const samples: z.infer<typeof sampleDocumentSchema>[] = [];
+  let cursor: string | null = null;
+  do {
+    const query = new URLSearchParams({ from: '0', to: '8640000000000000', limit: '1000' });
+    if (cursor !== null) query.set('cursor', cursor);
+    const page: z.infer<typeof samplesPage> = samplesPage.parse(
+      await getJson(`${url}/api/v1/agents/${agent}/samples?${query}`),
+    );
+    samples.push(...page.items);
+    cursor = page.cursor;
+  } while (cursor !== null);
+  return samples;
+}
