@@ -1,0 +1,198 @@
+/** Settings of an agent: one schema that carries default, unit, minimum and meaning of each, and the relations between them. */
+import { z } from 'zod';
+import { OVERFLOW_POLICIES } from '../journal/journal.ts';
+import { LOG_LEVELS } from '../platform/logger.ts';
+import { MAX_FRAME_BYTES } from '../protocol/frame.ts';
+import { agentIdSchema } from '../protocol/sample.ts';
+
+export const PRESET_NAMES = ['lan', 'lte', 'satellite', 'at-sea', 'remote-edge', 'multi-cloud'] as const;
+export type PresetName = (typeof PRESET_NAMES)[number];
+
+/** What a setting is about, for the generated documentation. */
+type Meaning = { readonly description: string; readonly unit?: 'ms' | 'By' | 'By/s' | '1' };
+const MEBIBYTE = 1024 * 1024;
+const DAY_MS = 86_400_000;
+
+function whole(meaning: Meaning, bounds: { default: number; minimum: number; maximum: number }) {
+  return z.int().min(bounds.minimum).max(bounds.maximum).default(bounds.default).meta(meaning);
+}
+function real(meaning: Meaning, bounds: { default: number; minimum: number; maximum: number }) {
+  return z.number().min(bounds.minimum).max(bounds.maximum).default(bounds.default).meta(meaning);
+}
+
+const journalConfigSchema = z.strictObject({
+  commitMs: whole(
+    {
+      description: 'Samples gather this long for one durable commit; 0 commits each sample by itself.',
+      unit: 'ms',
+    },
+    { default: 200, minimum: 0, maximum: 60_000 },
+  ),
+  maxBytes: whole(
+    { description: 'Most bytes that the journal may take before the overflow policy works.', unit: 'By' },
+    { default: 1024 * MEBIBYTE, minimum: 4 * MEBIBYTE, maximum: 2 ** 48 },
+  ),
+  overflow: z.enum(OVERFLOW_POLICIES).default('drop-oldest').meta({
+    description:
+      'What a full journal does: drop-oldest gives up the oldest samples, drop-newest refuses new ones, block stops sampling; thin is not available yet.',
+  }),
+});
+
+const uplinkConfigSchema = z.strictObject({
+  backoffInitialMs: whole(
+    { description: 'Upper bound of the first wait before a reconnection; doubles each time.', unit: 'ms' },
+    { default: 1_000, minimum: 10, maximum: DAY_MS },
+  ),
+  backoffMaxMs: whole(
+    {
+      description: 'Upper bound of every wait before a reconnection; each wait is chance below it.',
+      unit: 'ms',
+    },
+    { default: 60_000, minimum: 10, maximum: DAY_MS },
+  ),
+  connectTimeoutMs: whole(
+    { description: 'How long connecting, and the greeting after it, may take each.', unit: 'ms' },
+    { default: 10_000, minimum: 100, maximum: 3_600_000 },
+  ),
+  ackTimeoutMs: whole(
+    {
+      description: 'How long HQ may take to confirm a frame before the connection counts as dead.',
+      unit: 'ms',
+    },
+    { default: 10_000, minimum: 100, maximum: 3_600_000 },
+  ),
+  breakerFailures: whole(
+    { description: 'Consecutive failed frames that open the circuit breaker.', unit: '1' },
+    { default: 5, minimum: 1, maximum: 1_000 },
+  ),
+  breakerOpenMs: whole(
+    { description: 'How long an open circuit breaker sends no frames.', unit: 'ms' },
+    { default: 60_000, minimum: 100, maximum: DAY_MS },
+  ),
+  breakerProbes: whole(
+    { description: 'Frames that may go out, and must succeed, while the breaker is half open.', unit: '1' },
+    { default: 2, minimum: 1, maximum: 100 },
+  ),
+  liveLingerMs: whole(
+    {
+      description: 'When live frames are made faster than HQ confirms them, they are merged for this long.',
+      unit: 'ms',
+    },
+    { default: 100, minimum: 0, maximum: 60_000 },
+  ),
+  maxInFlight: whole(
+    { description: 'Most backlog frames without confirmation; HQ may allow fewer.', unit: '1' },
+    { default: 8, minimum: 1, maximum: 256 },
+  ),
+  heartbeatMs: whole(
+    { description: 'Time between heartbeats.', unit: 'ms' },
+    { default: 5_000, minimum: 100, maximum: 3_600_000 },
+  ),
+  maxBytesPerSecond: whole(
+    { description: 'Budget of the backlog; live frames are outside of it; 0 sets no limit.', unit: 'By/s' },
+    { default: 0, minimum: 0, maximum: 2 ** 40 },
+  ),
+});
+
+const detectConfigSchema = z.strictObject({
+  threshold: real(
+    { description: 'A value whose z-score lies further than this from 0 opens an anomaly.', unit: '1' },
+    { default: 3, minimum: 0.1, maximum: 1_000 },
+  ),
+  window: whole(
+    { description: 'Samples of a series that its mean and standard deviation are taken over.', unit: '1' },
+    { default: 300, minimum: 2, maximum: 1_000_000 },
+  ),
+  warmUp: whole(
+    { description: 'Samples of a series before the first anomaly can be found in it.', unit: '1' },
+    { default: 30, minimum: 2, maximum: 1_000_000 },
+  ),
+});
+
+export const agentConfigSchema = z.strictObject({
+  hq: z
+    .url({ protocol: /^https?$/ })
+    .default('http://127.0.0.1:8000')
+    .meta({ description: 'Address of HQ, http: or https:.' }),
+  id: agentIdSchema.optional().meta({
+    description:
+      'Name of this agent; without it the host name, else a random name that is kept in the data directory.',
+  }),
+  dataDir: z
+    .string()
+    .min(1)
+    .default('./holdfast-data/agent')
+    .meta({ description: 'Directory of the journal, made when absent. Must be a local file system.' }),
+  token: z
+    .string()
+    .min(1)
+    .max(4096)
+    .optional()
+    .meta({ description: 'Secret that HQ asks of agents (its HOLDFAST_AGENT_TOKEN).' }),
+  source: z
+    .array(z.string().min(1))
+    .min(1)
+    .default(['host:every=1s'])
+    .meta({ description: 'What to sample, one text per source, such as host:every=1s or sim:hz=10.' }),
+  preset: z
+    .enum(PRESET_NAMES)
+    .default('lan')
+    .meta({ description: 'Defaults for a kind of network; every setting still overrides them.' }),
+  healthHost: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .meta({ description: 'Address that the health page listens on.' }),
+  healthPort: whole(
+    { description: 'Port of the health page; 0 takes any free one.', unit: '1' },
+    { default: 0, minimum: 0, maximum: 65_535 },
+  ),
+  logLevel: z
+    .enum(LOG_LEVELS)
+    .default('info')
+    .meta({ description: 'Least level of the lines that are logged.' }),
+  journal: journalConfigSchema.prefault({}),
+  uplink: uplinkConfigSchema.prefault({}),
+  detect: detectConfigSchema.prefault({}),
+});
+
+/** Every setting of an agent, defaults filled in. */
+export type AgentConfig = z.infer<typeof agentConfigSchema>;
+
+/** Frames that must fit the journal, or the overflow policy would eat what was just written. */
+const MIN_QUOTA_FRAMES = 4;
+
+/** Sentences about settings that contradict each other; empty when all is well. */
+export function checkAgentConfig(config: AgentConfig): string[] {
+  const { journal, uplink, detect } = config;
+  const problems: string[] = [];
+  if (journal.overflow === 'thin')
+    problems.push(
+      'journal.overflow: thin is not available yet; choose drop-oldest, drop-newest or block instead.',
+    );
+  if (journal.maxBytes <= MIN_QUOTA_FRAMES * MAX_FRAME_BYTES)
+    problems.push(
+      `journal.maxBytes (${journal.maxBytes}) must exceed ${MIN_QUOTA_FRAMES} frames of ${MAX_FRAME_BYTES} bytes.`,
+    );
+  if (uplink.ackTimeoutMs >= uplink.breakerOpenMs)
+    problems.push(
+      `uplink.ackTimeoutMs (${uplink.ackTimeoutMs}) must be shorter than uplink.breakerOpenMs (${uplink.breakerOpenMs}), or the breaker closes before its last failure is known.`,
+    );
+  if (uplink.backoffInitialMs > uplink.backoffMaxMs)
+    problems.push(
+      `uplink.backoffInitialMs (${uplink.backoffInitialMs}) must not exceed uplink.backoffMaxMs (${uplink.backoffMaxMs}).`,
+    );
+  if (uplink.liveLingerMs >= uplink.ackTimeoutMs)
+    problems.push(
+      `uplink.liveLingerMs (${uplink.liveLingerMs}) must be shorter than uplink.ackTimeoutMs (${uplink.ackTimeoutMs}).`,
+    );
+  if (uplink.maxBytesPerSecond > 0 && uplink.maxBytesPerSecond * 60 < MAX_FRAME_BYTES)
+    problems.push(
+      `uplink.maxBytesPerSecond (${uplink.maxBytesPerSecond}) is so low that one frame of ${MAX_FRAME_BYTES} bytes takes over a minute.`,
+    );
+  if (detect.warmUp > detect.window)
+    problems.push(
+      `detect.warmUp (${detect.warmUp}) must not exceed detect.window (${detect.window}), or no anomaly is ever found.`,
+    );
+  return problems;
+}

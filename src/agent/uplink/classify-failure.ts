@@ -1,0 +1,95 @@
+/** Turns what a failed WebSocket handshake leaves behind into one of our few kinds, with words for people. */
+import { z } from 'zod';
+import { wireErrorSchema } from '../../protocol/events.ts';
+import { LinkError } from './link.ts';
+
+/** The shapes in which socket.io-client, engine.io-client and ws hand up a cause; each layer wraps the one below. */
+const layerSchema = z.object({
+  message: z.string().optional(),
+  code: z.union([z.string(), z.number()]).optional(),
+  /** socket.io: what a server's middleware attached to its refusal. */
+  data: z.unknown(),
+  /** engine.io: the ErrorEvent of ws. */
+  description: z.unknown(),
+  /** ws ErrorEvent: the system's error. */
+  error: z.unknown(),
+  cause: z.unknown(),
+  errors: z.unknown(),
+});
+
+const MAX_LAYERS = 8;
+
+function layersOf(error: unknown): z.infer<typeof layerSchema>[] {
+  const layers: z.infer<typeof layerSchema>[] = [];
+  const waiting: unknown[] = [error];
+  while (waiting.length > 0 && layers.length < MAX_LAYERS) {
+    const parsed = layerSchema.safeParse(waiting.shift());
+    if (!parsed.success) continue;
+    const { description, error: inner, cause, errors } = parsed.data;
+    layers.push(parsed.data);
+    waiting.push(description, inner, cause, ...(Array.isArray(errors) ? errors : []));
+  }
+  return layers;
+}
+
+const REFUSED = new Set(['ECONNREFUSED']);
+const DNS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NONAME', 'EAI_NODATA']);
+const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'EHOSTDOWN', 'ENETDOWN']);
+const TLS =
+  /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|EPROTO$|ERR_OSSL|HOSTNAME_MISMATCH|INVALID_CA|.*_CERT(_|$))/;
+
+/** Why `url` could not be connected to. */
+export function classifyConnectFailure(url: string, error: unknown): LinkError {
+  const layers = layersOf(error);
+  const options = { cause: error };
+  const detail = layers.findLast((layer) => (layer.message ?? '') !== '')?.message ?? 'no detail';
+
+  for (const layer of layers) {
+    const wire = wireErrorSchema.safeParse(layer.data);
+    if (!wire.success) continue;
+    const kind = wire.data.code === 'unauthorized' ? 'unauthorized' : 'rejected';
+    return new LinkError(kind, `HQ at ${url} refused this agent: ${wire.data.message}`, {
+      ...options,
+      wire: wire.data,
+    });
+  }
+  for (const { code, message = '' } of layers) {
+    const name = String(code ?? '');
+    if (REFUSED.has(name))
+      return new LinkError('refused', `Nothing accepts connections at ${url}: is HQ running there?`, options);
+    if (DNS.has(name))
+      return new LinkError('dns', `The host name in ${url} does not resolve (${name}).`, options);
+    if (UNREACHABLE.has(name)) return new LinkError('unreachable', `No route to ${url} (${name}).`, options);
+    if (TLS.test(name))
+      return new LinkError('tls', `No trusted TLS connection to ${url}: ${detail} (${name}).`, options);
+    if (name === 'ETIMEDOUT' || message === 'timeout')
+      return new LinkError('timeout', `${url} does not answer.`, options);
+    const status = /^Unexpected server response: (\d{3})/.exec(message)?.[1];
+    if (status !== undefined) return fromStatus(url, Number(status), options);
+    if (message === 'unauthorized' || message.startsWith('unauthorized:'))
+      return new LinkError('unauthorized', `HQ at ${url} does not accept this agent's token.`, options);
+    if (message === 'Invalid namespace')
+      return new LinkError('protocol', `${url} is a Socket.IO server but no Holdfast HQ.`, options);
+    if (name === 'ECONNRESET' || name === 'EPIPE' || message === 'socket hang up')
+      return new LinkError('closed', `${url} dropped the connection before it was open (${name}).`, options);
+  }
+  return new LinkError('protocol', `What answers at ${url} does not speak Socket.IO: ${detail}`, options);
+}
+
+function fromStatus(url: string, status: number, options: ErrorOptions): LinkError {
+  if (status >= 300 && status < 400)
+    return new LinkError(
+      'redirect',
+      `${url} answers with a redirect (HTTP ${status}); give the final address.`,
+      options,
+    );
+  if (status === 401 || status === 403)
+    return new LinkError(
+      'unauthorized',
+      `${url} refuses this agent's credentials (HTTP ${status}).`,
+      options,
+    );
+  if (status === 502 || status === 503 || status === 504)
+    return new LinkError('refused', `A proxy answers for ${url}, but HQ does not (HTTP ${status}).`, options);
+  return new LinkError('protocol', `${url} answers HTTP ${status} instead of Socket.IO.`, options);
+}

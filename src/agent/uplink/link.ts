@@ -1,0 +1,77 @@
+/** The link port: what the uplink needs of a transport, in Observables. `socketio-link.ts` is the real one. */
+import type { Observable } from 'rxjs';
+import type {
+  FrameMeta,
+  FrameReply,
+  Goodbye,
+  Heartbeat,
+  HeartbeatReply,
+  Hello,
+  HelloReply,
+  OkReply,
+  SchemaMessage,
+  WireError,
+} from '../../protocol/events.ts';
+
+/** Why there is no connection; one episode of one kind gives one log line. */
+export type LinkFailure =
+  /** Nothing listens there. */
+  | 'refused'
+  /** The name does not resolve. */
+  | 'dns'
+  /** Certificate or handshake trouble. */
+  | 'tls'
+  /** The address answers with a redirect, which a credential must not follow. */
+  | 'redirect'
+  /** Silence where an answer was due. */
+  | 'timeout'
+  /** What answers does not speak our protocol. */
+  | 'protocol'
+  /** The token is wrong or revoked. */
+  | 'unauthorized'
+  /** No route to the address. */
+  | 'unreachable'
+  /** An open connection ended. */
+  | 'closed'
+  /** HQ said no; `wire` says why. */
+  | 'rejected';
+
+/** Everything that a link may fail with. */
+export class LinkError extends Error {
+  override readonly name = 'LinkError';
+  readonly kind: LinkFailure;
+  /** HQ's own words, where it said any. */
+  readonly wire: WireError | null;
+  constructor(kind: LinkFailure, message: string, options: ErrorOptions & { wire?: WireError } = {}) {
+    super(message, options);
+    this.kind = kind;
+    this.wire = options.wire ?? null;
+  }
+}
+
+/**
+ * One open connection. Each request is sent when subscribed, emits HQ's parsed answer once and completes; it errors
+ * with a LinkError when the connection ends first (`closed`) or the answer is malformed (`protocol`). Nothing is ever
+ * buffered for a later connection, and nothing times out here: deadlines belong to the uplink.
+ */
+export type LinkSession = {
+  readonly hello: (hello: Hello) => Observable<HelloReply>;
+  readonly schema: (message: SchemaMessage) => Observable<OkReply>;
+  readonly frame: (meta: FrameMeta, frame: Uint8Array) => Observable<FrameReply>;
+  readonly heartbeat: (heartbeat: Heartbeat) => Observable<HeartbeatReply>;
+  readonly goodbye: (goodbye: Goodbye) => Observable<OkReply>;
+};
+
+export type LinkEvent =
+  | { readonly type: 'open'; readonly session: LinkSession }
+  | { readonly type: 'credit'; readonly frames: number }
+  /** An event that this version does not know, or a known one with an unusable payload; ignored. */
+  | { readonly type: 'ignored'; readonly name: string };
+
+export type Link = {
+  /**
+   * One connection: made when subscribed, closed when unsubscribed. Emits `open` first, then what HQ sends. Ends only
+   * by a LinkError, whether it never opened or was lost. Never reconnects by itself.
+   */
+  readonly connect: () => Observable<LinkEvent>;
+};

@@ -1,0 +1,145 @@
+/**
+ * The link over Socket.IO.
+ *
+ * Everything clever in the client is switched off: `retries` reconnects for ever on a message that the server cannot
+ * take, its buffer grows without bound while offline, and its backoff is not ours. WebSocket is the only transport:
+ * with polling first, each reconnection costs several HTTP requests, an upgrade doubles the frames in doubt, and a
+ * proxy that only lets polling through would carry a drain at a hundredth of the speed without anyone noticing.
+ */
+import { Observable, type Subscriber } from 'rxjs';
+import { io, type Socket } from 'socket.io-client';
+import { z } from 'zod';
+import {
+  type AgentToHqEvents,
+  creditSchema,
+  frameReplySchema,
+  type HqToAgentEvents,
+  heartbeatReplySchema,
+  helloReplySchema,
+  okReplySchema,
+} from '../../protocol/events.ts';
+import { classifyConnectFailure } from './classify-failure.ts';
+import { type Link, LinkError, type LinkEvent, type LinkSession } from './link.ts';
+
+export type SocketIoLinkOptions = {
+  /** Base address of HQ, `http:` or `https:`. */
+  readonly url: string;
+  readonly token: string | undefined;
+  /** Random id of this process, the answer to HQ's probe. */
+  readonly instance: string;
+  /** How long the WebSocket handshake may take, ms. */
+  readonly connectTimeoutMs: number;
+};
+
+/** No answer of HQ comes near this; a larger message ends the connection before it is in memory. */
+const MAX_INCOMING_BYTES = 4 * 1024 * 1024;
+
+const KNOWN_EVENTS: ReadonlySet<string> = new Set<keyof HqToAgentEvents>(['credit', 'probe']);
+/** Types promise nothing about the other side: what arrives is unknown until it is parsed. */
+type Incoming = { readonly [K in keyof HqToAgentEvents]: (...args: unknown[]) => void };
+type Outgoing = { readonly [K in keyof AgentToHqEvents]: (...args: unknown[]) => void };
+type AgentSocket = Socket<Incoming, Outgoing>;
+
+export function createSocketIoLink(options: SocketIoLinkOptions): Link {
+  return { connect: () => new Observable<LinkEvent>((subscriber) => openConnection(options, subscriber)) };
+}
+
+function openConnection(options: SocketIoLinkOptions, subscriber: Subscriber<LinkEvent>): () => void {
+  const { url, token, instance, connectTimeoutMs } = options;
+  const auth: Record<string, unknown> = token === undefined ? {} : { token };
+  const settings = {
+    transports: ['websocket'],
+    reconnection: false,
+    retries: 0,
+    autoConnect: false,
+    // A connection of its own each time: a cached manager would carry state over from the last one.
+    forceNew: true,
+    timeout: connectTimeoutMs,
+    auth,
+    maxPayload: MAX_INCOMING_BYTES,
+  };
+  const socket: AgentSocket = io(new URL('/agents', url).href, settings);
+  /** Requests that wait for an answer; they end with the connection. */
+  const waiting = new Set<(error: LinkError) => void>();
+  let opened = false;
+
+  const end = (error: LinkError) => {
+    for (const fail of [...waiting]) fail(error);
+    waiting.clear();
+    subscriber.error(error);
+  };
+
+  socket.on('connect', () => {
+    opened = true;
+    subscriber.next({ type: 'open', session: createSession(socket, url, waiting) });
+  });
+  socket.on('connect_error', (error: unknown) => end(classifyConnectFailure(url, error)));
+  socket.on('disconnect', (reason) => end(new LinkError('closed', `HQ at ${url} is gone: ${reason}.`)));
+  // A manager that closes before the namespace answered tells its sockets nothing.
+  socket.io.on('close', (reason) => {
+    if (opened) return;
+    const kind = reason === 'parse error' ? 'protocol' : 'closed';
+    end(new LinkError(kind, `${url} ended the connection before it was open: ${reason}.`));
+  });
+  socket.on('credit', (...args) => {
+    const credit = creditSchema.safeParse(args[0]);
+    subscriber.next(
+      credit.success ? { type: 'credit', frames: credit.data.frames } : { type: 'ignored', name: 'credit' },
+    );
+  });
+  socket.on('probe', (...args) => {
+    const reply = args.at(-1);
+    if (typeof reply === 'function') reply({ instance });
+    else subscriber.next({ type: 'ignored', name: 'probe' });
+  });
+  socket.onAny((name: unknown) => {
+    if (!KNOWN_EVENTS.has(String(name)))
+      subscriber.next({ type: 'ignored', name: String(name).slice(0, 64) });
+  });
+  socket.connect();
+
+  return () => {
+    for (const fail of [...waiting]) fail(new LinkError('closed', 'The agent closed the connection.'));
+    socket.removeAllListeners();
+    socket.offAny();
+    socket.io.removeAllListeners();
+    socket.disconnect();
+    // Closes the WebSocket too when the namespace never answered.
+    socket.io._close();
+  };
+}
+
+function createSession(
+  socket: AgentSocket,
+  url: string,
+  waiting: Set<(error: LinkError) => void>,
+): LinkSession {
+  const request = <T>(event: keyof AgentToHqEvents, args: readonly unknown[], schema: z.ZodType<T>) =>
+    new Observable<T>((subscriber) => {
+      if (!socket.connected) {
+        subscriber.error(new LinkError('closed', `The connection to ${url} is gone.`));
+        return;
+      }
+      const fail = (error: LinkError) => subscriber.error(error);
+      waiting.add(fail);
+      socket.emit(event, ...args, (answer: unknown) => {
+        waiting.delete(fail);
+        const parsed = schema.safeParse(answer);
+        if (!parsed.success) {
+          const problem = z.prettifyError(parsed.error).slice(0, 300);
+          subscriber.error(new LinkError('protocol', `HQ's answer to ${event} is malformed: ${problem}`));
+          return;
+        }
+        subscriber.next(parsed.data);
+        subscriber.complete();
+      });
+      return () => waiting.delete(fail);
+    });
+  return {
+    hello: (hello) => request('hello', [hello], helloReplySchema),
+    schema: (message) => request('schema', [message], okReplySchema),
+    frame: (meta, frame) => request('frame', [meta, frame], frameReplySchema),
+    heartbeat: (heartbeat) => request('heartbeat', [heartbeat], heartbeatReplySchema),
+    goodbye: (goodbye) => request('goodbye', [goodbye], okReplySchema),
+  };
+}
