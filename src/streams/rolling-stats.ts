@@ -1,0 +1,142 @@
+import { defer, map, type OperatorFunction } from 'rxjs';
+import { requireCount } from './options.ts';
+
+export type Stats = {
+  /** Values in the window. */
+  readonly count: number;
+  /** 0 while the window is empty. */
+  readonly mean: number;
+  /** Sample variance (divisor n − 1); 0 below two values. */
+  readonly variance: number;
+  /** Square root of `variance`. */
+  readonly stddev: number;
+};
+
+export type RollingStats = Stats & {
+  /** Adds a value and, in a full window, removes the oldest. Ignores what is not a finite number of magnitude ≤ 1e150. */
+  readonly push: (value: number) => void;
+  readonly clear: () => void;
+};
+
+/** Beyond it squares overflow, so such values are treated as the infinities that they nearly are. */
+const MAX_MAGNITUDE = 1e150;
+/** Rounding gathers over at most this many windows before everything is computed afresh. */
+const WINDOWS_BETWEEN_RECOUNTS = 16;
+/** A sum of squares that fell by this factor has lost its digits to cancellation and is computed afresh at once. */
+const CANCELLATION = 1e-8;
+
+// Doubles live in a typed array: a captured `let` would allocate a heap number at each update.
+const MEAN = 0;
+const SQUARES = 1;
+const LARGEST_SQUARES = 2;
+
+/**
+ * Mean and standard deviation over the last `window` values in O(1) an update, without allocation.
+ *
+ * Welford's update (B. P. Welford, Technometrics 4(3), 1962; Knuth, TAOCP 2, 4.2.2) with removal: replacing `old` by
+ * `x` in a full window moves the mean by `(x − old) / n` and the sum of squares by `(x − old)(x − mean′ + old − mean)`.
+ *
+ * The removal alone drifts. Two passes over the ring therefore correct it every 16 windows, and at once when the
+ * sum of squares falls to 1e-8 of its largest value since, as when a spike leaves the window. The range of a double allows
+ * only some 75 such falls in a window, so an update stays O(1) amortised, and the error does not grow with time.
+ *
+ * @param window values kept; a whole number, minimum 1
+ */
+export function createRollingStats(window: number): RollingStats {
+  requireCount('window', window);
+  const ring = new Float64Array(window);
+  const sums = new Float64Array(3);
+  let count = 0;
+  let position = 0;
+  let untilRecount = window * WINDOWS_BETWEEN_RECOUNTS;
+
+  // Two passes, relative to the first value: a constant window gives exactly its value and 0.
+  const recount = () => {
+    untilRecount = window * WINDOWS_BETWEEN_RECOUNTS;
+    const origin = ring[0] as number;
+    let offset = 0;
+    for (let index = 0; index < count; index += 1) offset += (ring[index] as number) - origin;
+    const mean = origin + offset / count;
+    let squares = 0;
+    for (let index = 0; index < count; index += 1) {
+      const deviation = (ring[index] as number) - mean;
+      squares += deviation * deviation;
+    }
+    sums[MEAN] = mean;
+    sums[SQUARES] = squares;
+    sums[LARGEST_SQUARES] = squares;
+  };
+
+  const variance = () => (count < 2 ? 0 : (sums[SQUARES] as number) / (count - 1));
+
+  return {
+    push: (value) => {
+      if (!(value <= MAX_MAGNITUDE && value >= -MAX_MAGNITUDE)) return;
+      const before = sums[MEAN] as number;
+      let squares = sums[SQUARES] as number;
+      if (count < window) {
+        count += 1;
+        const delta = value - before;
+        const mean = before + delta / count;
+        squares += delta * (value - mean);
+        sums[MEAN] = mean;
+      } else {
+        const old = ring[position] as number;
+        const mean = before + (value - old) / count;
+        squares += (value - old) * (value - mean + (old - before));
+        sums[MEAN] = mean;
+      }
+      ring[position] = value;
+      position = position + 1 === window ? 0 : position + 1;
+      sums[SQUARES] = squares;
+      untilRecount -= 1;
+      const largest = sums[LARGEST_SQUARES] as number;
+      if (squares > largest) sums[LARGEST_SQUARES] = squares;
+      if (squares < largest * CANCELLATION || untilRecount === 0) recount();
+    },
+    clear: () => {
+      count = 0;
+      position = 0;
+      untilRecount = window * WINDOWS_BETWEEN_RECOUNTS;
+      sums.fill(0);
+    },
+    get count() {
+      return count;
+    },
+    get mean() {
+      return sums[MEAN] as number;
+    },
+    get variance() {
+      return variance();
+    },
+    get stddev() {
+      return Math.sqrt(variance());
+    },
+  };
+}
+
+/**
+ * The statistics of the last `window` values, after each value.
+ *
+ * ```
+ * source            --1-----3-----5--|
+ * rollingStats(2)   --a-----b-----c--|   a mean 1, b mean 2, c mean 4
+ * ```
+ *
+ * Values that are not finite are ignored by the statistics, which are emitted all the same. Completes and errors with the source.
+ *
+ * @param window values kept; a whole number, minimum 1
+ */
+export function rollingStats(window: number): OperatorFunction<number, Stats> {
+  requireCount('window', window);
+  return (source) =>
+    defer(() => {
+      const stats = createRollingStats(window);
+      return source.pipe(
+        map((value) => {
+          stats.push(value);
+          return { count: stats.count, mean: stats.mean, variance: stats.variance, stddev: stats.stddev };
+        }),
+      );
+    });
+}
