@@ -1,7 +1,7 @@
-/** The valid name that a mistyped one most likely meant; null when none is close (more than a third of it differs). */
+/** The valid name that a mistyped one most likely meant; null when none is close (more than a third of it, and more than two letters, differ). */
 export function nearestName(name: string, candidates: readonly string[]): string | null {
   let best: string | null = null;
-  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
+  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {

@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { leavesOf } from './leaves.ts';
+import { ConfigError, type LoadRequest, loadSettings } from './load.ts';
+
+const schema = z.object({
+  id: z.string().default('nobody').describe('name'),
+  preset: z.enum(['lan', 'far']).default('lan').describe('preset'),
+  source: z.array(z.string()).default([]).describe('sources'),
+  journal: z
+    .object({
+      commitMs: z.number().int().min(0).default(200).describe('commit'),
+      maxBytes: z.number().int().min(1).default(1024).describe('quota'),
+    })
+    .prefault({}),
+  anonymous: z.boolean().default(false).describe('open'),
+});
+
+type Config = z.infer<typeof schema>;
+
+const load = (over: Partial<LoadRequest<Config>> = {}) =>
+  loadSettings<Config>({
+    schema,
+    flags: new Map(),
+    environment: {},
+    file: null,
+    presets: { lan: {}, far: { journal: { commitMs: 5000, maxBytes: 9 } } },
+    foreignEnvironment: new Set(['HOLDFAST_PORT']),
+    check: () => [],
+    ...over,
+  });
+
+const problemsOf = (over: Partial<LoadRequest<Config>>): readonly string[] => {
+  try {
+    load(over);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+};
+
+describe('names of settings', () => {
+  it('derives flag and environment variable from the path', () => {
+    expect(leavesOf(schema).map(({ path, flag, env, type }) => [path, flag, env, type])).toContainEqual([
+      'journal.commitMs',
+      '--journal-commit-ms',
+      'HOLDFAST_JOURNAL_COMMIT_MS',
+      'number',
+    ]);
+  });
+});
+
+describe('precedence', () => {
+  it('uses the defaults when nothing is given', () => {
+    const { config, origins } = load();
+    expect(config).toEqual({
+      id: 'nobody',
+      preset: 'lan',
+      source: [],
+      journal: { commitMs: 200, maxBytes: 1024 },
+      anonymous: false,
+    });
+    expect(origins.get('id')).toBe('default');
+  });
+
+  it('lets flags win over environment, environment over file, file over preset', () => {
+    const { config, origins } = load({
+      flags: new Map([['id', 'by-flag']]),
+      environment: { HOLDFAST_ID: 'by-env', HOLDFAST_JOURNAL_COMMIT_MS: '1s', PATH: '/bin' },
+      file: { name: 'a.yaml', text: 'id: by-file\npreset: far\njournal:\n  commitMs: 7\n  maxBytes: 1KiB\n' },
+    });
+    expect(config.id).toBe('by-flag');
+    expect(config.journal).toEqual({ commitMs: 1000, maxBytes: 1024 });
+    expect([...origins]).toEqual([
+      ['id', 'flag --id'],
+      ['preset', 'file a.yaml'],
+      ['source', 'default'],
+      ['journal.commitMs', 'environment HOLDFAST_JOURNAL_COMMIT_MS'],
+      ['journal.maxBytes', 'file a.yaml'],
+      ['anonymous', 'default'],
+    ]);
+  });
+
+  it('puts a preset above the defaults', () => {
+    const { config, origins } = load({ environment: { HOLDFAST_PRESET: 'far' } });
+    expect(config.journal).toEqual({ commitMs: 5000, maxBytes: 9 });
+    expect(origins.get('journal.maxBytes')).toBe('preset far');
+  });
+});
+
+describe('values', () => {
+  it('splits lists in the environment and takes them whole from flags and files', () => {
+    expect(load({ environment: { HOLDFAST_SOURCE: 'a:x=1,y=2; b' } }).config.source).toEqual([
+      'a:x=1,y=2',
+      'b',
+    ]);
+    expect(load({ flags: new Map([['source', ['a;b']]]) }).config.source).toEqual(['a;b']);
+    expect(load({ file: { name: 'f', text: 'source: one' } }).config.source).toEqual(['one']);
+  });
+
+  it('reads booleans', () => {
+    expect(load({ environment: { HOLDFAST_ANONYMOUS: 'yes' } }).config.anonymous).toBe(true);
+    expect(load({ flags: new Map([['anonymous', true]]) }).config.anonymous).toBe(true);
+  });
+});
+
+describe('mistakes', () => {
+  it.each([
+    [
+      'unknown key',
+      { file: { name: 'f', text: 'journal:\n  comitMs: 3' } },
+      'did you mean "journal.commitMs"',
+    ],
+    ['unknown branch', { file: { name: 'f', text: 'jurnal: 3' } }, 'no setting "jurnal"'],
+    ['unknown variable', { environment: { HOLDFAST_IDD: 'x' } }, 'did you mean "HOLDFAST_ID"'],
+    ['unknown preset', { environment: { HOLDFAST_PRESET: 'fra' } }, 'did you mean "far"'],
+    ['text for a number', { environment: { HOLDFAST_JOURNAL_COMMIT_MS: 'soon' } }, 'expected a number'],
+    [
+      'out of bounds',
+      { environment: { HOLDFAST_JOURNAL_COMMIT_MS: '-1' } },
+      'environment HOLDFAST_JOURNAL_COMMIT_MS',
+    ],
+    [
+      'wrong type in the file',
+      { file: { name: 'f.yaml', text: 'journal:\n  commitMs: [1]' } },
+      'journal.commitMs (file f.yaml)',
+    ],
+    ['a scalar for a branch', { file: { name: 'f', text: 'journal: 3' } }, 'journal'],
+    ['not YAML', { file: { name: 'f', text: 'a: [' } }, 'not valid YAML'],
+    ['not a mapping', { file: { name: 'f', text: '- a' } }, 'mapping'],
+    ['a broken relation', { check: () => ['a must be below b'] }, 'a must be below b'],
+  ] as const)('explains: %s', (_name, over, expected) => {
+    expect(problemsOf(over).join('\n')).toContain(expected);
+  });
+
+  it('accepts variables of other components and empty files', () => {
+    expect(problemsOf({ environment: { HOLDFAST_PORT: '1' }, file: { name: 'f', text: '' } })).toEqual([]);
+  });
+});
