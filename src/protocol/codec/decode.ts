@@ -1,0 +1,235 @@
+/** From a data frame to columns. */
+import {
+  type Column,
+  type DataFrame,
+  FrameError,
+  type FrameHeader,
+  MAX_FRAME_SAMPLES,
+  type SampleGroup,
+} from '../frame.ts';
+import type { SchemaRef } from '../sample.ts';
+import { ByteReader, malformed } from './bytes.ts';
+import { readColumn } from './column.ts';
+import { decompressBody } from './compress.ts';
+import { type FrameContext, monoFollowsTs, readHead, tsBase } from './group.ts';
+import { type ParsedHeader, parseVerified } from './header.ts';
+import { readIntegers } from './integers.ts';
+import { materialise, PackedColumn, RowColumn } from './lazy-column.ts';
+import { readNotes } from './notes.ts';
+import { CODE_NONE, readCoded } from './number.ts';
+
+/** Which columns to decode; indices beyond the group's columns are ignored. */
+export type ColumnChoice = (ref: SchemaRef, columnCount: number) => readonly number[] | 'all' | 'none';
+export type DecodeOptions = { readonly columns?: ColumnChoice };
+
+/** A column is kept packed when it has more rows than this for each of its bytes. */
+const PACKED_ROWS_PER_BYTE = 2;
+
+const scratchValues = new Float64Array(MAX_FRAME_SAMPLES);
+const scratchPresent = new Uint8Array(MAX_FRAME_SAMPLES);
+const taken = new Uint8Array(MAX_FRAME_SAMPLES);
+let directory = new Uint32Array(64);
+
+/**
+ * Decodes a data frame after verifying its checksum; columns that are not asked for are stepped over and null. The
+ * arrays are the caller's; those of columns that compress well are made when first read. Throws FrameError.
+ */
+export function decodeData(bytes: Uint8Array, options: DecodeOptions = {}): DataFrame {
+  const parsed = parseVerified(bytes);
+  const { header } = parsed;
+  const context = contextOf(parsed);
+  const reader = bodyOf(bytes, header);
+  taken.fill(0, 0, header.count);
+  const groups: SampleGroup[] = [];
+  let left = header.count;
+  while (left > 0) {
+    const group = readGroup(reader, context, left, options.columns);
+    left -= group.seqs.length;
+    groups.push(group);
+  }
+  if (reader.remaining > 0) throw malformed(`body: ${reader.remaining} bytes too many`);
+  checkTimes(groups, header);
+  return { header, groups };
+}
+
+/** The schemas that a data frame names, each once, in order of their groups. Verifies the checksum. Throws FrameError. */
+export function schemaRefsOf(bytes: Uint8Array): readonly SchemaRef[] {
+  return [...new Set(decodeData(bytes, { columns: () => 'none' }).groups.map((group) => group.schemaRef))];
+}
+
+function contextOf({ header, notes }: ParsedHeader): FrameContext {
+  const { firstSeq, count, tsMin, tsMax } = header;
+  return { firstSeq, count, tsMin, tsMax, notes };
+}
+
+function bodyOf(bytes: Uint8Array, header: FrameHeader): ByteReader {
+  if (header.kind !== 'data')
+    throw new FrameError('unsupported_kind', `kind: ${header.kind} holds no samples`);
+  if (header.compression === 'none') return new ByteReader(bytes, header.headerLength);
+  return new ByteReader(decompressBody(bytes.subarray(header.headerLength)));
+}
+
+function readGroup(
+  reader: ByteReader,
+  context: FrameContext,
+  left: number,
+  choose: ColumnChoice | undefined,
+): SampleGroup {
+  const { schemaRef, columnCount, rest, oneRow } = readHead(reader);
+  let rows = left;
+  if (oneRow) rows = 1;
+  else if (!rest) rows = reader.varint('rows');
+  // One row has but one form, and the group that takes the rest comes last: so every frame has one shape.
+  if (rest ? rows !== left : rows >= left || rows < 1) throw malformed(`group: ${rows} rows of ${left}`);
+  if (!oneRow && rows === 1) throw malformed('group: one row written as columns');
+  const group = oneRow
+    ? readRow(reader, context, rest, schemaRef, columnCount, choose)
+    : readRows(reader, context, rows, rest, schemaRef, columnCount, choose);
+  return context.notes ? { ...group, notes: readNotes(reader, rows, columnCount) } : group;
+}
+
+function choice(choose: ColumnChoice | undefined, ref: SchemaRef, columnCount: number): Uint8Array | null {
+  const chosen = choose === undefined ? 'all' : choose(ref, columnCount);
+  if (chosen === 'all') return null;
+  const wanted = new Uint8Array(columnCount);
+  if (chosen !== 'none') for (const index of chosen) wanted[index] = 1;
+  return wanted;
+}
+
+function readRow(
+  reader: ByteReader,
+  context: FrameContext,
+  rest: boolean,
+  schemaRef: SchemaRef,
+  columnCount: number,
+  choose: ColumnChoice | undefined,
+): SampleGroup {
+  const seqs = new Float64Array(1);
+  if (rest) fillRest(seqs, context);
+  else {
+    seqs[0] = reader.varint('seq');
+    take(seqs, context);
+  }
+  const ts = context.count > 1 ? tsBase(context) + reader.signed('ts') : context.tsMin;
+  const mono = reader.varint('mono');
+  const codes = reader.skip((columnCount + 1) >>> 1, 'codes');
+  const row = new Float64Array(columnCount);
+  const columns: (Column | null)[] = [];
+  const wanted = choice(choose, schemaRef, columnCount);
+  for (let index = 0; index < columnCount; index += 1) {
+    const code = ((reader.bytes[codes + (index >>> 1)] as number) >>> ((index & 1) * 4)) & 15;
+    row[index] = readCoded(reader, code, 'value');
+    columns.push(
+      wanted === null || wanted[index] === 1 ? new RowColumn(row, index, code === CODE_NONE) : null,
+    );
+  }
+  return { schemaRef, seqs, ts: Float64Array.of(ts), mono: Float64Array.of(mono), columns, notes: [] };
+}
+
+function readRows(
+  reader: ByteReader,
+  context: FrameContext,
+  rows: number,
+  rest: boolean,
+  schemaRef: SchemaRef,
+  columnCount: number,
+  choose: ColumnChoice | undefined,
+): SampleGroup {
+  const { bytes } = reader;
+  const slots = columnCount + (rest ? 2 : 3);
+  if (slots > directory.length) directory = new Uint32Array(slots);
+  const modes = reader.skip(slots, 'modes');
+  for (let slot = 0; slot < slots; slot += 1) {
+    const length = reader.varint('column length');
+    if (length > reader.remaining) throw malformed(`column length: ${length} of ${reader.remaining} bytes`);
+    directory[slot] = length;
+  }
+  let slot = 0;
+  const nextIntegers = (): Float64Array => {
+    const mode = bytes[modes + slot] as number;
+    if ((mode & 0x8f) !== 0) throw malformed(`column: mode ${mode} for integers`);
+    const length = directory[slot++] as number;
+    const start = reader.skip(length, 'column');
+    const values = new Float64Array(rows);
+    readIntegers(bytes, start, start + length, mode >>> 4, rows, values);
+    return values;
+  };
+  let seqs: Float64Array;
+  if (rest) {
+    seqs = new Float64Array(rows);
+    fillRest(seqs, context);
+  } else {
+    seqs = nextIntegers();
+    take(seqs, context);
+  }
+  const ts = nextIntegers();
+  const mono = nextIntegers();
+  restoreTimes(ts, mono, context);
+  const columns: (Column | null)[] = [];
+  const wanted = choice(choose, schemaRef, columnCount);
+  for (let index = 0; index < columnCount; index += 1) {
+    const mode = bytes[modes + slot] as number;
+    const length = directory[slot++] as number;
+    const start = reader.skip(length, 'column');
+    columns.push(
+      wanted === null || wanted[index] === 1 ? nextColumn(bytes, start, start + length, mode, rows) : null,
+    );
+  }
+  return { schemaRef, seqs, ts, mono, columns, notes: [] };
+}
+
+function nextColumn(bytes: Uint8Array, start: number, end: number, mode: number, rows: number): Column {
+  if (rows <= (end - start) * PACKED_ROWS_PER_BYTE) return materialise(bytes, start, end, mode, rows);
+  readColumn(bytes, start, end, mode, rows, scratchValues, scratchPresent);
+  return new PackedColumn(bytes.slice(start, end), mode, rows);
+}
+
+/** Turns offsets, checked to ascend and to be free, into seqs. */
+function take(offsets: Float64Array, context: FrameContext): void {
+  let previous = -1;
+  for (let row = 0; row < offsets.length; row += 1) {
+    const offset = offsets[row] as number;
+    if (!(offset > previous && offset < context.count) || taken[offset] === 1) {
+      throw malformed(`group: seq offset ${offset} is out of place`);
+    }
+    taken[offset] = 1;
+    previous = offset;
+    offsets[row] = context.firstSeq + offset;
+  }
+}
+
+/** The seqs that no group before has taken. */
+function fillRest(seqs: Float64Array, context: FrameContext): void {
+  let row = 0;
+  for (let offset = 0; offset < context.count; offset += 1) {
+    if (taken[offset] === 0) seqs[row++] = context.firstSeq + offset;
+  }
+}
+
+function restoreTimes(ts: Float64Array, mono: Float64Array, context: FrameContext): void {
+  const base = tsBase(context);
+  const related = monoFollowsTs(context);
+  for (let row = 0; row < ts.length; row += 1) {
+    const offset = ts[row] as number;
+    ts[row] = base + offset;
+    if (related) mono[row] = (mono[row] as number) + offset;
+    if (!((mono[row] as number) >= 0 && (mono[row] as number) <= Number.MAX_SAFE_INTEGER)) {
+      throw malformed(`mono: ${mono[row]} is no safe integer ≥ 0`);
+    }
+  }
+}
+
+function checkTimes(groups: readonly SampleGroup[], header: FrameHeader): void {
+  let tsMin = Number.POSITIVE_INFINITY;
+  let tsMax = Number.NEGATIVE_INFINITY;
+  for (const { ts } of groups) {
+    for (let row = 0; row < ts.length; row += 1) {
+      const at = ts[row] as number;
+      if (at < tsMin) tsMin = at;
+      if (at > tsMax) tsMax = at;
+    }
+  }
+  if (tsMin !== header.tsMin || tsMax !== header.tsMax) {
+    throw malformed(`ts: ${tsMin} … ${tsMax}, the header says ${header.tsMin} … ${header.tsMax}`);
+  }
+}

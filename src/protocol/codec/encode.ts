@@ -1,0 +1,157 @@
+/** From samples or columns to a data frame. */
+import { type Column, FrameError, MAX_FRAME_SAMPLES, type RowNotes, type SampleGroup } from '../frame.ts';
+import type { Epoch, InternedSchema, Sample } from '../sample.ts';
+import { ByteWriter, malformed } from './bytes.ts';
+import { compressBody } from './compress.ts';
+import { putGroup } from './group.ts';
+import { sealFrame } from './header.ts';
+
+const body = new ByteWriter();
+const taken = new Uint8Array(MAX_FRAME_SAMPLES);
+
+/**
+ * Encodes columns: `groups` hold every seq of `firstSeq … firstSeq + count − 1` once, each group in ascending order and
+ * with all of its columns. Throws FrameError: `too_large` beyond MAX_FRAME_SAMPLES, else `malformed`.
+ */
+export function encodeGroups(frame: {
+  readonly epoch: Epoch;
+  readonly firstSeq: number;
+  readonly count: number;
+  readonly groups: readonly SampleGroup[];
+}): Uint8Array {
+  const { epoch, firstSeq, count, groups } = frame;
+  if (count > MAX_FRAME_SAMPLES) {
+    throw new FrameError('too_large', `count: ${count} samples, a frame holds ${MAX_FRAME_SAMPLES}`);
+  }
+  taken.fill(0, 0, count);
+  let rows = 0;
+  let tsMin = Number.POSITIVE_INFINITY;
+  let tsMax = Number.NEGATIVE_INFINITY;
+  let notes = false;
+  for (const group of groups) {
+    checkGroup(group, firstSeq, count);
+    rows += group.seqs.length;
+    if (group.notes.length > 0) notes = true;
+    for (let row = 0; row < group.ts.length; row += 1) {
+      const ts = group.ts[row] as number;
+      if (ts < tsMin) tsMin = ts;
+      if (ts > tsMax) tsMax = ts;
+    }
+  }
+  if (rows !== count || rows === 0) throw malformed(`groups: ${rows} rows for ${count} seqs`);
+  const context = { firstSeq, count, tsMin, tsMax, notes };
+  const writer = body.reset();
+  for (let index = 0; index < groups.length; index += 1) {
+    putGroup(writer, groups[index] as SampleGroup, context, index === groups.length - 1);
+  }
+  const plain = writer.view();
+  const compressed = compressBody(plain);
+  const fields = {
+    kind: 'data',
+    zstd: compressed !== null,
+    notes,
+    epoch,
+    firstSeq,
+    count,
+    tsMin,
+    tsMax,
+  } as const;
+  return sealFrame(fields, compressed ?? plain);
+}
+
+function checkGroup(group: SampleGroup, firstSeq: number, count: number): void {
+  const { seqs, ts, mono } = group;
+  if (seqs.length === 0 || ts.length !== seqs.length || mono.length !== seqs.length) {
+    throw malformed(`group: ${seqs.length} seqs, ${ts.length} ts, ${mono.length} mono`);
+  }
+  let previous = -1;
+  for (let row = 0; row < seqs.length; row += 1) {
+    const offset = (seqs[row] as number) - firstSeq;
+    if (!(offset > previous && offset < count && Number.isInteger(offset)) || taken[offset] === 1) {
+      throw malformed(`group: seq ${seqs[row]} is out of place`);
+    }
+    taken[offset] = 1;
+    previous = offset;
+    if (!Number.isSafeInteger(ts[row])) throw malformed(`group: ts ${ts[row]} is no safe integer`);
+    const at = mono[row] as number;
+    if (!Number.isSafeInteger(at) || at < 0) throw malformed(`group: mono ${at} is no safe integer ≥ 0`);
+  }
+  for (const column of group.columns) {
+    if (column !== null && column.values.length !== seqs.length) {
+      throw malformed(`group: ${column.values.length} values in a column of ${seqs.length} rows`);
+    }
+  }
+}
+
+/**
+ * Encodes samples, which get the seqs from `firstSeq` on in their order; several schemas may be mixed. Throws
+ * FrameError: `too_large` beyond MAX_FRAME_SAMPLES, else `malformed`.
+ */
+export function encodeSamples(frame: {
+  readonly epoch: Epoch;
+  readonly firstSeq: number;
+  readonly samples: readonly Sample[];
+}): Uint8Array {
+  const { epoch, firstSeq, samples } = frame;
+  const count = samples.length;
+  if (count > MAX_FRAME_SAMPLES) {
+    throw new FrameError('too_large', `count: ${count} samples, a frame holds ${MAX_FRAME_SAMPLES}`);
+  }
+  const rowsOf = new Map<string, number[]>();
+  for (let index = 0; index < count; index += 1) {
+    const { ref } = (samples[index] as Sample).schema;
+    const rows = rowsOf.get(ref);
+    if (rows === undefined) rowsOf.set(ref, [index]);
+    else rows.push(index);
+  }
+  const groups: SampleGroup[] = [];
+  for (const indices of rowsOf.values()) groups.push(gather(samples, indices, firstSeq));
+  return encodeGroups({ epoch, firstSeq, count, groups });
+}
+
+function gather(samples: readonly Sample[], indices: readonly number[], firstSeq: number): SampleGroup {
+  const rows = indices.length;
+  const { schema } = samples[indices[0] as number] as Sample;
+  const width = schema.series.length;
+  const block = new Float64Array(rows * (width + 3));
+  const seqs = block.subarray(0, rows);
+  const ts = block.subarray(rows, rows * 2);
+  const mono = block.subarray(rows * 2, rows * 3);
+  const notes: RowNotes[] = [];
+  const presence: (Uint8Array | undefined)[] = [];
+  for (let row = 0; row < rows; row += 1) {
+    const index = indices[row] as number;
+    const sample = samples[index] as Sample;
+    const { values, anomalies, diagnostics } = sample;
+    checkValues(values, schema);
+    seqs[row] = firstSeq + index;
+    ts[row] = sample.ts;
+    mono[row] = sample.mono;
+    for (let column = 0, at = rows * 3 + row; column < width; column += 1, at += rows) {
+      const value = values[column] as number | null;
+      if (value === null) {
+        block[at] = Number.NaN;
+        let present = presence[column];
+        if (present === undefined) {
+          present = new Uint8Array(rows).fill(1);
+          presence[column] = present;
+        }
+        present[row] = 0;
+      } else block[at] = value;
+    }
+    if (anomalies.length > 0 || diagnostics.length > 0) notes.push({ row, anomalies, diagnostics });
+  }
+  const columns: Column[] = [];
+  for (let column = 0, at = rows * 3; column < width; column += 1, at += rows) {
+    columns.push({ values: block.subarray(at, at + rows), present: presence[column] ?? null });
+  }
+  return { schemaRef: schema.ref, seqs, ts, mono, columns, notes };
+}
+
+function checkValues(values: readonly (number | null)[], schema: InternedSchema): void {
+  if (values.length !== schema.series.length) {
+    throw malformed(
+      `sample: ${values.length} values for the ${schema.series.length} series of ${schema.ref}`,
+    );
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * The frame codec, version 1: what everyone else imports. docs/protocol.md has the layout byte by byte.
+ *
+ * Invariants:
+ * - values round-trip bit for bit, but that all NaNs become one;
+ * - every function that reads throws a FrameError, and nothing else, on bytes that are no valid frame;
+ * - decoding allocates in proportion to the bytes given (their number times a constant), whatever lengths they claim;
+ * - a frame holds 1 … MAX_FRAME_SAMPLES samples with consecutive seqs; a gap frame stands for any number.
+ */
+export { type ColumnChoice, type DecodeOptions, decodeData, schemaRefsOf } from './codec/decode.ts';
+export { encodeGroups, encodeSamples } from './codec/encode.ts';
+export { decodeGap, encodeGap } from './codec/gap.ts';
+export { readHeader, verifyFrame } from './codec/header.ts';
+export { mergeFrames, sliceFrame, splitFrame } from './codec/reshape.ts';
+export { samplesOf } from './codec/samples.ts';
