@@ -57,14 +57,29 @@ export type ActorStatus =
 
 export type Delivery = 'accepted' | 'dropped' | 'stopped';
 
+export type MailboxLoad = {
+  /** Messages that wait now. */
+  readonly waiting: number;
+  /** Messages lost to overflow since the actor was spawned. */
+  readonly dropped: number;
+};
+
 export type ActorRef<S, M> = {
   readonly id: string;
   readonly send: (message: M) => Delivery;
-  /** Current state at once, then every change. Completes when the actor stops, errors when it fails for good. */
+  /**
+   * Current state at once, then every change; `getValue()` answers as long as the actor has not failed, also after it stopped.
+   * Never completes (state observables do not; `status$` tells of the end); errors when the actor fails for good.
+   */
   readonly state$: StateObservable<S>;
+  /** Current status at once, then every change; completes after `stopped` or `failed`. */
   readonly status$: Observable<ActorStatus>;
-  /** Sends what `build` makes around a reply function; emits the reply once, or errors with `AskTimeout` after `deadlineMs`. */
+  /**
+   * Sends what `build` makes around a reply function, at each subscription; emits the first reply and completes. Errors with `AskTimeout`
+   * after `deadlineMs`, and at once with `AskRefused` when the message is not accepted or the actor ends.
+   */
   readonly ask: <R>(build: (reply: (answer: R) => void) => M, deadlineMs: number) => Observable<R>;
-  /** Ordered stop; completes when ended, at the latest after `deadlineMs`. */
+  readonly mailbox: () => MailboxLoad;
+  /** Ordered stop; completes when ended, at the latest after `deadlineMs`. Unsubscribing gives up the deadline, not the stop. */
   readonly stop: (deadlineMs: number) => Observable<never>;
 };
