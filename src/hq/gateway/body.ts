@@ -1,0 +1,101 @@
+/** How bodies are read: JSON and NDJSON, plain or compressed, bounded both as sent and when inflated. */
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Problem } from './problem.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** SHA-256 of the body after inflating, as hex; empty when there was none. */
+    contentDigest: string;
+  }
+}
+
+const DECODERS: Readonly<Record<string, () => NodeJS.ReadWriteStream & Readable>> = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+  zstd: createZstdDecompress,
+};
+
+const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
+
+/** Replaces Fastify's parsers. The `bodyLimit` of the server bounds the inflated body too. */
+export function registerBodyParsers(app: FastifyInstance): void {
+  app.decorateRequest('contentDigest', '');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, body: Buffer) => {
+      request.contentDigest = digest(body);
+      return parseJson(decode(body), null);
+    },
+  );
+  app.addContentTypeParser(
+    NDJSON_TYPES,
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, body: Buffer) => {
+      request.contentDigest = digest(body);
+      return decode(body)
+        .split('\n')
+        .map((line, index) => ({ text: line.trim(), number: index + 1 }))
+        .filter(({ text }) => text !== '')
+        .map(({ text, number }) => parseJson(text, number));
+    },
+  );
+  app.addHook('preParsing', async (request, _reply, payload) => {
+    const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+    if (encoding === 'identity') return payload;
+    const create = Object.hasOwn(DECODERS, encoding) ? DECODERS[encoding] : undefined;
+    if (create === undefined) {
+      throw new Problem(
+        'unsupported_media_type',
+        `Content-Encoding: ${encoding} is not known; take ${Object.keys(DECODERS).join(', ')} or none`,
+      );
+    }
+    const decoder = Object.assign(create(), { receivedEncodedLength: 0 });
+    payload.on('data', (chunk: Buffer) => {
+      decoder.receivedEncodedLength += chunk.length;
+    });
+    payload.on('error', (error) => decoder.destroy(error));
+    // Fastify stops reading at its limit; the decoder must not go on inflating for nobody.
+    decoder.on('close', () => payload.unpipe(decoder));
+    payload.pipe(decoder);
+    return decoder;
+  });
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function decode(body: Buffer): string {
+  try {
+    return utf8.decode(body);
+  } catch (cause) {
+    throw new Problem('malformed', 'the body is not valid UTF-8', { cause });
+  }
+}
+
+function parseJson(text: string, line: number | null): unknown {
+  const where = line === null ? 'the body' : `line ${line}`;
+  try {
+    return JSON.parse(text, refusePrototypes);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const field = line === null ? 'body' : `line ${line}`;
+    throw new Problem('malformed', `${where} is not valid JSON: ${reason}`, {
+      errors: [{ field, message: reason }],
+    });
+  }
+}
+
+function refusePrototypes(key: string, value: unknown): unknown {
+  if (key === '__proto__') throw new SyntaxError('the key __proto__ is not allowed');
+  return value;
+}
+
+function digest(body: Buffer): string {
+  return createHash('sha256').update(body).digest('hex');
+}

@@ -1,0 +1,134 @@
+/** A record of `POST /telemetry`: the metrics of one source of one agent at one instant. */
+import { z } from 'zod';
+import { agentIdSchema, MAX_SERIES_PER_SCHEMA, type Series } from '../../../protocol/sample.ts';
+import { timestampSchema } from './timestamp.ts';
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_.\-/]{0,127}$/;
+const name = z
+  .string()
+  .regex(NAME, 'must be a metric name: a letter, then letters, digits and _ . - /, 128 at most');
+// Series are written name{key=value,…}: these characters would make two different series look the same.
+const attributeKey = z
+  .string()
+  .regex(/^[A-Za-z0-9_.\-/]{1,64}$/, 'must be letters, digits and _ . - /, 64 at most');
+const attributeValue = z
+  .string()
+  .regex(/^[^{},\p{Cc}]{0,256}$/u, 'must be at most 256 characters without { } , and control characters');
+const attributes = z
+  .record(attributeKey, attributeValue)
+  .refine((all) => Object.keys(all).length <= 32, 'must be 32 at most');
+const unit = z.string().max(32).describe('UCUM unit: By, s, 1, Cel, {process}');
+
+const SPECIAL = {
+  NaN: Number.NaN,
+  Infinity: Number.POSITIVE_INFINITY,
+  '-Infinity': Number.NEGATIVE_INFINITY,
+} as const;
+const value = z
+  .union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']), z.null()], {
+    error: 'must be a number, null, "NaN", "Infinity" or "-Infinity"',
+  })
+  .transform((given) => (typeof given === 'string' ? SPECIAL[given] : given));
+
+const detail = z.object({ value, unit: unit.optional(), attributes: attributes.optional() });
+const metricsSchema = z.union(
+  [
+    z.record(
+      name,
+      z.union([detail, value], { error: 'must be a number, null or {value, unit, attributes}' }),
+    ),
+    z.array(detail.extend({ name })),
+  ],
+  { error: 'must be an object {name: value} or an array [{name, value, unit, attributes}]' },
+);
+
+export const telemetryRecordSchema = z
+  .object({
+    agent: agentIdSchema.describe('id of the agent; may also be called `node_id`'),
+    timestamp: timestampSchema.describe('may also be called `ts`'),
+    source: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$/, 'must be letters, digits and . _ - /, 64 at most')
+      .default('http')
+      .describe('what measured it'),
+    attributes: attributes.default({}).describe('attributes of every metric of the record'),
+    metrics: metricsSchema.describe(
+      'values by metric name, or a list of metrics with unit and attributes; may also be called `values`',
+    ),
+  })
+  .meta({
+    id: 'TelemetryRecord',
+    description: 'Metrics of one source at one instant. Unknown fields are ignored.',
+    examples: [
+      {
+        agent: 'pump-7',
+        timestamp: '2026-01-31T12:00:00Z',
+        metrics: { 'pump.pressure': { value: 3.2, unit: 'bar' } },
+      },
+    ],
+  });
+
+/** One record, or up to `limits.recordsPerRequest` of them. */
+export const telemetryBodySchema = z.union([telemetryRecordSchema, z.array(telemetryRecordSchema)]);
+
+const ALIASES: Readonly<Record<string, string>> = { node_id: 'agent', ts: 'timestamp', values: 'metrics' };
+
+export type TelemetryRecord = {
+  readonly agent: string;
+  readonly ts: number;
+  readonly source: string;
+  readonly metrics: readonly { readonly series: Series; readonly value: number | null }[];
+};
+export type ParsedRecord =
+  | { readonly ok: true; readonly record: TelemetryRecord }
+  | { readonly ok: false; readonly issues: readonly z.core.$ZodIssue[] };
+
+/** Parses one record; fields of issues are called what the record called them. */
+export function parseRecord(raw: unknown): ParsedRecord {
+  const { renamed, names } = canonical(raw);
+  const parsed = telemetryRecordSchema.safeParse(renamed);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => {
+      const [head, ...rest] = issue.path;
+      return { ...issue, path: head === undefined ? [] : [names.get(String(head)) ?? head, ...rest] };
+    });
+    return { ok: false, issues };
+  }
+  const { agent, timestamp, source, attributes: shared } = parsed.data;
+  const listed = Array.isArray(parsed.data.metrics)
+    ? parsed.data.metrics
+    : Object.entries(parsed.data.metrics).map(([metric, given]) =>
+        typeof given === 'object' && given !== null
+          ? { name: metric, ...given }
+          : { name: metric, value: given },
+      );
+  const problem = (message: string): ParsedRecord => ({
+    ok: false,
+    issues: [{ code: 'custom', path: [names.get('metrics') ?? 'metrics'], message, input: undefined }],
+  });
+  if (listed.length === 0) return problem('must hold at least one metric');
+  if (listed.length > MAX_SERIES_PER_SCHEMA)
+    return problem(`must hold ${MAX_SERIES_PER_SCHEMA} metrics at most`);
+  const metrics = listed.map((metric) => ({
+    series: {
+      name: metric.name,
+      attributes: 'attributes' in metric ? { ...shared, ...metric.attributes } : shared,
+      unit: ('unit' in metric ? metric.unit : undefined) ?? '',
+    },
+    value: metric.value,
+  }));
+  return { ok: true, record: { agent, ts: timestamp, source, metrics } };
+}
+
+function canonical(raw: unknown): { renamed: unknown; names: Map<string, string> } {
+  const names = new Map<string, string>();
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return { renamed: raw, names };
+  const renamed: Record<string, unknown> = { ...raw };
+  for (const [alias, field] of Object.entries(ALIASES)) {
+    if (Object.hasOwn(renamed, alias) && !Object.hasOwn(renamed, field)) {
+      renamed[field] = renamed[alias];
+      names.set(field, alias);
+    }
+  }
+  return { renamed, names };
+}

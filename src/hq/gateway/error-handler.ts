@@ -1,0 +1,71 @@
+/** Turns whatever a request failed with into a problem document; what nobody foresaw is logged and told as `internal`. */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { TimeoutError } from 'rxjs';
+import { StorageError } from '../../journal/storage.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { PROBLEM_CONTENT_TYPE, Problem, type ProblemCode, problemDocument, unavailable } from './problem.ts';
+
+const CODES_BY_STATUS: Readonly<Record<number, ProblemCode>> = {
+  403: 'forbidden',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  413: 'too_large',
+  415: 'unsupported_media_type',
+  429: 'rate_limited',
+};
+
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const errors = error.validation.map((issue) => ({
+      field: issue.instancePath.slice(1).replaceAll('/', '.') || 'request',
+      message: issue.message ?? 'invalid',
+    }));
+    const first = errors[0];
+    const detail = first === undefined ? 'invalid request' : `${first.field}: ${first.message}`;
+    return new Problem(isBody(error) ? 'invalid' : 'bad_request', detail, { errors });
+  }
+  if (error instanceof StorageError || error instanceof TimeoutError) {
+    return unavailable(
+      'the storage of HQ cannot answer now; what was sent may or may not be stored, send it again',
+      5,
+      error,
+    );
+  }
+  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
+  if (error instanceof Error && typeof status === 'number' && status >= 400 && status < 500) {
+    return new Problem(CODES_BY_STATUS[status] ?? 'bad_request', error.message, { cause: error });
+  }
+  return new Problem('internal', 'HQ failed at this request; its log says why', { cause: error });
+}
+
+export function createErrorHandler(logger: Logger) {
+  return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
+    const problem = problemOf(error);
+    if (problem.statusCode >= 500 && problem.cause !== undefined) {
+      logger.error(
+        { err: problem.cause, method: request.method, path: pathOf(request.url) },
+        'request failed',
+      );
+    }
+    sendProblem(problem, request, reply);
+  };
+}
+
+export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): void {
+  void reply
+    .code(problem.statusCode)
+    .headers({ ...problem.headers, 'cache-control': 'no-store' })
+    .type(PROBLEM_CONTENT_TYPE)
+    .serializer((document: unknown) => JSON.stringify(document))
+    .send(problemDocument(problem, pathOf(request.url)));
+}
+
+function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? url;
+}
+
+function isBody(error: object): boolean {
+  return 'validationContext' in error && error.validationContext === 'body';
+}

@@ -1,0 +1,96 @@
+/** What the gateway tells of itself. */
+import { defineEvent } from '../../platform/telemetry.ts';
+
+export const gatewayEvents = {
+  http_request: defineEvent<{ method: string; route: string; status: number; durationMs: number }>({
+    level: 'debug',
+    message: 'request answered',
+    metrics: [
+      {
+        name: 'holdfast_http_request_duration_seconds',
+        kind: 'histogram',
+        help: 'Time from a request of the HTTP API to its answer, by route and status.',
+        value: ({ durationMs }) => durationMs / 1000,
+        labelNames: ['method', 'route', 'status'],
+        labels: ({ method, route, status }) => ({ method, route, status: String(status) }),
+        buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
+      },
+    ],
+  }),
+  http_delivery: defineEvent<{ endpoint: string; accepted: number; duplicate: boolean }>({
+    level: 'debug',
+    message: 'samples delivered over HTTP',
+    metrics: [
+      {
+        name: 'holdfast_http_samples_total',
+        kind: 'counter',
+        help: 'Samples stored that came over HTTP.',
+        value: ({ accepted }) => accepted,
+        labelNames: ['endpoint'],
+        labels: ({ endpoint }) => ({ endpoint }),
+      },
+      {
+        name: 'holdfast_http_duplicate_deliveries_total',
+        kind: 'counter',
+        help: 'Deliveries over HTTP that had been stored before.',
+        value: ({ duplicate }) => (duplicate ? 1 : 0),
+        labelNames: ['endpoint'],
+        labels: ({ endpoint }) => ({ endpoint }),
+      },
+    ],
+  }),
+  access_refused: defineEvent<{ role: string; reason: string; address: string; where: string }>({
+    level: 'debug',
+    message: 'access refused',
+    metrics: [
+      {
+        name: 'holdfast_access_refusals_total',
+        kind: 'counter',
+        help: 'Requests and connections refused for their token, host or origin.',
+        labelNames: ['role', 'reason'],
+        labels: ({ role, reason }) => ({ role, reason }),
+      },
+    ],
+  }),
+  chaos_set: defineEvent<{ mode: string }>({ level: 'warn', message: 'chaos mode set', metrics: [] }),
+  chaos_effect: defineEvent<{ mode: string; effect: string; severity: number }>({
+    level: 'info',
+    message: 'chaos takes effect',
+    metrics: [
+      {
+        name: 'holdfast_chaos_effect',
+        kind: 'gauge',
+        help: 'What chaos does to the link now: 0 nothing, 1 slow, 2 lossy, 3 down.',
+        value: ({ severity }) => severity,
+      },
+    ],
+  }),
+  dashboards: defineEvent<{ connected: number }>({
+    level: 'debug',
+    message: 'dashboards connected',
+    metrics: [
+      {
+        name: 'holdfast_dashboards',
+        kind: 'gauge',
+        help: 'Dashboards that are connected.',
+        value: ({ connected }) => connected,
+      },
+    ],
+  }),
+  dashboard_cut: defineEvent<{ reason: 'stalled' | 'too_many'; address: string }>({
+    level: 'warn',
+    message: 'dashboard cut off',
+    metrics: [
+      {
+        name: 'holdfast_dashboards_cut_total',
+        kind: 'counter',
+        help: 'Dashboards cut off because they took nothing, or because there were too many.',
+        labelNames: ['reason'],
+        labels: ({ reason }) => ({ reason }),
+      },
+    ],
+  }),
+};
+export type GatewayEvents = typeof gatewayEvents;
+
+export const CHAOS_SEVERITY = { none: 0, slow: 1, lossy: 2, down: 3 } as const;

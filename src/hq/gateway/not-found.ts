@@ -1,0 +1,39 @@
+/** Answers to paths and methods that do not exist: the app's page to a browser, else 405 or 404 as a problem. */
+import type { FastifyInstance } from 'fastify';
+import { sendProblem } from './error-handler.ts';
+import { Problem } from './problem.ts';
+import type { DashboardPages } from './static-dashboard.ts';
+
+type KnownPath = { readonly pattern: RegExp; readonly methods: Set<string> };
+
+/** Call before routes are added; they are collected as they come. */
+export function registerNotFound(app: FastifyInstance, pages: () => DashboardPages): void {
+  const paths = new Map<string, KnownPath>();
+  app.addHook('onRoute', ({ url, method }) => {
+    if (url.includes('*')) return;
+    const known = paths.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() };
+    for (const one of [method].flat()) known.methods.add(one);
+    paths.set(url, known);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    const known = [...paths.values()].find(({ pattern }) => pattern.test(path));
+    if (known !== undefined && !known.methods.has(request.method)) {
+      const allow = [...known.methods].sort().join(', ');
+      const detail = `${request.method} is not possible here; ${allow} ${known.methods.size === 1 ? 'is' : 'are'}`;
+      return sendProblem(new Problem('method_not_allowed', detail, { headers: { allow } }), request, reply);
+    }
+    const page = pages().pageFor(request);
+    if (page !== null) {
+      return reply.type('text/html; charset=utf-8').header('cache-control', 'no-cache').send(page);
+    }
+    return sendProblem(new Problem('not_found', `there is nothing at ${path}`), request, reply);
+  });
+}
+
+function patternOf(url: string): RegExp {
+  const parts = url
+    .split('/')
+    .map((part) => (part.startsWith(':') ? '[^/]+' : part.replace(/[.+]/g, '\\$&')));
+  return new RegExp(`^${parts.join('/')}$`);
+}

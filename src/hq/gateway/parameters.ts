@@ -1,0 +1,85 @@
+/** Query and path parameters of the API. */
+import { z } from 'zod';
+import { parseDuration, parseQueryInstant } from './instant.ts';
+import { Problem } from './problem.ts';
+
+const HOUR_MS = 3_600_000;
+/** Most buckets in one answer. */
+export const MAX_BUCKETS = 10_000;
+/** Buckets that a query without a step aims at, at most. */
+const DEFAULT_BUCKETS = 500;
+const ROUND_STEPS_MS = [1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400].map(
+  (s) => s * 1000,
+);
+
+const instant = z.string().transform((text, context) => {
+  const ms = parseQueryInstant(text);
+  if (ms !== null) return ms;
+  context.addIssue({
+    code: 'custom',
+    message: 'must be an RFC 3339 time such as 2026-01-31T12:00:00Z, or epoch ms',
+  });
+  return z.NEVER;
+});
+
+const step = z.string().transform((text, context) => {
+  const ms = parseDuration(text);
+  if (ms !== null) return ms;
+  context.addIssue({ code: 'custom', message: 'must be a duration such as 10s, 5m, 1h, or a number of ms' });
+  return z.NEVER;
+});
+
+export const agentParametersSchema = z.object({ id: z.string().min(1).max(64).describe('id of the agent') });
+export const seriesParametersSchema = agentParametersSchema.extend({
+  series: z
+    .string()
+    .min(1)
+    .max(20_000)
+    .describe(
+      'URL-encoded key of the series, for instance `system.network.io{device=eth0,direction=receive}`',
+    ),
+});
+
+export const pageSchema = z.object({
+  limit: z.coerce.number().int().min(1).max(1000).default(100).describe('most items in the answer'),
+  cursor: z
+    .string()
+    .min(1)
+    .max(2000)
+    .regex(/^[A-Za-z0-9_.~=-]+$/, 'must be a cursor that an earlier answer gave')
+    .optional()
+    .describe('where to go on: the cursor of the answer before'),
+});
+export type PageQuery = z.infer<typeof pageSchema>;
+
+export const rangeSchema = z.object({
+  from: instant.optional().describe('inclusive; RFC 3339 or epoch ms; default: one hour before `to`'),
+  to: instant.optional().describe('exclusive; RFC 3339 or epoch ms; default: now'),
+});
+
+export const stepSchema = z.object({
+  step: step
+    .optional()
+    .describe('length of a bucket: 10s, 5m, 1h or ms; default: a round one that gives at most 500 buckets'),
+});
+
+/** The range with its defaults. Throws a Problem when it is empty or backwards. */
+export function rangeOf(query: z.output<typeof rangeSchema>, now: number): { from: number; to: number } {
+  // `to` is exclusive; what was stored in this very millisecond belongs to "until now".
+  const to = query.to ?? Math.max(now + 1, (query.from ?? now) + 1);
+  const from = query.from ?? to - HOUR_MS;
+  if (from < to) return { from, to };
+  const errors = [{ field: 'from', message: 'must be before `to`' }];
+  throw new Problem('bad_request', 'from: must be before `to`', { errors });
+}
+
+/** The step, or a round one. Throws a Problem when it makes too many buckets. */
+export function stepOf(requested: number | undefined, { from, to }: { from: number; to: number }): number {
+  const span = to - from;
+  const fallback =
+    ROUND_STEPS_MS.find((ms) => span / ms <= DEFAULT_BUCKETS) ?? Math.ceil(span / DEFAULT_BUCKETS);
+  const stepMs = requested ?? fallback;
+  if (span / stepMs <= MAX_BUCKETS) return stepMs;
+  const message = `makes more than ${MAX_BUCKETS} buckets: take ${Math.ceil(span / MAX_BUCKETS)}ms or more, or a shorter range`;
+  throw new Problem('bad_request', `step: ${message}`, { errors: [{ field: 'step', message }] });
+}

@@ -1,0 +1,82 @@
+/** Errors of the HTTP API as RFC 9457 problem documents. */
+import { STATUS_CODES } from 'node:http';
+import { z } from 'zod';
+
+export const fieldErrorSchema = z.object({
+  field: z.string().describe('what is wrong: a parameter, or a path into the body such as `[2].timestamp`'),
+  message: z.string().describe('why, and what is expected'),
+});
+export type FieldError = z.infer<typeof fieldErrorSchema>;
+
+export const problemSchema = z
+  .object({
+    type: z.string().describe('urn:holdfast:problem:<code>; the code is stable'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().describe('what happened and what to do, for people'),
+    instance: z.string().describe('path of the request'),
+    errors: z.array(fieldErrorSchema).optional().describe('the first invalid fields, 20 at most'),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem document' });
+export type ProblemDocument = z.infer<typeof problemSchema>;
+
+export const PROBLEM_CONTENT_TYPE = 'application/problem+json; charset=utf-8';
+export const MAX_FIELD_ERRORS = 20;
+
+/** Code of each problem with its status. */
+export const PROBLEM_CODES = {
+  bad_request: 400,
+  malformed: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  chaos_disabled: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  too_large: 413,
+  unsupported_media_type: 415,
+  invalid: 422,
+  too_many_series: 422,
+  too_many_agents: 422,
+  rate_limited: 429,
+  internal: 500,
+  unavailable: 503,
+} as const;
+export type ProblemCode = keyof typeof PROBLEM_CODES;
+
+export type ProblemOptions = {
+  readonly errors?: readonly FieldError[];
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+};
+
+/** Thrown by handlers and hooks; the error handler turns it into a document. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly code: ProblemCode;
+  readonly statusCode: number;
+  readonly errors: readonly FieldError[];
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
+    super(detail, { cause: options.cause });
+    this.code = code;
+    this.statusCode = PROBLEM_CODES[code];
+    this.errors = options.errors ?? [];
+    this.headers = options.headers ?? {};
+  }
+}
+
+export function problemDocument(problem: Problem, instance: string): ProblemDocument {
+  return {
+    type: `urn:holdfast:problem:${problem.code}`,
+    title: STATUS_CODES[problem.statusCode] ?? 'Error',
+    status: problem.statusCode,
+    detail: problem.message,
+    instance,
+    ...(problem.errors.length > 0 ? { errors: problem.errors.slice(0, MAX_FIELD_ERRORS) } : {}),
+  };
+}
+
+/** HQ cannot take something now; `retryAfterS` seconds later it may. */
+export function unavailable(detail: string, retryAfterS: number, cause?: unknown): Problem {
+  return new Problem('unavailable', detail, { headers: { 'retry-after': String(retryAfterS) }, cause });
+}

@@ -1,0 +1,195 @@
+/** Reading the fleet and what it delivered: everything under `/api/v1/agents`. */
+import { firstValueFrom, timeout } from 'rxjs';
+import { z } from 'zod';
+import {
+  agentSummarySchema,
+  anomalyDocumentSchema,
+  bucketSchema,
+  ledgerEntrySchema,
+  sampleDocumentSchema,
+  seriesDocumentSchema,
+} from '../../../protocol/fleet.ts';
+import { byKey, page, pageOf } from '../paging.ts';
+import {
+  agentParametersSchema,
+  pageSchema,
+  rangeOf,
+  rangeSchema,
+  seriesParametersSchema,
+  stepOf,
+  stepSchema,
+} from '../parameters.ts';
+import { Problem } from '../problem.ts';
+import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
+
+/** A read that takes longer is given up, ms. */
+const READ_DEADLINE_MS = 30_000;
+const common = { config: { role: 'operator' } } as const;
+const problems = problemResponses(400, 401, 403, 404, 429, 503);
+
+const bucketsSchema = pageOf(bucketSchema).extend({
+  series: z.string(),
+  unit: z.string(),
+  from: z.number(),
+  to: z.number(),
+  stepMs: z.number(),
+});
+
+export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteContext): void {
+  const deadline = <T>() => timeout<T, never>({ first: READ_DEADLINE_MS, scheduler: clock.scheduler });
+
+  const summaryOf = (id: string) => {
+    const summary = fleet.summary(id);
+    if (summary === undefined) throw new Problem('not_found', `HQ has never heard of an agent "${id}"`);
+    return summary;
+  };
+
+  app.get(
+    '/api/v1/agents',
+    {
+      ...common,
+      schema: {
+        summary: 'Agents, by id',
+        tags: ['agents'],
+        querystring: pageSchema,
+        response: { 200: pageOf(agentSummarySchema), ...problems },
+      },
+    },
+    async (request) =>
+      page(
+        byKey(fleet.summaries(), ({ id }) => id),
+        ({ id }) => id,
+        request.query,
+      ),
+  );
+
+  app.get(
+    '/api/v1/agents/:id',
+    {
+      ...common,
+      schema: {
+        summary: 'One agent',
+        tags: ['agents'],
+        params: agentParametersSchema,
+        response: { 200: agentSummarySchema, ...problems },
+      },
+    },
+    async (request) => summaryOf(request.params.id),
+  );
+
+  app.get(
+    '/api/v1/agents/:id/samples',
+    {
+      ...common,
+      schema: {
+        summary: 'Raw samples, oldest first',
+        tags: ['samples'],
+        params: agentParametersSchema,
+        querystring: rangeSchema.extend(pageSchema.shape),
+        response: { 200: pageOf(sampleDocumentSchema), ...problems },
+      },
+    },
+    async (request) => {
+      const agent = summaryOf(request.params.id).id;
+      const { limit, cursor = null } = request.query;
+      const range = rangeOf(request.query, clock.now());
+      const found = await firstValueFrom(store.samples({ agent, limit, cursor, ...range }).pipe(deadline()));
+      return { items: [...found.items], cursor: found.cursor };
+    },
+  );
+
+  app.get(
+    '/api/v1/agents/:id/series',
+    {
+      ...common,
+      schema: {
+        summary: 'Series of an agent, with unit, first and last time',
+        tags: ['series'],
+        params: agentParametersSchema,
+        querystring: pageSchema,
+        response: { 200: pageOf(seriesDocumentSchema), ...problems },
+      },
+    },
+    async (request) => {
+      const agent = summaryOf(request.params.id).id;
+      const keyOf = (one: { series: string; source: string }) => `${one.series}\n${one.source}`;
+      return page(byKey(store.series(agent), keyOf), keyOf, request.query);
+    },
+  );
+
+  app.get(
+    '/api/v1/agents/:id/series/:series',
+    {
+      ...common,
+      schema: {
+        summary: 'Buckets of one series',
+        description: 'Count, least, greatest and mean value a bucket; null where nothing came.',
+        tags: ['series'],
+        params: seriesParametersSchema,
+        querystring: rangeSchema.extend(stepSchema.shape),
+        response: { 200: bucketsSchema, ...problems },
+      },
+    },
+    async (request) => {
+      const agent = summaryOf(request.params.id).id;
+      const found = store.series(agent).find((one) => one.series === request.params.series);
+      if (found === undefined) {
+        throw new Problem('not_found', `agent "${agent}" has no series "${request.params.series}"`);
+      }
+      const range = rangeOf(request.query, clock.now());
+      const stepMs = stepOf(request.query.step, range);
+      const { series, unit } = found;
+      const items = await firstValueFrom(store.buckets({ agent, series, stepMs, ...range }).pipe(deadline()));
+      return { series, unit, ...range, stepMs, items: [...items], cursor: null };
+    },
+  );
+
+  app.get(
+    '/api/v1/agents/:id/anomalies',
+    {
+      ...common,
+      schema: {
+        summary: 'Anomalies, by start',
+        tags: ['samples'],
+        params: agentParametersSchema,
+        querystring: rangeSchema.extend(pageSchema.shape),
+        response: { 200: pageOf(anomalyDocumentSchema), ...problems },
+      },
+    },
+    async (request) => {
+      const agent = summaryOf(request.params.id).id;
+      const range = rangeOf(request.query, clock.now());
+      const found = await firstValueFrom(store.anomalies({ agent, ...range }).pipe(deadline()));
+      const keyOf = (one: { startTs: number; series: string }) => `${sortable(one.startTs)}\n${one.series}`;
+      return page(byKey(found, keyOf), keyOf, request.query);
+    },
+  );
+
+  app.get(
+    '/api/v1/agents/:id/ledger',
+    {
+      ...common,
+      schema: {
+        summary: 'What became of every sample, by epoch',
+        description: 'In every epoch sampled = stored + pending + thinned + dropped, exactly.',
+        tags: ['ledger'],
+        params: agentParametersSchema,
+        querystring: pageSchema,
+        response: { 200: pageOf(ledgerEntrySchema), ...problems },
+      },
+    },
+    async (request) => {
+      const agent = summaryOf(request.params.id).id;
+      return page(
+        byKey(store.ledger(agent), ({ epoch }) => epoch),
+        ({ epoch }) => epoch,
+        request.query,
+      );
+    },
+  );
+}
+
+/** Times as text that sorts as the times do, before 1970 too. */
+function sortable(ts: number): string {
+  return String(Math.trunc(ts) + 2 ** 53 - 1).padStart(17, '0');
+}

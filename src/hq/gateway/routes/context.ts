@@ -1,0 +1,45 @@
+/** What the routes of the gateway need. */
+import type { Registry } from '@prometheus-io/client';
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Clock } from '../../../platform/clock.ts';
+import type { Emit } from '../../../platform/telemetry.ts';
+import type { Fleet } from '../../aggregate/fleet.ts';
+import type { ChaosControl } from '../../chaos.ts';
+import type { HqConfig } from '../../config.ts';
+import type { HqStore } from '../../store/store.ts';
+import type { GatewayEvents } from '../gateway-events.ts';
+import { problemSchema } from '../problem.ts';
+
+export type GatewayApp = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+export type RouteContext = {
+  readonly config: HqConfig;
+  readonly store: HqStore;
+  readonly fleet: Pick<Fleet, 'snapshot' | 'delta$' | 'summary' | 'summaries'>;
+  readonly chaos: ChaosControl;
+  readonly clock: Clock;
+  readonly emit: Emit<GatewayEvents>;
+  readonly registry: Registry;
+  readonly version: string;
+  /** Why HQ is not ready; empty when it is. */
+  readonly unreadiness: () => readonly string[];
+};
+
+/** Response schemas of the problems that a route answers with. */
+export function problemResponses<S extends number>(...statuses: S[]) {
+  const response = { content: { 'application/problem+json': { schema: problemSchema } } };
+  return Object.fromEntries(statuses.map((status) => [status, response])) as Record<S, typeof response>;
+}

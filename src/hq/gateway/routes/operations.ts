@@ -1,0 +1,62 @@
+/** What machines that look after HQ ask for: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`. Open to everybody, never spoiled by chaos. */
+import { z } from 'zod';
+import type { GatewayApp, RouteContext } from './context.ts';
+
+const healthSchema = z.object({ status: z.literal('ok'), version: z.string() }).meta({ id: 'Health' });
+const readinessSchema = z
+  .object({ status: z.enum(['ready', 'not ready']), reasons: z.array(z.string()) })
+  .meta({ id: 'Readiness' });
+
+export function operationRoutes(app: GatewayApp, { registry, unreadiness, version }: RouteContext): void {
+  app.get(
+    '/healthz',
+    {
+      schema: { summary: 'Whether the process lives', tags: ['operations'], response: { 200: healthSchema } },
+    },
+    async () => ({ status: 'ok' as const, version }),
+  );
+
+  app.get(
+    '/readyz',
+    {
+      schema: {
+        summary: 'Whether HQ takes deliveries',
+        tags: ['operations'],
+        response: { 200: readinessSchema, 503: readinessSchema },
+      },
+    },
+    async (_request, reply) => {
+      const reasons = [...unreadiness()];
+      return reasons.length === 0
+        ? reply.code(200).send({ status: 'ready', reasons })
+        : reply.code(503).send({ status: 'not ready', reasons });
+    },
+  );
+
+  app.get(
+    '/metrics',
+    {
+      schema: {
+        summary: 'Metrics in the text format of Prometheus',
+        tags: ['operations'],
+        response: { 200: { content: { 'text/plain': { schema: z.string() } } } },
+      },
+    },
+    async (_request, reply) => {
+      const text = await registry.metrics();
+      return reply.type(registry.contentType).serializer(String).send(text);
+    },
+  );
+
+  app.get(
+    '/openapi.json',
+    {
+      schema: {
+        summary: 'This document',
+        tags: ['operations'],
+        response: { 200: z.record(z.string(), z.unknown()).describe('OpenAPI 3.1') },
+      },
+    },
+    async () => ({ ...app.swagger() }),
+  );
+}

@@ -1,0 +1,153 @@
+/** Deliveries over HTTP: `POST /telemetry` and `POST /api/telemetry/snapshot`. */
+import type { FastifyRequest } from 'fastify';
+import { validatorCompiler } from 'fastify-type-provider-zod';
+import { firstValueFrom } from 'rxjs';
+import { z } from 'zod';
+import type { Sample } from '../../../protocol/sample.ts';
+import { createDeliver } from '../delivery/deliver.ts';
+import { flatSample, flatSchema, flatSnapshotSchema } from '../delivery/flat-snapshot.ts';
+import { createSampleBuilder } from '../delivery/sample-builder.ts';
+import { parseRecord, telemetryBodySchema } from '../delivery/telemetry-record.ts';
+import { fieldErrors } from '../field-errors.ts';
+import { type FieldError, MAX_FIELD_ERRORS, Problem } from '../problem.ts';
+import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
+
+const receiptSchema = z
+  .object({
+    accepted: z.int().describe('samples that are now durable because of this delivery; 0 for a repeated one'),
+    duplicate: z.boolean().describe('whether the delivery had been stored before'),
+  })
+  .meta({ id: 'DeliveryReceipt' });
+
+const headersSchema = z.object({
+  'idempotency-key': z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
+    .optional()
+    .describe('names the delivery, so that its repetition is stored once; default: SHA-256 of the body'),
+});
+
+/** The bodies are parsed by hand, for errors that name the field of the record that is wrong. */
+const allButBody: typeof validatorCompiler = (route) =>
+  route.httpPart === 'body' ? (value: unknown) => ({ value }) : validatorCompiler(route);
+
+const common = { config: { role: 'agent', spoilable: true } } as const;
+const responses = { 202: receiptSchema, ...problemResponses(400, 401, 403, 413, 415, 422, 429, 503) };
+
+/** Needs an encapsulated `app`: it sets how that one validates. */
+export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
+  const { clock, config, emit, store } = context;
+  app.setValidatorCompiler(allButBody);
+  const deliver = createDeliver({
+    store,
+    clock,
+    maxSeries: config.limits.maxSeries,
+    maxAgents: config.limits.maxAgents,
+    maxInFlight: config.limits.ingestInFlight,
+  });
+  const builder = createSampleBuilder(clock.bootId);
+  const snapshotSchema = flatSchema(clock.bootId);
+
+  const receive = async (
+    endpoint: string,
+    request: FastifyRequest,
+    samples: ReadonlyMap<string, readonly Sample[]>,
+  ) => {
+    const key = request.headers['idempotency-key'];
+    const identity =
+      typeof key === 'string' ? `${endpoint} key ${key}` : `${endpoint} content ${request.contentDigest}`;
+    const agents = [...samples].map(([agent, ofAgent]) => ({ agent, samples: ofAgent }));
+    const receipt = await firstValueFrom(deliver({ agents, identity }));
+    emit({ type: 'http_delivery', endpoint, ...receipt });
+    return receipt;
+  };
+
+  app.post(
+    '/telemetry',
+    {
+      ...common,
+      schema: {
+        summary: 'Deliver records of any agents',
+        description:
+          'One record, an array of records, or NDJSON with a record a line. All or nothing: one invalid record refuses them all. The answer comes once every sample is durable.',
+        tags: ['delivery'],
+        consumes: ['application/json', 'application/x-ndjson'],
+        headers: headersSchema,
+        body: telemetryBodySchema,
+        response: responses,
+      },
+    },
+    async (request, reply) => {
+      const samples = readRecords(request.body);
+      return reply.code(202).send(await receive('/telemetry', request, samples));
+    },
+  );
+
+  app.post(
+    '/api/telemetry/snapshot',
+    {
+      ...common,
+      schema: {
+        summary: 'Deliver a flat snapshot of one machine',
+        description:
+          'Becomes one sample of OpenTelemetry series: percent become ratios (unit 1), MB and GB (binary) become bytes, Mbps become bit/s. The answer comes once the sample is durable.',
+        tags: ['delivery'],
+        headers: headersSchema,
+        body: flatSnapshotSchema,
+        response: responses,
+      },
+    },
+    async (request, reply) => {
+      const parsed = flatSnapshotSchema.safeParse(request.body);
+      if (!parsed.success) throw invalid(fieldErrors(parsed.error.issues));
+      const sample = flatSample(parsed.data, snapshotSchema, clock.mono());
+      const samples = new Map([[parsed.data.node_id, [sample]]]);
+      return reply.code(202).send(await receive('/api/telemetry/snapshot', request, samples));
+    },
+  );
+
+  /** Samples by agent. Throws a Problem that names what is wrong. */
+  const readRecords = (body: unknown): ReadonlyMap<string, readonly Sample[]> => {
+    const records: readonly unknown[] = Array.isArray(body) ? body : [body];
+    if (records.length === 0) throw invalid([{ field: 'body', message: 'holds no record' }]);
+    if (records.length > config.limits.recordsPerRequest) {
+      throw new Problem(
+        'too_large',
+        `the body holds ${records.length} records; one request takes ${config.limits.recordsPerRequest} at most (limits.recordsPerRequest)`,
+      );
+    }
+    const samples = new Map<string, Sample[]>();
+    const errors: FieldError[] = [];
+    const mono = clock.mono();
+    for (const [index, raw] of records.entries()) {
+      if (errors.length >= MAX_FIELD_ERRORS) break;
+      const at = Array.isArray(body) ? [index] : [];
+      const parsed = parseRecord(raw);
+      if (!parsed.ok) {
+        errors.push(...fieldErrors(parsed.issues, at));
+        continue;
+      }
+      const built = builder.build(parsed.record, mono);
+      if (!built.ok) {
+        const [error] = fieldErrors(
+          [{ code: 'custom', path: ['metrics'], message: `holds ${built.twice} twice`, input: undefined }],
+          at,
+        );
+        if (error !== undefined) errors.push(error);
+        continue;
+      }
+      const ofAgent = samples.get(parsed.record.agent);
+      if (ofAgent === undefined) samples.set(parsed.record.agent, [built.sample]);
+      else ofAgent.push(built.sample);
+    }
+    if (errors.length > 0) throw invalid(errors);
+    return samples;
+  };
+}
+
+function invalid(errors: readonly FieldError[]): Problem {
+  const [first] = errors;
+  return new Problem('invalid', first === undefined ? 'invalid body' : `${first.field}: ${first.message}`, {
+    errors,
+  });
+}

@@ -1,0 +1,159 @@
+/** HQ's HTTP server: routes, limits, access, errors and documents in one Fastify app. It does not listen yet. */
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import Fastify from 'fastify';
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import type { Logger } from '../../platform/logger.ts';
+import type { Access } from '../access.ts';
+import { registerBodyParsers } from './body.ts';
+import { createErrorHandler } from './error-handler.ts';
+import { registerGuard } from './guard.ts';
+import { registerNotFound } from './not-found.ts';
+import { Problem } from './problem.ts';
+import { agentRoutes } from './routes/agents.ts';
+import { chaosRoutes } from './routes/chaos.ts';
+import type { GatewayApp, RouteContext } from './routes/context.ts';
+import { operationRoutes } from './routes/operations.ts';
+import { telemetryRoutes } from './routes/telemetry.ts';
+import { type DashboardPages, registerStaticDashboard } from './static-dashboard.ts';
+
+export type GatewayOptions = RouteContext & { readonly access: Access; readonly logger: Logger };
+
+/** A request that has not arrived whole by then is closed, ms. */
+const REQUEST_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_MS = 72_000;
+
+export async function createGateway(options: GatewayOptions): Promise<GatewayApp> {
+  const { config, clock, emit, logger } = options;
+  const app: GatewayApp = Fastify({
+    logger: false,
+    bodyLimit: config.limits.bodyBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    trustProxy: config.trustProxy,
+    routerOptions: { maxParamLength: 20_000, ignoreTrailingSlash: true },
+    forceCloseConnections: true,
+    return503OnClosing: true,
+    frameworkErrors: (error, request, reply) => createErrorHandler(logger)(error, request, reply),
+  }).withTypeProvider<ZodTypeProvider>();
+  app.server.maxConnections = config.limits.maxConnections;
+
+  app.setValidatorCompiler(validatorCompiler);
+  // Answers are typed by their schemas and tested against them; checking each one again at run time would cost more than making it.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.setErrorHandler(createErrorHandler(logger));
+  registerBodyParsers(app);
+
+  app.addHook('onRequest', async (request) => {
+    request.startedAt = clock.precise();
+  });
+  app.decorateRequest('startedAt', 0);
+  app.addHook('onResponse', async (request, reply) => {
+    emit({
+      type: 'http_request',
+      method: request.method,
+      route: request.routeOptions.url ?? 'none',
+      status: reply.statusCode,
+      durationMs: clock.precise() - request.startedAt,
+    });
+  });
+
+  let pages: DashboardPages = { pageFor: () => null };
+  registerNotFound(app, () => pages);
+  await app.register(helmet, helmetOptions);
+  if (config.corsOrigins.length > 0) {
+    await app.register(cors, {
+      origin: config.corsOrigins,
+      methods: ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'],
+      maxAge: 600,
+    });
+  }
+  await app.register(rateLimit, {
+    max: config.limits.requestsPerMinute,
+    timeWindow: 60_000,
+    cache: 10_000,
+    allowList: (request) => request.routeOptions.config.role === undefined,
+    errorResponseBuilder: (_request, { max }) =>
+      new Problem(
+        'rate_limited',
+        `more than ${max} requests a minute from this address; come back as Retry-After says`,
+      ),
+  });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Holdfast HQ',
+        version: options.version,
+        description:
+          'Errors are RFC 9457 problem documents. Times in answers are epoch ms; in queries RFC 3339 or epoch ms. Lists are paged by `limit` and an opaque `cursor`.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      components: {
+        securitySchemes: {
+          agentToken: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'for deliveries, when HQ has an agent token',
+          },
+          operatorToken: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'for reading and for chaos, when HQ has an operator token',
+          },
+        },
+      },
+    },
+    transform: (document) => {
+      const { role } = document.route.config ?? {};
+      const security = role === undefined ? undefined : [{ [`${role}Token`]: [] }];
+      const { schema, url } = jsonSchemaTransform(document);
+      return { schema: security === undefined ? schema : { ...schema, security }, url };
+    },
+    transformObject: jsonSchemaTransformObject,
+  });
+  registerGuard(app, options);
+
+  operationRoutes(app, options);
+  await app.register(async (scope: GatewayApp) => telemetryRoutes(scope, options));
+  agentRoutes(app, options);
+  chaosRoutes(app, options);
+  pages = await registerStaticDashboard(app, config.dashboard.dir);
+  await app.ready();
+  return app;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Clock's `precise()` at arrival. */
+    startedAt: number;
+  }
+}
+
+const helmetOptions = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'self'"],
+      scriptSrc: ["'self'"],
+      // React and uPlot set styles on elements.
+      styleSrc: ["'self'", "'unsafe-inline'"],
+      imgSrc: ["'self'", 'data:'],
+      fontSrc: ["'self'", 'data:'],
+      connectSrc: ["'self'", 'ws:', 'wss:'],
+      objectSrc: ["'none'"],
+      baseUri: ["'none'"],
+      formAction: ["'self'"],
+      frameAncestors: ["'none'"],
+    },
+  },
+  // HQ speaks plain HTTP; whoever puts TLS before it decides about this.
+  strictTransportSecurity: false,
+};

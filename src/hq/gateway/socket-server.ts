@@ -1,0 +1,30 @@
+/** HQ's Socket.IO server: its limits, and the refusal of everything but the namespaces that HQ serves. */
+import type { Server as HttpServer } from 'node:http';
+import { Server } from 'socket.io';
+import type { HqConfig } from '../config.ts';
+
+const KIB = 1024;
+/** Room for event name, acks and attributes beside a frame, and for the largest schema that is reasonable. */
+const ENVELOPE_BYTES = 64 * KIB;
+const SMALLEST_BUFFER_BYTES = 1024 * KIB;
+
+/** Attached to `server`; namespaces `/agents` and `/dashboard` are added by those who serve them. */
+export function createSocketServer(server: HttpServer, config: HqConfig): Server {
+  const io = new Server(server, {
+    serveClient: false,
+    transports: ['websocket', 'polling'],
+    // Beyond it a connection is closed without a word; agents keep below `maxFrameBytes`, which HQ announces.
+    maxHttpBufferSize: Math.max(SMALLEST_BUFFER_BYTES, config.limits.maxFrameBytes + ENVELOPE_BYTES),
+    pingInterval: config.socket.pingIntervalMs,
+    pingTimeout: config.socket.pingTimeoutMs,
+    connectTimeout: config.socket.connectTimeoutMs,
+    perMessageDeflate: false,
+    httpCompression: false,
+    allowEIO3: false,
+    destroyUpgrade: true,
+    ...(config.corsOrigins.length > 0 ? { cors: { origin: config.corsOrigins } } : {}),
+  });
+  // The default namespace exists by itself; joining it would keep an idle connection alive for ever.
+  io.of('/').use((_socket, next) => next(new Error('join /agents or /dashboard')));
+  return io;
+}
