@@ -1,0 +1,36 @@
+import { AgentView } from './components/agent-view.tsx';
+import { FleetView } from './components/fleet-view.tsx';
+import { Header } from './components/header.tsx';
+import { StaleBanner } from './components/stale-banner.tsx';
+import { TokenDialog } from './components/token-dialog.tsx';
+import { useRoute } from './state/route.ts';
+
+/** The dashboard: header, warnings, and the page that the address names. */
+export function App() {
+  return (
+    <>
+      <Header />
+      <StaleBanner />
+      <Page />
+      <TokenDialog />
+    </>
+  );
+}
+
+function Page() {
+  const route = useRoute();
+  switch (route.page) {
+    case 'fleet':
+      return <FleetView />;
+    case 'agent':
+      return <AgentView key={route.id} route={route} />;
+    case 'unknown':
+      return (
+        <main className="page">
+          <p className="nothing">
+            There is no such page. <a href="#/">To the fleet</a>
+          </p>
+        </main>
+      );
+  }
+}

@@ -1,0 +1,71 @@
+/** The ingest graph: samples a second as an area, bytes a second as a line on an axis of its own, chaos shaded. */
+import type uPlot from 'uplot';
+import { formatBytes, formatCount } from '../format.ts';
+import type { ChaosSpan, IngestPoint } from '../state/fleet-state.ts';
+import type { ChartColors } from './colors.ts';
+import { baseOptions, type ChartSize, timeAxis, valueAxis } from './options.ts';
+import { type ShadedSpan, shadingPlugin } from './shading.ts';
+
+export type IngestView = {
+  readonly ingest: readonly IngestPoint[];
+  readonly chaosSpans: readonly ChaosSpan[];
+  /** Right edge, epoch ms. */
+  readonly to: number;
+  readonly windowMs: number;
+};
+
+const EFFECT_LABELS: Readonly<Record<ChaosSpan['effect'], string>> = {
+  down: 'link down',
+  slow: 'slow link',
+  lossy: 'lossy link',
+};
+
+/** Columns: time, samples/s, bytes/s. */
+export function ingestData(view: IngestView): uPlot.AlignedData {
+  return [
+    view.ingest.map((point) => point.t),
+    view.ingest.map((point) => point.samples),
+    view.ingest.map((point) => point.bytes),
+  ];
+}
+
+/** A scale from zero that leaves room above the highest value and never collapses. */
+const fromZero: uPlot.Range.Function = (_chart, _min, max) => [0, Math.max(1, (max ?? 0) * 1.15)];
+
+export function ingestOptions(colors: ChartColors, size: ChartSize, view: () => IngestView): uPlot.Options {
+  const spans = (): readonly ShadedSpan[] =>
+    view().chaosSpans.map((span) => ({
+      from: span.from,
+      to: span.to ?? view().to,
+      fill: span.effect === 'down' ? colors.lost : colors.slow,
+      hatch: span.effect === 'down' ? colors.lost : null,
+      label: EFFECT_LABELS[span.effect],
+      labelColor: colors.text,
+    }));
+  return {
+    ...baseOptions(size),
+    padding: [8, 4, 0, 0],
+    cursor: { y: false, points: { size: 6 } },
+    scales: {
+      x: { time: true, range: () => [view().to - view().windowMs, view().to] },
+      y: { range: fromZero },
+      bytes: { range: fromZero },
+    },
+    series: [
+      {},
+      { scale: 'y', stroke: colors.line, width: 1.75, fill: colors.area, points: { show: false } },
+      { scale: 'bytes', stroke: colors.second, width: 1.25, dash: [4, 3], points: { show: false } },
+    ],
+    axes: [
+      timeAxis(colors),
+      { ...valueAxis(colors, formatCount), scale: 'y' },
+      {
+        ...valueAxis(colors, (value) => formatBytes(Math.round(value))),
+        scale: 'bytes',
+        side: 1,
+        grid: { show: false },
+      },
+    ],
+    plugins: [shadingPlugin({ spans, marks: () => [], font: colors.font })],
+  };
+}

@@ -1,0 +1,48 @@
+/** Options that all charts share. */
+import type uPlot from 'uplot';
+import { formatClock } from '../format.ts';
+import type { ChartColors } from './colors.ts';
+
+export type ChartSize = { readonly width: number; readonly height: number };
+
+/** Times on the x axis are epoch ms; the legend is ours. */
+export function baseOptions(
+  size: ChartSize,
+): Pick<uPlot.Options, 'ms' | 'width' | 'height' | 'legend' | 'padding'> {
+  return { ms: 1, width: size.width, height: size.height, legend: { show: false }, padding: [8, 10, 0, 0] };
+}
+
+/** Local times, without seconds where ticks are minutes apart. */
+export function timeAxis(colors: ChartColors): uPlot.Axis {
+  return {
+    stroke: colors.text,
+    font: colors.font,
+    grid: { stroke: colors.grid, width: 1 },
+    ticks: { stroke: colors.grid, width: 1, size: 4 },
+    size: 26,
+    gap: 4,
+    space: 70,
+    values: (_chart, splits) => {
+      const apart = (splits[1] ?? 0) - (splits[0] ?? 0);
+      return splits.map((ts) => (apart >= 60_000 ? formatClock(ts).slice(0, 5) : formatClock(ts)));
+    },
+  };
+}
+
+/** Values on the y axis, written by `format`; as wide as its widest label. */
+export function valueAxis(colors: ChartColors, format: (value: number) => string): uPlot.Axis {
+  return {
+    stroke: colors.text,
+    font: colors.font,
+    grid: { stroke: colors.grid, width: 1 },
+    ticks: { show: false },
+    gap: 6,
+    space: 32,
+    values: (_chart, splits) => splits.map(format),
+    size: (chart, values) => {
+      if (!values) return 40;
+      chart.ctx.font = colors.font;
+      return Math.ceil(Math.max(0, ...values.map((label) => chart.ctx.measureText(label).width))) + 14;
+    },
+  };
+}

@@ -1,0 +1,151 @@
+/** Buckets of the API into what a chart draws. Pure. */
+import type { Bucket, SeriesDocument } from '../../protocol/fleet.ts';
+
+const STEPS_MS = [
+  1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000,
+] as const;
+
+/** Pixels a bucket should have at least. */
+const BUCKET_PX = 2;
+
+/** The finest step that leaves every bucket at least two pixels wide. */
+export function stepFor(rangeMs: number, widthPx: number): number {
+  const least = rangeMs / Math.max(1, widthPx / BUCKET_PX);
+  return STEPS_MS.find((step) => step >= least) ?? 3_600_000;
+}
+
+export type Span = { readonly from: number; readonly to: number };
+
+/** Columns for uPlot, aligned with `t`; a row of nulls parts the line at a gap. */
+export type Shape = {
+  readonly t: readonly number[];
+  readonly mean: readonly (number | null)[];
+  readonly min: readonly (number | null)[];
+  readonly max: readonly (number | null)[];
+  /** Where nothing came although something should have. */
+  readonly gaps: readonly Span[];
+  readonly latest: { readonly t: number; readonly value: number } | null;
+};
+
+export type ShapeOptions = Span & {
+  readonly stepMs: number;
+  /** When the series began; what lies before it is no gap. Null: unknown, nothing before the first bucket counts. */
+  readonly firstTs: number | null;
+};
+
+/** Numbers that JSON cannot carry come as text; a chart has no place for them. */
+const drawable = (value: Bucket['mean']): number | null => (typeof value === 'number' ? value : null);
+
+/** The newest samples may still be on their way for this long before their absence is a gap. */
+const TRAILING_GRACE_MS = 4000;
+
+export function shapeBuckets(buckets: readonly Bucket[], options: ShapeOptions): Shape {
+  const { from, to, stepMs, firstTs } = options;
+  const filled = buckets.filter((bucket) => bucket.count > 0 && bucket.t >= from - stepMs && bucket.t < to);
+  const apart = widestRegular(filled, stepMs);
+  const t: number[] = [];
+  const mean: (number | null)[] = [];
+  const min: (number | null)[] = [];
+  const max: (number | null)[] = [];
+  const gaps: Span[] = [];
+  let latest: Shape['latest'] = null;
+  let previous: number | null = null;
+  for (const bucket of filled) {
+    if (previous !== null && bucket.t - previous > apart) {
+      gaps.push({ from: previous + stepMs, to: bucket.t });
+      t.push(previous + stepMs);
+      mean.push(null);
+      min.push(null);
+      max.push(null);
+    }
+    const value = drawable(bucket.mean);
+    t.push(bucket.t);
+    mean.push(value);
+    min.push(drawable(bucket.min));
+    max.push(drawable(bucket.max));
+    if (value !== null) latest = { t: bucket.t, value };
+    previous = bucket.t;
+  }
+  const first = filled[0]?.t;
+  if (firstTs !== null) {
+    const begin = Math.max(from, firstTs);
+    if (first === undefined) gaps.push({ from: begin, to });
+    else if (first - begin > apart) gaps.unshift({ from: begin, to: first });
+  }
+  if (previous !== null && to - (previous + stepMs) > Math.max(apart, TRAILING_GRACE_MS))
+    gaps.push({ from: previous + stepMs, to });
+  return { t, mean, min, max, gaps: gaps.filter((gap) => gap.to > gap.from), latest };
+}
+
+/**
+ * The largest distance of two filled buckets that is still regular. Where buckets hold several samples each, one empty
+ * bucket is a gap already; where samples are rarer than buckets, their own rhythm counts.
+ */
+function widestRegular(filled: readonly Bucket[], stepMs: number): number {
+  if (filled.length < 3) return stepMs * 2.5;
+  const distances = filled.slice(1).map((bucket, index) => bucket.t - (filled[index]?.t ?? bucket.t));
+  const usual = median(distances);
+  const samples = median(filled.map((bucket) => bucket.count));
+  return usual <= stepMs && samples >= 3 ? stepMs * 1.5 : Math.max(usual, stepMs) * 2.5;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? 0;
+}
+
+/** OpenTelemetry's counters of a host, which only ever grow: drawn as their rate. */
+const COUNTERS =
+  /^(system|container|process)\.(network|disk|paging|cpu)\.(io|packets|errors|dropped|operations|io_time|operation_time|faults|time|merged)$/;
+
+export const isCounter = (series: Pick<SeriesDocument, 'name'>): boolean => COUNTERS.test(series.name);
+
+/** Growth a second between filled buckets. Null after a gap and where the counter began anew. */
+export function toRate(shape: Shape): Shape {
+  const rate = shape.mean.map((value, index) => {
+    const before = index === 0 ? null : (shape.mean[index - 1] ?? null);
+    const seconds = ((shape.t[index] ?? 0) - (shape.t[index - 1] ?? 0)) / 1000;
+    if (value === null || before === null || seconds <= 0 || value < before) return null;
+    return (value - before) / seconds;
+  });
+  const last = rate.findLastIndex((value) => value !== null);
+  const value = rate[last] ?? null;
+  return {
+    ...shape,
+    mean: rate,
+    min: rate,
+    max: rate,
+    latest: value === null ? null : { t: shape.t[last] ?? 0, value },
+  };
+}
+
+const PREFERRED: readonly RegExp[] = [
+  /^system\.cpu\.utilization/,
+  /^system\.memory\.utilization/,
+  /^system\.cpu\.load_average\.1m/,
+  /^sim\.|sensor/,
+  /^system\.network\.io\b/,
+  /^system\.filesystem\.utilization/,
+  /^system\.disk\.io\b/,
+  /^system\.memory\.usage/,
+];
+const DEFAULT_CHARTS = 6;
+
+/** A sensible few: the host's vital signs and sensors first, loopback never, at most two of one name. */
+export function defaultSeries(all: readonly SeriesDocument[]): readonly string[] {
+  const rank = ({ series }: SeriesDocument): number => {
+    const index = PREFERRED.findIndex((pattern) => pattern.test(series));
+    return index < 0 ? PREFERRED.length : index;
+  };
+  const names = new Map<string, number>();
+  return all
+    .filter(({ attributes }) => !Object.values(attributes).includes('lo'))
+    .toSorted((a, b) => rank(a) - rank(b))
+    .filter(({ name }) => {
+      const taken = names.get(name) ?? 0;
+      names.set(name, taken + 1);
+      return taken < 2;
+    })
+    .slice(0, DEFAULT_CHARTS)
+    .map(({ series }) => series);
+}

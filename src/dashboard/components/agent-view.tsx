@@ -1,0 +1,123 @@
+import { useEffect } from 'react';
+import { defaultSeries } from '../charts/shape.ts';
+import { useAnomalies, useLedger, useSeriesList } from '../state/agent-data.ts';
+import { useAgent, useTotals } from '../state/fleet.ts';
+import { RANGES, type Route, replaceRoute } from '../state/route.ts';
+import { AgentFacts } from './agent-facts.tsx';
+import { AnomalyList } from './anomaly-list.tsx';
+import { BackIcon } from './icons.tsx';
+import { LedgerCard } from './ledger-card.tsx';
+import { Segmented } from './segmented.tsx';
+import { SeriesCard } from './series-card.tsx';
+import { SeriesPicker } from './series-picker.tsx';
+import { BreakerBadge, StateBadge } from './state-badge.tsx';
+
+type AgentRoute = Extract<Route, { page: 'agent' }>;
+
+const RANGE_OPTIONS = RANGES.map((range) => ({
+  value: range,
+  label: range.replace('m', ' min').replace('h', ' h'),
+}));
+
+/** One agent: how it is, its charts, its ledger, its anomalies. */
+export function AgentView({ route }: { readonly route: AgentRoute }) {
+  const { id } = route;
+  const entry = useAgent(id);
+  const fleetKnown = useTotals() !== null;
+  useEffect(() => {
+    document.title = `${id} · Holdfast`;
+    window.scrollTo(0, 0);
+  }, [id]);
+  return (
+    <main className="page">
+      <div className="agent-head">
+        <a className="back" href="#/">
+          <BackIcon />
+          Fleet
+        </a>
+        <h1>{id}</h1>
+        {entry !== null && (
+          <>
+            <StateBadge state={entry.summary.state} />
+            <span className="agent-breaker">
+              breaker <BreakerBadge breaker={entry.summary.breaker} />
+            </span>
+          </>
+        )}
+      </div>
+      {entry === null ? (
+        <p className="nothing" role="status">
+          {fleetKnown ? `HQ knows no agent named ${id}.` : 'Waiting for HQ …'}
+        </p>
+      ) : (
+        <>
+          <AgentFacts entry={entry} />
+          <AgentCharts route={route} />
+          <AgentRecords route={route} />
+        </>
+      )}
+    </main>
+  );
+}
+
+function AgentCharts({ route }: { readonly route: AgentRoute }) {
+  const list = useSeriesList(route.id);
+  const anomalies = useAnomalies(route.id, route.range);
+  const ledger = useLedger(route.id);
+  const all = list.data ?? [];
+  const chosen = route.series ?? defaultSeries(all);
+  const shown = chosen.flatMap((name) => all.find(({ series }) => series === name) ?? []);
+  const lost = (ledger.data ?? []).flatMap((entry) => entry.gaps);
+  return (
+    <section aria-labelledby="charts-title">
+      <div className="section-head">
+        <h2 id="charts-title">Series</h2>
+        <SeriesPicker all={all} chosen={chosen} onChoose={(series) => replaceRoute({ ...route, series })} />
+        <Segmented
+          label="Range of the charts"
+          options={RANGE_OPTIONS}
+          value={route.range}
+          onChange={(range) => replaceRoute({ ...route, range })}
+        />
+      </div>
+      {list.error !== null && list.data === null && (
+        <p className="problem" role="alert">
+          {list.error}
+        </p>
+      )}
+      {list.data !== null && shown.length === 0 && (
+        <p className="nothing">
+          {all.length === 0 ? 'HQ holds no series of this agent yet.' : 'No series chosen.'}
+        </p>
+      )}
+      <div className="charts">
+        {shown.map((series) => (
+          <SeriesCard
+            key={series.series}
+            agent={route.id}
+            series={series}
+            range={route.range}
+            anomalies={(anomalies.data ?? []).filter((anomaly) => anomaly.series === series.series)}
+            lost={lost}
+          />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function AgentRecords({ route }: { readonly route: AgentRoute }) {
+  return (
+    <>
+      <LedgerCard ledger={useLedger(route.id)} />
+      <AnomalyList
+        anomalies={useAnomalies(route.id, route.range)}
+        range={RANGE_OPTIONS.find(({ value }) => value === route.range)?.label ?? route.range}
+        onShow={(name) => {
+          const charts = route.series ?? [];
+          if (!charts.includes(name)) replaceRoute({ ...route, series: [name, ...charts] });
+        }}
+      />
+    </>
+  );
+}

@@ -1,0 +1,103 @@
+import type { AnomalyDocument } from '../../protocol/fleet.ts';
+import { formatDuration, formatValue, NONE, significant } from '../format.ts';
+import type { Loaded } from '../state/api.ts';
+import { AnomalyIcon } from './icons.tsx';
+import { Moment } from './time.tsx';
+
+/** Rows drawn at most; the newest count. */
+const MAX_ROWS = 200;
+
+const nameOf = (series: string): string => series.replace(/\{.*$/, '');
+
+/** A value that JSON may have had to write as text. */
+const shown = (value: AnomalyDocument['peakValue'], format: (value: number) => string): string =>
+  typeof value === 'number' ? format(value) : value;
+
+/** Anomalies of an agent, newest first. */
+export function AnomalyList(props: {
+  readonly anomalies: Loaded<readonly AnomalyDocument[]>;
+  readonly range: string;
+  /** Asks for the chart of a series. */
+  readonly onShow: (series: string) => void;
+}) {
+  const { anomalies, range, onShow } = props;
+  const rows = (anomalies.data ?? []).toSorted((a, b) => b.startTs - a.startTs).slice(0, MAX_ROWS);
+  return (
+    <section className="card" aria-labelledby="anomalies-title">
+      <div className="card-head">
+        <h2 id="anomalies-title">Anomalies</h2>
+        <span className="hint">z-score beyond the threshold, last {range}</span>
+      </div>
+      {rows.length === 0 ? (
+        <p className="nothing">
+          {anomalies.error ?? (anomalies.data === null ? 'Waiting for HQ …' : `None in the last ${range}.`)}
+        </p>
+      ) : (
+        <div className="table-wrap table-tall">
+          <table className="records">
+            <thead>
+              <tr>
+                <th scope="col">Series</th>
+                <th scope="col">State</th>
+                <th scope="col">Began</th>
+                <th scope="col" className="number">
+                  Lasted
+                </th>
+                <th scope="col" className="number">
+                  Peak
+                </th>
+                <th scope="col" className="number">
+                  z
+                </th>
+                <th scope="col" className="number">
+                  Usual
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map((anomaly) => {
+                const format = (value: number) => formatValue(value, anomaly.unit, nameOf(anomaly.series));
+                return (
+                  <tr key={`${anomaly.series} ${anomaly.startTs}`}>
+                    <th scope="row">
+                      <button type="button" className="text-button" onClick={() => onShow(anomaly.series)}>
+                        {anomaly.series}
+                      </button>
+                    </th>
+                    <td data-label="State">
+                      {anomaly.state === 'open' ? (
+                        <span className="badge tone-anomaly">
+                          <AnomalyIcon />
+                          open
+                        </span>
+                      ) : (
+                        <span className="quiet">closed</span>
+                      )}
+                    </td>
+                    <td data-label="Began">
+                      <Moment ts={anomaly.startTs} />
+                    </td>
+                    <td data-label="Lasted" className="number">
+                      {anomaly.endTs === null ? NONE : formatDuration(anomaly.endTs - anomaly.startTs)}
+                    </td>
+                    <td data-label="Peak" className="number">
+                      {shown(anomaly.peakValue, format)}
+                    </td>
+                    <td data-label="z" className="number">
+                      {shown(anomaly.peakZ, (z) => significant(z, 3))}
+                    </td>
+                    <td data-label="Usual" className="number quiet">
+                      {anomaly.mean === null
+                        ? NONE
+                        : `${format(anomaly.mean)} ± ${format(anomaly.stddev ?? 0)}`}
+                    </td>
+                  </tr>
+                );
+              })}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}

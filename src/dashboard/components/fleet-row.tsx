@@ -1,0 +1,67 @@
+import { memo } from 'react';
+import { formatDuration, formatExact, formatRate, NONE } from '../format.ts';
+import { useAgent } from '../state/fleet.ts';
+import { AnomalyIcon } from './icons.tsx';
+import { PendingCell } from './pending-cell.tsx';
+import { ShareMeter } from './share-meter.tsx';
+import { BreakerBadge, StateBadge } from './state-badge.tsx';
+import { Age } from './time.tsx';
+
+/** A live agent's newest sample should not be older than this. */
+const OLD_SAMPLE_MS = 10_000;
+
+/** One agent of the fleet. It listens to that agent alone. */
+export const FleetRow = memo(function FleetRow({ id }: { readonly id: string }) {
+  const entry = useAgent(id);
+  if (entry === null) return null;
+  const { summary } = entry;
+  const sampledAt =
+    summary.lastSampleTs === null
+      ? summary.lastArrivalTs
+      : summary.lastSampleTs - (summary.clockOffsetMs ?? 0);
+  return (
+    <tr data-agent={id} data-state={summary.state}>
+      <th scope="row">
+        <a className="row-link" href={`#/agents/${id}`}>
+          {id}
+        </a>
+      </th>
+      <td className="cell-state">
+        <StateBadge state={summary.state} />
+      </td>
+      <td data-label="Last sample" className="number">
+        <Age ts={sampledAt} oldMs={OLD_SAMPLE_MS} />
+      </td>
+      <td data-label="Lag" className="number">
+        {summary.lagMs === null ? <span className="none">{NONE}</span> : formatDuration(summary.lagMs)}
+      </td>
+      <td data-label="Rate" className="number">
+        {formatRate(summary.samplesPerSecond)}
+      </td>
+      <td data-label="Pending" className="cell-pending">
+        <PendingCell entry={entry} />
+      </td>
+      <td data-label="Complete" className="number">
+        <ShareMeter share={summary.completeness} />
+      </td>
+      <td data-label="Dropped" className={summary.dropped > 0 ? 'number bad' : 'number quiet'}>
+        {formatExact(summary.dropped)}
+      </td>
+      <td data-label="Anomalies" className="number">
+        {summary.openAnomalies > 0 ? (
+          <span className="anomaly">
+            <AnomalyIcon /> {formatExact(summary.openAnomalies)}
+            <span className="sr-only"> open</span>
+          </span>
+        ) : (
+          <span className="quiet" title={`${formatExact(summary.anomaliesTotal)} in all`}>
+            0
+          </span>
+        )}
+      </td>
+      <td data-label="Breaker">
+        <BreakerBadge breaker={summary.breaker} />
+      </td>
+    </tr>
+  );
+});

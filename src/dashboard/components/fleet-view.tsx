@@ -1,0 +1,39 @@
+import { useEffect } from 'react';
+import { useFreshness, useTotals } from '../state/fleet.ts';
+import { ChaosCard } from './chaos-card.tsx';
+import { FleetTable } from './fleet-table.tsx';
+import { IngestCard } from './ingest-card.tsx';
+import { Kpis } from './kpis.tsx';
+
+/** The whole fleet. */
+export function FleetView() {
+  const known = useTotals() !== null;
+  useEffect(() => {
+    document.title = 'Fleet · Holdfast';
+  }, []);
+  if (!known) return <Waiting />;
+  return (
+    <main className="page">
+      <h1 className="sr-only">Fleet</h1>
+      <Kpis />
+      <div className="split">
+        <IngestCard />
+        <ChaosCard />
+      </div>
+      <FleetTable />
+    </main>
+  );
+}
+
+function Waiting() {
+  const freshness = useFreshness();
+  return (
+    <main className="page">
+      <p className="nothing" role="status">
+        {freshness.kind === 'unauthorized'
+          ? 'HQ shows its fleet to those who have its token.'
+          : 'Waiting for HQ …'}
+      </p>
+    </main>
+  );
+}

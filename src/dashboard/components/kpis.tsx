@@ -1,0 +1,67 @@
+import type { ReactNode } from 'react';
+import { formatBytes, formatCount, formatExact, formatRate, formatShare, NONE } from '../format.ts';
+import { useFleetHealth, useTotals } from '../state/fleet.ts';
+
+function Kpi(props: {
+  readonly name: string;
+  readonly value: string;
+  readonly note: ReactNode;
+  readonly tone?: 'bad' | 'warn' | 'anomaly' | undefined;
+  readonly title?: string;
+}) {
+  return (
+    <div className="kpi" title={props.title}>
+      <dt>{props.name}</dt>
+      <dd className={props.tone}>{props.value}</dd>
+      <dd className="kpi-note">{props.note}</dd>
+    </div>
+  );
+}
+
+/** The fleet in six figures. */
+export function Kpis() {
+  const totals = useTotals();
+  const health = useFleetHealth();
+  if (totals === null) return null;
+  return (
+    <dl className="kpis" aria-label="Fleet figures">
+      <Kpi
+        name="Connected"
+        value={`${formatExact(totals.connected)} / ${formatExact(totals.agents)}`}
+        note="agents"
+        tone={totals.connected < totals.agents ? 'warn' : undefined}
+      />
+      <Kpi
+        name="Ingest"
+        value={formatRate(totals.samplesPerSecond)}
+        note={`${formatBytes(totals.bytesPerSecond)}/s`}
+      />
+      <Kpi
+        name="Pending"
+        value={formatCount(totals.pending)}
+        note="samples in journals"
+        tone={totals.pending > 0 ? 'warn' : undefined}
+        title={formatExact(totals.pending)}
+      />
+      <Kpi
+        name="Stored"
+        value={formatCount(totals.stored)}
+        note={`${formatShare(health.completeness)} complete`}
+        title={formatExact(totals.stored)}
+      />
+      <Kpi
+        name="Dropped"
+        value={formatCount(totals.dropped)}
+        note={totals.dropped === 0 ? 'nothing is lost' : 'named in the ledger'}
+        tone={totals.dropped > 0 ? 'bad' : undefined}
+        title={formatExact(totals.dropped)}
+      />
+      <Kpi
+        name="Anomalies"
+        value={totals.agents === 0 ? NONE : formatExact(health.openAnomalies)}
+        note="open now"
+        tone={health.openAnomalies > 0 ? 'anomaly' : undefined}
+      />
+    </dl>
+  );
+}

@@ -1,0 +1,99 @@
+import { useMemo, useRef, useState } from 'react';
+import type { AnomalyDocument, LedgerEntry, SeriesDocument } from '../../protocol/fleet.ts';
+import type { ChartColors } from '../charts/colors.ts';
+import type { ChartSize } from '../charts/options.ts';
+import { type SeriesView, seriesData, seriesOptions } from '../charts/series-options.ts';
+import { isCounter, shapeBuckets, toRate } from '../charts/shape.ts';
+import { formatClock, formatValue, NONE } from '../format.ts';
+import { useBuckets } from '../state/agent-data.ts';
+import { useIsLive } from '../state/fleet.ts';
+import type { RangeName } from '../state/route.ts';
+import { AnomalyIcon } from './icons.tsx';
+import { UplotBox } from './uplot-box.tsx';
+
+const HEIGHT = 150;
+/** Widths are rounded to this, so that dragging a window's edge does not ask HQ for each pixel. */
+const WIDTH_STEP = 100;
+
+/** One series of an agent as a live chart. */
+export function SeriesCard(props: {
+  readonly agent: string;
+  readonly series: SeriesDocument;
+  readonly range: RangeName;
+  readonly anomalies: readonly AnomalyDocument[];
+  readonly lost: LedgerEntry['gaps'];
+}) {
+  const { agent, series, range, anomalies, lost } = props;
+  const [width, setWidth] = useState(500);
+  const [row, setRow] = useState<number | null>(null);
+  const { data: loaded, error } = useBuckets(agent, series.series, range, width);
+  const live = useIsLive();
+  const counter = isCounter(series);
+  const unit = counter ? `${series.unit}/s` : series.unit;
+  const shape = useMemo(() => {
+    if (loaded === null) return null;
+    const plain = shapeBuckets(loaded.buckets, { ...loaded, firstTs: series.firstTs });
+    return counter ? toRate(plain) : plain;
+  }, [loaded, series.firstTs, counter]);
+  const view: SeriesView = {
+    shape: shape ?? { t: [], mean: [], min: [], max: [], gaps: [], latest: null },
+    from: loaded?.from ?? 0,
+    to: loaded?.to ?? 1,
+    // A peak of a counter is not a peak of its rate.
+    anomalies: counter ? [] : anomalies,
+    lost,
+  };
+  const latest = useRef(view);
+  latest.current = view;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: view is made of these
+  const data = useMemo(() => seriesData(view), [shape, anomalies, lost]);
+  const format = (value: number) => formatValue(value, unit, series.name);
+  const build = (colors: ChartColors, size: ChartSize) =>
+    seriesOptions({ colors, size, view: () => latest.current, format, onCursor: setRow });
+
+  const pointed = row === null ? null : (view.shape.mean[row] ?? null);
+  const pointedAt = row === null ? null : (view.shape.t[row] ?? null);
+  const now = view.shape.latest;
+  const attributes = Object.entries(series.attributes);
+  const open = anomalies.filter((anomaly) => anomaly.state === 'open').length;
+  return (
+    <article className={live && error === null ? 'card series' : 'card series is-stale'}>
+      <div className="series-head">
+        <h3 title={series.series}>
+          {series.name}
+          {attributes.map(([key, value]) => (
+            <span key={key} className="attribute" title={`${key}=${value}`}>
+              {value}
+            </span>
+          ))}
+        </h3>
+        {open > 0 && (
+          <span className="anomaly" title={`${open} open`}>
+            <AnomalyIcon />
+            <span className="sr-only">anomaly open</span>
+          </span>
+        )}
+        <span className="series-value">
+          {pointed !== null && pointedAt !== null ? (
+            <>
+              <small>{formatClock(pointedAt)}</small> {format(pointed)}
+            </>
+          ) : now === null ? (
+            NONE
+          ) : (
+            format(now.value)
+          )}
+        </span>
+      </div>
+      <UplotBox
+        height={HEIGHT}
+        label={`${series.series} over the last ${range}: ${now === null ? 'no value' : `now ${format(now.value)}`}, ${view.shape.gaps.length} gaps, ${view.anomalies.length} anomalies`}
+        data={data}
+        build={build}
+        identity={`${series.series} ${unit}`}
+        onWidth={(next) => setWidth(Math.ceil(next / WIDTH_STEP) * WIDTH_STEP)}
+      />
+      {error !== null && <p className="problem">{error}</p>}
+    </article>
+  );
+}

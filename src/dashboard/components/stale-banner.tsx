@@ -1,0 +1,35 @@
+import { formatAge } from '../format.ts';
+import { useDamage, useFreshness } from '../state/fleet.ts';
+import { WarningIcon } from './icons.tsx';
+
+/** Says so when what is shown is not current, or is not understood. */
+export function StaleBanner() {
+  const freshness = useFreshness();
+  const damage = useDamage();
+  if (damage !== null)
+    return (
+      <div className="banner banner-bad" role="alert">
+        <WarningIcon />
+        <span>HQ sends what this page does not understand; most likely HQ was updated.</span>
+        <button type="button" onClick={() => location.reload()}>
+          Load the page again
+        </button>
+      </div>
+    );
+  if (freshness.kind !== 'stale') return null;
+  const age = freshness.ageMs === null ? null : formatAge(freshness.ageMs);
+  const what =
+    freshness.because === 'disconnected'
+      ? 'No connection to HQ. Connecting again by itself.'
+      : 'Connected, but HQ is silent.';
+  return (
+    <div className="banner" role="status">
+      <WarningIcon />
+      <span>
+        {what}
+        {/* The ticking age is for the eye: read aloud each second it would drown everything else. */}
+        {age !== null && <span aria-hidden="true"> What you see is {age} old.</span>}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,28 @@
+import { formatAge, formatDateTime, formatUtc, NONE } from '../format.ts';
+import { useHqNow } from '../state/fleet.ts';
+
+/** A moment in local time, with UTC on hover. */
+export function Moment({ ts }: { readonly ts: number | null }) {
+  if (ts === null) return <span className="none">{NONE}</span>;
+  return (
+    <time dateTime={new Date(ts).toISOString()} title={formatUtc(ts)}>
+      {formatDateTime(ts)}
+    </time>
+  );
+}
+
+/** How long ago a moment of HQ's clock was; ticks each second. Beyond `oldMs` it is emphasised. */
+export function Age({ ts, oldMs }: { readonly ts: number | null; readonly oldMs?: number }) {
+  const now = useHqNow();
+  if (ts === null) return <span className="none">{NONE}</span>;
+  const age = now - ts;
+  return (
+    <time
+      className={oldMs !== undefined && age > oldMs ? 'old' : undefined}
+      dateTime={new Date(ts).toISOString()}
+      title={`${formatDateTime(ts)} · ${formatUtc(ts)}`}
+    >
+      {formatAge(age)}
+    </time>
+  );
+}

@@ -1,0 +1,147 @@
+/** Numbers, durations and times as people read them. Everything here is pure; a unit is parted by a no-break space. */
+const SPACE = '\u00a0';
+/** Shown where there is no value. */
+export const NONE = '–';
+
+const grouped = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+const SCALES = [
+  { from: 1e9, suffix: 'G' },
+  { from: 1e6, suffix: 'M' },
+  { from: 1e5, suffix: 'k' },
+] as const;
+
+/** Three significant digits, without an exponent in the usual range. */
+export function significant(value: number, digits = 3): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-4 || size >= 1e15)) return value.toExponential(Math.max(0, digits - 1));
+  if (size >= 10 ** digits) return grouped.format(value);
+  return String(Number(value.toPrecision(digits)));
+}
+
+/** A count: exact with separators below 100,000, scaled above it. */
+export function formatCount(value: number): string {
+  for (const { from, suffix } of SCALES) {
+    if (Math.abs(value) < from) continue;
+    const divisor = suffix === 'k' ? 1e3 : from;
+    return `${significant(value / divisor)}${SPACE}${suffix}`;
+  }
+  return grouped.format(value);
+}
+
+/** A count with every digit, for tooltips. */
+export const formatExact = (value: number): string => grouped.format(value);
+
+const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
+
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (Math.abs(value) >= 1000 && unit < BYTE_UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? grouped.format(value) : significant(value)}${SPACE}${BYTE_UNITS[unit]}`;
+}
+
+/** Events a second. */
+export function formatRate(perSecond: number): string {
+  const text = perSecond >= 1000 ? formatCount(perSecond) : String(Number(perSecond.toFixed(1)));
+  return `${text}${SPACE}/s`;
+}
+
+/** A duration in ms, with two units at most: `3.2 ms`, `840 ms`, `12.4 s`, `4 min 10 s`, `2 d 3 h`. */
+export function formatDuration(ms: number): string {
+  const size = Math.abs(ms);
+  const sign = ms < 0 ? '−' : '';
+  if (size < 999.5) return `${sign}${size < 10 ? Number(size.toFixed(1)) : Math.round(size)}${SPACE}ms`;
+  if (size < 59_950) return `${sign}${Number((size / 1000).toFixed(1))}${SPACE}s`;
+  return `${sign}${twoUnits(Math.round(size / 1000))}`;
+}
+
+function twoUnits(seconds: number): string {
+  const parts = [
+    { value: Math.floor(seconds / 86_400), unit: 'd' },
+    { value: Math.floor(seconds / 3600) % 24, unit: 'h' },
+    { value: Math.floor(seconds / 60) % 60, unit: 'min' },
+    { value: seconds % 60, unit: 's' },
+  ];
+  const first = parts.findIndex((part) => part.value > 0);
+  return parts
+    .slice(first < 0 ? 3 : first, (first < 0 ? 3 : first) + 2)
+    .filter((part, index) => index === 0 || part.value > 0)
+    .map((part) => `${part.value}${SPACE}${part.unit}`)
+    .join(' ');
+}
+
+/** How long ago, in whole seconds; a time ahead of the clock counts as now. */
+export function formatAge(ms: number): string {
+  const seconds = Math.floor(Math.max(0, ms) / 1000);
+  return seconds < 1 ? 'now' : twoUnits(seconds);
+}
+
+/** A share of 0 … 1. Only a whole is written as 100 %: anything less is rounded down. */
+export function formatShare(share: number): string {
+  if (share >= 1) return `100${SPACE}%`;
+  const percent = Math.floor(Math.max(0, share) * 10_000) / 100;
+  return `${percent.toFixed(2)}${SPACE}%`;
+}
+
+/** A signed difference in ms: `+12 ms`, `−3.4 s`. */
+export function formatOffset(ms: number): string {
+  return ms > 0 ? `+${formatDuration(ms)}` : formatDuration(ms);
+}
+
+const UNIT_NAMES: Readonly<Record<string, string>> = {
+  Cel: '°C',
+  '%': '%',
+  V: 'V',
+  A: 'A',
+  Hz: 'Hz',
+  W: 'W',
+};
+
+/** Whether a series of this name and unit is a share of 0 … 1, shown in percent. */
+export const isShare = (name: string, unit: string): boolean =>
+  unit === '1' && /utilization$|ratio$/.test(name);
+
+/** A measured value in its UCUM unit as OpenTelemetry writes it. */
+export function formatValue(value: number, unit: string, name: string): string {
+  if (isShare(name, unit)) return `${significant(value * 100)}${SPACE}%`;
+  if (unit === 'By') return formatBytes(value);
+  if (unit === 'By/s') return `${formatBytes(value)}/s`;
+  if (unit === 's') return Number.isFinite(value) ? formatDuration(value * 1000) : significant(value);
+  if (unit === 'ms') return formatDuration(value);
+  const label = unitLabel(unit);
+  const text = Math.abs(value) >= 1e5 && Math.abs(value) < 1e15 ? formatCount(value) : significant(value, 4);
+  return label === '' ? text : `${text}${SPACE}${label}`;
+}
+
+/** A unit for people: `{process}` is `process`, `1` is nothing. */
+export function unitLabel(unit: string): string {
+  if (unit === '' || unit === '1') return '';
+  return UNIT_NAMES[unit] ?? unit.replaceAll(/[{}]/g, '');
+}
+
+const clockTime = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+});
+const dayTime = new Intl.DateTimeFormat(undefined, {
+  month: 'short',
+  day: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+});
+
+/** Local time of day. */
+export const formatClock = (ts: number): string => clockTime.format(new Date(ts));
+/** Local date and time of day. */
+export const formatDateTime = (ts: number): string => dayTime.format(new Date(ts));
+/** The same in UTC, with ms, for tooltips. */
+export const formatUtc = (ts: number): string =>
+  new Date(ts).toISOString().replace('T', ' ').replace('Z', ' UTC');

@@ -1,0 +1,99 @@
+/** The one connection to HQ's `/dashboard` namespace. It connects again by itself, also after HQ has cut it off. */
+import { Observable, retry, share, switchMap, tap, throwError } from 'rxjs';
+import { io } from 'socket.io-client';
+import { z } from 'zod';
+import {
+  type FleetDelta,
+  type FleetSnapshot,
+  fleetDeltaSchema,
+  fleetSnapshotSchema,
+} from '../../protocol/fleet.ts';
+import { after, monoNow } from '../clock.ts';
+import { reportUnauthorized, token$ } from './session.ts';
+
+export type ConnectionEvent =
+  | { readonly kind: 'link'; readonly link: 'connecting' | 'up' | 'down' }
+  /** `at`: monotonic ms of the arrival. */
+  | { readonly kind: 'snapshot'; readonly snapshot: FleetSnapshot; readonly at: number }
+  | { readonly kind: 'delta'; readonly delta: FleetDelta; readonly at: number }
+  /** HQ sent something that this dashboard does not understand: most likely their versions differ. */
+  | { readonly kind: 'damaged'; readonly detail: string }
+  | { readonly kind: 'unauthorized'; readonly message: string };
+
+/** After HQ refused or cut the connection: Socket.IO does not come back from these by itself. */
+const RECONNECT_MS = 1500;
+
+const refusalSchema = z.object({
+  message: z.string(),
+  data: z.object({ code: z.string().optional() }).nullish(),
+});
+
+/** Whether a refusal of the namespace asks for a token. */
+export function isUnauthorized(error: unknown): string | null {
+  const parsed = refusalSchema.safeParse(error);
+  if (!parsed.success) return null;
+  const { message, data } = parsed.data;
+  return data?.code === 'unauthorized' || /unauthori[sz]ed/i.test(message) ? message : null;
+}
+
+class CutOff extends Error {}
+
+/** One socket, from connecting until HQ ends it; errors with `CutOff` when it must be opened anew. */
+function openSocket(token: string | null): Observable<ConnectionEvent> {
+  return new Observable((subscriber) => {
+    subscriber.next({ kind: 'link', link: 'connecting' });
+    const base = new URL(document.baseURI);
+    const socket = io(new URL('/dashboard', base).href, {
+      path: new URL('socket.io/', base).pathname,
+      auth: token === null ? {} : { token },
+      forceNew: true,
+      reconnectionDelay: 500,
+      reconnectionDelayMax: 5000,
+    });
+    socket.on('connect', () => subscriber.next({ kind: 'link', link: 'up' }));
+    socket.on('disconnect', () => {
+      subscriber.next({ kind: 'link', link: 'down' });
+      if (!socket.active) subscriber.error(new CutOff());
+    });
+    socket.on('connect_error', (error) => {
+      const message = isUnauthorized(error);
+      if (message !== null) {
+        subscriber.next({ kind: 'unauthorized', message });
+        subscriber.complete();
+        return;
+      }
+      subscriber.next({ kind: 'link', link: 'down' });
+      if (!socket.active) subscriber.error(new CutOff());
+    });
+    socket.on('snapshot', (message: unknown) => {
+      const parsed = fleetSnapshotSchema.safeParse(message);
+      subscriber.next(
+        parsed.success
+          ? { kind: 'snapshot', snapshot: parsed.data, at: monoNow() }
+          : { kind: 'damaged', detail: z.prettifyError(parsed.error) },
+      );
+    });
+    socket.on('delta', (message: unknown) => {
+      const parsed = fleetDeltaSchema.safeParse(message);
+      subscriber.next(
+        parsed.success
+          ? { kind: 'delta', delta: parsed.data, at: monoNow() }
+          : { kind: 'damaged', detail: z.prettifyError(parsed.error) },
+      );
+    });
+    return () => socket.disconnect();
+  });
+}
+
+/** Everything that the connection says; a new token opens it anew. */
+export const connection$: Observable<ConnectionEvent> = token$.pipe(
+  switchMap((token) =>
+    openSocket(token).pipe(
+      retry({ delay: (error) => (error instanceof CutOff ? after(RECONNECT_MS) : throwError(() => error)) }),
+    ),
+  ),
+  tap((event) => {
+    if (event.kind === 'unauthorized') reportUnauthorized(event.message);
+  }),
+  share(),
+);

@@ -1,0 +1,163 @@
+/**
+ * What the dashboard knows of the fleet, as a pure reduction of the connection's events.
+ *
+ * Bounds: `MAX_INGEST` ingest points, `MAX_TRAIL` pending points an agent, `MAX_SPANS` chaos spans.
+ */
+import type { AgentSummary, Chaos, FleetDelta, FleetTotals } from '../../protocol/fleet.ts';
+import type { ConnectionEvent } from './connection.ts';
+
+export type IngestPoint = FleetDelta['ingest'][number];
+
+/** One agent with a short memory of its pending samples, one point a second at most. */
+export type AgentEntry = {
+  readonly summary: AgentSummary;
+  readonly trail: readonly { readonly t: number; readonly pending: number }[];
+};
+
+/** When chaos was at work, on HQ's clock; `to` is null while it is. */
+export type ChaosSpan = {
+  readonly effect: Exclude<Chaos['effect'], 'none'>;
+  readonly from: number;
+  readonly to: number | null;
+};
+
+export type FleetState = {
+  readonly link: 'connecting' | 'up' | 'down' | 'unauthorized';
+  /** Monotonic ms of the latest message of HQ; null before the first. */
+  readonly receivedAt: number | null;
+  /** HQ's wall time minus our monotonic time, ms; null before the first message. */
+  readonly hqOffset: number | null;
+  readonly hqVersion: string | null;
+  /** HQ's time of the latest message. */
+  readonly hqTs: number | null;
+  readonly agents: ReadonlyMap<string, AgentEntry>;
+  /** In natural order; the same array until an agent comes or goes. */
+  readonly ids: readonly string[];
+  readonly totals: FleetTotals | null;
+  readonly chaos: Chaos | null;
+  readonly chaosSpans: readonly ChaosSpan[];
+  readonly ingest: readonly IngestPoint[];
+  /** What could not be understood of HQ's latest message; null when all was. */
+  readonly damaged: string | null;
+};
+
+export const MAX_INGEST = 600;
+export const MAX_TRAIL = 90;
+export const MAX_SPANS = 200;
+/** A jump of HQ's clock beyond this is taken over at once instead of being held for a slow message. */
+const CLOCK_STEP_MS = 1000;
+
+export const NO_FLEET: FleetState = {
+  link: 'connecting',
+  receivedAt: null,
+  hqOffset: null,
+  hqVersion: null,
+  hqTs: null,
+  agents: new Map(),
+  ids: [],
+  totals: null,
+  chaos: null,
+  chaosSpans: [],
+  ingest: [],
+  damaged: null,
+};
+
+const collator = new Intl.Collator('en', { numeric: true });
+
+export function reduceFleet(state: FleetState, event: ConnectionEvent): FleetState {
+  switch (event.kind) {
+    case 'link':
+      return { ...state, link: event.link };
+    case 'unauthorized':
+      return { ...state, link: 'unauthorized' };
+    case 'damaged':
+      return { ...state, damaged: event.detail };
+    case 'snapshot': {
+      const { snapshot } = event;
+      // The snapshot is the whole truth: agents that it does not name are gone.
+      const known = new Map<string, AgentEntry>();
+      for (const { id } of snapshot.agents) {
+        const entry = state.agents.get(id);
+        if (entry !== undefined) known.set(id, entry);
+      }
+      const base: FleetState = { ...state, agents: known, hqOffset: null, ingest: [] };
+      const next = apply(base, snapshot, event.at);
+      const sameIds =
+        next.ids.length === snapshot.agents.length && snapshot.agents.every(({ id }) => state.agents.has(id));
+      return {
+        ...next,
+        ids: sameIds && state.ids.length === next.agents.size ? state.ids : sortedIds(next.agents),
+        hqVersion: snapshot.hqVersion,
+      };
+    }
+    case 'delta':
+      return state.hqOffset === null ? state : apply(state, event.delta, event.at);
+  }
+}
+
+function apply(state: FleetState, message: FleetDelta, at: number): FleetState {
+  const agents = new Map(state.agents);
+  for (const summary of message.agents) {
+    const trail = extendTrail(agents.get(summary.id)?.trail ?? [], message.ts, summary.pending);
+    agents.set(summary.id, { summary, trail });
+  }
+  const offset = message.ts - at;
+  const held = state.hqOffset;
+  return {
+    ...state,
+    receivedAt: at,
+    hqTs: message.ts,
+    // The least delayed message tells HQ's time best.
+    hqOffset: held === null || Math.abs(offset - held) > CLOCK_STEP_MS ? offset : Math.max(held, offset),
+    agents,
+    ids: agents.size === state.ids.length ? state.ids : sortedIds(agents),
+    totals: message.totals,
+    chaos: message.chaos,
+    chaosSpans: extendSpans(state.chaosSpans, state.chaos, message.chaos),
+    ingest: extendIngest(state.ingest, message.ingest),
+    damaged: null,
+  };
+}
+
+const sortedIds = (agents: ReadonlyMap<string, AgentEntry>): readonly string[] =>
+  [...agents.keys()].sort((a, b) => collator.compare(a, b));
+
+function extendTrail(trail: AgentEntry['trail'], t: number, pending: number): AgentEntry['trail'] {
+  const last = trail.at(-1);
+  if (last !== undefined && t - last.t < 1000) return trail;
+  return [...trail.slice(-(MAX_TRAIL - 1)), { t, pending }];
+}
+
+function extendIngest(points: readonly IngestPoint[], news: readonly IngestPoint[]): readonly IngestPoint[] {
+  const lastT = points.at(-1)?.t ?? Number.NEGATIVE_INFINITY;
+  const fresh = news.filter((point) => point.t > lastT);
+  return fresh.length === 0 ? points : [...points, ...fresh].slice(-MAX_INGEST);
+}
+
+function extendSpans(spans: readonly ChaosSpan[], before: Chaos | null, now: Chaos): readonly ChaosSpan[] {
+  if (before !== null && before.effect === now.effect && before.since === now.since) return spans;
+  const closed = spans.map((span) => (span.to === null ? { ...span, to: now.since } : span));
+  if (now.effect === 'none') return closed;
+  return [...closed, { effect: now.effect, from: now.since, to: null }].slice(-MAX_SPANS);
+}
+
+/** How far what is shown can be trusted. */
+export type Freshness =
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'live' }
+  | { readonly kind: 'unauthorized' }
+  /** `ageMs`: since HQ's latest message; null when there was none. */
+  | { readonly kind: 'stale'; readonly ageMs: number | null; readonly because: 'disconnected' | 'silent' };
+
+/** HQ speaks at least once a second; longer silence on an open connection means that something is stuck. */
+export const SILENT_MS = 5000;
+
+export function freshnessOf(state: FleetState, monoNow: number): Freshness {
+  const ageMs = state.receivedAt === null ? null : Math.max(0, monoNow - state.receivedAt);
+  if (state.link === 'unauthorized') return { kind: 'unauthorized' };
+  if (state.link === 'down') return { kind: 'stale', ageMs, because: 'disconnected' };
+  if (state.link === 'connecting')
+    return ageMs === null ? { kind: 'connecting' } : { kind: 'stale', ageMs, because: 'disconnected' };
+  if (ageMs === null) return { kind: 'connecting' };
+  return ageMs > SILENT_MS ? { kind: 'stale', ageMs, because: 'silent' } : { kind: 'live' };
+}
