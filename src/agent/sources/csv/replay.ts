@@ -1,0 +1,216 @@
+/** The adapter of `csv`: owns the file's stream and the pace. */
+import { createReadStream, type ReadStream } from 'node:fs';
+import { Observable, type Subscription } from 'rxjs';
+import type { InternedSchema } from '../../../protocol/sample.ts';
+import { internSchema } from '../../../protocol/schema-ref.ts';
+import type { RawSample, SourceEnv } from '../source.ts';
+import { CsvError } from './header.ts';
+import { type CsvReader, type CsvRow, createCsvReader } from './rows.ts';
+
+export type ReplayOptions = {
+  readonly source: string;
+  readonly path: string;
+  /** Factor against the rhythm of the time column. */
+  readonly speed: 'max' | number;
+  readonly loop: boolean;
+  readonly ts: 'row' | 'now';
+  readonly time?: string | undefined;
+  readonly delimiter?: string | undefined;
+};
+type GoodRow = Extract<CsvRow, { kind: 'row' }>;
+
+/** Bad rows that get a log line of their own in one pass. */
+const LOGGED_BAD_ROWS = 10;
+
+export function replayCsv(
+  options: ReplayOptions,
+  demand$: Observable<boolean>,
+  env: SourceEnv,
+): Observable<RawSample> {
+  return new Observable((subscriber) => {
+    const { clock } = env;
+    const pace = createPace(options, env);
+    let schema: InternedSchema | null = null;
+    let stream: ReadStream | null = null;
+    let reader: CsvReader | null = null;
+    let held: GoodRow | null = null;
+    let timer: Subscription | undefined;
+    let room = true;
+    let pumping = false;
+    let rows = 0;
+    let skipped = 0;
+
+    const fail = (error: unknown) => {
+      subscriber.error(
+        error instanceof CsvError
+          ? new CsvError(`${options.path}: ${error.message}`, { cause: error })
+          : error,
+      );
+    };
+
+    const openFile = () => {
+      const input = createReadStream(options.path, { encoding: 'utf8', highWaterMark: 64 * 1024 });
+      const rowsOf = createCsvReader({ time: options.time, delimiter: options.delimiter });
+      stream = input;
+      reader = rowsOf;
+      rows = 0;
+      skipped = 0;
+      input.on('error', fail);
+      input.on('data', (chunk) => {
+        input.pause();
+        rowsOf.push(String(chunk));
+        pump();
+      });
+      input.on('end', () => {
+        rowsOf.end();
+        pump();
+      });
+    };
+
+    const endPass = () => {
+      env.emit({ type: 'csv_pass_ended', source: options.source, rows, skipped, again: options.loop });
+      if (!options.loop) subscriber.complete();
+      else if (rows === 0) fail(new CsvError('no good row to repeat'));
+      else {
+        pace.nextPass();
+        openFile();
+      }
+    };
+
+    const skip = (row: Extract<CsvRow, { kind: 'bad' }>) => {
+      skipped += 1;
+      env.emit({ type: 'csv_rows_skipped', source: options.source, count: 1 });
+      if (skipped > LOGGED_BAD_ROWS) return;
+      const more = skipped === LOGGED_BAD_ROWS ? '; further ones of this pass are only counted' : '';
+      env.emit({
+        type: 'csv_row_skipped',
+        source: options.source,
+        line: row.line,
+        reason: `${row.reason}${more}`,
+      });
+    };
+
+    /** The schema of a new pass; the same object while the columns stay the same. */
+    const learn = (from: CsvReader) => {
+      const shape = from.shape();
+      if (shape === null || rows + skipped > 0) return;
+      const learnt = internSchema({ source: options.source, boot: clock.bootId, series: [...shape.series] });
+      if (schema?.ref === learnt.ref) return;
+      schema = learnt;
+      env.emit({
+        type: 'csv_opened',
+        source: options.source,
+        path: options.path,
+        series: shape.series.length,
+        timeColumn: shape.timeColumn,
+      });
+      if (shape.ignored.length > 0) {
+        env.emit({
+          type: 'csv_columns_ignored',
+          source: options.source,
+          columns: shape.ignored.slice(0, 20),
+          reason: 'they hold text',
+        });
+      }
+    };
+
+    const give = (row: GoodRow) => {
+      if (schema === null) return;
+      rows += 1;
+      const ts = options.ts === 'now' ? clock.now() : pace.shifted(row.ts);
+      subscriber.next({ schema, ts, mono: clock.mono(), values: row.values });
+    };
+
+    const step = (): 'more' | 'wait' => {
+      if (reader === null) return 'wait';
+      const row = held ?? reader.next();
+      held = null;
+      if (row === null) {
+        if (reader.ended()) endPass();
+        else stream?.resume();
+        return 'wait';
+      }
+      learn(reader);
+      if (row.kind === 'bad') {
+        skip(row);
+        return 'more';
+      }
+      const waitMs = pace.waitMs(row.ts);
+      if (waitMs > 0) {
+        held = row;
+        timer = clock.scheduler.schedule(() => {
+          timer = undefined;
+          pump();
+        }, waitMs);
+        return 'wait';
+      }
+      pace.given(row.ts);
+      give(row);
+      return 'more';
+    };
+
+    // One loop at a time: taking a sample can change the demand, which calls back here.
+    const pump = () => {
+      if (pumping) return;
+      pumping = true;
+      try {
+        while (room && timer === undefined && !subscriber.closed && step() === 'more');
+      } catch (error) {
+        fail(error);
+      } finally {
+        pumping = false;
+      }
+    };
+
+    subscriber.add(() => {
+      timer?.unsubscribe();
+      stream?.destroy();
+    });
+    openFile();
+    subscriber.add(
+      demand$.subscribe((open) => {
+        room = open;
+        if (open) pump();
+      }),
+    );
+  });
+}
+
+type Pace = {
+  /** How long to wait before the row of this time, ms; 0 or less: not at all. */
+  readonly waitMs: (rowTs: number) => number;
+  readonly given: (rowTs: number) => void;
+  /** The row's time, moved on by the passes before. */
+  readonly shifted: (rowTs: number) => number;
+  readonly nextPass: () => void;
+};
+
+/** Keeps the rhythm of the time column from the first row on, so that delays of single rows never add up. */
+function createPace(options: ReplayOptions, env: SourceEnv): Pace {
+  const { speed } = options;
+  const now = () => env.clock.scheduler.now();
+  let begun: { readonly at: number; readonly ts: number } | null = null;
+  let last: number | null = null;
+  let interval = 0;
+  let shiftMs = 0;
+  let passShiftMs = 0;
+  return {
+    waitMs: (rowTs) => {
+      if (speed === 'max') return 0;
+      begun ??= { at: now(), ts: rowTs };
+      return begun.at + (rowTs + shiftMs - begun.ts) / speed - now();
+    },
+    given: (rowTs) => {
+      begun ??= { at: now(), ts: rowTs };
+      if (last !== null && rowTs > last) interval = rowTs - last;
+      last = rowTs;
+      passShiftMs = Math.max(passShiftMs, rowTs + interval - begun.ts);
+    },
+    shifted: (rowTs) => rowTs + shiftMs,
+    nextPass: () => {
+      shiftMs += passShiftMs;
+      last = null;
+      passShiftMs = 0;
+    },
+  };
+}

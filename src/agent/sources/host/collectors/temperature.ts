@@ -1,0 +1,107 @@
+import { forkJoin, map, type Observable, of, switchMap, tap } from 'rxjs';
+import { type CollectorFactory, type HostAccess, MAX_DEVICES } from '../collector.ts';
+
+type Sensor = { readonly id: string; readonly path: string };
+
+/** Sensors come and go seldom, and looking for them reads dozens of files. */
+const LOOK_AGAIN_MS = 60_000;
+
+/** Temperatures of the sensors in /sys/class/hwmon, else of the thermal zones. */
+export const temperature: CollectorFactory = (host) => {
+  let known: { readonly sensors: readonly Sensor[]; readonly at: number } | null = null;
+  const sensors = (): Observable<readonly Sensor[]> => {
+    if (known !== null && host.precise() - known.at < LOOK_AGAIN_MS) return of(known.sensors);
+    return findSensors(host).pipe(
+      tap((found) => {
+        known = { sensors: found, at: host.precise() };
+      }),
+    );
+  };
+  return {
+    name: 'temperature',
+    collect: () =>
+      sensors().pipe(
+        switchMap((found) =>
+          all(
+            found.map(({ id, path }) =>
+              host.files.readOptional(path).pipe(
+                map((text) => ({
+                  series: host.series('hw.temperature', 'Cel', { id }),
+                  value: text === null || text.trim() === '' ? null : Number(text) / 1000,
+                })),
+              ),
+            ),
+          ),
+        ),
+      ),
+  };
+};
+
+function findSensors(host: HostAccess): Observable<readonly Sensor[]> {
+  return hwmonSensors(host).pipe(
+    switchMap((found) => (found.length > 0 ? of(found) : thermalZones(host))),
+    map((found) => distinct(found).slice(0, MAX_DEVICES)),
+  );
+}
+
+function hwmonSensors({ files }: HostAccess): Observable<readonly Sensor[]> {
+  const base = '/sys/class/hwmon';
+  return files.list(base).pipe(
+    switchMap((chips) =>
+      all(
+        [...chips].sort().map((chip) =>
+          forkJoin([files.readOptional(`${base}/${chip}/name`), files.list(`${base}/${chip}`)]).pipe(
+            switchMap(([name, entries]) =>
+              all(
+                entries
+                  .filter((entry) => /^temp\d+_input$/.test(entry))
+                  .sort()
+                  .map((entry) =>
+                    files.readOptional(`${base}/${chip}/${entry.replace('_input', '_label')}`).pipe(
+                      map((label) => ({
+                        id: `${name?.trim() ?? chip}/${label?.trim() ?? entry.replace('_input', '')}`,
+                        path: `${base}/${chip}/${entry}`,
+                      })),
+                    ),
+                  ),
+              ),
+            ),
+          ),
+        ),
+      ),
+    ),
+    map((chips) => chips.flat()),
+  );
+}
+
+function thermalZones({ files }: HostAccess): Observable<readonly Sensor[]> {
+  const base = '/sys/class/thermal';
+  return files.list(base).pipe(
+    switchMap((entries) =>
+      all(
+        entries
+          .filter((entry) => entry.startsWith('thermal_zone'))
+          .sort()
+          .map((zone) =>
+            files
+              .readOptional(`${base}/${zone}/type`)
+              .pipe(map((type) => ({ id: type?.trim() ?? zone, path: `${base}/${zone}/temp` }))),
+          ),
+      ),
+    ),
+  );
+}
+
+/** forkJoin that gives an empty list for an empty list. */
+function all<T>(sources: readonly Observable<T>[]): Observable<readonly T[]> {
+  return sources.length === 0 ? of([]) : forkJoin(sources);
+}
+
+function distinct(sensors: readonly Sensor[]): readonly Sensor[] {
+  const seen = new Map<string, number>();
+  return sensors.map(({ id, path }) => {
+    const number = (seen.get(id) ?? 0) + 1;
+    seen.set(id, number);
+    return { id: (number === 1 ? id : `${id}-${number}`).slice(0, 256), path };
+  });
+}

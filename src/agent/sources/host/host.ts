@@ -1,0 +1,91 @@
+/**
+ * Source `host`: the machine itself, under the names and units of OpenTelemetry's system metrics.
+ *
+ * Reads /proc and /sys on Linux; elsewhere it asks systeminformation. Counters are given as they are, growing since
+ * boot. A device that comes or goes gives a new schema. A collector that fails or hangs gives no values until it works again,
+ * is reported once, and stops no other.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { defer, exhaustMap, finalize, map, type Observable } from 'rxjs';
+import { z } from 'zod';
+import { type InternedSchema, MAX_SERIES_PER_SCHEMA, type Series } from '../../../protocol/sample.ts';
+import { internSchema } from '../../../protocol/schema-ref.ts';
+import { sampleEvery } from '../../../streams/sample-every.ts';
+import { durationOption, nameOption } from '../option.ts';
+import type { RawSample, Source, SourceEnv } from '../source.ts';
+import { createCollectAll } from './collect-all.ts';
+import type { Collector } from './collector.ts';
+import { procCollectors } from './collectors/all.ts';
+import { portableCollectors } from './collectors/portable.ts';
+import { createHostFiles } from './files.ts';
+import { hostTraits } from './host-traits.ts';
+import { createSeriesBook } from './series-book.ts';
+
+export const hostSpecSchema = z.strictObject({
+  kind: z.literal('host'),
+  name: nameOption,
+  every: durationOption({ min: 50, max: 86_400_000 })
+    .default(1000)
+    .describe('time between samples, such as `1s`'),
+  root: z
+    .string()
+    .min(1)
+    .default('/')
+    .describe(
+      'where /proc and /sys of the machine are found, for an agent in a container that watches its host',
+    ),
+});
+export type HostSpec = z.infer<typeof hostSpecSchema>;
+
+/** A round waits for its slowest collector at most this long, and less where samples come quickly. */
+const MAX_TIMEOUT_MS = 2000;
+
+export function createHostSource(spec: HostSpec, name: string, env: SourceEnv): Source {
+  return { name, time: 'clock', samples: () => defer(() => watch(spec, name, env)), traits: hostTraits };
+}
+
+function watch(spec: HostSpec, name: string, env: SourceEnv): Observable<RawSample> {
+  const { clock, emit } = env;
+  const access = {
+    files: createHostFiles(spec.root),
+    series: createSeriesBook(),
+    precise: clock.precise,
+  };
+  const factories = existsSync(join(spec.root, 'proc/stat')) ? procCollectors : portableCollectors;
+  const collectors = factories.map((create): Collector => create(access));
+  const timeoutMs = Math.min(MAX_TIMEOUT_MS, Math.ceil(spec.every * 0.8));
+  const all = createCollectAll(collectors, { source: name, timeoutMs, clock, emit });
+  const schemaOf = createSchemaKeeper(name, clock.bootId);
+  return sampleEvery(spec.every, () => ({ ts: clock.now(), mono: clock.mono() }), clock.scheduler).pipe(
+    // A round that takes longer than the period lets ticks pass instead of piling up.
+    exhaustMap(({ ts, mono }) =>
+      all.round().pipe(
+        map(({ readings, diagnostics }) => {
+          const kept = readings.slice(0, MAX_SERIES_PER_SCHEMA);
+          return {
+            schema: schemaOf(kept.map(({ series }) => series)),
+            ts,
+            mono,
+            values: kept.map(({ value }) => value),
+            diagnostics,
+          };
+        }),
+      ),
+    ),
+    finalize(() => all.dispose()),
+  );
+}
+
+/** The schema of a list of series: the same object while the list stays the same. */
+function createSchemaKeeper(source: string, boot: string): (series: readonly Series[]) => InternedSchema {
+  let current: InternedSchema | null = null;
+  return (series) => {
+    const same =
+      current !== null &&
+      current.series.length === series.length &&
+      current.series.every((one, index) => one === series[index]);
+    if (current === null || !same) current = internSchema({ source, boot, series: [...series] });
+    return current;
+  };
+}

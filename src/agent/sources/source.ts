@@ -1,0 +1,59 @@
+/**
+ * Source: something that measures. The port between adapters (host, sim, csv …) and the pipeline.
+ *
+ * A source is cold: each subscription to `samples` starts it afresh and unsubscribing stops it and frees all it holds.
+ * An error means that the source failed; its supervisor reports it and starts it again with backoff. Completion means
+ * that there will never be more (end of a file).
+ */
+import type { Observable } from 'rxjs';
+import type { Clock } from '../../platform/clock.ts';
+import type { Random } from '../../platform/random.ts';
+import type { Emit } from '../../platform/telemetry.ts';
+import type { Diagnostic, InternedSchema, Series } from '../../protocol/sample.ts';
+import type { Limits } from '../pipeline/diagnose/limits.ts';
+import type { sourceEvents } from './source-events.ts';
+
+/** What a source measured at one instant, before detection and diagnosis. */
+export type RawSample = {
+  /** Keep the same object as long as the series stay the same: the pipeline compares by identity. */
+  readonly schema: InternedSchema;
+  /** Wall time, integer ms since the Unix epoch. */
+  readonly ts: number;
+  /** Monotonic time, integer ms since `schema.boot` began. */
+  readonly mono: number;
+  /** One value per series of the schema; null where nothing was measured. */
+  readonly values: readonly (number | null)[];
+  /** What the source itself knows to be wrong, for instance that one of its collectors hangs. */
+  readonly diagnostics?: readonly Diagnostic[];
+};
+
+/** What the pipeline should know of a series without being told by the configuration. */
+export type SeriesTraits = Limits & {
+  /** A counter that only grows: its z-score says nothing, so no anomalies are sought in it. Default false. */
+  readonly cumulative?: boolean;
+};
+
+export type Source = {
+  /** Unique within the agent; also the `source` of its schemas. */
+  readonly name: string;
+  /**
+   * `clock`: `ts` is read from the wall clock, so a difference between `ts` and `mono` is a clock that jumped.
+   * `recorded`: `ts` is taken from a recording and says nothing about this machine's clock.
+   */
+  readonly time: 'clock' | 'recorded';
+  /**
+   * The measurements. `demand$` emits at once whether the pipeline has room, and then each change: a source that can
+   * run ahead (a file at full speed) stops taking input while it is false; one that is paced by time may ignore it.
+   */
+  readonly samples: (demand$: Observable<boolean>) => Observable<RawSample>;
+  readonly traits: (series: Series) => SeriesTraits;
+};
+
+export type SourceEmit = Emit<typeof sourceEvents>;
+
+/** What the composition root hands to every source. */
+export type SourceEnv = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly emit: SourceEmit;
+};
