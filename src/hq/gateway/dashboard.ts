@@ -52,7 +52,7 @@ export function attachDashboards(options: DashboardOptions): () => void {
         address,
         where: '/dashboard',
       });
-      next(refusal('unauthorized', admission.message));
+      next(refusal(admission.reason === 'token' ? 'unauthorized' : 'forbidden', admission.message));
     } else if (viewers.size >= options.maxDashboards) {
       emit({ type: 'dashboard_cut', reason: 'too_many', address });
       next(refusal('unavailable', `${options.maxDashboards} dashboards are connected already`));

@@ -4,6 +4,7 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { TimeoutError } from 'rxjs';
 import { StorageError } from '../../journal/storage.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { CursorError } from '../store/query-samples.ts';
 import { PROBLEM_CONTENT_TYPE, Problem, type ProblemCode, problemDocument, unavailable } from './problem.ts';
 
 const CODES_BY_STATUS: Readonly<Record<number, ProblemCode>> = {
@@ -25,6 +26,10 @@ export function problemOf(error: unknown): Problem {
     const first = errors[0];
     const detail = first === undefined ? 'invalid request' : `${first.field}: ${first.message}`;
     return new Problem(isBody(error) ? 'invalid' : 'bad_request', detail, { errors });
+  }
+  if (error instanceof CursorError) {
+    const errors = [{ field: 'cursor', message: error.message }];
+    return new Problem('bad_request', `cursor: ${error.message}`, { errors });
   }
   if (error instanceof StorageError || error instanceof TimeoutError) {
     return unavailable(

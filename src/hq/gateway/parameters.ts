@@ -52,6 +52,11 @@ export const pageSchema = z.object({
 });
 export type PageQuery = z.infer<typeof pageSchema>;
 
+/** Samples are small and read in bulk: longer pages. */
+export const samplePageSchema = pageSchema.extend({
+  limit: z.coerce.number().int().min(1).max(10_000).default(100).describe('most items in the answer'),
+});
+
 export const rangeSchema = z.object({
   from: instant.optional().describe('inclusive; RFC 3339 or epoch ms; default: one hour before `to`'),
   to: instant.optional().describe('exclusive; RFC 3339 or epoch ms; default: now'),

@@ -2,20 +2,15 @@
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
-import swagger from '@fastify/swagger';
 import Fastify from 'fastify';
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from 'fastify-type-provider-zod';
+import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Logger } from '../../platform/logger.ts';
 import type { Access } from '../access.ts';
 import { registerBodyParsers } from './body.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { registerGuard } from './guard.ts';
 import { registerNotFound } from './not-found.ts';
+import { registerOpenApi } from './openapi.ts';
 import { Problem } from './problem.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { chaosRoutes } from './routes/chaos.ts';
@@ -86,39 +81,7 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
         `more than ${max} requests a minute from this address; come back as Retry-After says`,
       ),
   });
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Holdfast HQ',
-        version: options.version,
-        description:
-          'Errors are RFC 9457 problem documents. Times in answers are epoch ms; in queries RFC 3339 or epoch ms. Lists are paged by `limit` and an opaque `cursor`.',
-        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-      },
-      components: {
-        securitySchemes: {
-          agentToken: {
-            type: 'http',
-            scheme: 'bearer',
-            description: 'for deliveries, when HQ has an agent token',
-          },
-          operatorToken: {
-            type: 'http',
-            scheme: 'bearer',
-            description: 'for reading and for chaos, when HQ has an operator token',
-          },
-        },
-      },
-    },
-    transform: (document) => {
-      const { role } = document.route.config ?? {};
-      const security = role === undefined ? undefined : [{ [`${role}Token`]: [] }];
-      const { schema, url } = jsonSchemaTransform(document);
-      return { schema: security === undefined ? schema : { ...schema, security }, url };
-    },
-    transformObject: jsonSchemaTransformObject,
-  });
+  await registerOpenApi(app, options.version);
   registerGuard(app, options);
 
   operationRoutes(app, options);

@@ -15,6 +15,7 @@ import {
   pageSchema,
   rangeOf,
   rangeSchema,
+  samplePageSchema,
   seriesParametersSchema,
   stepOf,
   stepSchema,
@@ -49,6 +50,7 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
     {
       ...common,
       schema: {
+        operationId: 'listAgents',
         summary: 'Agents, by id',
         tags: ['agents'],
         querystring: pageSchema,
@@ -68,6 +70,7 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
     {
       ...common,
       schema: {
+        operationId: 'getAgent',
         summary: 'One agent',
         tags: ['agents'],
         params: agentParametersSchema,
@@ -82,10 +85,11 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
     {
       ...common,
       schema: {
+        operationId: 'listSamples',
         summary: 'Raw samples, oldest first',
         tags: ['samples'],
         params: agentParametersSchema,
-        querystring: rangeSchema.extend(pageSchema.shape),
+        querystring: rangeSchema.extend(samplePageSchema.shape),
         response: { 200: pageOf(sampleDocumentSchema), ...problems },
       },
     },
@@ -103,6 +107,7 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
     {
       ...common,
       schema: {
+        operationId: 'listSeries',
         summary: 'Series of an agent, with unit, first and last time',
         tags: ['series'],
         params: agentParametersSchema,
@@ -122,6 +127,7 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
     {
       ...common,
       schema: {
+        operationId: 'getBuckets',
         summary: 'Buckets of one series',
         description: 'Count, least, greatest and mean value a bucket; null where nothing came.',
         tags: ['series'],
@@ -149,6 +155,7 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
     {
       ...common,
       schema: {
+        operationId: 'listAnomalies',
         summary: 'Anomalies, by start',
         tags: ['samples'],
         params: agentParametersSchema,
@@ -170,6 +177,7 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
     {
       ...common,
       schema: {
+        operationId: 'getLedger',
         summary: 'What became of every sample, by epoch',
         description: 'In every epoch sampled = stored + pending + thinned + dropped, exactly.',
         tags: ['ledger'],

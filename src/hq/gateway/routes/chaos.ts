@@ -12,6 +12,7 @@ export function chaosRoutes(app: GatewayApp, { chaos, emit }: RouteContext): voi
     {
       ...common,
       schema: {
+        operationId: 'getChaos',
         summary: 'What chaos does now',
         tags: ['chaos'],
         response: { 200: chaosSchema, ...problemResponses(401, 403, 429) },
@@ -25,11 +26,12 @@ export function chaosRoutes(app: GatewayApp, { chaos, emit }: RouteContext): voi
     {
       ...common,
       schema: {
+        operationId: 'setChaos',
         summary: 'Set the chaos mode',
-        description: 'Refused with 403 unless chaos is enabled by HQ settings.',
+        description: 'Refused with 409 unless chaos is enabled by HQ settings.',
         tags: ['chaos'],
         body: z.object({ mode: z.enum(CHAOS_MODES) }).meta({ id: 'ChaosRequest' }),
-        response: { 200: chaosSchema, ...problemResponses(400, 401, 403, 415, 422, 429) },
+        response: { 200: chaosSchema, ...problemResponses(400, 401, 403, 409, 415, 422, 429) },
       },
     },
     async (request) => {

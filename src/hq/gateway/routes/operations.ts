@@ -1,5 +1,6 @@
 /** What machines that look after HQ ask for: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`. Open to everybody, never spoiled by chaos. */
 import { z } from 'zod';
+import { openApiDocument } from '../openapi.ts';
 import type { GatewayApp, RouteContext } from './context.ts';
 
 const healthSchema = z.object({ status: z.literal('ok'), version: z.string() }).meta({ id: 'Health' });
@@ -11,7 +12,12 @@ export function operationRoutes(app: GatewayApp, { registry, unreadiness, versio
   app.get(
     '/healthz',
     {
-      schema: { summary: 'Whether the process lives', tags: ['operations'], response: { 200: healthSchema } },
+      schema: {
+        operationId: 'getHealth',
+        summary: 'Whether the process lives',
+        tags: ['operations'],
+        response: { 200: healthSchema },
+      },
     },
     async () => ({ status: 'ok' as const, version }),
   );
@@ -20,6 +26,7 @@ export function operationRoutes(app: GatewayApp, { registry, unreadiness, versio
     '/readyz',
     {
       schema: {
+        operationId: 'getReadiness',
         summary: 'Whether HQ takes deliveries',
         tags: ['operations'],
         response: { 200: readinessSchema, 503: readinessSchema },
@@ -37,6 +44,7 @@ export function operationRoutes(app: GatewayApp, { registry, unreadiness, versio
     '/metrics',
     {
       schema: {
+        operationId: 'getMetrics',
         summary: 'Metrics in the text format of Prometheus',
         tags: ['operations'],
         response: { 200: { content: { 'text/plain': { schema: z.string() } } } },
@@ -52,11 +60,12 @@ export function operationRoutes(app: GatewayApp, { registry, unreadiness, versio
     '/openapi.json',
     {
       schema: {
+        operationId: 'getOpenApi',
         summary: 'This document',
         tags: ['operations'],
         response: { 200: z.record(z.string(), z.unknown()).describe('OpenAPI 3.1') },
       },
     },
-    async () => ({ ...app.swagger() }),
+    async () => openApiDocument(app),
   );
 }

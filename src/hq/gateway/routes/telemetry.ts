@@ -67,6 +67,7 @@ export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
     {
       ...common,
       schema: {
+        operationId: 'deliverRecords',
         summary: 'Deliver records of any agents',
         description:
           'One record, an array of records, or NDJSON with a record a line. All or nothing: one invalid record refuses them all. The answer comes once every sample is durable.',
@@ -88,6 +89,7 @@ export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
     {
       ...common,
       schema: {
+        operationId: 'deliverSnapshot',
         summary: 'Deliver a flat snapshot of one machine',
         description:
           'Becomes one sample of OpenTelemetry series: percent become ratios (unit 1), MB and GB (binary) become bytes, Mbps become bit/s. The answer comes once the sample is durable.',

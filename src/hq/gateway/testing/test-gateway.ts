@@ -1,0 +1,106 @@
+/** A gateway over a fake store and a fake fleet, for tests: requests are injected or, once it listens, sent. */
+import { Subject } from 'rxjs';
+import { createSystemClock } from '../../../platform/clock.ts';
+import { silentLogger } from '../../../platform/logger.ts';
+import { seededRandom } from '../../../platform/random.ts';
+import { createEmit, createRegistry } from '../../../platform/telemetry.ts';
+import type { AgentSummary, ChaosMode, FleetDelta, FleetSnapshot } from '../../../protocol/fleet.ts';
+import { type Access, createAccess } from '../../access.ts';
+import { createChaos } from '../../chaos.ts';
+import { type HqConfig, hqConfigSchema } from '../../config.ts';
+import { gatewayEvents } from '../gateway-events.ts';
+import { registerProcessMetrics } from '../process-metrics.ts';
+import { createGateway } from '../server.ts';
+import { createFakeStore } from './fake-store.ts';
+
+export type TestGatewayOptions = {
+  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly chaos?: ChaosMode;
+  readonly reasons?: readonly string[];
+};
+
+export async function createTestGateway(options: TestGatewayOptions = {}) {
+  const config: HqConfig = hqConfigSchema.parse({
+    port: 0,
+    dashboard: { dir: '/nonexistent' },
+    ...options.settings,
+  });
+  const clock = createSystemClock();
+  const registry = createRegistry();
+  const emit = createEmit(gatewayEvents, { logger: silentLogger, registry });
+  const store = createFakeStore();
+  const delta$ = new Subject<FleetDelta>();
+  const chaos = createChaos({
+    mode: options.chaos ?? 'off',
+    enabled: options.chaos !== undefined,
+    clock,
+    random: seededRandom(1),
+  });
+  const access: Access = createAccess(config);
+  const fleet = {
+    delta$,
+    summaries: () => store.agents().map(({ agent }) => summaryOf(agent)),
+    summary: (agent: string) =>
+      store.agents().some((one) => one.agent === agent) ? summaryOf(agent) : undefined,
+    snapshot: (): FleetSnapshot => ({
+      ts: clock.now(),
+      hqVersion: '0.0.0',
+      agents: fleet.summaries(),
+      totals: NO_TOTALS,
+      chaos: chaos.current(),
+      ingest: [],
+    }),
+  };
+  registerProcessMetrics(registry, clock);
+  const app = await createGateway({
+    config,
+    clock,
+    registry,
+    emit,
+    store,
+    chaos,
+    access,
+    fleet,
+    logger: silentLogger,
+    version: '0.0.0',
+    unreadiness: () => options.reasons ?? [],
+  });
+  return { app, store, chaos, clock, config, access, fleet, delta$, emit, registry };
+}
+
+export const NO_TOTALS = {
+  agents: 0,
+  connected: 0,
+  stored: 0,
+  pending: 0,
+  dropped: 0,
+  samplesPerSecond: 0,
+  bytesPerSecond: 0,
+};
+
+export function summaryOf(id: string): AgentSummary {
+  return {
+    id,
+    epoch: null,
+    connected: false,
+    state: 'unknown',
+    breaker: 'unknown',
+    version: null,
+    connectedSince: null,
+    lastSampleTs: null,
+    lastArrivalTs: null,
+    lagMs: null,
+    clockOffsetMs: null,
+    rttMs: null,
+    samplesPerSecond: 0,
+    sampled: 0,
+    stored: 0,
+    pending: 0,
+    pendingBytes: 0,
+    dropped: 0,
+    completeness: 1,
+    openAnomalies: 0,
+    anomaliesTotal: 0,
+    seriesCount: 0,
+  };
+}
