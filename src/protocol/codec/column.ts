@@ -2,6 +2,7 @@
 import { MAX_FRAME_SAMPLES } from '../frame.ts';
 import { type ByteWriter, malformed, truncated } from './bytes.ts';
 import { ENCODING, putIntegers, readIntegers } from './integers.ts';
+import { putRaw, readRaw } from './raw.ts';
 
 const MAX_SCALE = 15;
 /** 10^0 … 10^15, each exact. */
@@ -82,7 +83,8 @@ export function putColumn(
     source = gathered;
   }
   const scale = scaleExactly(source, count);
-  if (scale >= 0) return sparse | (putIntegers(writer, integers, count) << 4) | scale;
+  const encoding = scale >= 0 ? putIntegers(writer, integers, count) : -1;
+  if (encoding >= 0) return sparse | (encoding << 4) | scale;
   putRaw(writer, source, count);
   return sparse | (ENCODING.raw << 4);
 }
@@ -99,53 +101,6 @@ function putBitmap(writer: ByteWriter, present: Uint8Array, rows: number): void 
     }
   }
   writer.length = start + length;
-}
-
-const words = new Uint32Array(2);
-const double = new Float64Array(words.buffer);
-
-/** Byte planes, highest first: neighbouring doubles share sign, exponent and high digits, so their XOR is zeros there. */
-function putRaw(writer: ByteWriter, values: Float64Array, count: number): void {
-  const bytes = writer.reserve(count * 8);
-  const start = writer.length;
-  let previousLow = 0;
-  let previousHigh = 0;
-  for (let index = 0; index < count; index += 1) {
-    double[0] = values[index] as number;
-    let low = words[0] as number;
-    let high = words[1] as number;
-    // One pattern for NaN, so that equal values give equal bytes on every machine.
-    if (Number.isNaN(double[0])) {
-      low = 0;
-      high = 0x7ff80000;
-    }
-    const xorLow = low ^ previousLow;
-    const xorHigh = high ^ previousHigh;
-    previousLow = low;
-    previousHigh = high;
-    let at = start + index;
-    for (let shift = 24; shift >= 0; shift -= 8, at += count) bytes[at] = xorHigh >>> shift;
-    for (let shift = 24; shift >= 0; shift -= 8, at += count) bytes[at] = xorLow >>> shift;
-  }
-  writer.length = start + count * 8;
-}
-
-function readRaw(bytes: Uint8Array, start: number, end: number, count: number, out: Float64Array): void {
-  if (end - start !== count * 8) throw malformed(`column: ${end - start} bytes for ${count} doubles`);
-  let low = 0;
-  let high = 0;
-  for (let index = 0; index < count; index += 1) {
-    let at = start + index;
-    let xorHigh = 0;
-    let xorLow = 0;
-    for (let byte = 0; byte < 4; byte += 1, at += count) xorHigh = (xorHigh << 8) | (bytes[at] as number);
-    for (let byte = 0; byte < 4; byte += 1, at += count) xorLow = (xorLow << 8) | (bytes[at] as number);
-    high ^= xorHigh;
-    low ^= xorLow;
-    words[0] = low;
-    words[1] = high;
-    out[index] = double[0] as number;
-  }
 }
 
 export function isSparse(mode: number): boolean {
@@ -187,11 +142,7 @@ export function readColumn(
     if (scale !== 0) throw malformed('column: raw doubles have no scale');
     readRaw(bytes, at, end, count, values);
   } else {
-    readIntegers(bytes, at, end, encoding, count, values);
-    if (scale > 0) {
-      const power = POWERS[scale] as number;
-      for (let index = 0; index < count; index += 1) values[index] = (values[index] as number) / power;
-    }
+    readIntegers(bytes, at, end, encoding, count, POWERS[scale] as number, values);
   }
   if (count < rows) spread(values, present, rows, count);
 }

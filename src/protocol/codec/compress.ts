@@ -9,9 +9,9 @@ import { MAX_PAYLOAD_BYTES } from './header.ts';
 const LEVEL = 3;
 /** Shorter bodies never gained anything. */
 const MIN_BODY_BYTES = 96;
-/** A body may be at most this long for its payload: `16 KiB + 128 × payload`. */
-const FREE_BODY_BYTES = 16 * 1024;
-const MAX_RATIO = 128;
+/** A body may be at most this long for its payload: `4 KiB + 32 × payload`. */
+const FREE_BODY_BYTES = 4 * 1024;
+const MAX_RATIO = 32;
 const MIN_WINDOW_LOG = 10;
 
 const scratch = new ByteWriter();

@@ -13,17 +13,18 @@ import { readColumn } from './column.ts';
 import { decompressBody } from './compress.ts';
 import { type FrameContext, monoFollowsTs, readHead, tsBase } from './group.ts';
 import { type ParsedHeader, parseVerified } from './header.ts';
-import { readIntegers } from './integers.ts';
+import { ENCODING, readIntegers } from './integers.ts';
 import { materialise, PackedColumn, RowColumn } from './lazy-column.ts';
 import { readNotes } from './notes.ts';
 import { CODE_NONE, readCoded } from './number.ts';
+import { readRaw } from './raw.ts';
 
 /** Which columns to decode; indices beyond the group's columns are ignored. */
 export type ColumnChoice = (ref: SchemaRef, columnCount: number) => readonly number[] | 'all' | 'none';
 export type DecodeOptions = { readonly columns?: ColumnChoice };
 
-/** A column is kept packed when it has more rows than this for each of its bytes. */
-const PACKED_ROWS_PER_BYTE = 2;
+/** A column is kept packed when it has more rows than this for each of its bytes: the shortest code takes one bit. */
+const PACKED_ROWS_PER_BYTE = 8;
 
 const scratchValues = new Float64Array(MAX_FRAME_SAMPLES);
 const scratchPresent = new Uint8Array(MAX_FRAME_SAMPLES);
@@ -151,7 +152,9 @@ function readRows(
     const length = directory[slot++] as number;
     const start = reader.skip(length, 'column');
     const values = new Float64Array(rows);
-    readIntegers(bytes, start, start + length, mode >>> 4, rows, values);
+    const encoding = mode >>> 4;
+    if (encoding === ENCODING.raw) readRaw(bytes, start, start + length, rows, values);
+    else readIntegers(bytes, start, start + length, encoding, rows, 1, values);
     return values;
   };
   let seqs: Float64Array;
@@ -189,7 +192,7 @@ function take(offsets: Float64Array, context: FrameContext): void {
   let previous = -1;
   for (let row = 0; row < offsets.length; row += 1) {
     const offset = offsets[row] as number;
-    if (!(offset > previous && offset < context.count) || taken[offset] === 1) {
+    if (!(offset > previous && offset < context.count && Number.isInteger(offset)) || taken[offset] === 1) {
       throw malformed(`group: seq offset ${offset} is out of place`);
     }
     taken[offset] = 1;
@@ -213,8 +216,8 @@ function restoreTimes(ts: Float64Array, mono: Float64Array, context: FrameContex
     const offset = ts[row] as number;
     ts[row] = base + offset;
     if (related) mono[row] = (mono[row] as number) + offset;
-    if (!((mono[row] as number) >= 0 && (mono[row] as number) <= Number.MAX_SAFE_INTEGER)) {
-      throw malformed(`mono: ${mono[row]} is no safe integer ≥ 0`);
+    if (!(Number.isSafeInteger(ts[row]) && Number.isSafeInteger(mono[row]) && (mono[row] as number) >= 0)) {
+      throw malformed(`times: ts ${ts[row]}, mono ${mono[row]} are no safe integers`);
     }
   }
 }

@@ -16,9 +16,10 @@ import { type Column, MAX_FRAME_SAMPLES, type SampleGroup } from '../frame.ts';
 import { MAX_SERIES_PER_SCHEMA, schemaRefSchema } from '../sample.ts';
 import { type ByteReader, ByteWriter, malformed } from './bytes.ts';
 import { putColumn } from './column.ts';
-import { putIntegers } from './integers.ts';
+import { ENCODING, putIntegers } from './integers.ts';
 import { putNotes } from './notes.ts';
 import { CODE_NONE, codeOf, putCoded } from './number.ts';
+import { putRaw } from './raw.ts';
 
 export const HEAD_ONE_ROW = 1;
 export const HEAD_REST = 2;
@@ -99,17 +100,17 @@ function putRows(writer: ByteWriter, group: SampleGroup, context: FrameContext, 
   };
   if (!rest) {
     for (let row = 0; row < rows; row += 1) integers[row] = (seqs[row] as number) - context.firstSeq;
-    close(putIntegers(data, integers, rows) << 4, 0);
+    close(putWhole(data, rows), 0);
   }
   for (let row = 0; row < rows; row += 1) integers[row] = (ts[row] as number) - base;
   let before = data.length;
-  close(putIntegers(data, integers, rows) << 4, before);
+  close(putWhole(data, rows), before);
   before = data.length;
   const related = monoFollowsTs(context);
   for (let row = 0; row < rows; row += 1) {
     integers[row] = (mono[row] as number) - (related ? (ts[row] as number) - base : 0);
   }
-  close(putIntegers(data, integers, rows) << 4, before);
+  close(putWhole(data, rows), before);
   for (const column of columns) {
     if (column === null) throw malformed('group: a column was not decoded');
     before = data.length;
@@ -118,6 +119,14 @@ function putRows(writer: ByteWriter, group: SampleGroup, context: FrameContext, 
   writer.raw(modes.subarray(0, slot));
   for (let index = 0; index < slot; index += 1) writer.varint(lengths[index] as number);
   writer.raw(data.view());
+}
+
+/** Appends `integers` and returns their mode. */
+function putWhole(data: ByteWriter, rows: number): number {
+  const encoding = putIntegers(data, integers, rows);
+  if (encoding >= 0) return encoding << 4;
+  putRaw(data, integers, rows);
+  return ENCODING.raw << 4;
 }
 
 /** Wall and monotonic time run alike, so mono is written as what it differs from ts − tsMin, where that is exact. */

@@ -1,16 +1,24 @@
 /**
- * Runs of integers: the cheapest of constant, linear, and zigzag varints of delta order 0, 1 or 2.
+ * Runs of integers: constant, linear, or the cheapest of what remains after prediction, in Rice codes.
  *
- * All arithmetic is on doubles that stay within ±2^53, so it is exact.
+ * Order 0 predicts one base value, order 1 the value before plus a drift, order 2 the line through the two before. All
+ * arithmetic is on doubles that stay within ±2^53, so it is exact.
  */
-import { ByteReader, type ByteWriter, malformed, putSigned, truncated } from './bytes.ts';
+import { MAX_FRAME_SAMPLES } from '../frame.ts';
+import { ByteReader, type ByteWriter, malformed } from './bytes.ts';
+import { putRice, readRice } from './rice.ts';
 
 /** How a column is written; bits 4 … 6 of its mode byte. */
 export const ENCODING = {
+  /** signed value */
   constant: 0,
+  /** signed first value, signed step */
   linear: 1,
+  /** signed base, codes of all differences from it */
   order0: 2,
+  /** signed first value, signed drift, codes of the differences less the drift */
   order1: 3,
+  /** signed first value, signed first difference, codes of the differences of differences */
   order2: 4,
   /** Raw doubles, each XORed with the one before. */
   raw: 5,
@@ -18,101 +26,110 @@ export const ENCODING = {
   absent: 6,
 } as const;
 
-/** Differences stay exact while the values span no more than this. */
-const MAX_SPAN_ORDER_1 = Number.MAX_SAFE_INTEGER;
-const MAX_SPAN_ORDER_2 = 2 ** 51;
+/** Integers that span more go raw: their differences, doubled for the sign, would not stay exact. */
+const MAX_SPAN = 2 ** 51;
+/** How many differences the drift is the median of. */
+const MAX_PROBES = 15;
 
-/** About the bits that a zigzag varint of `delta` carries: what remains after entropy coding. */
+const codes = new Float64Array(MAX_FRAME_SAMPLES);
+const probes = new Float64Array(MAX_PROBES);
+
+/** About the bits that a zigzag code of `delta` carries. */
 function cost(delta: number): number {
   const magnitude = delta < 0 ? -delta : delta;
   return magnitude < 0x7fffffff ? 32 - Math.clz32(magnitude) : 64 - Math.clz32(magnitude / 0x100000000);
 }
 
-/** Appends `count` ≥ 1 safe integers and returns their encoding. */
+function zigzag(value: number): number {
+  return value < 0 ? -2 * value - 1 : 2 * value;
+}
+
+/** Median of some differences at distance `lag` (0: of the values themselves), robust against jumps. */
+function typical(values: Float64Array, count: number, lag: 0 | 1): number {
+  const available = count - lag;
+  const used = Math.min(MAX_PROBES, available);
+  for (let probe = 0; probe < used; probe += 1) {
+    const index = Math.floor((probe * available) / used) + lag;
+    const value = (values[index] as number) - (lag === 1 ? (values[index - 1] as number) : 0);
+    let at = probe;
+    for (; at > 0 && (probes[at - 1] as number) > value; at -= 1) probes[at] = probes[at - 1] as number;
+    probes[at] = value;
+  }
+  return probes[used >>> 1] as number;
+}
+
+/** Appends `count` ≥ 1 safe integers and returns their encoding; -1, with nothing appended, when they must go raw. */
 export function putIntegers(writer: ByteWriter, values: Float64Array, count: number): number {
   const first = values[0] as number;
+  const step = count > 1 ? (values[1] as number) - first : 0;
   let previous = first;
-  let previousDelta = 0;
   let minimum = first;
   let maximum = first;
-  let cost0 = cost(first);
-  let cost1 = 0;
-  let cost2 = 0;
-  const stride = count > 1 ? (values[1] as number) - first : 0;
   let isLinear = true;
   for (let index = 1; index < count; index += 1) {
     const value = values[index] as number;
-    const delta = value - previous;
-    cost0 += cost(value);
-    cost1 += cost(delta);
-    cost2 += cost(delta - previousDelta);
-    if (delta !== stride) isLinear = false;
+    if (value - previous !== step) isLinear = false;
     if (value < minimum) minimum = value;
     if (value > maximum) maximum = value;
     previous = value;
-    previousDelta = delta;
   }
   if (minimum === maximum) {
     writer.signed(first);
     return ENCODING.constant;
   }
-  const span = maximum - minimum;
-  if (isLinear && span <= MAX_SPAN_ORDER_1) {
+  if (maximum - minimum > MAX_SPAN) return -1;
+  if (isLinear) {
     writer.signed(first);
-    writer.signed(stride);
+    writer.signed(step);
     return ENCODING.linear;
   }
-  cost1 += cost(first);
-  cost2 += cost(first);
-  if (span <= MAX_SPAN_ORDER_2 && cost2 < cost1 && cost2 < cost0) {
-    putOrder2(writer, values, count);
-    return ENCODING.order2;
-  }
-  if (span <= MAX_SPAN_ORDER_1 && cost1 < cost0) {
-    putOrder1(writer, values, count);
-    return ENCODING.order1;
-  }
-  putOrder0(writer, values, count);
-  return ENCODING.order0;
+  return putPredicted(writer, values, count);
 }
 
-function putOrder0(writer: ByteWriter, values: Float64Array, count: number): void {
-  const bytes = writer.reserve(count * 8);
-  let at = writer.length;
-  for (let index = 0; index < count; index += 1) at = putSigned(bytes, at, values[index] as number);
-  writer.length = at;
-}
-
-function putOrder1(writer: ByteWriter, values: Float64Array, count: number): void {
-  const bytes = writer.reserve(count * 8);
-  let at = writer.length;
-  let previous = 0;
-  for (let index = 0; index < count; index += 1) {
-    const value = values[index] as number;
-    at = putSigned(bytes, at, value - previous);
-    previous = value;
-  }
-  writer.length = at;
-}
-
-function putOrder2(writer: ByteWriter, values: Float64Array, count: number): void {
-  const bytes = writer.reserve(count * 8);
+function putPredicted(writer: ByteWriter, values: Float64Array, count: number): number {
+  const base = typical(values, count, 0);
+  const drift = typical(values, count, 1);
   let previous = values[0] as number;
-  let at = putSigned(bytes, writer.length, previous);
-  let previousDelta = 0;
+  let previousDelta = (values[1] as number) - previous;
+  let cost0 = cost(previous - base);
+  let cost1 = 0;
+  let cost2 = 0;
   for (let index = 1; index < count; index += 1) {
     const value = values[index] as number;
     const delta = value - previous;
-    at = putSigned(bytes, at, delta - previousDelta);
+    cost0 += cost(value - base);
+    cost1 += cost(delta - drift);
+    cost2 += cost(delta - previousDelta);
     previous = value;
     previousDelta = delta;
   }
-  writer.length = at;
+  if (cost0 <= cost1 && cost0 <= cost2) {
+    for (let index = 0; index < count; index += 1) codes[index] = zigzag((values[index] as number) - base);
+    writer.signed(base);
+    putRice(writer, codes, 0, count);
+    return ENCODING.order0;
+  }
+  const isOrder1 = cost1 <= cost2;
+  const first = values[0] as number;
+  const firstDelta = (values[1] as number) - first;
+  let expected = isOrder1 ? drift : firstDelta;
+  previous = first;
+  for (let index = 1; index < count; index += 1) {
+    const value = values[index] as number;
+    const delta = value - previous;
+    codes[index] = zigzag(delta - expected);
+    previous = value;
+    if (!isOrder1) expected = delta;
+  }
+  writer.signed(first);
+  writer.signed(isOrder1 ? drift : firstDelta);
+  putRice(writer, codes, isOrder1 ? 1 : 2, count);
+  return isOrder1 ? ENCODING.order1 : ENCODING.order2;
 }
 
 /**
- * Reads `count` ≥ 1 integers that fill `[start, end)` exactly into `out`. What is read is an integer, but in bytes made
- * by an enemy not always a safe one: callers check ranges where they matter.
+ * Reads `count` ≥ 1 integers that fill `[start, end)` exactly and puts each, divided by `power`, into `out`. In bytes
+ * made by an enemy they are not always safe integers: callers check ranges where they matter. Throws FrameError.
  */
 export function readIntegers(
   bytes: Uint8Array,
@@ -120,66 +137,51 @@ export function readIntegers(
   end: number,
   encoding: number,
   count: number,
+  power: number,
   out: Float64Array,
 ): void {
-  if (encoding === ENCODING.constant || encoding === ENCODING.linear) {
-    const reader = new ByteReader(bytes, start, end);
-    let value = reader.signed('column');
-    const stride = encoding === ENCODING.linear ? reader.signed('column') : 0;
+  const reader = new ByteReader(bytes, start, end);
+  const first = reader.signed('column');
+  if (encoding === ENCODING.constant) {
     if (reader.remaining > 0) throw malformed(`column: ${reader.remaining} bytes too many`);
+    out.fill(first / power, 0, count);
+    return;
+  }
+  if (encoding === ENCODING.order0) {
+    readRice(bytes, reader.offset, end, out, 0, count);
     for (let index = 0; index < count; index += 1) {
-      out[index] = value;
-      value += stride;
+      const code = out[index] as number;
+      out[index] = (first + unzigzag(code)) / power;
     }
     return;
   }
-  if (encoding < ENCODING.order0 || encoding > ENCODING.order2) {
-    throw malformed(`column: encoding ${encoding} is not defined`);
-  }
-  let at = start;
-  for (let index = 0; index < count; index += 1) {
-    if (at >= end) throw truncated('column', at);
-    let byte = bytes[at++] as number;
-    if (byte < 128) {
-      out[index] = (byte >>> 1) ^ -(byte & 1);
-      continue;
-    }
-    // The first byte holds the sign and 6 bits; up to 27 bits stay in 32-bit arithmetic.
-    const sign = byte & 1;
-    let magnitude = (byte & 127) >>> 1;
-    let shift = 6;
-    do {
-      if (at >= end) throw truncated('column', at);
-      byte = bytes[at++] as number;
-      magnitude |= (byte & 127) << shift;
-      shift += 7;
-    } while (byte >= 128 && shift < 27);
-    if (byte >= 128) {
-      let scale = 2 ** shift;
-      do {
-        if (at >= end) throw truncated('column', at);
-        byte = bytes[at++] as number;
-        magnitude += (byte & 127) * scale;
-        scale *= 128;
-      } while (byte >= 128 && scale < 2 ** 55);
-      if (byte >= 128) throw malformed('column: an integer longer than 8 bytes');
-    }
-    out[index] = sign === 1 ? -magnitude - 1 : magnitude;
-  }
-  if (at !== end) throw malformed(`column: ${end - at} bytes too many`);
-  if (encoding === ENCODING.order1) {
-    let value = 0;
-    for (let index = 0; index < count; index += 1) {
-      value += out[index] as number;
-      out[index] = value;
-    }
-  } else if (encoding === ENCODING.order2) {
-    let value = out[0] as number;
-    let delta = 0;
+  let delta = reader.signed('column');
+  let value = first;
+  out[0] = first / power;
+  if (encoding === ENCODING.linear) {
+    if (reader.remaining > 0) throw malformed(`column: ${reader.remaining} bytes too many`);
     for (let index = 1; index < count; index += 1) {
-      delta += out[index] as number;
       value += delta;
-      out[index] = value;
+      out[index] = value / power;
     }
-  }
+  } else if (encoding === ENCODING.order1) {
+    readRice(bytes, reader.offset, end, out, 1, count);
+    for (let index = 1; index < count; index += 1) {
+      value += delta + unzigzag(out[index] as number);
+      out[index] = value / power;
+    }
+  } else if (encoding === ENCODING.order2 && count > 1) {
+    readRice(bytes, reader.offset, end, out, 2, count);
+    out[1] = 0;
+    for (let index = 1; index < count; index += 1) {
+      delta += unzigzag(out[index] as number);
+      value += delta;
+      out[index] = value / power;
+    }
+  } else throw malformed(`column: encoding ${encoding} is not defined`);
+}
+
+function unzigzag(code: number): number {
+  if (code < 0x80000000) return (code >>> 1) ^ -(code & 1);
+  return code % 2 === 0 ? code / 2 : -(code + 1) / 2;
 }
