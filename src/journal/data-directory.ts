@@ -1,0 +1,159 @@
+/**
+ * The data directory and what lies in it:
+ * - `data.mdb`, `data.mdb-lock`  LMDB's files;
+ * - `lock.sqlite`                held while in use (directory-lock.ts);
+ * - `identity.json`              format version and when it was created;
+ * - `in-use.json`                exists from open to close, so that its presence at open tells an unclean end;
+ * - `quarantine-<ts>-<n>.mdb`    damaged files that were moved aside, the newest few.
+ * Directory 0700, files 0600.
+ */
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { StorageError } from './storage.ts';
+
+const FORMAT = 1;
+const IDENTITY_FILE = 'identity.json';
+const IN_USE_FILE = 'in-use.json';
+const QUARANTINES_KEPT = 3;
+/** Magic numbers of statfs(2): file systems on which LMDB's memory map and locks do not hold. */
+const REFUSED_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0x6969, 'NFS'],
+  [0x01021997, '9p'],
+]);
+
+const identitySchema = z.object({ format: z.number().int(), createdTs: z.number() });
+
+const inUseSchema = z.object({
+  bootId: z.string(),
+  /** Unclean ends in a row before this use, since the file was last walked through. */
+  uncleanEnds: z.number().int().min(0),
+  /** A read failed: walk through the file at the next open. */
+  suspect: z.boolean(),
+});
+/** How the directory was left. */
+export type InUse = z.infer<typeof inUseSchema>;
+
+export type StatFileSystem = (path: string) => { readonly type: number };
+
+/** Creates the directory where it is missing; refuses network file systems. */
+export function prepareDirectory(directory: string, statFileSystem: StatFileSystem = statfsSync): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    chmodSync(directory, 0o700);
+  } catch (error) {
+    throw new StorageError(
+      'io',
+      `Cannot create the data directory ${directory}; check its path and permissions.`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const refused = REFUSED_FILE_SYSTEMS.get(statFileSystem(directory).type >>> 0);
+  if (refused !== undefined) {
+    throw new StorageError(
+      'unsupported_filesystem',
+      `The data directory ${directory} lies on ${refused}, which corrupts memory-mapped data. Use a local disk.`,
+    );
+  }
+}
+
+/** Writes the identity of a new directory, checks that of an old one. An unreadable identity is written anew. */
+export function checkIdentity(directory: string, now: number): void {
+  const identity = readJson(join(directory, IDENTITY_FILE), identitySchema);
+  if (identity === null) {
+    writeDurably(directory, IDENTITY_FILE, { format: FORMAT, createdTs: now });
+  } else if (identity.format > FORMAT) {
+    throw new StorageError(
+      'configuration',
+      `The data directory ${directory} has format ${identity.format}; this version knows up to ${FORMAT}. Use the newer version.`,
+    );
+  }
+}
+
+/** Null when the directory was closed cleanly. */
+export function readInUse(directory: string): InUse | null {
+  const path = join(directory, IN_USE_FILE);
+  try {
+    readFileSync(path);
+  } catch {
+    return null;
+  }
+  // A marker that cannot be read says unclean, and nothing that could be trusted.
+  return readJson(path, inUseSchema) ?? { bootId: '', uncleanEnds: 0, suspect: true };
+}
+
+export function writeInUse(directory: string, inUse: InUse): void {
+  writeDurably(directory, IN_USE_FILE, inUse);
+}
+
+export function clearInUse(directory: string): void {
+  rmSync(join(directory, IN_USE_FILE), { force: true });
+  syncDirectory(directory);
+}
+
+/** Moves a file aside and returns its new path; removes the oldest quarantined files beyond a few. */
+export function quarantine(directory: string, file: string, now: number): string {
+  const existing = readdirSync(directory).filter((name) => name.startsWith('quarantine-'));
+  let n = 0;
+  while (existing.includes(`quarantine-${now}-${n}.mdb`)) n += 1;
+  const target = join(directory, `quarantine-${now}-${n}.mdb`);
+  renameSync(join(directory, file), target);
+  const surplus = existing.sort(byAge).slice(0, Math.max(0, existing.length + 1 - QUARANTINES_KEPT));
+  for (const name of surplus) rmSync(join(directory, name), { force: true });
+  syncDirectory(directory);
+  return target;
+}
+
+function byAge(a: string, b: string): number {
+  const [, tsA = '', nA = ''] = a.split(/[-.]/);
+  const [, tsB = '', nB = ''] = b.split(/[-.]/);
+  return Number(tsA) - Number(tsB) || Number(nA) - Number(nB);
+}
+
+function readJson<T>(path: string, schema: z.ZodType<T>): T | null {
+  try {
+    return schema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch {
+    return null;
+  }
+}
+
+function writeDurably(directory: string, name: string, content: unknown): void {
+  const path = join(directory, name);
+  try {
+    const file = openSync(`${path}.new`, 'w', 0o600);
+    try {
+      writeSync(file, `${JSON.stringify(content)}\n`);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(`${path}.new`, path);
+    syncDirectory(directory);
+  } catch (error) {
+    throw new StorageError('io', `Cannot write ${path}.`, { cause: error });
+  }
+}
+
+export function syncDirectory(directory: string): void {
+  const handle = openSync(directory, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

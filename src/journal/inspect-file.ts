@@ -1,0 +1,112 @@
+/**
+ * Decides, before LMDB maps the data file, whether it can be trusted; if not, finds out in a child process and moves a
+ * broken file aside. A damaged file can end a process by SIGBUS or SIGSEGV, which no try/catch stops.
+ *
+ * Suspect is a file whose meta pages or size do not fit, one that was not closed cleanly on an earlier boot (pages may have
+ * been lost), one on which a read failed, and one that was not closed cleanly several times in a row (the file itself may be
+ * what ends the process). After a mere kill nothing is suspect: LMDB's synchronous commits survive that.
+ */
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { concatMap, defer, map, type Observable, of } from 'rxjs';
+import { type InUse, quarantine, syncDirectory } from './data-directory.ts';
+import { DATA_FILE } from './lmdb-environment.ts';
+import { checkMetaPages } from './lmdb-file.ts';
+import { type SalvageReport, salvageFile, walkFile } from './probe.ts';
+import type { Damage } from './storage.ts';
+
+export type Inspection = {
+  /** What was found and what became of it. */
+  readonly damage: readonly Damage[];
+  /** For the in-use marker of this open. */
+  readonly uncleanEnds: number;
+};
+
+export type InspectionRequest = {
+  readonly directory: string;
+  readonly before: InUse | null;
+  readonly bootId: string;
+  readonly now: number;
+  /** How long the walk may take, ms; then what was seen has to do. */
+  readonly budgetMs: number;
+};
+
+const MAX_UNCLEAN_ENDS = 2;
+const SALVAGED_FILE = 'salvaged.mdb';
+/** Salvaging copies the file; allow for slow disks. */
+const SALVAGE_DEADLINE_MS = 900_000;
+
+export function inspectFile(request: InspectionRequest): Observable<Inspection> {
+  return defer(() => {
+    const path = join(request.directory, DATA_FILE);
+    const uncleanEnds = request.before === null ? 0 : request.before.uncleanEnds + 1;
+    const suspicion = findSuspicion(path, request, uncleanEnds);
+    if (suspicion === null) return of({ damage: [], uncleanEnds });
+    return walkFile(path, request.budgetMs).pipe(
+      concatMap((walk) => {
+        if (walk.kind === 'walked' && walk.brokenPages === 0) {
+          return of({ damage: [], uncleanEnds: 0 });
+        }
+        const reason = walk.kind === 'walked' ? `${walk.brokenPages} broken pages` : walk.detail;
+        return salvageInto(request, `${suspicion}; ${reason}`);
+      }),
+    );
+  });
+}
+
+function findSuspicion(
+  path: string,
+  { before, bootId }: InspectionRequest,
+  uncleanEnds: number,
+): string | null {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch {
+    return null;
+  }
+  try {
+    const check = checkMetaPages(fd);
+    if (check.kind === 'absent') return null;
+    if (check.kind === 'suspect') return check.detail;
+  } finally {
+    closeSync(fd);
+  }
+  if (before === null) return null;
+  if (before.suspect) return 'a read failed while it was in use';
+  if (before.bootId !== bootId) return 'not closed cleanly before the machine restarted';
+  if (uncleanEnds > MAX_UNCLEAN_ENDS) return `not closed cleanly ${uncleanEnds} times in a row`;
+  return null;
+}
+
+function salvageInto({ directory, now }: InspectionRequest, reason: string): Observable<Inspection> {
+  return defer(() => {
+    const moved = quarantine(directory, DATA_FILE, now);
+    removeFile(directory, `${DATA_FILE}-lock`);
+    removeFile(directory, SALVAGED_FILE);
+    removeFile(directory, `${SALVAGED_FILE}-lock`);
+    const target = join(directory, SALVAGED_FILE);
+    return salvageFile({ path: moved, target, reason, deadlineMs: SALVAGE_DEADLINE_MS }).pipe(
+      map((salvage): Inspection => {
+        removeFile(directory, `${SALVAGED_FILE}-lock`);
+        if (salvage.kind === 'salvaged') renameSync(target, join(directory, DATA_FILE));
+        else removeFile(directory, SALVAGED_FILE);
+        syncDirectory(directory);
+        const outcome =
+          salvage.kind === 'salvaged' ? describe(salvage) : `nothing salvaged: ${salvage.detail}`;
+        return {
+          damage: [{ what: 'file', key: null, detail: `${reason}; ${outcome}`, quarantine: moved }],
+          uncleanEnds: 0,
+        };
+      }),
+    );
+  });
+}
+
+function describe(salvage: SalvageReport): string {
+  return `${salvage.records} records salvaged, ${salvage.damagedRecords} damaged ones and ${salvage.brokenPages} broken pages left out`;
+}
+
+function removeFile(directory: string, name: string): void {
+  rmSync(join(directory, name), { force: true });
+}

@@ -1,0 +1,100 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { firstValueFrom, lastValueFrom } from 'rxjs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createSystemClock } from '../platform/clock.ts';
+import { openLmdbStorage } from './lmdb-storage.ts';
+import { describeStorageContract } from './storage.contract.ts';
+import type { Storage } from './storage.ts';
+
+const clock = createSystemClock();
+const temporary = () => mkdtempSync(join(tmpdir(), 'holdfast-lmdb-'));
+const open = (directory: string) => lastValueFrom(openLmdbStorage({ directory, clock }));
+const close = (storage: Storage) => lastValueFrom(storage.close(), { defaultValue: undefined });
+const put = (storage: Storage, key: string, value: string) =>
+  lastValueFrom(storage.commit((writer) => writer.put(Buffer.from(key), Buffer.from(value))));
+
+describeStorageContract('LMDB', () => {
+  const directory = temporary();
+  return {
+    open: () => open(directory),
+    damage: () => {
+      const path = join(directory, 'data.mdb');
+      const data = readFileSync(path);
+      let at = data.indexOf('zebra');
+      while (at >= 0) {
+        data[at] = 'Z'.charCodeAt(0);
+        at = data.indexOf('zebra');
+      }
+      writeFileSync(path, data);
+    },
+    dispose: () => rmSync(directory, { recursive: true }),
+  };
+});
+
+describe('LMDB storage', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = temporary();
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  it('keeps its files to its owner', async () => {
+    const storage = await open(join(directory, 'deep', 'data'));
+    await put(storage, 'a', '1');
+    const modes = readdirSync(join(directory, 'deep', 'data')).map((name) =>
+      (statSync(join(directory, 'deep', 'data', name)).mode & 0o777).toString(8),
+    );
+    expect(new Set(modes)).toEqual(new Set(['600']));
+    expect((statSync(join(directory, 'deep', 'data')).mode & 0o777).toString(8)).toBe('700');
+    await close(storage);
+  });
+
+  it('refuses a directory that is open already, naming it, and takes it once it is closed', async () => {
+    const storage = await open(directory);
+    const refusal = open(directory);
+    await expect(refusal).rejects.toMatchObject({ code: 'locked' });
+    await expect(refusal).rejects.toThrow(directory);
+    await close(storage);
+    await close(await open(directory));
+  });
+
+  it.each([
+    [0x6969, 'NFS'],
+    [0x01021997, '9p'],
+  ])('refuses file system %i (%s)', async (type, name) => {
+    const opening = lastValueFrom(openLmdbStorage({ directory, clock, statFileSystem: () => ({ type }) }));
+    await expect(opening).rejects.toMatchObject({ code: 'unsupported_filesystem' });
+    await expect(opening).rejects.toThrow(name);
+  });
+
+  it('refuses a directory of a newer format', async () => {
+    writeFileSync(join(directory, 'identity.json'), '{"format":2,"createdTs":0}');
+    await expect(open(directory)).rejects.toMatchObject({ code: 'configuration' });
+    writeFileSync(join(directory, 'identity.json'), '{"format":1,"createdTs":0}');
+    await close(await open(directory));
+  });
+
+  it('starts on an identity file of rubbish', async () => {
+    writeFileSync(join(directory, 'identity.json'), 'rubbish');
+    await close(await open(directory));
+  });
+
+  it('moves aside a file that is no LMDB file, says so until the first commit, then no more', async () => {
+    writeFileSync(join(directory, 'data.mdb'), Buffer.alloc(40_000, 7));
+    let storage = await open(directory);
+    expect(await firstValueFrom(storage.damage$)).toMatchObject({ what: 'file', key: null });
+    expect(readdirSync(directory).some((name) => name.startsWith('quarantine-'))).toBe(true);
+    await close(storage);
+    storage = await open(directory);
+    expect(await firstValueFrom(storage.damage$)).toMatchObject({ what: 'file', key: null });
+    await put(storage, 'a', '1');
+    await close(storage);
+    storage = await open(directory);
+    const damage: unknown[] = [];
+    storage.damage$.subscribe((one) => damage.push(one));
+    expect(damage).toEqual([]);
+    await close(storage);
+  });
+});

@@ -1,0 +1,213 @@
+/**
+ * Storage on LMDB.
+ *
+ * Promises beyond those of Storage:
+ * - always starts: a file that cannot be trusted is walked through in a child process first, and when that finds it broken
+ *   (or dies of it) moved aside and salvaged record by record; the loss is told by `damage$`;
+ * - after such a salvage the damage is told at every open until the owner has committed once;
+ * - one process a directory (StorageError `locked`), no network file system (`unsupported_filesystem`);
+ * - every wait has a deadline. A commit that misses it leaves the storage unusable for writing and is told by `fatal$`:
+ *   LMDB gives no way to find out what became of it, only a new process can;
+ * - a full disk fails commits with `full`; reads go on, and so do commits that free more than they take.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  catchError,
+  concat,
+  defer,
+  from,
+  ignoreElements,
+  map,
+  type Observable,
+  ReplaySubject,
+  tap,
+  throwError,
+  timeout,
+} from 'rxjs';
+import type { Clock } from '../platform/clock.ts';
+import { closedError, createCommitQueue } from './commit-queue.ts';
+import {
+  checkIdentity,
+  clearInUse,
+  prepareDirectory,
+  readInUse,
+  type StatFileSystem,
+  writeInUse,
+} from './data-directory.ts';
+import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { type Inspection, inspectFile } from './inspect-file.ts';
+import { DATA_FILE, messageOf, openEnvironment } from './lmdb-environment.ts';
+import type { Operation } from './overlay.ts';
+import { SALVAGE_RECORD } from './probe.ts';
+import { type Damage, type Storage, StorageError } from './storage.ts';
+
+export type LmdbStorageOptions = {
+  /** Created when missing. */
+  readonly directory: string;
+  readonly clock: Clock;
+  /** How long a commit, a flush or a close may take, ms. Default 10,000, minimum 100. */
+  readonly commitDeadlineMs?: number;
+  /** How long walking through a suspect file may take before it is opened all the same, ms. Default 20,000. */
+  readonly walkBudgetMs?: number;
+  /** statfs(2); replaced in tests. */
+  readonly statFileSystem?: StatFileSystem;
+};
+
+export type LmdbStorage = Storage & {
+  /** Emits once when the storage can never commit again; the process should end, its supervisor starts another. */
+  readonly fatal$: Observable<StorageError>;
+};
+
+/** Emits the storage once it is open, then completes; errors with a StorageError. */
+export function openLmdbStorage(options: LmdbStorageOptions): Observable<LmdbStorage> {
+  const { directory, clock } = options;
+  return defer(() => {
+    prepareDirectory(directory, options.statFileSystem);
+    const lock = lockDirectory(directory);
+    return defer(() => {
+      checkIdentity(directory, clock.now());
+      const before = readInUse(directory);
+      return inspectFile({
+        directory,
+        before,
+        bootId: clock.bootId,
+        now: clock.now(),
+        budgetMs: options.walkBudgetMs ?? 20_000,
+      });
+    }).pipe(
+      map((inspection) => startStorage(options, lock, inspection)),
+      catchError((error: unknown) => {
+        lock.release();
+        return throwError(() => asStorageError(error, `Cannot open the data directory ${directory}`));
+      }),
+    );
+  });
+}
+
+function startStorage(
+  { directory, clock, commitDeadlineMs = 10_000 }: LmdbStorageOptions,
+  lock: DirectoryLock,
+  inspection: Inspection,
+): LmdbStorage {
+  const path = join(directory, DATA_FILE);
+  const damage$ = new ReplaySubject<Damage>(1000);
+  const fatal$ = new ReplaySubject<StorageError>(1);
+  const told = new Set<string>();
+  let suspect = false;
+  const inUse = { bootId: clock.bootId, uncleanEnds: inspection.uncleanEnds, suspect: false };
+  const onDamage = (damage: Damage) => {
+    const id = `${damage.what} ${damage.key === null ? '' : Buffer.from(damage.key).toString('hex')}`;
+    if (told.has(id)) return;
+    if (told.size < 10_000) told.add(id);
+    damage$.next(damage);
+    if (suspect) return;
+    suspect = true;
+    // The next open looks through the file before it trusts it. Failing to note that changes nothing now.
+    try {
+      writeInUse(directory, { ...inUse, suspect: true });
+    } catch {}
+  };
+
+  writeInUse(directory, inUse);
+  const environment = openEnvironment({ path, readOnly: false, onDamage });
+  for (const damage of inspection.damage) damage$.next(damage);
+  const salvage = environment.own(SALVAGE_RECORD);
+  let salvageTold = salvage === undefined;
+  if (salvage !== undefined && inspection.damage.length === 0) {
+    damage$.next({ what: 'file', key: null, detail: Buffer.from(salvage).toString(), quarantine: null });
+  }
+
+  const withDeadline = (what: string) =>
+    timeout<unknown, Observable<never>>({
+      first: commitDeadlineMs,
+      scheduler: clock.scheduler,
+      with: () => throwError(() => deadlineError(what, directory, commitDeadlineMs)),
+    });
+  const flush = (operations: readonly Operation[]): Observable<never> =>
+    defer(() => {
+      const forget: Operation[] = salvageTold ? [] : [{ key: Buffer.from(SALVAGE_RECORD), value: null }];
+      return from(environment.write(operations, forget));
+    }).pipe(
+      withDeadline('A commit'),
+      catchError((error: unknown) => {
+        const failure = asStorageError(error, `A commit in ${directory} failed`);
+        if (failure.code === 'deadline') {
+          queue.fail(failure);
+          fatal$.next(failure);
+        }
+        return throwError(() => failure);
+      }),
+      tap(() => {
+        salvageTold = true;
+      }),
+      ignoreElements(),
+    );
+  const queue = createCommitQueue({ view: environment.view, flush, defer: (run) => queueMicrotask(run) });
+  let closing: Observable<never> | null = null;
+  let closed = false;
+
+  // Runs once however often it is asked for, and even if the asker turns away.
+  const close = (): Observable<never> => {
+    const done$ = new ReplaySubject<never>();
+    concat(
+      queue.drained$,
+      defer(() => {
+        closed = true;
+        queue.fail(closedError());
+        return from(environment.close());
+      }),
+    )
+      .pipe(ignoreElements(), withDeadline('Closing'))
+      .subscribe({
+        complete: () => {
+          // Where a read failed the mark stays, so that the next open looks through the file.
+          if (!suspect) clearInUse(directory);
+          lock.release();
+          damage$.complete();
+          fatal$.complete();
+          done$.complete();
+        },
+        // The lock stays with the process: a commit that hangs may yet write.
+        error: (error: unknown) => done$.error(error),
+      });
+    return done$;
+  };
+  return {
+    read: (work) => {
+      if (closed) throw closedError();
+      return environment.view(work);
+    },
+    commit: queue.commit,
+    stats: () => ({ usedBytes: environment.usedBytes(), fileBytes: statSync(path).size }),
+    damage$: damage$.asObservable(),
+    fatal$: fatal$.asObservable(),
+    close: () =>
+      defer(() => {
+        closing ??= close();
+        return closing;
+      }),
+  };
+}
+
+function deadlineError(what: string, directory: string, deadlineMs: number): StorageError {
+  return new StorageError(
+    'deadline',
+    `${what} in ${directory} did not end within ${deadlineMs} ms; the disk may be failing. Restart the process.`,
+  );
+}
+
+const ENOSPC = 28;
+const EDQUOT = 122;
+const EFBIG = 27;
+const FULL_MESSAGES = /no space left|quota exceeded|file too large|MDB_MAP_FULL/i;
+
+function asStorageError(error: unknown, what: string): StorageError {
+  if (error instanceof StorageError) return error;
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const message = messageOf(error);
+  const full = code === ENOSPC || code === EDQUOT || code === EFBIG || FULL_MESSAGES.test(message);
+  return full
+    ? new StorageError('full', `${what}: the disk is full (${message}). Free some space.`, { cause: error })
+    : new StorageError('io', `${what}: ${message}`, { cause: error });
+}

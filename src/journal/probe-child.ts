@@ -1,0 +1,88 @@
+/**
+ * A process of its own for reading a file that may end its reader. Takes one ProbeRequest as JSON argument, prints one report
+ * as JSON on standard output and exits with 0; any other end means that the file cannot be trusted.
+ */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { openValue, sealValue } from './checked-record.ts';
+import { openLmdb, ownKey } from './lmdb-environment.ts';
+import { countBrokenPages, type SalvageCounts, salvageRecords } from './lmdb-salvage.ts';
+import { probeRequestSchema, SALVAGE_RECORD, type SalvageReport, type WalkReport } from './probe.ts';
+
+const MAX_BATCH_RECORDS = 2000;
+const MAX_BATCH_BYTES = 8 * 2 ** 20;
+const WALK_CHUNK = 1000;
+
+/** First the structure by our own means, which nothing can crash; then every record by LMDB's. */
+function walk(path: string, budgetMs: number): WalkReport {
+  const startedAt = process.hrtime.bigint();
+  const isLate = () => Number(process.hrtime.bigint() - startedAt) / 1e6 > budgetMs;
+  const fd = openSync(path, 'r');
+  const { brokenPages, complete } = countBrokenPages(fd, isLate);
+  closeSync(fd);
+  const report = {
+    kind: 'walked',
+    records: 0,
+    damagedRecords: 0,
+    brokenPages,
+    complete,
+    detail: '',
+  } as const;
+  if (brokenPages > 0) return { ...report, detail: 'pages of the tree are not what they should be' };
+  const records = walkRecords(path, isLate);
+  return { ...report, ...records, complete: complete && records.complete };
+}
+
+function walkRecords(path: string, isLate: () => boolean) {
+  const db = openLmdb(path, true);
+  const counts = { records: 0, damagedRecords: 0, brokenPages: 0, detail: '' };
+  for (let start: Buffer = Buffer.from([0]); ; ) {
+    if (isLate()) return { ...counts, complete: false };
+    let last: Buffer | null = null;
+    try {
+      for (const key of db.getKeys({ start, limit: WALK_CHUNK })) {
+        last = key;
+        counts.records += 1;
+        const stored = db.getBinary(key);
+        if (stored === undefined || openValue(key, stored) === undefined) counts.damagedRecords += 1;
+      }
+    } catch (error) {
+      return { ...counts, brokenPages: 1, detail: String(error), complete: true };
+    }
+    if (last === null) return { ...counts, complete: true };
+    start = Buffer.concat([last, Buffer.from([0])]);
+  }
+}
+
+async function salvage(path: string, target: string, reason: string): Promise<SalvageReport> {
+  const counts: SalvageCounts = { records: 0, damagedRecords: 0, brokenPages: 0 };
+  const fd = openSync(path, 'r');
+  const db = openLmdb(target, false);
+  let batch: (readonly [Buffer, Buffer])[] = [];
+  let bytes = 0;
+  const flush = async () => {
+    const records = batch;
+    [batch, bytes] = [[], 0];
+    await db.batch(() => {
+      for (const [key, stored] of records) void db.put(key, stored);
+    });
+  };
+  for (const { key, stored } of salvageRecords(fd, counts)) {
+    batch.push([key, stored]);
+    bytes += stored.length;
+    if (batch.length >= MAX_BATCH_RECORDS || bytes >= MAX_BATCH_BYTES) await flush();
+  }
+  const key = ownKey(SALVAGE_RECORD);
+  batch.push([key, sealValue(key, Buffer.from(`salvaged: ${reason}`))]);
+  await flush();
+  await db.close();
+  closeSync(fd);
+  return { kind: 'salvaged', ...counts };
+}
+
+const request = probeRequestSchema.parse(JSON.parse(process.argv[2] ?? ''));
+const report =
+  request.kind === 'walk'
+    ? walk(request.path, request.budgetMs)
+    : await salvage(request.path, request.target, request.reason);
+writeSync(1, JSON.stringify(report));
+process.exit(0);

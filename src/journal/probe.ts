@@ -1,0 +1,112 @@
+/** Runs `probe-child` on a file that may end the process that reads it. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Observable } from 'rxjs';
+import { z } from 'zod';
+
+export type ProbeRequest =
+  /** Opens the file with LMDB, reads every record. */
+  | { readonly kind: 'walk'; readonly path: string; readonly budgetMs: number }
+  /** Copies every record that can still be found into a fresh file. */
+  | { readonly kind: 'salvage'; readonly path: string; readonly target: string; readonly reason: string };
+
+/** Name of the storage's own record that a salvage leaves; the first commit of the owner removes it. */
+export const SALVAGE_RECORD = 'salvage';
+
+export const probeRequestSchema: z.ZodType<ProbeRequest> = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('walk'), path: z.string(), budgetMs: z.number() }),
+  z.object({ kind: z.literal('salvage'), path: z.string(), target: z.string(), reason: z.string() }),
+]);
+
+const walkReportSchema = z.object({
+  kind: z.literal('walked'),
+  records: z.number(),
+  /** Records whose checksum does not match. */
+  damagedRecords: z.number(),
+  brokenPages: z.number(),
+  /** False when the time budget ended first. */
+  complete: z.boolean(),
+  detail: z.string(),
+});
+const salvageReportSchema = z.object({
+  kind: z.literal('salvaged'),
+  records: z.number(),
+  damagedRecords: z.number(),
+  brokenPages: z.number(),
+});
+export type WalkReport = z.infer<typeof walkReportSchema>;
+export type SalvageReport = z.infer<typeof salvageReportSchema>;
+
+/** The child ended without a report: by a signal, an error or the deadline. */
+export type ProbeFailure = { readonly kind: 'failed'; readonly detail: string };
+
+/** What can be said of the file; `budgetMs` bounds the time taken. */
+export function walkFile(path: string, budgetMs: number): Observable<WalkReport | ProbeFailure> {
+  return runChild({ kind: 'walk', path, budgetMs }, walkReportSchema, budgetMs * 2);
+}
+
+export function salvageFile(request: {
+  readonly path: string;
+  /** The fresh file; must not exist. */
+  readonly target: string;
+  readonly reason: string;
+  readonly deadlineMs: number;
+}): Observable<SalvageReport | ProbeFailure> {
+  const { path, target, reason, deadlineMs } = request;
+  return runChild({ kind: 'salvage', path, target, reason }, salvageReportSchema, deadlineMs);
+}
+
+/** Emits one result and completes; unsubscribing ends the child. Never errors. */
+function runChild<T>(
+  request: ProbeRequest,
+  schema: z.ZodType<T>,
+  deadlineMs: number,
+): Observable<T | ProbeFailure> {
+  return new Observable((subscriber) => {
+    // Runs as TypeScript from the sources and as its own entry beside the bundle.
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    const script = fileURLToPath(new URL(`./probe-child.${extension}`, import.meta.url));
+    const child = spawn(process.execPath, [script, JSON.stringify(request)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: deadlineMs,
+      killSignal: 'SIGKILL',
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    const texts = { out: '', error: '' };
+    child.stdout.on('data', (chunk: Buffer) => {
+      texts.out += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      texts.error = (texts.error + chunk.toString()).slice(-2000);
+    });
+    const finish = (result: T | ProbeFailure) => {
+      subscriber.next(result);
+      subscriber.complete();
+    };
+    child.on('error', (error) =>
+      finish({ kind: 'failed', detail: `cannot start the check: ${error.message}` }),
+    );
+    child.on('close', (code, signal) => {
+      const report = code === 0 ? parseReport(schema, texts.out) : null;
+      if (report !== null) finish(report);
+      else if (signal !== null)
+        finish({ kind: 'failed', detail: `reading it ends the process by ${signal}` });
+      else
+        finish({
+          kind: 'failed',
+          detail: `the check failed: ${texts.error.trim().split('\n').at(-1) ?? ''}`,
+        });
+    });
+    return () => {
+      child.kill('SIGKILL');
+    };
+  });
+}
+
+function parseReport<T>(schema: z.ZodType<T>, text: string): T | null {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
