@@ -1,0 +1,116 @@
+/** Puts one frame into a transaction: dedup, ledger, frame record, time index, arrival log. */
+
+import type { GapReason } from '../../protocol/frame.ts';
+import { decodeGap } from '../../protocol/frame-codec.ts';
+import type { Epoch } from '../../protocol/sample.ts';
+import { type Booking, book, EMPTY_EPOCH, toJson } from './epoch-state.ts';
+import { encodeFrameRecord, type Segment, type StoredLane } from './frame-record.ts';
+import { hoursOf, logKey, seqKey, timeKey, writeOrderedDouble } from './keys.ts';
+import type { IngestFrame, IngestOutcome } from './store.ts';
+import type { Transaction } from './transactions.ts';
+
+/** Content of a gap record; its key names the first seq. */
+export type GapRecord = {
+  readonly lastSeq: number;
+  readonly reason: GapReason;
+  readonly fromTs: number;
+  readonly toTs: number;
+};
+
+/** Throws FrameError for a gap frame that does not decode; nothing is booked then. */
+export function appendFrame(transaction: Transaction, ingest: IngestFrame): IngestOutcome {
+  const { agent, header, bytes, arrivalTs } = ingest;
+  const { epoch, firstSeq, count, tsMin, tsMax } = header;
+  const state = transaction.epoch(agent, epoch) ?? EMPTY_EPOCH;
+  const gap = header.kind === 'gap' ? decodeGap(bytes) : null;
+  const booking: Booking =
+    gap !== null
+      ? { kind: 'dropped', reason: gap.reason }
+      : header.kind === 'thinned'
+        ? { kind: 'thinned', reason: 'overflow' }
+        : { kind: 'data' };
+  const booked = book(state, booking, firstSeq, firstSeq + count - 1);
+  const first = booked.added[0];
+  if (first === undefined) {
+    return { stored: 0, duplicates: count, dropped: 0, coverage: state.coverage };
+  }
+  transaction.setEpoch(agent, epoch, booked.state);
+  if (transaction.agent(agent) === undefined) {
+    transaction.setAgent(agent, { agent, epoch, firstSeenTs: arrivalTs, ownEpoch: null });
+  }
+  if (gap !== null) {
+    for (const [from, to] of booked.added) {
+      putGap(transaction, agent, epoch, from, {
+        lastSeq: to,
+        reason: gap.reason,
+        fromTs: tsMin,
+        toTs: tsMax,
+      });
+    }
+  } else {
+    putRecord(transaction, {
+      agent,
+      epoch,
+      tsMin,
+      tsMax,
+      lane: ingest.lane,
+      logNumber: transaction.nextLogNumber(),
+      segments: booked.added.map(([from, to]) => ({ first: from, last: to, arrivalTs })),
+      frame: bytes,
+    });
+  }
+  return {
+    stored: booking.kind === 'data' ? booked.count : 0,
+    duplicates: count - booked.count,
+    dropped: booking.kind === 'data' ? 0 : booked.count,
+    coverage: booked.state.coverage,
+  };
+}
+
+export function putGap(
+  transaction: Transaction,
+  agent: string,
+  epoch: Epoch,
+  firstSeq: number,
+  gap: GapRecord,
+): void {
+  transaction.writer.put(seqKey('G', agent, epoch, firstSeq), toJson(gap));
+}
+
+export type RecordPlace = {
+  readonly agent: string;
+  readonly epoch: Epoch;
+  readonly tsMin: number;
+  readonly tsMax: number;
+};
+
+/** Writes a frame record with its entries in the time index and the arrival log. */
+export function putRecord(
+  { writer }: Transaction,
+  record: RecordPlace & {
+    readonly lane: StoredLane;
+    readonly logNumber: number;
+    readonly segments: readonly Segment[];
+    readonly frame: Uint8Array;
+  },
+): void {
+  const { agent, epoch, tsMin, tsMax } = record;
+  const seq = record.segments[0]?.first ?? 0;
+  const key = seqKey('F', agent, epoch, seq);
+  writer.put(key, encodeFrameRecord(record));
+  writer.put(logKey(record.logNumber), key);
+  const until = Buffer.allocUnsafe(8);
+  writeOrderedDouble(until, tsMax, 0);
+  for (const hour of hoursOf(tsMin, tsMax)) writer.put(timeKey(agent, hour, tsMin, epoch, seq), until);
+}
+
+/** Removes what `putRecord` wrote. */
+export function removeRecord(
+  { writer }: Transaction,
+  record: RecordPlace & { readonly seq: number; readonly logNumber: number },
+): void {
+  const { agent, epoch, tsMin, tsMax, seq } = record;
+  writer.remove(seqKey('F', agent, epoch, seq));
+  writer.remove(logKey(record.logNumber));
+  for (const hour of hoursOf(tsMin, tsMax)) writer.remove(timeKey(agent, hour, tsMin, epoch, seq));
+}

@@ -1,0 +1,62 @@
+/** What an agent says of its epoch at hello: seqs that have left its journal and that HQ lacks will never come. */
+import type { Coverage } from '../../protocol/coverage.ts';
+import { readHeader } from '../../protocol/frame-codec.ts';
+import type { Epoch } from '../../protocol/sample.ts';
+import { putGap } from './append-frame.ts';
+import { book, EMPTY_EPOCH } from './epoch-state.ts';
+import { decodeFrameRecord } from './frame-record.ts';
+import { seqKey, seqRange, successor } from './keys.ts';
+import type { Transaction } from './transactions.ts';
+
+export type EpochNote = {
+  readonly agent: string;
+  readonly epoch: Epoch;
+  /** Highest seq given out. */
+  readonly sampled: number;
+  /** Every seq up to here has left the agent's journal. */
+  readonly released: number;
+  /** HQ's or the agent's wall time, ms; stands for times that nobody knows. */
+  readonly ts: number;
+};
+
+export function bookLost(transaction: Transaction, note: EpochNote): Coverage {
+  const { agent, epoch, ts } = note;
+  const state = transaction.epoch(agent, epoch) ?? EMPTY_EPOCH;
+  const booking = { kind: 'dropped', reason: 'lost_at_hq' } as const;
+  const booked = book(state, booking, 1, note.released);
+  for (const [first, last] of booked.added) {
+    putGap(transaction, agent, epoch, first, {
+      lastSeq: last,
+      reason: booking.reason,
+      fromTs: timeBeside(transaction, note, first, 'before') ?? ts,
+      toTs: timeBeside(transaction, note, last, 'after') ?? ts,
+    });
+  }
+  transaction.setEpoch(agent, epoch, {
+    ...booked.state,
+    sampled: Math.max(booked.state.sampled, note.sampled),
+    released: Math.max(booked.state.released, note.released),
+  });
+  const record = transaction.agent(agent) ?? { agent, epoch, firstSeenTs: ts, ownEpoch: null };
+  transaction.setAgent(agent, { ...record, epoch });
+  return booked.state.coverage;
+}
+
+/** The time of the nearest stored sample beside a gap. */
+function timeBeside(
+  { writer }: Transaction,
+  { agent, epoch }: EpochNote,
+  seq: number,
+  side: 'before' | 'after',
+): number | undefined {
+  const all = seqRange('F', agent, epoch, 0);
+  const range =
+    side === 'before'
+      ? { from: all.from, to: seqKey('F', agent, epoch, seq), reverse: true }
+      : { from: successor(seqKey('F', agent, epoch, seq)), to: all.to };
+  const entry = writer.range({ ...range, limit: 1 })[0];
+  const record = entry === undefined ? undefined : decodeFrameRecord(entry.value);
+  if (record === undefined) return undefined;
+  const header = readHeader(record.frame);
+  return side === 'before' ? header.tsMax : header.tsMin;
+}

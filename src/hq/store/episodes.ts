@@ -1,0 +1,123 @@
+/** Anomaly episodes as records of their own: the reports of one episode (open, closed) merged by series and start. */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { Storage } from '../../journal/storage.ts';
+import { type AnomalyDocument, anomalyDocumentSchema } from '../../protocol/fleet.ts';
+import { parseJson, toJson } from './epoch-state.ts';
+import { episodeKey, episodeRange, indexKey, successor } from './keys.ts';
+import type { TimeRange } from './store.ts';
+import type { Transaction } from './transactions.ts';
+
+/** What the indexer knows of an agent. */
+const indexStateSchema = z.object({
+  anomalies: z.number(),
+  /** Longest closed episode: how far before a range one that reaches into it may begin. */
+  longestMs: z.number(),
+  /** Latest episode by series: only that one can be open still. */
+  latest: z.array(z.tuple([z.string(), z.object({ startTs: z.number(), open: z.boolean() })])),
+  /** First and last time of the samples of each schema, by its ref. */
+  spans: z.array(z.tuple([z.string(), z.tuple([z.number(), z.number()])])),
+});
+export type IndexState = {
+  anomalies: number;
+  longestMs: number;
+  readonly latest: Map<string, { startTs: number; open: boolean }>;
+  readonly spans: Map<string, readonly [first: number, last: number]>;
+};
+
+export function encodeIndexState({ anomalies, longestMs, latest, spans }: IndexState): Uint8Array {
+  return toJson({ anomalies, longestMs, latest: [...latest], spans: [...spans] });
+}
+export function readIndexState(storage: Storage, agent: string): IndexState {
+  const value = storage.read((reader) => reader.get(indexKey(agent)));
+  const parsed = indexStateSchema.safeParse(parseJson(value));
+  if (!parsed.success) return { anomalies: 0, longestMs: 0, latest: new Map(), spans: new Map() };
+  const { anomalies, longestMs, latest, spans } = parsed.data;
+  return { anomalies, longestMs, latest: new Map(latest), spans: new Map(spans) };
+}
+export function copyIndexState(state: IndexState): IndexState {
+  return { ...state, latest: new Map(state.latest), spans: new Map(state.spans) };
+}
+
+export function openCount(state: IndexState): number {
+  let open = 0;
+  for (const latest of state.latest.values()) if (latest.open) open += 1;
+  return open;
+}
+
+function decodeEpisode(value: Uint8Array | undefined): AnomalyDocument | undefined {
+  const parsed = anomalyDocumentSchema.safeParse(parseJson(value));
+  return parsed.success ? parsed.data : undefined;
+}
+
+/** Two reports of one episode: a closed one says more than an open one, and the higher peak stands. */
+export function mergeReports(a: AnomalyDocument, b: AnomalyDocument): AnomalyDocument {
+  const [base, other] = b.state === 'closed' || a.state === 'open' ? [b, a] : [a, b];
+  const height = ({ peakZ }: AnomalyDocument) => Math.abs(Number(peakZ));
+  if (!(height(other) > height(base))) return base;
+  const { peakTs, peakValue, peakZ } = other;
+  return { ...base, peakTs, peakValue, peakZ };
+}
+
+/** Books one report; the same report again changes nothing. */
+export function writeReport(
+  { writer }: Transaction,
+  agent: string,
+  state: IndexState,
+  report: AnomalyDocument,
+): void {
+  const hash = createHash('sha256').update(report.series).digest();
+  const key = episodeKey(agent, report.startTs, hash);
+  const known = decodeEpisode(writer.get(key));
+  const episode = known === undefined ? report : mergeReports(known, report);
+  if (known === undefined) state.anomalies += 1;
+  writer.put(key, toJson(episode));
+  if (episode.endTs !== null) state.longestMs = Math.max(state.longestMs, episode.endTs - episode.startTs);
+  const latest = state.latest.get(episode.series);
+  if (latest === undefined || latest.startTs <= episode.startTs) {
+    state.latest.set(episode.series, { startTs: episode.startTs, open: episode.state === 'open' });
+  }
+}
+
+const PAGE = 1000;
+/** Episodes of one answer, oldest first; a narrower range shows the rest. */
+export const MAX_EPISODES = 10_000;
+
+/** Episodes that overlap the range, by start. An episode left open counts as open until now only when it is the latest of its series. */
+export function* queryEpisodes(
+  storage: Storage,
+  state: IndexState,
+  { agent, from, to }: { agent: string } & TimeRange,
+): Generator<void, readonly AnomalyDocument[]> {
+  const found: AnomalyDocument[] = [];
+  for (const { startTs, open } of state.latest.values()) {
+    if (!open || startTs >= from - state.longestMs || startTs >= to) continue;
+    const range = episodeRange(agent, startTs, startTs + 1);
+    for (const { value } of storage.read((reader) => reader.range({ ...range, limit: PAGE }))) {
+      const episode = decodeEpisode(value);
+      if (episode?.state === 'open' && !found.some((one) => same(one, episode))) found.push(episode);
+    }
+    yield;
+  }
+  found.sort((a, b) => a.startTs - b.startTs);
+  let range = episodeRange(agent, from - state.longestMs, to);
+  while (found.length < MAX_EPISODES) {
+    const entries = storage.read((reader) => reader.range({ ...range, limit: PAGE }));
+    for (const { value } of entries) {
+      const episode = decodeEpisode(value);
+      if (episode === undefined || episode.startTs >= to) continue;
+      const latest = state.latest.get(episode.series);
+      const isOpen = episode.endTs === null && latest?.startTs === episode.startTs;
+      if (isOpen || (episode.endTs ?? episode.startTs) >= from) found.push(episode);
+    }
+    const last = entries.at(-1);
+    if (last === undefined || entries.length < PAGE) break;
+    range = { ...range, from: successor(last.key) };
+    yield;
+  }
+  return found.slice(0, MAX_EPISODES);
+}
+
+function same(a: AnomalyDocument, b: AnomalyDocument): boolean {
+  return a.series === b.series && a.startTs === b.startTs;
+}

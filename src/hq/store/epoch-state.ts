@@ -1,0 +1,112 @@
+/**
+ * What HQ knows of one epoch of one agent: the counters of its ledger and its coverage. Invariant, always exact:
+ * `stored + Σ dropped + Σ thinned = seqs covered`, hence `sampled = stored + pending + Σ dropped + Σ thinned`.
+ */
+import { z } from 'zod';
+import {
+  type Coverage,
+  cover,
+  coverageSchema,
+  coveredCount,
+  EMPTY_COVERAGE,
+  missingWithin,
+  type SeqRange,
+} from '../../protocol/coverage.ts';
+import type { FrameKind } from '../../protocol/frame.ts';
+import { epochSchema } from '../../protocol/sample.ts';
+
+const count = z.number().int().min(0);
+const counts = z.record(z.string(), count);
+
+const epochStateSchema = z.object({
+  sampled: count,
+  released: count,
+  stored: count,
+  dropped: counts,
+  thinned: counts,
+  coverage: coverageSchema.extend({ ranges: z.array(z.tuple([count, count])) }),
+  /** HQ gives out the seqs itself, for samples that came by HTTP. */
+  owned: z.boolean(),
+  /** Frames up to this seq have been looked at for merging. */
+  mergedTo: count,
+});
+export type EpochState = Omit<Readonly<z.infer<typeof epochStateSchema>>, 'coverage'> & {
+  readonly coverage: Coverage;
+};
+
+export const EMPTY_EPOCH: EpochState = {
+  sampled: 0,
+  released: 0,
+  stored: 0,
+  dropped: {},
+  thinned: {},
+  coverage: EMPTY_COVERAGE,
+  owned: false,
+  mergedTo: 0,
+};
+
+/** What becomes of the seqs that a frame stands for. */
+export type Booking =
+  | { readonly kind: Extract<FrameKind, 'data'> }
+  | { readonly kind: 'dropped' | 'thinned'; readonly reason: string };
+
+/** Books `first … last`; `added` are the parts that were not accounted for before. Returns the same state when there are none. */
+export function book(
+  state: EpochState,
+  booking: Booking,
+  first: number,
+  last: number,
+): { readonly state: EpochState; readonly added: readonly SeqRange[]; readonly count: number } {
+  const added = missingWithin(state.coverage, first, last);
+  const added1 = added.reduce((sum, [from, to]) => sum + to - from + 1, 0);
+  if (added1 === 0) return { state, added, count: 0 };
+  const next = {
+    ...state,
+    coverage: cover(state.coverage, first, last),
+    sampled: Math.max(state.sampled, last),
+  };
+  if (booking.kind === 'data')
+    return { state: { ...next, stored: state.stored + added1 }, added, count: added1 };
+  const of = state[booking.kind];
+  const moved = { ...of, [booking.reason]: (of[booking.reason] ?? 0) + added1 };
+  return { state: { ...next, [booking.kind]: moved }, added, count: added1 };
+}
+
+export function pendingOf(state: EpochState): number {
+  return state.sampled - coveredCount(state.coverage);
+}
+
+export function encodeEpochState(state: EpochState): Uint8Array {
+  return Buffer.from(JSON.stringify(state));
+}
+
+/** Undefined when the record is absent or cannot be trusted; it is then rebuilt from the frames. */
+export function decodeEpochState(value: Uint8Array | undefined): EpochState | undefined {
+  const parsed = epochStateSchema.safeParse(parseJson(value));
+  return parsed.success ? parsed.data : undefined;
+}
+
+const agentRecordSchema = z.object({
+  agent: z.string(),
+  epoch: epochSchema,
+  firstSeenTs: z.number(),
+  /** Epoch of the samples that came by HTTP; null when none has. */
+  ownEpoch: epochSchema.nullable(),
+});
+export type StoredAgent = Readonly<z.infer<typeof agentRecordSchema>>;
+
+export function decodeAgent(value: Uint8Array | undefined): StoredAgent | undefined {
+  const parsed = agentRecordSchema.safeParse(parseJson(value));
+  return parsed.success ? parsed.data : undefined;
+}
+
+/** Undefined for anything that is no JSON. */
+export function parseJson(value: Uint8Array | undefined): unknown {
+  if (value === undefined) return undefined;
+  try {
+    return JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+export const toJson = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));

@@ -1,0 +1,201 @@
+/**
+ * Reads what was stored for anomalies and for the times of each schema: in short slices behind the acks, newest frames
+ * first, so that a backlog delays no fresh anomaly. Which entries of the arrival log are done is kept as a coverage and is
+ * committed together with what was found: a restart goes on where it stopped, and doing an entry twice changes nothing.
+ */
+import { auditTime, defer, map, type Observable, of, Subject, switchMap, tap } from 'rxjs';
+import type { Storage } from '../../journal/storage.ts';
+import type { Clock } from '../../platform/clock.ts';
+import {
+  type Coverage,
+  cover,
+  coverageSchema,
+  EMPTY_COVERAGE,
+  missingWithin,
+} from '../../protocol/coverage.ts';
+import type { AnomalyDocument } from '../../protocol/fleet.ts';
+import { decodeData } from '../../protocol/frame-codec.ts';
+import { background } from './background.ts';
+import { anomalyDocument } from './documents.ts';
+import {
+  copyIndexState,
+  encodeIndexState,
+  type IndexState,
+  readIndexState,
+  writeReport,
+} from './episodes.ts';
+import { parseJson, toJson } from './epoch-state.ts';
+import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
+import { consumerKey, indexKey, logKey, logRange, parseLogKey, parseSeqKey } from './keys.ts';
+import type { QueryContext } from './query-samples.ts';
+import { sliced } from './sliced.ts';
+import { segmentOf } from './time-index.ts';
+import type { Transactions } from './transactions.ts';
+
+const CONSUMER = 'indexer';
+/** Frames of one pass; it is committed as a whole. */
+const PASS_FRAMES = 256;
+/** Rest between passes while there is more to do: leaves most of the processor to ingest. */
+const REST_MS = 40;
+const WAKE_MS = 200;
+const IDLE_MS = 1_000;
+
+export type Indexer = {
+  readonly state: (agent: string) => IndexState;
+  /** Every entry of the arrival log up to here has been read. */
+  readonly indexedTo: () => number;
+  /** Agents about which something new was found. */
+  readonly indexed$: Observable<string>;
+  /** Does the work while subscribed; never emits. */
+  readonly work$: Observable<never>;
+};
+
+export type IndexerOptions = {
+  readonly storage: Storage;
+  readonly transactions: Transactions;
+  readonly context: QueryContext;
+  readonly clock: Clock;
+  /** Emits when something was appended. */
+  readonly appended$: Observable<unknown>;
+  readonly onError: (error: unknown) => void;
+};
+
+type Finding = {
+  readonly reports: AnomalyDocument[];
+  readonly spans: Map<string, readonly [number, number]>;
+};
+
+export function createIndexer(options: IndexerOptions): Indexer {
+  const { storage, transactions, context, clock } = options;
+  const { scheduler } = clock;
+  const states = new Map<string, IndexState>();
+  const indexed = new Subject<string>();
+  let done = readDone(storage);
+
+  const state = (agent: string): IndexState => {
+    const known = states.get(agent);
+    if (known !== undefined) return known;
+    const read = readIndexState(storage, agent);
+    states.set(agent, read);
+    return read;
+  };
+
+  /** One pass; emits whether there is more to do. */
+  const pass = (): Observable<boolean> =>
+    defer(() => {
+      const todo = nextRange(storage, done);
+      if (todo === null) return of(false);
+      const findings = new Map<string, Finding>();
+      return sliced(() => read(todo, findings), clock).pipe(
+        switchMap(() => save(todo, findings)),
+        map(() => true),
+      );
+    });
+
+  function* read(
+    [from, to]: readonly [number, number],
+    findings: Map<string, Finding>,
+  ): Generator<void, void> {
+    const range = { from: logKey(from), to: logKey(to + 1) };
+    const entries = storage.read((reader) => reader.range({ ...range, limit: PASS_FRAMES }));
+    for (const { value: key } of entries) {
+      const { agent, epoch, seq } = parseSeqKey(key);
+      const value = storage.read((reader) => reader.get(key));
+      const record = value === undefined ? undefined : decodeFrameRecord(value);
+      if (record !== undefined) {
+        const finding = findings.get(agent) ?? { reports: [], spans: new Map() };
+        findings.set(agent, finding);
+        try {
+          examine(context, agent, record, finding);
+        } catch (error) {
+          context.onBadFrame(agent, epoch, seq, error);
+        }
+      }
+      yield;
+    }
+  }
+
+  function save(
+    todo: readonly [number, number],
+    findings: ReadonlyMap<string, Finding>,
+  ): Observable<unknown> {
+    const doneAfter = cover(done, todo[0], todo[1]);
+    return transactions
+      .run((transaction) => {
+        const changed = new Map<string, IndexState>();
+        for (const [agent, { reports, spans }] of findings) {
+          const next = copyIndexState(state(agent));
+          for (const report of reports) writeReport(transaction, agent, next, report);
+          for (const [ref, span] of spans) widen(next.spans, ref, span);
+          transaction.writer.put(indexKey(agent), encodeIndexState(next));
+          changed.set(agent, next);
+        }
+        transaction.writer.put(consumerKey(CONSUMER), toJson(doneAfter));
+        return changed;
+      })
+      .pipe(
+        tap((changed) => {
+          done = doneAfter;
+          for (const [agent, next] of changed) {
+            states.set(agent, next);
+            indexed.next(agent);
+          }
+        }),
+      );
+  }
+
+  const work$ = background({
+    pass,
+    wake$: options.appended$.pipe(auditTime(WAKE_MS, scheduler)),
+    restMs: REST_MS,
+    idleMs: IDLE_MS,
+    scheduler,
+    onError: options.onError,
+  });
+
+  return { state, indexedTo: () => done.contiguous, indexed$: indexed.asObservable(), work$ };
+}
+
+function readDone(storage: Storage): Coverage {
+  const parsed = coverageSchema.safeParse(
+    parseJson(storage.read((reader) => reader.get(consumerKey(CONSUMER)))),
+  );
+  return parsed.success ? parsed.data : EMPTY_COVERAGE;
+}
+
+/** The newest log entries that were never looked at, else the oldest ones; null when all are done. */
+function nextRange(storage: Storage, done: Coverage): readonly [number, number] | null {
+  const top = storage.read((reader) => reader.keys({ ...logRange(0), reverse: true, limit: 1 }))[0];
+  if (top === undefined) return null;
+  const highest = parseLogKey(top);
+  const seen = done.ranges.at(-1)?.[1] ?? done.contiguous;
+  if (highest > seen) return [Math.max(seen + 1, highest - PASS_FRAMES + 1), highest];
+  const hole = missingWithin(done, 1, highest)[0];
+  return hole === undefined ? null : [hole[0], Math.min(hole[1], hole[0] + PASS_FRAMES - 1)];
+}
+
+function examine(context: QueryContext, agent: string, record: FrameRecord, finding: Finding): void {
+  for (const group of decodeData(record.frame, { columns: () => 'none' }).groups) {
+    let first = Number.POSITIVE_INFINITY;
+    let last = Number.NEGATIVE_INFINITY;
+    for (const ts of group.ts) {
+      if (ts < first) first = ts;
+      if (ts > last) last = ts;
+    }
+    if (first <= last) widen(finding.spans, group.schemaRef, [first, last]);
+    const schema = context.schemas.get(agent, group.schemaRef);
+    for (const { row, anomalies } of group.notes) {
+      if (segmentOf(record, group.seqs[row] ?? 0) === undefined) continue;
+      for (const anomaly of anomalies) finding.reports.push(anomalyDocument(anomaly, schema));
+    }
+  }
+}
+
+function widen(
+  spans: Map<string, readonly [number, number]>,
+  ref: string,
+  [first, last]: readonly [number, number],
+): void {
+  const known = spans.get(ref);
+  spans.set(ref, known === undefined ? [first, last] : [Math.min(known[0], first), Math.max(known[1], last)]);
+}

@@ -1,0 +1,208 @@
+/** What the store does behind its users: merging small frames, retention, expiry of idempotency keys. One thing at a time. */
+import { concatMap, defer, EMPTY, from, last, map, merge, type Observable, of, switchMap, tap } from 'rxjs';
+import type { Storage } from '../../journal/storage.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Epoch } from '../../protocol/sample.ts';
+import { background } from './background.ts';
+import { commitMerges, type MergePlan, planMerges, SMALL_SAMPLES } from './merge.ts';
+import type { QueryContext } from './query-samples.ts';
+import {
+  hasExpiredKeys,
+  type Retention,
+  removeExpiredKeys,
+  removeOldest,
+  retentionReason,
+} from './retention.ts';
+import { sliced } from './sliced.ts';
+import type { Appended } from './store.ts';
+import type { StoreEmit } from './store-events.ts';
+import type { Transactions } from './transactions.ts';
+
+const REST_MS = 50;
+/** Looked at once a second: merging must keep up with thousands of small frames a second. */
+const MERGE_IDLE_MS = 1_000;
+const SWEEP_IDLE_MS = 10_000;
+/** An epoch is looked at for merging after this many small frames. */
+const FRAMES_BEFORE_MERGE = 64;
+/** Epochs merged in one transaction. */
+const EPOCHS_PER_PASS = 16;
+/** Retention by size goes on until this share of the bound is used. */
+const SIZE_TARGET = 0.95;
+
+export type MaintenanceOptions = {
+  readonly storage: Storage;
+  readonly transactions: Transactions;
+  readonly context: QueryContext;
+  readonly clock: Clock;
+  readonly retention: Retention;
+  /** Frames beyond this number of the arrival log have not been indexed yet and must stay as they are. */
+  readonly indexedTo: () => number;
+  readonly appended$: Observable<Appended>;
+  readonly emit: StoreEmit;
+};
+
+type Candidate = { readonly agent: string; readonly epoch: Epoch; frames: number; lowest: number };
+
+/** Works while subscribed; never emits. */
+export function maintain(options: MaintenanceOptions): Observable<never> {
+  const { storage, transactions, clock, emit } = options;
+  const { scheduler } = clock;
+  const onError = (task: string) => (error: unknown) =>
+    emit({ type: 'store_background_failed', task, error: String(error) });
+  return defer(() => {
+    const candidates = candidatesOf(transactions);
+    // Merging and retention rewrite the same records, and each plans on what it reads: they share one background.
+    const pass = () =>
+      from([() => sweep(options), () => mergeSome(options, candidates)]).pipe(
+        concatMap((task) => task()),
+        // Both always run; more of either asks for another round.
+        tapMore(),
+      );
+    const watch$ = options.appended$.pipe(
+      tap((appended) => noteSmall(candidates, appended)),
+      switchMap(() => EMPTY),
+    );
+    const sizes$ = background({
+      pass: () =>
+        defer(() => {
+          emit({ type: 'store_size', bytes: storage.stats().usedBytes });
+          return of(false);
+        }),
+      wake$: EMPTY,
+      restMs: REST_MS,
+      idleMs: SWEEP_IDLE_MS,
+      scheduler,
+      onError: onError('size'),
+    });
+    return merge(
+      watch$,
+      sizes$,
+      background({
+        pass,
+        wake$: EMPTY,
+        restMs: REST_MS,
+        idleMs: MERGE_IDLE_MS,
+        scheduler,
+        onError: onError('maintenance'),
+      }),
+    );
+  });
+}
+
+function tapMore() {
+  return (source: Observable<boolean>): Observable<boolean> => {
+    let more = false;
+    return source.pipe(
+      tap((one) => {
+        more ||= one;
+      }),
+      last(),
+      map(() => more),
+    );
+  };
+}
+
+type Candidates = { readonly byEpoch: Map<string, Candidate>; readonly ready: Set<Candidate> };
+
+/** At start every epoch is looked at once. */
+function candidatesOf({ durable }: Transactions): Candidates {
+  const byEpoch = new Map<string, Candidate>();
+  for (const [agent, epochs] of durable.epochs) {
+    for (const [epoch, state] of epochs) {
+      if (state.stored === 0) continue;
+      byEpoch.set(`${agent}/${epoch}`, {
+        agent,
+        epoch,
+        frames: FRAMES_BEFORE_MERGE,
+        lowest: state.mergedTo + 1,
+      });
+    }
+  }
+  return { byEpoch, ready: new Set(byEpoch.values()) };
+}
+
+function noteSmall({ byEpoch, ready }: Candidates, { frame, outcome }: Appended): void {
+  const { agent, header } = frame;
+  if (outcome.stored === 0 || header.count >= SMALL_SAMPLES) return;
+  const key = `${agent}/${header.epoch}`;
+  let candidate = byEpoch.get(key);
+  if (candidate === undefined) {
+    candidate = { agent, epoch: header.epoch, frames: 0, lowest: header.firstSeq };
+    byEpoch.set(key, candidate);
+  }
+  candidate.frames += 1;
+  candidate.lowest = Math.min(candidate.lowest, header.firstSeq);
+  if (candidate.frames >= FRAMES_BEFORE_MERGE) ready.add(candidate);
+}
+
+function mergeSome(options: MaintenanceOptions, { ready }: Candidates): Observable<boolean> {
+  const { storage, transactions, context, clock, emit } = options;
+  return defer(() => {
+    const chosen = [...ready].slice(0, EPOCHS_PER_PASS);
+    if (chosen.length === 0) return of(false);
+    for (const candidate of chosen) ready.delete(candidate);
+    const plans = function* (): Generator<void, { candidate: Candidate; plan: MergePlan }[]> {
+      const made: { candidate: Candidate; plan: MergePlan }[] = [];
+      for (const candidate of chosen) {
+        const { agent, epoch } = candidate;
+        const mergedTo = transactions.durable.epochs.get(agent)?.get(epoch)?.mergedTo ?? 0;
+        const plan = yield* planMerges(storage, {
+          agent,
+          epoch,
+          fromSeq: Math.min(mergedTo + 1, candidate.lowest),
+          toLogNumber: options.indexedTo(),
+          onBadRun: (seq, error) => context.onBadFrame(agent, epoch, seq, error),
+        });
+        // What could not be merged yet is looked at again when half as much has come.
+        candidate.frames = plan.merges.length > 0 ? 0 : FRAMES_BEFORE_MERGE / 2;
+        candidate.lowest = Math.max(plan.mergedTo + 1, mergedTo + 1);
+        if (plan.more) ready.add(candidate);
+        if (plan.merges.length > 0 || plan.mergedTo > mergedTo) made.push({ candidate, plan });
+      }
+      return made;
+    };
+    return sliced(plans, clock).pipe(
+      switchMap((made) => {
+        if (made.length === 0) return of(null);
+        return transactions
+          .run((transaction) => {
+            for (const { candidate, plan } of made)
+              commitMerges(transaction, candidate.agent, candidate.epoch, plan);
+          })
+          .pipe(
+            tap(() => {
+              const merges = made.flatMap(({ plan }) => plan.merges);
+              const merged = merges.reduce((sum, { pieces }) => sum + pieces.length, 0);
+              if (merged > 0) emit({ type: 'store_frames_merged', merged, into: merges.length });
+            }),
+          );
+      }),
+      map(() => ready.size > 0),
+    );
+  });
+}
+
+function sweep({ storage, transactions, clock, retention, emit }: MaintenanceOptions): Observable<boolean> {
+  return defer(() => {
+    const now = clock.now();
+    const reason = retentionReason(storage, retention, now);
+    const expired = hasExpiredKeys(storage, now);
+    if (reason === null && !expired) return of(false);
+    const excessBytes = reason === 'size' ? storage.stats().usedBytes - retention.maxBytes * SIZE_TARGET : 0;
+    return transactions
+      .run((transaction) => ({
+        keys: removeExpiredKeys(transaction, now),
+        removed:
+          reason === null
+            ? null
+            : removeOldest(transaction, { cutoff: now - retention.maxAgeMs, excessBytes }),
+      }))
+      .pipe(
+        map(({ removed }) => {
+          if (reason !== null && removed !== null)
+            emit({ type: 'store_retention_removed', ...removed, reason });
+          return true;
+        }),
+      );
+  });
+}

@@ -1,0 +1,160 @@
+/**
+ * Merging: live frames are small, and at 10 Hz a store of them would drown in records. Runs of frames with consecutive seqs
+ * become one frame of up to TARGET_SAMPLES; every sample keeps its arrival time through the segments of the record.
+ */
+import type { Storage } from '../../journal/storage.ts';
+import { mergeFrames, readHeader, sliceFrame } from '../../protocol/frame-codec.ts';
+import type { Epoch } from '../../protocol/sample.ts';
+import { putRecord, removeRecord } from './append-frame.ts';
+import { EMPTY_EPOCH } from './epoch-state.ts';
+import { decodeFrameRecord, type FrameRecord, type Segment } from './frame-record.ts';
+import { HOUR_MS, parseSeqKey, seqRange } from './keys.ts';
+import type { Transaction } from './transactions.ts';
+
+const TARGET_SAMPLES = 1024;
+/** A frame with more samples is left as it is. */
+export const SMALL_SAMPLES = 256;
+const MAX_RUN_BYTES = 512 * 1024;
+const MAX_RUN_SPAN_MS = 2 * HOUR_MS;
+/** A run with fewer frames is not worth a rewrite. */
+const MIN_RUN_FRAMES = 8;
+/** The newest run, which may yet grow, is left alone until it has this many frames. */
+const MIN_OPEN_RUN_FRAMES = 64;
+const SCAN_FRAMES = 1024;
+
+type Piece = {
+  readonly seq: number;
+  readonly first: number;
+  readonly last: number;
+  readonly tsMin: number;
+  readonly tsMax: number;
+  readonly record: FrameRecord;
+};
+
+/** A merge to be committed: the pieces and the frame that takes their place. */
+export type Merge = { readonly pieces: readonly Piece[]; readonly frame: Uint8Array };
+export type MergePlan = {
+  readonly merges: readonly Merge[];
+  /** Everything up to this seq has been looked at. */
+  readonly mergedTo: number;
+  /** The scan was cut short: there are frames behind it. */
+  readonly more: boolean;
+};
+
+export type MergeScope = {
+  readonly agent: string;
+  readonly epoch: Epoch;
+  readonly fromSeq: number;
+  /** Frames with a later number of the arrival log are left alone. */
+  readonly toLogNumber: number;
+  readonly onBadRun: (seq: number, error: unknown) => void;
+};
+
+/** Reads the frames from `fromSeq` and encodes what can be merged; writes nothing. */
+export function* planMerges(storage: Storage, scope: MergeScope): Generator<void, MergePlan> {
+  const { agent, epoch, fromSeq } = scope;
+  const range = { ...seqRange('F', agent, epoch, fromSeq), limit: SCAN_FRAMES };
+  const keys = storage.read((reader) => reader.keys(range));
+  const merges: Merge[] = [];
+  let run: Piece[] = [];
+  let mergedTo = fromSeq - 1;
+  const close = (open: boolean) => {
+    const last = run.at(-1);
+    if (last === undefined) return true;
+    if (open && run.length < MIN_OPEN_RUN_FRAMES) return false;
+    if (run.length >= MIN_RUN_FRAMES) {
+      try {
+        merges.push({ pieces: run, frame: mergeFrames(run.map(bytesOf)) });
+      } catch (error) {
+        scope.onBadRun(run[0]?.seq ?? 0, error);
+      }
+    }
+    mergedTo = last.last;
+    run = [];
+    return true;
+  };
+  for (const key of keys) {
+    const value = storage.read((reader) => reader.get(key));
+    const record = value === undefined ? undefined : decodeFrameRecord(value);
+    if (record === undefined) continue;
+    if (record.logNumber > scope.toLogNumber) break;
+    const piece = pieceOf(parseSeqKey(key).seq, record);
+    if (!fits(run, piece)) close(false);
+    if (isSmall(piece)) run.push(piece);
+    else mergedTo = piece.last;
+    yield;
+  }
+  // With the scan cut short the run goes on behind it.
+  close(keys.length < SCAN_FRAMES);
+  return { merges, mergedTo, more: keys.length === SCAN_FRAMES && mergedTo >= fromSeq };
+}
+
+function pieceOf(seq: number, record: FrameRecord): Piece {
+  const { tsMin, tsMax } = readHeader(record.frame);
+  return { seq, first: seq, last: record.segments.at(-1)?.last ?? seq, tsMin, tsMax, record };
+}
+
+/** Small and of one stretch: a frame that filled several holes stays as it is. */
+function isSmall({ first, last, record }: Piece): boolean {
+  const stretches = record.segments.filter(
+    (segment, index) => index > 0 && segment.first !== (record.segments[index - 1]?.last ?? 0) + 1,
+  );
+  return last - first < SMALL_SAMPLES && stretches.length === 0;
+}
+
+function fits(run: readonly Piece[], piece: Piece): boolean {
+  const first = run[0];
+  const last = run.at(-1);
+  if (first === undefined || last === undefined) return true;
+  const bytes = run.reduce((sum, { record }) => sum + record.frame.length, piece.record.frame.length);
+  const tsMin = run.reduce((min, one) => Math.min(min, one.tsMin), piece.tsMin);
+  const tsMax = run.reduce((max, one) => Math.max(max, one.tsMax), piece.tsMax);
+  return (
+    isSmall(piece) &&
+    piece.first === last.last + 1 &&
+    piece.last - first.first < TARGET_SAMPLES &&
+    bytes <= MAX_RUN_BYTES &&
+    tsMax - tsMin <= MAX_RUN_SPAN_MS
+  );
+}
+
+/** The frame cut down to what the record owns. */
+function bytesOf({ first, last, record }: Piece): Uint8Array {
+  return sliceFrame(record.frame, first, last);
+}
+
+export function commitMerges(transaction: Transaction, agent: string, epoch: Epoch, plan: MergePlan): void {
+  for (const { pieces, frame } of plan.merges) {
+    for (const { seq, tsMin, tsMax, record } of pieces) {
+      removeRecord(transaction, { agent, epoch, seq, tsMin, tsMax, logNumber: record.logNumber });
+    }
+    const { tsMin, tsMax } = readHeader(frame);
+    putRecord(transaction, {
+      agent,
+      epoch,
+      tsMin,
+      tsMax,
+      frame,
+      lane: pieces[0]?.record.lane ?? 'backlog',
+      logNumber: Math.max(...pieces.map((piece) => piece.record.logNumber)),
+      segments: pieces.flatMap((piece) => piece.record.segments).reduce(joinSegments, []),
+    });
+  }
+  const state = transaction.epoch(agent, epoch) ?? EMPTY_EPOCH;
+  transaction.setEpoch(agent, epoch, { ...state, mergedTo: Math.max(state.mergedTo, plan.mergedTo) });
+}
+
+/** Neighbours that arrived together need one entry. */
+function joinSegments(joined: Segment[], segment: Segment): Segment[] {
+  const previous = joined.at(-1);
+  if (
+    previous === undefined ||
+    previous.arrivalTs !== segment.arrivalTs ||
+    previous.last + 1 !== segment.first
+  ) {
+    joined.push(segment);
+  } else {
+    joined[joined.length - 1] = { ...previous, last: segment.last };
+  }
+  return joined;
+}

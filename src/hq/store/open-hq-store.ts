@@ -1,0 +1,233 @@
+/**
+ * HQ's store over any Storage.
+ *
+ * Invariants:
+ * - a seq of an (agent, epoch) is booked once: as stored, dropped or thinned; what comes again changes nothing;
+ * - records, counters and coverage move in one transaction, and nothing is acked or shown before its flush;
+ * - a commit that failed is unknown: coming again is safe whether it appeared or not (see transactions.ts);
+ * - answers are read in slices of ~10 ms; indexing, merging and retention work behind, in slices and with rests.
+ *
+ * Layout on disk: keys.ts, frame-record.ts. Bounds: retention by age and bytes; pages, buckets and episodes per answer.
+ */
+import { concat, defer, ignoreElements, map, merge, type Observable, of, Subject, tap } from 'rxjs';
+import type { Storage } from '../../journal/storage.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Ids } from '../../platform/ids.ts';
+import { EMPTY_COVERAGE, missingWithin } from '../../protocol/coverage.ts';
+import type { Epoch } from '../../protocol/sample.ts';
+import { appendFrame } from './append-frame.ts';
+import { bookLost } from './book-lost.ts';
+import { openCount, queryEpisodes } from './episodes.ts';
+import { type EpochState, pendingOf } from './epoch-state.ts';
+import { appendHttpSamples } from './http-samples.ts';
+import { createIndexer } from './indexer.ts';
+import { loadView } from './load-view.ts';
+import { maintain } from './maintenance.ts';
+import { queryBuckets } from './query-buckets.ts';
+import { ledgerEntry } from './query-ledger.ts';
+import { type QueryContext, querySamples } from './query-samples.ts';
+import { createSchemaBook } from './schema-book.ts';
+import { seriesDocuments } from './series-documents.ts';
+import { sliced } from './sliced.ts';
+import type { Appended, HqStore } from './store.ts';
+import type { StoreEmit } from './store-events.ts';
+import { createTransactions } from './transactions.ts';
+
+export type HqStoreOptions = {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** Samples that arrived longer ago are removed, ms. Default 30 days. */
+  readonly maxAgeMs?: number;
+  /** The oldest samples are removed when the store holds more bytes. Default: no bound. */
+  readonly maxBytes?: number;
+  /** How long an idempotency key is remembered, ms. Default 24 h. */
+  readonly dedupTtlMs?: number;
+  readonly emit?: StoreEmit;
+};
+
+/** Sums over an agent's epochs. */
+export type AgentCounts = {
+  readonly sampled: number;
+  readonly stored: number;
+  readonly pending: number;
+  /** Thinned ones included. */
+  readonly dropped: number;
+};
+
+/** The store with what ingest and the fleet state need beside the port. */
+export type OpenedHqStore = HqStore & {
+  /** Highest seq that the agent says it has given out; kept with the next commit of the epoch. */
+  readonly observeSampled: (agent: string, epoch: Epoch, sampled: number) => void;
+  /** Whether HQ gives out the seqs of this epoch itself; no agent may use it. */
+  readonly ownsEpoch: (agent: string, epoch: Epoch) => boolean;
+  readonly counts: (agent: string) => AgentCounts;
+  readonly anomalyCounts: (agent: string) => { readonly open: number; readonly total: number };
+  /** Agents whose anomalies or series have been looked at anew. */
+  readonly indexed$: Observable<string>;
+};
+
+const DAY_MS = 86_400_000;
+export const STORE_DEFAULTS = {
+  maxAgeMs: 30 * DAY_MS,
+  maxBytes: Number.POSITIVE_INFINITY,
+  dedupTtlMs: DAY_MS,
+} as const;
+
+/** Emits the store once it may be used. `close` of the store ends its work and closes the storage. */
+export function openHqStore(options: HqStoreOptions): Observable<OpenedHqStore> {
+  return defer(() => of(createHqStore(options)));
+}
+
+function createHqStore(options: HqStoreOptions): OpenedHqStore {
+  const { storage, clock, ids } = options;
+  const emit: StoreEmit = options.emit ?? (() => {});
+  const schemas = createSchemaBook(storage);
+  const hints = createHints();
+  const transactions = createTransactions(storage, loadView(storage), hints.of);
+  const { durable } = transactions;
+  const appended = new Subject<Appended>();
+  const context: QueryContext = {
+    storage,
+    schemas,
+    onBadFrame: (agent, epoch, seq, error) =>
+      emit({ type: 'store_frame_unreadable', agent, epoch, seq, error: String(error) }),
+  };
+  const indexer = createIndexer({
+    storage,
+    transactions,
+    context,
+    clock,
+    appended$: appended,
+    onError: (error) => emit({ type: 'store_background_failed', task: 'index', error: String(error) }),
+  });
+  const retention = {
+    maxAgeMs: options.maxAgeMs ?? STORE_DEFAULTS.maxAgeMs,
+    maxBytes: options.maxBytes ?? STORE_DEFAULTS.maxBytes,
+  };
+  const { indexedTo } = indexer;
+  const upkeep$ = maintain({
+    storage,
+    transactions,
+    context,
+    clock,
+    retention,
+    indexedTo,
+    appended$: appended,
+    emit,
+  });
+  const work = merge(indexer.work$, upkeep$).subscribe();
+  const epochOf = (agent: string, epoch: Epoch) => durable.epochs.get(agent)?.get(epoch);
+  const shown = (agent: string, epoch: Epoch, state: EpochState): EpochState => {
+    const sampled = hints.of(agent, epoch);
+    return sampled > state.sampled ? { ...state, sampled } : state;
+  };
+  const epochsOf = (agent: string) =>
+    [...(durable.epochs.get(agent) ?? [])].map(
+      ([epoch, state]) => [epoch, shown(agent, epoch, state)] as const,
+    );
+
+  return {
+    append: (frames) =>
+      transactions
+        .run((transaction) => frames.map((frame) => appendFrame(transaction, frame)))
+        .pipe(
+          tap((outcomes) => {
+            for (const [index, outcome] of outcomes.entries()) {
+              const frame = frames[index];
+              if (frame !== undefined) appended.next({ frame, outcome });
+            }
+          }),
+        ),
+    appendSamples: (request) =>
+      transactions
+        .run((transaction) =>
+          appendHttpSamples(transaction, request, {
+            book: schemas,
+            ttlMs: options.dedupTtlMs ?? STORE_DEFAULTS.dedupTtlMs,
+            newEpoch: () => ids.hex(6),
+          }),
+        )
+        .pipe(
+          map((outcome) => {
+            for (const schema of outcome.schemas) schemas.learn(request.agent, schema);
+            for (const one of outcome.appended) appended.next(one);
+            const stored = outcome.appended.reduce((sum, one) => sum + one.outcome.stored, 0);
+            return { duplicate: outcome.duplicate, stored };
+          }),
+        ),
+    noteEpoch: (note) =>
+      defer(() => {
+        const { agent, epoch } = note;
+        hints.raise(agent, epoch, note.sampled);
+        const known = epochOf(agent, epoch);
+        const nothingLost = missingWithin(known?.coverage ?? EMPTY_COVERAGE, 1, note.released).length === 0;
+        if (known !== undefined && nothingLost && durable.agents.get(agent)?.epoch === epoch)
+          return of(known.coverage);
+        return transactions.run((transaction) => bookLost(transaction, note));
+      }),
+    putSchema: (agent, schema) =>
+      defer(() =>
+        schemas.get(agent, schema.ref) !== undefined
+          ? of(undefined)
+          : transactions
+              .run((transaction) => schemas.write(transaction, agent, schema))
+              .pipe(tap(() => schemas.learn(agent, schema))),
+      ),
+    schema: schemas.get,
+    seriesCount: schemas.seriesCount,
+    coverage: (agent, epoch) => epochOf(agent, epoch)?.coverage ?? EMPTY_COVERAGE,
+    agents: () => [...durable.agents.values()],
+    ledger: (agent) => epochsOf(agent).map(([epoch, state]) => ledgerEntry(storage, agent, epoch, state)),
+    samples: (query) => sliced(() => querySamples(context, query), clock),
+    series: (agent) => seriesDocuments(schemas, agent, indexer.state(agent).spans),
+    buckets: (query) => sliced(() => queryBuckets(context, query), clock),
+    anomalies: (query) => sliced(() => queryEpisodes(storage, indexer.state(query.agent), query), clock),
+    appended$: appended.asObservable(),
+    observeSampled: hints.raise,
+    ownsEpoch: (agent, epoch) => epochOf(agent, epoch)?.owned ?? false,
+    counts: (agent) => countsOf(epochsOf(agent).map(([, state]) => state)),
+    anomalyCounts: (agent) => {
+      const state = indexer.state(agent);
+      return { open: openCount(state), total: state.anomalies };
+    },
+    indexed$: indexer.indexed$,
+    close: () =>
+      defer(() => {
+        work.unsubscribe();
+        return concat(
+          storage.close(),
+          defer(() => {
+            appended.complete();
+            return of(null);
+          }).pipe(ignoreElements()),
+        );
+      }),
+  };
+}
+
+function countsOf(states: readonly EpochState[]): AgentCounts {
+  const total = { sampled: 0, stored: 0, pending: 0, dropped: 0 };
+  for (const state of states) {
+    total.sampled += state.sampled;
+    total.stored += state.stored;
+    total.pending += pendingOf(state);
+    for (const count of Object.values(state.dropped)) total.dropped += count;
+    for (const count of Object.values(state.thinned)) total.dropped += count;
+  }
+  return total;
+}
+
+/** Highest seqs heard of, ahead of what the records say. */
+function createHints() {
+  const byAgent = new Map<string, Map<Epoch, number>>();
+  const of = (agent: string, epoch: Epoch): number => byAgent.get(agent)?.get(epoch) ?? 0;
+  return {
+    of,
+    raise: (agent: string, epoch: Epoch, sampled: number) => {
+      if (sampled <= of(agent, epoch)) return;
+      // Only the epoch that the agent speaks of now is worth remembering.
+      byAgent.set(agent, new Map([[epoch, sampled]]));
+    },
+  };
+}

@@ -1,0 +1,130 @@
+/** Statistics of one series by steps of time, from the raw frames; only the columns needed are decoded. */
+import { type Coverage, cover, covers, EMPTY_COVERAGE } from '../../protocol/coverage.ts';
+import type { Bucket } from '../../protocol/fleet.ts';
+import type { Column, SampleGroup } from '../../protocol/frame.ts';
+import { decodeData } from '../../protocol/frame-codec.ts';
+import type { Epoch } from '../../protocol/sample.ts';
+import { jsonNumber } from './documents.ts';
+import type { QueryContext } from './query-samples.ts';
+import type { TimeRange } from './store.ts';
+import { framesBetween, loadFrame, segmentOf } from './time-index.ts';
+
+/** More buckets than this are refused: nobody can look at them. */
+export const MAX_BUCKETS = 100_000;
+
+/** More buckets than HQ gives at once; the fault is the caller's. */
+export class TooManyBucketsError extends Error {
+  override readonly name = 'TooManyBucketsError';
+}
+
+/** Bucket i holds the samples with `from + i × stepMs ≤ ts < from + (i + 1) × stepMs`, cut at `to`. */
+export function* queryBuckets(
+  context: QueryContext,
+  query: { agent: string; series: string; stepMs: number } & TimeRange,
+): Generator<void, readonly Bucket[]> {
+  const { agent, series, stepMs, from, to } = query;
+  const length = Math.max(0, Math.ceil((to - from) / stepMs));
+  if (!(length <= MAX_BUCKETS)) {
+    throw new TooManyBucketsError(
+      `${length} buckets, at most ${MAX_BUCKETS}: choose a larger step or a shorter range`,
+    );
+  }
+  const tally = createTally(length);
+  // A frame that is merged while this runs holds samples that were counted before: each seq counts once.
+  const counted = new Map<Epoch, Coverage>();
+  for (const ref of framesBetween(context.storage, agent, query)) {
+    const seen = counted.get(ref.epoch) ?? EMPTY_COVERAGE;
+    if (covers(seen, ref.seq, ref.seq)) continue;
+    const frame = context.storage.read((reader) => loadFrame(reader, agent, ref));
+    if (frame === undefined) continue;
+    let next = seen;
+    for (const { first, last } of frame.segments) next = cover(next, first, last);
+    counted.set(ref.epoch, next);
+    try {
+      const positionOf = (ref: string) => {
+        const schema = context.schemas.get(agent, ref);
+        return schema === undefined ? -1 : context.schemas.position(schema, series);
+      };
+      const { groups, header } = decodeData(frame.frame, {
+        columns: (ref) => {
+          const position = positionOf(ref);
+          return position < 0 ? 'none' : [position];
+        },
+      });
+      const [segment] = frame.segments;
+      const last = header.firstSeq + header.count - 1;
+      const whole =
+        frame.segments.length === 1 && segment?.first === header.firstSeq && segment.last === last;
+      const fresh = !overlaps(seen, header.firstSeq, last);
+      for (const group of groups) {
+        const column = group.columns[positionOf(group.schemaRef)];
+        if (column === undefined || column === null) continue;
+        const owns = (seq: number) => segmentOf(frame, seq) !== undefined && !covers(seen, seq, seq);
+        addColumn(tally, group, column, query, whole && fresh ? null : owns);
+      }
+    } catch (error) {
+      context.onBadFrame(agent, frame.epoch, frame.seq, error);
+    }
+    yield;
+  }
+  return Array.from({ length }, (_, index) => bucketOf(tally, index, from + index * stepMs));
+}
+
+function overlaps(coverage: Coverage, first: number, last: number): boolean {
+  if (coverage.contiguous >= first) return true;
+  return coverage.ranges.some(([start, end]) => start <= last && first <= end);
+}
+
+type Tally = {
+  readonly counts: Float64Array;
+  readonly finite: Float64Array;
+  readonly min: Float64Array;
+  readonly max: Float64Array;
+  readonly sum: Float64Array;
+};
+function createTally(length: number): Tally {
+  return {
+    counts: new Float64Array(length),
+    finite: new Float64Array(length),
+    min: new Float64Array(length).fill(Number.POSITIVE_INFINITY),
+    max: new Float64Array(length).fill(Number.NEGATIVE_INFINITY),
+    sum: new Float64Array(length),
+  };
+}
+
+function addColumn(
+  tally: Tally,
+  group: SampleGroup,
+  { values, present }: Column,
+  { from, to, stepMs }: TimeRange & { stepMs: number },
+  owns: ((seq: number) => boolean) | null,
+): void {
+  for (let row = 0; row < group.ts.length; row += 1) {
+    const ts = group.ts[row] ?? Number.NaN;
+    if (!(ts >= from && ts < to) || (present !== null && present[row] !== 1)) continue;
+    if (owns !== null && !owns(group.seqs[row] ?? 0)) continue;
+    const value = values[row] ?? Number.NaN;
+    const index = Math.floor((ts - from) / stepMs);
+    tally.counts[index] = (tally.counts[index] ?? 0) + 1;
+    // NaN says that there was no number: it counts as a sample and spoils no mean.
+    if (Number.isNaN(value)) continue;
+    tally.finite[index] = (tally.finite[index] ?? 0) + 1;
+    tally.min[index] = Math.min(tally.min[index] ?? value, value);
+    tally.max[index] = Math.max(tally.max[index] ?? value, value);
+    tally.sum[index] = (tally.sum[index] ?? 0) + value;
+  }
+}
+
+function bucketOf(tally: Tally, index: number, t: number): Bucket {
+  const count = tally.counts[index] ?? 0;
+  const numbers = tally.finite[index] ?? 0;
+  if (count === 0) return { t, count, min: null, max: null, mean: null };
+  if (numbers === 0) return { t, count, min: 'NaN', max: 'NaN', mean: 'NaN' };
+  return {
+    t,
+    count,
+    min: jsonNumber(tally.min[index] ?? Number.NaN),
+    max: jsonNumber(tally.max[index] ?? Number.NaN),
+    mean: jsonNumber((tally.sum[index] ?? 0) / numbers),
+  };
+}

@@ -1,0 +1,44 @@
+/** The ledger of an agent: per epoch what became of every seq. */
+import type { Storage } from '../../journal/storage.ts';
+import type { LedgerEntry } from '../../protocol/fleet.ts';
+import type { Epoch } from '../../protocol/sample.ts';
+import { type EpochState, pendingOf } from './epoch-state.ts';
+import { parseSeqKey, seqRange } from './keys.ts';
+import { decodeGapRecord } from './rebuild.ts';
+
+/** Gaps shown per epoch, newest kept; the counts are exact all the same. */
+export const MAX_GAPS_LISTED = 10_000;
+
+export function ledgerEntry(storage: Storage, agent: string, epoch: Epoch, state: EpochState): LedgerEntry {
+  return {
+    epoch,
+    sampled: state.sampled,
+    stored: state.stored,
+    pending: pendingOf(state),
+    thinned: { ...state.thinned },
+    dropped: { ...state.dropped },
+    contiguous: state.coverage.contiguous,
+    ranges: state.coverage.ranges.map(([first, last]) => [first, last]),
+    gaps: gapsOf(storage, agent, epoch),
+  };
+}
+
+/** Gaps by seq; touching ones of one reason as one. */
+function gapsOf(storage: Storage, agent: string, epoch: Epoch): LedgerEntry['gaps'] {
+  const query = { ...seqRange('G', agent, epoch, 0), reverse: true, limit: MAX_GAPS_LISTED };
+  const gaps: LedgerEntry['gaps'] = [];
+  for (const { key, value } of storage.read((reader) => reader.range(query)).toReversed()) {
+    const record = decodeGapRecord(value);
+    if (record === undefined) continue;
+    const { seq: firstSeq } = parseSeqKey(key);
+    const previous = gaps.at(-1);
+    if (previous !== undefined && previous.reason === record.reason && previous.lastSeq + 1 === firstSeq) {
+      previous.lastSeq = record.lastSeq;
+      previous.fromTs = Math.min(previous.fromTs, record.fromTs);
+      previous.toTs = Math.max(previous.toTs, record.toTs);
+    } else {
+      gaps.push({ firstSeq, ...record });
+    }
+  }
+  return gaps;
+}

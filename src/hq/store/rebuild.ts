@@ -1,0 +1,64 @@
+/** Epoch states from the records that they summarise, for when a state is missing or damaged. */
+import { z } from 'zod';
+import type { Reader } from '../../journal/storage.ts';
+import { GAP_REASONS } from '../../protocol/frame.ts';
+import type { Epoch } from '../../protocol/sample.ts';
+import type { GapRecord } from './append-frame.ts';
+import { book, EMPTY_EPOCH, type EpochState, parseJson } from './epoch-state.ts';
+import { decodeFrameRecord } from './frame-record.ts';
+import { kindRange, parseSeqKey, type SeqKeyParts, seqRange, successor } from './keys.ts';
+
+const PAGE = 64;
+
+const gapRecordSchema = z.object({
+  lastSeq: z.number(),
+  reason: z.enum(GAP_REASONS),
+  fromTs: z.number(),
+  toTs: z.number(),
+});
+export function decodeGapRecord(value: Uint8Array | undefined): GapRecord | undefined {
+  const parsed = gapRecordSchema.safeParse(parseJson(value));
+  return parsed.success ? parsed.data : undefined;
+}
+
+/** Undefined when no record of the epoch is there. What retention removed is not counted: only a kept state knows of it. */
+export function rebuildEpoch(reader: Reader, agent: string, epoch: Epoch): EpochState | undefined {
+  let state = EMPTY_EPOCH;
+  let found = false;
+  for (const kind of ['F', 'G'] as const) {
+    let range = seqRange(kind, agent, epoch, 0);
+    for (;;) {
+      const entries = reader.range({ ...range, limit: PAGE });
+      for (const { key, value } of entries) {
+        found = true;
+        if (kind === 'F') {
+          for (const { first, last } of decodeFrameRecord(value)?.segments ?? []) {
+            state = book(state, { kind: 'data' }, first, last).state;
+          }
+        } else {
+          const gap = decodeGapRecord(value);
+          if (gap === undefined) continue;
+          const booking = { kind: 'dropped', reason: gap.reason } as const;
+          state = book(state, booking, parseSeqKey(key).seq, gap.lastSeq).state;
+        }
+      }
+      const last = entries.at(-1);
+      if (last === undefined || entries.length < PAGE) break;
+      range = { ...range, from: successor(last.key) };
+    }
+  }
+  return found ? state : undefined;
+}
+
+/** Every (agent, epoch) that has frames, at the cost of one seek each. */
+export function epochsWithFrames(reader: Reader): { agent: string; epoch: Epoch }[] {
+  const found: { agent: string; epoch: Epoch }[] = [];
+  let range = kindRange('F');
+  for (;;) {
+    const key = reader.keys({ ...range, limit: 1 })[0];
+    if (key === undefined) return found;
+    const { agent, epoch }: SeqKeyParts = parseSeqKey(key);
+    found.push({ agent, epoch });
+    range = { ...range, from: seqRange('F', agent, epoch, 0).to };
+  }
+}

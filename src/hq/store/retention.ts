@@ -1,0 +1,77 @@
+/** Retention: the oldest frames by arrival go when they are too old or the store too large. The ledger goes on counting them. */
+import type { Storage } from '../../journal/storage.ts';
+import { readHeader } from '../../protocol/frame-codec.ts';
+import { removeRecord } from './append-frame.ts';
+import { decodeFrameRecord, segmentSamples } from './frame-record.ts';
+import { dedupKeyOfExpiry, expiredRange, logRange, parseSeqKey } from './keys.ts';
+import type { Transaction } from './transactions.ts';
+
+export type Retention = {
+  /** Frames that arrived longer ago are removed, ms. Default 30 days. */
+  readonly maxAgeMs: number;
+  /** When the store holds more bytes the oldest frames are removed. Default: no bound. */
+  readonly maxBytes: number;
+};
+
+/** Frames removed in one transaction at most. */
+const PASS_FRAMES = 128;
+const PASS_KEYS = 2_000;
+
+export type Removed = { readonly frames: number; readonly samples: number };
+
+/** Whether the oldest frame must go, and why. */
+export function retentionReason(storage: Storage, retention: Retention, now: number): 'age' | 'size' | null {
+  const oldest = storage.read((reader) => {
+    const entry = reader.range({ ...logRange(0), limit: 1 })[0];
+    if (entry === undefined) return null;
+    const value = reader.get(entry.value);
+    // An entry whose frame is gone or damaged is swept with the old ones.
+    return (value === undefined ? undefined : decodeFrameRecord(value)) ?? { segments: [] };
+  });
+  if (oldest === null) return null;
+  if ((oldest.segments.at(-1)?.arrivalTs ?? Number.NEGATIVE_INFINITY) < now - retention.maxAgeMs)
+    return 'age';
+  return storage.stats().usedBytes > retention.maxBytes ? 'size' : null;
+}
+
+/** Removes the oldest frames: those that arrived before `cutoff`, or up to `excessBytes`; dangling log entries go with them. */
+export function removeOldest(
+  transaction: Transaction,
+  limits: { readonly cutoff: number; readonly excessBytes: number },
+): Removed {
+  const { writer } = transaction;
+  let frames = 0;
+  let samples = 0;
+  let bytes = 0;
+  for (const { key: logEntry, value: frameKey } of writer.range({ ...logRange(0), limit: PASS_FRAMES })) {
+    const value = writer.get(frameKey);
+    const record = value === undefined ? undefined : decodeFrameRecord(value);
+    if (value === undefined || record === undefined) {
+      writer.remove(logEntry);
+      writer.remove(frameKey);
+      continue;
+    }
+    const arrivalTs = record.segments.at(-1)?.arrivalTs ?? 0;
+    if (arrivalTs >= limits.cutoff && bytes >= limits.excessBytes) break;
+    const { tsMin, tsMax } = readHeader(record.frame);
+    removeRecord(transaction, { ...parseSeqKey(frameKey), tsMin, tsMax, logNumber: record.logNumber });
+    frames += 1;
+    samples += segmentSamples(record);
+    bytes += value.length;
+  }
+  return { frames, samples };
+}
+
+/** Forgets idempotency keys that expired before `now`; returns how many. */
+export function removeExpiredKeys({ writer }: Transaction, now: number): number {
+  const expired = writer.keys({ ...expiredRange(now), limit: PASS_KEYS });
+  for (const key of expired) {
+    writer.remove(key);
+    writer.remove(dedupKeyOfExpiry(key));
+  }
+  return expired.length;
+}
+
+export function hasExpiredKeys(storage: Storage, now: number): boolean {
+  return storage.read((reader) => reader.keys({ ...expiredRange(now), limit: 1 })).length > 0;
+}

@@ -1,0 +1,69 @@
+/** Schemas of each agent, read from the storage at first use and kept. */
+import type { Storage } from '../../journal/storage.ts';
+import { type InternedSchema, type SchemaRef, schemaSchema } from '../../protocol/sample.ts';
+import { internSchema, seriesKey } from '../../protocol/schema-ref.ts';
+import { parseJson, toJson } from './epoch-state.ts';
+import { agentRange, parseSchemaRef, schemaKey } from './keys.ts';
+import type { Transaction } from './transactions.ts';
+
+export type SchemaBook = {
+  readonly get: (agent: string, ref: SchemaRef) => InternedSchema | undefined;
+  readonly all: (agent: string) => ReadonlyMap<SchemaRef, InternedSchema>;
+  readonly seriesCount: (agent: string) => number;
+  /** Writes the schema within a transaction; `learn` it once that is flushed. */
+  readonly write: (transaction: Transaction, agent: string, schema: InternedSchema) => void;
+  readonly learn: (agent: string, schema: InternedSchema) => void;
+  /** Position of a series in a schema; −1 when it has none of that name. */
+  readonly position: (schema: InternedSchema, series: string) => number;
+};
+
+const MAX_SCHEMAS = 100_000;
+
+export function createSchemaBook(storage: Storage): SchemaBook {
+  const agents = new Map<string, { schemas: Map<SchemaRef, InternedSchema>; seriesCount: number | null }>();
+  const positions = new WeakMap<InternedSchema, ReadonlyMap<string, number>>();
+
+  function of(agent: string) {
+    const known = agents.get(agent);
+    if (known !== undefined) return known;
+    const schemas = new Map<SchemaRef, InternedSchema>();
+    const entries = storage.read((reader) => reader.range({ ...agentRange('S', agent), limit: MAX_SCHEMAS }));
+    for (const { key, value } of entries) {
+      const parsed = schemaSchema.safeParse(parseJson(value));
+      // A schema that is not what its address says is as good as missing: the agent is asked for it again.
+      if (!parsed.success) continue;
+      const schema = internSchema(parsed.data);
+      if (schema.ref === parseSchemaRef(key)) schemas.set(schema.ref, schema);
+    }
+    const entry = { schemas, seriesCount: null };
+    agents.set(agent, entry);
+    return entry;
+  }
+
+  return {
+    get: (agent, ref) => of(agent).schemas.get(ref),
+    all: (agent) => of(agent).schemas,
+    seriesCount: (agent) => {
+      const entry = of(agent);
+      entry.seriesCount ??= new Set(
+        [...entry.schemas.values()].flatMap((schema) => schema.series.map(seriesKey)),
+      ).size;
+      return entry.seriesCount;
+    },
+    write: ({ writer }, agent, { source, boot, series, ref }) =>
+      writer.put(schemaKey(agent, ref), toJson({ source, boot, series })),
+    learn: (agent, schema) => {
+      const entry = of(agent);
+      entry.schemas.set(schema.ref, schema);
+      entry.seriesCount = null;
+    },
+    position: (schema, series) => {
+      let known = positions.get(schema);
+      if (known === undefined) {
+        known = new Map(schema.series.map((one, index) => [seriesKey(one), index]));
+        positions.set(schema, known);
+      }
+      return known.get(series) ?? -1;
+    },
+  };
+}

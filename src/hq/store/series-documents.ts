@@ -1,0 +1,41 @@
+/** The series of an agent, each once per source, over all of its schemas. */
+import type { SeriesDocument } from '../../protocol/fleet.ts';
+import type { SchemaRef } from '../../protocol/sample.ts';
+import { seriesKey } from '../../protocol/schema-ref.ts';
+import type { SchemaBook } from './schema-book.ts';
+
+/** `spans`: first and last sample time of each schema. A reboot gives a source a new schema with the same series. */
+export function seriesDocuments(
+  schemas: SchemaBook,
+  agent: string,
+  spans: ReadonlyMap<SchemaRef, readonly [first: number, last: number]>,
+): readonly SeriesDocument[] {
+  const documents = new Map<string, SeriesDocument>();
+  for (const schema of schemas.all(agent).values()) {
+    const [firstTs, lastTs] = spans.get(schema.ref) ?? [null, null];
+    for (const one of schema.series) {
+      const series = seriesKey(one);
+      const key = `${schema.source}\0${series}`;
+      const known = documents.get(key);
+      documents.set(key, {
+        series,
+        name: one.name,
+        attributes: one.attributes,
+        unit: one.unit,
+        source: schema.source,
+        firstTs: pick(Math.min, known?.firstTs, firstTs),
+        lastTs: pick(Math.max, known?.lastTs, lastTs),
+      });
+    }
+  }
+  return [...documents.values()].sort((a, b) => (a.series < b.series ? -1 : a.series > b.series ? 1 : 0));
+}
+
+function pick(
+  choose: (a: number, b: number) => number,
+  a: number | null | undefined,
+  b: number | null,
+): number | null {
+  if (a === null || a === undefined) return b;
+  return b === null ? a : choose(a, b);
+}

@@ -1,0 +1,68 @@
+/** What HQ's store tells of itself. */
+import { defineEvent, type Emit } from '../../platform/telemetry.ts';
+
+export const storeEvents = {
+  store_frame_unreadable: defineEvent<{ agent: string; epoch: string; seq: number; error: string }>({
+    level: 'warn',
+    message: 'a stored frame does not decode; its samples are left out of answers',
+    metrics: [
+      {
+        name: 'holdfast_hq_unreadable_frames_total',
+        kind: 'counter',
+        help: 'Stored frames met that do not decode, once for each time they were met.',
+      },
+    ],
+  }),
+  store_background_failed: defineEvent<{ task: string; error: string }>({
+    level: 'warn',
+    message: 'background work of the store failed; it is tried again',
+    metrics: [
+      {
+        name: 'holdfast_hq_background_failures_total',
+        kind: 'counter',
+        help: 'Passes of background work that failed, by task.',
+        labelNames: ['task'],
+        labels: ({ task }) => ({ task }),
+      },
+    ],
+  }),
+  store_frames_merged: defineEvent<{ merged: number; into: number }>({
+    level: null,
+    message: 'small frames merged',
+    metrics: [
+      {
+        name: 'holdfast_hq_merged_frames_total',
+        kind: 'counter',
+        help: 'Small frames that were merged into larger ones.',
+        value: ({ merged }) => merged,
+      },
+    ],
+  }),
+  store_retention_removed: defineEvent<{ frames: number; samples: number; reason: 'age' | 'size' }>({
+    level: 'debug',
+    message: 'old samples removed',
+    metrics: [
+      {
+        name: 'holdfast_hq_retention_removed_samples_total',
+        kind: 'counter',
+        help: 'Stored samples removed by retention, by reason; the ledger goes on counting them as stored.',
+        labelNames: ['reason'],
+        labels: ({ reason }) => ({ reason }),
+        value: ({ samples }) => samples,
+      },
+    ],
+  }),
+  store_size: defineEvent<{ bytes: number }>({
+    level: null,
+    message: 'size of the store',
+    metrics: [
+      {
+        name: 'holdfast_hq_store_bytes',
+        kind: 'gauge',
+        help: 'Bytes of keys and values in the store.',
+        value: ({ bytes }) => bytes,
+      },
+    ],
+  }),
+};
+export type StoreEmit = Emit<typeof storeEvents>;

@@ -1,0 +1,109 @@
+/** Finds the frames of a time range through the time index, and loads them. */
+import type { Reader, Storage } from '../../journal/storage.ts';
+import type { Epoch } from '../../protocol/sample.ts';
+import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
+import {
+  asBuffer,
+  hourOf,
+  hourRange,
+  type KeyRange,
+  parseSeqKey,
+  parseTimeKey,
+  readOrderedDouble,
+  seqRange,
+  successor,
+} from './keys.ts';
+import type { TimeRange } from './store.ts';
+
+const PAGE = 512;
+/** The range of times that a Date can hold. */
+export const MAX_TS = 8.64e15;
+
+export type FrameRef = {
+  readonly epoch: Epoch;
+  /** First seq that the frame contributed. */
+  readonly seq: number;
+  readonly tsMin: number;
+  readonly tsMax: number;
+};
+
+/**
+ * Frames that may hold samples with `from ≤ ts < to`, in the order of their tsMin, each once. Reads the index page by
+ * page, so it may be left and continued; a frame that is merged meanwhile is found by `loadFrame` all the same.
+ */
+export function* framesBetween(storage: Storage, agent: string, range: TimeRange): Generator<FrameRef, void> {
+  const from = Math.max(range.from, -MAX_TS);
+  const to = Math.min(range.to, MAX_TS);
+  if (!(from < to)) return;
+  const firstHour = hourOf(from);
+  const wide = [...pages(storage, hourRange(agent, 'wide', 'wide'))].filter(
+    (ref) => ref.tsMax >= from && ref.tsMin < to,
+  );
+  let nextWide = 0;
+  for (const ref of pages(storage, hourRange(agent, firstHour, hourOf(to)))) {
+    if (ref.tsMin >= to || ref.tsMax < from) continue;
+    // A frame of several hours is listed in each: it counts in the first one looked at.
+    if (ref.hour !== Math.max(hourOf(ref.tsMin), firstHour)) continue;
+    for (let one = wide[nextWide]; one !== undefined && one.tsMin <= ref.tsMin; one = wide[nextWide]) {
+      yield one;
+      nextWide += 1;
+    }
+    yield ref;
+  }
+  yield* wide.slice(nextWide);
+}
+
+function* pages(storage: Storage, range: KeyRange): Generator<FrameRef & { hour: number | 'wide' }, void> {
+  let from = range.from;
+  for (;;) {
+    const entries = storage.read((reader) => reader.range({ from, to: range.to, limit: PAGE }));
+    for (const { key, value } of entries) {
+      yield { ...parseTimeKey(key), tsMax: readOrderedDouble(asBuffer(value), 0) };
+    }
+    const last = entries.at(-1);
+    if (last === undefined || entries.length < PAGE) return;
+    from = successor(last.key);
+  }
+}
+
+export type LoadedFrame = FrameRecord & {
+  readonly epoch: Epoch;
+  /** First seq that the record contributed; names it within its epoch. */
+  readonly seq: number;
+};
+
+/** The record that holds the seq now: the frame itself, or the one that it was merged into; undefined when it is gone. */
+export function loadFrame(
+  reader: Reader,
+  agent: string,
+  ref: { epoch: Epoch; seq: number },
+): LoadedFrame | undefined {
+  const { from } = seqRange('F', agent, ref.epoch, 0);
+  const to = successor(seqRange('F', agent, ref.epoch, ref.seq).from);
+  const entry = reader.range({ from, to, reverse: true, limit: 1 })[0];
+  if (entry === undefined) return undefined;
+  const record = decodeFrameRecord(entry.value);
+  if (
+    record === undefined ||
+    !record.segments.some(({ first, last }) => first <= ref.seq && ref.seq <= last)
+  ) {
+    return undefined;
+  }
+  return { ...record, epoch: ref.epoch, seq: parseSeqKey(entry.key).seq };
+}
+
+/** The segment that a seq belongs to; undefined when the record does not own it. */
+export function segmentOf(record: FrameRecord, seq: number) {
+  const { segments } = record;
+  let low = 0;
+  let high = segments.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const segment = segments[middle];
+    if (segment === undefined) return undefined;
+    if (seq < segment.first) high = middle - 1;
+    else if (seq > segment.last) low = middle + 1;
+    else return segment;
+  }
+  return undefined;
+}
