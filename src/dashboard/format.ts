@@ -117,6 +117,10 @@ export function formatValue(value: number, unit: string, name: string): string {
   return label === '' ? text : `${text}${SPACE}${label}`;
 }
 
+/** The same for the ticks of an axis: names of things counted are left to the title. */
+export const formatTick = (value: number, unit: string, name: string): string =>
+  formatValue(value, unit.startsWith('{') ? '' : unit, name);
+
 /** A unit for people: `{process}` is `process`, `1` is nothing. */
 export function unitLabel(unit: string): string {
   if (unit === '' || unit === '1') return '';

@@ -9,7 +9,7 @@ const PROPERTIES = {
   gap: '--chart-gap',
   gapEdge: '--chart-gap-edge',
   lost: '--chart-lost',
-  lostEdge: '--bad',
+  lostEdge: '--chart-lost-edge',
   slow: '--chart-slow',
   anomaly: '--anomaly',
   anomalyArea: '--anomaly-area',

@@ -29,6 +29,9 @@ export function ingestData(view: IngestView): uPlot.AlignedData {
   ];
 }
 
+/** Steps that are round in KiB and MiB. */
+const BINARY_STEPS = Array.from({ length: 40 }, (_, power) => 2 ** power);
+
 /** A scale from zero that leaves room above the highest value and never collapses. */
 const fromZero: uPlot.Range.Function = (_chart, _min, max) => [0, Math.max(1, (max ?? 0) * 1.15)];
 
@@ -63,6 +66,7 @@ export function ingestOptions(colors: ChartColors, size: ChartSize, view: () => 
         ...valueAxis(colors, (value) => formatBytes(Math.round(value))),
         scale: 'bytes',
         side: 1,
+        incrs: BINARY_STEPS,
         grid: { show: false },
       },
     ],

@@ -21,11 +21,9 @@ export function timeAxis(colors: ChartColors): uPlot.Axis {
     ticks: { stroke: colors.grid, width: 1, size: 4 },
     size: 26,
     gap: 4,
-    space: 70,
-    values: (_chart, splits) => {
-      const apart = (splits[1] ?? 0) - (splits[0] ?? 0);
-      return splits.map((ts) => (apart >= 60_000 ? formatClock(ts).slice(0, 5) : formatClock(ts)));
-    },
+    space: 60,
+    values: (_chart, splits, _axis, _space, apart) =>
+      splits.map((ts) => (apart >= 60_000 ? formatClock(ts).slice(0, 5) : formatClock(ts))),
   };
 }
 
@@ -41,8 +39,12 @@ export function valueAxis(colors: ChartColors, format: (value: number) => string
     values: (_chart, splits) => splits.map(format),
     size: (chart, values) => {
       if (!values) return 40;
+      // uPlot remembers which font it set last: it must find that one again.
+      const { font } = chart.ctx;
       chart.ctx.font = colors.font;
-      return Math.ceil(Math.max(0, ...values.map((label) => chart.ctx.measureText(label).width))) + 14;
+      const widest = Math.max(0, ...values.map((label) => chart.ctx.measureText(label).width));
+      chart.ctx.font = font;
+      return Math.ceil(widest) + 14;
     },
   };
 }

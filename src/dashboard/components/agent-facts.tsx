@@ -43,8 +43,7 @@ export function AgentFacts({ entry }: { readonly entry: AgentEntry }) {
         <Moment ts={summary.lastSampleTs} />
       </Fact>
       <Fact name="Last arrival" hint="by HQ's clock">
-        <Age ts={summary.lastArrivalTs} />
-        {summary.lastArrivalTs === null ? '' : ' ago'}
+        <Age ts={summary.lastArrivalTs} ago />
       </Fact>
       <Fact name="Lag" hint="from sampling to durable at HQ, newest live frame, clocks corrected">
         {orNone(summary.lagMs, formatDuration)}

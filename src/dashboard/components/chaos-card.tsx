@@ -67,7 +67,7 @@ export function ChaosCard() {
       </p>
       {!chaos.enabled && (
         <p className="hint">
-          Switched off at this HQ. Start it with <code>holdfast hq --chaos random</code>, or run{' '}
+          Switched off at this HQ. Start it with <code>holdfast hq --chaos-enabled</code>, or run{' '}
           <code>holdfast demo</code>.
         </p>
       )}

@@ -4,7 +4,7 @@ import type { ChartColors } from '../charts/colors.ts';
 import type { ChartSize } from '../charts/options.ts';
 import { type SeriesView, seriesData, seriesOptions } from '../charts/series-options.ts';
 import { isCounter, shapeBuckets, toRate } from '../charts/shape.ts';
-import { formatClock, formatValue, NONE } from '../format.ts';
+import { formatClock, formatTick, formatValue, NONE } from '../format.ts';
 import { useBuckets } from '../state/agent-data.ts';
 import { useIsLive } from '../state/fleet.ts';
 import type { RangeName } from '../state/route.ts';
@@ -49,7 +49,13 @@ export function SeriesCard(props: {
   const data = useMemo(() => seriesData(view), [shape, anomalies, lost]);
   const format = (value: number) => formatValue(value, unit, series.name);
   const build = (colors: ChartColors, size: ChartSize) =>
-    seriesOptions({ colors, size, view: () => latest.current, format, onCursor: setRow });
+    seriesOptions({
+      colors,
+      size,
+      view: () => latest.current,
+      format: (value) => formatTick(value, unit, series.name),
+      onCursor: setRow,
+    });
 
   const pointed = row === null ? null : (view.shape.mean[row] ?? null);
   const pointedAt = row === null ? null : (view.shape.t[row] ?? null);

@@ -11,8 +11,9 @@ export function Moment({ ts }: { readonly ts: number | null }) {
   );
 }
 
-/** How long ago a moment of HQ's clock was; ticks each second. Beyond `oldMs` it is emphasised. */
-export function Age({ ts, oldMs }: { readonly ts: number | null; readonly oldMs?: number }) {
+/** How long ago a moment of HQ's clock was; ticks each second. Beyond `oldMs` it is emphasised; `ago` says so in words. */
+export function Age(props: { readonly ts: number | null; readonly oldMs?: number; readonly ago?: boolean }) {
+  const { ts, oldMs, ago = false } = props;
   const now = useHqNow();
   if (ts === null) return <span className="none">{NONE}</span>;
   const age = now - ts;
@@ -23,6 +24,7 @@ export function Age({ ts, oldMs }: { readonly ts: number | null; readonly oldMs?
       title={`${formatDateTime(ts)} · ${formatUtc(ts)}`}
     >
       {formatAge(age)}
+      {ago && age >= 1000 ? ' ago' : ''}
     </time>
   );
 }

@@ -28,6 +28,7 @@ export function TokenDialog() {
           Operator token
           <input
             type="password"
+            className="dialog-input"
             autoComplete="current-password"
             required
             value={value}

@@ -13,28 +13,27 @@ import {
   seriesDocumentSchema,
 } from '../../protocol/fleet.ts';
 import { stepFor } from '../charts/shape.ts';
-import { type Loaded, NOT_LOADED, poll, request } from './api.ts';
+import { type Loaded, NOT_LOADED, poll, request, requestAll } from './api.ts';
 import { hqNow } from './fleet.ts';
 import { RANGE_MS, type RangeName } from './route.ts';
 
-const listOf = <S extends z.ZodType>(item: S) =>
-  z.object({ items: z.array(item) }).transform(({ items }) => items);
-const seriesListSchema = listOf(seriesDocumentSchema);
-const bucketListSchema = listOf(bucketSchema);
-const anomalyListSchema = listOf(anomalyDocumentSchema);
-const ledgerSchema = listOf(ledgerEntrySchema);
+const bucketListSchema = z.object({ items: z.array(bucketSchema) });
 
 const agentPath = (id: string): string => `api/v1/agents/${encodeURIComponent(id)}`;
 
+/** Two sources may measure a series of the same name; HQ answers for the first. */
+const oncePerSeries = (list: readonly SeriesDocument[]): readonly SeriesDocument[] =>
+  [...new Map(list.toReversed().map((one) => [one.series, one])).values()].reverse();
+
 export const [useSeriesList] = bind(
   (id: string): Observable<Loaded<readonly SeriesDocument[]>> =>
-    poll(10_000, () => request(`${agentPath(id)}/series`, seriesListSchema)),
+    poll(10_000, () => requestAll(`${agentPath(id)}/series?`, seriesDocumentSchema).pipe(map(oncePerSeries))),
   NOT_LOADED,
 );
 
 export const [useLedger] = bind(
   (id: string): Observable<Loaded<readonly LedgerEntry[]>> =>
-    poll(2000, () => request(`${agentPath(id)}/ledger`, ledgerSchema)),
+    poll(2000, () => requestAll(`${agentPath(id)}/ledger?`, ledgerEntrySchema)),
   NOT_LOADED,
 );
 
@@ -42,7 +41,10 @@ export const [useAnomalies] = bind(
   (id: string, range: RangeName): Observable<Loaded<readonly AnomalyDocument[]>> =>
     poll(4000, () => {
       const to = Math.ceil(hqNow());
-      return request(`${agentPath(id)}/anomalies?from=${to - RANGE_MS[range]}&to=${to}`, anomalyListSchema);
+      return requestAll(
+        `${agentPath(id)}/anomalies?from=${to - RANGE_MS[range]}&to=${to}`,
+        anomalyDocumentSchema,
+      );
     }),
   NOT_LOADED,
 );
@@ -63,7 +65,7 @@ export const [useBuckets] = bind(
       const to = Math.ceil(hqNow() / stepMs) * stepMs;
       const from = to - RANGE_MS[range];
       const path = `${agentPath(id)}/series/${encodeURIComponent(series)}?from=${from}&to=${to}&step=${stepMs}`;
-      return request(path, bucketListSchema).pipe(map((buckets) => ({ from, to, stepMs, buckets })));
+      return request(path, bucketListSchema).pipe(map(({ items }) => ({ from, to, stepMs, buckets: items })));
     });
   },
   NOT_LOADED,

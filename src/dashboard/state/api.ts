@@ -1,5 +1,5 @@
 /** HQ's HTTP API as Observables; the only place that fetches. */
-import { catchError, exhaustMap, map, Observable, of, scan } from 'rxjs';
+import { catchError, EMPTY, exhaustMap, expand, map, Observable, of, reduce, scan } from 'rxjs';
 import { z } from 'zod';
 import { everyWhileVisible } from '../clock.ts';
 import { currentToken, reportUnauthorized } from './session.ts';
@@ -36,7 +36,7 @@ async function answerOf<S extends z.ZodType>(
     const message =
       (problem.success ? (problem.data.detail ?? problem.data.title) : undefined) ??
       `HQ answered ${response.status}.`;
-    if (response.status === 401 || response.status === 403) reportUnauthorized(message);
+    if (response.status === 401) reportUnauthorized(message);
     throw new ApiError(response.status, message);
   }
   const parsed = schema.safeParse(body);
@@ -62,6 +62,20 @@ export function request<S extends z.ZodType>(
     );
     return () => abort.abort();
   });
+}
+
+/** Pages followed at most: a list longer than this is cut. */
+const MAX_PAGES = 10;
+
+/** All items of a paged list, in its order. `path` has a query already. */
+export function requestAll<S extends z.ZodType>(path: string, item: S): Observable<readonly z.infer<S>[]> {
+  const schema = z.object({ items: z.array(item), cursor: z.string().nullable() });
+  const ask = (cursor: string | null) =>
+    request(`${path}&limit=1000${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`, schema);
+  return ask(null).pipe(
+    expand(({ cursor }, page) => (cursor === null || page + 1 >= MAX_PAGES ? EMPTY : ask(cursor))),
+    reduce((all: z.infer<S>[], { items }) => [...all, ...items], []),
+  );
 }
 
 /** The latest answer, kept while later requests fail. */
