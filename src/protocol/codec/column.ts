@@ -19,6 +19,9 @@ const integers = new Float64Array(MAX_FRAME_SAMPLES);
 function scaleExactly(values: Float64Array, count: number): number {
   let scale = 0;
   let power = 1;
+  /** Values before this index were scaled by less, and are scaled again at the end. */
+  let settled = 0;
+  let largest = 0;
   for (let index = 0; index < count; index += 1) {
     const value = values[index] as number;
     let integer = Math.round(value * power);
@@ -28,17 +31,22 @@ function scaleExactly(values: Float64Array, count: number): number {
       if (scale > MAX_SCALE) return -1;
       power = POWERS[scale] as number;
       integer = Math.round(value * power);
+      settled = index;
     }
+    if (integer === 0 && Object.is(value, -0)) return -1;
+    const magnitude = integer < 0 ? -integer : integer;
+    if (magnitude > largest) largest = magnitude;
     integers[index] = integer;
   }
-  for (let index = 0; index < count; index += 1) {
+  for (let index = 0; index < settled; index += 1) {
     const value = values[index] as number;
     const integer = Math.round(value * power);
-    if (!Number.isSafeInteger(integer) || integer / power !== value) return -1;
-    if (integer === 0 && Object.is(value, -0)) return -1;
+    if (integer / power !== value) return -1;
+    const magnitude = integer < 0 ? -integer : integer;
+    if (magnitude > largest) largest = magnitude;
     integers[index] = integer;
   }
-  return scale;
+  return largest <= Number.MAX_SAFE_INTEGER ? scale : -1;
 }
 
 /** Least power of ten, up to `maxScale` ≤ 15, that makes `value` an exact integer, or -1. */

@@ -7,8 +7,12 @@ import { ByteReader, ByteWriter, malformed } from './bytes.ts';
 import { MAX_PAYLOAD_BYTES } from './header.ts';
 
 const LEVEL = 3;
-/** Shorter bodies never gained anything. */
-const MIN_BODY_BYTES = 96;
+/**
+ * Codes hardly shrink, and trying costs as much as encoding 60 samples: only bodies with at least so many other bytes,
+ * or long enough for patterns to repeat, are tried.
+ */
+const MIN_PLAIN_BYTES = 96;
+const MIN_BODY_BYTES = 2048;
 /** A body may be at most this long for its payload: `4 KiB + 32 × payload`. */
 const FREE_BODY_BYTES = 4 * 1024;
 const MAX_RATIO = 32;
@@ -25,9 +29,12 @@ function windowLog(bodyLength: number): number {
   return Math.max(MIN_WINDOW_LOG, 32 - Math.clz32(bodyLength - 1));
 }
 
-/** The compressed payload as a view of scratch memory; null when that is not smaller or beyond the ratio. */
-export function compressBody(body: Uint8Array): Uint8Array | null {
-  if (body.length < MIN_BODY_BYTES) return null;
+/**
+ * The compressed payload as a view of scratch memory; null when it is not worth trying, not smaller, or beyond the
+ * ratio. `plainBytes` of the body are no codes.
+ */
+export function compressBody(body: Uint8Array, plainBytes: number): Uint8Array | null {
+  if (plainBytes < MIN_PLAIN_BYTES && body.length < MIN_BODY_BYTES) return null;
   const compressed = zstdCompressSync(body, {
     params: {
       [constants.ZSTD_c_compressionLevel]: LEVEL,

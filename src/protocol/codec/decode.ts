@@ -168,21 +168,46 @@ function readRows(
   const ts = nextIntegers();
   const mono = nextIntegers();
   restoreTimes(ts, mono, context);
-  const columns: (Column | null)[] = [];
-  const wanted = choice(choose, schemaRef, columnCount);
-  for (let index = 0; index < columnCount; index += 1) {
-    const mode = bytes[modes + slot] as number;
-    const length = directory[slot++] as number;
-    const start = reader.skip(length, 'column');
-    columns.push(
-      wanted === null || wanted[index] === 1 ? nextColumn(bytes, start, start + length, mode, rows) : null,
-    );
-  }
+  const columns = readColumns(reader, rows, slot, modes, columnCount, choice(choose, schemaRef, columnCount));
   return { schemaRef, seqs, ts, mono, columns, notes: [] };
 }
 
-function nextColumn(bytes: Uint8Array, start: number, end: number, mode: number, rows: number): Column {
-  if (rows <= (end - start) * PACKED_ROWS_PER_BYTE) return materialise(bytes, start, end, mode, rows);
+/** Reads the wanted columns (null: all), whose lengths are in the directory from `slot` on and modes at `modes`. */
+function readColumns(
+  reader: ByteReader,
+  rows: number,
+  slot: number,
+  modes: number,
+  columnCount: number,
+  wanted: Uint8Array | null,
+): (Column | null)[] {
+  const isWanted = (index: number) => wanted === null || wanted[index] === 1;
+  const isPacked = (length: number) => rows > length * PACKED_ROWS_PER_BYTE;
+  let own = 0;
+  for (let index = 0; index < columnCount; index += 1) {
+    if (isWanted(index) && !isPacked(directory[slot + index] as number)) own += 1;
+  }
+  // One block for all: small arrays each cost a trip to the allocator.
+  const block = new Float64Array(own * rows);
+  let used = 0;
+  const columns: (Column | null)[] = [];
+  for (let index = 0; index < columnCount; index += 1) {
+    const mode = reader.bytes[modes + slot + index] as number;
+    const length = directory[slot + index] as number;
+    const start = reader.skip(length, 'column');
+    if (!isWanted(index)) columns.push(null);
+    else if (isPacked(length)) columns.push(packed(reader.bytes, start, start + length, mode, rows));
+    else {
+      const values = block.subarray(used, used + rows);
+      columns.push(materialise(reader.bytes, start, start + length, mode, values));
+      used += rows;
+    }
+  }
+  return columns;
+}
+
+/** Validates the column before it is kept as bytes. */
+function packed(bytes: Uint8Array, start: number, end: number, mode: number, rows: number): Column {
   readColumn(bytes, start, end, mode, rows, scratchValues, scratchPresent);
   return new PackedColumn(bytes.slice(start, end), mode, rows);
 }

@@ -41,11 +41,12 @@ export function encodeGroups(frame: {
   if (rows !== count || rows === 0) throw malformed(`groups: ${rows} rows for ${count} seqs`);
   const context = { firstSeq, count, tsMin, tsMax, notes };
   const writer = body.reset();
+  let plainBytes = 0;
   for (let index = 0; index < groups.length; index += 1) {
-    putGroup(writer, groups[index] as SampleGroup, context, index === groups.length - 1);
+    plainBytes += putGroup(writer, groups[index] as SampleGroup, context, index === groups.length - 1);
   }
   const plain = writer.view();
-  const compressed = compressBody(plain);
+  const compressed = compressBody(plain, plainBytes);
   const fields = {
     kind: 'data',
     zstd: compressed !== null,

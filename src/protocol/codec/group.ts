@@ -43,8 +43,16 @@ const columnBytes = new ByteWriter();
 let modes = new Uint8Array(64);
 let lengths = new Uint32Array(64);
 
-/** Appends one group; `rest` when all seqs not yet taken are its own. */
-export function putGroup(writer: ByteWriter, group: SampleGroup, context: FrameContext, rest: boolean): void {
+/**
+ * Appends one group; `rest` when all seqs not yet taken are its own. Returns how many of its bytes are no codes, but raw
+ * doubles and notes, which zstd may still shrink.
+ */
+export function putGroup(
+  writer: ByteWriter,
+  group: SampleGroup,
+  context: FrameContext,
+  rest: boolean,
+): number {
   const { schemaRef, columns, seqs } = group;
   if (!schemaRefSchema.safeParse(schemaRef).success) throw malformed(`schema ref: ${schemaRef}`);
   if (columns.length > MAX_SERIES_PER_SCHEMA) {
@@ -53,9 +61,12 @@ export function putGroup(writer: ByteWriter, group: SampleGroup, context: FrameC
   const oneRow = seqs.length === 1;
   writer.hex48(schemaRef);
   writer.varint(columns.length * 4 + (rest ? HEAD_REST : 0) + (oneRow ? HEAD_ONE_ROW : 0));
+  let plain = 0;
   if (oneRow) putRow(writer, group, context, rest);
-  else putRows(writer, group, context, rest);
+  else plain += putRows(writer, group, context, rest);
+  const before = writer.length;
   if (context.notes) putNotes(writer, group.notes, seqs.length, columns.length);
+  return plain + writer.length - before;
 }
 
 function putRow(writer: ByteWriter, group: SampleGroup, context: FrameContext, rest: boolean): void {
@@ -82,7 +93,7 @@ function codeOfColumn(column: Column | null | undefined): number {
   return column.present !== null && column.present[0] === 0 ? CODE_NONE : codeOf(column.values[0] as number);
 }
 
-function putRows(writer: ByteWriter, group: SampleGroup, context: FrameContext, rest: boolean): void {
+function putRows(writer: ByteWriter, group: SampleGroup, context: FrameContext, rest: boolean): number {
   const { columns, seqs, ts, mono } = group;
   const rows = seqs.length;
   const base = tsBase(context);
@@ -117,8 +128,14 @@ function putRows(writer: ByteWriter, group: SampleGroup, context: FrameContext, 
     close(putColumn(data, column.values, column.present, rows), before);
   }
   writer.raw(modes.subarray(0, slot));
-  for (let index = 0; index < slot; index += 1) writer.varint(lengths[index] as number);
+  let raw = 0;
+  for (let index = 0; index < slot; index += 1) {
+    const length = lengths[index] as number;
+    writer.varint(length);
+    if ((((modes[index] as number) >>> 4) & 7) === ENCODING.raw) raw += length;
+  }
   writer.raw(data.view());
+  return raw;
 }
 
 /** Appends `integers` and returns their mode. */

@@ -9,15 +9,15 @@ type Arrays = { readonly values: Float64Array; readonly present: Uint8Array | nu
 
 const NO_PRESENCE = new Uint8Array(0);
 
-/** Reads a column into arrays of its own. */
+/** Reads a column into `values`, one a row. */
 export function materialise(
   bytes: Uint8Array,
   start: number,
   end: number,
   mode: number,
-  rows: number,
+  values: Float64Array,
 ): Arrays {
-  const values = new Float64Array(rows);
+  const rows = values.length;
   const present = isSparse(mode) ? new Uint8Array(rows) : null;
   readColumn(bytes, start, end, mode, rows, values, present ?? NO_PRESENCE);
   return { values, present };
@@ -45,7 +45,8 @@ export class PackedColumn implements Column {
   }
 
   #made(): Arrays {
-    this.#arrays ??= materialise(this.#bytes, 0, this.#bytes.length, this.#mode, this.#rows);
+    const bytes = this.#bytes;
+    this.#arrays ??= materialise(bytes, 0, bytes.length, this.#mode, new Float64Array(this.#rows));
     return this.#arrays;
   }
 }

@@ -15,6 +15,8 @@ const FULL_BITS = 54;
 const FULL_PART = 18;
 /** Bits that a refill of the decoder guarantees. */
 const REFILL = 25;
+/** Codes of up to this many bits fit into the 32 bits that are at hand. */
+const MAX_SHORT = 24;
 const RUNS = 0x40;
 const MAX_PARAMETER = 53;
 
@@ -75,19 +77,45 @@ function putBits(value: number, width: number): void {
   }
 }
 
+/** Writes all codes of `values[from … to)`; the common short ones without leaving the loop. */
+function putCodes(values: Float64Array, from: number, to: number, parameter: number): void {
+  const mask = parameter < MAX_SHORT ? (1 << parameter) - 1 : 0;
+  let accumulated = pending;
+  let width = pendingBits;
+  let at = position;
+  for (let index = from; index < to; index += 1) {
+    const value = values[index] as number;
+    const quotient = parameter < MAX_SHORT && value < 0x80000000 ? value >>> parameter : MAX_SHORT;
+    const length = quotient + 1 + parameter;
+    if (length > MAX_SHORT) {
+      pending = accumulated;
+      pendingBits = width;
+      position = at;
+      putCode(value, parameter);
+      accumulated = pending;
+      width = pendingBits;
+      at = position;
+      continue;
+    }
+    accumulated |= ((1 << quotient) | ((value & mask) << (quotient + 1))) << width;
+    width += length;
+    while (width >= 8) {
+      target[at++] = accumulated;
+      accumulated >>>= 8;
+      width -= 8;
+    }
+  }
+  pending = accumulated;
+  pendingBits = width;
+  position = at;
+}
+
 function putCode(value: number, parameter: number): void {
-  if (value < 0x80000000 && parameter < 24) {
-    const quotient = value >>> parameter;
-    if (quotient < ESCAPE) {
-      if (quotient + 1 + parameter <= 24) {
-        putBits(
-          (1 << quotient) | ((value & ((1 << parameter) - 1)) << (quotient + 1)),
-          quotient + 1 + parameter,
-        );
-        return;
-      }
-      putUnary(quotient);
-      putBits(value & ((1 << parameter) - 1), parameter);
+  if (parameter < MAX_SHORT && value < 0x80000000) {
+    const zeros = value >>> parameter;
+    const length = zeros + 1 + parameter;
+    if (length <= MAX_SHORT) {
+      putBits((1 << zeros) | ((value & ((1 << parameter) - 1)) << (zeros + 1)), length);
       return;
     }
   }
@@ -143,7 +171,7 @@ export function putRice(writer: ByteWriter, values: Float64Array, from: number, 
   }
   if (!withRuns) {
     target[position++] = parameter;
-    for (let index = from; index < to; index += 1) putCode(values[index] as number, parameter);
+    putCodes(values, from, to, parameter);
   }
   if (pendingBits > 0) target[position++] = pending;
   writer.length = position;
@@ -206,19 +234,49 @@ function readWide(width: number): number {
   return value;
 }
 
+/** Reads `values[from … to)`; the common short codes without leaving the loop. */
+function readCodes(values: Float64Array, from: number, to: number, parameter: number): void {
+  const bytes = source;
+  const end = sourceEnd;
+  const mask = parameter < MAX_SHORT ? (1 << parameter) - 1 : 0;
+  let accumulated = bits;
+  let width = bitCount;
+  let at = position;
+  for (let index = from; index < to; index += 1) {
+    while (width < REFILL) {
+      if (at < end) accumulated |= (bytes[at] as number) << width;
+      at += 1;
+      width += 8;
+    }
+    const quotient = 31 - Math.clz32(accumulated & -accumulated);
+    const length = quotient + 1 + parameter;
+    if (quotient < 0 || length > MAX_SHORT) {
+      bits = accumulated;
+      bitCount = width;
+      position = at;
+      values[index] = readCode(parameter);
+      accumulated = bits;
+      width = bitCount;
+      at = position;
+      continue;
+    }
+    values[index] = (quotient << parameter) | ((accumulated >>> (quotient + 1)) & mask);
+    accumulated >>>= length;
+    width -= length;
+  }
+  bits = accumulated;
+  bitCount = width;
+  position = at;
+}
+
 function readCode(parameter: number): number {
   refill();
-  // Where the lowest one bit stands; 31 − clz32(0) is −1, which as the mark of none is beyond the escape.
+  // Where the lowest one bit stands; −1 when there is none.
   const quotient = 31 - Math.clz32(bits & -bits);
   if (quotient < 0 || quotient > ESCAPE) throw noCode();
   bits >>>= quotient + 1;
   bitCount -= quotient + 1;
   if (quotient === ESCAPE) return readWide(FULL_BITS);
-  if (parameter === 0) return quotient;
-  if (parameter <= ESCAPE) {
-    const low = readBits(parameter);
-    return parameter + 5 < 32 ? quotient * (1 << parameter) + low : quotient * 2 ** parameter + low;
-  }
   return quotient * 2 ** parameter + readWide(parameter);
 }
 
@@ -245,7 +303,7 @@ export function readRice(
   bits = 0;
   bitCount = 0;
   if ((head & RUNS) === 0) {
-    for (let index = from; index < to; index += 1) values[index] = readCode(parameter);
+    readCodes(values, from, to, parameter);
   } else {
     if (position >= end) throw truncated('column', end);
     const runParameter = bytes[position++] as number;
