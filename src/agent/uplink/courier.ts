@@ -1,0 +1,171 @@
+/** Brings one shipment to HQ over one connection: splits, supplies schemas that HQ lacks, tells what came of it. */
+import {
+  catchError,
+  concatMap,
+  defer,
+  EMPTY,
+  forkJoin,
+  from,
+  last,
+  map,
+  type Observable,
+  of,
+  shareReplay,
+  switchMap,
+  tap,
+  throwError,
+} from 'rxjs';
+import type { Journal } from '../../journal/journal.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { FrameReply, Lane, Limits, OkReply } from '../../protocol/events.ts';
+import { FrameError } from '../../protocol/frame.ts';
+import { mergeFrames, schemaRefsOf, splitFrame } from '../../protocol/frame-codec.ts';
+import type { SchemaRef } from '../../protocol/sample.ts';
+import { LinkError, type LinkSession } from './link.ts';
+import { FrameRefused, type Reliability } from './reliability.ts';
+import type { Shipment } from './state.ts';
+
+type Confirmed = Extract<FrameReply, { readonly ok: true }>;
+
+export type Outcome =
+  | { readonly kind: 'delivered'; readonly reply: Confirmed }
+  /** HQ will never take it as it is, or it cannot be read any more. */
+  | { readonly kind: 'poisoned'; readonly detail: string }
+  /** The connection is of no more use. */
+  | { readonly kind: 'failed'; readonly error: LinkError };
+
+export type CourierOptions = {
+  readonly session: LinkSession;
+  readonly reliability: Reliability;
+  readonly journal: Pick<Journal, 'schema'>;
+  readonly clock: Clock;
+  /** Told how long HQ took for each confirmed message and how many bytes it had. */
+  readonly onConfirmed: (message: {
+    readonly lane: Lane;
+    readonly bytes: number;
+    readonly rttMs: number;
+  }) => void;
+};
+
+export type Courier = {
+  /** Emits the outcome once and completes; completes without one when the connection ended, which the link tells itself. */
+  readonly deliver: (order: {
+    readonly lane: Lane;
+    readonly shipment: Shipment;
+    readonly limits: Limits;
+  }) => Observable<Outcome>;
+};
+
+/** It can never be delivered, whatever the connection. */
+class Undeliverable extends Error {
+  override readonly name = 'Undeliverable';
+}
+
+export function createCourier(options: CourierOptions): Courier {
+  const { session, reliability, journal, clock, onConfirmed } = options;
+  /** One transfer of a schema serves all frames that wait for it. */
+  const schemas = new Map<SchemaRef, Observable<OkReply>>();
+
+  const sendSchema = (ref: SchemaRef): Observable<OkReply> =>
+    defer(() => {
+      const schema = journal.schema(ref);
+      if (schema === undefined)
+        return throwError(() => new Undeliverable(`the journal lost the schema ${ref} of it`));
+      const { source, boot, series } = schema;
+      return session.schema({ ref, schema: { source, boot, series } });
+    }).pipe(
+      tap((reply) => {
+        if (!reply.ok) throw new FrameRefused(reply.error);
+      }),
+    );
+
+  const sharedSchema = (ref: SchemaRef): Observable<OkReply> => {
+    const shared =
+      schemas.get(ref) ??
+      sendSchema(ref).pipe(
+        tap({ error: () => schemas.delete(ref) }),
+        shareReplay({ bufferSize: 1, refCount: false }),
+      );
+    schemas.set(ref, shared);
+    return shared;
+  };
+
+  const sendFrame = (lane: Lane, bytes: Uint8Array): Observable<Confirmed> =>
+    session
+      .frame({ lane }, bytes)
+      .pipe(switchMap((reply) => (reply.ok ? of(reply) : throwError(() => new FrameRefused(reply.error)))));
+
+  const withSchemas = (lane: Lane, bytes: Uint8Array): Observable<Confirmed> =>
+    sendFrame(lane, bytes).pipe(
+      catchError((error: unknown) => {
+        if (!(error instanceof FrameRefused) || error.wire.code !== 'unknown_schema') throw error;
+        const own = schemaRefsOf(bytes);
+        const asked = (error.wire.refs ?? own).filter((ref) => own.includes(ref));
+        const refs = asked.length > 0 ? asked : own;
+        return forkJoin(refs.map(sharedSchema)).pipe(switchMap(() => sendFrame(lane, bytes)));
+      }),
+      catchError((error: unknown) => {
+        if (!(error instanceof FrameRefused) || error.wire.code !== 'unknown_schema') throw error;
+        throw new LinkError('protocol', 'HQ took a schema and then did not know it.');
+      }),
+    );
+
+  const timed = (lane: Lane, bytes: Uint8Array): Observable<Confirmed> =>
+    defer(() => {
+      const sentAt = clock.precise();
+      return withSchemas(lane, bytes).pipe(
+        tap(() => onConfirmed({ lane, bytes: bytes.length, rttMs: clock.precise() - sentAt })),
+      );
+    });
+
+  return {
+    deliver: ({ lane, shipment, limits }) =>
+      defer(() => from(messagesOf(shipment, limits))).pipe(
+        concatMap((bytes) => reliability.protect(timed(lane, bytes))),
+        last(),
+        map((reply): Outcome => ({ kind: 'delivered', reply })),
+        catchError((error: unknown) => outcomeOf(error)),
+      ),
+  };
+}
+
+/** The shipment as messages within HQ's limits. */
+function messagesOf(shipment: Shipment, limits: Limits): readonly Uint8Array[] {
+  const { frames } = shipment;
+  const [only] = frames;
+  const bytes =
+    only !== undefined && frames.length === 1 ? only.bytes : mergeFrames(frames.map((frame) => frame.bytes));
+  if (only?.kind !== 'data') return [bytes];
+  const samples = shipment.lastSeq - shipment.firstSeq + 1;
+  const messages =
+    bytes.length <= limits.maxFrameBytes && samples <= limits.maxFrameSamples
+      ? [bytes]
+      : splitFrame(bytes, { maxBytes: limits.maxFrameBytes, maxSamples: limits.maxFrameSamples });
+  const largest = messages.reduce((most, one) => Math.max(most, one.length), 0);
+  if (largest > limits.maxFrameBytes)
+    throw new Undeliverable(`a single sample takes ${largest} bytes, HQ accepts ${limits.maxFrameBytes}`);
+  return messages;
+}
+
+function outcomeOf(error: unknown): Observable<Outcome> {
+  if (error instanceof LinkError) return error.kind === 'closed' ? EMPTY : of({ kind: 'failed', error });
+  if (error instanceof Undeliverable || error instanceof FrameError)
+    return of({ kind: 'poisoned', detail: error.message });
+  if (!(error instanceof FrameRefused)) return throwError(() => error);
+  const { code, message } = error.wire;
+  switch (code) {
+    case 'bad_frame':
+    case 'too_large':
+    case 'bad_request':
+      return of({ kind: 'poisoned', detail: `${code}: ${message}` });
+    default:
+      return of({
+        kind: 'failed',
+        error: new LinkError(
+          code === 'unauthorized' ? 'unauthorized' : 'rejected',
+          `HQ refuses this agent's frames: ${message}`,
+          { cause: error, wire: error.wire },
+        ),
+      });
+  }
+}

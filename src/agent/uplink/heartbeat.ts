@@ -1,0 +1,33 @@
+import type { JournalStats } from '../../journal/journal.ts';
+import type { AgentState, BreakerStateName, Heartbeat } from '../../protocol/events.ts';
+
+export type HeartbeatInput = {
+  /** Wall time, ms. */
+  readonly now: number;
+  readonly state: AgentState;
+  readonly breaker: BreakerStateName;
+  readonly stats: JournalStats;
+  /** ms; null before the first ack. */
+  readonly rttMs: number | null;
+};
+
+/** Age of the oldest sample that HQ has not confirmed, ms; 0 when none, or when the clock went back behind it. */
+export function lagOf(stats: JournalStats, now: number): number {
+  return stats.oldestPendingTs === null ? 0 : Math.max(0, now - stats.oldestPendingTs);
+}
+
+export function heartbeatOf({ now, state, breaker, stats, rttMs }: HeartbeatInput): Heartbeat {
+  const { sampled, released, pending, pendingBytes } = stats;
+  return {
+    ts: now,
+    state,
+    breaker,
+    sampled,
+    released,
+    pending,
+    pendingBytes,
+    dropped: Object.fromEntries(Object.entries(stats.dropped).filter(([, count]) => count > 0)),
+    lagMs: lagOf(stats, now),
+    rttMs,
+  };
+}

@@ -1,0 +1,385 @@
+/** The uplink as a pure transition: what happens becomes what is and what shall be done. See `state.ts` for the invariants. */
+import type { ActorLogic, Step } from '../../actors/actor.ts';
+import { type Coverage, cover, covers, EMPTY_COVERAGE, unite } from '../../protocol/coverage.ts';
+import { backoff } from '../../streams/backoff.ts';
+import { checkAck } from './check-ack.ts';
+import {
+  busyRanges,
+  EMPTY_LIVE,
+  inFlight,
+  NEW_BACKLOG,
+  overlaps,
+  pump,
+  pumpLive,
+  queueLive,
+  takeBacklog,
+  withSent,
+} from './lanes.ts';
+import { LinkError } from './link.ts';
+import {
+  LIVE_WINDOW,
+  MAX_LIVE_SAMPLES,
+  type Memory,
+  type Online,
+  type UplinkEffect,
+  type UplinkMessage,
+  type UplinkSettings,
+  type UplinkState,
+} from './state.ts';
+import { addSuspect, afterLoss, dropSuspect, replaceSuspect } from './suspects.ts';
+
+type Next = Step<UplinkState, UplinkEffect>;
+type Of<T extends UplinkMessage['type']> = Extract<UplinkMessage, { readonly type: T }>;
+
+const FRESH: Memory = {
+  attempt: 0,
+  connection: 1,
+  known: null,
+  acked: EMPTY_COVERAGE,
+  releasing: 'no',
+  sealing: false,
+  suspects: [],
+  strikes: new Map(),
+  proven: false,
+  episode: null,
+};
+
+/** Refusals that more haste does not mend: the wait starts near its maximum. */
+const SLOW: ReadonlySet<string> = new Set(['unauthorized', 'unsupported_version', 'duplicate_agent']);
+
+export function createUplinkLogic(
+  settings: UplinkSettings,
+): ActorLogic<UplinkState, UplinkMessage, UplinkEffect> {
+  return {
+    initial: () => [
+      { phase: 'connecting', memory: FRESH },
+      [{ type: 'connect', connection: FRESH.connection }],
+    ],
+    transition: (state, message) => {
+      // An answer of an earlier connection: what it says is out of date, and HQ tells it again.
+      if ('connection' in message && message.connection !== state.memory.connection) return [state, []];
+      return transition(state, message, settings);
+    },
+  };
+}
+
+function transition(state: UplinkState, message: UplinkMessage, settings: UplinkSettings): Next {
+  switch (message.type) {
+    case 'retry':
+      return state.phase === 'waiting' ? connect(state.memory) : [state, []];
+    case 'opened':
+      return state.phase === 'connecting'
+        ? [
+            { phase: 'greeting', memory: state.memory },
+            [{ type: 'greet', connection: state.memory.connection }],
+          ]
+        : [state, []];
+    case 'greeted':
+      return state.phase === 'greeting' ? greeted(state.memory, message) : [state, []];
+    case 'lost':
+      return lost(state, message, settings);
+    case 'released':
+      return released(state);
+    case 'seal':
+      return seal(state);
+    case 'sealed':
+      return sealed(state, message, settings);
+    case 'bisected':
+      return resume(
+        withMemory(state, replaceSuspect(state.memory, message.firstSeq, message.parts)),
+        settings,
+      );
+    case 'rejected':
+      // A gap frame stands in its place now, and must be sent.
+      return resume(lookAgain(withMemory(state, dropSuspect(state.memory, message.firstSeq))), settings);
+    case 'stop':
+      return stop(state, settings);
+    case 'left':
+      return state.phase === 'leaving' ? stopped(state.memory) : [state, []];
+    default:
+      if (state.phase === 'online') return online(state, message, settings);
+      return state.phase === 'leaving' ? leaving(state, message, settings) : [state, []];
+  }
+}
+
+function online(
+  state: Online,
+  message: Of<
+    | 'credit'
+    | 'committed'
+    | 'read'
+    | 'delivered'
+    | 'poisoned'
+    | 'heartbeat_acked'
+    | 'linger_over'
+    | 'look_again'
+  >,
+  settings: UplinkSettings,
+): Next {
+  switch (message.type) {
+    case 'credit':
+      return pump({ ...state, credit: message.frames }, settings);
+    case 'committed':
+      return pump(queueLive(state, message.frame), settings);
+    case 'linger_over':
+      return pump({ ...state, live: { ...state.live, lingering: false } }, settings);
+    case 'read':
+      return read(state, message, settings);
+    case 'delivered':
+      return delivered(state, message, settings);
+    case 'poisoned':
+      return poisoned(state, message, settings);
+    case 'heartbeat_acked':
+      return acknowledged(state, message, { proven: state.memory.episode !== 'protocol' }, settings);
+    case 'look_again': {
+      const idle = inFlight(state).length === 0 && state.live.waiting.length === 0;
+      return message.pending > 0 && idle ? resume(lookAgain(state), settings) : pump(state, settings);
+    }
+  }
+}
+
+function connect(memory: Memory): Next {
+  const connection = memory.connection + 1;
+  return [
+    { phase: 'connecting', memory: { ...memory, connection, proven: false } },
+    [{ type: 'connect', connection }],
+  ];
+}
+
+function greeted(memory: Memory, message: Of<'greeted'>): Next {
+  const problem = checkAck(message.ack, { sampled: message.sampled, known: memory.known });
+  if (problem !== null) return violation({ phase: 'greeting', memory }, problem);
+  const acked = unite(memory.acked, message.ack);
+  const known = cover(unite(memory.known ?? EMPTY_COVERAGE, acked), 1, message.released);
+  const strikes = new Map([...memory.strikes].filter(([seq]) => !covers(acked, seq, seq)));
+  const [next, effects] = release({ ...memory, known, acked, strikes }, true);
+  const { credit, limits } = message;
+  // The newest first, so that the present is seen before the past drains.
+  return [
+    {
+      phase: 'online',
+      memory: next,
+      credit,
+      limits,
+      live: EMPTY_LIVE,
+      backlog: { ...NEW_BACKLOG, reading: true },
+      alone: null,
+      turn: 'live',
+    },
+    [...effects, { type: 'read', connection: next.connection, what: 'newest', after: 0, limit: LIVE_WINDOW }],
+  ];
+}
+
+function read(state: Online, message: Of<'read'>, settings: UplinkSettings): Next {
+  if (message.what !== 'newest') {
+    const [next, effects] = takeBacklog(state, message, settings);
+    const [pumped, more] = pump(next, settings);
+    return [pumped, [...effects, ...more]];
+  }
+  const taken = [...inFlight(state), ...state.live.waiting, ...state.memory.suspects.map((one) => one.frame)];
+  const heads = message.frames
+    .filter((frame) => frame.lastSeq - frame.firstSeq < MAX_LIVE_SAMPLES)
+    .filter((frame) => !taken.some((other) => overlaps(frame, other)))
+    .filter((frame) => !covers(state.memory.acked, frame.firstSeq, frame.lastSeq))
+    .sort((a, b) => a.firstSeq - b.firstSeq);
+  const live = { ...state.live, waiting: [...heads, ...state.live.waiting] };
+  return pump({ ...state, live, backlog: { ...state.backlog, reading: false } }, settings);
+}
+
+function delivered(state: Online, message: Of<'delivered'>, settings: UplinkSettings): Next {
+  const shipment = inFlight(state).find((one) => one.firstSeq === message.firstSeq);
+  if (shipment === undefined) return [state, []];
+  const problem = checkAck(message.ack, { sampled: message.sampled, known: state.memory.known });
+  if (problem !== null) return violation(state, problem);
+  if (!covers(message.ack, shipment.firstSeq, shipment.lastSeq))
+    return violation(
+      state,
+      `the answer to seqs ${shipment.firstSeq}–${shipment.lastSeq} does not confirm them`,
+    );
+  const strikes = new Map(state.memory.strikes);
+  for (const frame of shipment.frames) strikes.delete(frame.firstSeq);
+  const memory = dropSuspect({ ...state.memory, strikes }, message.firstSeq);
+  const arrived = { ...without(state, message.firstSeq), memory, credit: message.credit };
+  return acknowledged(arrived, message, { proven: true }, settings);
+}
+
+/** Takes note of an ack; `proven`: the connection has shown that it works. */
+function acknowledged(
+  state: Online,
+  message: { readonly ack: Coverage; readonly sampled: number },
+  { proven }: { proven: boolean },
+  settings: UplinkSettings,
+): Next {
+  const problem = checkAck(message.ack, { sampled: message.sampled, known: state.memory.known });
+  if (problem !== null) return violation(state, problem);
+  const acked = unite(state.memory.acked, message.ack);
+  const { episode } = state.memory;
+  const up: UplinkEffect[] = proven && !state.memory.proven ? [{ type: 'log_up', after: episode }] : [];
+  const noted = proven
+    ? { ...state.memory, acked, attempt: 0, proven, episode: null }
+    : { ...state.memory, acked };
+  const [memory, releases] = release(noted, acked !== state.memory.acked);
+  const [next, effects] = pump({ ...state, memory }, settings);
+  return [next, [...up, ...releases, ...effects]];
+}
+
+function poisoned(state: Online, message: Of<'poisoned'>, settings: UplinkSettings): Next {
+  const shipment = inFlight(state).find((one) => one.firstSeq === message.firstSeq);
+  if (shipment === undefined) return [state, []];
+  const frames = shipment.frames;
+  const rest = without(state, message.firstSeq);
+  const [only] = frames;
+  if (only === undefined || frames.length > 1) {
+    // Which of the merged ones it was will show when each goes by itself.
+    const memory = frames.reduce((sum, frame) => addSuspect(sum, frame), state.memory);
+    return resume(lookAgain({ ...rest, memory }), settings);
+  }
+  if (only.kind !== 'data') return violation(rest, `a ${only.kind} frame is refused: ${message.detail}`);
+  const known = addSuspect(state.memory, only);
+  const suspect = known.suspects.find((one) => one.frame.firstSeq === only.firstSeq);
+  if (suspect === undefined) return violation(rest, `too many frames are refused: ${message.detail}`);
+  const effect: UplinkEffect =
+    only.firstSeq === only.lastSeq
+      ? { type: 'reject', suspect, detail: message.detail }
+      : { type: 'bisect', suspect };
+  return [{ ...rest, memory: known }, [effect]];
+}
+
+function lost(state: UplinkState, message: Of<'lost'>, settings: UplinkSettings): Next {
+  if (state.phase === 'waiting' || state.phase === 'stopped') return [state, []];
+  if (state.phase === 'leaving') return stopped(state.memory);
+  const { error, at, jitter } = message;
+  const [judged, effects] =
+    state.phase === 'online' && error.kind === 'closed'
+      ? afterLoss(state.memory, inFlight(state), state.alone)
+      : [state.memory, []];
+  const kind = error.wire?.code ?? error.kind;
+  const drawn = delayMs(judged.attempt, jitter, settings);
+  const slow = Math.round(settings.backoffMaxMs * (0.5 + jitter / 2));
+  const ms = Math.max(SLOW.has(kind) ? slow : drawn, error.wire?.retryAfterMs ?? 0);
+  const memory = { ...judged, attempt: judged.attempt + 1, episode: kind };
+  const log: UplinkEffect[] =
+    kind === judged.episode ? [] : [{ type: 'log_down', kind, detail: error.message, retryMs: ms }];
+  return [
+    { phase: 'waiting', memory, until: at + ms, reason: error.message },
+    [{ type: 'disconnect' }, ...log, ...effects, { type: 'wait', connection: memory.connection, ms }],
+  ];
+}
+
+/** Full jitter below a ceiling that doubles with each attempt. */
+function delayMs(attempt: number, jitter: number, settings: UplinkSettings): number {
+  const { backoffInitialMs: initialMs, backoffMaxMs: maxMs } = settings;
+  let step = backoff({ initialMs, maxMs, jitter: 'full' }, { next: () => jitter });
+  for (let count = 0; count < Math.min(attempt, 32); count += 1) step = step.next();
+  return step.delayMs;
+}
+
+function violation(state: UplinkState, problem: string): Next {
+  const error = new LinkError('protocol', `HQ breaks the protocol: ${problem}.`);
+  return [state, [{ type: 'fail', connection: state.memory.connection, error }]];
+}
+
+function release(memory: Memory, due: boolean): readonly [Memory, UplinkEffect[]] {
+  if (!due) return [memory, []];
+  if (memory.releasing !== 'no') return [{ ...memory, releasing: 'again' }, []];
+  return [{ ...memory, releasing: 'yes' }, [{ type: 'release', acked: memory.acked }]];
+}
+
+function released(state: UplinkState): Next {
+  const again = state.memory.releasing === 'again';
+  const [memory, effects] = release({ ...state.memory, releasing: 'no' }, again);
+  return [withMemory(state, memory), effects];
+}
+
+function seal(state: UplinkState): Next {
+  if (state.memory.sealing || state.phase === 'stopped') return [state, []];
+  const shipments =
+    state.phase === 'online' ? inFlight(state) : state.phase === 'leaving' ? state.live.inFlight : [];
+  const busy = busyRanges(state.memory, shipments);
+  return [withMemory(state, { ...state.memory, sealing: true }), [{ type: 'seal', busy }]];
+}
+
+function sealed(state: UplinkState, message: Of<'sealed'>, settings: UplinkSettings): Next {
+  const next = withMemory(state, { ...state.memory, sealing: false });
+  // Frames that were looked at one by one may now be parts of larger ones.
+  return message.merged === 0 ? [next, []] : resume(lookAgain(next), settings);
+}
+
+function stop(state: UplinkState, settings: UplinkSettings): Next {
+  if (state.phase === 'stopped' || state.phase === 'leaving') return [state, []];
+  if (state.phase !== 'online') return stopped(state.memory);
+  const { memory, live, limits } = state;
+  const { connection } = memory;
+  const [next, effects] = leave({ phase: 'leaving', memory, live, limits, farewell: false }, settings);
+  return [next, [{ type: 'leave_deadline', connection }, ...effects]];
+}
+
+type Leaving = Extract<UplinkState, { readonly phase: 'leaving' }>;
+
+/** Sends what is live; once nothing of it is left, says goodbye. */
+function leave(state: Leaving, settings: UplinkSettings): Next {
+  const { memory, limits } = state;
+  const [live, effects] = pumpLive(
+    { ...state.live, lingering: false },
+    { memory, limits, settings: { ...settings, liveLingerMs: 0 }, window: LIVE_WINDOW },
+  );
+  const shipments = effects.flatMap((effect) => (effect.type === 'deliver' ? [effect.shipment] : []));
+  const next = { ...state, live, memory: { ...memory, known: withSent(memory.known, shipments) } };
+  if (live.inFlight.length > 0 || state.farewell) return [next, effects];
+  return [{ ...next, farewell: true }, [...effects, { type: 'farewell', connection: memory.connection }]];
+}
+
+function leaving(state: Leaving, message: UplinkMessage, settings: UplinkSettings): Next {
+  const arrived = (firstSeq: number): Leaving => ({
+    ...state,
+    live: { ...state.live, inFlight: state.live.inFlight.filter((one) => one.firstSeq !== firstSeq) },
+  });
+  switch (message.type) {
+    case 'committed': {
+      const live = { ...state.live, waiting: [...state.live.waiting, message.frame].slice(-64) };
+      return leave({ ...state, live }, settings);
+    }
+    case 'poisoned':
+      return leave(arrived(message.firstSeq), settings);
+    case 'delivered':
+    case 'heartbeat_acked': {
+      if (checkAck(message.ack, { sampled: message.sampled, known: state.memory.known }) !== null)
+        return stopped(state.memory);
+      const acked = unite(state.memory.acked, message.ack);
+      const [memory, releases] = release({ ...state.memory, acked }, acked !== state.memory.acked);
+      const rest = message.type === 'delivered' ? arrived(message.firstSeq) : state;
+      const [next, effects] = leave({ ...rest, memory }, settings);
+      return [next, [...releases, ...effects]];
+    }
+    default:
+      return [state, []];
+  }
+}
+
+function stopped(memory: Memory): Next {
+  return [{ phase: 'stopped', memory }, [{ type: 'disconnect' }]];
+}
+
+function withMemory(state: UplinkState, memory: Memory): UplinkState {
+  return { ...state, memory };
+}
+
+function lookAgain(state: UplinkState): UplinkState {
+  if (state.phase !== 'online' || state.backlog.stage === 'notable') return state;
+  return { ...state, backlog: { ...state.backlog, cursor: 0, exhausted: false, skipped: false } };
+}
+
+function resume(state: UplinkState, settings: UplinkSettings): Next {
+  return state.phase === 'online' ? pump(state, settings) : [state, []];
+}
+
+function without(state: Online, firstSeq: number): Online {
+  const others = <T extends { readonly firstSeq: number }>(list: readonly T[]) =>
+    list.filter((one) => one.firstSeq !== firstSeq);
+  return {
+    ...state,
+    live: { ...state.live, inFlight: others(state.live.inFlight) },
+    backlog: { ...state.backlog, inFlight: others(state.backlog.inFlight) },
+    alone: state.alone?.frame.firstSeq === firstSeq ? null : state.alone,
+  };
+}

@@ -1,0 +1,161 @@
+/** The reliability stack of a frame: what is tried again, when, and when it is better to leave HQ alone. */
+import { catchError, defer, NEVER, Observable, type SchedulerLike, switchMap, tap, timer } from 'rxjs';
+import type { Random } from '../../platform/random.ts';
+import type { WireError, WireErrorCode } from '../../protocol/events.ts';
+import { type Backoff, backoff } from '../../streams/backoff.ts';
+import { BreakerOpenError, type CircuitBreaker, circuitBreaker } from '../../streams/circuit-breaker.ts';
+import { type RetryVerdict, retryWith } from '../../streams/retry-with.ts';
+import { withDeadline } from '../../streams/with-deadline.ts';
+import { LinkError } from './link.ts';
+
+export type ReliabilitySettings = {
+  /** ms; shorter than `breakerOpenMs`. */
+  readonly ackTimeoutMs: number;
+  readonly breakerFailures: number;
+  /** ms */
+  readonly breakerOpenMs: number;
+  readonly breakerProbes: number;
+  /** ms */
+  readonly backoffInitialMs: number;
+  /** ms */
+  readonly backoffMaxMs: number;
+};
+
+/** HQ answered a frame, or a schema that it needs, with a refusal. */
+export class FrameRefused extends Error {
+  override readonly name = 'FrameRefused';
+  readonly wire: WireError;
+  constructor(wire: WireError) {
+    super(`HQ refuses the frame: ${wire.code}: ${wire.message}`);
+    this.wire = wire;
+  }
+}
+
+/** HQ cannot serve anyone: every frame waits, and it counts against the breaker. */
+const HQ_FAILS: ReadonlySet<WireErrorCode> = new Set(['unavailable', 'internal']);
+/** HQ could, but not us, not now. */
+const HQ_WAITS: ReadonlySet<WireErrorCode> = new Set(['rate_limited', 'too_many_series']);
+const TOO_MANY_SERIES_PAUSE_MS = 60_000;
+/** While another frame probes a half-open breaker. */
+const PROBE_PAUSE_MS = 100;
+/** Pauses between tries on an open connection need not grow as far as those between connections. */
+const MAX_PAUSE_MS = 5_000;
+
+export type Reliability = {
+  readonly breaker: CircuitBreaker;
+  /** Sends until HQ has taken it. Errors with what no repetition mends: a LinkError, or a FrameRefused for good. */
+  readonly protect: <T>(send: Observable<T>) => Observable<T>;
+};
+
+export type ReliabilityOptions = {
+  readonly settings: ReliabilitySettings;
+  readonly scheduler: SchedulerLike;
+  readonly random: Random;
+  /** A try failed and there will be another; null: frames pass again. */
+  readonly onPause: (pause: { readonly reason: string; readonly delayMs: number } | null) => void;
+};
+
+export function createReliability(options: ReliabilityOptions): Reliability {
+  const { settings, scheduler, random, onPause } = options;
+  const breaker = circuitBreaker(
+    {
+      failuresToOpen: settings.breakerFailures,
+      openMs: settings.breakerOpenMs,
+      halfOpenProbes: settings.breakerProbes,
+      isFailure: countsAgainstHq,
+    },
+    scheduler,
+  );
+  const pauses = { initialMs: settings.backoffInitialMs, jitter: 'full' } as const;
+  const maxMs = Math.max(settings.backoffInitialMs, Math.min(settings.backoffMaxMs, MAX_PAUSE_MS));
+  let pause: Backoff | null = null;
+  /** All frames pause together: a gate, not one backoff each, or a dozen waiting frames would be a dozen failures. */
+  let gateOpensAt = Number.NEGATIVE_INFINITY;
+  let lastFailureAt = Number.NEGATIVE_INFINITY;
+
+  const timeoutOf = <T>(source: Observable<T>) =>
+    source.pipe(
+      withDeadline(
+        settings.ackTimeoutMs,
+        scheduler,
+        () => new LinkError('timeout', `HQ did not confirm a frame within ${settings.ackTimeoutMs} ms.`),
+      ),
+    );
+
+  const breakerOf = <T>(source: Observable<T>) =>
+    new Observable<T>((subscriber) => {
+      const startedAt = scheduler.now();
+      const counted = source.pipe(
+        catchError((error: unknown) => {
+          // Frames that were under way together fail together: that is one failure. A lost connection is none.
+          const silent = isClosed(error) || (countsAgainstHq(error) && startedAt < lastFailureAt);
+          if (countsAgainstHq(error)) lastFailureAt = Math.max(lastFailureAt, scheduler.now());
+          if (!silent) throw error;
+          subscriber.error(error);
+          return NEVER;
+        }),
+      );
+      return breaker.protect(counted).subscribe(subscriber);
+    });
+
+  const verdict = (error: unknown): RetryVerdict => {
+    const now = scheduler.now();
+    if (error instanceof BreakerOpenError)
+      return {
+        kind: 'retry',
+        reason: 'breaker_open',
+        afterMs: Math.max(PROBE_PAUSE_MS, error.retryAtMs - now),
+      };
+    if (!(error instanceof FrameRefused)) return { kind: 'give-up', reason: 'link' };
+    const { code, retryAfterMs } = error.wire;
+    if (code === 'too_many_series')
+      return { kind: 'retry', reason: code, afterMs: retryAfterMs ?? TOO_MANY_SERIES_PAUSE_MS };
+    if (!HQ_FAILS.has(code) && !HQ_WAITS.has(code)) return { kind: 'give-up', reason: code };
+    if (gateOpensAt <= now) {
+      pause = pause?.next() ?? backoff({ ...pauses, maxMs }, random);
+      gateOpensAt = now + (retryAfterMs ?? 0) + pause.delayMs;
+    }
+    return { kind: 'retry', reason: code, afterMs: gateOpensAt - now };
+  };
+
+  const retryOf = <T>(source: Observable<T>) =>
+    source.pipe(
+      retryWith<T>(
+        {
+          classify: verdict,
+          // The gate has the jitter.
+          backoff: { initialMs: 0, maxMs: 0, jitter: 'none' },
+          onRetry: ({ reason, delayMs }) => onPause({ reason, delayMs }),
+        },
+        random,
+        scheduler,
+      ),
+    );
+
+  const gated = <T>(send: Observable<T>) =>
+    defer(() => {
+      const waitMs = gateOpensAt - scheduler.now();
+      return waitMs > 0 ? timer(waitMs, scheduler).pipe(switchMap(() => send)) : send;
+    });
+
+  const resumed = () => {
+    pause = null;
+    onPause(null);
+  };
+
+  return {
+    breaker,
+    // Innermost the timeout, so that silence is a failure that the breaker sees; outermost the retry, so that a try while the
+    // breaker is open costs nothing and is repeated. The gate stands before them: to wait is neither a try nor silence.
+    protect: (send) => retryOf(gated(breakerOf(timeoutOf(send)))).pipe(tap(resumed)),
+  };
+}
+
+function countsAgainstHq(error: unknown): boolean {
+  if (error instanceof FrameRefused) return HQ_FAILS.has(error.wire.code);
+  return error instanceof LinkError && (error.kind === 'timeout' || error.kind === 'protocol');
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof LinkError && error.kind === 'closed';
+}

@@ -1,0 +1,208 @@
+/**
+ * What the uplink is at any moment, what can happen to it, and what it can want done. All plain data: `logic.ts` maps
+ * (state, message) to (state, effects), `effects.ts` carries the effects out.
+ *
+ * Invariants:
+ * - a seq is in flight at most once: live or backlog, never both;
+ * - at most `LIVE_WINDOW` live frames and min(credit, maxInFlight) backlog frames are in flight;
+ * - at most `MAX_WAITING` live frames wait in memory; older ones are left to the backlog, they are in the journal;
+ * - one release and one sealing run at a time; a release covers everything that was acknowledged before it began;
+ * - frames are released only on an ack that passed `checkAck`.
+ */
+import type { StoredFrame } from '../../journal/journal.ts';
+import type { Coverage } from '../../protocol/coverage.ts';
+import type { Limits, WireError } from '../../protocol/events.ts';
+import type { LinkError, LinkFailure } from './link.ts';
+
+/** Live frames without confirmation. Small: live frames are, and what is newer should not wait behind them. */
+export const LIVE_WINDOW = 4;
+/** Live frames that wait for a place, at most. */
+export const MAX_WAITING = 64;
+/** Disconnects with one frame in flight until it is suspected to be their cause. */
+export const STRIKES = 3;
+/** Frames suspected at a time; each is held in memory. */
+export const MAX_SUSPECTS = 32;
+/** Frames larger than this many samples are sealed ones: they belong to the backlog. */
+export const MAX_LIVE_SAMPLES = 512;
+
+export type UplinkSettings = {
+  readonly maxInFlight: number;
+  /** ms. */
+  readonly liveLingerMs: number;
+  /** ms. */
+  readonly backoffInitialMs: number;
+  /** ms. */
+  readonly backoffMaxMs: number;
+};
+
+/** Frames on their way as one message. */
+export type Shipment = {
+  /** First seq: identifies it while it is in flight. */
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** Adjacent frames, merged when there are several. */
+  readonly frames: readonly StoredFrame[];
+};
+
+/** A frame, or a part of one, that seems to break connections or is refused; it is sent alone, then halved. */
+export type Suspect = {
+  readonly frame: StoredFrame;
+  /** First seq of the journal's frame that it is part of. */
+  readonly origin: number;
+  /** Disconnects while it was alone in flight. */
+  readonly strikes: number;
+};
+
+export type LiveLane = {
+  readonly inFlight: readonly Shipment[];
+  readonly waiting: readonly StoredFrame[];
+  /** Whether the linger after a live shipment is running. */
+  readonly lingering: boolean;
+};
+
+export type BacklogLane = {
+  readonly inFlight: readonly Shipment[];
+  readonly stage: 'notable' | 'oldest';
+  /** Everything up to here has been looked at in this stage. */
+  readonly cursor: number;
+  readonly reading: boolean;
+  /** Whether the journal held nothing more beyond the cursor. */
+  readonly exhausted: boolean;
+  /** Whether something was passed over that is neither in flight nor acknowledged; the journal is read again then. */
+  readonly skipped: boolean;
+};
+
+/** Lives on over connections. */
+export type Memory = {
+  /** Connections that failed in a row. */
+  readonly attempt: number;
+  /** Number of the latest connection; messages of earlier ones are ignored. */
+  readonly connection: number;
+  /** What HQ may hold, see `AckBounds.known`. */
+  readonly known: Coverage | null;
+  /** What HQ has said that it holds. */
+  readonly acked: Coverage;
+  readonly releasing: 'no' | 'yes' | 'again';
+  readonly sealing: boolean;
+  readonly suspects: readonly Suspect[];
+  /** Disconnects by first seq of the frame that was in flight. */
+  readonly strikes: ReadonlyMap<number, number>;
+  /** Whether the current connection has shown that it works. */
+  readonly proven: boolean;
+  /** What the current episode of failure was logged as. */
+  readonly episode: LinkFailure | WireError['code'] | null;
+};
+
+export type Online = {
+  readonly phase: 'online';
+  readonly memory: Memory;
+  readonly credit: number;
+  readonly limits: Limits;
+  readonly live: LiveLane;
+  readonly backlog: BacklogLane;
+  /** The suspect that is in flight, alone. */
+  readonly alone: Suspect | null;
+  /** Whose turn it is while there are suspects: they alternate with live frames. */
+  readonly turn: 'live' | 'suspect';
+};
+
+export type UplinkState =
+  /** Until `until`, ms of the scheduler's clock. */
+  | { readonly phase: 'waiting'; readonly memory: Memory; readonly until: number; readonly reason: string }
+  | { readonly phase: 'connecting'; readonly memory: Memory }
+  | { readonly phase: 'greeting'; readonly memory: Memory }
+  | Online
+  /** Sends what is live, then says goodbye. */
+  | {
+      readonly phase: 'leaving';
+      readonly memory: Memory;
+      readonly live: LiveLane;
+      readonly limits: Limits;
+      readonly farewell: boolean;
+    }
+  | { readonly phase: 'stopped'; readonly memory: Memory };
+
+export type FromConnection = { readonly connection: number };
+
+export type UplinkMessage =
+  | ({ readonly type: 'retry' } & FromConnection)
+  | ({ readonly type: 'opened' } & FromConnection)
+  | ({ readonly type: 'linger_over' } & FromConnection)
+  | ({ readonly type: 'left' } & FromConnection)
+  /** `at`: the scheduler's clock, ms. `jitter`: a number in [0, 1) that the runner drew. */
+  | ({
+      readonly type: 'lost';
+      readonly error: LinkError;
+      readonly at: number;
+      readonly jitter: number;
+    } & FromConnection)
+  | ({
+      readonly type: 'greeted';
+      readonly ack: Coverage;
+      readonly credit: number;
+      readonly limits: Limits;
+      readonly sampled: number;
+      readonly released: number;
+    } & FromConnection)
+  | ({ readonly type: 'credit'; readonly frames: number } & FromConnection)
+  | { readonly type: 'committed'; readonly frame: StoredFrame }
+  | ({
+      readonly type: 'read';
+      readonly what: 'newest' | 'notable' | 'oldest';
+      readonly frames: readonly StoredFrame[];
+      /** Fewer frames than asked for: there are no more. */
+      readonly exhausted: boolean;
+    } & FromConnection)
+  | ({
+      readonly type: 'delivered';
+      readonly firstSeq: number;
+      readonly ack: Coverage;
+      readonly credit: number;
+      readonly sampled: number;
+    } & FromConnection)
+  /** HQ will never take it as it is. */
+  | ({ readonly type: 'poisoned'; readonly firstSeq: number; readonly detail: string } & FromConnection)
+  | ({ readonly type: 'heartbeat_acked'; readonly ack: Coverage; readonly sampled: number } & FromConnection)
+  | { readonly type: 'bisected'; readonly firstSeq: number; readonly parts: readonly StoredFrame[] }
+  | { readonly type: 'rejected'; readonly firstSeq: number }
+  | { readonly type: 'released' }
+  | { readonly type: 'seal' }
+  | { readonly type: 'sealed'; readonly merged: number }
+  /** Now and then: takes up whatever an odd moment may have left lying. */
+  | { readonly type: 'look_again'; readonly pending: number }
+  | { readonly type: 'stop' };
+
+export type UplinkEffect =
+  | { readonly type: 'wait'; readonly connection: number; readonly ms: number }
+  | { readonly type: 'connect'; readonly connection: number }
+  | { readonly type: 'disconnect' }
+  | { readonly type: 'greet'; readonly connection: number }
+  | { readonly type: 'fail'; readonly connection: number; readonly error: LinkError }
+  | {
+      readonly type: 'read';
+      readonly connection: number;
+      readonly what: 'newest' | 'notable' | 'oldest';
+      readonly after: number;
+      readonly limit: number;
+    }
+  | {
+      readonly type: 'deliver';
+      readonly connection: number;
+      readonly lane: 'live' | 'backlog';
+      readonly shipment: Shipment;
+      readonly limits: Limits;
+    }
+  | { readonly type: 'linger'; readonly connection: number; readonly ms: number }
+  | { readonly type: 'release'; readonly acked: Coverage }
+  | { readonly type: 'seal'; readonly busy: readonly (readonly [number, number])[] }
+  | { readonly type: 'bisect'; readonly suspect: Suspect }
+  | { readonly type: 'reject'; readonly suspect: Suspect; readonly detail: string }
+  | { readonly type: 'farewell'; readonly connection: number }
+  | { readonly type: 'leave_deadline'; readonly connection: number }
+  | {
+      readonly type: 'log_down';
+      readonly kind: LinkFailure | WireError['code'];
+      readonly detail: string;
+      readonly retryMs: number;
+    }
+  | { readonly type: 'log_up'; readonly after: LinkFailure | WireError['code'] | null };

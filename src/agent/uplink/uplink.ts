@@ -1,0 +1,242 @@
+/** The uplink as a running actor: brings the journal's frames to HQ for as long as it lives. */
+import { state } from '@rx-state/core';
+import {
+  BehaviorSubject,
+  combineLatest,
+  distinctUntilChanged,
+  filter,
+  interval,
+  map,
+  merge,
+  type Observable,
+  Subject,
+  scan,
+  startWith,
+  takeUntil,
+  tap,
+} from 'rxjs';
+import type { ActorRef } from '../../actors/actor.ts';
+import type { ActorSystem } from '../../actors/system.ts';
+import type { Journal, StoredFrame } from '../../journal/journal.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Random } from '../../platform/random.ts';
+import type { Emit } from '../../platform/telemetry.ts';
+import type { AgentState } from '../../protocol/events.ts';
+import type { BreakerState } from '../../streams/breaker-state.ts';
+import type { AgentConfig } from '../config.ts';
+import type { agentEvents } from '../events.ts';
+import { createUplinkEffects } from './effects.ts';
+import { heartbeatOf } from './heartbeat.ts';
+import type { Link } from './link.ts';
+import { createUplinkLogic } from './logic.ts';
+import { createPace } from './pace.ts';
+import { createReliability } from './reliability.ts';
+import type { UplinkEffect, UplinkMessage, UplinkState } from './state.ts';
+
+export type UplinkOptions = {
+  readonly identity: { readonly agent: string; readonly instance: string; readonly version: string };
+  readonly settings: AgentConfig['uplink'];
+  readonly link: Link;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly system: Pick<ActorSystem, 'spawn'>;
+  readonly emit: Emit<typeof agentEvents>;
+  /** What to tell HQ that we are. */
+  readonly agentState: () => AgentState;
+};
+
+/** What people and metrics want to know of it. */
+export type UplinkStatus = {
+  readonly phase: UplinkState['phase'];
+  /** Why it is waiting; null otherwise. */
+  readonly reason: string | null;
+  /** When it tries again, ms of the scheduler's clock; null unless waiting. */
+  readonly retryAt: number | null;
+  readonly attempt: number;
+  readonly breaker: BreakerState['kind'];
+  /** Smoothed round trip of acks, ms. */
+  readonly rttMs: number | null;
+  /** Our wall clock minus HQ's, ms, by the fastest recent answer. */
+  readonly clockOffsetMs: number | null;
+  /** Frames in flight. */
+  readonly live: number;
+  readonly backlog: number;
+  /** Whether frames older than the live ones are still to be sent. */
+  readonly behind: boolean;
+};
+
+export type Uplink = {
+  /** A frame has just been committed. */
+  readonly committed: (frame: StoredFrame) => void;
+  readonly status$: Observable<UplinkStatus>;
+  readonly status: () => UplinkStatus;
+  /** Ends in error when the actor failed for good. */
+  readonly failed$: Observable<unknown>;
+  /** Sends what is live, says goodbye, closes; completes when done, at the latest after `deadlineMs`. */
+  readonly stop: (deadlineMs: number) => Observable<never>;
+};
+
+const SEAL_CHECK_MS = 1_000;
+const SEAL_AT_FRAMES = 512;
+/** Ticks after which even a few small frames are sealed. */
+const SEAL_AT_TICKS = 5;
+const SEAL_FEW_FRAMES = 16;
+/** Weight of the newest round trip in the smoothed one, as TCP has it (RFC 6298). */
+const RTT_WEIGHT = 1 / 8;
+
+type Measures = { readonly rttMs: number | null; readonly clockOffsetMs: number | null };
+
+export function createUplink(options: UplinkOptions): Uplink {
+  const { identity, settings, link, journal, clock, random, system, emit } = options;
+  const { scheduler } = clock;
+  const measures$ = new BehaviorSubject<Measures>({ rttMs: null, clockOffsetMs: null });
+  const stopped$ = new Subject<void>();
+  let pausedFor: string | null = null;
+
+  const reliability = createReliability({
+    settings,
+    scheduler,
+    random,
+    onPause: (pause) => {
+      if (pause === null) {
+        if (pausedFor !== null) emit({ type: 'delivery_resumed', after: pausedFor });
+        pausedFor = null;
+      } else if (pausedFor === null) {
+        pausedFor = pause.reason;
+        emit({ type: 'delivery_paused', reason: pause.reason, retryMs: Math.round(pause.delayMs) });
+      }
+    },
+  });
+  const { breaker } = reliability;
+
+  const effects = createUplinkEffects({
+    identity,
+    link,
+    journal,
+    reliability,
+    pace: createPace(settings.maxBytesPerSecond, scheduler),
+    clock,
+    random,
+    emit,
+    settings,
+    heartbeat: (stopping) =>
+      heartbeatOf({
+        now: clock.now(),
+        state: stopping ? 'stopping' : options.agentState(),
+        breaker: breaker.state().kind,
+        stats: journal.stats(),
+        rttMs: measures$.value.rttMs,
+      }),
+    onHqTime: ({ hqTs, sentTs, rttMs }) => {
+      // HQ read its clock halfway through the round trip, as far as anyone can tell.
+      measures$.next({ ...measures$.value, clockOffsetMs: Math.round(sentTs + rttMs / 2 - hqTs) });
+    },
+    onRoundTrip: (rttMs) => {
+      const before = measures$.value.rttMs;
+      const smoothed = before === null ? rttMs : before + (rttMs - before) * RTT_WEIGHT;
+      measures$.next({ ...measures$.value, rttMs: smoothed });
+    },
+  });
+
+  const actor: ActorRef<UplinkState, UplinkMessage> = system.spawn<UplinkState, UplinkMessage, UplinkEffect>({
+    id: 'uplink',
+    logic: createUplinkLogic(settings),
+    effects,
+    mailbox: { capacity: 4_096, overflow: 'drop-newest' },
+    supervision: {
+      maxRestarts: 10,
+      windowMs: 600_000,
+      initialDelayMs: settings.backoffInitialMs,
+      maxDelayMs: settings.backoffMaxMs,
+    },
+    stopping: { message: { type: 'stop' }, isDone: (now) => now.phase === 'stopped' },
+  });
+
+  const status$ = state(
+    combineLatest([actor.state$, breaker.state$, measures$]).pipe(
+      map(([now, broken, measures]) => statusOf(now, broken, measures)),
+    ),
+    statusOf(actor.state$.getValue() as UplinkState, breaker.state(), measures$.value),
+  );
+  const keep = merge(
+    status$.pipe(
+      map(({ phase }) => phase === 'online'),
+      distinctUntilChanged(),
+      tap((connected) => emit({ type: 'link_state', connected })),
+    ),
+    status$.pipe(
+      map(({ breaker: kind }) => kind),
+      distinctUntilChanged(),
+      scan((last, kind) => ({ before: last.kind, kind }), { before: 'closed', kind: 'closed' } as {
+        before: BreakerState['kind'];
+        kind: BreakerState['kind'];
+      }),
+      filter(({ before, kind }) => before !== kind),
+      tap(({ before, kind }) => emit({ type: 'breaker_changed', before, state: kind })),
+    ),
+    sealTicks(),
+  )
+    .pipe(takeUntil(stopped$))
+    .subscribe({ error: () => {} });
+
+  /** Small frames cost a round trip each: merge them while there are many, above all when offline. */
+  function sealTicks(): Observable<unknown> {
+    let settled = 0;
+    let ticks = 0;
+    return interval(SEAL_CHECK_MS, scheduler).pipe(
+      startWith(0),
+      tap(() => {
+        const { pendingFrames } = journal.stats();
+        ticks += 1;
+        const few = ticks >= SEAL_AT_TICKS;
+        settled = Math.min(settled, pendingFrames);
+        if (pendingFrames - settled < (few ? SEAL_FEW_FRAMES : SEAL_AT_FRAMES)) return;
+        ticks = 0;
+        settled = pendingFrames;
+        actor.send({ type: 'seal' });
+      }),
+    );
+  }
+
+  return {
+    committed: (frame) => {
+      actor.send({ type: 'committed', frame });
+    },
+    status$,
+    status: () => status$.getValue(),
+    failed$: actor.status$.pipe(
+      filter((status) => status.kind === 'failed'),
+      map((status) => {
+        throw status.error;
+      }),
+    ),
+    stop: (deadlineMs) =>
+      actor.stop(deadlineMs).pipe(
+        tap({
+          complete: () => {
+            stopped$.next();
+            keep.unsubscribe();
+          },
+        }),
+      ),
+  };
+}
+
+function statusOf(now: UplinkState, breaker: BreakerState, measures: Measures): UplinkStatus {
+  const waiting = now.phase === 'waiting' ? now : null;
+  const online = now.phase === 'online' ? now : null;
+  return {
+    phase: now.phase,
+    reason: waiting?.reason ?? null,
+    retryAt: waiting?.until ?? null,
+    attempt: now.memory.attempt,
+    breaker: breaker.kind,
+    ...measures,
+    live: online?.live.inFlight.length ?? 0,
+    backlog: online?.backlog.inFlight.length ?? 0,
+    behind:
+      online !== null &&
+      (!online.backlog.exhausted || online.backlog.inFlight.length > 0 || now.memory.suspects.length > 0),
+  };
+}
