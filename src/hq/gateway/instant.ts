@@ -11,9 +11,9 @@ export function parseRfc3339(text: string): number | null {
   if (match === null) return null;
   const [, date, time, offset = 'Z'] = match;
   const ms = Date.parse(`${date}T${time}${offset.toUpperCase()}`);
+  if (!Number.isFinite(ms)) return null;
   // Date.parse lets 30 February roll over into March.
-  const isRealDay = new Date(`${date}T00:00:00Z`).toISOString().startsWith(`${date}T`);
-  return Number.isFinite(ms) && isRealDay ? ms : null;
+  return new Date(`${date}T00:00:00Z`).toISOString().startsWith(`${date}T`) ? ms : null;
 }
 
 /** Epoch ms of a query parameter: RFC 3339 or epoch ms. */

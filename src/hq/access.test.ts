@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest';
+import { type AccessRequest, bearerToken, createAccess, handshakeRequest, isLoopback } from './access.ts';
+
+const open = createAccess({ agentToken: '', operatorToken: '', allowedHosts: ['hq.example'] });
+const closed = createAccess({ agentToken: 'agents only', operatorToken: 'people only', allowedHosts: [] });
+const request = (over: Partial<AccessRequest> = {}): AccessRequest => ({
+  token: undefined,
+  host: '127.0.0.1:8000',
+  origin: undefined,
+  ...over,
+});
+
+describe('access with tokens', () => {
+  it.each([
+    { role: 'agent', token: 'agents only', ok: true },
+    { role: 'operator', token: 'people only', ok: true },
+    { role: 'agent', token: 'people only', ok: false },
+    { role: 'operator', token: 'agents only', ok: false },
+    { role: 'agent', token: 'agents onl', ok: false },
+    { role: 'agent', token: 'agents only ', ok: false },
+    { role: 'agent', token: '', ok: false },
+    { role: 'operator', token: undefined, ok: false },
+  ] as const)('lets $role with "$token" in: $ok', ({ role, token, ok }) => {
+    expect(closed.admit(role, request({ token })).ok).toBe(ok);
+  });
+
+  it('asks for the token only, not for the name under which HQ is reached', () => {
+    expect(closed.admit('operator', request({ token: 'people only', host: 'anything.example' })).ok).toBe(
+      true,
+    );
+  });
+});
+
+describe('access without tokens', () => {
+  it.each([
+    '127.0.0.1:8000',
+    'localhost:8000',
+    'dev.localhost',
+    '[::1]:8000',
+    '192.168.1.5:8000',
+    'hq.example',
+    'HQ.example:1',
+  ])('lets a reader in under %s', (host) => {
+    expect(open.admit('operator', request({ host })).ok).toBe(true);
+  });
+
+  it.each([
+    'evil.example',
+    'evil.example:8000',
+    '127.0.0.1.evil.example',
+    'localhost.evil.example',
+    '',
+    undefined,
+  ])('keeps a reader out under the name %s, to which a page may have rebound it', (host) => {
+    expect(open.admit('operator', request({ host }))).toMatchObject({ ok: false, reason: 'host' });
+  });
+
+  it('lets agents in under any name', () => {
+    expect(open.admit('agent', request({ host: 'whatever.example' })).ok).toBe(true);
+  });
+
+  it.each(['agent', 'operator'] as const)('keeps pages of other sites out of what %ss do', (role) => {
+    const foreign = request({ origin: 'http://evil.example' });
+    expect(open.admit(role, foreign)).toMatchObject({ ok: false, reason: 'origin' });
+    expect(open.admit(role, request({ origin: 'null' }))).toMatchObject({ ok: false, reason: 'origin' });
+    expect(open.admit(role, request({ origin: 'http://127.0.0.1:9000' })).ok).toBe(false);
+    expect(open.admit(role, request({ origin: 'http://127.0.0.1:8000' })).ok).toBe(true);
+  });
+
+  it('keeps a page out that had its own name rebound', () => {
+    const rebound = request({ host: 'evil.example', origin: 'http://evil.example' });
+    expect(open.admit('agent', rebound)).toMatchObject({ ok: false, reason: 'host' });
+  });
+});
+
+describe('tokens', () => {
+  it('names the roles that use a published demo token', () => {
+    const options = { agentToken: 'holdfast-demo-agent', operatorToken: 'a secret', allowedHosts: [] };
+    expect(createAccess(options).demoRoles).toEqual(['agent']);
+    expect(open.demoRoles).toEqual([]);
+  });
+
+  it('reads a bearer token', () => {
+    expect(bearerToken('Bearer abc')).toBe('abc');
+    expect(bearerToken('bearer abc ')).toBe('abc');
+    expect(bearerToken('Basic abc')).toBeUndefined();
+    expect(bearerToken('Bearer a b')).toBeUndefined();
+    expect(bearerToken(undefined)).toBeUndefined();
+  });
+
+  it('reads the token of a handshake, and nothing that is no text', () => {
+    expect(handshakeRequest({ auth: { token: 'abc' }, headers: { host: 'h' } })).toEqual({
+      token: 'abc',
+      host: 'h',
+      origin: undefined,
+    });
+    for (const auth of [null, undefined, 'abc', { token: 5 }, { token: ['abc'] }, { token: '' }]) {
+      expect(handshakeRequest({ auth, headers: {} }).token).toBeUndefined();
+    }
+  });
+});
+
+describe('loopback', () => {
+  it.each([
+    ['127.0.0.1', true],
+    ['127.8.9.1', true],
+    ['localhost', true],
+    ['::1', true],
+    ['[::1]', true],
+    ['0.0.0.0', false],
+    ['::', false],
+    ['192.168.0.1', false],
+    ['127.0.0.1.evil.example', false],
+    ['', false],
+  ])('%s: %s', (host, expected) => {
+    expect(isLoopback(host)).toBe(expected);
+  });
+});

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { checkHqConfig, hqConfigSchema } from './config.ts';
+
+const check = (settings: Record<string, unknown>) => checkHqConfig(hqConfigSchema.parse(settings));
+
+describe('settings of HQ', () => {
+  it('hold together by default', () => {
+    expect(check({})).toEqual([]);
+  });
+
+  it('refuse a key that does not exist', () => {
+    expect(hqConfigSchema.safeParse({ limits: { maxFramBytes: 1 } }).success).toBe(false);
+  });
+
+  it('say of every leaf what it is', () => {
+    const undescribed = (shape: Record<string, { description?: string | undefined }>, path = ''): string[] =>
+      Object.entries(shape).flatMap(([name, leaf]) => {
+        const inner = 'unwrap' in leaf && typeof leaf.unwrap === 'function' ? leaf.unwrap() : leaf;
+        if ('shape' in inner) return undescribed(inner.shape, `${path}${name}.`);
+        return leaf.description === undefined ? [`${path}${name}`] : [];
+      });
+    expect(undescribed(hqConfigSchema.shape)).toEqual([]);
+  });
+
+  it.each([
+    [{ host: '0.0.0.0' }, /agentToken.*operatorToken.*allowAnonymous/],
+    [{ host: '0.0.0.0', agentToken: 'a' }, /set operatorToken/],
+    [{ host: '10.0.0.1', operatorToken: 'o' }, /set agentToken/],
+    [{ agentToken: 'same', operatorToken: 'same' }, /must differ/],
+    [{ corsOrigins: ['https://other.example'] }, /corsOrigins needs operatorToken/],
+    [{ retention: { rawDays: 500 } }, /rollupDays/],
+    [{ retention: { maxBytes: 16 * 1024 * 1024 }, limits: { maxFrameBytes: 1024 * 1024 } }, /64 frames/],
+    [{ socket: { pingIntervalMs: 1000, pingTimeoutMs: 5000 } }, /pingTimeoutMs/],
+    [{ dashboard: { updateMs: 5000, stallMs: 1000 } }, /stallMs/],
+  ])('refuse %o', (settings, message) => {
+    expect(check(settings)).toEqual([expect.stringMatching(message)]);
+  });
+
+  it.each([
+    { host: '0.0.0.0', allowAnonymous: true },
+    { host: '0.0.0.0', agentToken: 'a', operatorToken: 'o' },
+    { host: 'localhost' },
+    { host: '::1' },
+  ])('accept %o', (settings) => {
+    expect(check(settings)).toEqual([]);
+  });
+});

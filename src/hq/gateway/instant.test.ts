@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { parseDeliveredInstant, parseDuration, parseQueryInstant, parseRfc3339 } from './instant.ts';
+
+describe('instants', () => {
+  it.each([
+    ['2026-01-31T12:00:00Z', Date.UTC(2026, 0, 31, 12)],
+    ['2026-01-31T12:00:00.250Z', Date.UTC(2026, 0, 31, 12, 0, 0, 250)],
+    ['2026-01-31T12:00:00.123456789z', Date.UTC(2026, 0, 31, 12, 0, 0, 123)],
+    ['2026-01-31 14:30:00+02:30', Date.UTC(2026, 0, 31, 12)],
+    ['2026-01-31T12:00:00', Date.UTC(2026, 0, 31, 12)],
+    ['1969-12-31T23:59:59Z', -1000],
+    ['2026-02-30T12:00:00Z', null],
+    ['2026-13-01T12:00:00Z', null],
+    ['2026-01-31T25:00:00Z', null],
+    ['2026-01-31', null],
+    ['yesterday', null],
+    ['', null],
+  ])('RFC 3339 %s: %s', (text, expected) => {
+    expect(parseRfc3339(text)).toBe(expected);
+  });
+
+  it.each([
+    ['0', 0],
+    ['1700000000000', 1_700_000_000_000],
+    ['-5', -5],
+    ['9999999999999999', null],
+    ['1e3', null],
+    ['2026-01-31T12:00:00Z', Date.UTC(2026, 0, 31, 12)],
+  ])('in a query %s: %s', (text, expected) => {
+    expect(parseQueryInstant(text)).toBe(expected);
+  });
+
+  it.each([
+    [1_700_000_000_123, 1_700_000_000_123],
+    [1_700_000_000, 1_700_000_000_000],
+    [1_700_000_000.5, 1_700_000_000_500],
+    ['2026-01-31T12:00:00Z', Date.UTC(2026, 0, 31, 12)],
+    [9e15, null],
+    [Number.POSITIVE_INFINITY, null],
+    [Number.NaN, null],
+    ['1700000000', null],
+  ])('in a delivery %s: %s', (value, expected) => {
+    expect(parseDeliveredInstant(value)).toBe(expected);
+  });
+
+  it.each([
+    ['10s', 10_000],
+    ['500ms', 500],
+    ['5m', 300_000],
+    ['1h', 3_600_000],
+    ['2d', 172_800_000],
+    ['250', 250],
+    ['0s', null],
+    ['-1s', null],
+    ['1.5s', null],
+    ['10 s', null],
+    ['', null],
+  ])('duration %s: %s', (text, expected) => {
+    expect(parseDuration(text)).toBe(expected);
+  });
+});
