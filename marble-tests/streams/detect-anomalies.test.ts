@@ -1,0 +1,137 @@
+import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../src/platform/random.ts';
+import { createAnomalyDetector, detectAnomalies, type Episode } from '../../src/streams/index.ts';
+import { describeCases } from '../marbles.ts';
+
+const options = { threshold: 3, clearThreshold: 1.5, warmUp: 2, window: 4, minStddev: 1 };
+type Point = { readonly ts: number; readonly value: number };
+
+/** Values of a series, one a second, through a detector of their own. */
+function episodes(values: readonly number[], given = options): Episode[] {
+  const detector = createAnomalyDetector(given);
+  return values.flatMap((value, index) => detector.next(index * 1000, value) ?? []);
+}
+
+const opened: Episode = {
+  state: 'open',
+  startTs: 3,
+  peakTs: 3,
+  peakValue: 9,
+  peakZ: 4,
+  mean: 5,
+  stddev: 1,
+  endTs: null,
+};
+
+describe('detectAnomalies', () => {
+  describeCases<Point, Episode>(
+    () => detectAnomalies(options),
+    {
+      inputs: {
+        a: { ts: 1, value: 5 },
+        b: { ts: 2, value: 5 },
+        c: { ts: 3, value: 9 },
+        d: { ts: 4, value: 5.5 },
+      },
+      outputs: { o: opened, x: { ...opened, state: 'closed', endTs: 4 } },
+    },
+    {
+      never: { source: '-', expected: '-', subscription: '^' },
+      empty: { source: '|', expected: '|', subscription: '(^!)' },
+      single: { source: '-a|', expected: '--|', subscription: '^-!' },
+      many: { source: '-abcd|', expected: '---ox|', subscription: '^----!' },
+      error: { source: '-abc#', expected: '---o#', subscription: '^---!' },
+      'early unsubscribe': {
+        source: '-abcd',
+        expected: '---o-',
+        subscription: '^---!',
+        unsubscribe: '----!',
+      },
+    },
+  );
+});
+
+describe('createAnomalyDetector', () => {
+  it('judges nothing during warm-up', () => {
+    expect(episodes([5, 500, 5, -500], { ...options, warmUp: 4 })).toEqual([]);
+  });
+
+  it('makes one anomaly of one episode, with start, peak and end', () => {
+    const seen = episodes([5, 5, 5, 9, 12, 10, 5]);
+    expect(seen).toEqual([
+      { state: 'open', startTs: 3000, peakTs: 3000, peakValue: 9, peakZ: 4, mean: 5, stddev: 1, endTs: null },
+      {
+        state: 'closed',
+        startTs: 3000,
+        peakTs: 4000,
+        peakValue: 12,
+        peakZ: 7,
+        mean: 5,
+        stddev: 1,
+        endTs: 6000,
+      },
+    ]);
+  });
+
+  it('sees falls as well as rises, with the sign', () => {
+    expect(episodes([5, 5, 5, -5, 5]).map(({ peakZ }) => peakZ)).toEqual([-10, -10]);
+  });
+
+  it('does not flicker between the two thresholds', () => {
+    const seen = episodes([5, 5, 5, 9, 7, 9, 7, 6], { ...options, window: 8 });
+    expect(seen.map(({ state, endTs }) => [state, endTs])).toEqual([
+      ['open', null],
+      ['closed', 7000],
+    ]);
+    expect(episodes([5, 5, 5, 7, 7, 7])).toEqual([]);
+  });
+
+  it('keeps the values of an episode out of the window, so that the next one is judged alike', () => {
+    const [first, , second] = episodes([5, 5, 5, 5, 50, 5, 50, 5]);
+    expect(second).toMatchObject({ state: 'open', mean: first?.mean, peakZ: first?.peakZ });
+  });
+
+  it('takes a level that lasts for a whole window as the new normal', () => {
+    const detector = createAnomalyDetector(options);
+    const levels = [5, 5, 5, 5, 20, 20, 20, 20, 20, 20, 5];
+    const seen = levels.map((value, index) => detector.next(index, value)?.state ?? null);
+    expect(seen).toEqual([null, null, null, null, 'open', null, null, 'closed', null, null, 'open']);
+  });
+
+  it('takes no notice of values that are not finite, in an episode or out of it', () => {
+    const nan = Number.NaN;
+    const infinity = Number.POSITIVE_INFINITY;
+    const seen = episodes([5, nan, 5, infinity, 5, 9, nan, -infinity, 5]);
+    expect(seen.map(({ state, startTs, endTs }) => [state, startTs, endTs])).toEqual([
+      ['open', 5000, null],
+      ['closed', 5000, 8000],
+    ]);
+  });
+
+  it('needs a floor to judge a constant series', () => {
+    expect(episodes([5, 5, 5, 5, 6], { ...options, minStddev: 0 })).toEqual([]);
+    expect(episodes([5, 5, 5, 5, 6], { ...options, minStddev: 0.1 })).toHaveLength(1);
+  });
+
+  it('leaves plain noise alone and finds every planted spike in it', () => {
+    const random = seededRandom(3);
+    const noise = () => random.next() + random.next() + random.next();
+    const values = Array.from({ length: 20_000 }, (_, index) => noise() + (index % 1000 === 999 ? 8 : 0));
+    const starts = episodes(values, {
+      threshold: 6,
+      clearThreshold: 3,
+      warmUp: 30,
+      window: 300,
+      minStddev: 0.01,
+    })
+      .filter(({ state }) => state === 'open')
+      .map(({ startTs }) => startTs / 1000);
+    expect(starts).toEqual(Array.from({ length: 20 }, (_, index) => index * 1000 + 999));
+  });
+
+  it('refuses thresholds and windows that contradict each other', () => {
+    expect(() => createAnomalyDetector({ ...options, clearThreshold: 4 })).toThrow(/threshold/);
+    expect(() => createAnomalyDetector({ ...options, warmUp: 5 })).toThrow(/window/);
+    expect(() => detectAnomalies({ ...options, minStddev: -1 })).toThrow(/minStddev/);
+  });
+});
