@@ -35,7 +35,7 @@ export const pipelineEvents = {
     metrics: [],
   }),
   anomaly_opened: defineEvent<{ source: string; series: string; z: number; value: number }>({
-    level: 'info',
+    level: 'debug',
     message: 'anomaly: the series left its usual range',
     metrics: [
       {
@@ -47,7 +47,7 @@ export const pipelineEvents = {
     ],
   }),
   diagnosed: defineEvent<{ source: string; code: string; severity: string; series: string; detail: string }>({
-    level: 'warn',
+    level: 'debug',
     message: 'diagnostic',
     metrics: [
       {

@@ -1,67 +1,37 @@
 /** What a pipeline is given and what it tells. The pipeline itself is in `pipeline.ts`. */
 import type { Observable } from 'rxjs';
-import { z } from 'zod';
 import type { Appended, Journal } from '../../journal/journal.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Emit } from '../../platform/telemetry.ts';
+import { MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import type { Source } from '../sources/source.ts';
-import { rangeRuleSchema } from './diagnose/limits.ts';
+import { DETECTION_DEFAULTS, type DetectionSettings } from './detect.ts';
+import type { RangeRule } from './diagnose/limits.ts';
 import type { pipelineEvents } from './pipeline-events.ts';
 
-export const pipelineSettingsSchema = z.strictObject({
-  commitMs: z
-    .number()
-    .int()
-    .min(0)
-    .max(60_000)
-    .default(200)
-    .describe(
-      'ms for which samples gather before they are committed together; 0: each sample is a commit of its own',
-    ),
-  commitMaxCount: z
-    .number()
-    .int()
-    .min(1)
-    .max(4096)
-    .default(4096)
-    .describe('samples of one commit at most; reaching it commits at once'),
-  maxUncommitted: z
-    .number()
-    .int()
-    .min(16)
-    .max(1_000_000)
-    .default(20_000)
-    .describe(
-      'samples kept in memory while the journal takes none; beyond it the oldest are discarded and counted',
-    ),
-  detection: z
-    .strictObject({
-      enabled: z.boolean().default(true).describe('look for anomalies'),
-      threshold: z.number().positive().default(3).describe('|z| beyond which a value is anomalous'),
-      window: z
-        .number()
-        .int()
-        .min(2)
-        .max(100_000)
-        .default(300)
-        .describe('values of the sliding window, per series'),
-      warmUp: z.number().int().min(2).default(30).describe('values to see before any judgement'),
-    })
-    .prefault({}),
-  ranges: z
-    .array(rangeRuleSchema)
-    .max(1000)
-    .default([])
-    .describe('what is normal for which series; the first match counts, before the defaults of its source'),
-  clockJumpMs: z
-    .number()
-    .int()
-    .min(1)
-    .default(1000)
-    .describe('ms by which the wall clock must move against the monotonic one to be reported as a jump'),
-});
-export type PipelineSettings = Readonly<z.infer<typeof pipelineSettingsSchema>>;
+export type PipelineSettings = {
+  /** Samples gather for this long before they are committed together, ms; 0: each sample is a commit of its own. */
+  readonly commitMs: number;
+  /** Samples of one commit at most; reaching it commits at once. Minimum 1. */
+  readonly commitMaxCount: number;
+  /** Samples kept in memory while the journal takes none; beyond it the oldest are discarded and counted. Minimum 16. */
+  readonly maxUncommitted: number;
+  readonly detection: DetectionSettings;
+  /** What is normal for which series; the first match counts, before the defaults of its source. */
+  readonly ranges: readonly RangeRule[];
+  /** Least movement of the wall clock against the monotonic one that is reported as a jump, ms. */
+  readonly clockJumpMs: number;
+};
+
+export const PIPELINE_DEFAULTS: PipelineSettings = {
+  commitMs: 200,
+  commitMaxCount: MAX_FRAME_SAMPLES,
+  maxUncommitted: 20_000,
+  detection: DETECTION_DEFAULTS,
+  ranges: [],
+  clockJumpMs: 1000,
+};
 
 export type PipelineOptions = {
   readonly sources: readonly Source[];
@@ -69,7 +39,8 @@ export type PipelineOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: Emit<typeof pipelineEvents>;
-  readonly settings: PipelineSettings;
+  /** What is left out has its default, {@link PIPELINE_DEFAULTS}. */
+  readonly settings?: Partial<PipelineSettings>;
 };
 
 export type SourceStatus = {
@@ -105,7 +76,7 @@ export type CommitStatus = {
 export type PipelineStatus = {
   readonly sources: readonly SourceStatus[];
   readonly commit: CommitStatus;
-  /** The journal takes no samples or samples were discarded since it last failed. */
+  /** The journal takes no samples at the moment, or it is full and its overflow policy is at work. */
   readonly degraded: boolean;
 };
 
@@ -115,9 +86,9 @@ export type Pipeline = {
    * `stop`, once everything is durable. Never errors. Shared: all subscribers see one run, which ends when the last leaves.
    */
   readonly appended$: Observable<Appended>;
-  /** Current status at once, then its changes; per-sample counts move at most every 250 ms. */
+  /** Current status at once, then its changes, counts at most every 250 ms. Never completes. */
   readonly status$: Observable<PipelineStatus>;
-  /** Whether the pipeline runs and how, now. */
+  /** The status now. */
   readonly status: () => PipelineStatus;
   /** Ends the sources at once; what they gave is still committed and `appended$` completes after it. Idempotent. */
   readonly stop: () => void;

@@ -1,0 +1,51 @@
+/** Detect and diagnose: makes a sample of what a source measured. Synchronous and without I/O; one for each source. */
+import type { Anomaly, Diagnostic, InternedSchema, Sample } from '../../protocol/sample.ts';
+import { seriesKey } from '../../protocol/schema-ref.ts';
+import type { RawSample, SeriesTraits, Source } from '../sources/source.ts';
+import { createDetect } from './detect.ts';
+import { createDiagnose } from './diagnose/diagnose.ts';
+import { limitsFor } from './diagnose/limits.ts';
+import type { PipelineOptions, PipelineSettings } from './pipeline-types.ts';
+
+export type AnnotateOptions = {
+  readonly source: Source;
+  readonly settings: PipelineSettings;
+  readonly emit: PipelineOptions['emit'];
+  /** Why the buffer is in trouble at the moment; null when it is not. */
+  readonly bufferTrouble: () => string | null;
+};
+
+export function createAnnotate(options: AnnotateOptions): (raw: RawSample) => Sample {
+  const { source, settings, emit, bufferTrouble } = options;
+  const traitsOf = (schema: InternedSchema, index: number): SeriesTraits => {
+    const series = schema.series[index];
+    if (series === undefined) return {};
+    const traits = source.traits(series);
+    return { ...traits, ...limitsFor(seriesKey(series), settings.ranges, traits) };
+  };
+  const detect = createDetect(settings.detection, traitsOf);
+  const diagnose = createDiagnose({ clockJumpMs: settings.clockJumpMs, time: source.time }, traitsOf);
+  const keyOf = (schema: InternedSchema, index: number | null): string => {
+    const series = index === null ? undefined : schema.series[index];
+    return series === undefined ? '' : seriesKey(series);
+  };
+
+  const tellAnomaly = (schema: InternedSchema, { state, series, peakZ, peakValue }: Anomaly) => {
+    if (state !== 'open') return;
+    const key = keyOf(schema, series);
+    emit({ type: 'anomaly_opened', source: source.name, series: key, z: peakZ, value: peakValue });
+  };
+  const tellDiagnostic = (schema: InternedSchema, { code, severity, series, detail }: Diagnostic) => {
+    const key = keyOf(schema, series);
+    emit({ type: 'diagnosed', source: source.name, code, severity, series: key, detail });
+  };
+
+  return ({ schema, ts, mono, values, diagnostics: own }) => {
+    const anomalies = detect(schema, ts, values);
+    const ruled = diagnose(schema, values, { ts, mono, bufferTrouble: bufferTrouble() });
+    const diagnostics = own === undefined || own.length === 0 ? ruled : [...own, ...ruled];
+    for (const anomaly of anomalies) tellAnomaly(schema, anomaly);
+    for (const diagnostic of diagnostics) tellDiagnostic(schema, diagnostic);
+    return { schema, ts, mono, values, anomalies, diagnostics };
+  };
+}

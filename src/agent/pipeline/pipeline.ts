@@ -1,0 +1,131 @@
+/**
+ * The pipeline: source → detect → diagnose → collect → journal.
+ *
+ * The order of samples of one source is kept. Detection and diagnosis are synchronous; nothing before the journal waits but
+ * the batch that gathers. A source that fails is started again by itself and disturbs no other.
+ */
+import {
+  AsyncSubject,
+  auditTime,
+  BehaviorSubject,
+  defer,
+  map,
+  merge,
+  Subject,
+  share,
+  startWith,
+  takeUntil,
+  tap,
+} from 'rxjs';
+import type { RawSample, Source } from '../sources/source.ts';
+import { createAnnotate } from './annotate.ts';
+import { commit } from './commit.ts';
+import {
+  type CommitStatus,
+  PIPELINE_DEFAULTS,
+  type Pipeline,
+  type PipelineOptions,
+  type PipelineSettings,
+  type PipelineStatus,
+  type SourceStatus,
+} from './pipeline-types.ts';
+import { supervise } from './supervise.ts';
+
+/** Counts of the status move at most this often, ms. */
+const STATUS_MS = 250;
+
+export function createPipeline(options: PipelineOptions): Pipeline {
+  const { sources, journal, clock, random, emit } = options;
+  const settings: PipelineSettings = { ...PIPELINE_DEFAULTS, ...options.settings };
+  const stopped$ = new AsyncSubject<void>();
+  const demand$ = new BehaviorSubject(true);
+  const urgent$ = new Subject<void>();
+  const counted$ = new Subject<void>();
+  const tracks = sources.map(createTrack);
+  let commitStatus: CommitStatus = { uncommitted: 0, committed: 0, discarded: 0, failure: null };
+  let overflowing = false;
+
+  const bufferTrouble = (): string | null => {
+    if (commitStatus.failure !== null) return `the journal takes no samples: ${commitStatus.failure}`;
+    return overflowing ? 'the journal is full and its overflow policy is at work' : null;
+  };
+
+  const onStatus = (next: CommitStatus, urgent: boolean) => {
+    commitStatus = next;
+    if (urgent) urgent$.next();
+    else counted$.next();
+  };
+
+  const run = (track: Track) => {
+    const { source } = track;
+    const annotate = createAnnotate({ source, settings, emit, bufferTrouble });
+    const onState = (state: SourceStatus['state']) => {
+      track.state = state;
+      urgent$.next();
+    };
+    return supervise(source, { clock, random, emit, demand$, onState }).pipe(
+      map((raw) => {
+        track.note(raw);
+        return annotate(raw);
+      }),
+    );
+  };
+
+  const appended$ = defer(() => merge(...tracks.map(run))).pipe(
+    takeUntil(stopped$),
+    commit({
+      append: journal.append,
+      settings,
+      clock,
+      random,
+      emit,
+      onDemand: (room) => demand$.next(room),
+      onStatus,
+    }),
+    tap(() => {
+      overflowing = journal.stats().overflowing;
+    }),
+    share({ resetOnComplete: false, resetOnError: false }),
+  );
+
+  const status = (): PipelineStatus => ({
+    sources: tracks.map((track) => track.status()),
+    commit: commitStatus,
+    degraded: bufferTrouble() !== null,
+  });
+
+  return {
+    appended$,
+    status$: merge(urgent$, counted$.pipe(auditTime(STATUS_MS, clock.scheduler))).pipe(
+      startWith(undefined),
+      map(status),
+    ),
+    status,
+    stop: () => {
+      stopped$.next();
+      stopped$.complete();
+    },
+  };
+}
+
+type Track = {
+  readonly source: Source;
+  state: SourceStatus['state'];
+  readonly note: (raw: RawSample) => void;
+  readonly status: () => SourceStatus;
+};
+
+function createTrack(source: Source): Track {
+  let samples = 0;
+  let lastTs: number | null = null;
+  const track: Track = {
+    source,
+    state: { kind: 'starting' },
+    note: (raw) => {
+      samples += 1;
+      lastTs = raw.ts;
+    },
+    status: () => ({ name: source.name, samples, lastTs, state: track.state }),
+  };
+  return track;
+}
