@@ -3,15 +3,19 @@ import { FleetView } from './components/fleet-view.tsx';
 import { Header } from './components/header.tsx';
 import { StaleBanner } from './components/stale-banner.tsx';
 import { TokenDialog } from './components/token-dialog.tsx';
+import { useIsLive } from './state/fleet.ts';
 import { useRoute } from './state/route.ts';
 
 /** The dashboard: header, warnings, and the page that the address names. */
 export function App() {
+  const live = useIsLive();
   return (
     <>
       <Header />
       <StaleBanner />
-      <Page />
+      <div className={live ? undefined : 'is-stale'}>
+        <Page />
+      </div>
       <TokenDialog />
     </>
   );

@@ -9,8 +9,18 @@ export type ChartSize = { readonly width: number; readonly height: number };
 export function baseOptions(
   size: ChartSize,
 ): Pick<uPlot.Options, 'ms' | 'width' | 'height' | 'legend' | 'padding'> {
-  return { ms: 1, width: size.width, height: size.height, legend: { show: false }, padding: [8, 10, 0, 0] };
+  return { ms: 1, width: size.width, height: size.height, legend: { show: false }, padding: [8, 18, 0, 0] };
 }
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+/** Distances of ticks that are round in seconds, minutes and hours. */
+const TIME_STEPS = [
+  ...[1, 2, 5, 10, 15, 30].map((count) => count * SECOND),
+  ...[1, 2, 5, 10, 15, 30].map((count) => count * MINUTE),
+  ...[1, 2, 3, 6, 12, 24].map((count) => count * HOUR),
+];
 
 /** Local times, without seconds where ticks are minutes apart. */
 export function timeAxis(colors: ChartColors): uPlot.Axis {
@@ -22,8 +32,9 @@ export function timeAxis(colors: ChartColors): uPlot.Axis {
     size: 26,
     gap: 4,
     space: 60,
+    incrs: TIME_STEPS,
     values: (_chart, splits, _axis, _space, apart) =>
-      splits.map((ts) => (apart >= 60_000 ? formatClock(ts).slice(0, 5) : formatClock(ts))),
+      splits.map((ts) => (apart >= MINUTE ? formatClock(ts).slice(0, 5) : formatClock(ts))),
   };
 }
 

@@ -3,7 +3,7 @@ import type { ChartColors } from '../charts/colors.ts';
 import { type IngestView, ingestData, ingestOptions } from '../charts/ingest-options.ts';
 import type { ChartSize } from '../charts/options.ts';
 import { formatBytes, formatRate } from '../format.ts';
-import { useIngest, useIsLive, useTotals } from '../state/fleet.ts';
+import { useIngest, useTotals } from '../state/fleet.ts';
 import { Segmented } from './segmented.tsx';
 import { UplotBox } from './uplot-box.tsx';
 
@@ -17,7 +17,6 @@ const WINDOWS = [
 export function IngestCard() {
   const { ingest, chaosSpans, hqTs } = useIngest();
   const totals = useTotals();
-  const live = useIsLive();
   const [windowMs, setWindowMs] = useState('300000');
   const view: IngestView = { ingest, chaosSpans, to: hqTs ?? 0, windowMs: Number(windowMs) };
   const latest = useRef(view);
@@ -29,7 +28,7 @@ export function IngestCard() {
   const now =
     totals === null ? '' : `${formatRate(totals.samplesPerSecond)}, ${formatBytes(totals.bytesPerSecond)}/s`;
   return (
-    <section className={live ? 'card' : 'card is-stale'} aria-labelledby="ingest-title">
+    <section className="card" aria-labelledby="ingest-title">
       <div className="card-head">
         <h2 id="ingest-title">Ingest</h2>
         <span className="legend">

@@ -63,7 +63,7 @@ export function SeriesCard(props: {
   const attributes = Object.entries(series.attributes);
   const open = anomalies.filter((anomaly) => anomaly.state === 'open').length;
   return (
-    <article className={live && error === null ? 'card series' : 'card series is-stale'}>
+    <article className={error === null ? 'card series' : 'card series is-stale'}>
       <div className="series-head">
         <h3 title={series.series}>
           {series.name}
@@ -99,7 +99,7 @@ export function SeriesCard(props: {
         identity={`${series.series} ${unit}`}
         onWidth={(next) => setWidth(Math.ceil(next / WIDTH_STEP) * WIDTH_STEP)}
       />
-      {error !== null && <p className="problem">{error}</p>}
+      {live && error !== null && <p className="problem">{error}</p>}
     </article>
   );
 }

@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import type { SeriesDocument } from '../../protocol/fleet.ts';
 import { unitLabel } from '../format.ts';
 
@@ -12,15 +12,26 @@ export function SeriesPicker(props: {
   readonly onChoose: (series: readonly string[]) => void;
 }) {
   const { all, chosen, onChoose } = props;
+  const picker = useRef<HTMLDetailsElement>(null);
+  const close = () => picker.current?.removeAttribute('open');
   const [text, setText] = useState('');
   const found = all.filter(({ series }) => series.toLowerCase().includes(text.toLowerCase()));
   const full = chosen.length >= MAX_CHARTS;
   return (
-    <details className="picker">
+    <details
+      ref={picker}
+      className="picker"
+      onKeyDown={(event) => {
+        if (event.key === 'Escape') close();
+      }}
+      onBlur={(event) => {
+        if (!event.currentTarget.contains(event.relatedTarget)) close();
+      }}
+    >
       <summary>
         {chosen.length} of {all.length} series
       </summary>
-      <div className="picker-panel">
+      <div className="picker-panel" tabIndex={-1}>
         <input
           type="search"
           className="search"

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest';
+import {
+  formatAge,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatOffset,
+  formatRate,
+  formatShare,
+  formatTick,
+  formatUtc,
+  formatValue,
+  significant,
+} from './format.ts';
+
+/** No-break spaces as plain ones, so that expectations can be read. */
+const plain = (text: string): string => text.replaceAll('\u00a0', ' ');
+
+describe('counts', () => {
+  test.each([
+    [0, '0'],
+    [999, '999'],
+    [99_999, '99,999'],
+    [123_456, '123 k'],
+    [1_234_567, '1.23 M'],
+    [12_300_000_000, '12.3 G'],
+  ])('%d is written %s', (value, text) => expect(plain(formatCount(value))).toBe(text));
+
+  test.each([
+    [0, '0 /s'],
+    [9.96, '10 /s'],
+    [0.25, '0.3 /s'],
+    [250_000, '250 k /s'],
+  ])('a rate of %d is written %s', (value, text) => expect(plain(formatRate(value))).toBe(text));
+
+  test.each([
+    [0, '0 B'],
+    [999, '999 B'],
+    [1000, '0.977 KiB'],
+    [1024, '1 KiB'],
+    [1_572_864, '1.5 MiB'],
+    [5 * 1024 ** 3, '5 GiB'],
+  ])('%d bytes are written %s', (value, text) => expect(plain(formatBytes(value))).toBe(text));
+});
+
+describe('durations', () => {
+  test.each([
+    [0, '0 ms'],
+    [3.24, '3.2 ms'],
+    [999.4, '999 ms'],
+    [999.6, '1 s'],
+    [12_420, '12.4 s'],
+    [59_960, '1 min'],
+    [250_000, '4 min 10 s'],
+    [3_600_000, '1 h'],
+    [183_600_000, '2 d 3 h'],
+    [-3420, '−3.4 s'],
+  ])('%d ms are written %s', (ms, text) => expect(plain(formatDuration(ms))).toBe(text));
+
+  test('an offset carries its sign', () => {
+    expect(plain(formatOffset(2.4))).toBe('+2.4 ms');
+    expect(plain(formatOffset(-2.4))).toBe('−2.4 ms');
+  });
+
+  test('an age counts whole seconds, and a time ahead of the clock is now', () => {
+    expect(plain(formatAge(4900))).toBe('4 s');
+    expect(formatAge(999)).toBe('now');
+    expect(formatAge(-5000)).toBe('now');
+  });
+});
+
+describe('shares', () => {
+  test('only a whole is written as 100 %', () => {
+    expect(plain(formatShare(1))).toBe('100 %');
+    expect(plain(formatShare(0.999_999_999))).toBe('99.99 %');
+    expect(plain(formatShare(0))).toBe('0.00 %');
+  });
+});
+
+describe('measured values', () => {
+  test.each([
+    [0.1234, '1', 'system.cpu.utilization', '12.3 %'],
+    [1.5, '1', 'sim.score', '1.5'],
+    [2048, 'By', 'system.memory.usage', '2 KiB'],
+    [2048, 'By/s', 'system.network.io', '2 KiB/s'],
+    [90, 's', 'system.uptime', '1 min 30 s'],
+    [312, '{process}', 'system.process.count', '312 process'],
+    [21.456, 'Cel', 'sim.temperature', '21.46 °C'],
+    [Number.POSITIVE_INFINITY, '', 'x', 'Infinity'],
+  ])('%d of unit %s of %s is written %s', (value, unit, name, text) =>
+    expect(plain(formatValue(value, unit, name))).toBe(text),
+  );
+
+  test('ticks leave out what is counted', () => {
+    expect(plain(formatTick(312, '{process}', 'system.process.count'))).toBe('312');
+    expect(plain(formatTick(0.5, '1', 'system.cpu.utilization'))).toBe('50 %');
+  });
+
+  test('very small and very large numbers keep their digits', () => {
+    expect(significant(0.000_012_34)).toBe('1.23e-5');
+    expect(significant(-0.5)).toBe('-0.5');
+    expect(significant(123_456)).toBe('123,456');
+  });
+});
+
+test('tooltips name the moment in UTC', () => {
+  expect(formatUtc(1_735_689_600_123)).toBe('2025-01-01 00:00:00.123 UTC');
+});

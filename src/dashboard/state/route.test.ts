@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { formatRoute, parseRoute, type Route } from './route.ts';
+
+test.each(['', '#', '#/'])('%j is the fleet', (hash) => expect(parseRoute(hash)).toEqual({ page: 'fleet' }));
+
+test('an agent alone is shown with the default range and series', () => {
+  expect(parseRoute('#/agents/edge-1')).toEqual({ page: 'agent', id: 'edge-1', range: '5m', series: null });
+});
+
+test.each<Route>([
+  {
+    page: 'agent',
+    id: 'edge-1',
+    range: '24h',
+    series: ['system.network.io{device=eth0,direction=receive}', 'b c&d'],
+  },
+  { page: 'agent', id: 'a.b_c', range: '5m', series: [] },
+  { page: 'fleet' },
+])('%j survives its own address', (route) => expect(parseRoute(formatRoute(route))).toEqual(route));
+
+test('an unknown range is the default one', () => {
+  expect(parseRoute('#/agents/a?range=7y')).toMatchObject({ range: '5m' });
+});
+
+test.each(['#/agents/', '#/agents/<script>', '#/agents/a/b', '#/elsewhere'])('%s is no page', (hash) =>
+  expect(parseRoute(hash)).toEqual({ page: 'unknown' }),
+);
