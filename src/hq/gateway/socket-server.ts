@@ -1,15 +1,29 @@
 /** HQ's Socket.IO server: its limits, and the refusal of everything but the namespaces that HQ serves. */
-import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import { timer } from 'rxjs';
 import { Server } from 'socket.io';
+import type { Clock } from '../../platform/clock.ts';
 import type { HqConfig } from '../config.ts';
 
 const KIB = 1024;
 /** Room for event name, acks and attributes beside a frame, and for the largest schema that is reasonable. */
 const ENVELOPE_BYTES = 64 * KIB;
 const SMALLEST_BUFFER_BYTES = 1024 * KIB;
+/** How long a peer may take to answer the closing of its WebSocket, ms; one that never does would hold it for 30 s. */
+const CLOSE_GRACE_MS = 1000;
+
+type EngineSocket = {
+  readonly transport: { readonly name: string };
+  readonly request: IncomingMessage;
+  readonly once: (event: 'close', listener: () => void) => void;
+};
 
 /** Attached to `server`; namespaces `/agents` and `/dashboard` are added by those who serve them. */
-export function createSocketServer(server: HttpServer, config: HqConfig): Server {
+export function createSocketServer(
+  server: HttpServer,
+  config: HqConfig,
+  clock: Pick<Clock, 'scheduler'>,
+): Server {
   const io = new Server(server, {
     serveClient: false,
     transports: ['websocket', 'polling'],
@@ -26,5 +40,13 @@ export function createSocketServer(server: HttpServer, config: HqConfig): Server
   });
   // The default namespace exists by itself; joining it would keep an idle connection alive for ever.
   io.of('/').use((_socket, next) => next(new Error('join /agents or /dashboard')));
+  io.engine.on('connection', (socket: EngineSocket) => {
+    if (socket.transport.name !== 'websocket') return;
+    const tcp = socket.request.socket;
+    socket.once('close', () => {
+      const grace = timer(CLOSE_GRACE_MS, clock.scheduler).subscribe(() => tcp.destroy());
+      tcp.once('close', () => grace.unsubscribe());
+    });
+  });
   return io;
 }

@@ -104,3 +104,13 @@ export function summaryOf(id: string): AgentSummary {
     seriesCount: 0,
   };
 }
+
+export function deltaOf(ts: number, agents: readonly AgentSummary[]): FleetDelta {
+  return {
+    ts,
+    agents: [...agents],
+    totals: NO_TOTALS,
+    chaos: { mode: 'off', enabled: false, effect: 'none', since: 0 },
+    ingest: [{ t: ts, samples: 1, bytes: 1 }],
+  };
+}
