@@ -83,6 +83,8 @@ describe('measured values', () => {
     [1.5, '1', 'sim.score', '1.5'],
     [2048, 'By', 'system.memory.usage', '2 KiB'],
     [2048, 'By/s', 'system.network.io', '2 KiB/s'],
+    [0.25, 's/s', 'system.disk.io_time', '25 %'],
+    [3, '{operation}/s', 'system.disk.operations', '3 operation/s'],
     [90, 's', 'system.uptime', '1 min 30 s'],
     [312, '{process}', 'system.process.count', '312 process'],
     [21.456, 'Cel', 'sim.temperature', '21.46 °C'],

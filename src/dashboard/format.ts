@@ -110,6 +110,8 @@ export function formatValue(value: number, unit: string, name: string): string {
   if (isShare(name, unit)) return `${significant(value * 100)}${SPACE}%`;
   if (unit === 'By') return formatBytes(value);
   if (unit === 'By/s') return `${formatBytes(value)}/s`;
+  // Busy seconds a second: the rate of a time counter.
+  if (unit === 's/s') return `${significant(value * 100)}${SPACE}%`;
   if (unit === 's') return Number.isFinite(value) ? formatDuration(value * 1000) : significant(value);
   if (unit === 'ms') return formatDuration(value);
   const label = unitLabel(unit);

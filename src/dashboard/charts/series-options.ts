@@ -11,6 +11,8 @@ export type SeriesView = {
   readonly from: number;
   readonly to: number;
   readonly anomalies: readonly AnomalyDocument[];
+  /** Whether the peaks of anomalies lie on the scale that is drawn: those of a counter do not lie on that of its rate. */
+  readonly peaks: boolean;
   readonly lost: LedgerEntry['gaps'];
 };
 
@@ -54,15 +56,23 @@ export function seriesSpans(view: SeriesView, colors: ChartColors): readonly Sha
 }
 
 const marksOf = (view: SeriesView, colors: ChartColors): readonly Mark[] =>
-  view.anomalies.flatMap(({ peakTs, peakValue }) =>
-    typeof peakValue === 'number' ? [{ t: peakTs, value: peakValue, color: colors.anomaly }] : [],
-  );
+  peaksOf(view).map((peak) => ({ ...peak, color: colors.anomaly }));
+
+const peaksOf = ({
+  anomalies,
+  peaks,
+}: SeriesView): readonly { readonly t: number; readonly value: number }[] =>
+  peaks
+    ? anomalies.flatMap(({ peakTs, peakValue }) =>
+        typeof peakValue === 'number' ? [{ t: peakTs, value: peakValue }] : [],
+      )
+    : [];
 
 /** Room around the values; peaks of anomalies are kept in view, and a constant series does not collapse. */
 function rangeOf(view: SeriesView, min: number | null, max: number | null): uPlot.Range.MinMax {
-  const peaks = view.anomalies.flatMap(({ peakTs, peakValue }) =>
-    typeof peakValue === 'number' && peakTs >= view.from && peakTs <= view.to ? [peakValue] : [],
-  );
+  const peaks = peaksOf(view)
+    .filter(({ t }) => t >= view.from && t <= view.to)
+    .map(({ value }) => value);
   if (min === null || max === null) return [0, 1];
   const low = Math.min(min, ...peaks);
   const high = Math.max(max, ...peaks);

@@ -96,7 +96,7 @@ function median(values: readonly number[]): number {
 
 /** OpenTelemetry's counters of a host, which only ever grow: drawn as their rate. */
 const COUNTERS =
-  /^(system|container|process)\.(network|disk|paging|cpu)\.(io|packets|errors|dropped|operations|io_time|operation_time|faults|time|merged)$/;
+  /^(system|container|process)\.(network|disk|paging|cpu)\.(io|packets|errors|dropped|operations|io_time|operation_time|faults|time|merged)$|^system\.processes\.created$/;
 
 export const isCounter = (series: Pick<SeriesDocument, 'name'>): boolean => COUNTERS.test(series.name);
 
@@ -120,14 +120,14 @@ export function toRate(shape: Shape): Shape {
 }
 
 const PREFERRED: readonly RegExp[] = [
-  /^system\.cpu\.utilization/,
-  /^system\.memory\.utilization/,
+  /^system\.cpu\.utilization$/,
+  /^system\.memory\.utilization$/,
   /^system\.cpu\.load_average\.1m/,
   /^sim\.|sensor/,
   /^system\.network\.io\b/,
   /^system\.filesystem\.utilization/,
   /^system\.disk\.io\b/,
-  /^system\.memory\.usage/,
+  /^hw\.temperature/,
 ];
 const DEFAULT_CHARTS = 6;
 

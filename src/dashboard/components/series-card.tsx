@@ -39,8 +39,8 @@ export function SeriesCard(props: {
     shape: shape ?? { t: [], mean: [], min: [], max: [], gaps: [], latest: null },
     from: loaded?.from ?? 0,
     to: loaded?.to ?? 1,
-    // A peak of a counter is not a peak of its rate.
-    anomalies: counter ? [] : anomalies,
+    anomalies,
+    peaks: !counter,
     lost,
   };
   const latest = useRef(view);

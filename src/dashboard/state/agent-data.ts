@@ -56,11 +56,14 @@ export type BucketWindow = {
   readonly buckets: readonly Bucket[];
 };
 
+/** HQ decodes what it answers with: the longer the range, the more that is, and the less its end moves. */
+const POLL_MS: Readonly<Record<RangeName, number>> = { '5m': 2000, '1h': 5000, '6h': 20_000, '24h': 60_000 };
+
 /** Buckets of one series for a chart `widthPx` wide; callers round the width so that a resize does not ask anew for each pixel. */
 export const [useBuckets] = bind(
   (id: string, series: string, range: RangeName, widthPx: number): Observable<Loaded<BucketWindow>> => {
     const stepMs = stepFor(RANGE_MS[range], widthPx);
-    return poll(Math.min(15_000, Math.max(2000, stepMs / 2)), () => {
+    return poll(POLL_MS[range], () => {
       // On whole steps, so that buckets do not change their borders from poll to poll.
       const to = Math.ceil(hqNow() / stepMs) * stepMs;
       const from = to - RANGE_MS[range];
