@@ -1,0 +1,347 @@
+/** One connection of `/agents`: its state, and what it is told for each message. */
+import {
+  catchError,
+  concatMap,
+  defer,
+  EMPTY,
+  finalize,
+  map,
+  type Observable,
+  of,
+  race,
+  switchMap,
+  tap,
+  timer,
+} from 'rxjs';
+import type {
+  FrameMeta,
+  FrameReply,
+  Goodbye,
+  Heartbeat,
+  HeartbeatReply,
+  Hello,
+  HelloReply,
+  OkReply,
+  SchemaMessage,
+} from '../../protocol/events.ts';
+import { PROTOCOL_VERSION, SCHEMA_VERSION } from '../../protocol/events.ts';
+import { FrameError, type FrameHeader } from '../../protocol/frame.ts';
+import { decodeGap, schemaRefsOf, verifyFrame } from '../../protocol/frame-codec.ts';
+import type { Epoch, SchemaRef } from '../../protocol/sample.ts';
+import { internSchema, seriesKey } from '../../protocol/schema-ref.ts';
+import { ackCoverage } from './ack-coverage.ts';
+import { QueueFullError } from './group-commit.ts';
+import type { IngestShared } from './ingest-shared.ts';
+import type { Holder } from './leases.ts';
+import { isRefused, type Refused, refuse, refuseUnavailable } from './refusal.ts';
+
+/** How long the holder of a lease has to answer a probe. */
+const PROBE_MS = 2_000;
+const DUPLICATE_RETRY_MS = 5_000;
+const UNAVAILABLE_RETRY_MS = 1_000;
+
+export type Lease = { readonly agent: string; readonly epoch: Epoch; readonly since: number };
+
+export type Connection = Holder & {
+  readonly lease: () => Lease | null;
+  readonly hello: (hello: Hello) => Observable<HelloReply>;
+  readonly schema: (message: SchemaMessage) => Observable<OkReply>;
+  readonly frame: (meta: FrameMeta, bytes: Uint8Array) => Observable<FrameReply>;
+  readonly heartbeat: (heartbeat: Heartbeat) => Observable<HeartbeatReply>;
+  readonly goodbye: (goodbye: Goodbye) => Observable<OkReply>;
+  /** The transport is gone. */
+  readonly gone: (reason: string) => void;
+};
+
+export type Transport = {
+  readonly address: string;
+  /** Emits when the client has answered a probe. */
+  readonly probe: () => Observable<unknown>;
+  readonly disconnect: () => void;
+};
+
+const HELLO_FIRST = refuse('hello_required', 'say hello first: HQ does not know yet who this is');
+
+export function createConnection(shared: IngestShared, transport: Transport): Connection {
+  const { store, clock, chaos, emit, limits } = shared;
+  let instance = '';
+  let lease: Lease | null = null;
+  /** Agent whose lease this connection has been given, greeted or not yet. */
+  let claimed: string | null = null;
+  /** Schemas that were refused for their number of series: their frames can never be taken. */
+  const refusedSchemas = new Set<SchemaRef>();
+  let probing: Observable<boolean> | null = null;
+
+  const behindChaos = <R>(work: () => Observable<R>): Observable<R | Refused> =>
+    chaos.admit().pipe(
+      concatMap((verdict): Observable<R | Refused> => {
+        if (verdict === 'lose') return EMPTY;
+        if (verdict === 'refuse')
+          return of(refuseUnavailable('HQ is down on purpose (chaos)', UNAVAILABLE_RETRY_MS));
+        return work();
+      }),
+    );
+  const storageFailed = <T>() =>
+    catchError<T, Observable<Refused>>((error: unknown) => {
+      if (error instanceof FrameError) return of(refuse('bad_frame', error.message));
+      const why = error instanceof QueueFullError ? error.message : 'HQ could not store this just now';
+      if (!(error instanceof QueueFullError))
+        emit({ type: 'handler_failed', event: 'storage', agent: lease?.agent ?? null, error: String(error) });
+      return of(refuseUnavailable(why, UNAVAILABLE_RETRY_MS));
+    });
+
+  function checkHello(hello: Hello): Refused | null {
+    if (hello.protocol !== PROTOCOL_VERSION || hello.schema !== SCHEMA_VERSION) {
+      return refuse(
+        'unsupported_version',
+        `HQ speaks protocol ${PROTOCOL_VERSION} with schema ${SCHEMA_VERSION}, this agent protocol ${hello.protocol} with schema ${hello.schema}: update the older one`,
+        { supported: { protocol: [PROTOCOL_VERSION], schema: [SCHEMA_VERSION] } },
+      );
+    }
+    if (hello.released > hello.sampled) return refuse('bad_request', 'hello: released is beyond sampled');
+    if (lease !== null && lease.agent !== hello.agent) {
+      return refuse(
+        'bad_request',
+        `this connection belongs to ${lease.agent}; open another for ${hello.agent}`,
+      );
+    }
+    if (store.ownsEpoch(hello.agent, hello.epoch)) {
+      return refuse(
+        'bad_request',
+        `epoch ${hello.epoch} belongs to samples that came by HTTP; start a new journal`,
+      );
+    }
+    if (!shared.knowsAgent(hello.agent) && shared.agentCount() >= limits.maxAgents) {
+      return refuseUnavailable(`HQ knows ${limits.maxAgents} agents already and takes no more`, 60_000);
+    }
+    return null;
+  }
+
+  const connection: Connection = {
+    get instance() {
+      return instance;
+    },
+    lease: () => lease,
+    probe: () => {
+      // Several claimants at once cost one probe.
+      probing ??= race(
+        transport.probe().pipe(
+          map(() => true),
+          catchError(() => of(false)),
+        ),
+        timer(PROBE_MS, clock.scheduler).pipe(map(() => false)),
+      ).pipe(
+        finalize(() => {
+          probing = null;
+        }),
+        shared.once(),
+      );
+      return probing;
+    },
+    end: (reason) => {
+      emit({ type: 'cut_off', agent: lease?.agent ?? null, address: transport.address, reason });
+      if (lease !== null) shared.link({ kind: 'disconnected', agent: lease.agent, reason, ts: clock.now() });
+      lease = null;
+      claimed = null;
+      transport.disconnect();
+    },
+    hello: (hello) =>
+      behindChaos(() => {
+        const wrong = checkHello(hello);
+        if (wrong !== null) return of(wrong);
+        instance = hello.instance;
+        return shared.leases.acquire(hello.agent, connection).pipe(
+          concatMap((granted): Observable<HelloReply> => {
+            if (!granted) {
+              return of(
+                refuse(
+                  'duplicate_agent',
+                  `another live agent is called ${hello.agent}: give each its own id`,
+                  {
+                    retryAfterMs: DUPLICATE_RETRY_MS,
+                  },
+                ),
+              );
+            }
+            claimed = hello.agent;
+            return greet(hello);
+          }),
+        );
+      }),
+    schema: ({ ref, schema }) =>
+      defer(() => {
+        if (lease === null) return of(HELLO_FIRST);
+        const { agent } = lease;
+        const interned = internSchema(schema);
+        if (interned.ref !== ref) {
+          return of(refuse('bad_request', `schema: its content address is ${interned.ref}, not ${ref}`));
+        }
+        if (store.schema(agent, ref) !== undefined) return of({ ok: true as const });
+        if (
+          store.seriesCount(agent) + shared.newSeries(agent, schema.series.map(seriesKey)) >
+          limits.maxSeries
+        ) {
+          refusedSchemas.add(ref);
+          return of(
+            refuse(
+              'too_many_series',
+              `HQ keeps ${limits.maxSeries} series of one agent; this schema goes beyond`,
+            ),
+          );
+        }
+        return store.putSchema(agent, interned).pipe(
+          map(() => ({ ok: true as const })),
+          storageFailed(),
+        );
+      }),
+    frame: ({ lane }, bytes) =>
+      defer(() => {
+        const started = clock.precise();
+        const answered = (outcome: 'stored' | 'duplicate' | 'refused' | 'lost') =>
+          emit({ type: 'frames_answered', lane, outcome, durationMs: clock.precise() - started });
+        let done = false;
+        return behindChaos(() => takeFrame(lane, bytes)).pipe(
+          map((reply) => {
+            done = true;
+            if (isRefused(reply)) {
+              answered('refused');
+              return reply;
+            }
+            answered(reply.stored ? 'stored' : 'duplicate');
+            return { ok: true as const, ack: reply.ack, credit: shared.credit() };
+          }),
+          finalize(() => {
+            if (!done) answered('lost');
+          }),
+        );
+      }),
+    heartbeat: (heartbeat) =>
+      behindChaos((): Observable<HeartbeatReply> => {
+        if (lease === null) return of(HELLO_FIRST);
+        const { agent, epoch } = lease;
+        const now = clock.now();
+        store.observeSampled(agent, epoch, heartbeat.sampled);
+        const clockOffsetMs = shared.offsetOf(agent).observe(heartbeat.ts, now, heartbeat.rttMs);
+        shared.link({ kind: 'heartbeat', agent, heartbeat, clockOffsetMs, ts: now });
+        return of({ ok: true as const, hqTs: now, ack: ackCoverage(store.coverage(agent, epoch)) });
+      }),
+    goodbye: ({ reason }) =>
+      defer(() => {
+        if (lease !== null) emit({ type: 'agent_goodbye', agent: lease.agent, reason });
+        return of({ ok: true as const });
+      }),
+    gone: (reason) => {
+      if (claimed !== null) shared.leases.release(claimed, connection);
+      claimed = null;
+      const held = lease;
+      lease = null;
+      if (held === null) return;
+      emit({ type: 'agent_disconnected', agent: held.agent, reason, connected: shared.leases.size() });
+      shared.link({ kind: 'disconnected', agent: held.agent, reason, ts: clock.now() });
+    },
+  };
+
+  /** Books what is lost only once frames of an earlier connection are in: they may be what seems to be missing. */
+  function greet(hello: Hello): Observable<HelloReply> {
+    const { agent, epoch } = hello;
+    return shared.settled(agent).pipe(
+      switchMap(() =>
+        store.noteEpoch({ agent, epoch, sampled: hello.sampled, released: hello.released, ts: clock.now() }),
+      ),
+      map((coverage): HelloReply => {
+        const now = clock.now();
+        if (shared.leases.holder(agent) !== connection) {
+          return refuse('duplicate_agent', `another connection of ${agent} was faster`, {
+            retryAfterMs: DUPLICATE_RETRY_MS,
+          });
+        }
+        lease = { agent, epoch, since: now };
+        shared.learnAgent(agent);
+        const clockOffsetMs = shared.offsetOf(agent).observe(hello.ts, now, null);
+        const connected = shared.leases.size();
+        emit({ type: 'agent_connected', agent, epoch, version: hello.version, connected });
+        shared.link({
+          kind: 'connected',
+          agent,
+          epoch,
+          version: hello.version,
+          ts: now,
+          sampled: hello.sampled,
+          clockOffsetMs,
+        });
+        return {
+          ok: true,
+          protocol: PROTOCOL_VERSION,
+          ack: ackCoverage(coverage),
+          limits: {
+            maxFrameBytes: limits.maxFrameBytes,
+            maxFrameSamples: limits.maxFrameSamples,
+            maxSeries: limits.maxSeries,
+          },
+          credit: shared.credit(),
+          hqTs: now,
+        };
+      }),
+      storageFailed(),
+      tap((reply) => {
+        // A lease that was never greeted would keep others out.
+        if (!isRefused(reply) || lease !== null) return;
+        shared.leases.release(agent, connection);
+        claimed = null;
+      }),
+    );
+  }
+
+  type Taken = { readonly stored: boolean; readonly ack: ReturnType<typeof ackCoverage> };
+
+  function takeFrame(lane: FrameMeta['lane'], bytes: Uint8Array): Observable<Taken | Refused> {
+    if (lease === null) return of(HELLO_FIRST);
+    const { agent, epoch } = lease;
+    if (shared.leases.holder(agent) !== connection)
+      return of(refuse('duplicate_agent', 'another connection has taken over'));
+    if (bytes.length > limits.maxFrameBytes) {
+      return of(
+        refuse('too_large', `frame: ${bytes.length} bytes, HQ takes ${limits.maxFrameBytes}: split it`),
+      );
+    }
+    const waitMs = shared.spend(agent, bytes.length, lane);
+    if (waitMs > 0)
+      return of(refuse('rate_limited', 'this agent sends faster than HQ allows', { retryAfterMs: waitMs }));
+    let header: FrameHeader;
+    let refs: readonly SchemaRef[];
+    try {
+      header = verifyFrame(bytes);
+      refs = header.kind === 'data' ? schemaRefsOf(bytes) : [];
+      if (header.kind === 'gap') decodeGap(bytes);
+    } catch (error) {
+      const message = error instanceof FrameError ? `${error.code}: ${error.message}` : String(error);
+      return of(refuse('bad_frame', message));
+    }
+    if (header.epoch !== epoch) {
+      return of(refuse('bad_frame', `frame of epoch ${header.epoch}, but hello was said for ${epoch}`));
+    }
+    if (header.kind === 'data' && header.count > limits.maxFrameSamples) {
+      return of(
+        refuse('too_large', `frame: ${header.count} samples, HQ takes ${limits.maxFrameSamples}: split it`),
+      );
+    }
+    const unknown = refs.filter((ref) => store.schema(agent, ref) === undefined);
+    if (unknown.some((ref) => refusedSchemas.has(ref))) {
+      return of(
+        refuse('too_many_series', `HQ keeps ${limits.maxSeries} series of one agent; this frame has others`),
+      );
+    }
+    if (unknown.length > 0) {
+      return of(refuse('unknown_schema', 'send these schemas first', { refs: [...unknown] }));
+    }
+    return shared.submit({ agent, header, bytes, arrivalTs: clock.now(), lane }).pipe(
+      map((outcome) => ({
+        stored: outcome.stored + outcome.dropped > 0,
+        ack: ackCoverage(outcome.coverage, header.firstSeq),
+      })),
+      storageFailed(),
+    );
+  }
+
+  return connection;
+}

@@ -1,0 +1,197 @@
+/**
+ * Group commit across agents: frames gather while a commit runs and go together into the next, live ones first. Bounded by
+ * bytes: a frame that finds the queue full is turned away, its agent keeps it. One commit runs at a time.
+ */
+import { Observable, type Subscriber } from 'rxjs';
+import type { Clock } from '../../platform/clock.ts';
+import { FrameError } from '../../protocol/frame.ts';
+import type { IngestFrame, IngestOutcome } from '../store/store.ts';
+import type { IngestEmit } from './ingest-events.ts';
+
+/** The queue is full; come back later. */
+export class QueueFullError extends Error {
+  override readonly name = 'QueueFullError';
+}
+
+export type GroupCommitOptions = {
+  readonly append: (frames: readonly IngestFrame[]) => Observable<readonly IngestOutcome[]>;
+  readonly clock: Pick<Clock, 'precise'>;
+  readonly emit: IngestEmit;
+  /** Bytes of frames that may wait or be in a commit. Default 64 MiB. */
+  readonly maxQueueBytes?: number;
+  /** Bounds one commit. Defaults 16 MiB and 1,024 frames. */
+  readonly maxCommitBytes?: number;
+  readonly maxCommitFrames?: number;
+};
+
+export type GroupCommit = {
+  /** Queues the frame; emits its outcome once flushed. Leaving early does not take it out of the queue. */
+  readonly submit: (frame: IngestFrame) => Observable<IngestOutcome>;
+  /** Emits once no frame of the agent waits any more. */
+  readonly settled: (agent: string) => Observable<void>;
+  /** Share of the queue in use, 0 … 1. */
+  readonly load: () => number;
+  /** Completes once nothing waits. */
+  readonly idle: () => Observable<never>;
+};
+
+type Waiting = { readonly frame: IngestFrame; readonly subscriber: Subscriber<IngestOutcome> };
+
+const MIB = 1024 * 1024;
+
+export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
+  const { append, clock, emit } = options;
+  const maxQueueBytes = options.maxQueueBytes ?? 64 * MIB;
+  const maxCommitBytes = options.maxCommitBytes ?? 16 * MIB;
+  const maxCommitFrames = options.maxCommitFrames ?? 1024;
+  const lanes = { live: createFifo<Waiting>(), backlog: createFifo<Waiting>() };
+  /** Frames of a group that one of them spoiled: each goes alone, so that only the culprit fails. */
+  const suspects = createFifo<Waiting>();
+  /** Frames that wait or are in a commit, by agent. */
+  const outstanding = new Map<string, { frames: number; readonly waiters: Set<Subscriber<void>> }>();
+  const idlers = new Set<Subscriber<never>>();
+  let queuedBytes = 0;
+  let running = false;
+
+  const begin = ({ agent, bytes }: IngestFrame) => {
+    queuedBytes += bytes.length;
+    const entry = outstanding.get(agent);
+    if (entry === undefined) outstanding.set(agent, { frames: 1, waiters: new Set() });
+    else entry.frames += 1;
+  };
+  const end = ({ agent, bytes }: IngestFrame) => {
+    queuedBytes -= bytes.length;
+    const entry = outstanding.get(agent);
+    if (entry === undefined) return;
+    entry.frames -= 1;
+    if (entry.frames > 0) return;
+    outstanding.delete(agent);
+    for (const waiter of entry.waiters) {
+      waiter.next();
+      waiter.complete();
+    }
+  };
+
+  const gather = (): Waiting[] => {
+    const suspect = suspects.shift();
+    if (suspect !== undefined) return [suspect];
+    const group: Waiting[] = [];
+    let bytes = 0;
+    for (const lane of [lanes.live, lanes.backlog]) {
+      while (group.length < maxCommitFrames && (bytes < maxCommitBytes || group.length === 0)) {
+        const one = lane.shift();
+        if (one === undefined) break;
+        bytes += one.frame.bytes.length;
+        group.push(one);
+      }
+    }
+    return group;
+  };
+
+  const pump = () => {
+    if (running) return;
+    const group = gather();
+    if (group.length === 0) return;
+    running = true;
+    const started = clock.precise();
+    let outcomes: readonly IngestOutcome[] = [];
+    const finish = (settle: (one: Waiting, index: number) => void) => {
+      for (const one of group) end(one.frame);
+      group.forEach(settle);
+      running = false;
+      pump();
+      if (outstanding.size === 0) for (const idler of [...idlers]) idler.complete();
+    };
+    append(group.map(({ frame }) => frame)).subscribe({
+      next: (flushed) => {
+        outcomes = flushed;
+      },
+      error: (error: unknown) => {
+        if (error instanceof FrameError && group.length > 1) {
+          for (const one of group) suspects.push(one);
+          running = false;
+          pump();
+          return;
+        }
+        emit({ type: 'commit_failed', frames: group.length, error: String(error) });
+        finish(({ subscriber }) => subscriber.error(error));
+      },
+      complete: () => {
+        const sum = (of: (outcome: IngestOutcome) => number) =>
+          outcomes.reduce((total, outcome) => total + of(outcome), 0);
+        emit({
+          type: 'commit',
+          frames: group.length,
+          bytes: group.reduce((total, { frame }) => total + frame.bytes.length, 0),
+          stored: sum(({ stored }) => stored),
+          duplicates: sum(({ duplicates }) => duplicates),
+          dropped: sum(({ dropped }) => dropped),
+          durationMs: clock.precise() - started,
+          queuedBytes,
+        });
+        finish(({ subscriber }, index) => {
+          const outcome = outcomes[index];
+          if (outcome !== undefined) subscriber.next(outcome);
+          subscriber.complete();
+        });
+      },
+    });
+  };
+
+  return {
+    submit: (frame) =>
+      new Observable<IngestOutcome>((subscriber) => {
+        if (queuedBytes + frame.bytes.length > maxQueueBytes) {
+          subscriber.error(new QueueFullError('HQ has more frames waiting than it may keep in memory'));
+          return;
+        }
+        begin(frame);
+        lanes[frame.lane === 'backlog' ? 'backlog' : 'live'].push({ frame, subscriber });
+        pump();
+      }),
+    settled: (agent) =>
+      new Observable<void>((subscriber) => {
+        const entry = outstanding.get(agent);
+        if (entry === undefined) {
+          subscriber.next();
+          subscriber.complete();
+          return undefined;
+        }
+        entry.waiters.add(subscriber);
+        return () => entry.waiters.delete(subscriber);
+      }),
+    load: () => queuedBytes / maxQueueBytes,
+    idle: () =>
+      new Observable<never>((subscriber) => {
+        if (outstanding.size === 0) {
+          subscriber.complete();
+          return undefined;
+        }
+        idlers.add(subscriber);
+        return () => idlers.delete(subscriber);
+      }),
+  };
+}
+
+/** First in, first out, in amortised constant time. */
+function createFifo<T>() {
+  let items: (T | undefined)[] = [];
+  let head = 0;
+  return {
+    push: (item: T) => void items.push(item),
+    shift: (): T | undefined => {
+      const item = items[head];
+      if (item === undefined) return undefined;
+      items[head] = undefined;
+      head += 1;
+      if (head === items.length) {
+        items = [];
+        head = 0;
+      } else if (head > 1024 && head * 2 > items.length) {
+        items = items.slice(head);
+        head = 0;
+      }
+      return item;
+    },
+  };
+}

@@ -1,0 +1,77 @@
+/**
+ * The one wrapper around every handler of a client's message. Whatever a client sends, nothing is thrown into HQ: arguments
+ * are parsed, the ack callback is looked at before it is called, errors become `internal`, and an answer is given once.
+ */
+import { defaultIfEmpty, defer, type Observable, type Subscription, take } from 'rxjs';
+import { z } from 'zod';
+import { isRefused, type Refused, refuse } from './refusal.ts';
+
+export type GuardOptions<A extends readonly unknown[], R extends object> = {
+  readonly event: string;
+  /** The arguments before the ack callback, as a tuple. */
+  readonly args: z.ZodType<A>;
+  /** First emission is the answer. Completes without one: nothing is answered. */
+  readonly handle: (...args: A) => Observable<R | Refused>;
+  /** Refuses before the arguments are looked at, or lets pass with null. */
+  readonly admit: () => Refused | null;
+  readonly onViolation: (detail: string) => void;
+  readonly onRefused: (event: string, refused: Refused) => void;
+  readonly onFailure: (event: string, error: unknown) => void;
+  /** Told when handling begins; what it returns is called when it ends. */
+  readonly onBegin: () => () => void;
+  /** Takes the running work, to end it with the connection. */
+  readonly track: (work: Subscription) => void;
+};
+
+/** A listener for Socket.IO; never throws. */
+export function guarded<A extends readonly unknown[], R extends object>(
+  options: GuardOptions<A, R>,
+): (...received: unknown[]) => void {
+  const { event } = options;
+  return (...received) => {
+    const ack = received.at(-1);
+    if (typeof ack !== 'function') {
+      options.onViolation(`${event} without an ack callback`);
+      return;
+    }
+    let answered = false;
+    const answer = (reply: R | Refused) => {
+      if (answered) return;
+      answered = true;
+      if (isRefused(reply)) options.onRefused(event, reply);
+      try {
+        ack(reply);
+      } catch (error) {
+        options.onFailure(event, error);
+      }
+    };
+    const refused = options.admit();
+    if (refused !== null) {
+      answer(refused);
+      return;
+    }
+    const parsed = options.args.safeParse(received.slice(0, -1));
+    if (!parsed.success) {
+      const problem = z.prettifyError(parsed.error).slice(0, 500);
+      options.onViolation(`${event}: ${problem}`);
+      answer(refuse('bad_request', `${event}: ${problem}`));
+      return;
+    }
+    const end = options.onBegin();
+    const work = defer(() => options.handle(...parsed.data))
+      .pipe(take(1), defaultIfEmpty(null))
+      .subscribe({
+        next: (reply) => {
+          if (reply !== null) answer(reply);
+        },
+        error: (error: unknown) => {
+          options.onFailure(event, error);
+          answer(
+            refuse('internal', `${event}: HQ failed to handle this; try again`, { retryAfterMs: 1_000 }),
+          );
+        },
+      });
+    work.add(end);
+    options.track(work);
+  };
+}

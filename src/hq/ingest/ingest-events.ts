@@ -1,0 +1,213 @@
+/** What ingest tells of itself. */
+import { defineEvent, type Emit } from '../../platform/telemetry.ts';
+import type { Lane, WireErrorCode } from '../../protocol/events.ts';
+
+const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export const ingestEvents = {
+  agent_connected: defineEvent<{ agent: string; epoch: string; version: string; connected: number }>({
+    level: 'info',
+    message: 'agent connected',
+    metrics: [
+      {
+        name: 'holdfast_hq_hellos_total',
+        kind: 'counter',
+        help: 'Accepted hellos of agents.',
+      },
+      {
+        name: 'holdfast_hq_connected_agents',
+        kind: 'gauge',
+        help: 'Agents that hold a lease on a live connection.',
+        value: ({ connected }) => connected,
+      },
+    ],
+  }),
+  agent_disconnected: defineEvent<{ agent: string; reason: string; connected: number }>({
+    level: 'info',
+    message: 'agent disconnected',
+    metrics: [
+      {
+        name: 'holdfast_hq_connected_agents',
+        kind: 'gauge',
+        help: 'Agents that hold a lease on a live connection.',
+        value: ({ connected }) => connected,
+      },
+    ],
+  }),
+  agent_goodbye: defineEvent<{ agent: string; reason: string }>({
+    level: 'info',
+    message: 'agent said goodbye',
+    metrics: [],
+  }),
+  agent_sockets: defineEvent<{ sockets: number }>({
+    level: null,
+    message: 'sockets in /agents',
+    metrics: [
+      {
+        name: 'holdfast_hq_agent_sockets',
+        kind: 'gauge',
+        help: 'Connections in the namespace /agents, with or without a hello.',
+        value: ({ sockets }) => sockets,
+      },
+    ],
+  }),
+  agent_unauthorized: defineEvent<{ address: string; reason: string }>({
+    level: 'debug',
+    message: 'connection to /agents refused',
+    metrics: [
+      {
+        name: 'holdfast_access_refusals_total',
+        kind: 'counter',
+        help: 'Requests and connections refused for their token, host or origin.',
+        labelNames: ['role', 'reason'],
+        labels: ({ reason }) => ({ role: 'agent', reason }),
+      },
+    ],
+  }),
+  frames_answered: defineEvent<{
+    lane: Lane;
+    outcome: 'stored' | 'duplicate' | 'refused' | 'lost';
+    durationMs: number;
+  }>({
+    level: null,
+    message: 'frame answered',
+    metrics: [
+      {
+        name: 'holdfast_hq_frames_total',
+        kind: 'counter',
+        help: 'Frames received from agents, by lane and what became of them.',
+        labelNames: ['lane', 'outcome'],
+        labels: ({ lane, outcome }) => ({ lane, outcome }),
+      },
+      {
+        name: 'holdfast_hq_ack_seconds',
+        kind: 'histogram',
+        help: 'Time from the arrival of a frame to its answer, by lane.',
+        value: ({ durationMs }) => durationMs / 1000,
+        labelNames: ['lane'],
+        labels: ({ lane }) => ({ lane }),
+        buckets: SECONDS,
+      },
+    ],
+  }),
+  commit: defineEvent<{
+    frames: number;
+    bytes: number;
+    stored: number;
+    duplicates: number;
+    dropped: number;
+    durationMs: number;
+    queuedBytes: number;
+  }>({
+    level: null,
+    message: 'group committed',
+    metrics: [
+      {
+        name: 'holdfast_hq_stored_samples_total',
+        kind: 'counter',
+        help: 'Samples from agents stored, each once.',
+        value: ({ stored }) => stored,
+      },
+      {
+        name: 'holdfast_hq_duplicate_samples_total',
+        kind: 'counter',
+        help: 'Seqs that came again and changed nothing.',
+        value: ({ duplicates }) => duplicates,
+      },
+      {
+        name: 'holdfast_hq_dropped_samples_total',
+        kind: 'counter',
+        help: 'Samples that agents reported as lost, booked as gaps.',
+        value: ({ dropped }) => dropped,
+      },
+      {
+        name: 'holdfast_hq_received_bytes_total',
+        kind: 'counter',
+        help: 'Bytes of committed frames.',
+        value: ({ bytes }) => bytes,
+      },
+      {
+        name: 'holdfast_hq_commit_seconds',
+        kind: 'histogram',
+        help: 'Time of one group commit, flush included.',
+        value: ({ durationMs }) => durationMs / 1000,
+        buckets: SECONDS,
+      },
+      {
+        name: 'holdfast_hq_commit_frames',
+        kind: 'histogram',
+        help: 'Frames in one group commit.',
+        value: ({ frames }) => frames,
+        buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000],
+      },
+      {
+        name: 'holdfast_hq_queue_bytes',
+        kind: 'gauge',
+        help: 'Bytes of frames that wait for a commit or are in one.',
+        value: ({ queuedBytes }) => queuedBytes,
+      },
+    ],
+  }),
+  commit_failed: defineEvent<{ frames: number; error: string }>({
+    level: 'error',
+    message: 'commit failed; its frames were not acked and will come again',
+    metrics: [
+      {
+        name: 'holdfast_hq_commit_failures_total',
+        kind: 'counter',
+        help: 'Group commits that failed.',
+      },
+    ],
+  }),
+  refused: defineEvent<{ event: string; code: WireErrorCode; agent: string | null; detail: string }>({
+    level: 'debug',
+    message: 'message of an agent refused',
+    metrics: [
+      {
+        name: 'holdfast_hq_refusals_total',
+        kind: 'counter',
+        help: 'Messages of agents refused, by event and code.',
+        labelNames: ['event', 'code'],
+        labels: ({ event, code }) => ({ event, code }),
+      },
+    ],
+  }),
+  violation: defineEvent<{ agent: string | null; address: string; detail: string }>({
+    level: 'debug',
+    message: 'client breaks the protocol',
+    metrics: [
+      {
+        name: 'holdfast_hq_protocol_violations_total',
+        kind: 'counter',
+        help: 'Messages that break the protocol: unknown events, missing ack callbacks, wrong types.',
+      },
+    ],
+  }),
+  cut_off: defineEvent<{ agent: string | null; address: string; reason: string }>({
+    level: 'warn',
+    message: 'connection cut off',
+    metrics: [
+      {
+        name: 'holdfast_hq_cut_off_connections_total',
+        kind: 'counter',
+        help: 'Connections that HQ ended, by reason.',
+        labelNames: ['reason'],
+        labels: ({ reason }) => ({ reason }),
+      },
+    ],
+  }),
+  handler_failed: defineEvent<{ event: string; agent: string | null; error: string }>({
+    level: 'error',
+    message: 'handling a message failed',
+    metrics: [
+      {
+        name: 'holdfast_hq_handler_failures_total',
+        kind: 'counter',
+        help: 'Messages whose handling failed inside HQ.',
+        labelNames: ['event'],
+        labels: ({ event }) => ({ event }),
+      },
+    ],
+  }),
+};
+export type IngestEmit = Emit<typeof ingestEvents>;

@@ -1,0 +1,124 @@
+/** What all connections of `/agents` share. */
+import { type MonoTypeOperatorFunction, type Observable, ReplaySubject, share } from 'rxjs';
+import type { Clock } from '../../platform/clock.ts';
+import type { Lane } from '../../protocol/events.ts';
+import type { ChaosControl } from '../chaos.ts';
+import type { OpenedHqStore } from '../store/open-hq-store.ts';
+import type { IngestFrame, IngestOutcome } from '../store/store.ts';
+import { type Allowance, createAllowance } from './allowance.ts';
+import { type ClockOffset, createClockOffset } from './clock-offset.ts';
+import type { Connection } from './connection.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { IngestEmit } from './ingest-events.ts';
+import type { Leases } from './leases.ts';
+import type { LinkEvent } from './link-event.ts';
+
+export type IngestLimits = {
+  /** Largest frame, bytes. */
+  readonly maxFrameBytes: number;
+  readonly maxFrameSamples: number;
+  /** Distinct series of one agent. */
+  readonly maxSeries: number;
+  /** Agents that HQ gets to know. */
+  readonly maxAgents: number;
+  /** Backlog frames that one agent may have in flight when there is room for all. */
+  readonly creditFrames: number;
+  /** Frames that one agent may send a second, averaged over 10 s. */
+  readonly framesPerSecond: number;
+  /** Bytes that one agent may send a second, averaged over 4 s. */
+  readonly bytesPerSecond: number;
+};
+
+export type IngestShared = {
+  readonly store: IngestStore;
+  readonly clock: Clock;
+  readonly chaos: Pick<ChaosControl, 'admit'>;
+  readonly emit: IngestEmit;
+  readonly limits: IngestLimits;
+  readonly leases: Leases<Connection>;
+  readonly link: (event: LinkEvent) => void;
+  readonly submit: (frame: IngestFrame) => Observable<IngestOutcome>;
+  readonly settled: (agent: string) => Observable<void>;
+  readonly credit: () => number;
+  /** Takes a frame off the agent's allowance; ms to wait when it is used up. */
+  readonly spend: (agent: string, bytes: number, lane: Lane) => number;
+  readonly offsetOf: (agent: string) => ClockOffset;
+  /** How many of these series the agent does not have yet. */
+  readonly newSeries: (agent: string, series: readonly string[]) => number;
+  readonly knowsAgent: (agent: string) => boolean;
+  readonly learnAgent: (agent: string) => void;
+  readonly agentCount: () => number;
+  /** Shares one subscription and its last value among those who come while it runs. */
+  readonly once: <T>() => MonoTypeOperatorFunction<T>;
+};
+
+export type IngestStore = Pick<
+  OpenedHqStore,
+  | 'append'
+  | 'agents'
+  | 'coverage'
+  | 'noteEpoch'
+  | 'observeSampled'
+  | 'ownsEpoch'
+  | 'putSchema'
+  | 'schema'
+  | 'series'
+  | 'seriesCount'
+>;
+
+export type IngestSharedOptions = Pick<
+  IngestShared,
+  'store' | 'clock' | 'chaos' | 'emit' | 'limits' | 'leases' | 'link' | 'credit'
+> & {
+  readonly commits: GroupCommit;
+  /** Told of each backlog frame, for the fair share. */
+  readonly onBacklog: (agent: string) => void;
+};
+
+const FRAME_BURST_SECONDS = 10;
+const BYTE_BURST_SECONDS = 4;
+
+export function createIngestShared(options: IngestSharedOptions): IngestShared {
+  const { store, clock, limits, commits } = options;
+  const known = new Set(store.agents().map(({ agent }) => agent));
+  const offsets = new Map<string, ClockOffset>();
+  const allowances = new Map<string, { frames: Allowance; bytes: Allowance }>();
+
+  const allowanceOf = (agent: string) => {
+    let allowance = allowances.get(agent);
+    if (allowance === undefined) {
+      const { framesPerSecond, bytesPerSecond } = limits;
+      allowance = {
+        frames: createAllowance({ perSecond: framesPerSecond, burst: framesPerSecond * FRAME_BURST_SECONDS }),
+        bytes: createAllowance({ perSecond: bytesPerSecond, burst: bytesPerSecond * BYTE_BURST_SECONDS }),
+      };
+      allowances.set(agent, allowance);
+    }
+    return allowance;
+  };
+
+  return {
+    ...options,
+    submit: commits.submit,
+    settled: commits.settled,
+    spend: (agent, bytes, lane) => {
+      if (lane === 'backlog') options.onBacklog(agent);
+      const now = clock.precise();
+      const { frames, bytes: byteAllowance } = allowanceOf(agent);
+      return Math.max(frames.take(1, now), byteAllowance.take(bytes, now));
+    },
+    offsetOf: (agent) => {
+      const offset = offsets.get(agent) ?? createClockOffset();
+      offsets.set(agent, offset);
+      return offset;
+    },
+    newSeries: (agent, series) => {
+      const have = new Set(store.series(agent).map((one) => one.series));
+      return new Set(series.filter((one) => !have.has(one))).size;
+    },
+    knowsAgent: (agent) => known.has(agent),
+    learnAgent: (agent) => void known.add(agent),
+    agentCount: () => known.size,
+    once: () => share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: true }),
+  };
+}

@@ -1,0 +1,24 @@
+/** What happens to the links of agents, for the fleet state. */
+import type { Heartbeat } from '../../protocol/events.ts';
+import type { Epoch } from '../../protocol/sample.ts';
+
+export type LinkEvent =
+  | {
+      readonly kind: 'connected';
+      readonly agent: string;
+      readonly epoch: Epoch;
+      readonly version: string;
+      /** HQ's wall time, ms. */
+      readonly ts: number;
+      readonly sampled: number;
+      readonly clockOffsetMs: number;
+    }
+  | {
+      readonly kind: 'heartbeat';
+      readonly agent: string;
+      readonly heartbeat: Heartbeat;
+      /** Agent's wall clock minus HQ's, ms. */
+      readonly clockOffsetMs: number;
+      readonly ts: number;
+    }
+  | { readonly kind: 'disconnected'; readonly agent: string; readonly reason: string; readonly ts: number };
