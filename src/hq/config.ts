@@ -22,6 +22,12 @@ const limitsSchema = z
     maxAgents: whole('most agents that HQ gets to know', 20_000, 1, 1_000_000),
     creditFrames: whole('backlog frames that one agent may have in flight', 8, 1, 1024),
     framesPerSecond: whole('frames that one agent may send a second, averaged over 10 s', 2_000, 1, 100_000),
+    bytesPerSecond: whole(
+      'bytes of frames that one agent may send a second, averaged over 4 s',
+      64 * MIB,
+      KIB,
+      16 * GIB,
+    ),
     bodyBytes: whole(
       'largest body of an HTTP request, bytes, as sent and when inflated',
       4 * MIB,

@@ -44,7 +44,6 @@ export const pageSchema = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(100).describe('most items in the answer'),
   cursor: z
     .string()
-    .min(1)
     .max(2000)
     .regex(/^[A-Za-z0-9_.~=-]+$/, 'must be a cursor that an earlier answer gave')
     .optional()
