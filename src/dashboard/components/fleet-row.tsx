@@ -1,36 +1,58 @@
-import { memo } from 'react';
+import { memo, useState } from 'react';
 import { formatDuration, formatExact, formatRate, NONE } from '../format.ts';
-import { useAgent } from '../state/fleet.ts';
+import { agentNow, useAgent } from '../state/fleet.ts';
+import type { AgentEntry } from '../state/fleet-state.ts';
 import { AnomalyIcon } from './icons.tsx';
 import { PendingCell } from './pending-cell.tsx';
 import { ShareMeter } from './share-meter.tsx';
 import { BreakerBadge, StateBadge } from './state-badge.tsx';
 import { Age } from './time.tsx';
+import { useInView } from './use-in-view.ts';
 
 /** A live agent's newest sample should not be older than this. */
 const OLD_SAMPLE_MS = 10_000;
 
-/** One agent of the fleet. It listens to that agent alone. */
+/** One agent of the fleet. It listens to that agent alone, and only while someone can see it. */
 export const FleetRow = memo(function FleetRow({ id }: { readonly id: string }) {
+  const [ref, inView] = useInView<HTMLTableRowElement>();
+  return (
+    <tr ref={ref} data-agent={id}>
+      <th scope="row">
+        <a className="row-link" href={`#/agents/${id}`}>
+          {id}
+        </a>
+      </th>
+      {inView ? <LiveCells id={id} /> : <RestingCells id={id} />}
+    </tr>
+  );
+});
+
+function LiveCells({ id }: { readonly id: string }) {
   const entry = useAgent(id);
-  if (entry === null) return null;
+  return entry === null ? null : <Cells entry={entry} ticking />;
+}
+
+/** What was true when the row left the screen: still there for a search in the page. */
+const RestingCells = memo(function RestingCells({ id }: { readonly id: string }) {
+  const [entry] = useState(() => agentNow(id));
+  return entry === null ? null : <Cells entry={entry} ticking={false} />;
+});
+
+function Cells({ entry, ticking }: { readonly entry: AgentEntry; readonly ticking: boolean }) {
   const { summary } = entry;
   const sampledAt =
     summary.lastSampleTs === null
       ? summary.lastArrivalTs
       : summary.lastSampleTs - (summary.clockOffsetMs ?? 0);
   return (
-    <tr data-agent={id} data-state={summary.state}>
-      <th scope="row">
-        <a className="row-link" href={`#/agents/${id}`}>
-          {id}
-        </a>
-      </th>
+    <>
       <td className="cell-state">
         <StateBadge state={summary.state} />
       </td>
       <td data-label="Last sample" className="number">
-        <Age ts={sampledAt} oldMs={OLD_SAMPLE_MS} />
+        {ticking && (
+          <Age ts={sampledAt} {...(summary.state === 'live' ? { oldMs: OLD_SAMPLE_MS } : undefined)} />
+        )}
       </td>
       <td data-label="Lag" className="number">
         {summary.lagMs === null ? <span className="none">{NONE}</span> : formatDuration(summary.lagMs)}
@@ -62,6 +84,6 @@ export const FleetRow = memo(function FleetRow({ id }: { readonly id: string }) 
       <td data-label="Breaker">
         <BreakerBadge breaker={summary.breaker} />
       </td>
-    </tr>
+    </>
   );
-});
+}

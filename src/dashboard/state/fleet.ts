@@ -8,14 +8,17 @@ import { type AgentEntry, type Freshness, freshnessOf, NO_FLEET, reduceFleet } f
 
 export const fleet$ = state(connection$.pipe(scan(reduceFleet, NO_FLEET)), NO_FLEET);
 
-/** One agent; null when HQ does not know it. */
+/** One agent as it is now; null when HQ does not know it. */
+export const agentNow = (id: string): AgentEntry | null => fleet$.getValue().agents.get(id) ?? null;
+
+/** The same, followed. */
 export const [useAgent] = bind(
   (id: string) =>
     fleet$.pipe(
       map((fleet): AgentEntry | null => fleet.agents.get(id) ?? null),
       distinctUntilChanged(),
     ),
-  (id: string): AgentEntry | null => fleet$.getValue().agents.get(id) ?? null,
+  agentNow,
 );
 
 export type FleetFilter = { readonly text: string; readonly state: AgentSummary['state'] | 'all' };

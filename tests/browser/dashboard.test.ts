@@ -1,0 +1,153 @@
+/** The dashboard in a real browser, against a real HQ and real agents. */
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
+import { startAgentProcess } from '../support/agent.ts';
+import { browse, buildDashboard, canBrowse } from '../support/chromium.ts';
+import { getJson, startHqProcess } from '../support/hq.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/wait.ts';
+
+const AGENTS = ['crane', 'mast', 'pump'] as const;
+const SOURCES = ['sim:hz=10,sensors=2,seed=7'];
+
+type Row = {
+  readonly id: string;
+  readonly state: string;
+  readonly pending: number;
+  readonly complete: string;
+};
+
+/** The fleet table as a person reads it. */
+const rows = (page: Page): Promise<readonly Row[]> =>
+  page.locator('tr[data-agent]').evaluateAll((elements) =>
+    elements.map((row) => ({
+      id: row.getAttribute('data-agent') ?? '',
+      state: row.querySelector('.cell-state')?.textContent ?? '',
+      pending: Number((row.querySelector('.pending-text > span')?.textContent ?? '').replaceAll(',', '')),
+      complete: (row.querySelector('.share')?.textContent ?? '').replaceAll('\u00a0', ' '),
+    })),
+  );
+
+async function untilRows(page: Page, what: string, holds: (row: Row) => boolean): Promise<readonly Row[]> {
+  let seen: readonly Row[] = [];
+  try {
+    return await until(what, async () => {
+      seen = await rows(page);
+      return seen.length === AGENTS.length && seen.every(holds) ? seen : null;
+    });
+  } catch (error) {
+    throw new Error(`${what}: seen was ${JSON.stringify(seen)}`, { cause: error });
+  }
+}
+
+/** Whether a chart's canvas has something on it. */
+const isDrawn = (page: Page): Promise<boolean> =>
+  page
+    .locator('.series canvas')
+    .first()
+    .evaluate((canvas) => {
+      if (!(canvas instanceof HTMLCanvasElement)) return false;
+      const { data } = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height) ?? {
+        data: [],
+      };
+      return data.some((value) => value !== 0);
+    });
+
+const overflowOf = (page: Page): Promise<number> =>
+  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium', () => {
+  test('shows the link cut, the journals grow and the gaps fill', async () => {
+    const folder = temporaryFolder();
+    await buildDashboard(`${folder}/dashboard`);
+    const hq = await startHqProcess(`${folder}/hq`, {
+      args: ['--chaos-enabled', '--dashboard-dir', `${folder}/dashboard`],
+    });
+    const { page, complaints, hosts, shoot } = await browse();
+
+    await page.goto(hq.url);
+    await page.getByText('No agent yet').waitFor();
+    await shoot('empty');
+    for (const id of AGENTS)
+      startAgentProcess({ id, hq: hq.url, dataDir: `${folder}/${id}`, sources: SOURCES });
+
+    const live = await untilRows(page, 'three live agents', ({ state }) => state === 'live');
+    expect(live.map(({ id }) => id)).toEqual(AGENTS);
+    await shoot('live');
+
+    await page.getByRole('radio', { name: 'down' }).check();
+    await page.getByText('Link cut').waitFor();
+    const cut = await untilRows(page, 'pending to grow', ({ pending }) => pending >= 20);
+    const before = new Map(cut.map(({ id, pending }) => [id, pending]));
+    await untilRows(page, 'pending to grow on', ({ id, pending }) => pending >= (before.get(id) ?? 0) + 20);
+    expect((await rows(page)).map(({ state }) => state)).not.toContain('live');
+    await shoot('down');
+
+    await page.getByRole('link', { name: 'crane' }).click();
+    await page.getByRole('heading', { name: 'crane' }).waitFor();
+    await page.locator('.series [role=img][aria-label*=" 1 gaps"]').first().waitFor();
+    await shoot('agent-gap', { fullPage: true });
+    await page.getByRole('link', { name: 'Fleet' }).click();
+
+    await page.getByRole('radio', { name: 'off' }).check();
+    await page.getByText('Link undisturbed').waitFor();
+    await untilRows(
+      page,
+      'the gaps to fill',
+      ({ state, pending, complete }) => state === 'live' && pending === 0 && complete === '100 %',
+    );
+    await shoot('filled');
+
+    await page.getByRole('link', { name: 'crane' }).click();
+    await page.locator('.series [role=img][aria-label*=" 0 gaps"]').first().waitFor();
+    await until('a chart that is drawn', () => isDrawn(page));
+    await page.getByText('holds', { exact: true }).waitFor();
+    expect(await page.locator('.series').count()).toBeGreaterThanOrEqual(2);
+    await shoot('agent', { fullPage: true });
+    await page.getByRole('radio', { name: '1 h' }).check();
+    await page.locator('.series [role=img][aria-label*="last 1h"]').first().waitFor();
+    expect(page.url()).toContain('range=1h');
+
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await shoot('agent-dark', { fullPage: true });
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(await overflowOf(page)).toBe(0);
+    await shoot('agent-phone', { fullPage: true });
+    await page.getByRole('link', { name: 'Fleet' }).click();
+    await untilRows(page, 'the fleet on a phone', ({ state }) => state === 'live');
+    expect(await overflowOf(page)).toBe(0);
+    await shoot('phone', { fullPage: true });
+
+    expect(complaints).toEqual([]);
+    expect([...hosts]).toEqual([new URL(hq.url).host]);
+  });
+
+  test('asks for the token, says when it is stale and comes back by itself', async () => {
+    const folder = temporaryFolder();
+    await buildDashboard(`${folder}/dashboard`);
+    const args = ['--operator-token', 'open-sesame', '--dashboard-dir', `${folder}/dashboard`];
+    const hq = await startHqProcess(`${folder}/hq`, { args });
+    const { page, complaints, shoot } = await browse({ expected: /ERR_|WebSocket|401|403|502|503/ });
+
+    await page.goto(hq.url);
+    const dialog = page.getByRole('dialog');
+    await dialog.waitFor();
+    await shoot('token');
+    await page.getByLabel('Operator token').fill('wrong');
+    await page.keyboard.press('Enter');
+    await dialog.getByText('wrong').waitFor();
+    await page.getByLabel('Operator token').fill('open-sesame');
+    await page.keyboard.press('Enter');
+    await page.getByText('No agent yet').waitFor();
+    expect(await page.getByRole('radio', { name: 'down' }).isDisabled()).toBe(true);
+
+    await hq.end('SIGKILL');
+    await page.getByText('No connection to HQ').waitFor();
+    await shoot('stale');
+    const port = Number(new URL(hq.url).port);
+    const again = await startHqProcess(`${folder}/hq`, { args, port });
+    await page.getByText('No connection to HQ').waitFor({ state: 'detached' });
+    expect(await getJson(`${again.url}/healthz`)).toBeDefined();
+    expect(complaints).toEqual([]);
+  });
+});
