@@ -99,6 +99,10 @@ const detectConfigSchema = z.strictObject({
     { description: 'A value whose z-score lies further than this from 0 opens an anomaly.', unit: '1' },
     { default: 3, minimum: 0.1, maximum: 1_000 },
   ),
+  clearThreshold: real(
+    { description: 'The anomaly closes when the z-score is no further than this from 0 again.', unit: '1' },
+    { default: 2, minimum: 0, maximum: 1_000 },
+  ),
   window: whole(
     { description: 'Samples of a series that its mean and standard deviation are taken over.', unit: '1' },
     { default: 300, minimum: 2, maximum: 1_000_000 },
@@ -189,6 +193,10 @@ export function checkAgentConfig(config: AgentConfig): string[] {
   if (uplink.maxBytesPerSecond > 0 && uplink.maxBytesPerSecond * 60 < MAX_FRAME_BYTES)
     problems.push(
       `uplink.maxBytesPerSecond (${uplink.maxBytesPerSecond}) is so low that one frame of ${MAX_FRAME_BYTES} bytes takes over a minute.`,
+    );
+  if (detect.clearThreshold > detect.threshold)
+    problems.push(
+      `detect.clearThreshold (${detect.clearThreshold}) must not exceed detect.threshold (${detect.threshold}), or an anomaly would open and close at once.`,
     );
   if (detect.warmUp > detect.window)
     problems.push(

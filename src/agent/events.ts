@@ -29,6 +29,11 @@ export const agentEvents = {
     message: 'agent stopped; what is pending stays in the journal',
     metrics: [],
   }),
+  stop_unclean: defineEvent<{ step: string; reason: string }>({
+    level: 'warn',
+    message: 'a step of stopping failed or took too long; what was committed stays in the journal',
+    metrics: [],
+  }),
   state_changed: defineEvent<{ state: AgentState; before: AgentState }>({
     level: 'info',
     message: 'agent state changed',
@@ -124,15 +129,15 @@ export const agentEvents = {
       },
     ],
   }),
-  sample_rejected: defineEvent<{ seq: number; detail: string }>({
+  samples_rejected: defineEvent<{ seq: number; samples: number; detail: string }>({
     level: 'error',
-    message:
-      'a frame can never be delivered; it is kept as a local dead letter and a gap stands in its place',
+    message: 'samples can never be delivered; they are kept as a local dead letter and a gap stands for them',
     metrics: [
       {
         name: 'holdfast_agent_samples_rejected_total',
         kind: 'counter',
-        help: 'Frames given up as local dead letters.',
+        help: 'Samples given up as local dead letters.',
+        value: ({ samples }) => samples,
       },
     ],
   }),

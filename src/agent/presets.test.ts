@@ -83,6 +83,13 @@ describe('relations between settings', () => {
       },
     ],
     [
+      'closing further out than opening',
+      'detect.clearThreshold',
+      (c: AgentConfig) => {
+        c.detect.clearThreshold = 3.5;
+      },
+    ],
+    [
       'a warm-up longer than the window',
       'detect.warmUp',
       (c: AgentConfig) => {
@@ -110,7 +117,6 @@ describe('agentConfigSchema', () => {
         return Object.entries(node.properties).flatMap(([key, child]) => walk(child, `${path}.${key}`));
       return node.description === undefined ? [path] : [];
     };
-    const { z } = { z: agentConfigSchema };
-    expect(walk(z.toJSONSchema({ io: 'input' }), 'agent')).toEqual([]);
+    expect(walk(agentConfigSchema.toJSONSchema({ io: 'input' }), 'agent')).toEqual([]);
   });
 });

@@ -289,23 +289,25 @@ export function createUplinkEffects(
     );
   };
 
-  const reject = (suspect: Suspect, detail: string): Observable<UplinkMessage> => {
-    const { firstSeq } = suspect.frame;
-    return journal.reject(firstSeq, detail).pipe(
-      tap(() => emit({ type: 'sample_rejected', seq: firstSeq, detail })),
+  const reject = (effect: Extract<UplinkEffect, { type: 'reject' }>): Observable<UplinkMessage> => {
+    const { origin, samples, detail, acked } = effect;
+    // Released first: the journal then knows what of the frame has arrived, and gives up only the rest.
+    return journal.release(acked).pipe(
+      concatMap(() => journal.reject(origin, detail)),
+      tap(() => emit({ type: 'samples_rejected', seq: origin, samples, detail })),
       map(() => null),
       orElse('reject', null),
-      map((): UplinkMessage => ({ type: 'rejected', firstSeq })),
+      map((): UplinkMessage => ({ type: 'rejected', origin })),
     );
   };
 
-  const bisect = (suspect: Suspect): Observable<UplinkMessage> => {
-    const { frame } = suspect;
+  const bisect = ({ frame }: Suspect): UplinkMessage => {
+    const { firstSeq } = frame;
     try {
-      return of({ type: 'bisected', firstSeq: frame.firstSeq, parts: halvesOf(frame) });
+      return { type: 'bisected', firstSeq, parts: halvesOf(frame) };
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      return reject(suspect, `it cannot be read any more: ${error.message}`);
+      return { type: 'condemned', firstSeq, detail: `it cannot be read any more: ${error.message}` };
     }
   };
 
@@ -363,9 +365,9 @@ export function createUplinkEffects(
           map((merged) => ({ type: 'sealed', merged }) as const),
         );
       case 'bisect':
-        return bisect(effect.suspect);
+        return of(bisect(effect.suspect));
       case 'reject':
-        return reject(effect.suspect, effect.detail);
+        return reject(effect);
       case 'farewell':
         return farewell(effect.connection);
       case 'leave_deadline':

@@ -13,6 +13,7 @@ import {
   type UplinkEffect,
   type UplinkSettings,
 } from './state.ts';
+import { nextSuspect } from './suspects.ts';
 
 type Seqs = { readonly firstSeq: number; readonly lastSeq: number };
 
@@ -134,7 +135,7 @@ function room(state: Online, settings: UplinkSettings): number {
 function pumpBacklog(state: Online, settings: UplinkSettings): readonly [Online, UplinkEffect[]] {
   const { backlog, memory } = state;
   const limit = room(state, settings);
-  if (limit <= 0 || backlog.reading || memory.suspects.length > 0) return [state, []];
+  if (limit <= 0 || backlog.reading) return [state, []];
   if (backlog.exhausted) {
     if (!backlog.skipped || inFlight(state).length > 0) return [state, []];
     const again: BacklogLane = { ...backlog, cursor: 0, exhausted: false, skipped: false };
@@ -148,7 +149,7 @@ function pumpBacklog(state: Online, settings: UplinkSettings): readonly [Online,
 
 /** A suspect travels alone, so that a disconnect speaks about it and nothing else; live frames take turns with it. */
 function pumpSuspects(state: Online, settings: UplinkSettings): readonly [Online, UplinkEffect[]] {
-  const [suspect] = state.memory.suspects;
+  const suspect = nextSuspect(state.memory);
   if (suspect === undefined || inFlight(state).length > 0) return [state, []];
   const { memory, limits } = state;
   if (state.turn === 'live' && state.live.waiting.length > 0) {
@@ -167,7 +168,7 @@ function pumpSuspects(state: Online, settings: UplinkSettings): readonly [Online
 
 /** Everything that may be done now. Idempotent: called after each change. */
 export function pump(state: Online, settings: UplinkSettings): readonly [Online, UplinkEffect[]] {
-  if (state.memory.suspects.length > 0) return sent(pumpSuspects(state, settings));
+  if (nextSuspect(state.memory) !== undefined) return sent(pumpSuspects(state, settings));
   const { memory, limits } = state;
   const [live, liveEffects] = pumpLive(state.live, { memory, limits, settings, window: LIVE_WINDOW });
   const [next, effects] = pumpBacklog({ ...state, live }, settings);

@@ -26,7 +26,7 @@ import {
   type UplinkSettings,
   type UplinkState,
 } from './state.ts';
-import { addSuspect, afterLoss, dropSuspect, replaceSuspect } from './suspects.ts';
+import { acquit, addSuspect, afterLoss, closeCase, condemn, refuse, replaceSuspect } from './suspects.ts';
 
 type Next = Step<UplinkState, UplinkEffect>;
 type Of<T extends UplinkMessage['type']> = Extract<UplinkMessage, { readonly type: T }>;
@@ -89,9 +89,13 @@ function transition(state: UplinkState, message: UplinkMessage, settings: Uplink
         withMemory(state, replaceSuspect(state.memory, message.firstSeq, message.parts)),
         settings,
       );
+    case 'condemned': {
+      const [memory, effects] = condemn(state.memory, message.firstSeq, message.detail);
+      return [withMemory(state, memory), effects];
+    }
     case 'rejected':
       // A gap frame stands in its place now, and must be sent.
-      return resume(lookAgain(withMemory(state, dropSuspect(state.memory, message.firstSeq))), settings);
+      return resume(lookAgain(withMemory(state, closeCase(state.memory, message.origin))), settings);
     case 'stop':
       return stop(state, settings);
     case 'left':
@@ -130,7 +134,12 @@ function online(
     case 'poisoned':
       return poisoned(state, message, settings);
     case 'heartbeat_acked':
-      return acknowledged(state, message, { proven: state.memory.episode !== 'protocol' }, settings);
+      return acknowledged(
+        state,
+        message,
+        { proven: state.memory.episode !== 'protocol', news: false },
+        settings,
+      );
     case 'look_again': {
       const idle = inFlight(state).length === 0 && state.live.waiting.length === 0;
       return message.pending > 0 && idle ? resume(lookAgain(state), settings) : pump(state, settings);
@@ -198,16 +207,18 @@ function delivered(state: Online, message: Of<'delivered'>, settings: UplinkSett
     );
   const strikes = new Map(state.memory.strikes);
   for (const frame of shipment.frames) strikes.delete(frame.firstSeq);
-  const memory = dropSuspect({ ...state.memory, strikes }, message.firstSeq);
+  const acked = unite(state.memory.acked, message.ack);
+  const [memory, verdicts] = acquit({ ...state.memory, strikes, acked }, message.firstSeq);
   const arrived = { ...without(state, message.firstSeq), memory, credit: message.credit };
-  return acknowledged(arrived, message, { proven: true }, settings);
+  const [next, effects] = acknowledged(arrived, message, { proven: true, news: true }, settings);
+  return [next, [...effects, ...verdicts]];
 }
 
-/** Takes note of an ack; `proven`: the connection has shown that it works. */
+/** Takes note of an ack. `proven`: the connection has shown that it works; `news`: there is something to release for certain. */
 function acknowledged(
   state: Online,
   message: { readonly ack: Coverage; readonly sampled: number },
-  { proven }: { proven: boolean },
+  { proven, news }: { proven: boolean; news: boolean },
   settings: UplinkSettings,
 ): Next {
   const problem = checkAck(message.ack, { sampled: message.sampled, known: state.memory.known });
@@ -218,7 +229,7 @@ function acknowledged(
   const noted = proven
     ? { ...state.memory, acked, attempt: 0, proven, episode: null }
     : { ...state.memory, acked };
-  const [memory, releases] = release(noted, acked !== state.memory.acked);
+  const [memory, releases] = release(noted, news || acked !== state.memory.acked);
   const [next, effects] = pump({ ...state, memory }, settings);
   return [next, [...up, ...releases, ...effects]];
 }
@@ -235,14 +246,11 @@ function poisoned(state: Online, message: Of<'poisoned'>, settings: UplinkSettin
     return resume(lookAgain({ ...rest, memory }), settings);
   }
   if (only.kind !== 'data') return violation(rest, `a ${only.kind} frame is refused: ${message.detail}`);
-  const known = addSuspect(state.memory, only);
-  const suspect = known.suspects.find((one) => one.frame.firstSeq === only.firstSeq);
-  if (suspect === undefined) return violation(rest, `too many frames are refused: ${message.detail}`);
-  const effect: UplinkEffect =
-    only.firstSeq === only.lastSeq
-      ? { type: 'reject', suspect, detail: message.detail }
-      : { type: 'bisect', suspect };
-  return [{ ...rest, memory: known }, [effect]];
+  const [memory, effects] = refuse(state.memory, only, message.detail);
+  if (effects.length === 0 && memory === state.memory)
+    return violation(rest, `too many frames are refused at once: ${message.detail}`);
+  const [next, more] = resume({ ...rest, memory }, settings);
+  return [next, [...effects, ...more]];
 }
 
 function lost(state: UplinkState, message: Of<'lost'>, settings: UplinkSettings): Next {

@@ -49,6 +49,8 @@ export type Suspect = {
   readonly frame: StoredFrame;
   /** First seq of the journal's frame that it is part of. */
   readonly origin: number;
+  /** Why it is given up; null while it may yet be delivered. */
+  readonly condemned: string | null;
   /** Disconnects while it was alone in flight. */
   readonly strikes: number;
 };
@@ -164,7 +166,8 @@ export type UplinkMessage =
   | ({ readonly type: 'poisoned'; readonly firstSeq: number; readonly detail: string } & FromConnection)
   | ({ readonly type: 'heartbeat_acked'; readonly ack: Coverage; readonly sampled: number } & FromConnection)
   | { readonly type: 'bisected'; readonly firstSeq: number; readonly parts: readonly StoredFrame[] }
-  | { readonly type: 'rejected'; readonly firstSeq: number }
+  | { readonly type: 'condemned'; readonly firstSeq: number; readonly detail: string }
+  | { readonly type: 'rejected'; readonly origin: number }
   | { readonly type: 'released' }
   | { readonly type: 'seal' }
   | { readonly type: 'sealed'; readonly merged: number }
@@ -196,7 +199,14 @@ export type UplinkEffect =
   | { readonly type: 'release'; readonly acked: Coverage }
   | { readonly type: 'seal'; readonly busy: readonly (readonly [number, number])[] }
   | { readonly type: 'bisect'; readonly suspect: Suspect }
-  | { readonly type: 'reject'; readonly suspect: Suspect; readonly detail: string }
+  /** Everything of the frame at `origin` that is not acknowledged is given up. */
+  | {
+      readonly type: 'reject';
+      readonly origin: number;
+      readonly samples: number;
+      readonly detail: string;
+      readonly acked: Coverage;
+    }
   | { readonly type: 'farewell'; readonly connection: number }
   | { readonly type: 'leave_deadline'; readonly connection: number }
   | {

@@ -2,7 +2,10 @@
  * Finds the frame that breaks connections: a message that is too large for HQ or some box in between gives no error,
  * the connection just closes. A frame that was in flight at three disconnects becomes a suspect. A suspect travels
  * alone; when the connection breaks again it is halved, and only a single sample that broke three connections all by
- * itself is given up. So a flaky line costs time here, but no data.
+ * itself, or that HQ refuses, is condemned. So a flaky line costs time here, but no data.
+ *
+ * The journal rejects whole frames, less what is acknowledged of them: condemned samples wait until every other part
+ * of their frame has arrived.
  */
 import type { StoredFrame } from '../../journal/journal.ts';
 import {
@@ -14,40 +17,73 @@ import {
   type UplinkEffect,
 } from './state.ts';
 
+type Judged = readonly [Memory, UplinkEffect[]];
+
 export function addSuspect(memory: Memory, frame: StoredFrame): Memory {
   const known = memory.suspects.some((one) => one.frame.firstSeq === frame.firstSeq);
   if (known || memory.suspects.length >= MAX_SUSPECTS) return memory;
-  const suspect: Suspect = { frame, origin: frame.firstSeq, strikes: 0 };
+  const suspect: Suspect = { frame, origin: frame.firstSeq, condemned: null, strikes: 0 };
   return { ...memory, suspects: [...memory.suspects, suspect] };
 }
 
-export function dropSuspect(memory: Memory, firstSeq: number): Memory {
-  const suspects = memory.suspects.filter((one) => one.frame.firstSeq !== firstSeq);
-  return suspects.length === memory.suspects.length ? memory : { ...memory, suspects };
+export function suspectAt(memory: Memory, firstSeq: number): Suspect | undefined {
+  return memory.suspects.find((one) => one.frame.firstSeq === firstSeq);
 }
 
-/** Puts the parts where the whole was; without parts it is no suspect any more. */
+/** The next one to be tried. */
+export function nextSuspect(memory: Memory): Suspect | undefined {
+  return memory.suspects.find((one) => one.condemned === null);
+}
+
+/** It has arrived. */
+export function acquit(memory: Memory, firstSeq: number): Judged {
+  const suspect = suspectAt(memory, firstSeq);
+  if (suspect === undefined) return [memory, []];
+  const suspects = memory.suspects.filter((one) => one !== suspect);
+  return executed({ ...memory, suspects }, suspect.origin);
+}
+
+/** It will never arrive. */
+export function condemn(memory: Memory, firstSeq: number, detail: string): Judged {
+  const suspect = suspectAt(memory, firstSeq);
+  if (suspect === undefined || suspect.condemned !== null) return [memory, []];
+  const suspects = memory.suspects.map((one) => (one === suspect ? { ...one, condemned: detail } : one));
+  return executed({ ...memory, suspects }, suspect.origin);
+}
+
+/** Its frame is dealt with. */
+export function closeCase(memory: Memory, origin: number): Memory {
+  return { ...memory, suspects: memory.suspects.filter((one) => one.origin !== origin) };
+}
+
+/** Puts the parts where the whole was. */
 export function replaceSuspect(memory: Memory, firstSeq: number, parts: readonly StoredFrame[]): Memory {
   const suspects = memory.suspects.flatMap((one) =>
     one.frame.firstSeq === firstSeq
-      ? parts.map((frame): Suspect => ({ frame, origin: one.origin, strikes: 0 }))
+      ? parts.map((frame): Suspect => ({ frame, origin: one.origin, condemned: null, strikes: 0 }))
       : [one],
   );
   return { ...memory, suspects };
 }
 
+/** HQ refuses it as it is: halves it, or gives it up when it is a single sample. */
+export function refuse(memory: Memory, frame: StoredFrame, detail: string): Judged {
+  const known = addSuspect(memory, frame);
+  const suspect = suspectAt(known, frame.firstSeq);
+  if (suspect === undefined) return [known, []];
+  return frame.firstSeq < frame.lastSeq
+    ? [known, [{ type: 'bisect', suspect }]]
+    : condemn(known, frame.firstSeq, detail);
+}
+
 /** Blames what was in flight when a connection closed. */
-export function afterLoss(
-  memory: Memory,
-  shipments: readonly Shipment[],
-  alone: Suspect | null,
-): readonly [Memory, UplinkEffect[]] {
+export function afterLoss(memory: Memory, shipments: readonly Shipment[], alone: Suspect | null): Judged {
   if (alone !== null) return afterLonelyLoss(memory, alone);
   const strikes = new Map(memory.strikes);
   let next: Memory = memory;
   for (const frame of shipments.flatMap((shipment) => shipment.frames)) {
     const count = (strikes.get(frame.firstSeq) ?? 0) + 1;
-    if (count < STRIKES) strikes.set(frame.firstSeq, count);
+    if (count < STRIKES || frame.kind !== 'data') strikes.set(frame.firstSeq, count);
     else {
       strikes.delete(frame.firstSeq);
       next = addSuspect(next, frame);
@@ -56,15 +92,22 @@ export function afterLoss(
   return [{ ...next, strikes }, []];
 }
 
-function afterLonelyLoss(memory: Memory, alone: Suspect): readonly [Memory, UplinkEffect[]] {
+function afterLonelyLoss(memory: Memory, alone: Suspect): Judged {
   const suspect: Suspect = { ...alone, strikes: alone.strikes + 1 };
-  const suspects = memory.suspects.map((one) =>
-    one.frame.firstSeq === suspect.frame.firstSeq ? suspect : one,
-  );
   const { frame } = suspect;
-  if (frame.firstSeq < frame.lastSeq && frame.kind === 'data')
-    return [{ ...memory, suspects }, [{ type: 'bisect', suspect }]];
-  if (suspect.strikes < STRIKES || frame.kind !== 'data') return [{ ...memory, suspects }, []];
-  const detail = `${STRIKES} connections broke while this sample was alone on its way`;
-  return [{ ...memory, suspects }, [{ type: 'reject', suspect, detail }]];
+  const suspects = memory.suspects.map((one) => (one.frame.firstSeq === frame.firstSeq ? suspect : one));
+  const noted = { ...memory, suspects };
+  if (frame.firstSeq < frame.lastSeq) return [noted, [{ type: 'bisect', suspect }]];
+  if (suspect.strikes < STRIKES) return [noted, []];
+  return condemn(noted, frame.firstSeq, `${STRIKES} connections broke while it was alone on its way`);
+}
+
+/** Rejects what is left of a frame once nothing of it can arrive any more. */
+function executed(memory: Memory, origin: number): Judged {
+  const left = memory.suspects.filter((one) => one.origin === origin);
+  const [first] = left;
+  if (first === undefined || left.some((one) => one.condemned === null)) return [memory, []];
+  const samples = left.reduce((sum, { frame }) => sum + frame.lastSeq - frame.firstSeq + 1, 0);
+  const detail = first.condemned ?? '';
+  return [memory, [{ type: 'reject', origin, samples, detail, acked: memory.acked }]];
 }

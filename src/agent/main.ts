@@ -1,0 +1,271 @@
+/** Composition root of the agent: what talks to what, in which order it starts and stops. */
+import { hostname } from 'node:os';
+import { type DefaultedStateObservable, state } from '@rx-state/core';
+import {
+  AsyncSubject,
+  BehaviorSubject,
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  filter,
+  firstValueFrom,
+  lastValueFrom,
+  map,
+  merge,
+  type Observable,
+  of,
+  Subject,
+  takeUntil,
+  throwError,
+} from 'rxjs';
+import { createActorSystem } from '../actors/system.ts';
+import type { Journal } from '../journal/journal.ts';
+import { type LmdbStorage, openLmdbStorage } from '../journal/lmdb-storage.ts';
+import { openJournal } from '../journal/open-journal.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Ids } from '../platform/ids.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Random } from '../platform/random.ts';
+import { createEmit, createRegistry, type Emit } from '../platform/telemetry.ts';
+import { VERSION } from '../platform/version.ts';
+import type { AgentState } from '../protocol/events.ts';
+import { defaultAgentId } from './agent-id.ts';
+import { type AgentConfig, checkAgentConfig } from './config.ts';
+import { agentEvents } from './events.ts';
+import { type HealthServer, type HealthServerOptions, startHealthServer } from './health/health-server.ts';
+import { createPipeline } from './pipeline/pipeline.ts';
+import { pipelineEvents } from './pipeline/pipeline-events.ts';
+import type { Pipeline } from './pipeline/pipeline-types.ts';
+import { createSources } from './sources/registry.ts';
+import { sourceEvents } from './sources/source-events.ts';
+import { parseSourceSpec } from './sources/spec.ts';
+import { type AgentStatus, isReady } from './status.ts';
+import { stopInOrder } from './stop-in-order.ts';
+import { createTroubles } from './troubles.ts';
+import { lagOf } from './uplink/heartbeat.ts';
+import { createSocketIoLink } from './uplink/socketio-link.ts';
+import { createUplink, type Uplink } from './uplink/uplink.ts';
+import { watchAgent } from './watch-agent.ts';
+
+export type AgentPlatform = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: Ids;
+  readonly logger: Logger;
+};
+
+export type RunningAgent = {
+  readonly id: string;
+  /** Resolves when the first source runs, or when the agent is stopped before that. */
+  readonly ready: Promise<void>;
+  /** Address of the health page; null when it could not be served. */
+  readonly healthUrl: string | null;
+  readonly state$: DefaultedStateObservable<AgentState>;
+  readonly status: () => AgentStatus;
+  /**
+   * Resolves when the agent can no longer do its work and should be started again: its journal is stuck, or its uplink
+   * crashed too often.
+   */
+  readonly failed: Promise<Error>;
+  /** Ends sampling, makes everything durable, sends what is live, says goodbye and closes, within 30 s. Idempotent. */
+  readonly stop: () => Promise<void>;
+};
+
+/** Settings that contradict each other; `problems` has a sentence for each. */
+export class AgentConfigError extends Error {
+  override readonly name = 'AgentConfigError';
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+type Parts = { readonly journal: Journal; readonly pipeline: Pipeline; readonly uplink: Uplink };
+
+/**
+ * Starts an agent; resolves once its journal is open and its sources are started. Rejects with AgentConfigError or
+ * SourceSpecError on settings that cannot be used, and with StorageError when the journal cannot be opened.
+ */
+export async function startAgent(config: AgentConfig, platform: AgentPlatform): Promise<RunningAgent> {
+  const problems = checkAgentConfig(config);
+  if (problems.length > 0) throw new AgentConfigError(problems);
+  const specs = config.source.map(parseSourceSpec);
+  const { clock, random, ids, logger } = platform;
+  const registry = createRegistry();
+  const troubles = createTroubles(clock);
+  const emit: Emit<typeof agentEvents> = troubles.watch(createEmit(agentEvents, { logger, registry }));
+  const startedTs = clock.now();
+  const state$ = new BehaviorSubject<AgentState>('starting');
+  let id = config.id ?? '';
+  let parts: Parts | null = null;
+
+  const status = (): AgentStatus => {
+    const journal = parts?.journal.stats() ?? null;
+    return {
+      agent: id,
+      version: VERSION,
+      hq: config.hq,
+      dataDir: config.dataDir,
+      now: clock.now(),
+      startedTs,
+      state: state$.value,
+      journal,
+      uplink: parts?.uplink.status() ?? null,
+      pipeline: parts?.pipeline.status() ?? null,
+      lagMs: journal === null ? 0 : lagOf(journal, clock.now()),
+      troubles: troubles.list(),
+    };
+  };
+
+  // Up before the journal, whose recovery may take a while that people want to look into.
+  const health = await openHealth(
+    { host: config.healthHost, port: config.healthPort, status, registry },
+    emit,
+  );
+  const { storage, journal } = await openStore(config, platform).catch(async (error: unknown) => {
+    await finished(health?.close() ?? EMPTY);
+    throw error;
+  });
+  id = config.id ?? defaultAgentId({ hostname: hostname(), dataDir: config.dataDir, ids });
+  const instance = ids.hex(8);
+
+  const pipeline = createPipeline({
+    sources: createSources(specs, {
+      clock,
+      random,
+      emit: troubles.watch(createEmit(sourceEvents, { logger, registry })),
+    }),
+    journal,
+    clock,
+    random,
+    emit: troubles.watch(createEmit(pipelineEvents, { logger, registry })),
+    settings: { commitMs: config.journal.commitMs, detection: config.detect },
+  });
+  const { hq: url, token } = config;
+  const { connectTimeoutMs } = config.uplink;
+  const uplink = createUplink({
+    identity: { agent: id, instance, version: VERSION },
+    settings: config.uplink,
+    link: createSocketIoLink({ url, token, instance, connectTimeoutMs }),
+    journal,
+    clock,
+    random,
+    system: createActorSystem({ scheduler: clock.scheduler, random }),
+    emit,
+    agentState: () => state$.value,
+  });
+  parts = { journal, pipeline, uplink };
+
+  const ended$ = new Subject<void>();
+  const stopping$ = new BehaviorSubject(false);
+  const failed = firstError(merge(storage.fatal$, uplink.failed$).pipe(takeUntil(ended$)));
+  storage.damage$.pipe(takeUntil(ended$)).subscribe(({ what, detail, quarantine }) => {
+    emit({ type: 'journal_damaged', what, detail, quarantine });
+  });
+  watchAgent({ journal, pipeline, uplink, clock, emit, stopping$ }).pipe(takeUntil(ended$)).subscribe(state$);
+  const ready = firstValueFrom(
+    merge(pipeline.status$, stopping$).pipe(
+      filter(() => stopping$.value || isReady(status())),
+      map(() => undefined),
+    ),
+  );
+
+  const flushed$ = new AsyncSubject<void>();
+  emit({ type: 'agent_started', agent: id, epoch: journal.epoch, hq: url, dataDir: config.dataDir });
+  pipeline.appended$.subscribe({
+    next: ({ frame }) => uplink.committed(frame),
+    complete: () => flushed$.complete(),
+  });
+
+  let clean = true;
+  const stop$ = stopInOrder({
+    flush: defer(() => {
+      stopping$.next(true);
+      pipeline.stop();
+      return flushed$;
+    }),
+    leave: uplink.stop,
+    closeJournal: defer(() => {
+      ended$.next();
+      emit({ type: 'agent_stopped', pending: journal.stats().pending, clean });
+      return journal.close();
+    }),
+    closeHealth: health?.close() ?? EMPTY,
+    onUnclean: (step, error) => {
+      clean = false;
+      emit({ type: 'stop_unclean', step, reason: messageOf(error) });
+    },
+    scheduler: clock.scheduler,
+  });
+  let stopped: Promise<void> | null = null;
+
+  return {
+    id,
+    ready,
+    healthUrl: health?.url ?? null,
+    state$: state(state$, 'starting'),
+    status,
+    failed,
+    stop: () => {
+      stopped ??= finished(stop$);
+      return stopped;
+    },
+  };
+}
+
+/** An agent without its health page is still an agent. */
+function openHealth(
+  options: HealthServerOptions,
+  emit: Emit<typeof agentEvents>,
+): Promise<HealthServer | null> {
+  return firstValueFrom(
+    startHealthServer(options).pipe(
+      map((server) => {
+        emit({ type: 'health_listening', url: server.url });
+        return server;
+      }),
+      catchError((error: unknown) => {
+        emit({ type: 'health_failed', reason: messageOf(error) });
+        return of(null);
+      }),
+    ),
+  );
+}
+
+async function openStore(
+  config: AgentConfig,
+  { clock, ids }: AgentPlatform,
+): Promise<{ readonly storage: LmdbStorage; readonly journal: Journal }> {
+  const storage = await firstValueFrom(openLmdbStorage({ directory: config.dataDir, clock }));
+  const { maxBytes, overflow } = config.journal;
+  const journal = await firstValueFrom(
+    openJournal({ storage, clock, ids, maxBytes, policy: overflow }).pipe(
+      catchError((error: unknown) =>
+        concat(
+          storage.close().pipe(catchError(() => EMPTY)),
+          throwError(() => error),
+        ),
+      ),
+    ),
+  );
+  return { storage, journal };
+}
+
+function finished(work: Observable<unknown>): Promise<void> {
+  return lastValueFrom(work.pipe(map(() => undefined)), { defaultValue: undefined });
+}
+
+/** The first thing that it emits or fails with; never rejects, and stays open when it just ends. */
+function firstError(source: Observable<unknown>): Promise<Error> {
+  return new Promise((resolve) => {
+    const take = (error: unknown) =>
+      resolve(error instanceof Error ? error : new Error(`the agent failed: ${messageOf(error)}`));
+    source.subscribe({ next: take, error: take });
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

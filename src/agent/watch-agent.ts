@@ -1,0 +1,91 @@
+/** Keeps the agent's state and its gauges up to date. */
+import {
+  type BehaviorSubject,
+  distinctUntilChanged,
+  interval,
+  map,
+  merge,
+  Observable,
+  share,
+  tap,
+} from 'rxjs';
+import type { Journal, JournalStats } from '../journal/journal.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Emit } from '../platform/telemetry.ts';
+import type { AgentState } from '../protocol/events.ts';
+import { type AgentCircumstances, deriveAgentState } from './agent-state.ts';
+import type { agentEvents } from './events.ts';
+import type { Pipeline, PipelineStatus } from './pipeline/pipeline-types.ts';
+import { lagOf } from './uplink/heartbeat.ts';
+import type { Uplink, UplinkStatus } from './uplink/uplink.ts';
+
+/** Time moves the state too: what is unsent grows old. */
+const PERIOD_MS = 1_000;
+
+export type WatchOptions = {
+  readonly journal: Pick<Journal, 'stats'>;
+  readonly pipeline: Pick<Pipeline, 'status' | 'status$'>;
+  readonly uplink: Pick<Uplink, 'status' | 'status$'>;
+  readonly clock: Clock;
+  readonly emit: Emit<typeof agentEvents>;
+  /** Emits whether the agent is stopping, at once and when it changes. */
+  readonly stopping$: BehaviorSubject<boolean>;
+};
+
+/** The agent's state at once and after each change; reports the changes and, every second, the journal's figures. Never ends. */
+export function watchAgent(options: WatchOptions): Observable<AgentState> {
+  const { journal, pipeline, uplink, clock, emit, stopping$ } = options;
+  const derive = () =>
+    deriveAgentState(
+      circumstancesOf({
+        stopping: stopping$.value,
+        stats: journal.stats(),
+        pipeline: pipeline.status(),
+        uplink: uplink.status(),
+        now: clock.now(),
+      }),
+    );
+  const everySecond$ = interval(PERIOD_MS, clock.scheduler).pipe(
+    tap(() => emit({ type: 'journal_stats', ...figuresOf(journal.stats(), clock.now()) })),
+  );
+  return new Observable<AgentState>((subscriber) => {
+    let before: AgentState = 'starting';
+    return merge(stopping$, pipeline.status$, uplink.status$, everySecond$)
+      .pipe(
+        map(derive),
+        distinctUntilChanged(),
+        tap((state) => {
+          if (state !== before) emit({ type: 'state_changed', state, before });
+          before = state;
+        }),
+      )
+      .subscribe(subscriber);
+  }).pipe(share());
+}
+
+function circumstancesOf(now: {
+  readonly stopping: boolean;
+  readonly stats: JournalStats;
+  readonly pipeline: PipelineStatus;
+  readonly uplink: UplinkStatus;
+  readonly now: number;
+}): AgentCircumstances {
+  const { stopping, stats, pipeline, uplink } = now;
+  const sampling =
+    pipeline.commit.committed > 0 || pipeline.sources.some(({ state }) => state.kind === 'ended');
+  const tried = uplink.phase === 'online' || uplink.attempt > 0;
+  return {
+    stopping,
+    started: sampling && tried,
+    degraded: pipeline.degraded || stats.overflowing,
+    uplink: uplink.phase,
+    backlog: uplink.behind,
+    lagMs: lagOf(stats, now.now),
+  };
+}
+
+function figuresOf(stats: JournalStats, now: number) {
+  const { sampled, released, pending, pendingBytes, maxBytes } = stats;
+  const dropped = Object.values(stats.dropped).reduce((sum, count) => sum + count, 0);
+  return { sampled, released, pending, pendingBytes, maxBytes, dropped, lagMs: lagOf(stats, now) };
+}
