@@ -41,21 +41,23 @@ function estimate(parameter: number, from: number, longest: number): number {
   return bits;
 }
 
+/** Least costly parameter near the median length, or near the longest where a few long integers outweigh the rest. */
 function bestParameter(from: number, longest: number, total: number): number {
   let middle = from;
   for (let seen = histogram[from] as number; seen * 2 < total && middle < longest; ) {
     middle += 1;
     seen += histogram[middle] as number;
   }
-  let best = Math.max(0, middle - 3);
-  let bits = estimate(best, from, longest);
-  const last = Math.min(MAX_PARAMETER, middle + 2);
-  for (let parameter = best + 1; parameter <= last; parameter += 1) {
+  let best = 0;
+  let bits = Number.POSITIVE_INFINITY;
+  let parameter = Math.max(0, middle - 3);
+  while (parameter <= Math.min(MAX_PARAMETER, longest)) {
     const other = estimate(parameter, from, longest);
     if (other < bits) {
       best = parameter;
       bits = other;
     }
+    parameter = parameter === middle + 2 ? Math.max(parameter + 1, longest - 5) : parameter + 1;
   }
   return best;
 }
