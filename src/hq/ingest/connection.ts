@@ -62,6 +62,8 @@ export type Transport = {
 
 const HELLO_FIRST = refuse('hello_required', 'say hello first: HQ does not know yet who this is');
 
+const downOnPurpose = () => refuseUnavailable('HQ is down on purpose (chaos)', UNAVAILABLE_RETRY_MS);
+
 export function createConnection(shared: IngestShared, transport: Transport): Connection {
   const { store, clock, chaos, emit, limits } = shared;
   let instance = '';
@@ -76,8 +78,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     chaos.admit().pipe(
       concatMap((verdict): Observable<R | Refused> => {
         if (verdict === 'lose') return EMPTY;
-        if (verdict === 'refuse')
-          return of(refuseUnavailable('HQ is down on purpose (chaos)', UNAVAILABLE_RETRY_MS));
+        if (verdict === 'refuse') return of(downOnPurpose());
         return work();
       }),
     );
@@ -215,16 +216,22 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
           }),
         );
       }),
-    heartbeat: (heartbeat) =>
-      behindChaos((): Observable<HeartbeatReply> => {
-        if (lease === null) return of(HELLO_FIRST);
-        const { agent, epoch } = lease;
-        const now = clock.now();
-        store.observeSampled(agent, epoch, heartbeat.sampled);
-        const clockOffsetMs = shared.offsetOf(agent).observe(heartbeat.ts, now, heartbeat.rttMs);
-        shared.link({ kind: 'heartbeat', agent, heartbeat, clockOffsetMs, ts: now });
-        return of({ ok: true as const, hqTs: now, ack: ackCoverage(store.coverage(agent, epoch)) });
-      }),
+    heartbeat: (heartbeat) => {
+      const now = clock.now();
+      return chaos.admit().pipe(
+        concatMap((verdict): Observable<HeartbeatReply> => {
+          if (verdict === 'lose') return EMPTY;
+          if (lease === null) return of(HELLO_FIRST);
+          const { agent, epoch } = lease;
+          // Heard is heard, also when chaos has HQ refuse it: the dashboard shows how the agent fares meanwhile.
+          store.observeSampled(agent, epoch, heartbeat.sampled);
+          const clockOffsetMs = shared.offsetOf(agent).observe(heartbeat.ts, now, heartbeat.rttMs);
+          shared.link({ kind: 'heartbeat', agent, heartbeat, clockOffsetMs, ts: now });
+          if (verdict === 'refuse') return of(downOnPurpose());
+          return of({ ok: true as const, hqTs: clock.now(), ack: ackCoverage(store.coverage(agent, epoch)) });
+        }),
+      );
+    },
     goodbye: ({ reason }) =>
       defer(() => {
         if (lease !== null) emit({ type: 'agent_goodbye', agent: lease.agent, reason });

@@ -63,6 +63,8 @@ export type OpenedHqStore = HqStore & {
   readonly ownsEpoch: (agent: string, epoch: Epoch) => boolean;
   readonly counts: (agent: string) => AgentCounts;
   readonly anomalyCounts: (agent: string) => { readonly open: number; readonly total: number };
+  /** Wall time of the newest indexed sample, the agent's clock; null when there is none. */
+  readonly lastSampleTs: (agent: string) => number | null;
   /** Agents whose anomalies or series have been looked at anew. */
   readonly indexed$: Observable<string>;
 };
@@ -190,6 +192,10 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
     anomalyCounts: (agent) => {
       const state = indexer.state(agent);
       return { open: openCount(state), total: state.anomalies };
+    },
+    lastSampleTs: (agent) => {
+      const last = [...indexer.state(agent).spans.values()].map(([, lastTs]) => lastTs);
+      return last.length === 0 ? null : Math.max(...last);
     },
     indexed$: indexer.indexed$,
     close: () =>

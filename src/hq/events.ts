@@ -1,0 +1,55 @@
+/** What HQ as a whole tells of itself. */
+import { defineEvent } from '../platform/telemetry.ts';
+
+export const hqEvents = {
+  hq_listening: defineEvent<{ url: string; version: string; dataDir: string }>({
+    level: 'info',
+    message: 'HQ is listening',
+    metrics: [
+      {
+        name: 'holdfast_build_info',
+        kind: 'gauge',
+        help: 'Always 1; the version stands in the label.',
+        value: () => 1,
+        labelNames: ['version'],
+        labels: ({ version }) => ({ version }),
+      },
+    ],
+  }),
+  hq_stopping: defineEvent<object>({ level: 'info', message: 'HQ is stopping', metrics: [] }),
+  stop_incomplete: defineEvent<{ step: string; error: string }>({
+    level: 'warn',
+    message: 'a step of the stop failed or took too long, and was left',
+    metrics: [],
+  }),
+  demo_token: defineEvent<{ role: string; variable: string }>({
+    level: 'warn',
+    message:
+      'A PUBLISHED DEMO TOKEN IS IN USE: everybody knows it. Set one of your own before others can reach HQ.',
+    metrics: [],
+  }),
+  anonymous: defineEvent<{ host: string }>({
+    level: 'warn',
+    message:
+      'HQ LISTENS BEYOND THIS MACHINE WITHOUT TOKENS: whoever reaches it may read and write everything.',
+    metrics: [],
+  }),
+  storage_damage: defineEvent<{ what: string; detail: string; quarantine: string | null }>({
+    level: 'warn',
+    message: 'damage met in the storage; what could be read is kept',
+    metrics: [
+      {
+        name: 'holdfast_hq_storage_damage_total',
+        kind: 'counter',
+        help: 'Damaged files and records met in the storage of HQ.',
+        labelNames: ['what'],
+        labels: ({ what }) => ({ what }),
+      },
+    ],
+  }),
+  storage_failed: defineEvent<{ error: string }>({
+    level: 'error',
+    message: 'the storage can never commit again; HQ has to be restarted',
+    metrics: [],
+  }),
+};

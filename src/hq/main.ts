@@ -1,0 +1,188 @@
+/**
+ * HQ, put together: storage, store, fleet state, HTTP, Socket.IO and ingest, in the order in which each needs the other.
+ * Whatever was started is ended in reverse order, at a stop as well as when a later part fails to start.
+ */
+import { resolve } from 'node:path';
+import { firstValueFrom, Subject } from 'rxjs';
+import { type LmdbStorage, openLmdbStorage } from '../journal/lmdb-storage.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Ids } from '../platform/ids.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { Random } from '../platform/random.ts';
+import { createEmit, createRegistry, type Emit, type Telemetry } from '../platform/telemetry.ts';
+import { VERSION } from '../platform/version.ts';
+import { createAccess, isLoopback } from './access.ts';
+import { createFleet } from './aggregate/create-fleet.ts';
+import { createChaos } from './chaos.ts';
+import { checkHqConfig, type HqConfig } from './config.ts';
+import { hqEvents } from './events.ts';
+import { attachDashboards } from './gateway/dashboard.ts';
+import { CHAOS_SEVERITY, gatewayEvents } from './gateway/gateway-events.ts';
+import { registerProcessMetrics } from './gateway/process-metrics.ts';
+import { createGateway } from './gateway/server.ts';
+import { createSocketServer } from './gateway/socket-server.ts';
+import { attachAgents } from './ingest/attach-agents.ts';
+import { ingestEvents } from './ingest/ingest-events.ts';
+import type { LinkEvent } from './ingest/link-event.ts';
+import { HqStartError, listen } from './listen.ts';
+import { openHqStore } from './store/open-hq-store.ts';
+import { storeEvents } from './store/store-events.ts';
+import { createUndoSteps, type UndoSteps } from './undo-steps.ts';
+
+export type HqPlatform = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: Ids;
+  readonly logger: Logger;
+};
+
+export type RunningHq = {
+  readonly url: string;
+  readonly port: number;
+  /** Resolves, with the reason, when HQ can no longer do its work and should be stopped and started anew. Never rejects. */
+  readonly failed: Promise<unknown>;
+  /** Refuses what is new, ends all connections, flushes and closes; within `stopTimeoutMs`. Never rejects. */
+  readonly stop: () => Promise<void>;
+};
+
+const DAY_MS = 86_400_000;
+type HqEmit = Emit<typeof hqEvents>;
+
+/** Resolves once HQ listens. Rejects with HqStartError or StorageError, whose messages say what to do. */
+export async function startHq(config: HqConfig, platform: HqPlatform): Promise<RunningHq> {
+  const problems = checkHqConfig(config);
+  if (problems.length > 0) throw new HqStartError(problems.join('\n'));
+  const telemetry: Telemetry = { logger: platform.logger, registry: createRegistry() };
+  const emit = createEmit(hqEvents, telemetry);
+  const undo = createUndoSteps(platform.clock, (step, error) =>
+    emit({ type: 'stop_incomplete', step, error: String(error) }),
+  );
+  try {
+    return await assemble(config, platform, { telemetry, emit, undo });
+  } catch (error) {
+    await undo.runAll(config.stopTimeoutMs);
+    throw error;
+  }
+}
+
+type Tools = { readonly telemetry: Telemetry; readonly emit: HqEmit; readonly undo: UndoSteps };
+
+async function assemble(
+  config: HqConfig,
+  platform: HqPlatform,
+  { telemetry, emit, undo }: Tools,
+): Promise<RunningHq> {
+  const { clock, random, ids, logger } = platform;
+  const gatewayEmit = createEmit(gatewayEvents, telemetry);
+  const access = createAccess(config);
+  registerProcessMetrics(telemetry.registry, clock);
+
+  const dataDir = resolve(config.dataDir);
+  const storage = await firstValueFrom(openLmdbStorage({ directory: dataDir, clock }));
+  undo.push('close the storage', () => storage.close());
+  const failed = watchStorage(storage, emit);
+  const store = await firstValueFrom(
+    openHqStore({
+      storage,
+      clock,
+      ids,
+      maxAgeMs: config.retention.rawDays * DAY_MS,
+      maxBytes: config.retention.maxBytes,
+      dedupTtlMs: config.dedupTtlMs,
+      emit: createEmit(storeEvents, telemetry),
+    }),
+  );
+  undo.push('close the store', () => store.close());
+
+  const chaos = createChaos({
+    mode: config.chaos,
+    enabled: config.chaosEnabled || config.chaos !== 'off',
+    clock,
+    random,
+  });
+  undo.push('end chaos', () => void chaos.stop());
+  chaos.state$.subscribe(({ mode, effect }) =>
+    gatewayEmit({ type: 'chaos_effect', mode, effect, severity: CHAOS_SEVERITY[effect] }),
+  );
+
+  const links = new Subject<LinkEvent>();
+  const fleet = createFleet({ store, links$: links, chaos, clock, hqVersion: VERSION });
+  undo.push('end the fleet state', () => void fleet.close());
+
+  let stopping = false;
+  const app = await createGateway({
+    config,
+    store,
+    fleet,
+    chaos,
+    access,
+    clock,
+    logger,
+    emit: gatewayEmit,
+    registry: telemetry.registry,
+    version: VERSION,
+    unreadiness: () => (stopping ? ['HQ is stopping'] : []),
+  });
+  undo.push('end HTTP', () => app.close());
+
+  const io = createSocketServer(app.server, config, clock);
+  undo.push('end Socket.IO', () => void io.engine.close());
+  const agents = attachAgents({
+    io,
+    store,
+    access,
+    chaos,
+    clock,
+    limits: config.limits,
+    emit: createEmit(ingestEvents, telemetry),
+  });
+  agents.links$.subscribe(links);
+  undo.push('end the links of agents', () => agents.close());
+  const detachDashboards = attachDashboards({
+    io,
+    fleet,
+    access,
+    clock,
+    emit: gatewayEmit,
+    updateMs: config.dashboard.updateMs,
+    stallMs: config.dashboard.stallMs,
+    maxDashboards: config.limits.maxDashboards,
+  });
+  undo.push('end the dashboards', () => void detachDashboards());
+
+  const { url, port } = await listen(app, config.host, config.port);
+  warnOfAccess(config, access.demoRoles, emit);
+  emit({ type: 'hq_listening', url, version: VERSION, dataDir });
+  return {
+    url,
+    port,
+    failed,
+    stop: async () => {
+      if (!stopping) emit({ type: 'hq_stopping' });
+      stopping = true;
+      await undo.runAll(config.stopTimeoutMs);
+    },
+  };
+}
+
+/** Resolves with the error after which the storage never commits again. */
+function watchStorage(storage: LmdbStorage, emit: HqEmit): Promise<unknown> {
+  storage.damage$.subscribe(({ what, detail, quarantine }) =>
+    emit({ type: 'storage_damage', what, detail, quarantine }),
+  );
+  return new Promise((fail) => {
+    storage.fatal$.subscribe((error) => {
+      emit({ type: 'storage_failed', error: error.message });
+      fail(error);
+    });
+  });
+}
+
+function warnOfAccess(config: HqConfig, demoRoles: readonly string[], emit: HqEmit): void {
+  for (const role of demoRoles) {
+    emit({ type: 'demo_token', role, variable: `HOLDFAST_${role.toUpperCase()}_TOKEN` });
+  }
+  if (!isLoopback(config.host) && (config.agentToken === '' || config.operatorToken === '')) {
+    emit({ type: 'anonymous', host: config.host });
+  }
+}
