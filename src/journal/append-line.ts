@@ -1,0 +1,114 @@
+/**
+ * Appends one after another. Under policy `block` those that find no room wait in line, and everything behind them too, so
+ * that samples keep their order; whoever frees room calls `retry`.
+ */
+import { Observable, type Subscription } from 'rxjs';
+import type { Clock } from '../platform/clock.ts';
+import type { Sample } from '../protocol/sample.ts';
+import type { Appended, OverflowPolicy } from './journal.ts';
+import { appendSamples, findEarlierAttempt, NoRoom } from './journal-append.ts';
+import { createEditor } from './journal-editor.ts';
+import type { Ledger } from './journal-ledger.ts';
+import type { Storage, Writer } from './storage.ts';
+
+export type AppendLineOptions = {
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly policy: OverflowPolicy;
+  readonly limitBytes: number;
+  readonly onCommitted: (ledger: Ledger, overflowed: boolean) => void;
+  /** An append has to wait. */
+  readonly onBlocked: () => void;
+};
+
+export type AppendLine = {
+  /** Emits once all is durable, then completes. */
+  readonly append: (samples: readonly Sample[]) => Observable<readonly Appended[]>;
+  /** There may be room again. */
+  readonly retry: () => void;
+};
+
+/** One subscribed append. */
+type Turn = { start: () => void; running: boolean };
+
+export function createAppendLine(options: AppendLineOptions): AppendLine {
+  const { storage, clock, policy, limitBytes, onCommitted, onBlocked } = options;
+  const parked: Turn[] = [];
+  /** What became of appends whose commit has not been confirmed. */
+  const attempts = new WeakMap<readonly Sample[], readonly Appended[]>();
+
+  const retry = () => {
+    const head = parked[0];
+    if (head !== undefined && !head.running) head.start();
+  };
+  const leave = (turn: Turn) => {
+    const index = parked.indexOf(turn);
+    if (index < 0) return;
+    parked.splice(index, 1);
+    if (index === 0) retry();
+  };
+
+  const work = (writer: Writer, turn: Turn, samples: readonly Sample[]) => {
+    const park = () => {
+      if (!parked.includes(turn)) parked.push(turn);
+      return new NoRoom();
+    };
+    if (parked.length > 0 && parked[0] !== turn) throw park();
+    const editor = createEditor(writer, clock.now());
+    const earlier = attempts.get(samples);
+    if (earlier !== undefined && findEarlierAttempt(writer, earlier)) {
+      return { appended: earlier, overflowed: false, ledger: editor.finish() };
+    }
+    try {
+      const result = appendSamples(writer, editor, { samples, policy, limitBytes });
+      attempts.set(samples, result.appended);
+      return { ...result, ledger: editor.finish() };
+    } catch (error) {
+      throw error instanceof NoRoom ? park() : error;
+    }
+  };
+
+  return {
+    append: (samples) =>
+      new Observable<readonly Appended[]>((subscriber) => {
+        if (samples.length === 0) {
+          subscriber.complete();
+          return undefined;
+        }
+        let commit: Subscription | null = null;
+        const turn: Turn = {
+          running: false,
+          start: () => {
+            turn.running = true;
+            commit = storage
+              .commit((writer) => work(writer, turn, samples))
+              .subscribe({
+                next: ({ appended, overflowed, ledger }) => {
+                  turn.running = false;
+                  attempts.delete(samples);
+                  onCommitted(ledger, overflowed);
+                  leave(turn);
+                  subscriber.next(appended);
+                  subscriber.complete();
+                },
+                error: (error: unknown) => {
+                  turn.running = false;
+                  if (error instanceof NoRoom) {
+                    onBlocked();
+                    return;
+                  }
+                  leave(turn);
+                  subscriber.error(error);
+                },
+              });
+          },
+        };
+        turn.start();
+        return () => {
+          commit?.unsubscribe();
+          leave(turn);
+        };
+      }),
+    retry,
+  };
+}

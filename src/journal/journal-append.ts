@@ -1,0 +1,130 @@
+/** Appending within one transaction: seqs, frames, and what gives way when the quota is reached. */
+import { type FrameHeader, MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
+import { encodeSamples, readHeader, splitFrame } from '../protocol/frame-codec.ts';
+import { MAX_SEQ, type Sample } from '../protocol/sample.ts';
+import { footprintOf } from './checked-record.ts';
+import type { Appended, OverflowPolicy, StoredFrame } from './journal.ts';
+import { type JournalEditor, listFrames, readFrame } from './journal-editor.ts';
+import { FRAME_KEY_BYTES, type FrameKey, frameKey, schemaKey } from './journal-keys.ts';
+import type { Writer } from './storage.ts';
+
+/** Thrown within the transaction under policy `block`: nothing was written, try again when there is room. */
+export class NoRoom extends Error {
+  override readonly name = 'NoRoom';
+}
+
+export type AppendRequest = {
+  readonly samples: readonly Sample[];
+  readonly policy: OverflowPolicy;
+  /** Bytes that frames may occupy. */
+  readonly limitBytes: number;
+};
+
+export type AppendResult = { readonly appended: readonly Appended[]; readonly overflowed: boolean };
+
+export function appendSamples(writer: Writer, editor: JournalEditor, request: AppendRequest): AppendResult {
+  const appended: Appended[] = [];
+  let overflowed = false;
+  for (const frame of encodeFrames(editor, request.samples)) {
+    const room = makeRoom(writer, editor, frame, request);
+    overflowed ||= room !== 'free';
+    appended.push(room === 'none' ? addDropped(writer, editor, frame) : addCommitted(editor, frame));
+  }
+  for (const schema of new Set(request.samples.map((sample) => sample.schema))) {
+    const key = schemaKey(schema.ref);
+    const { source, boot, series } = schema;
+    if (writer.get(key) === undefined) writer.put(key, Buffer.from(JSON.stringify({ source, boot, series })));
+  }
+  return { appended, overflowed };
+}
+
+type NewFrame = { readonly bytes: Uint8Array; readonly header: FrameHeader; readonly notable: boolean };
+
+/** One frame for all but the largest appends. */
+function encodeFrames(editor: JournalEditor, samples: readonly Sample[]): NewFrame[] {
+  const { epoch, sampled } = editor.ledger;
+  const frames: NewFrame[] = [];
+  for (let start = 0; start < samples.length; start += MAX_FRAME_SAMPLES) {
+    const part = samples.slice(start, start + MAX_FRAME_SAMPLES);
+    const whole = encodeSamples({ epoch, firstSeq: sampled + start + 1, samples: part });
+    const pieces =
+      whole.length <= MAX_FRAME_BYTES
+        ? [whole]
+        : splitFrame(whole, { maxBytes: MAX_FRAME_BYTES, maxSamples: MAX_FRAME_SAMPLES });
+    for (const bytes of pieces) {
+      const header = readHeader(bytes);
+      const from = header.firstSeq - sampled - 1;
+      const notable = samples.slice(from, from + header.count).some(isNotable);
+      frames.push({ bytes, header, notable });
+    }
+  }
+  return frames;
+}
+
+function isNotable({ anomalies, diagnostics }: Sample): boolean {
+  return anomalies.length > 0 || diagnostics.length > 0;
+}
+
+type Room = 'free' | 'made' | 'none';
+
+function makeRoom(
+  writer: Writer,
+  editor: JournalEditor,
+  { bytes, notable }: NewFrame,
+  { policy, limitBytes }: AppendRequest,
+): Room {
+  const needed = footprintOf(FRAME_KEY_BYTES, bytes.length) + (notable ? footprintOf(FRAME_KEY_BYTES, 0) : 0);
+  const fits = () => editor.ledger.footprint + needed <= limitBytes;
+  if (fits()) return 'free';
+  // A frame larger than the whole quota would wait for ever.
+  if (policy === 'block' && editor.ledger.frames === 0) return 'free';
+  if (policy === 'block') throw new NoRoom();
+  if (policy === 'drop-newest') return 'none';
+  while (!fits()) {
+    const oldest = oldestData(writer, editor);
+    if (oldest === undefined) return 'none';
+    editor.drop(oldest, 'overflow_oldest');
+  }
+  return 'made';
+}
+
+const SCAN_CHUNK = 16;
+
+function oldestData(writer: Writer, editor: JournalEditor): FrameKey | undefined {
+  for (let first = editor.ledger.oldest?.seq ?? 0; ; ) {
+    const frames = listFrames(writer, { first, last: MAX_SEQ, limit: SCAN_CHUNK });
+    const found = frames.find(({ kind }) => kind !== 'gap');
+    const last = frames.at(-1);
+    if (found !== undefined || last === undefined || frames.length < SCAN_CHUNK) return found;
+    first = last.firstSeq + 1;
+  }
+}
+
+function addCommitted(editor: JournalEditor, { bytes, header, notable }: NewFrame): Appended {
+  const key = editor.addFrame(bytes, header, notable);
+  editor.count({ sampled: key.lastSeq, pending: editor.ledger.pending + header.count });
+  return { kind: 'committed', frame: storedFrame(key, header, bytes) };
+}
+
+function addDropped(writer: Writer, editor: JournalEditor, { header }: NewFrame): Appended {
+  const { firstSeq, count, tsMin, tsMax } = header;
+  editor.count({ sampled: firstSeq + count - 1 });
+  editor.countDropped('overflow_newest', count);
+  const key = editor.addGap([firstSeq, firstSeq + count - 1], 'overflow_newest', { tsMin, tsMax });
+  const bytes = writer.get(frameKey(key)) ?? new Uint8Array(0);
+  return { kind: 'dropped', frame: storedFrame(key, readHeader(bytes), bytes) };
+}
+
+/** Whether an earlier attempt at this append, whose commit failed, got through all the same. */
+export function findEarlierAttempt(writer: Writer, attempt: readonly Appended[]): boolean {
+  return attempt.every(({ frame }) => {
+    const key = { ...frame, size: frame.bytes.length };
+    const found = readFrame(writer, key);
+    return found !== null && Buffer.compare(found.bytes, frame.bytes) === 0;
+  });
+}
+
+export function storedFrame(key: FrameKey, { tsMin, tsMax }: FrameHeader, bytes: Uint8Array): StoredFrame {
+  const { firstSeq, lastSeq, kind, notable } = key;
+  return { firstSeq, lastSeq, kind, notable, tsMin, tsMax, bytes };
+}

@@ -1,0 +1,247 @@
+/**
+ * Changes to frames within one transaction, with the books kept beside: every way in which a frame comes, goes or turns
+ * into a gap is here, so that `sampled = acked + pending + Σ dropped` holds after each.
+ */
+import { type Coverage, EMPTY_COVERAGE, missingWithin, type SeqRange } from '../protocol/coverage.ts';
+import type { FrameHeader, GapReason } from '../protocol/frame.ts';
+import { decodeGap, encodeGap, readHeader, verifyFrame } from '../protocol/frame-codec.ts';
+import { MAX_SEQ } from '../protocol/sample.ts';
+import { footprintOf } from './checked-record.ts';
+import { decodeCoverage } from './coverage-sets.ts';
+import {
+  ACKED_KEY,
+  FRAME_KEY_BYTES,
+  type FrameKey,
+  frameKey,
+  framesStarting,
+  LEDGER_KEY,
+  notableKey,
+  parseFrameKey,
+} from './journal-keys.ts';
+import { decodeLedger, encodeLedger, type Ledger } from './journal-ledger.ts';
+import { type Reader, StorageError, type Writer } from './storage.ts';
+
+export type Times = { readonly tsMin: number; readonly tsMax: number };
+
+export type JournalEditor = {
+  /** The books as they stand. */
+  readonly ledger: Ledger;
+  readonly acked: Coverage;
+  /** Puts a data frame. Its samples are counted by the caller: new ones are pending, merged ones were already. */
+  readonly addFrame: (bytes: Uint8Array, header: FrameHeader, notable: boolean) => FrameKey;
+  /** Puts a gap over `range`, joined with its neighbours of the same reason. */
+  readonly addGap: (range: SeqRange, reason: GapReason, times: Times) => FrameKey;
+  readonly remove: (frame: FrameKey) => void;
+  /** Replaces a data frame by gaps over those of its seqs that HQ does not hold, and counts them as dropped. */
+  readonly drop: (frame: FrameKey, reason: GapReason) => void;
+  readonly count: (change: Partial<Pick<Ledger, 'sampled' | 'pending' | 'hasAcked'>>) => void;
+  readonly countDropped: (reason: GapReason, samples: number) => void;
+  /** Writes the books; returns them. */
+  readonly finish: () => Ledger;
+};
+
+export function createEditor(writer: Writer, fallbackTs: number, base?: Ledger): JournalEditor {
+  let ledger = base ?? readLedger(writer);
+  let acked: Coverage | null = null;
+
+  const ackedNow = (): Coverage => {
+    acked ??= readAcked(writer) ?? EMPTY_COVERAGE;
+    return acked;
+  };
+
+  const account = (frame: FrameKey, sign: 1 | -1) => {
+    const notableBytes = frame.notable ? footprintOf(FRAME_KEY_BYTES, 0) : 0;
+    ledger = {
+      ...ledger,
+      frames: ledger.frames + sign,
+      frameBytes: ledger.frameBytes + sign * frame.size,
+      footprint: ledger.footprint + sign * (footprintOf(FRAME_KEY_BYTES, frame.size) + notableBytes),
+    };
+  };
+
+  const put = (frame: FrameKey, bytes: Uint8Array) => {
+    writer.put(frameKey(frame), bytes);
+    if (frame.notable) writer.put(notableKey(frame), new Uint8Array(0));
+    account(frame, 1);
+  };
+
+  const remove = (frame: FrameKey) => {
+    writer.remove(frameKey(frame));
+    if (frame.notable) writer.remove(notableKey(frame));
+    account(frame, -1);
+  };
+
+  /** Takes a neighbouring gap of `reason` out, to be joined. */
+  const absorb = (frame: FrameKey | undefined, reason: GapReason): Times | null => {
+    if (frame?.kind !== 'gap') return null;
+    const gap = readGap(writer, frame);
+    if (gap === null || gap.reason !== reason) return null;
+    remove(frame);
+    return gap;
+  };
+
+  const addGap = ([first, last]: SeqRange, reason: GapReason, times: Times): FrameKey => {
+    const before = first > 1 ? frameHolding(writer, first - 1) : undefined;
+    const after = frameStartingAt(writer, last + 1);
+    const [joinedBefore, joinedAfter] = [absorb(before, reason), absorb(after, reason)];
+    const firstSeq = joinedBefore === null || before === undefined ? first : before.firstSeq;
+    const lastSeq = joinedAfter === null || after === undefined ? last : after.lastSeq;
+    const all = [times, joinedBefore, joinedAfter].filter((one) => one !== null);
+    const bytes = encodeGap({
+      epoch: ledger.epoch,
+      firstSeq,
+      count: lastSeq - firstSeq + 1,
+      tsMin: Math.min(...all.map(({ tsMin }) => tsMin)),
+      tsMax: Math.max(...all.map(({ tsMax }) => tsMax)),
+      reason,
+    });
+    const frame: FrameKey = { firstSeq, lastSeq, kind: 'gap', notable: false, size: bytes.length };
+    put(frame, bytes);
+    return frame;
+  };
+
+  const countDropped = (reason: GapReason, samples: number) => {
+    if (samples === 0) return;
+    ledger = { ...ledger, dropped: { ...ledger.dropped, [reason]: (ledger.dropped[reason] ?? 0) + samples } };
+  };
+
+  const count: JournalEditor['count'] = (change) => {
+    ledger = { ...ledger, ...change };
+  };
+
+  return {
+    get ledger() {
+      return ledger;
+    },
+    get acked() {
+      return ackedNow();
+    },
+    addFrame: (bytes, { firstSeq, count: samples, kind }, notable) => {
+      const frame = { firstSeq, lastSeq: firstSeq + samples - 1, kind, notable, size: bytes.length };
+      put(frame, bytes);
+      return frame;
+    },
+    addGap,
+    remove,
+    drop: (frame, reason) => {
+      const times = timesOf(writer, frame, fallbackTs);
+      remove(frame);
+      for (const range of missingWithin(ackedNow(), frame.firstSeq, frame.lastSeq)) {
+        const samples = range[1] - range[0] + 1;
+        addGap(range, reason, times);
+        count({ pending: ledger.pending - samples });
+        countDropped(reason, samples);
+      }
+    },
+    count,
+    countDropped,
+    finish: () => {
+      const first = listFrames(writer, { first: 0, last: MAX_SEQ, limit: 1 })[0];
+      const released = first === undefined ? ledger.sampled : first.firstSeq - 1;
+      ledger = { ...ledger, released, oldest: findOldest(writer, ledger.oldest, fallbackTs) };
+      writer.put(LEDGER_KEY, encodeLedger(ledger));
+      return ledger;
+    },
+  };
+}
+
+function readLedger(reader: Reader): Ledger {
+  const ledger = decodeLedger(reader.get(LEDGER_KEY));
+  if (ledger === null) {
+    throw new StorageError(
+      'io',
+      'The journal has lost its books while running. Restart it: they are rebuilt then.',
+    );
+  }
+  return ledger;
+}
+
+/** Undefined when nothing has been acked or the record is damaged. */
+export function readAcked(reader: Reader): Coverage | undefined {
+  const value = reader.get(ACKED_KEY);
+  return value === undefined ? undefined : decodeCoverage(value);
+}
+
+/** Keys of frames whose first seq is within `[first, last]`. */
+export function listFrames(
+  reader: Reader,
+  query: {
+    readonly first: number;
+    readonly last: number;
+    readonly limit: number;
+    readonly reverse?: boolean;
+  },
+): FrameKey[] {
+  const { first, last, limit, reverse = false } = query;
+  if (last < first) return [];
+  return reader
+    .keys({ ...framesStarting(first, last), limit, reverse })
+    .flatMap((key) => parseFrameKey(key) ?? []);
+}
+
+function frameStartingAt(reader: Reader, seq: number): FrameKey | undefined {
+  return listFrames(reader, { first: seq, last: seq, limit: 1 })[0];
+}
+
+export function frameHolding(reader: Reader, seq: number): FrameKey | undefined {
+  const frame = listFrames(reader, { first: 0, last: seq, limit: 1, reverse: true })[0];
+  return frame !== undefined && frame.lastSeq >= seq ? frame : undefined;
+}
+
+export type VerifiedFrame = {
+  readonly key: FrameKey;
+  readonly header: FrameHeader;
+  readonly bytes: Uint8Array;
+};
+
+/** Null when the frame is damaged. */
+export function readFrame(reader: Reader, key: FrameKey): VerifiedFrame | null {
+  const bytes = reader.get(frameKey(key));
+  if (bytes === undefined) return null;
+  try {
+    return { key, header: verifyFrame(bytes), bytes };
+  } catch {
+    return null;
+  }
+}
+
+export function readGap(reader: Reader, key: FrameKey): (Times & { reason: GapReason }) | null {
+  const bytes = reader.get(frameKey(key));
+  if (bytes === undefined) return null;
+  try {
+    return decodeGap(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/** Times of a frame; of its neighbour or `fallbackTs` where the frame itself cannot be read. */
+function timesOf(reader: Reader, frame: FrameKey, fallbackTs: number): Times {
+  const before = listFrames(reader, { first: 0, last: frame.firstSeq - 1, limit: 1, reverse: true });
+  for (const key of [frame, ...before]) {
+    const bytes = reader.get(frameKey(key));
+    if (bytes === undefined) continue;
+    try {
+      const { tsMin, tsMax } = readHeader(bytes);
+      return key === frame ? { tsMin, tsMax } : { tsMin: tsMax, tsMax };
+    } catch {}
+  }
+  return { tsMin: fallbackTs, tsMax: fallbackTs };
+}
+
+const OLDEST_CHUNK = 64;
+
+/** Frames only go at the front or turn into gaps, so the search starts where the last one ended. */
+function findOldest(reader: Reader, known: Ledger['oldest'], fallbackTs: number): Ledger['oldest'] {
+  if (known !== null && frameStartingAt(reader, known.seq)?.kind === 'data') return known;
+  for (let first = known?.seq ?? 0; ; ) {
+    const frames = listFrames(reader, { first, last: MAX_SEQ, limit: OLDEST_CHUNK });
+    const oldest = frames.find(({ kind }) => kind !== 'gap');
+    if (oldest !== undefined) {
+      return { seq: oldest.firstSeq, ts: timesOf(reader, oldest, fallbackTs).tsMin };
+    }
+    const last = frames.at(-1);
+    if (frames.length < OLDEST_CHUNK || last === undefined) return null;
+    first = last.firstSeq + 1;
+  }
+}

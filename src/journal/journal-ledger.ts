@@ -1,0 +1,70 @@
+/**
+ * The journal's books: one small record, written in the same transaction as every change, so that it is always true of
+ * what lies beside it.
+ */
+import { z } from 'zod';
+import { GAP_REASONS } from '../protocol/frame.ts';
+import { epochSchema, MAX_SEQ } from '../protocol/sample.ts';
+
+const count = z.number().int().min(0).max(MAX_SEQ);
+
+const ledgerSchema = z.object({
+  version: z.literal(1),
+  epoch: epochSchema,
+  /** Highest seq given out. */
+  sampled: count,
+  /** Every seq up to here is accounted for at HQ and gone: what lies before the first frame. */
+  released: count,
+  /** Unacked seqs that lie in data frames. */
+  pending: count,
+  /** Frames, gaps included, and their encoded bytes. */
+  frames: count,
+  frameBytes: count,
+  /** What they occupy on the disk; the quota is on this. */
+  footprint: count,
+  dropped: z.partialRecord(z.enum(GAP_REASONS), count),
+  /** First data frame and the time of its earliest sample. */
+  oldest: z.object({ seq: count, ts: z.number() }).nullable(),
+  /** Whether HQ has ever acked anything: the acked coverage then exists. */
+  hasAcked: z.boolean(),
+});
+export type Ledger = z.infer<typeof ledgerSchema>;
+
+/** Samples that HQ holds: all that are neither pending nor dropped. */
+export function ackedSamples({ sampled, pending, dropped }: Ledger): number {
+  return sampled - pending - droppedSamples(dropped);
+}
+
+export function droppedSamples(dropped: Ledger['dropped']): number {
+  return Object.values(dropped).reduce((sum, samples) => sum + samples, 0);
+}
+
+export function emptyLedger(epoch: string): Ledger {
+  return {
+    version: 1,
+    epoch,
+    sampled: 0,
+    released: 0,
+    pending: 0,
+    frames: 0,
+    frameBytes: 0,
+    footprint: 0,
+    dropped: {},
+    oldest: null,
+    hasAcked: false,
+  };
+}
+
+export function encodeLedger(ledger: Ledger): Uint8Array {
+  return Buffer.from(JSON.stringify(ledger));
+}
+
+/** Null when there is none or it makes no sense. */
+export function decodeLedger(value: Uint8Array | undefined): Ledger | null {
+  if (value === undefined) return null;
+  try {
+    return ledgerSchema.parse(JSON.parse(Buffer.from(value).toString()));
+  } catch {
+    return null;
+  }
+}

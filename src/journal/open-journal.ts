@@ -1,0 +1,220 @@
+/**
+ * The agent's journal over any Storage.
+ *
+ * Promises:
+ * - an append is one transaction of frames, schemas and books; its samples count as sampled when it emits;
+ * - `sampled = acked + pending + Σ dropped` after every transaction, also those of recovery;
+ * - seqs are given out in the order in which appends are subscribed, without holes, across restarts;
+ * - the state lives in the storage: each transaction reads the books, changes them and writes them, so that a commit that
+ *   failed, and may yet have got through, leaves nothing here that could disagree with the disk;
+ * - an append that failed can be tried again with the same array of samples: it is not stored twice, even when the failed
+ *   commit got through;
+ * - long work (release, seal, pending) runs in slices and lets others in between.
+ *
+ * Bounds: frames occupy at most 95 % of `maxBytes`; the rest is for books, gaps, dead letters and LMDB's free pages.
+ */
+import {
+  BehaviorSubject,
+  concat,
+  concatMap,
+  defer,
+  EMPTY,
+  expand,
+  from,
+  last,
+  map,
+  type Observable,
+  of,
+  reduce,
+  subscribeOn,
+  tap,
+} from 'rxjs';
+import type { Clock } from '../platform/clock.ts';
+import type { Ids } from '../platform/ids.ts';
+import { type InternedSchema, type Sample, type SchemaRef, schemaSchema } from '../protocol/sample.ts';
+import { internSchema } from '../protocol/schema-ref.ts';
+import { createAppendLine } from './append-line.ts';
+import type { Journal, JournalStats, OverflowPolicy } from './journal.ts';
+import { createEditor, type JournalEditor } from './journal-editor.ts';
+import { ALL_SCHEMAS } from './journal-keys.ts';
+import { ackedSamples, emptyLedger, type Ledger } from './journal-ledger.ts';
+import { readPending } from './journal-pending.ts';
+import { repairJournal, surveyJournal } from './journal-recovery.ts';
+import { rejectFrame, releaseSlice } from './journal-release.ts';
+import { sealSlice } from './journal-seal.ts';
+import { type Reader, type Storage, StorageError, type Writer } from './storage.ts';
+
+export type JournalOptions = {
+  /** Belongs to the journal from now on: `close` closes it. */
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** What gives way when the quota is reached. `thin` is not available yet. */
+  readonly policy: OverflowPolicy;
+  /** Quota of the journal on the disk, bytes. Minimum 64 KiB; sensible from 4 frames of 256 KiB on. */
+  readonly maxBytes: number;
+  /** Frames with fewer samples are merged by `seal` into frames of at least as many. Default 512, 2 … 4096. */
+  readonly sealSamples?: number;
+};
+
+const MIN_BYTES = 64 * 1024;
+const FRAME_SHARE = 0.95;
+const DEFAULT_SEAL_SAMPLES = 512;
+const MAX_SCHEMAS_READ = 100_000;
+
+/** Emits the journal once it is ready, then completes; errors with a StorageError. */
+export function openJournal(options: JournalOptions): Observable<Journal> {
+  const { storage, clock, ids } = options;
+  return defer(() => {
+    checkOptions(options);
+    let fileDamaged = false;
+    storage.damage$
+      .subscribe(({ what }) => {
+        fileDamaged ||= what === 'file';
+      })
+      .unsubscribe();
+    const survey = storage.read(surveyJournal);
+    if (survey.ledger !== null && survey.healthy && !fileDamaged) return of(survey.ledger);
+    return storage.commit((writer) => {
+      if (survey.empty && !fileDamaged) {
+        return createEditor(writer, clock.now(), emptyLedger(ids.hex(6))).finish();
+      }
+      return repairJournal(writer, { freshEpoch: ids.hex(6), fileDamaged, now: clock.now() });
+    });
+  }).pipe(map((ledger) => createJournal(options, ledger)));
+}
+
+function checkOptions({ policy, maxBytes, sealSamples = DEFAULT_SEAL_SAMPLES }: JournalOptions): void {
+  const refuse = (message: string): never => {
+    throw new StorageError('configuration', message);
+  };
+  if (policy === 'thin') {
+    refuse('The overflow policy "thin" is not available yet; choose drop-oldest, drop-newest or block.');
+  }
+  if (!(maxBytes >= MIN_BYTES))
+    refuse(`A journal needs at least ${MIN_BYTES} bytes; maxBytes is ${maxBytes}.`);
+  if (!(sealSamples >= 2 && sealSamples <= 4096))
+    refuse(`sealSamples is ${sealSamples}; it must be 2 … 4096.`);
+}
+
+function createJournal(options: JournalOptions, opened: Ledger): Journal {
+  const { storage, clock, policy, maxBytes, sealSamples = DEFAULT_SEAL_SAMPLES } = options;
+  const limitBytes = Math.floor(maxBytes * FRAME_SHARE);
+  const schemas = storage.read(readSchemas);
+  const stats$ = new BehaviorSubject<JournalStats>(toStats(opened, maxBytes, false));
+  let sealFrom = 0;
+
+  const publish = (ledger: Ledger, overflowed = false): JournalStats => {
+    // Once reached, the quota counts as reached until a tenth is free again: no flicker at the edge.
+    const overflowing = overflowed || (stats$.value.overflowing && ledger.footprint > limitBytes * 0.9);
+    const stats = toStats(ledger, maxBytes, overflowing);
+    stats$.next(stats);
+    return stats;
+  };
+  const edit = <T>(work: (writer: Writer, editor: JournalEditor) => T) =>
+    storage
+      .commit((writer) => {
+        const editor = createEditor(writer, clock.now());
+        const result = work(writer, editor);
+        return { result, ledger: editor.finish() };
+      })
+      .pipe(tap(({ ledger }) => publish(ledger)));
+  /** Lets timers and I/O in before the next slice. */
+  const later = <T>(source: Observable<T>) => source.pipe(subscribeOn(clock.scheduler));
+
+  const line = createAppendLine({
+    storage,
+    clock,
+    policy,
+    limitBytes,
+    onCommitted: publish,
+    onBlocked: () => stats$.next({ ...stats$.value, overflowing: true }),
+  });
+
+  return {
+    epoch: opened.epoch,
+    append: (samples: readonly Sample[]) =>
+      line.append(samples).pipe(
+        tap(() => {
+          for (const { schema } of samples) schemas.set(schema.ref, schema);
+        }),
+        concatMap((appended) => from(appended)),
+      ),
+    pending: (query) => readPending({ storage, clock, onRepaired: publish }, query),
+    release: (acked) => {
+      const slice = () => edit((writer, editor) => releaseSlice(writer, editor, acked));
+      return slice().pipe(
+        expand(({ result: more }) => (more ? later(slice()) : EMPTY)),
+        last(),
+        map(() => stats$.value),
+        tap(() => line.retry()),
+      );
+    },
+    reject: (firstSeq, detail) =>
+      edit((writer, editor) => rejectFrame(writer, editor, firstSeq, detail)).pipe(
+        map(() => stats$.value),
+        tap(() => line.retry()),
+      ),
+    seal: (inFlight) => {
+      const slice = (start: number) =>
+        edit((writer, editor) => sealSlice(writer, editor, { sealSamples, inFlight, from: start }));
+      let left: number | null = null;
+      return defer(() => slice(sealFrom)).pipe(
+        expand(({ result: { next } }) => (next === null ? EMPTY : later(slice(next)))),
+        tap(({ result }) => {
+          left ??= result.left;
+          if (result.next === null) sealFrom = left ?? result.end;
+        }),
+        reduce(
+          (sum, { result }) => ({ merged: sum.merged + result.merged, sealed: sum.sealed + result.sealed }),
+          { merged: 0, sealed: 0 },
+        ),
+        tap(() => line.retry()),
+      );
+    },
+    schema: (ref) => schemas.get(ref),
+    stats: () => stats$.value,
+    stats$: stats$.asObservable(),
+    close: () =>
+      concat(
+        storage.close(),
+        defer(() => {
+          stats$.complete();
+          return EMPTY;
+        }),
+      ),
+  };
+}
+
+function toStats(ledger: Ledger, maxBytes: number, overflowing: boolean): JournalStats {
+  return {
+    epoch: ledger.epoch,
+    sampled: ledger.sampled,
+    released: ledger.released,
+    pending: ledger.pending,
+    pendingBytes: ledger.frameBytes,
+    pendingFrames: ledger.frames,
+    acked: ackedSamples(ledger),
+    dropped: ledger.dropped,
+    maxBytes,
+    overflowing,
+    oldestPendingTs: ledger.oldest?.ts ?? null,
+  };
+}
+
+function readSchemas(reader: Reader): Map<SchemaRef, InternedSchema> {
+  const schemas = new Map<SchemaRef, InternedSchema>();
+  for (const { value } of reader.range({ ...ALL_SCHEMAS, limit: MAX_SCHEMAS_READ })) {
+    const schema = parseSchema(value);
+    if (schema !== null) schemas.set(schema.ref, schema);
+  }
+  return schemas;
+}
+
+function parseSchema(value: Uint8Array): InternedSchema | null {
+  try {
+    return internSchema(schemaSchema.parse(JSON.parse(Buffer.from(value).toString())));
+  } catch {
+    return null;
+  }
+}
