@@ -1,0 +1,112 @@
+/** What is kept of one agent while HQ runs, and the summary made of it. */
+import type { Heartbeat } from '../../protocol/events.ts';
+import type { AgentSummary } from '../../protocol/fleet.ts';
+import type { LinkEvent } from '../ingest/link-event.ts';
+import type { OpenedHqStore } from '../store/open-hq-store.ts';
+import type { Appended } from '../store/store.ts';
+import { createRateWindow, type RateWindow } from './rate-window.ts';
+
+export type AgentEntry = {
+  readonly id: string;
+  /** Null while the agent is known by HTTP only. */
+  epoch: string | null;
+  connected: boolean;
+  connectedSince: number | null;
+  version: string | null;
+  heartbeat: Heartbeat | null;
+  clockOffsetMs: number | null;
+  lastSampleTs: number | null;
+  lastArrivalTs: number | null;
+  lagMs: number | null;
+  readonly rate: RateWindow;
+  /** The last one made; null before the first. */
+  summary: AgentSummary | null;
+};
+
+export type CountsStore = Pick<OpenedHqStore, 'counts' | 'anomalyCounts' | 'seriesCount'>;
+
+export function createAgentEntry(id: string, epoch: string | null): AgentEntry {
+  return {
+    id,
+    epoch,
+    connected: false,
+    connectedSince: null,
+    version: null,
+    heartbeat: null,
+    clockOffsetMs: null,
+    lastSampleTs: null,
+    lastArrivalTs: null,
+    lagMs: null,
+    rate: createRateWindow(),
+    summary: null,
+  };
+}
+
+export function applyLink(entry: AgentEntry, event: LinkEvent): void {
+  switch (event.kind) {
+    case 'connected':
+      entry.epoch = event.epoch;
+      entry.connected = true;
+      entry.connectedSince = event.ts;
+      entry.version = event.version;
+      entry.clockOffsetMs = event.clockOffsetMs;
+      // What the agent said before it went is not how it is now.
+      entry.heartbeat = null;
+      return;
+    case 'heartbeat':
+      entry.heartbeat = event.heartbeat;
+      entry.clockOffsetMs = event.clockOffsetMs;
+      return;
+    case 'disconnected':
+      entry.connected = false;
+      entry.connectedSince = null;
+  }
+}
+
+/** `now`: HQ's wall time when the frame was durable, ms. `mono`: the same, monotonic. */
+export function applyAppended(
+  entry: AgentEntry,
+  { frame, outcome }: Appended,
+  now: number,
+  mono: number,
+): void {
+  entry.lastArrivalTs = now;
+  if (outcome.stored === 0) return;
+  entry.rate.add(outcome.stored, mono);
+  const { tsMax } = frame.header;
+  entry.lastSampleTs = Math.max(entry.lastSampleTs ?? tsMax, tsMax);
+  if (frame.lane !== 'live') return;
+  entry.lagMs = Math.max(0, now - (tsMax - (entry.clockOffsetMs ?? 0)));
+}
+
+export function summaryOf(entry: AgentEntry, store: CountsStore, mono: number): AgentSummary {
+  const { sampled, stored, pending, dropped } = store.counts(entry.id);
+  const anomalies = store.anomalyCounts(entry.id);
+  const { heartbeat, connected } = entry;
+  const overHttp = entry.epoch === null;
+  const due = sampled - pending;
+  return {
+    id: entry.id,
+    epoch: entry.epoch,
+    connected,
+    state: overHttp ? 'unknown' : connected ? (heartbeat?.state ?? 'starting') : 'offline',
+    breaker: connected ? (heartbeat?.breaker ?? 'unknown') : 'unknown',
+    version: entry.version,
+    connectedSince: entry.connectedSince,
+    lastSampleTs: entry.lastSampleTs,
+    lastArrivalTs: entry.lastArrivalTs,
+    lagMs: entry.lagMs,
+    clockOffsetMs: entry.clockOffsetMs,
+    rttMs: heartbeat?.rttMs ?? null,
+    samplesPerSecond: entry.rate.rate(mono),
+    sampled,
+    stored,
+    pending,
+    pendingBytes: pending === 0 ? 0 : (heartbeat?.pendingBytes ?? 0),
+    dropped,
+    completeness: due === 0 ? 1 : stored / due,
+    openAnomalies: anomalies.open,
+    anomaliesTotal: anomalies.total,
+    seriesCount: store.seriesCount(entry.id),
+  };
+}
