@@ -79,7 +79,7 @@ function transition(state: UplinkState, message: UplinkMessage, settings: Uplink
     case 'lost':
       return lost(state, message, settings);
     case 'released':
-      return released(state);
+      return released(state, settings);
     case 'seal':
       return seal(state);
     case 'sealed':
@@ -293,10 +293,12 @@ function release(memory: Memory, due: boolean): readonly [Memory, UplinkEffect[]
   return [{ ...memory, releasing: 'yes' }, [{ type: 'release', acked: memory.acked }]];
 }
 
-function released(state: UplinkState): Next {
+function released(state: UplinkState, settings: UplinkSettings): Next {
   const again = state.memory.releasing === 'again';
   const [memory, effects] = release({ ...state.memory, releasing: 'no' }, again);
-  return [withMemory(state, memory), effects];
+  if (state.phase !== 'leaving') return [withMemory(state, memory), effects];
+  const [next, more] = leave({ ...state, memory }, settings);
+  return [next, [...effects, ...more]];
 }
 
 function seal(state: UplinkState): Next {
@@ -324,7 +326,7 @@ function stop(state: UplinkState, settings: UplinkSettings): Next {
 
 type Leaving = Extract<UplinkState, { readonly phase: 'leaving' }>;
 
-/** Sends what is live; once nothing of it is left, says goodbye. */
+/** Sends what is live; once nothing of it is left, and the journal has noted what arrived, says goodbye. */
 function leave(state: Leaving, settings: UplinkSettings): Next {
   const { memory, limits } = state;
   const [live, effects] = pumpLive(
@@ -333,7 +335,8 @@ function leave(state: Leaving, settings: UplinkSettings): Next {
   );
   const shipments = effects.flatMap((effect) => (effect.type === 'deliver' ? [effect.shipment] : []));
   const next = { ...state, live, memory: { ...memory, known: withSent(memory.known, shipments) } };
-  if (live.inFlight.length > 0 || state.farewell) return [next, effects];
+  const busy = live.inFlight.length > 0 || memory.releasing !== 'no';
+  if (busy || state.farewell) return [next, effects];
   return [{ ...next, farewell: true }, [...effects, { type: 'farewell', connection: memory.connection }]];
 }
 
