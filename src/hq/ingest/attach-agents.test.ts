@@ -1,0 +1,412 @@
+import { BehaviorSubject, NEVER, type Observable, of } from 'rxjs';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { StorageError } from '../../journal/storage.ts';
+import { frameReplySchema, heartbeatReplySchema, helloReplySchema } from '../../protocol/events.ts';
+import { internSchema } from '../../protocol/schema-ref.ts';
+import { dataFrame, EPOCH, gapFrame, schema } from '../store/testing/frames.ts';
+import { ask, ended, helloOf, joinAs, startHq, type TestHq, type TestHqOptions } from './testing/test-hq.ts';
+
+let hq: TestHq;
+const start = async (options: TestHqOptions = {}) => {
+  hq = await startHq(options);
+  return hq;
+};
+afterEach(() => hq.close());
+
+const HEARTBEAT = {
+  ts: 0,
+  state: 'live',
+  breaker: 'closed',
+  sampled: 12,
+  released: 0,
+  pending: 2,
+  pendingBytes: 100,
+  dropped: {},
+  lagMs: 0,
+  rttMs: 3,
+};
+const ledger = (agent: string) => hq.store.ledger(agent)[0];
+
+describe('hello', () => {
+  it('is answered with what HQ holds, its limits and the credit', async () => {
+    await start();
+    const first = await joinAs(hq, 'a1');
+    await ask(first, 'frame', { lane: 'live' }, dataFrame(3, 4).bytes);
+    first.disconnect();
+    const socket = await hq.join();
+    const reply = helloReplySchema.parse(await ask(socket, 'hello', helloOf('a1')));
+    expect(reply).toMatchObject({
+      ok: true,
+      protocol: 1,
+      ack: { contiguous: 0, ranges: [[3, 4]] },
+      limits: { maxFrameBytes: 256 * 1024, maxFrameSamples: 4096, maxSeries: 100 },
+      credit: 8,
+    });
+  });
+
+  it('comes first: anything before it is refused', async () => {
+    await start();
+    const socket = await hq.join();
+    for (const [event, ...args] of [
+      ['frame', { lane: 'live' }, dataFrame(1, 1).bytes],
+      ['heartbeat', HEARTBEAT],
+      ['schema', { ref: schema.ref, schema: { source: 'sim', boot: 'b', series: [] } }],
+    ] as const) {
+      expect(await ask(socket, event, ...args)).toMatchObject({
+        ok: false,
+        error: { code: 'hello_required' },
+      });
+    }
+  });
+
+  it('of another version is refused with what HQ speaks', async () => {
+    await start();
+    const socket = await hq.join();
+    expect(await ask(socket, 'hello', helloOf('a1', { protocol: 9 }))).toMatchObject({
+      ok: false,
+      error: { code: 'unsupported_version', supported: { protocol: [1], schema: [1] } },
+    });
+  });
+
+  it('books what the agent has released and HQ never got', async () => {
+    await start();
+    await joinAs(hq, 'a1', { sampled: 9, released: 5 });
+    expect(ledger('a1')).toMatchObject({ sampled: 9, pending: 4, dropped: { lost_at_hq: 5 }, contiguous: 5 });
+  });
+
+  it('is refused beyond the number of agents that HQ keeps', async () => {
+    await start({ limits: { maxAgents: 1 } });
+    await joinAs(hq, 'a1');
+    const socket = await hq.join();
+    expect(await ask(socket, 'hello', helloOf('a2'))).toMatchObject({ error: { code: 'unavailable' } });
+  });
+
+  it('never coming ends the connection', async () => {
+    await start({ helloTimeoutMs: 1 });
+    expect(await ended(await hq.join())).toBe('io server disconnect');
+  });
+});
+
+describe('tokens', () => {
+  it('that are wrong are told so at connecting', async () => {
+    await start();
+    await expect(hq.join('wrong')).rejects.toMatchObject({ data: { code: 'unauthorized' } });
+  });
+
+  it('that no longer count end the connection', async () => {
+    const valid = new BehaviorSubject(true);
+    const access = {
+      admit: () =>
+        valid.value
+          ? { ok: true as const }
+          : { ok: false as const, reason: 'token' as const, message: 'revoked' },
+    };
+    await start({ access });
+    const socket = await joinAs(hq, 'a1');
+    valid.next(false);
+    hq.gateway.recheck();
+    expect(await ended(socket)).toBe('io server disconnect');
+  });
+});
+
+describe('an agent id', () => {
+  it('belongs to the connection that answers: a second one is refused', async () => {
+    await start();
+    const first = await joinAs(hq, 'a1');
+    first.on('probe', (reply) => reply({ instance: 'a1-1' }));
+    const second = await hq.join();
+    expect(await ask(second, 'hello', helloOf('a1', { instance: 'clone' }))).toMatchObject({
+      ok: false,
+      error: { code: 'duplicate_agent' },
+    });
+    expect(await ask(first, 'frame', { lane: 'live' }, dataFrame(1, 1).bytes)).toMatchObject({ ok: true });
+  });
+
+  it('goes to the second connection when the first is deaf', async () => {
+    await start();
+    const first = await joinAs(hq, 'a1');
+    const second = await hq.join();
+    const greeting = ask(second, 'hello', helloOf('a1', { instance: 'clone' }));
+    expect(await ended(first)).toBe('io server disconnect');
+    expect(await greeting).toMatchObject({ ok: true });
+    expect(hq.gateway.connectedAgents()).toBe(1);
+  });
+
+  it('goes at once to the same process when it comes again', async () => {
+    await start();
+    const first = await joinAs(hq, 'a1');
+    const probed = vi.fn();
+    first.on('probe', probed);
+    const second = await hq.join();
+    expect(await ask(second, 'hello', helloOf('a1'))).toMatchObject({ ok: true });
+    await ended(first);
+    expect(probed).not.toHaveBeenCalled();
+  });
+});
+
+describe('frames', () => {
+  it('are acked once stored, with everything that HQ holds of the epoch', async () => {
+    await start();
+    const socket = await joinAs(hq, 'a1');
+    const reply = async (first: number, last: number) =>
+      frameReplySchema.parse(await ask(socket, 'frame', { lane: 'backlog' }, dataFrame(first, last).bytes));
+    expect(await reply(1, 5)).toMatchObject({ ok: true, ack: { contiguous: 5, ranges: [] }, credit: 8 });
+    expect(await reply(8, 9)).toMatchObject({ ok: true, ack: { contiguous: 5, ranges: [[8, 9]] } });
+    expect(await reply(1, 9)).toMatchObject({ ok: true, ack: { contiguous: 9, ranges: [] } });
+    expect(await reply(1, 9)).toMatchObject({ ok: true, ack: { contiguous: 9, ranges: [] } });
+    expect(ledger('a1')).toMatchObject({ stored: 9, pending: 0 });
+    expect(await ask(socket, 'frame', { lane: 'backlog' }, gapFrame(10, 12, 'damaged').bytes)).toMatchObject({
+      ok: true,
+      ack: { contiguous: 12 },
+    });
+    expect(ledger('a1')).toMatchObject({ sampled: 12, stored: 9, dropped: { damaged: 3 } });
+  });
+
+  it('of an unknown schema are refused with its ref, and taken once it is known', async () => {
+    await start();
+    const socket = await hq.join();
+    await ask(socket, 'hello', helloOf('a1'));
+    const frame = dataFrame(1, 1).bytes;
+    expect(await ask(socket, 'frame', { lane: 'live' }, frame)).toMatchObject({
+      ok: false,
+      error: { code: 'unknown_schema', refs: [schema.ref] },
+    });
+    const { ref, ...content } = schema;
+    expect(await ask(socket, 'schema', { ref: 'ffffffffffff', schema: content })).toMatchObject({
+      error: { code: 'bad_request' },
+    });
+    expect(await ask(socket, 'schema', { ref, schema: content })).toEqual({ ok: true });
+    expect(await ask(socket, 'frame', { lane: 'live' }, frame)).toMatchObject({ ok: true });
+  });
+
+  it('that are damaged, foreign or too large are refused, each by its name', async () => {
+    await start({ limits: { maxFrameBytes: 2_000, maxFrameSamples: 50 } });
+    const socket = await joinAs(hq, 'a1');
+    const damaged = dataFrame(1, 3).bytes.slice();
+    damaged[damaged.length - 1] = (damaged.at(-1) ?? 0) ^ 1;
+    const code = async (bytes: Uint8Array) => {
+      const reply = frameReplySchema.parse(await ask(socket, 'frame', { lane: 'live' }, bytes));
+      return reply.ok ? 'ok' : reply.error.code;
+    };
+    expect(await code(damaged)).toBe('bad_frame');
+    expect(await code(new Uint8Array([1, 2, 3]))).toBe('bad_frame');
+    expect(await code(dataFrame(1, 3, { epoch: 'bbbbbbbbbbbb' }).bytes)).toBe('bad_frame');
+    expect(await code(new Uint8Array(2_001))).toBe('too_large');
+    expect(await code(dataFrame(1, 51).bytes)).toBe('too_large');
+    expect(await code(dataFrame(1, 3).bytes)).toBe('ok');
+  });
+
+  it('with more series than an agent may have are refused for good', async () => {
+    await start({ limits: { maxSeries: 3 } });
+    const socket = await joinAs(hq, 'a1');
+    const wide = internSchema({
+      ...schema,
+      series: ['x', 'y'].map((name) => ({ name, attributes: {}, unit: '' })),
+    });
+    const { ref, ...content } = wide;
+    expect(await ask(socket, 'schema', { ref, schema: content })).toMatchObject({
+      error: { code: 'too_many_series' },
+    });
+    const rebooted = internSchema({ ...schema, boot: 'boot-2' });
+    const { ref: sameRef, ...same } = rebooted;
+    expect(await ask(socket, 'schema', { ref: sameRef, schema: same })).toEqual({ ok: true });
+  });
+
+  it('beyond the allowance are refused with the time to wait', async () => {
+    await start({ limits: { framesPerSecond: 1 } });
+    const socket = await joinAs(hq, 'a1');
+    const replies = await Promise.all(
+      Array.from({ length: 12 }, (_, index) =>
+        ask(socket, 'frame', { lane: 'live' }, dataFrame(index + 1, index + 1).bytes),
+      ),
+    );
+    expect(replies.filter(({ ok }) => ok === true)).toHaveLength(10);
+    expect(replies.at(-1)).toMatchObject({
+      error: { code: 'rate_limited', retryAfterMs: expect.any(Number) },
+    });
+  });
+
+  it('of many agents that come together share commits', async () => {
+    await start();
+    const agents = ['a1', 'a2', 'a3', 'a4', 'a5'];
+    const sockets = await Promise.all(agents.map((agent) => joinAs(hq, agent)));
+    const replies = await Promise.all(
+      sockets.flatMap((socket) =>
+        Array.from({ length: 8 }, (_, index) =>
+          ask(socket, 'frame', { lane: 'backlog' }, dataFrame(index + 1, index + 1).bytes),
+        ),
+      ),
+    );
+    expect(replies.every(({ ok }) => ok === true)).toBe(true);
+    for (const agent of agents) expect(ledger(agent)).toMatchObject({ stored: 8, contiguous: 8 });
+  });
+
+  it('that the storage cannot take are not acked, and are taken when it can', async () => {
+    let fails = false;
+    await start({ storage: { refuseCommit: () => (fails ? new StorageError('full', 'disk full') : null) } });
+    const socket = await joinAs(hq, 'a1');
+    fails = true;
+    const frame = dataFrame(1, 3).bytes;
+    expect(await ask(socket, 'frame', { lane: 'live' }, frame)).toMatchObject({
+      ok: false,
+      error: { code: 'unavailable', retryAfterMs: expect.any(Number) },
+    });
+    expect(hq.store.coverage('a1', EPOCH).contiguous).toBe(0);
+    fails = false;
+    expect(await ask(socket, 'frame', { lane: 'live' }, frame)).toMatchObject({
+      ok: true,
+      ack: { contiguous: 3 },
+    });
+  });
+
+  it('that find the queue full are turned away', async () => {
+    await start({ maxQueueBytes: 10 });
+    const socket = await joinAs(hq, 'a1');
+    expect(await ask(socket, 'frame', { lane: 'live' }, dataFrame(1, 3).bytes)).toMatchObject({
+      error: { code: 'unavailable' },
+    });
+  });
+});
+
+describe('heartbeats', () => {
+  it('are answered with the coverage and tell the fleet how the agent fares', async () => {
+    await start();
+    const socket = await joinAs(hq, 'a1');
+    const heard: unknown[] = [];
+    hq.gateway.links$.subscribe((event) => heard.push(event));
+    const reply = heartbeatReplySchema.parse(await ask(socket, 'heartbeat', HEARTBEAT));
+    expect(reply).toMatchObject({ ok: true, ack: { contiguous: 0 } });
+    expect(heard).toMatchObject([{ kind: 'heartbeat', agent: 'a1', heartbeat: { pending: 2 } }]);
+    expect(ledger('a1')).toMatchObject({ sampled: 12, pending: 12 });
+  });
+});
+
+describe('chaos', () => {
+  it('refuses as unavailable, or answers nothing', async () => {
+    const verdicts: { next: () => Observable<'pass' | 'refuse' | 'lose'> } = { next: () => of('pass') };
+    await start({ chaos: { admit: () => verdicts.next() } });
+    const socket = await joinAs(hq, 'a1');
+    verdicts.next = () => of('refuse');
+    const frame = dataFrame(1, 1).bytes;
+    expect(await ask(socket, 'frame', { lane: 'live' }, frame)).toMatchObject({
+      error: { code: 'unavailable', retryAfterMs: expect.any(Number) },
+    });
+    expect(await ask(socket, 'heartbeat', HEARTBEAT)).toMatchObject({ error: { code: 'unavailable' } });
+    verdicts.next = () => of('lose');
+    const answered = vi.fn();
+    socket.emit('frame', { lane: 'live' }, frame, answered);
+    await ask(socket, 'goodbye', { reason: 'test' });
+    expect(answered).not.toHaveBeenCalled();
+    expect(hq.store.coverage('a1', EPOCH).contiguous).toBe(0);
+  });
+
+  it('that holds a message until its connection is gone does not keep it', async () => {
+    await start({ chaos: { admit: () => NEVER } });
+    const socket = await hq.join();
+    socket.emit('hello', helloOf('a1'), () => {});
+    await ask(socket, 'goodbye', { reason: 'x' });
+    socket.disconnect();
+    await vi.waitFor(() => expect(hq.io.of('/agents').sockets.size).toBe(0));
+    expect(hq.gateway.connectedAgents()).toBe(0);
+  });
+});
+
+describe('hostile clients', () => {
+  /** HQ is well when an honest agent is. */
+  const honestAgentIsServed = async (agent = 'honest') => {
+    const socket = await joinAs(hq, agent);
+    expect(await ask(socket, 'frame', { lane: 'live' }, dataFrame(1, 1).bytes)).toMatchObject({ ok: true });
+  };
+
+  it('that leave out the ack callback or send nonsense do no harm and are cut off in the end', async () => {
+    await start();
+    const nonsense: unknown[] = [
+      undefined,
+      null,
+      0,
+      '',
+      'x'.repeat(1000),
+      [],
+      {},
+      { lane: {} },
+      { toString: 1 },
+      Buffer.from([1]),
+      { ...helloOf('a1'), agent: '../../etc/passwd' },
+      { ...helloOf('a1'), sampled: -1 },
+      { ...helloOf('a1'), sampled: 1e300 },
+    ];
+    for (const event of ['hello', 'schema', 'frame', 'heartbeat', 'goodbye']) {
+      const socket = await hq.join();
+      const gone = ended(socket);
+      for (const payload of nonsense) {
+        socket.emit(event, payload);
+        socket.emit(event, payload, () => {});
+        socket.emit(event, payload, payload, payload, () => {});
+      }
+      socket.emit(event);
+      expect(await gone).toBe('io server disconnect');
+    }
+    await honestAgentIsServed();
+  });
+
+  it('that send events with names of their own are cut off', async () => {
+    await start();
+    const socket = await hq.join();
+    const gone = ended(socket);
+    for (const name of [
+      '__proto__',
+      'constructor',
+      'error',
+      'toString',
+      'x',
+      'hasOwnProperty',
+      'probe',
+      'credit',
+    ]) {
+      for (let times = 0; times < 3; times += 1) socket.emit(name, { any: 1 }, () => {});
+    }
+    expect(await gone).toBe('io server disconnect');
+    await honestAgentIsServed();
+  });
+
+  it('that smuggle __proto__ keys change nothing for others', async () => {
+    await start();
+    const socket = await hq.join();
+    const poisoned = JSON.parse(
+      `{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},${JSON.stringify(helloOf('a1')).slice(1)}`,
+    );
+    expect(await ask(socket, 'hello', poisoned)).toMatchObject({ ok: true });
+    const heartbeat = JSON.parse(
+      JSON.stringify(HEARTBEAT).replace('"dropped":{}', '"dropped":{"__proto__":5}'),
+    );
+    await ask(socket, 'heartbeat', heartbeat);
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+    await honestAgentIsServed();
+  });
+
+  it('that send a message of 10 MB lose their connection and nothing else', async () => {
+    await start();
+    const socket = await joinAs(hq, 'a1');
+    const gone = ended(socket);
+    socket.emit('frame', { lane: 'live' }, new Uint8Array(10 * 1024 * 1024), () => {});
+    await gone;
+    await honestAgentIsServed();
+  });
+
+  it('that ask for unknown namespaces are refused', async () => {
+    await start();
+    const socket = hq.raw('/secret');
+    const refused = await new Promise<Error>((resolve) => void socket.on('connect_error', resolve));
+    expect(refused.message).toBe('Invalid namespace');
+    await honestAgentIsServed();
+  });
+
+  it('that pile up unanswered messages are refused more', async () => {
+    await start({ chaos: { admit: () => NEVER } });
+    const socket = await hq.join();
+    const refused = vi.fn();
+    for (let index = 0; index < 300; index += 1) socket.emit('hello', helloOf('a1'), refused);
+    await vi.waitFor(() => expect(refused).toHaveBeenCalledTimes(44));
+    expect(refused.mock.calls[0]?.[0]).toMatchObject({ ok: false, error: { code: 'rate_limited' } });
+  });
+});

@@ -1,0 +1,143 @@
+/** HQ's ingest on a free port over a memory storage, and agents' sockets, for tests. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { firstValueFrom, of } from 'rxjs';
+import { Server } from 'socket.io';
+import { io as connect, type Socket } from 'socket.io-client';
+import { createMemoryStorage, type MemoryStorageOptions } from '../../../journal/memory-storage.ts';
+import { createSystemClock } from '../../../platform/clock.ts';
+import { silentLogger } from '../../../platform/logger.ts';
+import { createEmit, createRegistry } from '../../../platform/telemetry.ts';
+import type { Hello } from '../../../protocol/events.ts';
+import { createAccess } from '../../access.ts';
+import type { OpenedHqStore } from '../../store/open-hq-store.ts';
+import { closeStore, EPOCH, openStore, schema } from '../../store/testing/frames.ts';
+import { type AgentsGateway, type AttachAgentsOptions, attachAgents } from '../attach-agents.ts';
+import { type IngestEmit, ingestEvents } from '../ingest-events.ts';
+import type { IngestLimits } from '../ingest-shared.ts';
+
+export const TOKEN = 'secret';
+
+export type TestHq = {
+  readonly url: string;
+  readonly store: OpenedHqStore;
+  readonly gateway: AgentsGateway;
+  readonly io: Server;
+  /** Every event told so far. */
+  readonly events: Parameters<IngestEmit>[0][];
+  /** A connected socket of the namespace; `raw`: as it is, whatever becomes of it. */
+  readonly join: (token?: string) => Promise<Socket>;
+  readonly raw: (namespace: string, token?: string) => Socket;
+  readonly close: () => Promise<void>;
+};
+
+export type TestHqOptions = {
+  readonly storage?: MemoryStorageOptions;
+  readonly limits?: Partial<IngestLimits>;
+} & Partial<Pick<AttachAgentsOptions, 'chaos' | 'access' | 'helloTimeoutMs' | 'recheckMs' | 'maxQueueBytes'>>;
+
+const LIMITS: IngestLimits = {
+  maxFrameBytes: 256 * 1024,
+  maxFrameSamples: 4096,
+  maxSeries: 100,
+  maxAgents: 100,
+  creditFrames: 8,
+  framesPerSecond: 2_000,
+  bytesPerSecond: 64 * 1024 * 1024,
+};
+
+export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
+  const http = createServer();
+  const io = new Server(http, {
+    maxHttpBufferSize: 1024 * 1024,
+    connectTimeout: 5_000,
+    transports: ['websocket'],
+  });
+  const store = await openStore(createMemoryStorage(options.storage ?? {}), { clock: createSystemClock() });
+  const events: TestHq['events'] = [];
+  const emitToMetrics = createEmit(ingestEvents, { logger: silentLogger, registry: createRegistry() });
+  const { storage: _storage, limits, ...rest } = options;
+  const gateway = attachAgents({
+    io,
+    store,
+    access: createAccess({ agentToken: TOKEN, operatorToken: '', allowedHosts: [] }),
+    chaos: { admit: () => of('pass' as const) },
+    clock: createSystemClock(),
+    limits: { ...LIMITS, ...limits },
+    emit: (event) => {
+      events.push(event);
+      emitToMetrics(event);
+    },
+    ...rest,
+  });
+  await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  const sockets: Socket[] = [];
+  const raw = (namespace: string, token = TOKEN) => {
+    const socket = connect(`${url}${namespace}`, {
+      transports: ['websocket'],
+      reconnection: false,
+      forceNew: true,
+      auth: { token },
+    });
+    sockets.push(socket);
+    return socket;
+  };
+  return {
+    url,
+    store,
+    gateway,
+    io,
+    events,
+    raw,
+    join: (token) =>
+      new Promise((resolve, reject) => {
+        const socket = raw('/agents', token);
+        socket.on('connect', () => resolve(socket));
+        socket.on('connect_error', reject);
+      }),
+    close: async () => {
+      for (const socket of sockets) socket.disconnect();
+      await firstValueFrom(gateway.close(), { defaultValue: undefined });
+      await new Promise<void>((resolve) => void io.close(() => resolve()));
+      await closeStore(store);
+    },
+  };
+}
+
+/** Sends an event and gives the answer; rejects when none comes. */
+export function ask(socket: Socket, event: string, ...args: unknown[]): Promise<Record<string, unknown>> {
+  return socket.timeout(10_000).emitWithAck(event, ...args);
+}
+
+export function helloOf(agent: string, more: Partial<Hello> = {}): Hello {
+  return {
+    protocol: 1,
+    schema: 1,
+    agent,
+    epoch: EPOCH,
+    instance: `${agent}-1`,
+    version: '0.1.0',
+    sampled: 0,
+    released: 0,
+    ts: Date.UTC(2026, 0, 1),
+    ...more,
+  };
+}
+
+/** A socket that has said hello and made its schema known. */
+export async function joinAs(hq: TestHq, agent: string, more: Partial<Hello> = {}): Promise<Socket> {
+  const socket = await hq.join();
+  const greeting = await ask(socket, 'hello', helloOf(agent, more));
+  if (greeting.ok !== true) throw new Error(`hello refused: ${JSON.stringify(greeting)}`);
+  const { ref, ...content } = schema;
+  await ask(socket, 'schema', { ref, schema: content });
+  return socket;
+}
+
+/** Resolves once the socket is disconnected. */
+export const ended = (socket: Socket): Promise<string> =>
+  new Promise((resolve) => {
+    if (socket.disconnected) resolve('before');
+    else socket.on('disconnect', resolve);
+  });
