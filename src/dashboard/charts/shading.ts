@@ -58,17 +58,23 @@ export function shadingPlugin(layers: {
           ctx.fillRect(left, bbox.top, width, bbox.height);
         }
       }
-      if (span.label !== null) {
-        ctx.font = scaledFont(layers.font);
-        const shownLeft = Math.max(left, bbox.left);
-        const shownWidth = Math.min(right, bbox.left + bbox.width) - shownLeft;
-        if (ctx.measureText(span.label).width + 8 * devicePixelRatio < shownWidth) {
-          ctx.fillStyle = span.labelColor;
-          ctx.textAlign = 'left';
-          ctx.textBaseline = 'top';
-          ctx.fillText(span.label, shownLeft + 4 * devicePixelRatio, bbox.top + 4 * devicePixelRatio);
-        }
-      }
+    }
+    ctx.restore();
+  };
+  /** Over the grid, which would strike them through. */
+  const drawLabels = (chart: uPlot) => {
+    const { ctx, bbox } = chart;
+    ctx.save();
+    ctx.font = scaledFont(layers.font);
+    ctx.textAlign = 'left';
+    ctx.textBaseline = 'top';
+    for (const { from, to, label, labelColor } of layers.spans()) {
+      if (label === null) continue;
+      const left = Math.max(chart.valToPos(from, 'x', true), bbox.left);
+      const right = Math.min(chart.valToPos(to, 'x', true), bbox.left + bbox.width);
+      if (ctx.measureText(label).width + 8 * devicePixelRatio > right - left) continue;
+      ctx.fillStyle = labelColor;
+      ctx.fillText(label, left + 4 * devicePixelRatio, bbox.top + 4 * devicePixelRatio);
     }
     ctx.restore();
   };
@@ -91,7 +97,7 @@ export function shadingPlugin(layers: {
     }
     ctx.restore();
   };
-  return { hooks: { drawClear: drawSpans, draw: drawMarks } };
+  return { hooks: { drawClear: drawSpans, draw: [drawMarks, drawLabels] } };
 }
 
 const scaledFont = (font: string): string =>

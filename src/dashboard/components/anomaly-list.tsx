@@ -1,5 +1,5 @@
 import type { AnomalyDocument } from '../../protocol/fleet.ts';
-import { formatDuration, formatValue, NONE, significant } from '../format.ts';
+import { formatDuration, formatTick, formatValue, NONE, significant } from '../format.ts';
 import type { Loaded } from '../state/api.ts';
 import { AnomalyIcon } from './icons.tsx';
 import { Moment } from './time.tsx';
@@ -57,6 +57,7 @@ export function AnomalyList(props: {
             <tbody>
               {rows.map((anomaly) => {
                 const format = (value: number) => formatValue(value, anomaly.unit, nameOf(anomaly.series));
+                const bare = (value: number) => formatTick(value, anomaly.unit, nameOf(anomaly.series));
                 return (
                   <tr key={`${anomaly.series} ${anomaly.startTs}`}>
                     <th scope="row">
@@ -87,9 +88,7 @@ export function AnomalyList(props: {
                       {shown(anomaly.peakZ, (z) => significant(z, 3))}
                     </td>
                     <td data-label="Usual" className="number quiet">
-                      {anomaly.mean === null
-                        ? NONE
-                        : `${format(anomaly.mean)} ± ${format(anomaly.stddev ?? 0)}`}
+                      {anomaly.mean === null ? NONE : `${bare(anomaly.mean)} ± ${bare(anomaly.stddev ?? 0)}`}
                     </td>
                   </tr>
                 );
