@@ -189,6 +189,13 @@ export class ByteReader {
   }
 }
 
+const HEX48 = /^[0-9a-f]{12}$/;
+
+/** Whether `text` is what `hex48` writes and reads. */
+export function isHex48(text: string): boolean {
+  return HEX48.test(text);
+}
+
 export function truncated(what: string, offset: number): FrameError {
   return new FrameError('truncated', `${what}: the bytes end at ${offset}`);
 }

@@ -13,8 +13,8 @@
  * mono is then written as it is).
  */
 import { type Column, MAX_FRAME_SAMPLES, type SampleGroup } from '../frame.ts';
-import { MAX_SERIES_PER_SCHEMA, schemaRefSchema } from '../sample.ts';
-import { type ByteReader, ByteWriter, malformed } from './bytes.ts';
+import { MAX_SERIES_PER_SCHEMA } from '../sample.ts';
+import { type ByteReader, ByteWriter, isHex48, malformed } from './bytes.ts';
 import { putColumn } from './column.ts';
 import { ENCODING, putIntegers } from './integers.ts';
 import { putNotes } from './notes.ts';
@@ -54,7 +54,7 @@ export function putGroup(
   rest: boolean,
 ): number {
   const { schemaRef, columns, seqs } = group;
-  if (!schemaRefSchema.safeParse(schemaRef).success) throw malformed(`schema ref: ${schemaRef}`);
+  if (!isHex48(schemaRef)) throw malformed(`schema ref: ${schemaRef}`);
   if (columns.length > MAX_SERIES_PER_SCHEMA) {
     throw malformed(`group: ${columns.length} columns, at most ${MAX_SERIES_PER_SCHEMA}`);
   }

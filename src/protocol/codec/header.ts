@@ -1,8 +1,8 @@
 /** The header of a frame: what can be known without the payload. docs/protocol.md has the layout byte by byte. */
 import { crc32 } from 'node:zlib';
 import { FRAME_KINDS, FRAME_VERSION, FrameError, type FrameHeader, MAX_FRAME_SAMPLES } from '../frame.ts';
-import { type Epoch, epochSchema, MAX_SEQ } from '../sample.ts';
-import { ByteReader, ByteWriter, malformed } from './bytes.ts';
+import { type Epoch, MAX_SEQ } from '../sample.ts';
+import { ByteReader, ByteWriter, isHex48, malformed } from './bytes.ts';
 
 const MAGIC_0 = 0x48;
 const MAGIC_1 = 0x46;
@@ -62,7 +62,7 @@ export function sealFrame(fields: HeaderFields, payload: Uint8Array): Uint8Array
 
 function checkFields(fields: HeaderFields, payloadLength: number): void {
   const { epoch, firstSeq, count, tsMin, tsMax } = fields;
-  if (!epochSchema.safeParse(epoch).success) throw malformed(`epoch: ${epoch} is not 12 hex digits`);
+  if (!isHex48(epoch)) throw malformed(`epoch: ${epoch} is not 12 hex digits`);
   if (!Number.isSafeInteger(firstSeq) || firstSeq < 1 || firstSeq > MAX_SEQ) {
     throw malformed(`firstSeq: ${firstSeq} is not within 1 … 2^48 − 1`);
   }

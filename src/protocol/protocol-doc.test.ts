@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { WIRE_ERROR_CODES } from './events.ts';
+import { GAP_REASONS } from './frame.ts';
+import { decodeData, decodeGap, encodeGap, encodeSamples, readHeader, samplesOf } from './frame-codec.ts';
+import { DIAGNOSTIC_CODES, schemaSchema } from './sample.ts';
+import { internSchema } from './schema-ref.ts';
+
+const page = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
+
+/** Content of the fenced block whose info string is `info`. */
+function block(info: string): string {
+  const [, content] = page.split(`\`\`\`${info}\n`);
+  if (content === undefined) throw new Error(`docs/protocol.md has no block "${info}"`);
+  return content.split('```')[0] ?? '';
+}
+
+/** Hex digits at the start of each line, up to the two spaces before the explanation. */
+function bytesIn(info: string): Uint8Array {
+  const digits = block(info)
+    .split('\n')
+    .map((line) => line.split('  ')[0]?.replaceAll(' ', ''))
+    .join('');
+  return Uint8Array.from(Buffer.from(digits, 'hex'));
+}
+
+const samplesSchema = z.strictObject({
+  epoch: z.string(),
+  firstSeq: z.number(),
+  samples: z.array(
+    z.strictObject({ ts: z.number(), mono: z.number(), values: z.array(z.number().nullable()) }),
+  ),
+});
+const gapSchema = z.strictObject({
+  epoch: z.string(),
+  firstSeq: z.number(),
+  count: z.number(),
+  tsMin: z.number(),
+  tsMax: z.number(),
+  reason: z.enum(GAP_REASONS),
+});
+
+describe('docs/protocol.md', () => {
+  const schema = internSchema(schemaSchema.parse(JSON.parse(block('json schema'))));
+
+  it('names the ref of its example schema', () => {
+    expect(page).toContain(`whose ref is \`${schema.ref}\``);
+  });
+
+  it.each(['one', 'four'])('shows the bytes of frame %s as they are', (name) => {
+    const { epoch, firstSeq, samples } = samplesSchema.parse(JSON.parse(block(`json samples:${name}`)));
+    const whole = samples.map((sample) => ({ schema, ...sample, anomalies: [], diagnostics: [] }));
+    const bytes = bytesIn(`hex frame:${name}`);
+    const frame = decodeData(bytes);
+    expect(frame.header).toMatchObject({ epoch, firstSeq, count: samples.length });
+    expect(samplesOf(frame, () => schema).map(({ sample }) => sample)).toStrictEqual(whole);
+    expect(encodeSamples({ epoch, firstSeq, samples: whole })).toEqual(bytes);
+  });
+
+  it('shows the bytes of a gap as they are', () => {
+    const gap = gapSchema.parse(JSON.parse(block('json gap:dropped')));
+    const bytes = bytesIn('hex frame:dropped');
+    expect(decodeGap(bytes)).toStrictEqual(gap);
+    expect(encodeGap(gap)).toEqual(bytes);
+  });
+
+  it('states the checksum that it shows', () => {
+    const { crc } = readHeader(bytesIn('hex frame:one'));
+    expect(page).toContain(`CRC-32 0x${crc.toString(16)}`);
+  });
+
+  it('explains every code that can come over the wire, in order where the order is its number', () => {
+    for (const code of WIRE_ERROR_CODES) expect(page).toContain(`| \`${code}\` |`);
+    for (const [number, reason] of GAP_REASONS.entries()) expect(page).toContain(`${number} \`${reason}\``);
+    for (const [number, code] of DIAGNOSTIC_CODES.entries()) expect(page).toContain(`${number} \`${code}\``);
+  });
+});
