@@ -237,7 +237,9 @@ describe('an ordered stop', () => {
       ref.send('boom');
       expectObservable(ref.stop(9), '-^').toBe('-|');
       expectObservable(ref.status$).toBe('x(s|)', { x: restarting(1, 2), s: { kind: 'stopped' } });
+      scheduler.schedule(() => expect(ref.send('a')).toBe('stopped'), 20);
     });
+    expect.assertions(3);
   });
 
   it('that crashes ends the actor as failed', () => {

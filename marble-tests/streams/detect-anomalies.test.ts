@@ -98,6 +98,11 @@ describe('createAnomalyDetector', () => {
     expect(seen).toEqual([null, null, null, null, 'open', null, null, 'closed', null, null, 'open']);
   });
 
+  it('measures each episode by itself when it asks whether it has lasted', () => {
+    const seen = episodes([5, 5, 5, 5, 20, 20, 20, 5, 20, 20, 20, 5]);
+    expect(seen.map(({ endTs }) => endTs)).toEqual([null, 7000, null, 11_000]);
+  });
+
   it('takes no notice of values that are not finite, in an episode or out of it', () => {
     const nan = Number.NaN;
     const infinity = Number.POSITIVE_INFINITY;

@@ -1,4 +1,4 @@
-import { concat, map, NEVER, of, range, take, throwError, timer } from 'rxjs';
+import { concat, map, NEVER, of, range, Subject, take, throwError, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { WindowOverflowError, windowed } from '../../src/streams/index.ts';
 import { describeCases, marbles } from '../marbles.ts';
@@ -74,6 +74,14 @@ describe('windowed', () => {
         count += 1;
       });
     expect(count).toBe(200_000);
+    const credit$ = new Subject<number>();
+    range(0, 50_000)
+      .pipe(windowed({ credit$, maxWaiting: 50_000 }, (value) => of(value)))
+      .subscribe(() => {
+        count += 1;
+      });
+    credit$.next(1);
+    expect(count).toBe(250_000);
     const firsts: number[] = [];
     range(0, Number.POSITIVE_INFINITY)
       .pipe(

@@ -101,7 +101,7 @@ export function circuitBreaker(options: CircuitBreakerOptions, scheduler: Schedu
     from.kind === 'open'
       ? timer(Math.max(0, from.until - scheduler.now()), scheduler).pipe(
           // Timers may fire a fraction early; this one was set for `until`, so it counts as that.
-          tap(() => current === from && become(settle(from, from.until))),
+          tap(() => become(settle(from, from.until))),
           ignoreElements(),
         )
       : EMPTY;
