@@ -28,7 +28,6 @@ describe('settings of HQ', () => {
     [{ host: '10.0.0.1', operatorToken: 'o' }, /set agentToken/],
     [{ agentToken: 'same', operatorToken: 'same' }, /must differ/],
     [{ corsOrigins: ['https://other.example'] }, /corsOrigins needs operatorToken/],
-    [{ retention: { rawDays: 500 } }, /rollupDays/],
     [{ retention: { maxBytes: 16 * 1024 * 1024 }, limits: { maxFrameBytes: 1024 * 1024 } }, /64 frames/],
     [{ socket: { pingIntervalMs: 1000, pingTimeoutMs: 5000 } }, /pingTimeoutMs/],
     [{ dashboard: { updateMs: 5000, stallMs: 1000 } }, /stallMs/],

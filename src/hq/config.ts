@@ -32,7 +32,7 @@ const limitsSchema = z
       'largest body of an HTTP request, bytes, as sent and when inflated',
       4 * MIB,
       KIB,
-      64 * MIB,
+      8 * MIB,
     ),
     recordsPerRequest: whole('most records in one POST /telemetry', 10_000, 1, 1_000_000),
     requestsPerMinute: whole('HTTP requests that one address may make a minute', 6_000, 1, 10_000_000),
@@ -50,12 +50,6 @@ const retentionSchema = z
       .max(36_500)
       .default(30)
       .describe('age at which raw samples are removed, days'),
-    rollupDays: z
-      .number()
-      .min(0.001)
-      .max(36_500)
-      .default(400)
-      .describe('age at which rollups are removed, days'),
     maxBytes: whole(
       "size of HQ's storage at which the oldest raw samples are removed, bytes",
       20 * GIB,
@@ -142,9 +136,6 @@ export function checkHqConfig(config: HqConfig): string[] {
   }
   if (config.corsOrigins.length > 0 && config.operatorToken === '') {
     problems.push('corsOrigins needs operatorToken: other web pages could act without one');
-  }
-  if (config.retention.rollupDays < config.retention.rawDays) {
-    problems.push('retention.rollupDays must not be less than retention.rawDays');
   }
   if (config.retention.maxBytes < 64 * config.limits.maxFrameBytes) {
     problems.push('retention.maxBytes must hold at least 64 frames of limits.maxFrameBytes');

@@ -16,7 +16,8 @@ const CODES_BY_STATUS: Readonly<Record<number, ProblemCode>> = {
   429: 'rate_limited',
 };
 
-export function problemOf(error: unknown): Problem {
+/** `bodyBytes`: the limit that a body which is too large has crossed. */
+export function problemOf(error: unknown, bodyBytes: number): Problem {
   if (error instanceof Problem) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
     const errors = error.validation.map((issue) => ({
@@ -38,6 +39,12 @@ export function problemOf(error: unknown): Problem {
       error,
     );
   }
+  if (error instanceof Error && 'code' in error && error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return new Problem(
+      'too_large',
+      `the body is larger than the ${bodyBytes} bytes that one request may have, inflated (limits.bodyBytes): send less at once`,
+    );
+  }
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
   if (error instanceof Error && typeof status === 'number' && status >= 400 && status < 500) {
     return new Problem(CODES_BY_STATUS[status] ?? 'bad_request', error.message, { cause: error });
@@ -45,9 +52,9 @@ export function problemOf(error: unknown): Problem {
   return new Problem('internal', 'HQ failed at this request; its log says why', { cause: error });
 }
 
-export function createErrorHandler(logger: Logger) {
+export function createErrorHandler(logger: Logger, bodyBytes: number) {
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {
-    const problem = problemOf(error);
+    const problem = problemOf(error, bodyBytes);
     if (problem.statusCode >= 500 && problem.cause !== undefined) {
       logger.error(
         { err: problem.cause, method: request.method, path: pathOf(request.url) },

@@ -1,13 +1,12 @@
-/** Answers to paths and methods that do not exist: the app's page to a browser, else 405 or 404 as a problem. */
-import type { FastifyInstance } from 'fastify';
+/** Answers to paths and methods that do not exist: a person is led to the dashboard, a program gets 405 or 404 as a problem. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { sendProblem } from './error-handler.ts';
 import { Problem } from './problem.ts';
-import type { DashboardPages } from './static-dashboard.ts';
 
 type KnownPath = { readonly pattern: RegExp; readonly methods: Set<string> };
 
 /** Call before routes are added; they are collected as they come. */
-export function registerNotFound(app: FastifyInstance, pages: () => DashboardPages): void {
+export function registerNotFound(app: FastifyInstance): void {
   const paths = new Map<string, KnownPath>();
   app.addHook('onRoute', ({ url, method }) => {
     if (url.includes('*')) return;
@@ -23,10 +22,8 @@ export function registerNotFound(app: FastifyInstance, pages: () => DashboardPag
       const detail = `${request.method} is not possible here; ${allow} ${known.methods.size === 1 ? 'is' : 'are'}`;
       return sendProblem(new Problem('method_not_allowed', detail, { headers: { allow } }), request, reply);
     }
-    const page = pages().pageFor(request);
-    if (page !== null) {
-      return reply.type('text/html; charset=utf-8').header('cache-control', 'no-cache').send(page);
-    }
+    // The app keeps its place in the hash: whoever asks for another page of it is sent to the one there is.
+    if (wantsPage(request)) return reply.redirect('/');
     return sendProblem(new Problem('not_found', `there is nothing at ${path}`), request, reply);
   });
 }
@@ -36,4 +33,9 @@ function patternOf(url: string): RegExp {
     .split('/')
     .map((part) => (part.startsWith(':') ? '[^/]+' : part.replace(/[.+]/g, '\\$&')));
   return new RegExp(`^${parts.join('/')}$`);
+}
+
+function wantsPage({ method, headers, url }: FastifyRequest): boolean {
+  const isOurs = !/^\/(api|assets|socket\.io)(\/|$)/.test(url);
+  return method === 'GET' && isOurs && (headers.accept ?? '').includes('text/html');
 }

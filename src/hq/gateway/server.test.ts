@@ -224,16 +224,17 @@ describe('the dashboard as files', () => {
       expect.stringContaining('immutable'),
     ]);
     expect(script.headers['content-type']).toContain('javascript');
-    for (const url of ['/', '/index.html', '/agents/a']) {
+    for (const url of ['/', '/index.html']) {
       expect((await ask(app, url, { headers: html })).headers['cache-control']).toBe('no-cache');
     }
   });
 
-  it('answers a page of the app with the app, but no missing file and nothing below /api', async () => {
+  it('leads a person who asks for another page to it, but not a program, nor below /api', async () => {
     const { app } = await createTestGateway({ settings: { dashboard: { dir: built() } } });
-    expect((await ask(app, '/agents/a', { headers: html })).body).toContain('The dashboard');
+    const led = await ask(app, '/agents/a', { headers: html });
+    expect([led.status, led.headers.location]).toEqual([302, '/']);
     for (const url of ['/assets/nope.js', '/api/nope', '/.secret']) {
-      expect((await ask(app, url, { headers: html })).status).not.toBe(200);
+      expect((await ask(app, url, { headers: html })).status).toBe(url === '/.secret' ? 403 : 404);
     }
     expect((await ask(app, '/agents/a')).status).toBe(404);
   });

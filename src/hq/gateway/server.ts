@@ -4,6 +4,7 @@ import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import Fastify from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { BehaviorSubject, filter, firstValueFrom, race, timer } from 'rxjs';
 import type { Logger } from '../../platform/logger.ts';
 import type { Access } from '../access.ts';
 import { registerBodyParsers } from './body.ts';
@@ -17,16 +18,19 @@ import { chaosRoutes } from './routes/chaos.ts';
 import type { GatewayApp, RouteContext } from './routes/context.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
-import { type DashboardPages, registerStaticDashboard } from './static-dashboard.ts';
+import { registerStaticDashboard } from './static-dashboard.ts';
 
 export type GatewayOptions = RouteContext & { readonly access: Access; readonly logger: Logger };
 
 /** A request that has not arrived whole by then is closed, ms. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** How long a stop waits for requests that are under way, ms. */
+const DRAIN_MS = 10_000;
 const KEEP_ALIVE_MS = 72_000;
 
 export async function createGateway(options: GatewayOptions): Promise<GatewayApp> {
   const { config, clock, emit, logger } = options;
+  const onError = createErrorHandler(logger, config.limits.bodyBytes);
   const app: GatewayApp = Fastify({
     logger: false,
     bodyLimit: config.limits.bodyBytes,
@@ -36,20 +40,24 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
     routerOptions: { maxParamLength: 20_000, ignoreTrailingSlash: true },
     forceCloseConnections: true,
     return503OnClosing: true,
-    frameworkErrors: (error, request, reply) => createErrorHandler(logger)(error, request, reply),
+    frameworkErrors: onError,
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = config.limits.maxConnections;
 
   app.setValidatorCompiler(validatorCompiler);
   // Answers are typed by their schemas and tested against them; checking each one again at run time would cost more than making it.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-  app.setErrorHandler(createErrorHandler(logger));
+  app.setErrorHandler(onError);
   registerBodyParsers(app);
 
-  app.addHook('onRequest', async (request) => {
-    request.startedAt = clock.precise();
-  });
+  const open$ = new BehaviorSubject(0);
   app.decorateRequest('startedAt', 0);
+  app.addHook('onRequest', async (request, reply) => {
+    request.startedAt = clock.precise();
+    open$.next(open$.value + 1);
+    // Comes in any case, also when the client has gone.
+    reply.raw.once('close', () => open$.next(open$.value - 1));
+  });
   app.addHook('onResponse', async (request, reply) => {
     emit({
       type: 'http_request',
@@ -59,9 +67,13 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
       durationMs: clock.precise() - request.startedAt,
     });
   });
+  // At a stop, requests that are under way get their answer before every connection is closed.
+  app.addHook('preClose', async () => {
+    const drained$ = open$.pipe(filter((open) => open === 0));
+    await firstValueFrom(race(drained$, timer(DRAIN_MS, clock.scheduler)));
+  });
 
-  let pages: DashboardPages = { pageFor: () => null };
-  registerNotFound(app, () => pages);
+  registerNotFound(app);
   await app.register(helmet, helmetOptions);
   if (config.corsOrigins.length > 0) {
     await app.register(cors, {
@@ -88,7 +100,7 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
   await app.register(async (scope: GatewayApp) => telemetryRoutes(scope, options));
   agentRoutes(app, options);
   chaosRoutes(app, options);
-  pages = await registerStaticDashboard(app, config.dashboard.dir);
+  await registerStaticDashboard(app, config.dashboard.dir);
   await app.ready();
   return app;
 }

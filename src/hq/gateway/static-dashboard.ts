@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import fastifyStatic from '@fastify/static';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 
 const NOT_BUILT = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Holdfast HQ</title>
@@ -20,13 +20,8 @@ export function builtDashboardDir(): string {
   return join(folder, 'dist', 'dashboard');
 }
 
-export type DashboardPages = {
-  /** The page of the app for a request that asks for one; null when the request asks for something else. */
-  readonly pageFor: (request: FastifyRequest) => string | null;
-};
-
 /** `dir` empty: the dashboard that comes with Holdfast. */
-export async function registerStaticDashboard(app: FastifyInstance, dir: string): Promise<DashboardPages> {
+export async function registerStaticDashboard(app: FastifyInstance, dir: string): Promise<void> {
   const root = dir === '' ? builtDashboardDir() : dir;
   const index = join(root, 'index.html');
   const isBuilt = existsSync(index);
@@ -47,11 +42,4 @@ export async function registerStaticDashboard(app: FastifyInstance, dir: string)
   app.get('/', { schema: { hide: true } }, async (_request, reply) => {
     return reply.type('text/html; charset=utf-8').header('cache-control', 'no-cache').send(page);
   });
-  return {
-    pageFor: (request) => {
-      const isPage = request.method === 'GET' && (request.headers.accept ?? '').includes('text/html');
-      const isOurs = !/^\/(api|assets|socket\.io)(\/|$)/.test(request.url);
-      return isPage && isOurs ? page : null;
-    },
-  };
 }

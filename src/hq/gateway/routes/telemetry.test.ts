@@ -223,6 +223,7 @@ describe('limits of a delivery', () => {
     const large = JSON.stringify(record({ padding: 'x'.repeat(4096) }));
     const plain = await post(app, '/telemetry', large);
     expect([plain.status, plain.problem().type]).toEqual([413, 'urn:holdfast:problem:too_large']);
+    expect(plain.problem().detail).toContain('2048 bytes');
     const bomb = gzipSync(JSON.stringify(record({ padding: 'x'.repeat(1_000_000) })));
     expect(bomb.length).toBeLessThan(2048);
     expect((await post(app, '/telemetry', bomb, { 'content-encoding': 'gzip' })).status).toBe(413);
