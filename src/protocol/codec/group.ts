@@ -21,8 +21,8 @@ import { putNotes } from './notes.ts';
 import { CODE_NONE, codeOf, putCoded } from './number.ts';
 import { putRaw } from './raw.ts';
 
-export const HEAD_ONE_ROW = 1;
-export const HEAD_REST = 2;
+const HEAD_ONE_ROW = 1;
+const HEAD_REST = 2;
 
 /** What the groups of a frame need to know of its header. */
 export type FrameContext = {

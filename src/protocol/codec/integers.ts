@@ -6,7 +6,8 @@
  */
 import { MAX_FRAME_SAMPLES } from '../frame.ts';
 import { ByteReader, type ByteWriter, malformed } from './bytes.ts';
-import { putRice, readRice } from './rice.ts';
+import { readRice } from './rice-reader.ts';
+import { putRice } from './rice-writer.ts';
 
 /** How a column is written; bits 4 … 6 of its mode byte. */
 export const ENCODING = {

@@ -3,7 +3,7 @@ import type { InternedSchema, Sample } from '../../sample.ts';
 import { internSchema } from '../../schema-ref.ts';
 import { chance } from './chance.ts';
 
-export const HOST_METRICS = [
+const HOST_METRICS = [
   'cpu_percent',
   'memory_percent',
   'memory_used_mb',
