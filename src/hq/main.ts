@@ -46,6 +46,7 @@ export type RunningHq = {
 };
 
 const DAY_MS = 86_400_000;
+const STOPPING = 'HQ is stopping';
 type HqEmit = Emit<typeof hqEvents>;
 
 /** Resolves once HQ listens. Rejects with HqStartError or StorageError, whose messages say what to do. */
@@ -80,7 +81,9 @@ async function assemble(
   const dataDir = resolve(config.dataDir);
   const storage = await firstValueFrom(openLmdbStorage({ directory: dataDir, clock }));
   undo.push('close the storage', () => storage.close());
+  const unreadiness: string[] = [];
   const failed = watchStorage(storage, emit);
+  void failed.then(() => unreadiness.push('the storage has failed; HQ has to be restarted'));
   const store = await firstValueFrom(
     openHqStore({
       storage,
@@ -109,7 +112,6 @@ async function assemble(
   const fleet = createFleet({ store, links$: links, chaos, clock, hqVersion: VERSION });
   undo.push('end the fleet state', () => void fleet.close());
 
-  let stopping = false;
   const app = await createGateway({
     config,
     store,
@@ -121,7 +123,7 @@ async function assemble(
     emit: gatewayEmit,
     registry: telemetry.registry,
     version: VERSION,
-    unreadiness: () => (stopping ? ['HQ is stopping'] : []),
+    unreadiness: () => unreadiness,
   });
   undo.push('end HTTP', () => app.close());
 
@@ -158,8 +160,10 @@ async function assemble(
     port,
     failed,
     stop: async () => {
-      if (!stopping) emit({ type: 'hq_stopping' });
-      stopping = true;
+      if (!unreadiness.includes(STOPPING)) {
+        unreadiness.push(STOPPING);
+        emit({ type: 'hq_stopping' });
+      }
       await undo.runAll(config.stopTimeoutMs);
     },
   };
