@@ -1,4 +1,4 @@
-import { map, NEVER, of, range, take, throwError, timer } from 'rxjs';
+import { map, NEVER, of, range, Subject, take, throwError, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { conflate } from '../../src/streams/index.ts';
 import { describeCases, marbles } from '../marbles.ts';
@@ -69,6 +69,13 @@ describe('conflate', () => {
         last = value;
       });
     expect(last).toBe(199_999);
+    const loop$ = new Subject<number>();
+    loop$.pipe(conflate((value) => of(value + 1))).subscribe((value) => {
+      last = value;
+      if (value < 100_000) loop$.next(value);
+    });
+    loop$.next(0);
+    expect(last).toBe(100_000);
     const firsts: number[] = [];
     range(0, Number.POSITIVE_INFINITY)
       .pipe(

@@ -90,8 +90,11 @@ export function startActor<S, M, E>(options: ActorOptions<S, M, E>, context: Act
     const { attempt, delayMs } = verdict;
     restart = scheduler.schedule(() => {
       phase = 'running';
-      announce({ kind: 'running' });
-      live(logic.initial);
+      live(() => {
+        // Within the step: what an observer of the status sends must find the new state, not the old one.
+        announce({ kind: 'running' });
+        return logic.initial();
+      });
     }, delayMs);
     announce({ kind: 'restarting', error, attempt, delayMs });
   };
