@@ -26,6 +26,12 @@ describe('tokenBucket', () => {
     });
   });
 
+  it('counts what flows in between values', () => {
+    marbles(({ cold, expectObservable, scheduler }) => {
+      expectObservable(cold('abcd|').pipe(tokenBucket(options, scheduler))).toBe('ab--c---(d|)');
+    });
+  });
+
   it('charges by cost', () => {
     marbles(({ cold, expectObservable, scheduler }) => {
       const bytes = tokenBucket({ capacity: 10, refillPerSecond: 1000, costOf: Number }, scheduler);

@@ -37,6 +37,14 @@ describe('windowed', () => {
     });
   });
 
+  it('starts no more than a lowered credit, and lets what runs end', () => {
+    marbles(({ cold, expectObservable, scheduler }) => {
+      const credit$ = cold('2----1', { 2: 2, 1: 1 });
+      const slow = (value: string) => timer(4, scheduler).pipe(map(() => value.toUpperCase()));
+      expectObservable(cold('abcd|').pipe(windowed({ credit$ }, slow))).toBe('----AB--C---(D|)');
+    });
+  });
+
   it('bounds what waits and says so when it is exceeded', () => {
     marbles(({ cold, expectObservable, expectSubscriptions }) => {
       const source$ = cold('-abcd-');

@@ -13,8 +13,8 @@ export type ActorLogic<S, M, E> = {
 };
 
 /**
- * Carries out one effect; the messages that it emits go to the actor's own mailbox. An error of it crashes the actor.
- * Running effects are unsubscribed when the actor stops or restarts.
+ * Carries out one effect; the messages that it emits go to the actor's own mailbox. An error of it crashes the
+ * actor. Running effects are unsubscribed when the actor stops or restarts.
  */
 export type EffectRunner<M, E> = (effect: E) => Observable<M>;
 
@@ -68,18 +68,23 @@ export type ActorRef<S, M> = {
   readonly id: string;
   readonly send: (message: M) => Delivery;
   /**
-   * Current state at once, then every change; `getValue()` answers as long as the actor has not failed, also after it stopped.
-   * Never completes (state observables do not; `status$` tells of the end); errors when the actor fails for good.
+   * Current state at once, then every change; `getValue()` answers as long as the actor has not failed, also after
+   * it stopped. Never completes (state observables do not; `status$` tells of the end); errors when the actor fails
+   * for good.
    */
   readonly state$: StateObservable<S>;
   /** Current status at once, then every change; completes after `stopped` or `failed`. */
   readonly status$: Observable<ActorStatus>;
   /**
-   * Sends what `build` makes around a reply function, at each subscription; emits the first reply and completes. Errors with `AskTimeout`
-   * after `deadlineMs`, and at once with `AskRefused` when the message is not accepted or the actor ends.
+   * Sends what `build` makes around a reply function, at each subscription; emits the first reply and completes.
+   * Errors with `AskTimeout` after `deadlineMs`, and at once with `AskRefused` when the message is not accepted or
+   * the actor ends.
    */
   readonly ask: <R>(build: (reply: (answer: R) => void) => M, deadlineMs: number) => Observable<R>;
   readonly mailbox: () => MailboxLoad;
-  /** Ordered stop; completes when ended, at the latest after `deadlineMs`. Unsubscribing gives up the deadline, not the stop. */
+  /**
+   * Ordered stop; completes when ended, at the latest after `deadlineMs`. Unsubscribing gives up the deadline, not
+   * the stop.
+   */
   readonly stop: (deadlineMs: number) => Observable<never>;
 };

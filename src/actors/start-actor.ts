@@ -33,10 +33,13 @@ export type ActorContext = {
  * - one message at a time: what is sent meanwhile, also by the actor's own effects, waits in the mailbox;
  * - a state is published before the effects of its step are carried out;
  * - effects belong to one life: at a crash or stop they are unsubscribed, and nothing that they emit later arrives;
- * - a crash loses the message that caused it and the state, never the mailbox: the next life begins with what waits;
- * - while the actor is down, messages wait; those that find the mailbox full are dropped, since it cannot crash twice;
- * - an ordered stop takes no more messages from outside, handles those that wait, then `stopping.message`, then whatever effects
- *   send until `isDone`. A crash on the way ends it as `failed`; an actor that is down is not started again to be stopped.
+ * - a crash loses the message that caused it and the state, never the mailbox: the next life begins with what
+ *   waits;
+ * - while the actor is down, messages wait; those that find the mailbox full are dropped, since it cannot crash
+ *   twice;
+ * - an ordered stop takes no more messages from outside, handles those that wait, then `stopping.message`, then
+ *   whatever effects send until `isDone`. A crash on the way ends it as `failed`; an actor that is down is not
+ *   started again to be stopped.
  *
  * @throws what `logic.initial` throws at the first start; later that is a crash
  */

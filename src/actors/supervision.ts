@@ -12,8 +12,9 @@ export type Supervisor = {
 };
 
 /**
- * Restart intensity as in Erlang/OTP's supervisors: up to `maxRestarts` within the last `windowMs`, then escalate. The
- * delay has full jitter and grows with the restarts in the window, so an actor that ran well for a window starts small again.
+ * Restart intensity as in Erlang/OTP's supervisors: up to `maxRestarts` within the last `windowMs`, then escalate.
+ * The delay has full jitter and grows with the restarts in the window, so an actor that ran well for a window
+ * starts small again.
  */
 export function createSupervisor(options: SupervisionOptions, random: Random): Supervisor {
   const { maxRestarts, windowMs, initialDelayMs, maxDelayMs } = options;

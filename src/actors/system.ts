@@ -18,13 +18,16 @@ export type ActorSystem = {
   /** Every status of every actor from now on: where crashes are logged and failures escalate to. Never ends. */
   readonly statuses$: Observable<{ readonly id: string; readonly status: ActorStatus }>;
   /**
-   * Stops all actors one after another, the last spawned first, so that an actor outlives those that were built on it. `deadlineMs`
-   * bounds the whole; once it has passed, the rest is ended as it stands. Completes when none is left.
+   * Stops all actors one after another, the last spawned first, so that an actor outlives those that were built on
+   * it. `deadlineMs` bounds the whole; once it has passed, the rest is ended as it stands. Completes when none is
+   * left.
    */
   readonly stop: (deadlineMs: number) => Observable<never>;
 };
 
-/** The actors of one program. There is no registry beyond it: who should talk to an actor is given its reference. */
+/**
+ * The actors of one program. There is no registry beyond it: who should talk to an actor is given its reference.
+ */
 export function createActorSystem({ scheduler, random }: ActorSystemOptions): ActorSystem {
   const living = new Map<string, ((deadlineMs: number) => Observable<never>) | null>();
   const statuses$ = new Subject<{ readonly id: string; readonly status: ActorStatus }>();

@@ -9,8 +9,9 @@ export type BackoffOptions = {
   /** Growth of the ceiling from one delay to the next; minimum 1. Default 2. */
   readonly factor?: number;
   /**
-   * `full`: uniform in [0, ceiling). Spreads many clients best. `decorrelated`: uniform in [initialMs, 3 × last delay),
-   * never below initialMs. `none`: the ceiling itself.
+   * `full`: uniform in [0, ceiling). Spreads many clients best.
+   * `decorrelated`: uniform in [initialMs, 3 × last delay).
+   * `none`: the ceiling itself.
    */
   readonly jitter: 'full' | 'decorrelated' | 'none';
 };
@@ -48,7 +49,10 @@ export function backoff(options: BackoffOptions, random: Random): Backoff {
   return jitter === 'decorrelated' ? decorrelated(initialMs) : exponential(initialMs);
 }
 
-/** Throws RangeError on options that make no sense, so that they fail where they are given and not at the first error. */
+/**
+ * Throws RangeError on options that make no sense, so that they fail where they are given and not at the first
+ * error.
+ */
 export function checkBackoff(options: BackoffOptions): void {
   requireAtLeast('initialMs', options.initialMs, 0);
   requireAtLeast('maxMs', options.maxMs, options.initialMs);

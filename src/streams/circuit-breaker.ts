@@ -66,11 +66,13 @@ export class BreakerOpenError extends Error {
  *                                 <- openMs ->
  * ```
  *
- * A call has succeeded when `source` completes, or is left by its consumer after a value; it has failed when `source` errors. One left
- * before any value says nothing. The outcome counts only in the state that let the call through: a late one is ignored.
+ * A call has succeeded when `source` completes, or is left by its consumer after a value; it has failed when
+ * `source` errors. One left before any value says nothing. The outcome counts only in the state that let the call
+ * through: a late one is ignored.
  *
- * The object is shared on purpose: all its calls count together. It holds no timer but while open and observed through `state$`;
- * otherwise the state is worked out when asked for. States after M. Nygard, "Release It!", 2007, and the Cockatiel library.
+ * The object is shared on purpose: all its calls count together. It holds no timer but while open and observed
+ * through `state$`; otherwise the state is worked out when asked for. States after M. Nygard, "Release It!", 2007,
+ * and the Cockatiel library.
  */
 export function circuitBreaker(options: CircuitBreakerOptions, scheduler: SchedulerLike): CircuitBreaker {
   requireCount('failuresToOpen', options.failuresToOpen);
@@ -112,7 +114,7 @@ export function circuitBreaker(options: CircuitBreakerOptions, scheduler: Schedu
       state();
       return changed$.pipe(
         startWith(undefined),
-        // Read, not carried: an observer that calls through the breaker must not leave the others with an older state.
+        // Read, not carried: an observer that calls through the breaker must not leave others with an older state.
         map(() => current),
         distinctUntilChanged(),
         switchMap((value) => merge([value], halfOpenInTime(value))),

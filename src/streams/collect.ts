@@ -14,8 +14,8 @@ export type CollectOptions<T> = {
 };
 
 /**
- * Gathers values into batches, in order. A batch is emitted `maxMs` after its first value, or sooner when its count or
- * bytes are reached, or when the next value would take it beyond its bytes. No batch is empty.
+ * Gathers values into batches, in order. A batch is emitted `maxMs` after its first value, or sooner when its count
+ * or bytes are reached, or when the next value would take it beyond its bytes. No batch is empty.
  *
  * ```
  * source                                 -a-b---------c-d-e-f-|

@@ -3,7 +3,8 @@ import { conflate, type Fold } from './conflate.ts';
 import { requireAtLeast } from './options.ts';
 
 /**
- * At most one value in `periodMs`: the first at once, then the newest (or the fold) of each period in which something came.
+ * At most one value in `periodMs`: the first at once, then the newest (or the fold) of each period in which
+ * something came.
  *
  * ```
  * source              a-b-c-------d---|

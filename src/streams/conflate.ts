@@ -5,16 +5,16 @@ import { untilClosed } from './until-closed.ts';
 export type Fold<T> = (waiting: T, newer: T) => T;
 
 /**
- * Feeds a slow consumer: at most one value is being consumed, at most one waits, and that is the newest (or the fold of all
- * that came meanwhile, for deltas). Emits what the consumers emit.
+ * Feeds a slow consumer: at most one value is being consumed, at most one waits, and that is the newest (or the
+ * fold of all that came meanwhile, for deltas). Emits what the consumers emit.
  *
  * ```
  * source                                  a-b-c-d-------|
- * conflate((v) => timer(5).map(() => v))  -----a----d---|    b and c were replaced while a was consumed
+ * conflate((v) => timer(5).map(() => v))  -----a----c----(d|)    c replaced b while a was consumed
  * ```
  *
- * Memory is bounded by one value. Completes when the source has completed and the last value is consumed; an error of
- * the source, of `consume` or of `fold` passes at once. Unsubscribing unsubscribes the consumer.
+ * Memory is bounded by one value. Completes when the source has completed and the last value is consumed; an error
+ * of the source, of `consume` or of `fold` passes at once. Unsubscribing unsubscribes the consumer.
  */
 export function conflate<T, R>(
   consume: (value: T) => Observable<R>,

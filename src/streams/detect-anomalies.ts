@@ -6,13 +6,21 @@ import { createRollingStats } from './rolling-stats.ts';
 export type AnomalyOptions = {
   /** An episode opens where |z| exceeds this; above 0. */
   readonly threshold: number;
-  /** And closes where |z| no longer exceeds this; at most `threshold`. The distance keeps a value at the edge from flickering. */
+  /**
+   * And closes where |z| no longer exceeds this; at most `threshold`. The distance keeps a value at the edge from
+   * flickering.
+   */
   readonly clearThreshold: number;
-  /** Values needed before the first judgement; at most `window`. Below 2 only `minStddev` keeps everything from standing out. */
+  /**
+   * Values needed before the first judgement; at most `window`. Below 2 only `minStddev` keeps everything from
+   * standing out.
+   */
   readonly warmUp: number;
   /** Values in the sliding window; minimum 2. */
   readonly window: number;
-  /** Floor of the standard deviation, in the unit of the values; minimum 0. At 0 a constant window judges nothing. */
+  /**
+   * Floor of the standard deviation, in the unit of the values; minimum 0. At 0 a constant window judges nothing.
+   */
   readonly minStddev: number;
 };
 
@@ -34,12 +42,12 @@ type OpenEpisode = {
 };
 
 /**
- * Finds episodes in which one series leaves its rolling z-score band. One episode gives two results: `open` with its
- * first value, `closed` with its peak and end.
+ * Finds episodes in which one series leaves its rolling z-score band. One episode gives two results: `open` with
+ * its first value, `closed` with its peak and end.
  *
- * While an episode lasts, its values stay out of the window, so that they are judged by what was normal before them and do not
- * make themselves normal. A level that lasts for a whole window is the new normal: its last values become the
- * window, and the episode is closed at that value.
+ * While an episode lasts, its values stay out of the window, so that they are judged by what was normal before them
+ * and do not make themselves normal. A level that lasts for a whole window is the new normal: its last values
+ * become the window, and the episode is closed at that value.
  *
  * Costs O(1) a value and allocates only for episodes.
  */

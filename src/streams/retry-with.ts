@@ -5,7 +5,10 @@ import { requireCount } from './options.ts';
 
 /** What an error means for the next attempt. */
 export type RetryVerdict =
-  /** `afterMs`: the other side asked to be left alone so long. The backoff comes on top, so that its clients do not return together. */
+  /**
+   * `afterMs`: the other side asked to be left alone so long. The backoff comes on top, so that its clients do not
+   * return together.
+   */
   | { readonly kind: 'retry'; readonly reason: string; readonly afterMs?: number }
   | { readonly kind: 'give-up'; readonly reason: string };
 
@@ -35,8 +38,8 @@ export type RetryOptions = {
  * retryWith(…), delays of 3         -----  --a------  --|
  * ```
  *
- * A value counts as success and resets attempts and backoff. Gives up with the source's own error, on the verdict `give-up` or
- * after `maxAttempts`; a throw of `classify` becomes the error. Completes with the source.
+ * A value counts as success and resets attempts and backoff. Gives up with the source's own error, on the verdict
+ * `give-up` or after `maxAttempts`; a throw of `classify` becomes the error. Completes with the source.
  */
 export function retryWith<T>(
   options: RetryOptions,

@@ -13,7 +13,10 @@ export type Stats = {
 };
 
 export type RollingStats = Stats & {
-  /** Adds a value and, in a full window, removes the oldest. Ignores what is not a finite number of magnitude ≤ 1e150. */
+  /**
+   * Adds a value and, in a full window, removes the oldest. Ignores what is not a finite number of magnitude ≤
+   * 1e150.
+   */
   readonly push: (value: number) => void;
   readonly clear: () => void;
 };
@@ -33,12 +36,14 @@ const LARGEST_SQUARES = 2;
 /**
  * Mean and standard deviation over the last `window` values in O(1) an update, without allocation.
  *
- * Welford's update (B. P. Welford, Technometrics 4(3), 1962; Knuth, TAOCP 2, 4.2.2) with removal: replacing `old` by
- * `x` in a full window moves the mean by `(x − old) / n` and the sum of squares by `(x − old)(x − mean′ + old − mean)`.
+ * Welford's update (B. P. Welford, Technometrics 4(3), 1962; Knuth, TAOCP 2, 4.2.2) with removal: replacing `old`
+ * by `x` in a full window moves the mean by `(x − old) / n`, and the sum of squares by
+ * `(x − old)(x − mean′ + old − mean)`.
  *
  * The removal alone drifts. Two passes over the ring therefore correct it every 16 windows, and at once when the
- * sum of squares falls to 1e-8 of its largest value since, as when a spike leaves the window. The range of a double allows
- * only some 75 such falls in a window, so an update stays O(1) amortised, and the error does not grow with time.
+ * sum of squares falls to 1e-8 of its largest value since, as when a spike leaves the window. The range of a double
+ * allows only some 75 such falls in a window, so an update stays O(1) amortised, and the error does not grow with
+ * time.
  *
  * @param window values kept; a whole number, minimum 1
  */
@@ -123,7 +128,8 @@ export function createRollingStats(window: number): RollingStats {
  * rollingStats(2)   --a-----b-----c--|   a mean 1, b mean 2, c mean 4
  * ```
  *
- * Values that are not finite are ignored by the statistics, which are emitted all the same. Completes and errors with the source.
+ * Values that are not finite are ignored by the statistics, which are emitted all the same. Completes and errors
+ * with the source.
  *
  * @param window values kept; a whole number, minimum 1
  */

@@ -21,15 +21,17 @@ export type TokenBucketOptions<T> = {
 
 /**
  * Paces values, in order, so that over any time t their cost is at most `capacity + refillPerSecond × t`
- * (plus one value that costs more than the capacity: it passes when the bucket is full, and its debt is then paid off).
+ * (plus one value that costs more than the capacity: it passes when the bucket is full, and its debt is then paid
+ * off).
  *
  * ```
  * source                                                abcd|
- * tokenBucket({ capacity: 2, refillPerSecond: 250 })    ab----c---(d|)
+ * tokenBucket({ capacity: 2, refillPerSecond: 250 })    ab--c---(d|)
  * ```
  *
  * Values wait without a bound, so feed it from something that is bounded itself. Completes after the last waiting
- * value; an error passes at once and discards what waits. Token bucket as in RFC 2697, with a debt for oversized values.
+ * value; an error passes at once and discards what waits. Token bucket as in RFC 2697, with a debt for oversized
+ * values.
  */
 export function tokenBucket<T>(
   options: TokenBucketOptions<T>,

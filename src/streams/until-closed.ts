@@ -1,8 +1,9 @@
 import { type MonoTypeOperatorFunction, Observable, type Subscriber, Subscription, takeUntil } from 'rxjs';
 
 /**
- * Ends the source the moment `subscriber` is left, also in the middle of a synchronous run of values, when nobody holds
- * the source's subscription yet. The completion that this makes reaches a closed subscriber, so it says nothing.
+ * Ends the source the moment `subscriber` is left, also in the middle of a synchronous run of values, when nobody
+ * holds the source's subscription yet. The completion that this makes reaches a closed subscriber, so it says
+ * nothing.
  */
 export function untilClosed<T>(subscriber: Subscriber<unknown>): MonoTypeOperatorFunction<T> {
   return takeUntil(

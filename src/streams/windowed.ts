@@ -18,17 +18,19 @@ export class WindowOverflowError extends Error {
 }
 
 /**
- * Runs `project` on each value, in order of arrival, with at most the current credit in flight. Like `mergeMap` with a concurrency that
- * the other side grants and changes. Less credit ends nothing that runs; it only keeps new ones from starting.
+ * Runs `project` on each value, in order of arrival, with at most the current credit in flight. Like `mergeMap`
+ * with a concurrency that the other side grants and changes. Less credit ends nothing that runs; it only keeps new
+ * ones from starting.
  *
  * ```
- * credit$                                2-------1-----
+ * credit$                                2----1-----------
  * source                                 abcd|
- * windowed({ credit$ }, v => 4 long)     ----AB--CD------ …   results as they come; never more than the credit in flight
+ * windowed({ credit$ }, v => 4 long)     ----AB--C---(D|)    c waited for a, d for c: the credit fell to 1
  * ```
  *
- * Completes when the source has completed and all its values are done, whatever credit$ does; when credit$ completes,
- * its last value stays in force. An error of the source, of credit$ or of a projection passes at once and ends the others.
+ * Completes when the source has completed and all its values are done, whatever credit$ does; when credit$
+ * completes, its last value stays in force. An error of the source, of credit$ or of a projection passes at once
+ * and ends the others.
  */
 export function windowed<T, R>(
   options: WindowedOptions,

@@ -1,8 +1,8 @@
 import { type MonoTypeOperatorFunction, map, type SchedulerLike, takeUntil, timer } from 'rxjs';
 
 /**
- * Bounds the whole life of a subscription: errors with `makeError()` when the source has not ended `ms` after subscription, and
- * unsubscribes from it. RxJS's `timeout` bounds the wait between values instead.
+ * Bounds the whole life of a subscription: errors with `makeError()` when the source has not ended `ms` after
+ * subscription, and unsubscribes from it. RxJS's `timeout` bounds the wait between values instead.
  *
  * ```
  * source                  --a-----------

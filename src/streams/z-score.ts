@@ -21,7 +21,8 @@ export type Scored = {
 };
 
 /**
- * The standard score of each value against the window of values before it: `(value − mean) / max(stddev, minStddev)`.
+ * The standard score of each value against the window of values before it:
+ * `(value − mean) / max(stddev, minStddev)`.
  *
  * ```
  * source    --1--1--2--9--|
