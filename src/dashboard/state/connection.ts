@@ -47,6 +47,9 @@ function openSocket(token: string | null): Observable<ConnectionEvent> {
       path: new URL('socket.io/', base).pathname,
       auth: token === null ? {} : { token },
       forceNew: true,
+      // Long polling only where a proxy lets no WebSocket through.
+      transports: ['websocket', 'polling'],
+      tryAllTransports: true,
       reconnectionDelay: 500,
       reconnectionDelayMax: 5000,
     });
