@@ -49,8 +49,10 @@ export type Suspect = {
   readonly frame: StoredFrame;
   /** First seq of the journal's frame that it is part of. */
   readonly origin: number;
-  /** Why it is given up; null while it may yet be delivered. */
-  readonly condemned: string | null;
+  /** `open`: to be tried. `halving`: its parts will take its place. `condemned`: given up. */
+  readonly verdict:
+    | { readonly kind: 'open' | 'halving' }
+    | { readonly kind: 'condemned'; readonly detail: string };
   /** Disconnects while it was alone in flight. */
   readonly strikes: number;
 };

@@ -22,7 +22,7 @@ type Judged = readonly [Memory, UplinkEffect[]];
 export function addSuspect(memory: Memory, frame: StoredFrame): Memory {
   const known = memory.suspects.some((one) => one.frame.firstSeq === frame.firstSeq);
   if (known || memory.suspects.length >= MAX_SUSPECTS) return memory;
-  const suspect: Suspect = { frame, origin: frame.firstSeq, condemned: null, strikes: 0 };
+  const suspect: Suspect = { frame, origin: frame.firstSeq, verdict: { kind: 'open' }, strikes: 0 };
   return { ...memory, suspects: [...memory.suspects, suspect] };
 }
 
@@ -32,7 +32,7 @@ export function suspectAt(memory: Memory, firstSeq: number): Suspect | undefined
 
 /** The next one to be tried. */
 export function nextSuspect(memory: Memory): Suspect | undefined {
-  return memory.suspects.find((one) => one.condemned === null);
+  return memory.suspects.find((one) => one.verdict.kind === 'open');
 }
 
 /** It has arrived. */
@@ -46,9 +46,9 @@ export function acquit(memory: Memory, firstSeq: number): Judged {
 /** It will never arrive. */
 export function condemn(memory: Memory, firstSeq: number, detail: string): Judged {
   const suspect = suspectAt(memory, firstSeq);
-  if (suspect === undefined || suspect.condemned !== null) return [memory, []];
-  const suspects = memory.suspects.map((one) => (one === suspect ? { ...one, condemned: detail } : one));
-  return executed({ ...memory, suspects }, suspect.origin);
+  if (suspect === undefined || suspect.verdict.kind === 'condemned') return [memory, []];
+  const condemned: Suspect = { ...suspect, verdict: { kind: 'condemned', detail } };
+  return executed(replaced(memory, condemned), suspect.origin);
 }
 
 /** Its frame is dealt with. */
@@ -60,7 +60,7 @@ export function closeCase(memory: Memory, origin: number): Memory {
 export function replaceSuspect(memory: Memory, firstSeq: number, parts: readonly StoredFrame[]): Memory {
   const suspects = memory.suspects.flatMap((one) =>
     one.frame.firstSeq === firstSeq
-      ? parts.map((frame): Suspect => ({ frame, origin: one.origin, condemned: null, strikes: 0 }))
+      ? parts.map((frame): Suspect => ({ frame, origin: one.origin, verdict: { kind: 'open' }, strikes: 0 }))
       : [one],
   );
   return { ...memory, suspects };
@@ -71,9 +71,19 @@ export function refuse(memory: Memory, frame: StoredFrame, detail: string): Judg
   const known = addSuspect(memory, frame);
   const suspect = suspectAt(known, frame.firstSeq);
   if (suspect === undefined) return [known, []];
-  return frame.firstSeq < frame.lastSeq
-    ? [known, [{ type: 'bisect', suspect }]]
-    : condemn(known, frame.firstSeq, detail);
+  return frame.firstSeq < frame.lastSeq ? halve(known, suspect) : condemn(known, frame.firstSeq, detail);
+}
+
+function halve(memory: Memory, suspect: Suspect): Judged {
+  return [replaced(memory, { ...suspect, verdict: { kind: 'halving' } }), [{ type: 'bisect', suspect }]];
+}
+
+function replaced(memory: Memory, suspect: Suspect): Memory {
+  const { firstSeq } = suspect.frame;
+  return {
+    ...memory,
+    suspects: memory.suspects.map((one) => (one.frame.firstSeq === firstSeq ? suspect : one)),
+  };
 }
 
 /** Blames what was in flight when a connection closed. */
@@ -95,9 +105,8 @@ export function afterLoss(memory: Memory, shipments: readonly Shipment[], alone:
 function afterLonelyLoss(memory: Memory, alone: Suspect): Judged {
   const suspect: Suspect = { ...alone, strikes: alone.strikes + 1 };
   const { frame } = suspect;
-  const suspects = memory.suspects.map((one) => (one.frame.firstSeq === frame.firstSeq ? suspect : one));
-  const noted = { ...memory, suspects };
-  if (frame.firstSeq < frame.lastSeq) return [noted, [{ type: 'bisect', suspect }]];
+  const noted = replaced(memory, suspect);
+  if (frame.firstSeq < frame.lastSeq) return halve(noted, suspect);
   if (suspect.strikes < STRIKES) return [noted, []];
   return condemn(noted, frame.firstSeq, `${STRIKES} connections broke while it was alone on its way`);
 }
@@ -105,9 +114,8 @@ function afterLonelyLoss(memory: Memory, alone: Suspect): Judged {
 /** Rejects what is left of a frame once nothing of it can arrive any more. */
 function executed(memory: Memory, origin: number): Judged {
   const left = memory.suspects.filter((one) => one.origin === origin);
-  const [first] = left;
-  if (first === undefined || left.some((one) => one.condemned === null)) return [memory, []];
+  const [detail] = left.flatMap(({ verdict }) => (verdict.kind === 'condemned' ? [verdict.detail] : []));
+  if (detail === undefined || left.some(({ verdict }) => verdict.kind !== 'condemned')) return [memory, []];
   const samples = left.reduce((sum, { frame }) => sum + frame.lastSeq - frame.firstSeq + 1, 0);
-  const detail = first.condemned ?? '';
   return [memory, [{ type: 'reject', origin, samples, detail, acked: memory.acked }]];
 }

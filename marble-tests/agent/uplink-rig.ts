@@ -1,0 +1,252 @@
+/** An uplink with a real journal in memory and a scripted HQ, all on virtual time. */
+import { EMPTY, map, merge, NEVER, type Observable, Subject, timer, VirtualTimeScheduler } from 'rxjs';
+import { createActorSystem } from '../../src/actors/system.ts';
+import { agentConfigSchema } from '../../src/agent/config.ts';
+import type { agentEvents } from '../../src/agent/events.ts';
+import { type Link, LinkError, type LinkEvent, type LinkSession } from '../../src/agent/uplink/link.ts';
+import { createUplink } from '../../src/agent/uplink/uplink.ts';
+import type { Journal } from '../../src/journal/journal.ts';
+import { createMemoryStorage } from '../../src/journal/memory-storage.ts';
+import { openJournal } from '../../src/journal/open-journal.ts';
+import type { Clock } from '../../src/platform/clock.ts';
+import { seededIds } from '../../src/platform/ids.ts';
+import { seededRandom } from '../../src/platform/random.ts';
+import type { EventOf } from '../../src/platform/telemetry.ts';
+import {
+  type Coverage,
+  cover,
+  coverageSchema,
+  coveredCount,
+  EMPTY_COVERAGE,
+} from '../../src/protocol/coverage.ts';
+import type { FrameReply, Heartbeat, HeartbeatReply, HelloReply, Lane } from '../../src/protocol/events.ts';
+import { readHeader } from '../../src/protocol/frame-codec.ts';
+import { internSchema } from '../../src/protocol/schema-ref.ts';
+
+export const RTT_MS = 10;
+
+export type SentFrame = {
+  readonly at: number;
+  readonly connection: number;
+  readonly lane: Lane;
+  readonly first: number;
+  readonly last: number;
+  readonly kind: string;
+  readonly bytes: number;
+};
+
+/** What HQ does instead of the honest thing; undefined: the honest thing. `close`: the connection breaks. */
+export type Script = {
+  connect?: (connection: number) => LinkError | 'silence' | undefined;
+  hello?: (connection: number) => HelloReply | 'silence' | undefined;
+  frame?: (frame: SentFrame) => FrameReply | 'silence' | 'close' | undefined;
+  heartbeat?: () => HeartbeatReply | 'silence' | undefined;
+  credit?: number;
+  maxFrameBytes?: number;
+  maxFrameSamples?: number;
+  needsSchemas?: boolean;
+};
+
+const schema = internSchema({
+  source: 'test',
+  boot: 'boot',
+  series: [{ name: 'value', attributes: {}, unit: '1' }],
+});
+
+export type Rig = ReturnType<typeof createRig>;
+
+export function createRig(script: Script = {}, settings: Record<string, unknown> = {}) {
+  const scheduler = new VirtualTimeScheduler();
+  const random = seededRandom(7);
+  const clock: Clock = {
+    now: () => 1_700_000_000_000 + scheduler.frame,
+    mono: () => scheduler.frame,
+    precise: () => scheduler.frame,
+    bootId: 'boot',
+    scheduler,
+  };
+  const events: (EventOf<typeof agentEvents> & { readonly at: number })[] = [];
+  const sent: SentFrame[] = [];
+  const connects: number[] = [];
+  const heartbeats: Heartbeat[] = [];
+  const goodbyes: string[] = [];
+  const schemas: string[] = [];
+  const down$ = new Subject<LinkEvent>();
+  let close: ((error: LinkError) => void) | null = null;
+  let coverage: Coverage = EMPTY_COVERAGE;
+  const ack = () => coverageSchema.parse(coverage);
+  let stored = 0;
+
+  const journal = now<Journal>(
+    openJournal({
+      storage: createMemoryStorage({ scheduler }),
+      clock,
+      ids: seededIds(random),
+      policy: 'drop-oldest',
+      maxBytes: 2 ** 26,
+    }),
+  );
+
+  const answer = <T>(given: T | 'silence' | undefined, honest: () => T): Observable<T> => {
+    return given === 'silence' ? NEVER : timer(RTT_MS, scheduler).pipe(map(() => given ?? honest()));
+  };
+
+  const session = (connection: number): LinkSession => ({
+    hello: () =>
+      answer<HelloReply>(script.hello?.(connection), () => ({
+        ok: true,
+        protocol: 1,
+        ack: ack(),
+        limits: {
+          maxFrameBytes: script.maxFrameBytes ?? 262_144,
+          maxFrameSamples: script.maxFrameSamples ?? 4096,
+          maxSeries: 1000,
+        },
+        credit: script.credit ?? 8,
+        hqTs: clock.now(),
+      })),
+    schema: ({ ref }) => {
+      schemas.push(ref);
+      return answer(undefined, () => ({ ok: true as const }));
+    },
+    frame: ({ lane }, bytes) => {
+      const { firstSeq, count, kind } = readHeader(bytes);
+      const frame: SentFrame = {
+        at: scheduler.frame,
+        connection,
+        lane,
+        first: firstSeq,
+        last: firstSeq + count - 1,
+        kind,
+        bytes: bytes.length,
+      };
+      sent.push(frame);
+      const given = script.frame?.(frame);
+      if (given === 'close') {
+        scheduler.schedule(() => close?.(new LinkError('closed', 'gone')), 1);
+        return answer<FrameReply>('silence', () => ({ ok: true, ack: ack(), credit: 8 }));
+      }
+      return answer<FrameReply>(given, (): FrameReply => {
+        if (script.needsSchemas === true && schemas.length === 0)
+          return { ok: false, error: { code: 'unknown_schema', message: 'send it', refs: [schema.ref] } };
+        const before = coveredCount(coverage);
+        coverage = cover(coverage, frame.first, frame.last);
+        stored += coveredCount(coverage) - before;
+        return { ok: true, ack: ack(), credit: script.credit ?? 8 };
+      });
+    },
+    heartbeat: (heartbeat) => {
+      heartbeats.push(heartbeat);
+      return answer<HeartbeatReply>(script.heartbeat?.(), () => ({
+        ok: true,
+        hqTs: clock.now(),
+        ack: ack(),
+      }));
+    },
+    goodbye: ({ reason }) => {
+      goodbyes.push(reason);
+      return answer(undefined, () => ({ ok: true as const }));
+    },
+  });
+
+  const link: Link = {
+    connect: () => {
+      connects.push(scheduler.frame);
+      const connection = connects.length;
+      const given = script.connect?.(connection);
+      const ended$ = new Subject<LinkEvent>();
+      close = (error) => ended$.error(error);
+      const opening =
+        given === 'silence'
+          ? EMPTY
+          : timer(RTT_MS, scheduler).pipe(
+              map((): LinkEvent => {
+                if (given !== undefined) throw given;
+                return { type: 'open', session: session(connection) };
+              }),
+            );
+      return merge(opening, ended$, down$);
+    },
+  };
+
+  let uplink: ReturnType<typeof createUplink> | null = null;
+  const append = (count: number, anomalous = false) => {
+    const samples = Array.from({ length: count }, () => ({
+      schema,
+      ts: clock.now(),
+      mono: clock.mono(),
+      values: [random.next() * 1e6],
+      anomalies: anomalous
+        ? [
+            {
+              series: 0,
+              state: 'open' as const,
+              startTs: clock.now(),
+              peakTs: clock.now(),
+              peakValue: 9,
+              peakZ: 9,
+              mean: 0,
+              stddev: 1,
+              endTs: null,
+            },
+          ]
+        : [],
+      diagnostics: [],
+    }));
+    journal.append(samples).subscribe(({ frame }) => uplink?.committed(frame));
+  };
+
+  return {
+    scheduler,
+    journal,
+    script,
+    events,
+    sent,
+    connects,
+    heartbeats,
+    goodbyes,
+    schemas,
+    append,
+    hq: { coverage: () => coverage, stored: () => stored, lose: (to: Coverage) => (coverage = to) },
+    start: () => {
+      uplink = createUplink({
+        identity: { agent: 'a', instance: 'i', version: '0' },
+        settings: agentConfigSchema.parse({ uplink: settings }).uplink,
+        link,
+        journal,
+        clock,
+        random,
+        system: createActorSystem({ scheduler, random }),
+        emit: (event) => events.push({ ...event, at: scheduler.frame }),
+        agentState: () => 'live',
+      });
+      return uplink;
+    },
+    status: () => uplink?.status(),
+    stop: () => {
+      let done = false;
+      uplink?.stop(10_000).subscribe({ complete: () => (done = true) });
+      return () => done;
+    },
+    cut: () => close?.(new LinkError('closed', 'cut')),
+    credit: (frames: number) => down$.next({ type: 'credit', frames }),
+    ignored: (name: string) => down$.next({ type: 'ignored', name }),
+    /** Lets `ms` pass. */
+    run: (ms: number) => {
+      const until = scheduler.frame + ms;
+      scheduler.maxFrames = until;
+      scheduler.flush();
+      scheduler.frame = until;
+    },
+    logs: (type: string) => events.filter((event) => event.type === type),
+  };
+}
+
+/** What a source emits within its subscription. */
+function now<T>(source: Observable<T>): T {
+  const values: T[] = [];
+  source.subscribe((value) => values.push(value));
+  const [first] = values;
+  if (first === undefined) throw new Error('it should have been there at once');
+  return first;
+}
