@@ -1,4 +1,7 @@
 /** The import arrows of docs/architecture.md: who may import whom. */
+/** Code that only tests use. */
+const testCode = '(/testing/|\\.(test|contract)\\.tsx?$)';
+
 const parts = {
   protocol: [],
   platform: [],
@@ -15,7 +18,7 @@ const arrows = Object.entries(parts).map(([part, allowed]) => ({
   name: `${part}-imports`,
   severity: 'error',
   comment: `src/${part} may import ${allowed.length === 0 ? 'nothing of ours' : allowed.join(', ')}`,
-  from: { path: `^src/${part}/`, pathNot: '\\.(test|contract)\\.tsx?$' },
+  from: { path: `^src/${part}/`, pathNot: testCode },
   to: { path: '^src/', pathNot: `^src/(${[part, ...allowed].join('|')})/` },
 }));
 
@@ -26,20 +29,20 @@ module.exports = {
     {
       name: 'no-tests-in-product',
       severity: 'error',
-      from: { path: '^src/', pathNot: '\\.(test|contract)\\.tsx?$' },
-      to: { path: '(\\.(test|contract)\\.tsx?$|^(marble-tests|tests|benchmarks)/)' },
+      from: { path: '^src/', pathNot: testCode },
+      to: { path: `(${testCode}|^(marble-tests|tests|benchmarks)/)` },
     },
     {
       name: 'no-server-in-browser',
       severity: 'error',
       comment: 'the dashboard runs in a browser',
-      from: { path: '^src/dashboard/', pathNot: '\\.test\\.tsx?$' },
+      from: { path: '^src/dashboard/', pathNot: testCode },
       to: { dependencyTypes: ['core'] },
     },
     {
       name: 'no-undeclared-package',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/dashboard/|\\.(test|contract)\\.tsx?$' },
+      from: { path: '^src/', pathNot: `^src/dashboard/|${testCode}` },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
     },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },

@@ -27,6 +27,16 @@ export type RunOptions = {
   readonly entry?: readonly string[];
 };
 
+/** Runs the build in dist/ (`npm run build`), which starts faster than the sources. */
+export const built: RunOptions = {
+  entry: [
+    '--input-type=module',
+    '--eval',
+    `const { main } = await import(${JSON.stringify(new URL('../../dist/cli/main.js', import.meta.url).href)}); await main(process.argv.slice(1));`,
+    '--',
+  ],
+};
+
 /** Starts a command; it is killed at the end of the test when it still runs. */
 export function run(args: readonly string[], options: RunOptions = {}): Running {
   const child = spawn(node, [...(options.entry ?? [join(root, 'bin/holdfast.js')]), ...args], {

@@ -1,6 +1,7 @@
 /** The components that have settings, and how each loads its own. */
 import type { Command } from 'commander';
-import { type AgentConfig, agentConfigSchema, checkAgentConfig, PRESETS } from '../../agent/config.ts';
+import { type AgentConfig, agentConfigSchema, checkAgentConfig } from '../../agent/config.ts';
+import { PRESETS } from '../../agent/presets.ts';
 import { checkHqConfig, type HqConfig, hqConfigSchema } from '../../hq/config.ts';
 import { demoConfigSchema } from './demo-config.ts';
 import { givenSettings } from './flags.ts';

@@ -1,0 +1,53 @@
+/** Agents as processes. */
+import { z } from 'zod';
+import { type Running, type RunOptions, run, runToEnd } from './holdfast.ts';
+
+/** Impatient settings: a test sees many outages in little time. The relations between them are those of the defaults. */
+export const impatient = [
+  ...[
+    '--uplink-backoff-initial-ms',
+    '50',
+    '--uplink-backoff-max-ms',
+    '400',
+    '--uplink-connect-timeout-ms',
+    '2000',
+  ],
+  ...['--uplink-ack-timeout-ms', '1000', '--uplink-breaker-open-ms', '1500', '--uplink-heartbeat-ms', '250'],
+];
+
+export type AgentProcessOptions = RunOptions & {
+  readonly id: string;
+  readonly hq: string;
+  readonly dataDir: string;
+  readonly sources: readonly string[];
+  readonly args?: readonly string[];
+};
+
+export function startAgentProcess({
+  id,
+  hq,
+  dataDir,
+  sources,
+  args = impatient,
+  ...options
+}: AgentProcessOptions): Running {
+  const flags = [
+    '--id',
+    id,
+    '--hq',
+    hq,
+    '--data-dir',
+    dataDir,
+    ...sources.flatMap((source) => ['--source', source]),
+  ];
+  return run(['agent', ...flags, ...args], options);
+}
+
+const statsSchema = z.looseObject({ epoch: z.string(), sampled: z.number(), pending: z.number() });
+
+/** `holdfast journal stats`, on a running or stopped agent's directory. */
+export async function journalStats(dataDir: string, options: RunOptions = {}) {
+  const { code, stdout, stderr } = await runToEnd(['journal', 'stats', dataDir, '--json'], options);
+  if (code !== 0) throw new Error(`journal stats: ${code} ${stderr}`);
+  return statsSchema.parse(JSON.parse(stdout));
+}
