@@ -5,7 +5,7 @@
  *
  * Nothing else may open `lock.sqlite`: closing any descriptor of it in this process would drop the lock.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { StorageError } from './storage.ts';
 
@@ -36,6 +36,17 @@ export function lockDirectory(directory: string): DirectoryLock {
     });
   }
   return { release: () => database.close() };
+}
+
+/** Whether some process holds the directory. Takes the lock for a moment where none does. */
+export function isDirectoryInUse(directory: string): boolean {
+  if (!existsSync(join(directory, LOCK_FILE))) return false;
+  try {
+    lockDirectory(directory).release();
+    return false;
+  } catch (error) {
+    return error instanceof StorageError && error.code === 'locked';
+  }
 }
 
 /** SQLite would create it readable for all. `wx` never opens an existing file, see above. */

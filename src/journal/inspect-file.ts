@@ -31,6 +31,12 @@ export type InspectionRequest = {
   readonly budgetMs: number;
 };
 
+type Suspicion = {
+  readonly detail: string;
+  /** Damage is certain: no need to look further. */
+  readonly certain: boolean;
+};
+
 const MAX_UNCLEAN_ENDS = 2;
 const SALVAGED_FILE = 'salvaged.mdb';
 /** Salvaging copies the file; allow for slow disks. */
@@ -42,13 +48,14 @@ export function inspectFile(request: InspectionRequest): Observable<Inspection> 
     const uncleanEnds = request.before === null ? 0 : request.before.uncleanEnds + 1;
     const suspicion = findSuspicion(path, request, uncleanEnds);
     if (suspicion === null) return of({ damage: [], uncleanEnds });
-    return walkFile(path, request.budgetMs).pipe(
+    if (suspicion.certain) return salvageInto(request, suspicion.detail);
+    return walkFile({ path, budgetMs: request.budgetMs, live: false }).pipe(
       concatMap((walk) => {
         if (walk.kind === 'walked' && walk.brokenPages === 0) {
           return of({ damage: [], uncleanEnds: 0 });
         }
         const reason = walk.kind === 'walked' ? `${walk.brokenPages} broken pages` : walk.detail;
-        return salvageInto(request, `${suspicion}; ${reason}`);
+        return salvageInto(request, `${suspicion.detail}; ${reason}`);
       }),
     );
   });
@@ -58,7 +65,7 @@ function findSuspicion(
   path: string,
   { before, bootId }: InspectionRequest,
   uncleanEnds: number,
-): string | null {
+): Suspicion | null {
   let fd: number;
   try {
     fd = openSync(path, 'r');
@@ -68,11 +75,15 @@ function findSuspicion(
   try {
     const check = checkMetaPages(fd);
     if (check.kind === 'absent') return null;
-    if (check.kind === 'suspect') return check.detail;
+    if (check.kind === 'suspect') return check;
   } finally {
     closeSync(fd);
   }
-  if (before === null) return null;
+  const detail = before === null ? null : findDoubt(before, bootId, uncleanEnds);
+  return detail === null ? null : { detail, certain: false };
+}
+
+function findDoubt(before: InUse, bootId: string, uncleanEnds: number): string | null {
   if (before.suspect) return 'a read failed while it was in use';
   if (before.bootId !== bootId) return 'not closed cleanly before the machine restarted';
   if (uncleanEnds > MAX_UNCLEAN_ENDS) return `not closed cleanly ${uncleanEnds} times in a row`;

@@ -35,24 +35,26 @@ export type Survey = {
   readonly ledger: Ledger | null;
   readonly empty: boolean;
   readonly healthy: boolean;
+  /** Seqs that neither a frame nor HQ's ack accounts for. */
+  readonly holes: readonly SeqRange[];
 };
 
 /** Reads keys only, but for the books. */
 export function surveyJournal(reader: Reader): Survey {
   const ledger = decodeLedger(reader.get(LEDGER_KEY));
   const scan = scanFrames(reader, readAcked(reader) ?? EMPTY_COVERAGE);
+  const holes = [...scan.holes, ...(ledger === null ? [] : missingAtEnd(reader, ledger, scan))];
   const healthy =
     ledger !== null &&
     (!ledger.hasAcked || readAcked(reader) !== undefined) &&
     scan.surplus.length === 0 &&
-    scan.holes.length === 0 &&
-    missingAtEnd(reader, ledger, scan).length === 0 &&
+    holes.length === 0 &&
     scan.last <= ledger.sampled &&
     scan.frames === ledger.frames &&
     scan.pending === ledger.pending &&
     scan.frameBytes === ledger.frameBytes &&
     scan.footprint === ledger.footprint;
-  return { ledger, empty: ledger === null && scan.frames === 0 && scan.surplus.length === 0, healthy };
+  return { ledger, empty: ledger === null && scan.frames === 0 && scan.surplus.length === 0, healthy, holes };
 }
 
 function missingAtEnd(reader: Reader, ledger: Ledger, scan: Scan): SeqRange[] {

@@ -34,8 +34,14 @@ export type Meta = {
 export type MetaCheck =
   | { readonly kind: 'absent' }
   | { readonly kind: 'good'; readonly meta: Meta }
-  /** `meta` is the better one of those that can be read, if any. */
-  | { readonly kind: 'suspect'; readonly detail: string; readonly meta: Meta | null };
+  | {
+      readonly kind: 'suspect';
+      readonly detail: string;
+      /** A meta page is gone, and with it, maybe, the last commit. Else only the size is odd. */
+      readonly certain: boolean;
+      /** The better one of those that can be read, if any. */
+      readonly meta: Meta | null;
+    };
 
 /** Looks at both meta pages and at the size of the file. */
 export function checkMetaPages(fd: number): MetaCheck {
@@ -46,13 +52,24 @@ export function checkMetaPages(fd: number): MetaCheck {
   const best = [first, second]
     .filter((meta) => meta !== null)
     .sort((a, b) => (a.transaction < b.transaction ? 1 : -1))[0];
-  if (best === undefined) return { kind: 'suspect', detail: 'both meta pages are damaged', meta: null };
+  if (best === undefined)
+    return { kind: 'suspect', detail: 'both meta pages are damaged', certain: true, meta: null };
   if (first === null || second === null) {
-    return { kind: 'suspect', detail: `meta page ${first === null ? 0 : 1} is damaged`, meta: best };
+    return {
+      kind: 'suspect',
+      detail: `meta page ${first === null ? 0 : 1} is damaged`,
+      certain: true,
+      meta: best,
+    };
   }
   const needed = (best.lastPage + 1) * best.pageSize;
   if (needed > size) {
-    return { kind: 'suspect', detail: `file has ${size} bytes, its last page ends at ${needed}`, meta: best };
+    return {
+      kind: 'suspect',
+      detail: `file has ${size} bytes, its last page ends at ${needed}`,
+      certain: false,
+      meta: best,
+    };
   }
   return { kind: 'good', meta: best };
 }

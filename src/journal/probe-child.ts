@@ -6,19 +6,25 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { openValue, sealValue } from './checked-record.ts';
 import { openLmdb, ownKey } from './lmdb-environment.ts';
 import { countBrokenPages, type SalvageCounts, salvageRecords } from './lmdb-salvage.ts';
-import { probeRequestSchema, SALVAGE_RECORD, type SalvageReport, type WalkReport } from './probe.ts';
+import {
+  type ProbeRequest,
+  probeRequestSchema,
+  SALVAGE_RECORD,
+  type SalvageReport,
+  type WalkReport,
+} from './probe.ts';
+
+type WalkRequest = Extract<ProbeRequest, { kind: 'walk' }>;
 
 const MAX_BATCH_RECORDS = 2000;
 const MAX_BATCH_BYTES = 8 * 2 ** 20;
 const WALK_CHUNK = 1000;
 
 /** First the structure by our own means, which nothing can crash; then every record by LMDB's. */
-function walk(path: string, budgetMs: number): WalkReport {
+function walk({ path, budgetMs, live }: WalkRequest): WalkReport {
   const startedAt = process.hrtime.bigint();
   const isLate = () => Number(process.hrtime.bigint() - startedAt) / 1e6 > budgetMs;
-  const fd = openSync(path, 'r');
-  const { brokenPages, complete } = countBrokenPages(fd, isLate);
-  closeSync(fd);
+  const { brokenPages, complete } = live ? { brokenPages: 0, complete: true } : checkStructure(path, isLate);
   const report = {
     kind: 'walked',
     records: 0,
@@ -30,6 +36,15 @@ function walk(path: string, budgetMs: number): WalkReport {
   if (brokenPages > 0) return { ...report, detail: 'pages of the tree are not what they should be' };
   const records = walkRecords(path, isLate);
   return { ...report, ...records, complete: complete && records.complete };
+}
+
+function checkStructure(path: string, isLate: () => boolean) {
+  const fd = openSync(path, 'r');
+  try {
+    return countBrokenPages(fd, isLate);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function walkRecords(path: string, isLate: () => boolean) {
@@ -81,8 +96,6 @@ async function salvage(path: string, target: string, reason: string): Promise<Sa
 
 const request = probeRequestSchema.parse(JSON.parse(process.argv[2] ?? ''));
 const report =
-  request.kind === 'walk'
-    ? walk(request.path, request.budgetMs)
-    : await salvage(request.path, request.target, request.reason);
+  request.kind === 'walk' ? walk(request) : await salvage(request.path, request.target, request.reason);
 writeSync(1, JSON.stringify(report));
 process.exit(0);

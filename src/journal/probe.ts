@@ -6,7 +6,13 @@ import { z } from 'zod';
 
 export type ProbeRequest =
   /** Opens the file with LMDB, reads every record. */
-  | { readonly kind: 'walk'; readonly path: string; readonly budgetMs: number }
+  | {
+      readonly kind: 'walk';
+      readonly path: string;
+      readonly budgetMs: number;
+      /** Whether another process may write meanwhile: pages then change under a reader that is not LMDB's. */
+      readonly live: boolean;
+    }
   /** Copies every record that can still be found into a fresh file. */
   | { readonly kind: 'salvage'; readonly path: string; readonly target: string; readonly reason: string };
 
@@ -14,7 +20,7 @@ export type ProbeRequest =
 export const SALVAGE_RECORD = 'salvage';
 
 export const probeRequestSchema: z.ZodType<ProbeRequest> = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('walk'), path: z.string(), budgetMs: z.number() }),
+  z.object({ kind: z.literal('walk'), path: z.string(), budgetMs: z.number(), live: z.boolean() }),
   z.object({ kind: z.literal('salvage'), path: z.string(), target: z.string(), reason: z.string() }),
 ]);
 
@@ -41,8 +47,12 @@ export type SalvageReport = z.infer<typeof salvageReportSchema>;
 export type ProbeFailure = { readonly kind: 'failed'; readonly detail: string };
 
 /** What can be said of the file; `budgetMs` bounds the time taken. */
-export function walkFile(path: string, budgetMs: number): Observable<WalkReport | ProbeFailure> {
-  return runChild({ kind: 'walk', path, budgetMs }, walkReportSchema, budgetMs * 2);
+export function walkFile(request: {
+  readonly path: string;
+  readonly budgetMs: number;
+  readonly live: boolean;
+}): Observable<WalkReport | ProbeFailure> {
+  return runChild({ kind: 'walk', ...request }, walkReportSchema, request.budgetMs * 2);
 }
 
 export function salvageFile(request: {

@@ -1,0 +1,86 @@
+import { mkdtempSync, rmSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { lastValueFrom } from 'rxjs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createSystemClock } from '../platform/clock.ts';
+import { systemIds } from '../platform/ids.ts';
+import { exportJournal, journalStats, peekJournal } from './inspect.ts';
+import type { Journal } from './journal.ts';
+import { openLmdbStorage } from './lmdb-storage.ts';
+import { openJournal } from './open-journal.ts';
+import { testSamples } from './test-samples.ts';
+import { verifyJournal } from './verify-journal.ts';
+
+const clock = createSystemClock();
+const verify = (directory: string) => lastValueFrom(verifyJournal(directory));
+
+describe('inspecting a data directory', () => {
+  let directory: string;
+  let journal: Journal;
+  const close = () => lastValueFrom(journal.close(), { defaultValue: undefined });
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'holdfast-inspect-'));
+    const storage = await lastValueFrom(openLmdbStorage({ directory, clock }));
+    const options = { storage, clock, ids: systemIds, policy: 'drop-oldest', maxBytes: 2 ** 20 } as const;
+    journal = await lastValueFrom(openJournal(options));
+    await lastValueFrom(journal.append(testSamples(1, 5)));
+    await lastValueFrom(journal.append(testSamples(6, 5)));
+    await lastValueFrom(journal.append(testSamples(11, 5)));
+    await lastValueFrom(journal.release({ contiguous: 5, ranges: [] }));
+    await lastValueFrom(journal.reject(6, 'test'));
+  });
+  afterEach(async () => {
+    await close();
+    rmSync(directory, { recursive: true });
+  });
+
+  it.each(['running', 'stopped'] as const)(
+    'tells stats, verifies, peeks and exports while %s',
+    async (state) => {
+      const running = state === 'running';
+      if (!running) await close();
+      expect(journalStats(directory)).toMatchObject({
+        directory,
+        running,
+        journal: { sampled: 15, acked: 5, pending: 5, dropped: { rejected: 5 }, schemas: 1, deadLetters: 1 },
+      });
+      expect(await verify(directory)).toMatchObject({
+        running,
+        ok: true,
+        damagedRecords: 0,
+        fileProblem: null,
+        journal: { epoch: journal.epoch, frames: 2, damagedFrames: [], holes: [], exact: true },
+      });
+      const exported = [...exportJournal(directory)];
+      expect(exported[0]).toEqual({
+        epoch: journal.epoch,
+        gap: { firstSeq: 6, lastSeq: 10, reason: 'rejected' },
+      });
+      expect(exported.slice(1)).toHaveLength(5);
+      expect(exported[1]).toMatchObject({ seq: 11, source: 'test', values: { a: 11 } });
+      expect([...peekJournal(directory, 2)]).toMatchObject([{ seq: 15 }, { seq: 14 }]);
+    },
+  );
+
+  it('sees what a running journal adds', async () => {
+    expect(journalStats(directory).journal?.sampled).toBe(15);
+    await lastValueFrom(journal.append(testSamples(16, 1)));
+    expect(journalStats(directory).journal?.sampled).toBe(16);
+  });
+
+  it('says what is wrong with a damaged file', async () => {
+    await close();
+    truncateSync(join(directory, 'data.mdb'), 8192);
+    expect(await verify(directory)).toMatchObject({ ok: false, journal: null });
+    expect((await verify(directory)).fileProblem).toMatch(/file has 8192 bytes/);
+    expect(() => journalStats(directory)).toThrow(/damaged/);
+  });
+
+  it('says when there is nothing', async () => {
+    const empty = mkdtempSync(join(tmpdir(), 'holdfast-empty-'));
+    expect(() => journalStats(empty)).toThrow(/no journal/);
+    await expect(verify(empty)).rejects.toMatchObject({ code: 'configuration' });
+    rmSync(empty, { recursive: true });
+  });
+});

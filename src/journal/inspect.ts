@@ -1,0 +1,190 @@
+/**
+ * What the command line shows of an agent's journal: read-only, while the agent runs or not. Iterables are pulled, so that a
+ * large export waits for whoever reads it. HQ's directories hold other records; of them `inspectDirectory` tells the size and
+ * `verifyJournal` checks every record.
+ */
+import type { GapReason } from '../protocol/frame.ts';
+import { decodeData, samplesOf } from '../protocol/frame-codec.ts';
+import {
+  type InternedSchema,
+  MAX_SEQ,
+  type Sample,
+  type SchemaRef,
+  type SeqSample,
+  schemaSchema,
+} from '../protocol/sample.ts';
+import { internSchema, seriesKey } from '../protocol/schema-ref.ts';
+import { isDirectoryInUse } from './directory-lock.ts';
+import { listFrames, readFrame, readGap } from './journal-editor.ts';
+import { ALL_DEAD_LETTERS, ALL_SCHEMAS, type FrameKey, LEDGER_KEY, schemaKey } from './journal-keys.ts';
+import { ackedSamples, decodeLedger, type Ledger } from './journal-ledger.ts';
+import { type LmdbReader, openLmdbReader } from './lmdb-reader.ts';
+import { type Reader, StorageError } from './storage.ts';
+
+export type JournalSummary = Omit<Ledger, 'version' | 'hasAcked' | 'oldest'> & {
+  readonly acked: number;
+  /** Wall time of the oldest pending sample, ms. */
+  readonly oldestPendingTs: number | null;
+  readonly schemas: number;
+  readonly deadLetters: number;
+};
+
+export type DirectoryReport = {
+  readonly directory: string;
+  /** Whether a process uses it now. */
+  readonly running: boolean;
+  readonly fileBytes: number;
+  readonly usedBytes: number;
+  /** Null in a directory that is not an agent's. */
+  readonly journal: JournalSummary | null;
+};
+
+/** One sample, or one gap, as it is exported. Numbers that JSON does not know are strings: NaN, Infinity, -Infinity. */
+export type ExportedSample = {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly ts: number;
+  readonly mono: number;
+  readonly boot: string;
+  readonly source: string;
+  /** By series; absent where nothing was measured. */
+  readonly values: Readonly<Record<string, number | string>>;
+  readonly anomalies: Sample['anomalies'];
+  readonly diagnostics: Sample['diagnostics'];
+};
+export type ExportedGap = {
+  readonly epoch: string;
+  readonly gap: {
+    readonly firstSeq: number;
+    readonly lastSeq: number;
+    /** Null when the gap's frame is damaged. */
+    readonly reason: GapReason | 'unreadable' | null;
+  };
+};
+export type ExportedRecord = ExportedSample | ExportedGap;
+
+/** Throws StorageError, like everything here. */
+export function journalStats(directory: string): DirectoryReport {
+  const running = isDirectoryInUse(directory);
+  const reader = openLmdbReader(directory);
+  try {
+    return { directory, running, ...reader.stats(), journal: reader.read(summarise) };
+  } finally {
+    reader.close();
+  }
+}
+
+function summarise(reader: Reader): JournalSummary | null {
+  const ledger = decodeLedger(reader.get(LEDGER_KEY));
+  if (ledger === null) return null;
+  const { version: _version, hasAcked: _hasAcked, oldest, ...figures } = ledger;
+  const many = { limit: Number.POSITIVE_INFINITY };
+  return {
+    ...figures,
+    acked: ackedSamples(ledger),
+    oldestPendingTs: oldest?.ts ?? null,
+    schemas: reader.keys({ ...ALL_SCHEMAS, ...many }).length,
+    deadLetters: reader.keys({ ...ALL_DEAD_LETTERS, ...many }).length,
+  };
+}
+
+/** The newest `count` pending samples and the gaps among them, newest first. */
+export function* peekJournal(directory: string, count: number): Generator<ExportedRecord> {
+  let left = count;
+  for (const record of records(directory, true)) {
+    if (left <= 0) return;
+    left -= 1;
+    yield record;
+  }
+}
+
+/** All pending samples and gaps, oldest first. */
+export function exportJournal(directory: string): Generator<ExportedRecord> {
+  return records(directory, false);
+}
+
+function* records(directory: string, reverse: boolean): Generator<ExportedRecord> {
+  const reader = openLmdbReader(directory);
+  try {
+    const ledger = decodeLedger(reader.read((one) => one.get(LEDGER_KEY)));
+    if (ledger === null) {
+      throw new StorageError(
+        'configuration',
+        `${directory} holds no agent's journal; HQ's samples are read through its API.`,
+      );
+    }
+    const schemas = new Map<SchemaRef, InternedSchema>();
+    for (const part of frameParts(reader, reverse)) {
+      const exported = exportPart(part, ledger.epoch, (ref) => schemaOf(reader, schemas, ref));
+      yield* reverse ? exported.reverse() : exported;
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+type FramePart = {
+  readonly key: FrameKey;
+  readonly bytes: Uint8Array | null;
+  readonly reason: GapReason | null;
+};
+
+/** A frame a snapshot: a journal that is written meanwhile may seal or release what comes next. */
+function* frameParts(reader: LmdbReader, reverse: boolean): Generator<FramePart> {
+  for (let next = reverse ? MAX_SEQ : 0; ; ) {
+    const part = reader.read((one): FramePart | null => {
+      const bounds = reverse ? { first: 0, last: next } : { first: next, last: MAX_SEQ };
+      const key = listFrames(one, { ...bounds, limit: 1, reverse })[0];
+      if (key === undefined) return null;
+      if (key.kind === 'gap') return { key, bytes: null, reason: readGap(one, key)?.reason ?? null };
+      return { key, bytes: readFrame(one, key)?.bytes ?? null, reason: null };
+    });
+    if (part === null) return;
+    yield part;
+    next = reverse ? part.key.firstSeq - 1 : part.key.lastSeq + 1;
+  }
+}
+
+function exportPart(
+  { key, bytes, reason }: FramePart,
+  epoch: string,
+  schema: (ref: SchemaRef) => InternedSchema | undefined,
+): ExportedRecord[] {
+  const { firstSeq, lastSeq, kind } = key;
+  if (kind === 'gap') return [{ epoch, gap: { firstSeq, lastSeq, reason } }];
+  try {
+    if (bytes === null) throw new Error('damaged');
+    return samplesOf(decodeData(bytes), schema).map((sample) => exportSample(epoch, sample));
+  } catch {
+    return [{ epoch, gap: { firstSeq, lastSeq, reason: 'unreadable' } }];
+  }
+}
+
+function exportSample(epoch: string, { seq, sample }: SeqSample): ExportedSample {
+  const { schema, ts, mono, anomalies, diagnostics } = sample;
+  const values: Record<string, number | string> = {};
+  schema.series.forEach((series, index) => {
+    const value = sample.values[index];
+    if (typeof value === 'number') values[seriesKey(series)] = Number.isFinite(value) ? value : String(value);
+  });
+  return { epoch, seq, ts, mono, boot: schema.boot, source: schema.source, values, anomalies, diagnostics };
+}
+
+function schemaOf(
+  reader: LmdbReader,
+  known: Map<SchemaRef, InternedSchema>,
+  ref: SchemaRef,
+): InternedSchema | undefined {
+  const schema = known.get(ref) ?? parseSchema(reader.read((one) => one.get(schemaKey(ref))));
+  if (schema !== undefined) known.set(ref, schema);
+  return schema;
+}
+
+function parseSchema(value: Uint8Array | undefined): InternedSchema | undefined {
+  if (value === undefined) return undefined;
+  try {
+    return internSchema(schemaSchema.parse(JSON.parse(Buffer.from(value).toString())));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * A look into a data directory without taking it: works while another process uses it, and when none does. Reads through
+ * LMDB's own reader table, so that pages in use are not reused; each `read` sees one snapshot and gives it back.
+ */
+import { closeSync, openSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DATA_FILE, messageOf, openEnvironment } from './lmdb-environment.ts';
+import { checkMetaPages } from './lmdb-file.ts';
+import { type Damage, type Reader, StorageError, type StorageStats } from './storage.ts';
+
+export type LmdbReader = {
+  readonly read: <T>(work: (reader: Reader) => T) => T;
+  readonly stats: () => StorageStats;
+  /** Damage met so far. */
+  readonly damage: readonly Damage[];
+  readonly close: () => void;
+};
+
+/** Throws StorageError: `configuration` where there is nothing to read, `io` when the file cannot be opened safely. */
+export function openLmdbReader(directory: string): LmdbReader {
+  const path = join(directory, DATA_FILE);
+  checkFile(directory, path);
+  const damage: Damage[] = [];
+  try {
+    const environment = openEnvironment({ path, readOnly: true, onDamage: (one) => damage.push(one) });
+    return {
+      read: environment.view,
+      stats: () => ({ usedBytes: environment.usedBytes(), fileBytes: statSync(path).size }),
+      damage,
+      close: () => void environment.close(),
+    };
+  } catch (error) {
+    throw new StorageError('io', `Cannot read ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+export function missingFile(directory: string, cause?: unknown): StorageError {
+  return new StorageError(
+    'configuration',
+    `There is no journal in ${directory}: ${DATA_FILE} cannot be opened. Name a data directory of an agent or of HQ.`,
+    { cause },
+  );
+}
+
+function checkFile(directory: string, path: string): void {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    throw missingFile(directory, error);
+  }
+  try {
+    const check = checkMetaPages(fd);
+    if (check.kind === 'good') return;
+    const detail = check.kind === 'absent' ? 'it is empty' : check.detail;
+    throw new StorageError(
+      'io',
+      `${path} is damaged: ${detail}. Its owner moves it aside and salvages what it can when it starts.`,
+    );
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,155 @@
+import { spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { lastValueFrom } from 'rxjs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { writeInUse } from '../../src/journal/data-directory.ts';
+import { allPending, expectExactLedger } from '../../src/journal/journal.contract.ts';
+import type { Journal } from '../../src/journal/journal.ts';
+import { SEQ_SAFETY_SKIP } from '../../src/journal/journal-recovery.ts';
+import {
+  checkMetaPages,
+  PAGE_FLAG,
+  readAt,
+  readBranch,
+  readPageHeader,
+} from '../../src/journal/lmdb-file.ts';
+import { type LmdbStorage, openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
+import { openJournal } from '../../src/journal/open-journal.ts';
+import type { Damage } from '../../src/journal/storage.ts';
+import { noisySamples } from '../../src/journal/test-samples.ts';
+import { createSystemClock } from '../../src/platform/clock.ts';
+import { systemIds } from '../../src/platform/ids.ts';
+import { seededRandom } from '../../src/platform/random.ts';
+
+const clock = createSystemClock();
+const PAGE = 4096;
+const SAMPLED = 600;
+
+describe('a damaged data file', () => {
+  let directory: string;
+  let file: string;
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'holdfast-damage-'));
+    file = join(directory, 'data.mdb');
+    const { journal } = await open();
+    // 100 frames of some 600 bytes: a few on each page.
+    for (let n = 1; n <= SAMPLED; n += 6) await lastValueFrom(journal.append(noisySamples(n, 6)));
+    await close(journal);
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  const open = async (
+    bootId = clock.bootId,
+  ): Promise<{ storage: LmdbStorage; journal: Journal; damage: Damage[] }> => {
+    const storage = await lastValueFrom(openLmdbStorage({ directory, clock: { ...clock, bootId } }));
+    const damage: Damage[] = [];
+    storage.damage$.subscribe((one) => damage.push(one));
+    const options = { storage, clock, ids: systemIds, policy: 'drop-oldest', maxBytes: 2 ** 24 } as const;
+    return { storage, damage, journal: await lastValueFrom(openJournal(options)) };
+  };
+  const close = (journal: Journal) => lastValueFrom(journal.close(), { defaultValue: undefined });
+  const overwrite = (page: number, bytes: Uint8Array) => {
+    const fd = openSync(file, 'r+');
+    writeSync(fd, bytes, 0, bytes.length, page * PAGE);
+    closeSync(fd);
+  };
+  const random = seededRandom(7);
+  const noise = () => Uint8Array.from({ length: PAGE }, () => Math.floor(random.next() * 256));
+  /** Whatever happened: it starts, tells, keeps the books exact, samples on, and starts again without complaint. */
+  const expectRecovery = async (recovered: { atLeast: number }) => {
+    const { journal, damage } = await open('another boot');
+    expect(damage[0]).toMatchObject({ what: 'file' });
+    expect(damage[0]?.quarantine).toContain('quarantine-');
+    expect(readdirSync(directory).filter((name) => name.startsWith('quarantine-'))).toHaveLength(1);
+    const stats = journal.stats();
+    expectExactLedger(stats);
+    expect(stats.pending).toBeGreaterThanOrEqual(recovered.atLeast);
+    const frames = await allPending(journal);
+    expect(frames.at(-1)?.lastSeq ?? 0).toBe(stats.sampled);
+    const { frame } = await lastValueFrom(journal.append(noisySamples(1, 1)));
+    expect(frame.firstSeq).toBeGreaterThan(recovered.atLeast > 0 ? SAMPLED : 0);
+    const { epoch } = journal;
+    await close(journal);
+    const again = await open();
+    expect(again.damage).toEqual([]);
+    expect(again.journal.epoch).toBe(epoch);
+    expect(again.journal.stats().pending).toBe(stats.pending + 1);
+    await close(again.journal);
+  };
+
+  it.each([
+    ['the first meta page zeroed', () => overwrite(0, new Uint8Array(PAGE)), 594],
+    ['the second meta page zeroed', () => overwrite(1, new Uint8Array(PAGE)), 594],
+    ['both meta pages zeroed', () => overwrite(0, new Uint8Array(2 * PAGE)), 600],
+    ['random meta pages', () => [0, 1].map((page) => overwrite(page, noise())), 600],
+    ['the end cut off', () => truncateSync(file, Math.floor(statSync(file).size / 2 / PAGE) * PAGE), 1],
+    [
+      'nothing but noise',
+      () => [...Array(statSync(file).size / PAGE).keys()].map((page) => overwrite(page, noise())),
+      0,
+    ],
+  ])('starts with %s', async (_name, damage, atLeast) => {
+    damage();
+    await expectRecovery({ atLeast });
+  });
+
+  it('loses no more than what lay on one bad page', async () => {
+    // An unclean end on an earlier boot makes the next start look through the file.
+    const before = await open('an earlier boot');
+    const victim = leafPages(file).at(-3) ?? 0;
+    overwrite(victim, noise());
+    await close(before.journal).catch(() => {});
+    writeInUse(directory, { bootId: 'an earlier boot', uncleanEnds: 0, suspect: false });
+    const { journal, damage } = await open();
+    expect(damage[0]).toMatchObject({ what: 'file' });
+    const stats = journal.stats();
+    expectExactLedger(stats);
+    expect(stats.sampled).toBe(SAMPLED + SEQ_SAFETY_SKIP);
+    expect(stats.pending).toBeGreaterThan(SAMPLED - 60);
+    expect(stats.pending).toBeLessThan(SAMPLED);
+    await close(journal);
+  });
+
+  it('gets over a page that went bad under an unchanged boot, even one that ends whoever reads it', () => {
+    overwrite(leafPages(file).at(-3) ?? 0, noise());
+    const script = fileURLToPath(new URL('./journal-child.ts', import.meta.url));
+    let starts = 0;
+    const recovered = () => readdirSync(directory).some((name) => name.startsWith('quarantine-'));
+    for (; starts < 4 && !recovered(); starts += 1) {
+      spawnSync(process.execPath, [script, 'read', directory], { stdio: 'ignore' });
+    }
+    expect(recovered()).toBe(true);
+    const last = spawnSync(process.execPath, [script, 'read', directory], { encoding: 'utf8' });
+    expect(last.stdout).toMatch(/^read [89]\d$/m);
+  });
+});
+
+/** Numbers of the leaf pages of the tree as last committed, in key order. */
+function leafPages(file: string): number[] {
+  const fd = openSync(file, 'r');
+  try {
+    const check = checkMetaPages(fd);
+    const root = check.kind === 'good' ? check.meta.mainRoot : null;
+    return root === null ? [] : leavesBelow(fd, root);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function leavesBelow(fd: number, number: number): number[] {
+  const page = readAt(fd, number * PAGE, PAGE) ?? Buffer.alloc(PAGE);
+  const flags = readPageHeader(page, number)?.flags ?? 0;
+  return flags === PAGE_FLAG.leaf ? [number] : readBranch(page).flatMap((child) => leavesBelow(fd, child));
+}

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { lastValueFrom } from 'rxjs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createEditor } from '../../src/journal/journal-editor.ts';
+import { openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
+import { openJournal } from '../../src/journal/open-journal.ts';
+import { TEST_SCHEMA } from '../../src/journal/test-samples.ts';
+import { createSystemClock } from '../../src/platform/clock.ts';
+import { systemIds } from '../../src/platform/ids.ts';
+import { encodeGroups, readHeader } from '../../src/protocol/frame-codec.ts';
+
+const clock = createSystemClock();
+const FRAMES = 2442;
+const FRAME_SAMPLES = 4096;
+const SAMPLES = FRAMES * FRAME_SAMPLES;
+
+describe('a journal with 10 million pending samples', () => {
+  let directory: string;
+  const open = async () => {
+    const before = clock.precise();
+    const storage = await lastValueFrom(openLmdbStorage({ directory, clock }));
+    const options = { storage, clock, ids: systemIds, policy: 'drop-oldest', maxBytes: 2 ** 32 } as const;
+    const journal = await lastValueFrom(openJournal(options));
+    return { storage, journal, tookMs: clock.precise() - before };
+  };
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'holdfast-reopen-'));
+    const { storage, journal } = await open();
+    const { epoch } = journal;
+    for (let first = 0; first < FRAMES; first += 100) {
+      await lastValueFrom(
+        storage.commit((writer) => {
+          const editor = createEditor(writer, clock.now());
+          for (let index = first; index < Math.min(first + 100, FRAMES); index += 1) {
+            const bytes = largeFrame(epoch, index * FRAME_SAMPLES + 1);
+            editor.addFrame(bytes, readHeader(bytes), false);
+          }
+          const sampled = Math.min(first + 100, FRAMES) * FRAME_SAMPLES;
+          editor.count({ sampled, pending: sampled });
+          editor.finish();
+        }),
+      );
+    }
+    await lastValueFrom(journal.close(), { defaultValue: undefined });
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  it('opens within 500 ms when it was closed cleanly', async () => {
+    const { journal, tookMs } = await open();
+    expect(journal.stats()).toMatchObject({ sampled: SAMPLES, pending: SAMPLES, pendingFrames: FRAMES });
+    expect(tookMs).toBeLessThan(500);
+    await lastValueFrom(journal.close(), { defaultValue: undefined });
+  });
+
+  it('opens within 500 ms after kill -9', async () => {
+    const script = fileURLToPath(new URL('./journal-child.ts', import.meta.url));
+    const child = spawn(process.execPath, [script, 'hold', directory], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    child.kill('SIGKILL');
+    await new Promise((resolve) => child.once('close', resolve));
+    const { journal, tookMs } = await open();
+    expect(journal.stats()).toMatchObject({ sampled: SAMPLES, pending: SAMPLES });
+    expect(tookMs).toBeLessThan(500);
+    await lastValueFrom(journal.close(), { defaultValue: undefined });
+  });
+});
+
+/** One series that climbs by one a sample. */
+function largeFrame(epoch: string, firstSeq: number): Uint8Array {
+  const rows = (value: (index: number) => number) =>
+    Float64Array.from({ length: FRAME_SAMPLES }, (_, index) => value(index));
+  const seqs = rows((index) => firstSeq + index);
+  const columns = [{ values: seqs, present: null }];
+  const group = { schemaRef: TEST_SCHEMA.ref, seqs, ts: seqs, mono: seqs, columns, notes: [] };
+  return encodeGroups({ epoch, firstSeq, count: FRAME_SAMPLES, groups: [group] });
+}
