@@ -9,6 +9,7 @@ import { createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
 import type { LogFields, Logger } from '../platform/logger.ts';
 import { seededRandom } from '../platform/random.ts';
+import { helloReplySchema, PROTOCOL_VERSION, SCHEMA_VERSION } from '../protocol/events.ts';
 import {
   agentSummarySchema,
   fleetDeltaSchema,
@@ -145,6 +146,51 @@ describe('HQ', () => {
     });
     await send(hq, record(1));
     await until('the dashboard to show it', () => stored === 2);
+  });
+});
+
+describe('access to HQ', () => {
+  const hello = {
+    protocol: PROTOCOL_VERSION,
+    schema: SCHEMA_VERSION,
+    agent: 'edge-9',
+    epoch: '0123456789ab',
+    instance: 'i',
+    version: '0.0.0',
+    sampled: 0,
+    released: 0,
+    ts: T0,
+  };
+  const join = async (hq: RunningHq, namespace: string, auth: object) => {
+    const socket = connectTo(`${hq.url}${namespace}`, { forceNew: true, reconnection: false, auth });
+    onTestFinished(() => void socket.disconnect());
+    const refusal = await new Promise<unknown>((resolve) => {
+      socket.once('connect', () => resolve(null));
+      socket.once('connect_error', (error: Error & { data?: unknown }) => resolve(error.data));
+    });
+    return { socket, refusal };
+  };
+
+  it('asks agents for the agent token and people for the operator token, everywhere', async () => {
+    const hq = await start({ agentToken: 'for-agents', operatorToken: 'for-people' });
+    for (const token of [undefined, 'wrong', 'for-people']) {
+      expect((await join(hq, '/agents', { token })).refusal).toMatchObject({ code: 'unauthorized' });
+      const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      expect((await send(hq, record(0), headers)).status).toBe(401);
+    }
+    expect((await join(hq, '/dashboard', { token: 'for-agents' })).refusal).toMatchObject({
+      code: 'unauthorized',
+    });
+    expect((await fetch(`${hq.url}/api/v1/agents`)).status).toBe(401);
+
+    const { socket, refusal } = await join(hq, '/agents', { token: 'for-agents' });
+    expect(refusal).toBeNull();
+    const reply = helloReplySchema.parse(await socket.timeout(5000).emitWithAck('hello', hello));
+    expect(reply.ok).toBe(true);
+    expect((await send(hq, record(0), { authorization: 'Bearer for-agents' })).status).toBe(202);
+    const people = { headers: { authorization: 'Bearer for-people' } };
+    const summary = await (await fetch(`${hq.url}/api/v1/agents/edge-9`, people)).json();
+    expect(agentSummarySchema.parse(summary)).toMatchObject({ connected: true, epoch: hello.epoch });
   });
 });
 

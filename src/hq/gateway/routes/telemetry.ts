@@ -3,13 +3,13 @@ import type { FastifyRequest } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { firstValueFrom } from 'rxjs';
 import { z } from 'zod';
-import type { Sample } from '../../../protocol/sample.ts';
+import { sliced } from '../../store/sliced.ts';
 import { createDeliver } from '../delivery/deliver.ts';
 import { flatSample, flatSchema, flatSnapshotSchema } from '../delivery/flat-snapshot.ts';
+import { invalidBody, readRecords, type SamplesByAgent } from '../delivery/read-records.ts';
 import { createSampleBuilder } from '../delivery/sample-builder.ts';
-import { parseRecord, telemetryBodySchema } from '../delivery/telemetry-record.ts';
+import { telemetryBodySchema } from '../delivery/telemetry-record.ts';
 import { fieldErrors } from '../field-errors.ts';
-import { type FieldError, MAX_FIELD_ERRORS, Problem } from '../problem.ts';
 import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
 
 const receiptSchema = z
@@ -48,11 +48,7 @@ export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
   const builder = createSampleBuilder(clock.bootId);
   const snapshotSchema = flatSchema(clock.bootId);
 
-  const receive = async (
-    endpoint: string,
-    request: FastifyRequest,
-    samples: ReadonlyMap<string, readonly Sample[]>,
-  ) => {
+  const receive = async (endpoint: string, request: FastifyRequest, samples: SamplesByAgent) => {
     const key = request.headers['idempotency-key'];
     const identity =
       typeof key === 'string' ? `${endpoint} key ${key}` : `${endpoint} content ${request.contentDigest}`;
@@ -79,7 +75,9 @@ export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
       },
     },
     async (request, reply) => {
-      const samples = readRecords(request.body);
+      const { recordsPerRequest: maxRecords } = config.limits;
+      const read = () => readRecords(request.body, { builder, mono: clock.mono(), maxRecords });
+      const samples = await firstValueFrom(sliced(read, clock));
       return reply.code(202).send(await receive('/telemetry', request, samples));
     },
   );
@@ -101,55 +99,10 @@ export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
     },
     async (request, reply) => {
       const parsed = flatSnapshotSchema.safeParse(request.body);
-      if (!parsed.success) throw invalid(fieldErrors(parsed.error.issues));
+      if (!parsed.success) throw invalidBody(fieldErrors(parsed.error.issues));
       const sample = flatSample(parsed.data, snapshotSchema, clock.mono());
       const samples = new Map([[parsed.data.node_id, [sample]]]);
       return reply.code(202).send(await receive('/api/telemetry/snapshot', request, samples));
     },
   );
-
-  /** Samples by agent. Throws a Problem that names what is wrong. */
-  const readRecords = (body: unknown): ReadonlyMap<string, readonly Sample[]> => {
-    const records: readonly unknown[] = Array.isArray(body) ? body : [body];
-    if (records.length === 0) throw invalid([{ field: 'body', message: 'holds no record' }]);
-    if (records.length > config.limits.recordsPerRequest) {
-      throw new Problem(
-        'too_large',
-        `the body holds ${records.length} records; one request takes ${config.limits.recordsPerRequest} at most (limits.recordsPerRequest)`,
-      );
-    }
-    const samples = new Map<string, Sample[]>();
-    const errors: FieldError[] = [];
-    const mono = clock.mono();
-    for (const [index, raw] of records.entries()) {
-      if (errors.length >= MAX_FIELD_ERRORS) break;
-      const at = Array.isArray(body) ? [index] : [];
-      const parsed = parseRecord(raw);
-      if (!parsed.ok) {
-        errors.push(...fieldErrors(parsed.issues, at));
-        continue;
-      }
-      const built = builder.build(parsed.record, mono);
-      if (!built.ok) {
-        const [error] = fieldErrors(
-          [{ code: 'custom', path: ['metrics'], message: `holds ${built.twice} twice`, input: undefined }],
-          at,
-        );
-        if (error !== undefined) errors.push(error);
-        continue;
-      }
-      const ofAgent = samples.get(parsed.record.agent);
-      if (ofAgent === undefined) samples.set(parsed.record.agent, [built.sample]);
-      else ofAgent.push(built.sample);
-    }
-    if (errors.length > 0) throw invalid(errors);
-    return samples;
-  };
-}
-
-function invalid(errors: readonly FieldError[]): Problem {
-  const [first] = errors;
-  return new Problem('invalid', first === undefined ? 'invalid body' : `${first.field}: ${first.message}`, {
-    errors,
-  });
 }
