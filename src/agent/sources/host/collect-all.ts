@@ -9,6 +9,7 @@ import {
   type Observable,
   of,
   Subscription,
+  throwIfEmpty,
   timeout,
 } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
@@ -77,6 +78,7 @@ function isolate(
     );
     return answer.pipe(
       timeout({ first: timeoutMs, scheduler: clock.scheduler }),
+      throwIfEmpty(() => new Error('ended without readings')),
       map((readings) => ({ readings, failure: null })),
       catchError((error: unknown) => of({ readings: [], failure: reasonOf(error, timeoutMs) })),
     );

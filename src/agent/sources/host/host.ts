@@ -38,8 +38,10 @@ export const hostSpecSchema = z.strictObject({
 });
 export type HostSpec = z.infer<typeof hostSpecSchema>;
 
-/** A round waits for its slowest collector at most this long, and less where samples come quickly. */
+/** A round waits for its slowest collector at most this long … */
 const MAX_TIMEOUT_MS = 2000;
+/** … and at least this long, even where samples come quicker: a machine that is busy is not one that hangs. */
+const MIN_TIMEOUT_MS = 500;
 
 export function createHostSource(spec: HostSpec, name: string, env: SourceEnv): Source {
   return { name, time: 'clock', samples: () => defer(() => watch(spec, name, env)), traits: hostTraits };
@@ -54,7 +56,7 @@ function watch(spec: HostSpec, name: string, env: SourceEnv): Observable<RawSamp
   };
   const factories = existsSync(join(spec.root, 'proc/stat')) ? procCollectors : portableCollectors;
   const collectors = factories.map((create): Collector => create(access));
-  const timeoutMs = Math.min(MAX_TIMEOUT_MS, Math.ceil(spec.every * 0.8));
+  const timeoutMs = Math.min(MAX_TIMEOUT_MS, Math.max(MIN_TIMEOUT_MS, Math.ceil(spec.every * 0.8)));
   const all = createCollectAll(collectors, { source: name, timeoutMs, clock, emit });
   const schemaOf = createSchemaKeeper(name, clock.bootId);
   return sampleEvery(spec.every, () => ({ ts: clock.now(), mono: clock.mono() }), clock.scheduler).pipe(

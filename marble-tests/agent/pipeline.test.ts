@@ -1,0 +1,232 @@
+import { concat, interval, map, NEVER, of, type SchedulerLike, take, throwError, timer } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { createPipeline } from '../../src/agent/pipeline/pipeline.ts';
+import type { Pipeline, PipelineSettings, PipelineStatus } from '../../src/agent/pipeline/pipeline-types.ts';
+import type { Source } from '../../src/agent/sources/source.ts';
+import { StorageError } from '../../src/journal/storage.ts';
+import { marbles } from '../marbles.ts';
+import { type Answer, fakeJournal, half, raw, recorder, sourceOf, virtualClock } from './support.ts';
+
+type Setting = {
+  readonly sources: (scheduler: SchedulerLike) => readonly Source[];
+  readonly answers?: (attempt: number) => Answer;
+  readonly settings?: Partial<PipelineSettings>;
+  readonly overflowing?: boolean;
+  /** What to do with the pipeline, and when. */
+  readonly at?: readonly (readonly [ms: number, act: (pipeline: Pipeline) => void])[];
+  readonly untilMs: number;
+};
+
+function run({
+  sources,
+  answers = () => ({ afterMs: 5 }),
+  settings,
+  overflowing,
+  at = [],
+  untilMs,
+}: Setting) {
+  const { emit, of: eventsOf } = recorder();
+  const statuses: PipelineStatus[] = [];
+  const seqs: number[] = [];
+  const result: { completedAt: number | null; final: PipelineStatus | null } = {
+    completedAt: null,
+    final: null,
+  };
+  let journal: ReturnType<typeof fakeJournal> | undefined;
+  marbles(({ scheduler }) => {
+    const fake = fakeJournal(scheduler, answers);
+    journal = fake;
+    const pipeline = createPipeline({
+      sources: sources(scheduler),
+      journal: {
+        append: fake.append,
+        stats: () => ({
+          epoch: '000000000000',
+          sampled: 0,
+          released: 0,
+          pending: 0,
+          pendingBytes: 0,
+          pendingFrames: 0,
+          acked: 0,
+          dropped: {},
+          maxBytes: 1,
+          overflowing: overflowing ?? false,
+          oldestPendingTs: null,
+        }),
+      },
+      clock: virtualClock(scheduler),
+      random: half,
+      emit,
+      settings: { commitMs: 100, ...settings },
+    });
+    const watching = pipeline.status$.subscribe((status) => statuses.push(status));
+    const running = pipeline.appended$.subscribe({
+      next: ({ frame }) => seqs.push(frame.firstSeq),
+      complete: () => {
+        result.completedAt = scheduler.now();
+      },
+    });
+    for (const [ms, act] of at) timer(ms, scheduler).subscribe(() => act(pipeline));
+    timer(untilMs, scheduler).subscribe(() => {
+      result.final = pipeline.status();
+      running.unsubscribe();
+      watching.unsubscribe();
+    });
+  });
+  if (journal === undefined) throw new Error('did not run');
+  return { journal, statuses, seqs, eventsOf, ...result };
+}
+
+const every = (periodMs: number, name: string, scheduler: SchedulerLike): Source =>
+  sourceOf(name, () => interval(periodMs, scheduler).pipe(map((index) => raw(index, scheduler.now()))));
+
+describe('the pipeline', () => {
+  it('carries the samples of all sources to the journal, each source in its order', () => {
+    const { journal, final } = run({
+      sources: (scheduler) => [every(10, 'fast', scheduler), every(70, 'slow', scheduler)],
+      untilMs: 1000,
+    });
+    const times = journal.committed.flat().map(({ mono }) => mono);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+    expect(times.length).toBeGreaterThan(90);
+    expect(final?.sources).toMatchObject([
+      { name: 'fast', state: { kind: 'running' } },
+      { name: 'slow', state: { kind: 'running' } },
+    ]);
+  });
+
+  it('tells what became of the samples once they are durable', () => {
+    const { seqs, final } = run({ sources: (scheduler) => [every(40, 's', scheduler)], untilMs: 1000 });
+    expect(seqs.slice(0, 3)).toEqual([1, 4, 7]);
+    expect(final?.commit.committed).toBeGreaterThan(12);
+    expect(final?.degraded).toBe(false);
+  });
+
+  it('goes on with the other sources while one is down', () => {
+    const { journal, eventsOf, final } = run({
+      sources: (scheduler) => [
+        sourceOf('bad', () => throwError(() => new Error('unplugged'))),
+        every(100, 'good', scheduler),
+      ],
+      untilMs: 3050,
+    });
+    expect(journal.committed.flat()).toHaveLength(29);
+    expect(eventsOf('source_failed')).toHaveLength(3);
+    expect(final?.sources[0]).toMatchObject({
+      state: { kind: 'restarting', reason: 'unplugged', attempt: 3 },
+    });
+    expect(final?.sources[1]).toMatchObject({ state: { kind: 'running' }, samples: 30 });
+  });
+
+  it('on stop ends the sources at once, commits what they gave, and completes', () => {
+    const { journal, completedAt, final } = run({
+      sources: (scheduler) => [every(10, 's', scheduler)],
+      settings: { commitMs: 1000 },
+      at: [[255, (pipeline) => pipeline.stop()]],
+      untilMs: 1000,
+    });
+    expect(journal.committed.flat()).toHaveLength(25);
+    expect(completedAt).toBe(260);
+    expect(final?.sources[0]?.state.kind).toBe('ended');
+  });
+
+  it('on stop keeps trying a journal that fails', () => {
+    const { journal, completedAt } = run({
+      sources: (scheduler) => [every(10, 's', scheduler)],
+      answers: (attempt) =>
+        attempt < 3 ? { afterMs: 5, error: new StorageError('io', 'EIO') } : { afterMs: 5 },
+      at: [[55, (pipeline) => pipeline.stop()]],
+      untilMs: 5000,
+    });
+    expect(journal.committed.flat()).toHaveLength(5);
+    expect(completedAt).toBeGreaterThan(300);
+  });
+
+  it('completes by itself when all sources have', () => {
+    const { completedAt, journal } = run({
+      sources: (scheduler) => [
+        sourceOf('a', () => of(raw(1))),
+        sourceOf('b', () =>
+          interval(10, scheduler).pipe(
+            take(3),
+            map((at) => raw(at, at)),
+          ),
+        ),
+      ],
+      untilMs: 1000,
+    });
+    expect(journal.committed.flat()).toHaveLength(4);
+    expect(completedAt).not.toBeNull();
+  });
+
+  it('says on the samples and in its status that the journal takes none', () => {
+    const { journal, statuses, eventsOf } = run({
+      sources: (scheduler) => [every(10, 's', scheduler)],
+      answers: (attempt) =>
+        attempt < 3 ? { afterMs: 5, error: new StorageError('full', 'no space') } : { afterMs: 5 },
+      untilMs: 2000,
+    });
+    const found = journal.committed.flat().flatMap(({ diagnostics }) => diagnostics);
+    expect(found).toMatchObject([
+      { code: 'buffer_degraded', detail: 'the journal takes no samples: no space' },
+    ]);
+    expect(statuses.some(({ degraded, commit }) => degraded && commit.failure === 'no space')).toBe(true);
+    expect(statuses.at(-1)?.degraded).toBe(false);
+    expect(eventsOf('commit_recovered')).toHaveLength(1);
+  });
+
+  it('says on the samples that the journal is full', () => {
+    const { journal, final } = run({
+      sources: (scheduler) => [every(10, 's', scheduler)],
+      overflowing: true,
+      untilMs: 500,
+    });
+    const codes = journal.committed.flat().flatMap(({ diagnostics }) => diagnostics.map(({ code }) => code));
+    expect(codes).toEqual(['buffer_degraded']);
+    expect(final?.degraded).toBe(true);
+  });
+
+  it('tells a source when there is no room and when there is again', () => {
+    const seen: boolean[] = [];
+    run({
+      sources: () => [
+        sourceOf('s', (demand$) => {
+          demand$.subscribe((room) => seen.push(room));
+          return concat(of(...Array.from({ length: 8 }, (_, index) => raw(index))), NEVER);
+        }),
+      ],
+      settings: { commitMaxCount: 4 },
+      untilMs: 500,
+    });
+    expect(seen).toEqual([true, false, true]);
+  });
+
+  it('reports a wall clock that jumped', () => {
+    const { journal } = run({
+      sources: () => [
+        sourceOf('s', () => of(raw(1, 0), { ...raw(2, 100), ts: 5 }, { ...raw(3, 200), ts: 105 })),
+      ],
+      untilMs: 500,
+    });
+    expect(journal.committed.flat().map(({ diagnostics }) => diagnostics.map(({ code }) => code))).toEqual([
+      [],
+      ['clock_jump'],
+      [],
+    ]);
+  });
+
+  it('runs once for all who listen', () => {
+    let starts = 0;
+    run({
+      sources: () => [
+        sourceOf('s', () => {
+          starts += 1;
+          return NEVER;
+        }),
+      ],
+      at: [[10, (pipeline) => void pipeline.appended$.pipe(take(1)).subscribe().unsubscribe()]],
+      untilMs: 100,
+    });
+    expect(starts).toBe(1);
+  });
+});

@@ -1,0 +1,88 @@
+import { bufferCount, NEVER, of, take, toArray } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { createAnnotate } from '../../src/agent/pipeline/annotate.ts';
+import { PIPELINE_DEFAULTS } from '../../src/agent/pipeline/pipeline-types.ts';
+import { createSource } from '../../src/agent/sources/registry.ts';
+import type { RawSample } from '../../src/agent/sources/source.ts';
+import { parseSourceSpec } from '../../src/agent/sources/spec.ts';
+import { type Random, seededRandom } from '../../src/platform/random.ts';
+import { seriesKey } from '../../src/protocol/schema-ref.ts';
+import { marbles } from '../marbles.ts';
+import { EPOCH_MS, half, virtualClock } from './support.ts';
+
+function simulate(spec: string, count: number, random: Random = half) {
+  let samples: RawSample[] = [];
+  let codes: string[] = [];
+  marbles(({ scheduler }) => {
+    const source = createSource(parseSourceSpec(spec), {
+      clock: virtualClock(scheduler),
+      random,
+      emit: () => {},
+    });
+    const annotate = createAnnotate({
+      source,
+      settings: PIPELINE_DEFAULTS,
+      emit: () => {},
+      bufferTrouble: () => null,
+    });
+    source
+      .samples(of(true))
+      .pipe(take(count), toArray())
+      .subscribe((all) => {
+        samples = all;
+        codes = all.flatMap((one) => annotate(one).diagnostics.map(({ code }) => code));
+      });
+  });
+  return { samples, codes, values: samples.map(({ values }) => values) };
+}
+
+describe('the simulated source', () => {
+  it('gives one series a sensor at its rate', () => {
+    const { samples } = simulate('sim:hz=10,sensors=3,seed=7', 4);
+    expect(samples[0]?.schema.series.map(seriesKey)).toEqual([
+      'sim.sensor{sensor=1}',
+      'sim.sensor{sensor=2}',
+      'sim.sensor{sensor=3}',
+    ]);
+    expect(samples.map(({ ts, mono }) => [ts, mono])).toEqual(
+      [0, 100, 200, 300].map((at) => [EPOCH_MS + at, at]),
+    );
+    expect(samples[0]?.values).toHaveLength(3);
+  });
+
+  it('gives the same values for the same seed, each time that it is started', () => {
+    const first = simulate('sim:seed=7', 5000).values;
+    expect(simulate('sim:seed=7', 5000).values).toEqual(first);
+    expect(simulate('sim:seed=8', 5000).values).not.toEqual(first);
+  });
+
+  it('draws a seed when none is given', () => {
+    const seeds = seededRandom(1);
+    expect(simulate('sim', 10, seeds).values).not.toEqual(simulate('sim', 10, seeds).values);
+  });
+
+  it('gives its sensors lives of their own', () => {
+    const [first] = simulate('sim:seed=1,sensors=8', 1).values;
+    expect(new Set(first).size).toBeGreaterThan(6);
+  });
+
+  it('stays within its rails and falls to them, sticks and spikes now and then', () => {
+    const { values, codes } = simulate('sim:hz=10,sensors=4,seed=7', 40_000);
+    expect(values.flat().every((value) => Number(value) >= 0 && Number(value) <= 100)).toBe(true);
+    expect(new Set(codes)).toEqual(new Set(['rail_low', 'rail_high', 'stuck']));
+  });
+
+  it('behaves when told to', () => {
+    const { values, codes } = simulate('sim:hz=10,sensors=4,seed=7,faults=false', 20_000);
+    expect(codes).toEqual([]);
+    expect(values.flat().every((value) => Number(value) > 15 && Number(value) < 85)).toBe(true);
+  });
+
+  it('stops when nobody listens any more', () => {
+    marbles(({ scheduler, expectObservable }) => {
+      const env = { clock: virtualClock(scheduler), random: half, emit: () => {} };
+      const samples$ = createSource(parseSourceSpec('sim:hz=100,seed=1'), env).samples(NEVER);
+      expectObservable(samples$.pipe(bufferCount(1000)), '50ms !').toBe('');
+    });
+  });
+});

@@ -1,0 +1,90 @@
+import { EMPTY } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import type { InternedSchema } from '../../protocol/sample.ts';
+import { internSchema } from '../../protocol/schema-ref.ts';
+import type { SeriesTraits } from '../sources/source.ts';
+import { createAnnotate } from './annotate.ts';
+import { PIPELINE_DEFAULTS } from './pipeline-types.ts';
+
+const schemaOf = (...names: string[]) =>
+  internSchema({
+    source: 's',
+    boot: 'b',
+    series: names.map((name) => ({ name, attributes: {}, unit: '' })),
+  });
+
+type Event = { readonly type: string; readonly [field: string]: unknown };
+
+function annotator(traits: (name: string) => SeriesTraits, settings = PIPELINE_DEFAULTS) {
+  const events: Event[] = [];
+  const annotate = createAnnotate({
+    source: { name: 's', time: 'clock', samples: () => EMPTY, traits: ({ name }) => traits(name) },
+    settings,
+    emit: (event: Event) => void events.push(event),
+    bufferTrouble: () => null,
+  });
+  let at = 0;
+  const feed = (schema: InternedSchema, ...values: (number | null)[]) => {
+    at += 1000;
+    return annotate({ schema, ts: at, mono: at, values });
+  };
+  return { feed, events, annotate };
+}
+
+/** Calm values around 10, enough to warm up. */
+const calm = (index: number) => 10 + (index % 2 === 0 ? 0.1 : -0.1);
+
+describe('a sample on its way to the journal', () => {
+  it('carries the anomaly of the series that left its usual range, when it opens and when it closes', () => {
+    const { feed, events } = annotator(() => ({}));
+    const schema = schemaOf('steady', 'moving');
+    for (let index = 0; index < 50; index += 1) {
+      expect(feed(schema, 1, calm(index)).anomalies).toEqual([]);
+    }
+    const opened = feed(schema, 1, 20);
+    expect(opened.anomalies).toMatchObject([{ series: 1, state: 'open', peakValue: 20, startTs: 51_000 }]);
+    expect(feed(schema, 1, 25).anomalies).toEqual([]);
+    expect(feed(schema, 1, 10).anomalies).toMatchObject([
+      { series: 1, state: 'closed', startTs: 51_000, peakTs: 52_000, peakValue: 25, endTs: 53_000 },
+    ]);
+    expect(events.map(({ type, series }) => `${type} ${series}`)).toEqual(['anomaly_opened moving']);
+  });
+
+  it('does not judge counters, nor movements below the floor of their series', () => {
+    const { feed } = annotator((name) => (name === 'counter' ? { cumulative: true } : { minStddev: 10 }));
+    const schema = schemaOf('counter', 'floored');
+    for (let index = 0; index < 50; index += 1) feed(schema, index, calm(index));
+    expect(feed(schema, 1e9, 20).anomalies).toEqual([]);
+    expect(feed(schema, 1e9, 60).anomalies).toMatchObject([{ series: 1 }]);
+  });
+
+  it('keeps what is known of a series when the schema changes around it', () => {
+    const { feed } = annotator(() => ({}));
+    for (let index = 0; index < 50; index += 1) feed(schemaOf('a'), calm(index));
+    expect(feed(schemaOf('new', 'a'), 5, 20).anomalies).toMatchObject([{ series: 1, state: 'open' }]);
+  });
+
+  it('passes missing and non-finite values through untouched', () => {
+    const { feed } = annotator(() => ({}));
+    const values = [null, Number.NaN, Number.POSITIVE_INFINITY, -0];
+    expect(feed(schemaOf('a', 'b', 'c', 'd'), ...values).values).toEqual(values);
+  });
+
+  it('goes by configured ranges before the traits of the source', () => {
+    const settings = { ...PIPELINE_DEFAULTS, ranges: [{ series: 'a', railHigh: 3 }] };
+    const { feed, events } = annotator(() => ({ railLow: 0, railHigh: 100 }), settings);
+    expect(feed(schemaOf('a', 'b'), 4, 4).diagnostics).toMatchObject([{ code: 'rail_high', series: 0 }]);
+    expect(feed(schemaOf('a', 'b'), 2, 0).diagnostics).toMatchObject([{ code: 'rail_low', series: 1 }]);
+    expect(events).toMatchObject([
+      { type: 'diagnosed', code: 'rail_high', series: 'a' },
+      { type: 'diagnosed', code: 'rail_low', series: 'b' },
+    ]);
+  });
+
+  it("puts the source's own diagnostics first", () => {
+    const { annotate } = annotator(() => ({ railLow: 0 }));
+    const own = { code: 'stale', severity: 'warning', series: null, detail: 'collector x' } as const;
+    const sample = annotate({ schema: schemaOf('a'), ts: 0, mono: 0, values: [0], diagnostics: [own] });
+    expect(sample.diagnostics.map(({ code }) => code)).toEqual(['stale', 'rail_low']);
+  });
+});

@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { createSystemClock } from '../../platform/clock.ts';
+import { systemRandom } from '../../platform/random.ts';
+import { createSources } from './registry.ts';
+import { parseSourceSpec, SourceSpecError, sourceSpecSchema } from './spec.ts';
+
+const env = { clock: createSystemClock(), random: systemRandom, emit: () => {} };
+
+describe('the text form of a source', () => {
+  it('reads kind, options and flags', () => {
+    expect(parseSourceSpec('host:every=1s')).toEqual({ kind: 'host', every: 1000, root: '/' });
+    expect(parseSourceSpec('host')).toMatchObject({ kind: 'host', every: 1000 });
+    expect(parseSourceSpec('sim:hz=10,sensors=4,seed=7')).toMatchObject({
+      kind: 'sim',
+      hz: 10,
+      sensors: 4,
+      seed: 7,
+    });
+    expect(parseSourceSpec('csv:path=FILE,speed=max,loop')).toMatchObject({
+      kind: 'csv',
+      path: 'FILE',
+      speed: 'max',
+      loop: true,
+    });
+    expect(parseSourceSpec('csv:path=FILE,speed=2.5x')).toMatchObject({ speed: 2.5, loop: false });
+  });
+
+  it.each([
+    ['50ms', 50],
+    ['1.5s', 1500],
+    ['2m', 120_000],
+    ['1h', 3_600_000],
+    ['250', 250],
+  ])('reads the duration %s', (text, every) => {
+    expect(parseSourceSpec(`host:every=${text}`)).toMatchObject({ every });
+  });
+
+  it('keeps colons and equals signs of values, and commas within quotes', () => {
+    expect(parseSourceSpec('csv:path=C:\\logs\\a=b.csv')).toMatchObject({ path: 'C:\\logs\\a=b.csv' });
+    expect(parseSourceSpec('csv:path="a, b.csv",loop')).toMatchObject({ path: 'a, b.csv', loop: true });
+  });
+
+  it.each([
+    ['hots', 'unknown source `hots`; did you mean `host`?'],
+    ['kafka', 'unknown source `kafka`; known: host, sim, csv'],
+    ['sim:senors=3', 'unknown option `senors`; did you mean `sensors`?'],
+    ['csv:path=x,sped=max', 'unknown option `sped`; did you mean `speed`?'],
+    ['csv', 'path: the path of the file is missing'],
+    ['csv:path=x,speed=fast', 'expected `max` or a factor'],
+    ['sim:hz=0', 'hz: '],
+    ['sim:hz=ten', 'hz: '],
+    ['host:every=soon', 'expected a duration'],
+    ['sim:hz=1,hz=2', 'option `hz` is given twice'],
+    ['csv:path="x', 'a double quote is not closed'],
+    ['sim:=3', 'an option has no name'],
+    ['sim:__proto__=3', 'unknown option `__proto__`'],
+  ])('refuses `%s` and says why', (text, message) => {
+    expect(() => parseSourceSpec(text)).toThrow(SourceSpecError);
+    expect(() => parseSourceSpec(text)).toThrow(message);
+  });
+});
+
+describe('the object form of a source', () => {
+  it('comes to the same as the text', () => {
+    expect(sourceSpecSchema.parse({ kind: 'sim', hz: 5 })).toEqual(parseSourceSpec('sim:hz=5'));
+    expect(sourceSpecSchema.parse('sim:hz=5')).toEqual(parseSourceSpec('sim:hz=5'));
+  });
+
+  it('reports what is wrong as an issue', () => {
+    const result = sourceSpecSchema.safeParse({ kind: 'sim', sensor: 5 });
+    expect(result.error?.issues[0]?.message).toContain('did you mean `sensors`?');
+  });
+});
+
+describe('several sources', () => {
+  const names = (...texts: string[]) =>
+    createSources(texts.map(parseSourceSpec), env).map(({ name }) => name);
+
+  it('get distinct names by their place', () => {
+    expect(names('sim', 'host', 'sim', 'sim')).toEqual(['sim', 'host', 'sim-2', 'sim-3']);
+  });
+
+  it('leave names alone that others asked for', () => {
+    expect(names('sim', 'sim:name=sim-2', 'sim', 'csv:path=x,name=boiler')).toEqual([
+      'sim',
+      'sim-2',
+      'sim-3',
+      'boiler',
+    ]);
+  });
+
+  it('cannot share a name', () => {
+    expect(() => names('sim:name=a', 'host:name=a')).toThrow('two sources are named `a`');
+  });
+});
