@@ -8,6 +8,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
+import { agentAuthSchema } from '../protocol/events.ts';
 
 export const ROLES = ['agent', 'operator'] as const;
 export type Role = (typeof ROLES)[number];
@@ -82,9 +83,10 @@ export function handshakeRequest(handshake: {
   readonly headers: { readonly host?: string | undefined; readonly origin?: string | undefined };
 }): AccessRequest {
   const { auth, headers } = handshake;
-  const token = typeof auth === 'object' && auth !== null && 'token' in auth ? auth.token : undefined;
+  const parsed = agentAuthSchema.safeParse(auth);
+  const token = parsed.success ? parsed.data.token : undefined;
   return {
-    token: typeof token === 'string' && token !== '' ? token : undefined,
+    token: token === '' ? undefined : token,
     host: headers.host,
     origin: headers.origin,
   };

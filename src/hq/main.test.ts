@@ -216,6 +216,18 @@ describe('starting HQ', () => {
     expect(other.port).not.toBe(hq.port);
   });
 
+  it('on an address that this machine does not have says so', async () => {
+    const config = hqConfigSchema.parse({
+      host: '192.0.2.1',
+      port: 0,
+      dataDir: temporaryFolder(),
+      allowAnonymous: true,
+    });
+    await expect(startHq(config, platform())).rejects.toThrow(
+      /192\.0\.2\.1 is not an address of this machine.*--host/,
+    );
+  });
+
   it('on a data directory that another HQ uses says so', async () => {
     const dataDir = temporaryFolder();
     await start({ dataDir });

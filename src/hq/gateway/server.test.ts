@@ -55,6 +55,11 @@ describe('who may do what', () => {
     expect((await ask(app, url, { headers: { host: 'any.example' } })).status).toBe(200);
   });
 
+  it('HEAD is guarded as GET is', async () => {
+    const { app } = await createTestGateway({ settings });
+    expect((await ask(app, '/api/v1/agents', { method: 'HEAD' })).status).toBe(401);
+  });
+
   it('a refusal comes before the body is looked at', async () => {
     const { app } = await createTestGateway({ settings });
     expect((await post(app, '/telemetry', '{')).status).toBe(401);
