@@ -88,7 +88,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
 
     await page.getByRole('link', { name: 'crane' }).click();
     await page.getByRole('heading', { name: 'crane' }).waitFor();
-    await page.locator('.series [role=img][aria-label*=" 1 gaps"]').first().waitFor();
+    await page.locator('.series [role=img][aria-label*="gaps: 1,"]').first().waitFor();
     await shoot('agent-gap', { fullPage: true });
     await page.getByRole('link', { name: 'Fleet' }).click();
 
@@ -102,7 +102,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     await shoot('filled');
 
     await page.getByRole('link', { name: 'crane' }).click();
-    await page.locator('.series [role=img][aria-label*=" 0 gaps"]').first().waitFor();
+    await page.locator('.series [role=img][aria-label*="gaps: 0,"]').first().waitFor();
     await until('a chart that is drawn', () => isDrawn(page));
     await page.getByText('holds', { exact: true }).waitFor();
     expect(await page.locator('.series').count()).toBeGreaterThanOrEqual(2);

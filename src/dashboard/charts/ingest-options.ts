@@ -14,6 +14,13 @@ export type IngestView = {
   readonly windowMs: number;
 };
 
+/** A young HQ is not drawn as a speck at the right edge: the graph begins with its first point, but a minute ago at the latest. */
+const SHORTEST_MS = 60_000;
+export function ingestFrom({ ingest, to, windowMs }: IngestView): number {
+  const first = ingest[0]?.t ?? to;
+  return Math.max(to - windowMs, Math.min(first, to - SHORTEST_MS));
+}
+
 const EFFECT_LABELS: Readonly<Record<ChaosSpan['effect'], string>> = {
   down: 'link down',
   slow: 'slow link',
@@ -50,7 +57,7 @@ export function ingestOptions(colors: ChartColors, size: ChartSize, view: () => 
     padding: [8, 4, 0, 0],
     cursor: { y: false, points: { size: 6 } },
     scales: {
-      x: { time: true, range: () => [view().to - view().windowMs, view().to] },
+      x: { time: true, range: () => [ingestFrom(view()), view().to] },
       y: { range: fromZero },
       bytes: { range: fromZero },
     },

@@ -4,7 +4,7 @@ import type { AnomalyDocument, LedgerEntry } from '../../protocol/fleet.ts';
 import type { ChartColors } from './colors.ts';
 import { baseOptions, type ChartSize, timeAxis, valueAxis } from './options.ts';
 import { type Mark, type ShadedSpan, shadingPlugin } from './shading.ts';
-import type { Shape } from './shape.ts';
+import { isolatedRows, type Shape } from './shape.ts';
 
 export type SeriesView = {
   readonly shape: Shape;
@@ -101,7 +101,17 @@ export function seriesOptions(options: {
       {},
       { stroke: 'transparent', width: 0, points: { show: false } },
       { stroke: 'transparent', width: 0, points: { show: false } },
-      { stroke: colors.line, width: 1.5, points: { show: false } },
+      {
+        stroke: colors.line,
+        width: 1.5,
+        points: {
+          show: true,
+          size: 4,
+          width: 0,
+          fill: colors.line,
+          filter: () => isolatedRows(view().shape.mean),
+        },
+      },
     ],
     bands: [{ series: [1, 2], fill: colors.area }],
     axes: [timeAxis(colors), valueAxis(colors, format)],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Bucket, SeriesDocument } from '../../protocol/fleet.ts';
-import { defaultSeries, isCounter, shapeBuckets, stepFor, toRate } from './shape.ts';
+import { defaultSeries, isCounter, isolatedRows, shapeBuckets, stepFor, toRate } from './shape.ts';
 
 const filled = (t: number, mean: number, count = 10): Bucket => ({
   t,
@@ -101,6 +101,12 @@ describe('toRate', () => {
     expect(isCounter({ name: 'system.disk.operations' })).toBe(true);
     expect(isCounter({ name: 'system.memory.usage' })).toBe(false);
   });
+});
+
+test('a value that no line reaches is found', () => {
+  expect(isolatedRows([1, null, 2, 3, null, 4])).toEqual([0, 5]);
+  expect(isolatedRows([null, 0, null])).toEqual([1]);
+  expect(isolatedRows([])).toEqual([]);
 });
 
 describe('defaultSeries', () => {

@@ -94,6 +94,13 @@ function median(values: readonly number[]): number {
   return sorted[sorted.length >> 1] ?? 0;
 }
 
+/** Rows between two nulls: no line reaches them, so that they need a dot to be seen. */
+export function isolatedRows(column: readonly (number | null)[]): number[] {
+  return column.flatMap((value, row) =>
+    value !== null && (column[row - 1] ?? null) === null && (column[row + 1] ?? null) === null ? [row] : [],
+  );
+}
+
 /** OpenTelemetry's counters of a host, which only ever grow: drawn as their rate. */
 const COUNTERS =
   /^(system|container|process)\.(network|disk|paging|cpu)\.(io|packets|errors|dropped|operations|io_time|operation_time|faults|time|merged)$|^system\.processes\.created$/;

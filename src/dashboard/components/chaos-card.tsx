@@ -29,6 +29,11 @@ export function ChaosCard() {
   const [wanted, setWanted] = useState<ChaosMode | null>(null);
   const running = useRef(Subscription.EMPTY);
   useEffect(() => () => running.current.unsubscribe(), []);
+  const mode = chaos?.mode ?? null;
+  // HQ's answer comes before the news of it: what was chosen stays shown until then, so that the switch does not jump back.
+  useEffect(() => {
+    setWanted((before) => (running.current.closed || before === mode ? null : before));
+  }, [mode]);
   if (chaos === null) return null;
 
   const choose = (mode: ChaosMode) => {
@@ -40,7 +45,6 @@ export function ChaosCard() {
         setWanted(null);
         setError(reason instanceof Error ? reason.message : String(reason));
       },
-      complete: () => setWanted(null),
     });
   };
 

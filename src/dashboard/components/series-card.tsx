@@ -93,7 +93,7 @@ export function SeriesCard(props: {
       </div>
       <UplotBox
         height={HEIGHT}
-        label={`${series.series} over the last ${range}: ${now === null ? 'no value' : `now ${format(now.value)}`}, ${view.shape.gaps.length} gaps, ${view.anomalies.length} anomalies`}
+        label={`${series.series} over the last ${range}: ${now === null ? 'no value' : `now ${format(now.value)}`}, gaps: ${view.shape.gaps.length}, anomalies: ${view.anomalies.length}`}
         data={data}
         build={build}
         identity={`${series.series} ${unit}`}

@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest';
+import { ingestFrom } from './ingest-options.ts';
+
+const view = { chaosSpans: [], to: 1_000_000, windowMs: 300_000 };
+const from = (first: number) => ingestFrom({ ...view, ingest: [{ t: first, samples: 0, bytes: 0 }] });
+
+test('the graph begins with the first point, at least a minute and at most its window ago', () => {
+  expect(from(100_000)).toBe(700_000);
+  expect(from(800_000)).toBe(800_000);
+  expect(from(995_000)).toBe(940_000);
+  expect(ingestFrom({ ...view, ingest: [] })).toBe(940_000);
+});
