@@ -48,14 +48,14 @@ export function inspectFile(request: InspectionRequest): Observable<Inspection> 
     const uncleanEnds = request.before === null ? 0 : request.before.uncleanEnds + 1;
     const suspicion = findSuspicion(path, request, uncleanEnds);
     if (suspicion === null) return of({ damage: [], uncleanEnds });
-    if (suspicion.certain) return salvageInto(request, suspicion.detail);
+    if (suspicion.certain) return salvageDataFile(request, suspicion.detail);
     return walkFile({ path, budgetMs: request.budgetMs, live: false }).pipe(
       concatMap((walk) => {
         if (walk.kind === 'walked' && walk.brokenPages === 0) {
           return of({ damage: [], uncleanEnds: 0 });
         }
         const reason = walk.kind === 'walked' ? `${walk.brokenPages} broken pages` : walk.detail;
-        return salvageInto(request, `${suspicion.detail}; ${reason}`);
+        return salvageDataFile(request, `${suspicion.detail}; ${reason}`);
       }),
     );
   });
@@ -90,7 +90,11 @@ function findDoubt(before: InUse, bootId: string, uncleanEnds: number): string |
   return null;
 }
 
-function salvageInto({ directory, now }: InspectionRequest, reason: string): Observable<Inspection> {
+/** Moves the data file aside and puts what can be saved of it in its place. */
+export function salvageDataFile(
+  { directory, now }: Pick<InspectionRequest, 'directory' | 'now'>,
+  reason: string,
+): Observable<Inspection> {
   return defer(() => {
     const moved = quarantine(directory, DATA_FILE, now);
     removeFile(directory, `${DATA_FILE}-lock`);

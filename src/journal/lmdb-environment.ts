@@ -8,6 +8,7 @@
  *
  * Keys in LMDB are `1` + key, so that keys starting with `0` are left for the storage itself.
  */
+import { statSync } from 'node:fs';
 import { open, type RootDatabase } from 'lmdb';
 import { openValue, sealValue } from './checked-record.ts';
 import type { Operation } from './overlay.ts';
@@ -29,6 +30,8 @@ export type Environment = {
   readonly own: (name: string) => Uint8Array | undefined;
   /** Bytes of the pages in use. */
   readonly usedBytes: () => number;
+  /** Bytes of the file. */
+  readonly fileBytes: () => number;
   readonly close: () => Promise<void>;
 };
 
@@ -89,6 +92,7 @@ export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions
       const stats = treeStats(db.getStats());
       return stats.pages * stats.pageSize;
     },
+    fileBytes: () => statSync(path).size,
     close: () => db.close(),
   };
 }

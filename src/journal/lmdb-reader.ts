@@ -2,7 +2,7 @@
  * A look into a data directory without taking it: works while another process uses it, and when none does. Reads through
  * LMDB's own reader table, so that pages in use are not reused; each `read` sees one snapshot and gives it back.
  */
-import { closeSync, openSync, statSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DATA_FILE, messageOf, openEnvironment } from './lmdb-environment.ts';
 import { checkMetaPages } from './lmdb-file.ts';
@@ -25,7 +25,7 @@ export function openLmdbReader(directory: string): LmdbReader {
     const environment = openEnvironment({ path, readOnly: true, onDamage: (one) => damage.push(one) });
     return {
       read: environment.view,
-      stats: () => ({ usedBytes: environment.usedBytes(), fileBytes: statSync(path).size }),
+      stats: () => ({ usedBytes: environment.usedBytes(), fileBytes: environment.fileBytes() }),
       damage,
       close: () => void environment.close(),
     };

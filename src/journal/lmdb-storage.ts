@@ -10,7 +10,6 @@
  *   LMDB gives no way to find out what became of it, only a new process can;
  * - a full disk fails commits with `full`; reads go on, and so do commits that free more than they take.
  */
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   catchError,
@@ -36,7 +35,7 @@ import {
   writeInUse,
 } from './data-directory.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
-import { type Inspection, inspectFile } from './inspect-file.ts';
+import { type Inspection, inspectFile, salvageDataFile } from './inspect-file.ts';
 import { DATA_FILE, messageOf, openEnvironment } from './lmdb-environment.ts';
 import type { Operation } from './overlay.ts';
 import { SALVAGE_RECORD } from './probe.ts';
@@ -59,6 +58,9 @@ export type LmdbStorage = Storage & {
   readonly fatal$: Observable<StorageError>;
 };
 
+/** What LMDB says of a file that looked sound but is not. */
+const REFUSED_BY_LMDB = /MDB_(INVALID|CORRUPTED|PAGE_NOTFOUND|VERSION_MISMATCH|PANIC)/;
+
 /** Emits the storage once it is open, then completes; errors with a StorageError. */
 export function openLmdbStorage(options: LmdbStorageOptions): Observable<LmdbStorage> {
   const { directory, clock } = options;
@@ -77,6 +79,12 @@ export function openLmdbStorage(options: LmdbStorageOptions): Observable<LmdbSto
       });
     }).pipe(
       map((inspection) => startStorage(options, lock, inspection)),
+      catchError((error: unknown) => {
+        if (!REFUSED_BY_LMDB.test(messageOf(error))) throw error;
+        return salvageDataFile({ directory, now: clock.now() }, messageOf(error)).pipe(
+          map((inspection) => startStorage(options, lock, inspection)),
+        );
+      }),
       catchError((error: unknown) => {
         lock.release();
         return throwError(() => asStorageError(error, `Cannot open the data directory ${directory}`));
@@ -179,7 +187,7 @@ function startStorage(
       return environment.view(work);
     },
     commit: queue.commit,
-    stats: () => ({ usedBytes: environment.usedBytes(), fileBytes: statSync(path).size }),
+    stats: () => ({ usedBytes: environment.usedBytes(), fileBytes: environment.fileBytes() }),
     damage$: damage$.asObservable(),
     fatal$: fatal$.asObservable(),
     close: () =>

@@ -1,0 +1,44 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Coverage, cover, EMPTY_COVERAGE } from '../protocol/coverage.ts';
+import { decodeCoverage, encodeCoverage, subtract, uniteWithin } from './coverage-sets.ts';
+
+const LAST = 60;
+const seqs = fc.uniqueArray(fc.integer({ min: 1, max: LAST }), { maxLength: LAST });
+const coverageOf = (members: readonly number[]): Coverage =>
+  members.reduce((coverage, seq) => cover(coverage, seq, seq), EMPTY_COVERAGE);
+const membersOf = (ranges: Coverage['ranges']) =>
+  ranges.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, index) => first + index));
+const ascending = (members: Iterable<number>) => [...members].sort((a, b) => a - b);
+
+describe('coverages as sets', () => {
+  it('unite, cut off at the end, in the one form that equal sets have', () => {
+    fc.assert(
+      fc.property(seqs, seqs, fc.integer({ min: 0, max: LAST }), (a, b, last) => {
+        const expected = coverageOf([...a, ...b].filter((seq) => seq <= last));
+        expect(uniteWithin(coverageOf(a), coverageOf(b), last)).toEqual(expected);
+      }),
+    );
+  });
+
+  it('subtract to what only the first holds', () => {
+    fc.assert(
+      fc.property(seqs, seqs, (a, b) => {
+        const left = membersOf(subtract(coverageOf(a), coverageOf(b)));
+        expect(left).toEqual(ascending(new Set(a.filter((seq) => !b.includes(seq)))));
+      }),
+    );
+  });
+
+  it('round-trip through their stored form, up to the highest seq', () => {
+    const coverage: Coverage = {
+      contiguous: 7,
+      ranges: [
+        [9, 12],
+        [2 ** 47, 2 ** 48 - 1],
+      ],
+    };
+    expect(decodeCoverage(encodeCoverage(coverage))).toEqual(coverage);
+    expect(decodeCoverage(encodeCoverage(EMPTY_COVERAGE))).toEqual(EMPTY_COVERAGE);
+  });
+});
