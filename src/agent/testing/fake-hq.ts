@@ -3,10 +3,15 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server, type Socket } from 'socket.io';
 import { type Coverage, cover, EMPTY_COVERAGE } from '../../protocol/coverage.ts';
-import { type Heartbeat, type Hello, helloSchema, heartbeatSchema } from '../../protocol/events.ts';
+import { type Heartbeat, type Hello, heartbeatSchema, helloSchema } from '../../protocol/events.ts';
 import { readHeader, schemaRefsOf } from '../../protocol/frame-codec.ts';
 
-export type FakeHqFrame = { readonly lane: string; readonly firstSeq: number; readonly count: number; readonly kind: string };
+export type FakeHqFrame = {
+  readonly lane: string;
+  readonly firstSeq: number;
+  readonly count: number;
+  readonly kind: string;
+};
 
 /** Answers of a test instead of the honest ones; undefined: the honest one. */
 export type FakeHqBehaviour = {
@@ -62,7 +67,9 @@ export async function startFakeHq(behave: () => FakeHqBehaviour = () => ({})): P
   const agents = io.of('/agents');
   agents.use((socket, next) => {
     const { token } = behave();
-    next(token === undefined || socket.handshake.auth['token'] === token ? undefined : new Error('unauthorized'));
+    next(
+      token === undefined || socket.handshake.auth.token === token ? undefined : new Error('unauthorized'),
+    );
   });
   agents.on('connection', (socket) => {
     connections += 1;

@@ -8,13 +8,13 @@ const layerSchema = z.object({
   message: z.string().optional(),
   code: z.union([z.string(), z.number()]).optional(),
   /** socket.io: what a server's middleware attached to its refusal. */
-  data: z.unknown(),
+  data: z.unknown().optional(),
   /** engine.io: the ErrorEvent of ws. */
-  description: z.unknown(),
+  description: z.unknown().optional(),
   /** ws ErrorEvent: the system's error. */
-  error: z.unknown(),
-  cause: z.unknown(),
-  errors: z.unknown(),
+  error: z.unknown().optional(),
+  cause: z.unknown().optional(),
+  errors: z.unknown().optional(),
 });
 
 const MAX_LAYERS = 8;

@@ -75,11 +75,13 @@ function openConnection(options: SocketIoLinkOptions, subscriber: Subscriber<Lin
   });
   socket.on('connect_error', (error: unknown) => end(classifyConnectFailure(url, error)));
   socket.on('disconnect', (reason) => end(new LinkError('closed', `HQ at ${url} is gone: ${reason}.`)));
-  // A manager that closes before the namespace answered tells its sockets nothing.
+  // A manager that closes before the namespace answered tells its sockets nothing; when it closes because of the
+  // answer, that follows in the same turn and says more.
   socket.io.on('close', (reason) => {
     if (opened) return;
     const kind = reason === 'parse error' ? 'protocol' : 'closed';
-    end(new LinkError(kind, `${url} ended the connection before it was open: ${reason}.`));
+    const error = new LinkError(kind, `${url} ended the connection before it was open: ${reason}.`);
+    queueMicrotask(() => end(error));
   });
   socket.on('credit', (...args) => {
     const credit = creditSchema.safeParse(args[0]);
