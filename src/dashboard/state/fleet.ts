@@ -1,6 +1,6 @@
 /** The fleet as `state()`s: one for the whole, one an agent, so that a delta wakes only the rows that it changed. */
 import { bind, state } from '@react-rxjs/core';
-import { combineLatest, distinctUntilChanged, map, scan, startWith } from 'rxjs';
+import { combineLatest, distinctUntilChanged, map, merge, scan, startWith } from 'rxjs';
 import type { AgentSummary } from '../../protocol/fleet.ts';
 import { monoNow, second$, wallNow } from '../clock.ts';
 import { connection$ } from './connection.ts';
@@ -46,7 +46,7 @@ export const [useAgentIds] = bind(
   idsWithin,
 );
 
-export const [useTotals] = bind(
+export const [useTotals, totals$] = bind(
   fleet$.pipe(
     map((fleet) => fleet.totals),
     distinctUntilChanged(),
@@ -77,7 +77,7 @@ function healthOf(entries: Iterable<AgentEntry>): FleetHealth {
 }
 
 /** Sums over all agents that HQ's totals do not hold. */
-export const [useFleetHealth] = bind(
+export const [useFleetHealth, health$] = bind(
   fleet$.pipe(
     map((fleet) => fleet.agents),
     distinctUntilChanged(),
@@ -86,7 +86,7 @@ export const [useFleetHealth] = bind(
   healthOf([]),
 );
 
-export const [useChaos] = bind(
+export const [useChaos, chaos$] = bind(
   fleet$.pipe(
     map((fleet) => fleet.chaos),
     distinctUntilChanged((a, b) => JSON.stringify(a) === JSON.stringify(b)),
@@ -95,7 +95,7 @@ export const [useChaos] = bind(
 );
 
 /** What the ingest graph draws. */
-export const [useIngest] = bind(
+export const [useIngest, ingest$] = bind(
   fleet$.pipe(
     map(({ ingest, chaosSpans, hqTs }) => ({ ingest, chaosSpans, hqTs })),
     distinctUntilChanged((a, b) => a.ingest === b.ingest && a.chaosSpans === b.chaosSpans),
@@ -124,7 +124,7 @@ export const [useIsLive] = bind(
   false,
 );
 
-export const [useHqVersion] = bind(
+export const [useHqVersion, hqVersion$] = bind(
   fleet$.pipe(
     map((fleet) => fleet.hqVersion),
     distinctUntilChanged(),
@@ -147,4 +147,7 @@ export function hqNow(): number {
 }
 
 /** `hqNow`, each second. */
-export const [useHqNow] = bind(() => second$.pipe(map(hqNow)), hqNow);
+export const [useHqNow] = bind(() => second$.pipe(startWith(0), map(hqNow)), hqNow);
+
+/** Subscribed as long as the page lives, so that a view that comes back finds what it showed before instead of nothing. */
+export const kept$ = merge(totals$, health$, chaos$, ingest$, hqVersion$);
