@@ -193,7 +193,7 @@ describe('journal, whatever is done to it', () => {
   const step = fc.oneof(
     {
       weight: 6,
-      arbitrary: fc.record({ do: fc.constant('append' as const), count: fc.integer({ min: 1, max: 60 }) }),
+      arbitrary: fc.record({ do: fc.constant('append' as const), count: fc.integer({ min: 1, max: 150 }) }),
     },
     {
       weight: 3,
@@ -226,68 +226,77 @@ describe('journal, whatever is done to it', () => {
   it.each(['drop-oldest', 'drop-newest'] as const)(
     'accounts for every seq exactly once (%s)',
     async (policy) => {
+      let overflowed = 0;
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 60 }), async (steps) => {
-          const disk = createMemoryDisk();
-          const open = () => openOn(disk, policy, 65_536);
-          let journal = await open();
-          // The model: where each seq is known to be.
-          let acked: Coverage = EMPTY_COVERAGE;
-          let sampled = 0;
-          for (const one of steps) {
-            switch (one.do) {
-              case 'append': {
-                const { frame } = await lastValueFrom(journal.append(noisySamples(sampled + 1, one.count)));
-                sampled += one.count;
-                expect(frame.lastSeq).toBe(sampled);
-                break;
-              }
-              case 'release': {
-                for (const [at, length] of one.spans) {
-                  const first = Math.max(1, Math.floor(at * sampled));
-                  acked = cover(acked, first, Math.min(first + length, sampled));
+        fc.asyncProperty(
+          fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }),
+          fc.boolean(),
+          async (steps, nearlyFull) => {
+            const disk = createMemoryDisk();
+            const open = () => openOn(disk, policy, 65_536);
+            let journal = await open();
+            // The model: where each seq is known to be.
+            let acked: Coverage = EMPTY_COVERAGE;
+            let sampled = nearlyFull ? 600 : 0;
+            for (let n = 1; n < sampled; n += 20) await lastValueFrom(journal.append(noisySamples(n, 20)));
+            for (const one of steps) {
+              switch (one.do) {
+                case 'append': {
+                  const { frame } = await lastValueFrom(journal.append(noisySamples(sampled + 1, one.count)));
+                  sampled += one.count;
+                  expect(frame.lastSeq).toBe(sampled);
+                  break;
                 }
-                await lastValueFrom(journal.release(acked));
-                break;
+                case 'release': {
+                  for (const [at, length] of one.spans) {
+                    const first = Math.max(1, Math.floor(at * sampled));
+                    acked = cover(acked, first, Math.min(first + length, sampled));
+                  }
+                  await lastValueFrom(journal.release(acked));
+                  break;
+                }
+                case 'reject':
+                  await lastValueFrom(journal.reject(Math.floor(one.at * sampled) + 1, 'test'));
+                  break;
+                case 'seal':
+                  await lastValueFrom(journal.seal([]));
+                  break;
+                case 'reopen':
+                  journal = await open();
+                  break;
+                case 'damage': {
+                  const frames = await allPending(journal);
+                  const victim = frames[Math.floor(one.at * frames.length)];
+                  if (victim === undefined) break;
+                  damageRecord(disk, frameKey({ ...victim, size: victim.bytes.length }));
+                  await allPending(journal);
+                  break;
+                }
               }
-              case 'reject':
-                await lastValueFrom(journal.reject(Math.floor(one.at * sampled) + 1, 'test'));
-                break;
-              case 'seal':
-                await lastValueFrom(journal.seal([]));
-                break;
-              case 'reopen':
-                journal = await open();
-                break;
-              case 'damage': {
-                const frames = await allPending(journal);
-                const victim = frames[Math.floor(one.at * frames.length)];
-                if (victim === undefined) break;
-                damageRecord(disk, frameKey({ ...victim, size: victim.bytes.length }));
-                await allPending(journal);
-                break;
-              }
+              const stats = journal.stats();
+              expectExactLedger(stats);
+              expect(stats.sampled).toBe(sampled);
+              if (stats.overflowing) overflowed += 1;
+              const frames = await allPending(journal);
+              expectPartition(frames, acked, sampled);
+              const inData = frames
+                .filter(({ kind }) => kind === 'data')
+                .reduce((sum, { firstSeq, lastSeq }) => {
+                  let open = 0;
+                  for (let seq = firstSeq; seq <= lastSeq; seq += 1) open += covers(acked, seq, seq) ? 0 : 1;
+                  return sum + open;
+                }, 0);
+              expect(stats.pending).toBe(inData);
+              expect(stats.pendingFrames).toBe(frames.length);
+              expect(stats.pendingBytes).toBe(frames.reduce((sum, { bytes }) => sum + bytes.length, 0));
+              expect(stats.released).toBe((frames[0]?.firstSeq ?? sampled + 1) - 1);
             }
-            const stats = journal.stats();
-            expectExactLedger(stats);
-            expect(stats.sampled).toBe(sampled);
-            const frames = await allPending(journal);
-            expectPartition(frames, acked, sampled);
-            const inData = frames
-              .filter(({ kind }) => kind === 'data')
-              .reduce((sum, { firstSeq, lastSeq }) => {
-                let open = 0;
-                for (let seq = firstSeq; seq <= lastSeq; seq += 1) open += covers(acked, seq, seq) ? 0 : 1;
-                return sum + open;
-              }, 0);
-            expect(stats.pending).toBe(inData);
-            expect(stats.pendingFrames).toBe(frames.length);
-            expect(stats.pendingBytes).toBe(frames.reduce((sum, { bytes }) => sum + bytes.length, 0));
-            expect(stats.released).toBe((frames[0]?.firstSeq ?? sampled + 1) - 1);
-          }
-        }),
+          },
+        ),
         { numRuns: 60 },
       );
+      // Otherwise the property would say little about quotas.
+      expect(overflowed).toBeGreaterThan(10);
     },
   );
 });

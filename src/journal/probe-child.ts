@@ -3,6 +3,7 @@
  * as JSON on standard output and exits with 0; any other end means that the file cannot be trusted.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { createSystemClock } from '../platform/clock.ts';
 import { openValue, sealValue } from './checked-record.ts';
 import { openLmdb, ownKey } from './lmdb-environment.ts';
 import { countBrokenPages, type SalvageCounts, salvageRecords } from './lmdb-salvage.ts';
@@ -22,8 +23,9 @@ const WALK_CHUNK = 1000;
 
 /** First the structure by our own means, which nothing can crash; then every record by LMDB's. */
 function walk({ path, budgetMs, live }: WalkRequest): WalkReport {
-  const startedAt = process.hrtime.bigint();
-  const isLate = () => Number(process.hrtime.bigint() - startedAt) / 1e6 > budgetMs;
+  const clock = createSystemClock();
+  const lateAt = clock.precise() + budgetMs;
+  const isLate = () => clock.precise() > lateAt;
   const { brokenPages, complete } = live ? { brokenPages: 0, complete: true } : checkStructure(path, isLate);
   const report = {
     kind: 'walked',
