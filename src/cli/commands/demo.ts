@@ -32,6 +32,16 @@ function sourcesOf(index: number): readonly string[] {
   return index % 3 === 0 ? [host] : [host, `sim:hz=${index % 3 === 1 ? 10 : 2},sensors=4,seed=${index + 6}`];
 }
 
+/** Outages of the demo last seconds, not hours: its agents look again sooner than the defaults would. */
+const IMPATIENT = [
+  '--uplink-backoff-max-ms',
+  '4s',
+  '--uplink-ack-timeout-ms',
+  '4s',
+  '--uplink-breaker-open-ms',
+  '5s',
+];
+
 async function runDemo(config: DemoConfig): Promise<number> {
   const dataDir = resolve(config.dataDir);
   const { scheduler } = createSystemClock();
@@ -48,7 +58,19 @@ async function runDemo(config: DemoConfig): Promise<number> {
   for (let index = 0; index < config.agents; index += 1) {
     const id = `agent-${index + 1}`;
     const sources = sourcesOf(index).flatMap((spec) => ['--source', spec]);
-    agents.push(start(id, ['agent', '--id', id, '--hq', url, '--data-dir', join(dataDir, id), ...sources]));
+    agents.push(
+      start(id, [
+        'agent',
+        '--id',
+        id,
+        '--hq',
+        url,
+        '--data-dir',
+        join(dataDir, id),
+        ...sources,
+        ...IMPATIENT,
+      ]),
+    );
   }
   say(
     `Holdfast ${VERSION} demo\n` +
