@@ -14,7 +14,7 @@ import { renderStatusPage } from './status-page.ts';
 
 export type HealthServerOptions = {
   readonly host: string;
-  /** 0: any free one. */
+  /** 0 takes a free one. */
   readonly port: number;
   readonly status: () => AgentStatus;
   readonly registry: Registry;

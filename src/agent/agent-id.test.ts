@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { seededIds } from '../platform/ids.ts';
+import { seededRandom } from '../platform/random.ts';
+import { agentIdSchema } from '../protocol/sample.ts';
+import { agentIdFromHost, defaultAgentId } from './agent-id.ts';
+
+describe('agentIdFromHost', () => {
+  it.each([
+    ['edge-07.plant.example', 'edge-07.plant.example'],
+    ['Büro Rechner', 'B-ro-Rechner'],
+    ['--x', 'x'],
+    ['a'.repeat(80), 'a'.repeat(64)],
+    ['localhost', null],
+    ['raspberrypi', null],
+    ['???', null],
+    ['', null],
+  ])('%j → %j', (host, id) => {
+    expect(agentIdFromHost(host)).toBe(id);
+  });
+});
+
+describe('defaultAgentId', () => {
+  let dataDir = '';
+  beforeEach(() => {
+    dataDir = mkdtempSync(join(tmpdir(), 'holdfast-id-'));
+  });
+  afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+
+  it('without a usable host name is random once and then stays', () => {
+    const ids = seededIds(seededRandom(1));
+    const first = defaultAgentId({ hostname: 'localhost', dataDir, ids });
+    expect(agentIdSchema.safeParse(first).success).toBe(true);
+    expect(defaultAgentId({ hostname: 'localhost', dataDir, ids })).toBe(first);
+    expect(statSync(join(dataDir, 'agent-id')).mode & 0o777).toBe(0o600);
+  });
+
+  it('is the host name where that names a host', () => {
+    const ids = seededIds(seededRandom(1));
+    expect(defaultAgentId({ hostname: 'edge-1', dataDir, ids })).toBe('edge-1');
+  });
+});
