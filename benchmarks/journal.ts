@@ -51,29 +51,20 @@ function samples(first: number, count: number): Sample[] {
   }));
 }
 
+type Case = {
+  readonly store: JournalBenchRow['store'];
+  readonly mode: JournalBenchRow['mode'];
+  readonly samplesPerCommit: number;
+  readonly commits: number;
+  readonly run: (commits: number, samplesPerCommit: number) => Promise<void> | void;
+};
+
+/** The stores take turns, so that a disk that others use too slows all of them alike. */
+const ROUNDS = 5;
+
 /** `scale` multiplies the number of commits; 1 takes some ten seconds. */
 export async function benchJournal(scale = 1): Promise<readonly JournalBenchRow[]> {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
-  const rows: JournalBenchRow[] = [];
-  const measure = async (
-    store: JournalBenchRow['store'],
-    mode: JournalBenchRow['mode'],
-    samplesPerCommit: number,
-    commits: number,
-    run: (commits: number, samplesPerCommit: number) => Promise<void> | void,
-  ) => {
-    await run(Math.ceil(commits / 10), samplesPerCommit);
-    const before = clock.precise();
-    await run(commits, samplesPerCommit);
-    const commitsPerSecond = (commits * 1000) / (clock.precise() - before);
-    rows.push({
-      store,
-      mode,
-      samplesPerCommit,
-      commitsPerSecond,
-      samplesPerSecond: commitsPerSecond * samplesPerCommit,
-    });
-  };
   try {
     const storage = await lastValueFrom(openLmdbStorage({ directory: join(directory, 'journal'), clock }));
     const options = { storage, clock, ids: systemIds, policy: 'drop-oldest', maxBytes: 2 ** 32 } as const;
@@ -84,25 +75,43 @@ export async function benchJournal(scale = 1): Promise<readonly JournalBenchRow[
           concatMapWith(inFlight, (index) => journal.append(samples(index * count, count))),
         ),
       ).then(() => {});
-    await measure('journal', 'single', 1, 1000 * scale, append(1));
-    await measure('journal', 'pipelined', 1, 10_000 * scale, append(64));
-    await measure('journal', 'batched', BATCH, 500 * scale, append(1));
-    await measure('journal', 'pipelined', BATCH, 1000 * scale, append(8));
-    await lastValueFrom(journal.close(), { defaultValue: undefined });
-
     const sqlite = openSqlite(join(directory, 'baseline.sqlite'));
-    await measure('sqlite', 'single', 1, 1000 * scale, sqlite.run);
-    await measure('sqlite', 'batched', BATCH, 500 * scale, sqlite.run);
-    sqlite.close();
-
     const file = openFile(join(directory, 'baseline.ndjson'));
-    await measure('file', 'single', 1, 1000 * scale, file.run);
-    await measure('file', 'batched', BATCH, 500 * scale, file.run);
+    const cases: Case[] = [
+      { store: 'journal', mode: 'single', samplesPerCommit: 1, commits: 200, run: append(1) },
+      { store: 'sqlite', mode: 'single', samplesPerCommit: 1, commits: 200, run: sqlite.run },
+      { store: 'file', mode: 'single', samplesPerCommit: 1, commits: 200, run: file.run },
+      { store: 'journal', mode: 'pipelined', samplesPerCommit: 1, commits: 2000, run: append(64) },
+      { store: 'journal', mode: 'batched', samplesPerCommit: BATCH, commits: 100, run: append(1) },
+      { store: 'sqlite', mode: 'batched', samplesPerCommit: BATCH, commits: 100, run: sqlite.run },
+      { store: 'file', mode: 'batched', samplesPerCommit: BATCH, commits: 100, run: file.run },
+      { store: 'journal', mode: 'pipelined', samplesPerCommit: BATCH, commits: 200, run: append(8) },
+    ];
+    const rows = await measure(cases, scale);
+    await lastValueFrom(journal.close(), { defaultValue: undefined });
+    sqlite.close();
     file.close();
+    return rows;
   } finally {
     rmSync(directory, { recursive: true });
   }
-  return rows;
+}
+
+async function measure(cases: readonly Case[], scale: number): Promise<JournalBenchRow[]> {
+  const tookMs = cases.map(() => 0);
+  // Round 0 warms up.
+  for (let round = 0; round <= ROUNDS; round += 1) {
+    for (const [index, { commits, samplesPerCommit, run }] of cases.entries()) {
+      const before = clock.precise();
+      await run(Math.ceil(commits * scale), samplesPerCommit);
+      if (round > 0) tookMs[index] = (tookMs[index] ?? 0) + clock.precise() - before;
+    }
+  }
+  return cases.map(({ store, mode, samplesPerCommit, commits }, index) => {
+    const commitsPerSecond = (Math.ceil(commits * scale) * ROUNDS * 1000) / (tookMs[index] ?? 1);
+    const samplesPerSecond = commitsPerSecond * samplesPerCommit;
+    return { store, mode, samplesPerCommit, samplesPerSecond, commitsPerSecond };
+  });
 }
 
 const concatMapWith = <T, R>(inFlight: number, project: (value: T) => Observable<R>) =>
