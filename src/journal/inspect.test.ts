@@ -43,7 +43,14 @@ describe('inspecting a data directory', () => {
       expect(journalStats(directory)).toMatchObject({
         directory,
         running,
-        journal: { sampled: 15, acked: 5, pending: 5, dropped: { rejected: 5 }, schemas: 1, deadLetters: 1 },
+        journal: {
+          sampled: 15,
+          acked: 5,
+          pending: 5,
+          dropped: { rejected: 5 },
+          schemas: 1,
+          deadLetters: [{ firstSeq: 6, lastSeq: 10, detail: 'test' }],
+        },
       });
       expect(await verify(directory)).toMatchObject({
         running,

@@ -4,7 +4,7 @@
  * `verifyJournal` checks every record.
  */
 import type { GapReason } from '../protocol/frame.ts';
-import { decodeData, samplesOf } from '../protocol/frame-codec.ts';
+import { decodeData, readHeader, samplesOf } from '../protocol/frame-codec.ts';
 import {
   type InternedSchema,
   MAX_SEQ,
@@ -18,15 +18,20 @@ import { isDirectoryInUse } from './directory-lock.ts';
 import { listFrames, readFrame, readGap } from './journal-editor.ts';
 import { ALL_DEAD_LETTERS, ALL_SCHEMAS, type FrameKey, LEDGER_KEY, schemaKey } from './journal-keys.ts';
 import { ackedSamples, decodeLedger, type Ledger } from './journal-ledger.ts';
+import { decodeDeadLetter } from './journal-release.ts';
 import { type LmdbReader, openLmdbReader } from './lmdb-reader.ts';
 import { type Reader, StorageError } from './storage.ts';
+
+/** A frame that HQ refused, kept with the reason. */
+export type DeadLetter = { readonly firstSeq: number; readonly lastSeq: number; readonly detail: string };
 
 export type JournalSummary = Omit<Ledger, 'version' | 'hasAcked' | 'oldest'> & {
   readonly acked: number;
   /** Wall time of the oldest pending sample, ms. */
   readonly oldestPendingTs: number | null;
   readonly schemas: number;
-  readonly deadLetters: number;
+  /** What HQ refused for good; at most the latest few hundred are kept. */
+  readonly deadLetters: readonly DeadLetter[];
 };
 
 export type DirectoryReport = {
@@ -84,8 +89,20 @@ function summarise(reader: Reader): JournalSummary | null {
     acked: ackedSamples(ledger),
     oldestPendingTs: oldest?.ts ?? null,
     schemas: reader.keys({ ...ALL_SCHEMAS, ...many }).length,
-    deadLetters: reader.keys({ ...ALL_DEAD_LETTERS, ...many }).length,
+    deadLetters: reader
+      .range({ ...ALL_DEAD_LETTERS, ...many })
+      .flatMap(({ value }) => parseDeadLetter(value)),
   };
+}
+
+function parseDeadLetter(value: Uint8Array): DeadLetter[] {
+  const { detail, frame } = decodeDeadLetter(value);
+  try {
+    const { firstSeq, count } = readHeader(frame);
+    return [{ firstSeq, lastSeq: firstSeq + count - 1, detail }];
+  } catch {
+    return [];
+  }
 }
 
 /** The newest `count` pending samples and the gaps among them, newest first. */
