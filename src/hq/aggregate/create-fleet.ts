@@ -187,6 +187,9 @@ export function createFleet(options: FleetOptions): Fleet {
       chaosChanged = true;
     }),
   );
+  // Held, so that its value can be read without a subscriber.
+  const totalsState = state(totals$);
+  work.add(totalsState.subscribe());
   work.add(interval(TICK_MS, clock.scheduler).subscribe(tick));
 
   const summaries = () =>
@@ -209,7 +212,7 @@ export function createFleet(options: FleetOptions): Fleet {
     summary,
     summaries,
     totals,
-    totals$: state(totals$, totals$.value),
+    totals$: totalsState,
     agent$: state((agent: string) =>
       defer(() => {
         const now = summary(agent);

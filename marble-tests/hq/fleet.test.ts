@@ -1,0 +1,208 @@
+import { state } from '@rx-state/core';
+import { BehaviorSubject, Subject } from 'rxjs';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createFleet } from '../../src/hq/aggregate/create-fleet.ts';
+import type { Fleet } from '../../src/hq/aggregate/fleet.ts';
+import type { LinkEvent } from '../../src/hq/ingest/link-event.ts';
+import { type OpenedHqStore, openHqStore } from '../../src/hq/store/open-hq-store.ts';
+import { dataFrame, EPOCH, gapFrame, sampleOf, schema } from '../../src/hq/store/testing/frames.ts';
+import { createMemoryDisk, createMemoryStorage } from '../../src/journal/memory-storage.ts';
+import { seededIds } from '../../src/platform/ids.ts';
+import { seededRandom } from '../../src/platform/random.ts';
+import type { Heartbeat } from '../../src/protocol/events.ts';
+import type { Chaos, FleetDelta } from '../../src/protocol/fleet.ts';
+import { START, type VirtualClock, virtualClock } from './support/virtual-clock.ts';
+
+const HEARTBEAT: Heartbeat = {
+  ts: START,
+  state: 'catching-up',
+  breaker: 'half-open',
+  sampled: 100,
+  released: 0,
+  pending: 90,
+  pendingBytes: 1234,
+  dropped: {},
+  lagMs: 5,
+  rttMs: 20,
+};
+
+describe('fleet state', () => {
+  const disk = createMemoryDisk();
+  let clock: VirtualClock;
+  let store: OpenedHqStore;
+  let links: Subject<LinkEvent>;
+  let chaos: BehaviorSubject<Chaos>;
+  let fleet: Fleet;
+  let deltas: FleetDelta[];
+
+  const start = () => {
+    openHqStore({
+      storage: createMemoryStorage({ disk }),
+      clock,
+      ids: seededIds(seededRandom(1)),
+    }).subscribe((opened) => {
+      store = opened;
+    });
+    links = new Subject();
+    chaos = new BehaviorSubject<Chaos>({ mode: 'off', enabled: true, effect: 'none', since: 0 });
+    fleet = createFleet({
+      store,
+      links$: links,
+      chaos: { current: () => chaos.value, state$: state(chaos, chaos.value) },
+      clock,
+      hqVersion: '0.1.0',
+    });
+    deltas = [];
+    fleet.delta$.subscribe((delta) => deltas.push(delta));
+  };
+  beforeEach(() => {
+    disk.records.clear();
+    disk.sortedKeys = null;
+    clock = virtualClock();
+    start();
+    store.putSchema('a1', schema).subscribe();
+    // The first delta tells of the chaos that was found.
+    clock.pass(250);
+    deltas.length = 0;
+  });
+  const connect = (agent = 'a1', clockOffsetMs = 0) => {
+    store.noteEpoch({ agent, epoch: EPOCH, sampled: 0, released: 0, ts: clock.now() }).subscribe();
+    links.next({
+      kind: 'connected',
+      agent,
+      epoch: EPOCH,
+      version: '9',
+      ts: clock.now(),
+      sampled: 0,
+      clockOffsetMs,
+    });
+  };
+  const append = (...frames: ReturnType<typeof dataFrame>[]) => store.append(frames).subscribe();
+
+  it('follows an agent from connecting to going', () => {
+    connect();
+    expect(fleet.summary('a1')).toMatchObject({
+      connected: true,
+      state: 'starting',
+      breaker: 'unknown',
+      version: '9',
+    });
+    store.observeSampled('a1', EPOCH, HEARTBEAT.sampled);
+    links.next({ kind: 'heartbeat', agent: 'a1', heartbeat: HEARTBEAT, clockOffsetMs: 7, ts: clock.now() });
+    expect(fleet.summary('a1')).toMatchObject({
+      state: 'catching-up',
+      breaker: 'half-open',
+      rttMs: 20,
+      sampled: 100,
+      pending: 100,
+      pendingBytes: 1234,
+      clockOffsetMs: 7,
+    });
+    links.next({ kind: 'disconnected', agent: 'a1', reason: 'gone', ts: clock.now() });
+    expect(fleet.summary('a1')).toMatchObject({
+      connected: false,
+      connectedSince: null,
+      state: 'offline',
+      breaker: 'unknown',
+      pending: 100,
+    });
+  });
+
+  it('counts what is stored, pending and dropped, and how complete that is', () => {
+    connect();
+    store.observeSampled('a1', EPOCH, 40);
+    append(dataFrame(1, 20), gapFrame(21, 30, 'overflow_oldest'));
+    expect(fleet.summary('a1')).toMatchObject({
+      sampled: 40,
+      stored: 20,
+      pending: 10,
+      dropped: 10,
+      seriesCount: 2,
+    });
+    expect(fleet.summary('a1')?.completeness).toBeCloseTo(20 / 30);
+    expect(fleet.totals()).toMatchObject({ agents: 1, connected: 1, stored: 20, pending: 10, dropped: 10 });
+  });
+
+  it("tells the lag of live frames by the agent's clock, corrected", () => {
+    connect('a1', -3_000);
+    clock.pass(10_000);
+    // Seq 5 was measured at START + 5 s by a clock that is 3 s behind: at START + 8 s in truth; stored at START + 10.25 s.
+    append(dataFrame(5, 5, { lane: 'live' }));
+    expect(fleet.summary('a1')?.lagMs).toBe(2_250);
+    append(dataFrame(1, 2, { lane: 'backlog' }));
+    expect(fleet.summary('a1')?.lagMs).toBe(2_250);
+  });
+
+  it('sends changed agents only, at most four times a second', () => {
+    connect('a1');
+    connect('a2');
+    clock.pass(1_000);
+    deltas.length = 0;
+    for (let index = 1; index <= 40; index += 1) {
+      append(dataFrame(index, index, { lane: 'live' }));
+      clock.pass(25);
+    }
+    expect(deltas.length).toBeLessThanOrEqual(4);
+    expect(new Set(deltas.flatMap(({ agents }) => agents.map(({ id }) => id)))).toEqual(new Set(['a1']));
+    expect(deltas.at(-1)?.agents[0]).toMatchObject({ id: 'a1', stored: 40 });
+  });
+
+  it('says nothing while nothing changes but the ingest points, one a second', () => {
+    clock.pass(3_000);
+    expect(deltas.flatMap(({ agents }) => agents)).toEqual([]);
+    expect(deltas.flatMap(({ ingest }) => ingest)).toHaveLength(3);
+    expect(fleet.snapshot().ingest.length).toBeGreaterThanOrEqual(3);
+  });
+
+  it('lets the rate of an agent that stopped fall to nothing', () => {
+    connect();
+    append(dataFrame(1, 50));
+    expect(fleet.summary('a1')?.samplesPerSecond).toBe(5);
+    clock.pass(15_000);
+    expect(fleet.summary('a1')?.samplesPerSecond).toBe(0);
+    expect(deltas.at(-1)?.totals.samplesPerSecond).toBe(0);
+  });
+
+  it('knows agents by HTTP without a link', () => {
+    store
+      .appendSamples({ agent: 'web', samples: [sampleOf(1)], dedupKey: 'k', arrivalTs: clock.now() })
+      .subscribe();
+    expect(fleet.summary('web')).toMatchObject({
+      epoch: null,
+      connected: false,
+      state: 'unknown',
+      stored: 1,
+      pending: 0,
+      completeness: 1,
+      lagMs: null,
+    });
+    expect(fleet.totals().connected).toBe(0);
+  });
+
+  it('has its agents back after a restart, offline, with their counts', () => {
+    connect();
+    append(dataFrame(1, 7));
+    clock.pass(2_000);
+    fleet.close();
+    store.close().subscribe();
+    start();
+    expect(fleet.summaries()).toMatchObject([
+      { id: 'a1', connected: false, state: 'offline', stored: 7, lastSampleTs: START + 7_000 },
+    ]);
+    expect(fleet.totals()).toMatchObject({ agents: 1, stored: 7 });
+  });
+
+  it('follows one agent and the totals as states, and tells of chaos', () => {
+    connect();
+    const stored: number[] = [];
+    fleet.agent$('a1').subscribe((summary) => stored.push(summary.stored));
+    append(dataFrame(1, 3));
+    clock.pass(250);
+    expect(stored).toEqual([0, 3]);
+    expect(fleet.totals$.getValue()).toMatchObject({ stored: 3 });
+    deltas.length = 0;
+    chaos.next({ mode: 'down', enabled: true, effect: 'down', since: clock.now() });
+    clock.pass(250);
+    expect(deltas[0]?.chaos.effect).toBe('down');
+  });
+});

@@ -1,0 +1,122 @@
+import { delay, map, type Observable, of, throwError, timer } from 'rxjs';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createGroupCommit, type GroupCommit, QueueFullError } from '../../src/hq/ingest/group-commit.ts';
+import type { IngestFrame, IngestOutcome } from '../../src/hq/store/store.ts';
+import { dataFrame } from '../../src/hq/store/testing/frames.ts';
+import { FrameError } from '../../src/protocol/frame.ts';
+import { type VirtualClock, virtualClock } from './support/virtual-clock.ts';
+
+const OUTCOME: IngestOutcome = {
+  stored: 1,
+  duplicates: 0,
+  dropped: 0,
+  coverage: { contiguous: 1, ranges: [] },
+};
+const live = (seq: number, agent = 'a1') => dataFrame(seq, seq, { lane: 'live', agent });
+const backlog = (seq: number, agent = 'a1') => dataFrame(seq, seq, { lane: 'backlog', agent });
+
+describe('group commit', () => {
+  let clock: VirtualClock;
+  let groups: string[][];
+  let append: (frames: readonly IngestFrame[]) => Observable<readonly IngestOutcome[]>;
+  let commits: GroupCommit;
+  let answered: string[];
+  const name = ({ agent, header, lane }: IngestFrame) => `${agent}:${header.firstSeq}:${lane}`;
+  const start = (options: { maxQueueBytes?: number; maxCommitFrames?: number } = {}) => {
+    commits = createGroupCommit({ append: (frames) => append(frames), clock, emit: () => {}, ...options });
+  };
+  const submit = (frame: IngestFrame) =>
+    commits.submit(frame).subscribe({
+      next: () => answered.push(name(frame)),
+      error: (error: Error) => answered.push(`${name(frame)} ${error.name}`),
+    });
+  beforeEach(() => {
+    clock = virtualClock();
+    groups = [];
+    answered = [];
+    append = (frames) => {
+      groups.push(frames.map(name));
+      return of(frames.map(() => OUTCOME)).pipe(delay(10, clock.scheduler));
+    };
+    start();
+  });
+
+  it('gathers while a commit runs, live frames first, and answers after the flush only', () => {
+    submit(backlog(1));
+    submit(backlog(2));
+    submit(live(9, 'a2'));
+    submit(backlog(3));
+    clock.pass(9);
+    expect(answered).toEqual([]);
+    clock.pass(11);
+    expect(groups).toEqual([['a1:1:backlog'], ['a2:9:live', 'a1:2:backlog', 'a1:3:backlog']]);
+    expect(answered).toEqual(['a1:1:backlog', 'a2:9:live', 'a1:2:backlog', 'a1:3:backlog']);
+    expect(commits.load()).toBe(0);
+  });
+
+  it('bounds a commit', () => {
+    start({ maxCommitFrames: 2 });
+    for (let seq = 1; seq <= 5; seq += 1) submit(backlog(seq));
+    clock.pass(100);
+    expect(groups.map(({ length }) => length)).toEqual([1, 2, 2]);
+  });
+
+  it('turns frames away when the queue is full, and takes them when there is room', () => {
+    start({ maxQueueBytes: backlog(1).bytes.length });
+    submit(backlog(1));
+    submit(backlog(2));
+    expect(answered).toEqual(['a1:2:backlog QueueFullError']);
+    clock.pass(10);
+    submit(backlog(2));
+    clock.pass(10);
+    expect(answered).toEqual(['a1:2:backlog QueueFullError', 'a1:1:backlog', 'a1:2:backlog']);
+    expect(new QueueFullError('x')).toBeInstanceOf(Error);
+  });
+
+  it('fails every frame of a failed commit and goes on with the next', () => {
+    const working = append;
+    append = () =>
+      timer(10, clock.scheduler).pipe(
+        map(() => {
+          throw new Error('disk');
+        }),
+      );
+    submit(backlog(1));
+    clock.pass(10);
+    append = working;
+    submit(backlog(1));
+    clock.pass(10);
+    expect(answered).toEqual(['a1:1:backlog Error', 'a1:1:backlog']);
+  });
+
+  it('lets a frame that spoils its group fail alone', () => {
+    const working = append;
+    append = (frames) =>
+      frames.some(({ header }) => header.firstSeq === 3)
+        ? throwError(() => new FrameError('malformed', 'spoiled'))
+        : working(frames);
+    for (let seq = 1; seq <= 4; seq += 1) submit(backlog(seq));
+    clock.pass(100);
+    expect(answered).toEqual(['a1:1:backlog', 'a1:2:backlog', 'a1:3:backlog FrameError', 'a1:4:backlog']);
+  });
+
+  it('tells when no frame of an agent waits any more', () => {
+    const settled: number[] = [];
+    const note = () => settled.push(clock.precise());
+    commits.settled('a1').subscribe(note);
+    submit(backlog(1));
+    submit(backlog(2));
+    submit(live(1, 'a2'));
+    commits.settled('a1').subscribe(note);
+    commits.idle().subscribe({ complete: note });
+    clock.pass(50);
+    expect(settled).toEqual([0, 20, 20]);
+  });
+
+  it('keeps a frame in the queue when the one who sent it has gone', () => {
+    submit(backlog(1));
+    submit(backlog(2)).unsubscribe();
+    clock.pass(20);
+    expect(groups.flat()).toEqual(['a1:1:backlog', 'a1:2:backlog']);
+  });
+});
