@@ -124,10 +124,10 @@ describe('an agent', () => {
   ])('that meets %s says so once and keeps its samples', async (_what, behaviour, kind) => {
     const hq = await fakeHq(behaviour);
     const agent = await agentFor(hq.url);
-    await vi.waitFor(() => expect(hq.hellos.length).toBeGreaterThan(4), { timeout: 10_000 });
+    await vi.waitFor(() => expect(hq.hellos.length).toBeGreaterThan(3), { timeout: 10_000 });
     expect(linesOf(agent.lines, 'link_down')).toMatchObject([{ kind }]);
     expect(agent.status().journal).toMatchObject({ acked: 0, released: 0 });
-    expect(agent.status().troubles[0]?.what).toBe('No link to HQ');
+    expect(agent.status().troubles.map(({ what }) => what)).toContain('No link to HQ');
   });
 
   it('refuses settings that contradict each other', async () => {

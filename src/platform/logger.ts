@@ -1,6 +1,8 @@
 /** Logging: pino, JSON lines on standard error, readable lines when standard error is a terminal. */
 import pino from 'pino';
-import pretty from 'pino-pretty';
+
+/** Loaded only where it is used: a service that logs JSON need not carry it. */
+const pretty = process.stderr.isTTY ? (await import('pino-pretty')).default : null;
 
 export type LogFields = Readonly<Record<string, unknown>>;
 export type Logger = {
@@ -22,9 +24,10 @@ export type LoggerOptions = {
 };
 
 export function createLogger(options: LoggerOptions): Logger {
-  const destination = process.stderr.isTTY
-    ? pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' })
-    : pino.destination({ dest: 2, sync: true });
+  const destination =
+    pretty === null
+      ? pino.destination({ dest: 2, sync: true })
+      : pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' });
   return pino({ level: options.level, base: { ...options.fields, pid: process.pid } }, destination);
 }
 

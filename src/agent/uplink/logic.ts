@@ -1,5 +1,5 @@
 /** The uplink as a pure transition: what happens becomes what is and what shall be done. See `state.ts` for the invariants. */
-import type { ActorLogic, Step } from '../../actors/actor.ts';
+import type { ActorLogic } from '../../actors/actor.ts';
 import { type Coverage, cover, covers, EMPTY_COVERAGE, unite } from '../../protocol/coverage.ts';
 import { backoff } from '../../streams/backoff.ts';
 import { checkAck } from './check-ack.ts';
@@ -10,12 +10,10 @@ import {
   NEW_BACKLOG,
   overlaps,
   pump,
-  pumpLive,
   queueLive,
   takeBacklog,
-  withSent,
 } from './lanes.ts';
-import { LinkError } from './link.ts';
+import { leave, leaving } from './leaving.ts';
 import {
   LIVE_WINDOW,
   MAX_LIVE_SAMPLES,
@@ -26,10 +24,8 @@ import {
   type UplinkSettings,
   type UplinkState,
 } from './state.ts';
+import { type Next, type Of, release, stopped, violation, withMemory } from './steps.ts';
 import { acquit, addSuspect, afterLoss, closeCase, condemn, refuse, replaceSuspect } from './suspects.ts';
-
-type Next = Step<UplinkState, UplinkEffect>;
-type Of<T extends UplinkMessage['type']> = Extract<UplinkMessage, { readonly type: T }>;
 
 const FRESH: Memory = {
   attempt: 0,
@@ -282,17 +278,6 @@ function delayMs(attempt: number, jitter: number, settings: UplinkSettings): num
   return step.delayMs;
 }
 
-function violation(state: UplinkState, problem: string): Next {
-  const error = new LinkError('protocol', `HQ breaks the protocol: ${problem}.`);
-  return [state, [{ type: 'fail', connection: state.memory.connection, error }]];
-}
-
-function release(memory: Memory, due: boolean): readonly [Memory, UplinkEffect[]] {
-  if (!due) return [memory, []];
-  if (memory.releasing !== 'no') return [{ ...memory, releasing: 'again' }, []];
-  return [{ ...memory, releasing: 'yes' }, [{ type: 'release', acked: memory.acked }]];
-}
-
 function released(state: UplinkState, settings: UplinkSettings): Next {
   const again = state.memory.releasing === 'again';
   const [memory, effects] = release({ ...state.memory, releasing: 'no' }, again);
@@ -322,57 +307,6 @@ function stop(state: UplinkState, settings: UplinkSettings): Next {
   const { connection } = memory;
   const [next, effects] = leave({ phase: 'leaving', memory, live, limits, farewell: false }, settings);
   return [next, [{ type: 'leave_deadline', connection }, ...effects]];
-}
-
-type Leaving = Extract<UplinkState, { readonly phase: 'leaving' }>;
-
-/** Sends what is live; once nothing of it is left, and the journal has noted what arrived, says goodbye. */
-function leave(state: Leaving, settings: UplinkSettings): Next {
-  const { memory, limits } = state;
-  const [live, effects] = pumpLive(
-    { ...state.live, lingering: false },
-    { memory, limits, settings: { ...settings, liveLingerMs: 0 }, window: LIVE_WINDOW },
-  );
-  const shipments = effects.flatMap((effect) => (effect.type === 'deliver' ? [effect.shipment] : []));
-  const next = { ...state, live, memory: { ...memory, known: withSent(memory.known, shipments) } };
-  const busy = live.inFlight.length > 0 || memory.releasing !== 'no';
-  if (busy || state.farewell) return [next, effects];
-  return [{ ...next, farewell: true }, [...effects, { type: 'farewell', connection: memory.connection }]];
-}
-
-function leaving(state: Leaving, message: UplinkMessage, settings: UplinkSettings): Next {
-  const arrived = (firstSeq: number): Leaving => ({
-    ...state,
-    live: { ...state.live, inFlight: state.live.inFlight.filter((one) => one.firstSeq !== firstSeq) },
-  });
-  switch (message.type) {
-    case 'committed': {
-      const live = { ...state.live, waiting: [...state.live.waiting, message.frame].slice(-64) };
-      return leave({ ...state, live }, settings);
-    }
-    case 'poisoned':
-      return leave(arrived(message.firstSeq), settings);
-    case 'delivered':
-    case 'heartbeat_acked': {
-      if (checkAck(message.ack, { sampled: message.sampled, known: state.memory.known }) !== null)
-        return stopped(state.memory);
-      const acked = unite(state.memory.acked, message.ack);
-      const [memory, releases] = release({ ...state.memory, acked }, acked !== state.memory.acked);
-      const rest = message.type === 'delivered' ? arrived(message.firstSeq) : state;
-      const [next, effects] = leave({ ...rest, memory }, settings);
-      return [next, [...releases, ...effects]];
-    }
-    default:
-      return [state, []];
-  }
-}
-
-function stopped(memory: Memory): Next {
-  return [{ phase: 'stopped', memory }, [{ type: 'disconnect' }]];
-}
-
-function withMemory(state: UplinkState, memory: Memory): UplinkState {
-  return { ...state, memory };
 }
 
 function lookAgain(state: UplinkState): UplinkState {

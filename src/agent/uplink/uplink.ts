@@ -9,8 +9,8 @@ import {
   map,
   merge,
   type Observable,
+  pairwise,
   Subject,
-  scan,
   startWith,
   takeUntil,
   tap,
@@ -139,9 +139,10 @@ export function createUplink(options: UplinkOptions): Uplink {
     },
   });
 
+  const logic = createUplinkLogic(settings);
   const actor: ActorRef<UplinkState, UplinkMessage> = system.spawn<UplinkState, UplinkMessage, UplinkEffect>({
     id: 'uplink',
-    logic: createUplinkLogic(settings),
+    logic,
     effects,
     mailbox: { capacity: 4_096, overflow: 'drop-newest' },
     supervision: {
@@ -157,7 +158,7 @@ export function createUplink(options: UplinkOptions): Uplink {
     combineLatest([actor.state$, breaker.state$, measures$]).pipe(
       map(([now, broken, measures]) => statusOf(now, broken, measures)),
     ),
-    statusOf(actor.state$.getValue() as UplinkState, breaker.state(), measures$.value),
+    statusOf(logic.initial()[0], breaker.state(), measures$.value),
   );
   const keep = merge(
     status$.pipe(
@@ -168,12 +169,8 @@ export function createUplink(options: UplinkOptions): Uplink {
     status$.pipe(
       map(({ breaker: kind }) => kind),
       distinctUntilChanged(),
-      scan((last, kind) => ({ before: last.kind, kind }), { before: 'closed', kind: 'closed' } as {
-        before: BreakerState['kind'];
-        kind: BreakerState['kind'];
-      }),
-      filter(({ before, kind }) => before !== kind),
-      tap(({ before, kind }) => emit({ type: 'breaker_changed', before, state: kind })),
+      pairwise(),
+      tap(([before, state]) => emit({ type: 'breaker_changed', before, state })),
     ),
     sealTicks(),
   )

@@ -1,0 +1,197 @@
+/** The transitions themselves; what they add up to over time is in marble-tests/agent. */
+import { describe, expect, it } from 'vitest';
+import type { StoredFrame } from '../../journal/journal.ts';
+import { LinkError } from './link.ts';
+import { createUplinkLogic } from './logic.ts';
+import type { UplinkEffect, UplinkMessage, UplinkState } from './state.ts';
+
+const logic = createUplinkLogic({
+  maxInFlight: 2,
+  liveLingerMs: 100,
+  backoffInitialMs: 1_000,
+  backoffMaxMs: 60_000,
+});
+const limits = { maxFrameBytes: 1_000, maxFrameSamples: 100, maxSeries: 10 };
+
+function frame(firstSeq: number, lastSeq = firstSeq): StoredFrame {
+  return { firstSeq, lastSeq, kind: 'data', notable: false, tsMin: 0, tsMax: 0, bytes: new Uint8Array(10) };
+}
+const greeted = (contiguous = 0, sampled = 100): UplinkMessage => ({
+  type: 'greeted',
+  connection: 1,
+  ack: { contiguous, ranges: [] },
+  credit: 8,
+  limits,
+  sampled,
+  released: 0,
+});
+const lost = (error: LinkError, jitter = 0.5): UplinkMessage => ({
+  type: 'lost',
+  connection: 1,
+  error,
+  at: 500,
+  jitter,
+});
+const read = (
+  what: 'newest' | 'notable' | 'oldest',
+  frames: StoredFrame[],
+  exhausted = true,
+): UplinkMessage => ({
+  type: 'read',
+  connection: 1,
+  what,
+  frames,
+  exhausted,
+});
+const delivered = (firstSeq: number, contiguous: number): UplinkMessage => ({
+  type: 'delivered',
+  connection: 1,
+  firstSeq,
+  ack: { contiguous, ranges: [] },
+  credit: 8,
+  sampled: 100,
+});
+const opened: UplinkMessage = { type: 'opened', connection: 1 };
+const ONLINE = [opened, greeted(), read('newest', []), read('notable', []), read('oldest', [])];
+
+function reached(...messages: readonly UplinkMessage[]): {
+  state: UplinkState;
+  effects: readonly UplinkEffect[];
+} {
+  let [state, effects] = logic.initial();
+  for (const message of messages) [state, effects] = logic.transition(state, message);
+  return { state, effects };
+}
+const typesOf = (effects: readonly UplinkEffect[]) => effects.map(({ type }) => type);
+
+describe('phases', () => {
+  it.each<[string, UplinkMessage[], UplinkState['phase'], UplinkEffect['type'][]]>([
+    ['begins by connecting', [], 'connecting', ['connect']],
+    ['greets an open link', [opened], 'greeting', ['greet']],
+    ['is online once greeted, and asks for the newest', [opened, greeted()], 'online', ['release', 'read']],
+    [
+      'waits after a failure',
+      [lost(new LinkError('refused', 'no'))],
+      'waiting',
+      ['disconnect', 'log_down', 'wait'],
+    ],
+    [
+      'connects anew when the wait is over',
+      [lost(new LinkError('refused', 'no')), { type: 'retry', connection: 1 }],
+      'connecting',
+      ['connect'],
+    ],
+    [
+      'takes no second failure of one connection',
+      [lost(new LinkError('closed', '')), lost(new LinkError('closed', ''))],
+      'waiting',
+      [],
+    ],
+    ['stops at once while connecting', [{ type: 'stop' }], 'stopped', ['disconnect']],
+    ['a greeting out of turn changes nothing', [greeted()], 'connecting', []],
+    [
+      'an answer of another connection changes nothing',
+      [opened, { ...greeted(), connection: 9 } as UplinkMessage],
+      'greeting',
+      [],
+    ],
+    ['a greeting that acknowledges the future is a violation', [opened, greeted(101)], 'greeting', ['fail']],
+    [
+      'says goodbye before it stops',
+      [...ONLINE, { type: 'released' }, { type: 'stop' }],
+      'leaving',
+      ['leave_deadline', 'farewell'],
+    ],
+    [
+      'stops once the goodbye is said',
+      [...ONLINE, { type: 'released' }, { type: 'stop' }, { type: 'left', connection: 1 }],
+      'stopped',
+      ['disconnect'],
+    ],
+  ])('%s', (_what, messages, phase, effects) => {
+    const result = reached(...messages);
+    expect(result.state.phase).toBe(phase);
+    expect(typesOf(result.effects)).toEqual(effects);
+  });
+
+  it.each([
+    ['refused', 0, 0.5, 500],
+    ['refused', 0, 0, 0],
+    ['refused', 3, 0.5, 4_000],
+    ['refused', 30, 0.999, 59_940],
+  ] as const)('%s after %d failures with a draw of %d waits %d ms', (kind, failures, jitter, ms) => {
+    let [state] = logic.initial();
+    for (let count = 0; count < failures; count += 1) {
+      const { connection } = state.memory;
+      [state] = logic.transition(state, { ...lost(new LinkError(kind, '')), connection } as UplinkMessage);
+      [state] = logic.transition(state, { type: 'retry', connection });
+    }
+    const { connection } = state.memory;
+    const [next] = logic.transition(state, {
+      ...lost(new LinkError(kind, ''), jitter),
+      connection,
+    } as UplinkMessage);
+    expect(next).toMatchObject({ phase: 'waiting', until: 500 + ms });
+  });
+
+  it("waits at least as long as HQ asks, and long for what haste doesn't mend", () => {
+    const asked = new LinkError('rejected', '', {
+      wire: { code: 'unavailable', message: '', retryAfterMs: 9_000 },
+    });
+    expect(reached(lost(asked)).state).toMatchObject({ until: 9_500 });
+    const refused = new LinkError('unauthorized', '', { wire: { code: 'unauthorized', message: '' } });
+    expect(reached(lost(refused)).state).toMatchObject({ until: 45_500 });
+  });
+});
+
+describe('lanes', () => {
+  it('sends what is committed at once', () => {
+    const { effects } = reached(...ONLINE, { type: 'committed', frame: frame(5) });
+    expect(effects).toMatchObject([{ type: 'deliver', lane: 'live', shipment: { firstSeq: 5, lastSeq: 5 } }]);
+  });
+
+  it('never sends a seq that is in flight already', () => {
+    const committed: UplinkMessage = { type: 'committed', frame: frame(5) };
+    expect(reached(...ONLINE, committed, committed).effects).toEqual([]);
+    const { effects } = reached(
+      opened,
+      greeted(),
+      committed,
+      read('newest', [frame(5)]),
+      read('notable', []),
+      read('oldest', [frame(4), frame(5)], false),
+    );
+    expect(effects).toMatchObject([
+      { type: 'deliver', lane: 'backlog', shipment: { firstSeq: 4 } },
+      { type: 'read', what: 'oldest', after: 5, limit: 1 },
+    ]);
+  });
+
+  it('leaves commits to the journal while offline', () => {
+    expect(reached({ type: 'committed', frame: frame(5) }).effects).toEqual([]);
+  });
+
+  it('reads as much as there is room for, after what it has seen', () => {
+    const notable = reached(opened, greeted(), read('newest', []));
+    expect(notable.effects).toMatchObject([{ type: 'read', what: 'notable', after: 0, limit: 2 }]);
+    const oldest = reached(opened, greeted(), read('newest', []), read('notable', [frame(7)]));
+    expect(oldest.effects).toMatchObject([
+      { type: 'deliver', lane: 'backlog', shipment: { firstSeq: 7 } },
+      { type: 'read', what: 'oldest', after: 0, limit: 1 },
+    ]);
+  });
+
+  it('releases once at a time, and again when more has come meanwhile', () => {
+    const busy = [opened, greeted(), read('newest', [frame(1)]), read('notable', []), read('oldest', [])];
+    expect(typesOf(reached(...busy, delivered(1, 1)).effects)).toEqual(['log_up']);
+    expect(reached(...busy, delivered(1, 1), { type: 'released' }).effects).toEqual([
+      { type: 'release', acked: { contiguous: 1, ranges: [] } },
+    ]);
+  });
+
+  it('seals with what is on its way left out', () => {
+    const { effects } = reached(...ONLINE, { type: 'committed', frame: frame(5, 9) }, { type: 'seal' });
+    expect(effects).toEqual([{ type: 'seal', busy: [[5, 9]] }]);
+    expect(reached(...ONLINE, { type: 'seal' }, { type: 'seal' }).effects).toEqual([]);
+  });
+});
