@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
@@ -80,6 +80,29 @@ describe('tidiness', () => {
           ),
       );
     expect(marks).toEqual([]);
+  });
+});
+
+describe('documentation', () => {
+  it('describes the settings as they are', () => {
+    const node = join(root, 'node_modules/.bin/node');
+    execFileSync(node, ['scripts/docs.ts', '--check'], { cwd: root, stdio: 'pipe' });
+  });
+
+  it('links to nothing that is missing', () => {
+    const pages = [
+      'README.md',
+      'CONTRIBUTING.md',
+      'CHANGELOG.md',
+      ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+    ];
+    const broken = pages.flatMap((page) =>
+      [...readFileSync(join(root, page), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
+        .map((match) => join(root, dirname(page), match[1] ?? ''))
+        .filter((target) => !existsSync(target))
+        .map((target) => `${page}: ${target.slice(root.length + 1)}`),
+    );
+    expect(broken).toEqual([]);
   });
 });
 
