@@ -43,6 +43,21 @@ export function startAgentProcess({
   return run(['agent', ...flags, ...args], options);
 }
 
+const statusSchema = z.looseObject({
+  state: z.string(),
+  journal: z.looseObject({ sampled: z.number(), pending: z.number() }).nullable(),
+  uplink: z.looseObject({ phase: z.string() }).nullable(),
+});
+
+/** What the health page of a running agent says; null until there is one. */
+export async function agentStatus(agent: Running) {
+  const line = agent.stderr.find((one) => one.includes('"health_listening"'));
+  if (line === undefined) return null;
+  const { url } = z.looseObject({ url: z.string() }).parse(JSON.parse(line));
+  const response = await fetch(`${url}/status.json`, { signal: AbortSignal.timeout(10_000) });
+  return statusSchema.parse(await response.json());
+}
+
 const statsSchema = z.looseObject({ epoch: z.string(), sampled: z.number(), pending: z.number() });
 
 /** `holdfast journal stats`, on a running or stopped agent's directory. */

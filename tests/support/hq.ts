@@ -36,12 +36,12 @@ export async function summaryOf(url: string, agent: string) {
 
 const samplesPage = z.object({ items: z.array(sampleDocumentSchema), cursor: z.string().nullable() });
 
-/** Every stored sample of an agent, all pages. */
-export async function allSamples(url: string, agent: string) {
+/** Every stored sample of an agent with `from` <= ts < `to`, all pages. */
+export async function allSamples(url: string, agent: string, { from = 0, to = 8_640_000_000_000_000 } = {}) {
   const samples: z.infer<typeof sampleDocumentSchema>[] = [];
   let cursor: string | null = null;
   do {
-    const query = new URLSearchParams({ from: '0', to: '8640000000000000', limit: '1000' });
+    const query = new URLSearchParams({ from: String(from), to: String(to), limit: '1000' });
     if (cursor !== null) query.set('cursor', cursor);
     const page: z.infer<typeof samplesPage> = samplesPage.parse(
       await getJson(`${url}/api/v1/agents/${agent}/samples?${query}`),
