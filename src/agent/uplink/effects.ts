@@ -5,64 +5,38 @@ import {
   concatMap,
   defer,
   EMPTY,
-  exhaustMap,
   finalize,
-  ignoreElements,
   map,
-  merge,
   type Observable,
   of,
   Subject,
-  switchMap,
   takeUntil,
   tap,
   throwError,
-  timeout,
   timer,
   toArray,
 } from 'rxjs';
 import type { Journal, StoredFrame } from '../../journal/journal.ts';
 import { StorageError } from '../../journal/storage.ts';
-import type { Clock } from '../../platform/clock.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Emit } from '../../platform/telemetry.ts';
-import { type Heartbeat, type HelloReply, PROTOCOL_VERSION, SCHEMA_VERSION } from '../../protocol/events.ts';
 import { FrameError } from '../../protocol/frame.ts';
 import { sliceFrame } from '../../protocol/frame-codec.ts';
 import type { agentEvents } from '../events.ts';
+import { answerWithin, type ConversationOptions, createConversation } from './conversation.ts';
 import { type Courier, createCourier, type Outcome } from './courier.ts';
 import { type Link, LinkError, type LinkEvent, type LinkSession } from './link.ts';
 import type { Pace } from './pace.ts';
 import type { Reliability } from './reliability.ts';
 import type { Shipment, Suspect, UplinkEffect, UplinkMessage } from './state.ts';
 
-export type EffectSettings = {
-  /** ms */
-  readonly connectTimeoutMs: number;
-  /** ms */
-  readonly ackTimeoutMs: number;
-  /** ms */
-  readonly heartbeatMs: number;
-};
-
-export type EffectOptions = {
-  readonly identity: { readonly agent: string; readonly instance: string; readonly version: string };
+export type EffectOptions = Omit<ConversationOptions, 'lost' | 'journal'> & {
   readonly link: Link;
   readonly journal: Journal;
   readonly reliability: Reliability;
   readonly pace: Pace;
-  readonly clock: Clock;
   readonly random: Random;
   readonly emit: Emit<typeof agentEvents>;
-  readonly settings: EffectSettings;
-  /** What to tell HQ now. `stopping`: it is the last one. */
-  readonly heartbeat: (stopping: boolean) => Heartbeat;
-  /** Told of HQ's clock, ms, and of the round trip that it came with. */
-  readonly onHqTime: (answer: {
-    readonly hqTs: number;
-    readonly sentTs: number;
-    readonly rttMs: number;
-  }) => void;
   readonly onRoundTrip: (rttMs: number) => void;
 };
 
@@ -73,15 +47,14 @@ type Connection = {
   courier: Courier | null;
 };
 
-/** At a stop: for each of the last heartbeat and the goodbye, and for live frames to be confirmed. */
-const FAREWELL_MS = 2_000;
+/** At a stop, for everything that is still to be said. */
 const LEAVE_MS = 8_000;
 const MAX_UNKNOWN_NAMES = 32;
 
 export function createUplinkEffects(
   options: EffectOptions,
 ): (effect: UplinkEffect) => Observable<UplinkMessage> {
-  const { identity, link, journal, reliability, pace, clock, random, emit, settings } = options;
+  const { link, journal, reliability, pace, clock, random, emit, settings } = options;
   const { scheduler } = clock;
   const unknownNames = new Set<string>();
   let current: Connection | null = null;
@@ -93,6 +66,7 @@ export function createUplinkEffects(
     at: scheduler.now(),
     jitter: random.next(),
   });
+  const conversation = createConversation({ ...options, lost });
   const lostBy =
     (connection: number) =>
     (error: unknown): Observable<UplinkMessage> =>
@@ -101,12 +75,6 @@ export function createUplinkEffects(
     defer(() => {
       if (current?.session == null || current.courier === null) return EMPTY;
       return work(current.session, current.courier).pipe(takeUntil(current.ended$));
-    });
-  const answerWithin = <T>(ms: number, what: string) =>
-    timeout<T, Observable<never>>({
-      first: ms,
-      scheduler,
-      with: () => throwError(() => new LinkError('timeout', `HQ did not answer ${what} within ${ms} ms.`)),
     });
   /** A journal that fails is reported and does not stop the uplink; what was meant to be done comes up again. */
   const orElse =
@@ -126,7 +94,7 @@ export function createUplinkEffects(
       current?.ended$.next();
       current = mine;
       return link.connect().pipe(
-        answerWithin<LinkEvent>(settings.connectTimeoutMs, 'the connection'),
+        answerWithin<LinkEvent>(settings.connectTimeoutMs, 'the connection', scheduler),
         concatMap((event) => fromLink(mine, connection, event)),
         catchError(lostBy(connection)),
         takeUntil(mine.ended$),
@@ -164,93 +132,6 @@ export function createUplinkEffects(
         return EMPTY;
     }
   };
-
-  const greet = (connection: number): Observable<UplinkMessage> =>
-    whileOpen((session) =>
-      defer(() => {
-        const { epoch, sampled, released } = journal.stats();
-        const sentTs = clock.now();
-        const sentAt = clock.precise();
-        const hello = {
-          protocol: PROTOCOL_VERSION,
-          schema: SCHEMA_VERSION,
-          ...identity,
-          epoch,
-          sampled,
-          released,
-          ts: sentTs,
-        };
-        return session.hello(hello).pipe(
-          answerWithin<HelloReply>(settings.connectTimeoutMs, 'the greeting'),
-          map((reply): UplinkMessage => {
-            if (!reply.ok) return lost(connection, refusedGreeting(reply.error));
-            if (reply.protocol !== PROTOCOL_VERSION)
-              return lost(
-                connection,
-                new LinkError(
-                  'protocol',
-                  `HQ greets with protocol ${reply.protocol}; this agent speaks ${PROTOCOL_VERSION}.`,
-                ),
-              );
-            options.onHqTime({ hqTs: reply.hqTs, sentTs, rttMs: clock.precise() - sentAt });
-            const { ack, credit, limits } = reply;
-            const now = journal.stats();
-            return {
-              type: 'greeted',
-              connection,
-              ack,
-              credit,
-              limits,
-              sampled: now.sampled,
-              released: now.released,
-            };
-          }),
-        );
-      }).pipe(
-        switchMap((greeting) =>
-          greeting.type === 'greeted' ? concat(of(greeting), heartbeats(session, connection)) : of(greeting),
-        ),
-        catchError(lostBy(connection)),
-      ),
-    );
-
-  const heartbeats = (session: LinkSession, connection: number): Observable<UplinkMessage> =>
-    timer(0, settings.heartbeatMs, scheduler).pipe(
-      exhaustMap(() =>
-        merge(
-          of<UplinkMessage>({ type: 'look_again', pending: journal.stats().pendingFrames }),
-          heartbeat(session, connection, false),
-        ),
-      ),
-    );
-
-  const heartbeat = (
-    session: LinkSession,
-    connection: number,
-    stopping: boolean,
-  ): Observable<UplinkMessage> =>
-    defer(() => {
-      const sentTs = clock.now();
-      const sentAt = clock.precise();
-      return session.heartbeat(options.heartbeat(stopping)).pipe(
-        answerWithin(stopping ? FAREWELL_MS : settings.ackTimeoutMs, 'a heartbeat'),
-        concatMap((reply): Observable<UplinkMessage> => {
-          if (!reply.ok) {
-            const { code } = reply.error;
-            // It will be said to the frames too, and they know how to wait.
-            if (code === 'unavailable' || code === 'rate_limited' || code === 'internal') return EMPTY;
-            return of(lost(connection, refusedGreeting(reply.error)));
-          }
-          options.onHqTime({ hqTs: reply.hqTs, sentTs, rttMs: clock.precise() - sentAt });
-          return of({
-            type: 'heartbeat_acked',
-            connection,
-            ack: reply.ack,
-            sampled: journal.stats().sampled,
-          });
-        }),
-      );
-    });
 
   const deliver = (effect: Extract<UplinkEffect, { type: 'deliver' }>): Observable<UplinkMessage> => {
     const { connection, lane, shipment, limits } = effect;
@@ -311,21 +192,6 @@ export function createUplinkEffects(
     }
   };
 
-  const farewell = (connection: number): Observable<UplinkMessage> =>
-    concat(
-      whileOpen((session) =>
-        concat(
-          heartbeat(session, connection, true),
-          session
-            .goodbye({ reason: 'the agent is stopped' })
-            .pipe(answerWithin(FAREWELL_MS, 'the goodbye'), ignoreElements()),
-        ).pipe(
-          catchError((error: unknown) => (error instanceof LinkError ? EMPTY : throwError(() => error))),
-        ),
-      ),
-      of<UplinkMessage>({ type: 'left', connection }),
-    );
-
   return (effect) => {
     switch (effect.type) {
       case 'wait':
@@ -338,7 +204,9 @@ export function createUplinkEffects(
         current?.ended$.next();
         return EMPTY;
       case 'greet':
-        return greet(effect.connection);
+        return whileOpen((session) =>
+          conversation.begin(session, effect.connection).pipe(catchError(lostBy(effect.connection))),
+        );
       case 'fail':
         return of(lost(effect.connection, effect.error));
       case 'read':
@@ -369,7 +237,10 @@ export function createUplinkEffects(
       case 'reject':
         return reject(effect);
       case 'farewell':
-        return farewell(effect.connection);
+        return concat(
+          whileOpen((session) => conversation.end(session, effect.connection)),
+          of<UplinkMessage>({ type: 'left', connection: effect.connection }),
+        );
       case 'leave_deadline':
         return timer(LEAVE_MS, scheduler).pipe(
           map(() => ({ type: 'left', connection: effect.connection }) as const),
@@ -382,16 +253,6 @@ export function createUplinkEffects(
         return EMPTY;
     }
   };
-}
-
-function refusedGreeting(wire: NonNullable<LinkError['wire']>): LinkError {
-  const spoken = wire.supported;
-  const speaks =
-    spoken === undefined
-      ? ''
-      : ` (HQ speaks protocol ${spoken.protocol.join(', ')}, schema ${spoken.schema.join(', ')})`;
-  const kind = wire.code === 'unauthorized' ? 'unauthorized' : 'rejected';
-  return new LinkError(kind, `HQ refuses this agent: ${wire.message}${speaks}`, { wire });
 }
 
 function bytesOf(shipment: Shipment): number {

@@ -1,0 +1,180 @@
+/** What is said over an open connection beside frames: greeting, heartbeats, goodbye. */
+import {
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  EMPTY,
+  exhaustMap,
+  ignoreElements,
+  map,
+  merge,
+  type Observable,
+  of,
+  type SchedulerLike,
+  switchMap,
+  throwError,
+  timeout,
+  timer,
+} from 'rxjs';
+import type { Journal } from '../../journal/journal.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { type Heartbeat, type HelloReply, PROTOCOL_VERSION, SCHEMA_VERSION } from '../../protocol/events.ts';
+import { LinkError, type LinkSession } from './link.ts';
+import type { UplinkMessage } from './state.ts';
+
+export type ConversationSettings = {
+  /** How long connecting, and the greeting after it, may take each, ms. */
+  readonly connectTimeoutMs: number;
+  /** ms */
+  readonly ackTimeoutMs: number;
+  /** ms */
+  readonly heartbeatMs: number;
+};
+
+export type ConversationOptions = {
+  readonly identity: { readonly agent: string; readonly instance: string; readonly version: string };
+  readonly journal: Pick<Journal, 'stats'>;
+  readonly clock: Clock;
+  readonly settings: ConversationSettings;
+  /** What to tell HQ now. `stopping`: it is the last one. */
+  readonly heartbeat: (stopping: boolean) => Heartbeat;
+  /** Told of HQ's clock, ms, and of the round trip that it came with. */
+  readonly onHqTime: (answer: {
+    readonly hqTs: number;
+    readonly sentTs: number;
+    readonly rttMs: number;
+  }) => void;
+  /** The message that a connection is of no more use. */
+  readonly lost: (connection: number, error: LinkError) => UplinkMessage;
+};
+
+export type Conversation = {
+  /** Greets, then sends heartbeats until unsubscribed or until something is wrong. */
+  readonly begin: (session: LinkSession, connection: number) => Observable<UplinkMessage>;
+  /** A last heartbeat and the goodbye; completes whatever HQ makes of it. */
+  readonly end: (session: LinkSession, connection: number) => Observable<UplinkMessage>;
+};
+
+/** At a stop, for each of the last heartbeat and the goodbye. */
+const FAREWELL_MS = 2_000;
+
+/** Errors with a LinkError `timeout` when the first answer takes longer. */
+export function answerWithin<T>(ms: number, what: string, scheduler: SchedulerLike) {
+  return timeout<T, Observable<never>>({
+    first: ms,
+    scheduler,
+    with: () => throwError(() => new LinkError('timeout', `HQ did not answer ${what} within ${ms} ms.`)),
+  });
+}
+
+export function createConversation(options: ConversationOptions): Conversation {
+  const { identity, journal, clock, settings, lost } = options;
+  const { scheduler } = clock;
+
+  const greet = (session: LinkSession, connection: number): Observable<UplinkMessage> =>
+    defer(() => {
+      const { epoch, sampled, released } = journal.stats();
+      const sentTs = clock.now();
+      const sentAt = clock.precise();
+      const hello = {
+        protocol: PROTOCOL_VERSION,
+        schema: SCHEMA_VERSION,
+        ...identity,
+        epoch,
+        sampled,
+        released,
+        ts: sentTs,
+      };
+      return session.hello(hello).pipe(
+        answerWithin<HelloReply>(settings.connectTimeoutMs, 'the greeting', scheduler),
+        map((reply): UplinkMessage => {
+          if (!reply.ok) return lost(connection, refusedGreeting(reply.error));
+          if (reply.protocol !== PROTOCOL_VERSION)
+            return lost(
+              connection,
+              new LinkError(
+                'protocol',
+                `HQ greets with protocol ${reply.protocol}; this agent speaks ${PROTOCOL_VERSION}.`,
+              ),
+            );
+          options.onHqTime({ hqTs: reply.hqTs, sentTs, rttMs: clock.precise() - sentAt });
+          const { ack, credit, limits } = reply;
+          const now = journal.stats();
+          return {
+            type: 'greeted',
+            connection,
+            ack,
+            credit,
+            limits,
+            sampled: now.sampled,
+            released: now.released,
+          };
+        }),
+      );
+    });
+
+  const heartbeats = (session: LinkSession, connection: number): Observable<UplinkMessage> =>
+    timer(0, settings.heartbeatMs, scheduler).pipe(
+      exhaustMap(() =>
+        merge(
+          of<UplinkMessage>({ type: 'look_again', pending: journal.stats().pendingFrames }),
+          heartbeat(session, connection, false),
+        ),
+      ),
+    );
+
+  const heartbeat = (
+    session: LinkSession,
+    connection: number,
+    stopping: boolean,
+  ): Observable<UplinkMessage> =>
+    defer(() => {
+      const sentTs = clock.now();
+      const sentAt = clock.precise();
+      return session.heartbeat(options.heartbeat(stopping)).pipe(
+        answerWithin(stopping ? FAREWELL_MS : settings.ackTimeoutMs, 'a heartbeat', scheduler),
+        concatMap((reply): Observable<UplinkMessage> => {
+          if (!reply.ok) {
+            const { code } = reply.error;
+            // It will be said to the frames too, and they know how to wait.
+            if (code === 'unavailable' || code === 'rate_limited' || code === 'internal') return EMPTY;
+            return of(lost(connection, refusedGreeting(reply.error)));
+          }
+          options.onHqTime({ hqTs: reply.hqTs, sentTs, rttMs: clock.precise() - sentAt });
+          return of({
+            type: 'heartbeat_acked',
+            connection,
+            ack: reply.ack,
+            sampled: journal.stats().sampled,
+          });
+        }),
+      );
+    });
+
+  return {
+    begin: (session, connection) =>
+      greet(session, connection).pipe(
+        switchMap((greeting) =>
+          greeting.type === 'greeted' ? concat(of(greeting), heartbeats(session, connection)) : of(greeting),
+        ),
+      ),
+    end: (session, connection) =>
+      concat(
+        heartbeat(session, connection, true),
+        session
+          .goodbye({ reason: 'the agent is stopped' })
+          .pipe(answerWithin(FAREWELL_MS, 'the goodbye', scheduler), ignoreElements()),
+      ).pipe(catchError((error: unknown) => (error instanceof LinkError ? EMPTY : throwError(() => error)))),
+  };
+}
+
+function refusedGreeting(wire: NonNullable<LinkError['wire']>): LinkError {
+  const spoken = wire.supported;
+  const speaks =
+    spoken === undefined
+      ? ''
+      : ` (HQ speaks protocol ${spoken.protocol.join(', ')}, schema ${spoken.schema.join(', ')})`;
+  const kind = wire.code === 'unauthorized' ? 'unauthorized' : 'rejected';
+  return new LinkError(kind, `HQ refuses this agent: ${wire.message}${speaks}`, { wire });
+}
