@@ -46,8 +46,8 @@ export type FleetOptions = {
 
 /** Shortest time between two deltas, ms. */
 const TICK_MS = 250;
-/** A tick with more changed agents than this is put off to the next whole second: building summaries must not crowd out acks. */
-const BUSY_AGENTS = 500;
+/** Agents in one delta; the others follow in the next. Making summaries must not crowd out acks. */
+const AGENTS_PER_TICK = 1_500;
 const TICKS_PER_SECOND = 1000 / TICK_MS;
 const INGEST_POINTS = 600;
 
@@ -102,8 +102,8 @@ export function createFleet(options: FleetOptions): Fleet {
   const freshen = () => {
     for (const entry of stale) summarise(entry);
   };
-  const totals = (): FleetTotals => {
-    freshen();
+  /** As of the summaries made so far. */
+  const sumUp = (): FleetTotals => {
     const now = clock.precise();
     return {
       agents: entries.size,
@@ -111,6 +111,11 @@ export function createFleet(options: FleetOptions): Fleet {
       samplesPerSecond: samples.rate(now),
       bytesPerSecond: bytes.rate(now),
     };
+  };
+
+  const totals = (): FleetTotals => {
+    freshen();
+    return sumUp();
   };
 
   for (const { agent, epoch } of store.agents()) {
@@ -135,15 +140,18 @@ export function createFleet(options: FleetOptions): Fleet {
         if (entry.rate.rate(clock.precise()) === 0) busy.delete(entry);
       }
     }
-    if (changed.size > BUSY_AGENTS && !wholeSecond) return;
     if (changed.size === 0 && newPoints.length === 0 && !chaosChanged) return;
-    const agents = [...changed].map(summarise);
-    changed.clear();
+    const agents: AgentSummary[] = [];
+    for (const entry of changed) {
+      if (agents.length === AGENTS_PER_TICK) break;
+      changed.delete(entry);
+      agents.push(summarise(entry));
+    }
     chaosChanged = false;
     const delta: FleetDelta = {
       ts: clock.now(),
       agents,
-      totals: totals(),
+      totals: sumUp(),
       chaos: chaos.current(),
       ingest: newPoints,
     };

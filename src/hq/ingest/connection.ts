@@ -82,12 +82,14 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
         return work();
       }),
     );
-  const storageFailed = <T>() =>
+  /** A frame's failure is told once for its whole group, by the commit. */
+  const storageFailed = <T>(event: 'hello' | 'schema' | 'frame') =>
     catchError<T, Observable<Refused>>((error: unknown) => {
       if (error instanceof FrameError) return of(refuse('bad_frame', error.message));
+      if (event !== 'frame') {
+        emit({ type: 'handler_failed', event, agent: claimed, error: String(error) });
+      }
       const why = error instanceof QueueFullError ? error.message : 'HQ could not store this just now';
-      if (!(error instanceof QueueFullError))
-        emit({ type: 'handler_failed', event: 'storage', agent: lease?.agent ?? null, error: String(error) });
       return of(refuseUnavailable(why, UNAVAILABLE_RETRY_MS));
     });
 
@@ -192,7 +194,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
         }
         return store.putSchema(agent, interned).pipe(
           map(() => ({ ok: true as const })),
-          storageFailed(),
+          storageFailed('schema'),
         );
       }),
     frame: ({ lane }, bytes) =>
@@ -289,7 +291,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
           hqTs: now,
         };
       }),
-      storageFailed(),
+      storageFailed('hello'),
       tap((reply) => {
         // A lease that was never greeted would keep others out.
         if (!isRefused(reply) || lease !== null) return;
@@ -346,7 +348,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
         stored: outcome.stored + outcome.dropped > 0,
         ack: ackCoverage(outcome.coverage, header.firstSeq),
       })),
-      storageFailed(),
+      storageFailed('frame'),
     );
   }
 

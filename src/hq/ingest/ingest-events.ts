@@ -184,7 +184,7 @@ export const ingestEvents = {
     ],
   }),
   cut_off: defineEvent<{ agent: string | null; address: string; reason: string }>({
-    level: 'warn',
+    level: 'info',
     message: 'connection cut off',
     metrics: [
       {

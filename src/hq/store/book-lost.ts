@@ -38,6 +38,9 @@ export function bookLost(transaction: Transaction, note: EpochNote): Coverage {
     released: Math.max(booked.state.released, note.released),
   });
   const record = transaction.agent(agent) ?? { agent, epoch, firstSeenTs: ts, ownEpoch: null };
+  // The agent has a new journal: what was heard of the old one is written down for good.
+  const old = record.epoch === epoch ? undefined : transaction.epoch(agent, record.epoch);
+  if (old !== undefined) transaction.setEpoch(agent, record.epoch, old);
   transaction.setAgent(agent, { ...record, epoch });
   return booked.state.coverage;
 }

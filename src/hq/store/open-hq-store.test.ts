@@ -93,6 +93,21 @@ describe.each(['memory', 'lmdb'] as const)('HQ store over %s', (kind) => {
     expect(store.agents()).toMatchObject([{ agent: 'a1', epoch: EPOCH }]);
   });
 
+  it('keeps what was heard of an old epoch when the agent starts a new one', async () => {
+    await append(dataFrame(1, 10));
+    const note = { agent: 'a1', released: 0, ts: START };
+    await firstValueFrom(store.noteEpoch({ ...note, epoch: EPOCH, sampled: 10 }));
+    store.observeSampled('a1', EPOCH, 25);
+    await firstValueFrom(store.noteEpoch({ ...note, epoch: 'bbbbbbbbbbbb', sampled: 3 }));
+    await reopen();
+    expect(store.ledger('a1')).toMatchObject([
+      { epoch: EPOCH, sampled: 25, stored: 10, pending: 15 },
+      { epoch: 'bbbbbbbbbbbb', sampled: 3, stored: 0, pending: 3 },
+    ]);
+    expect(store.counts('a1')).toEqual({ sampled: 28, stored: 10, pending: 18, dropped: 0 });
+    expect(store.agents()).toMatchObject([{ epoch: 'bbbbbbbbbbbb' }]);
+  });
+
   it('shows a sample as it was measured, with the arrival of its frame', async () => {
     await append(dataFrame(1, 3, { arrivalTs: START + 99 }));
     const page = await readPage(store, 1, null);

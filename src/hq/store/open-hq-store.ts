@@ -232,8 +232,9 @@ function createHints() {
     of,
     raise: (agent: string, epoch: Epoch, sampled: number) => {
       if (sampled <= of(agent, epoch)) return;
-      // Only the epoch that the agent speaks of now is worth remembering.
-      byAgent.set(agent, new Map([[epoch, sampled]]));
+      const epochs = byAgent.get(agent);
+      if (epochs === undefined) byAgent.set(agent, new Map([[epoch, sampled]]));
+      else epochs.set(epoch, sampled);
     },
   };
 }
