@@ -1,7 +1,7 @@
 /**
  * What the frame codec costs and saves, against JSON + gzip and MessagePack + zstd on the same samples in the same run.
  *
- *     node benchmarks/codec.ts [--json]
+ *     node benchmarks/codec.ts
  */
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { Packr } from 'msgpackr';
@@ -9,12 +9,10 @@ import { createSystemClock } from '../src/platform/clock.ts';
 import { hostSamples } from '../src/protocol/codec/testing/host-samples.ts';
 import { decodeData, encodeGroups, encodeSamples, mergeFrames } from '../src/protocol/frame-codec.ts';
 import type { Sample } from '../src/protocol/sample.ts';
-
-export type BenchRow = { readonly name: string; readonly value: number; readonly unit: string };
-export type BenchResult = { readonly title: string; readonly rows: readonly BenchRow[] };
+import type { BenchResult, BenchRow } from './result.ts';
+import { print } from './support/print.ts';
 
 const BATCHES = [1, 10, 60, 300, 1000];
-const MEASURE_MS = 300;
 /** Repetitions of which the best counts: the machine has other work too. */
 const ROUNDS = 3;
 const HEAD_SAMPLES = 2;
@@ -64,13 +62,13 @@ const contenders: readonly Contender[] = [
 const clock = createSystemClock();
 
 /** Samples a second of the best of several rounds; `work` handles `count` of them. */
-function rate(count: number, work: () => unknown): number {
+function rate(count: number, work: () => unknown, measureMs: number): number {
   let best = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
     const start = clock.precise();
     let elapsed = 0;
     let done = 0;
-    while (elapsed < MEASURE_MS) {
+    while (elapsed < measureMs) {
       work();
       done += count;
       elapsed = clock.precise() - start;
@@ -80,7 +78,7 @@ function rate(count: number, work: () => unknown): number {
   return Math.round(best);
 }
 
-function benchBatch(count: number): BenchRow[] {
+function benchBatch(count: number, measureMs: number): BenchRow[] {
   const samples = hostSamples(count);
   const rows: BenchRow[] = [];
   for (const { name, encoder, decode } of contenders) {
@@ -88,14 +86,18 @@ function benchBatch(count: number): BenchRow[] {
     const bytes = encode();
     const label = `${name}, ${count} a batch`;
     rows.push({ name: `${label}: size`, value: Number((bytes.length / count).toFixed(2)), unit: 'B/sample' });
-    rows.push({ name: `${label}: encode`, value: rate(count, encode), unit: 'samples/s' });
-    rows.push({ name: `${label}: decode`, value: rate(count, () => decode(bytes)), unit: 'samples/s' });
+    rows.push({ name: `${label}: encode`, value: rate(count, encode, measureMs), unit: 'samples/s' });
+    rows.push({
+      name: `${label}: decode`,
+      value: rate(count, () => decode(bytes), measureMs),
+      unit: 'samples/s',
+    });
   }
   return rows;
 }
 
 /** What only frames can do: columns in and out, one column of many, many small frames into one. */
-function benchColumns(): BenchRow[] {
+function benchColumns(measureMs: number): BenchRow[] {
   const count = 1000;
   const epoch = '0123456789ab';
   const samples = hostSamples(count);
@@ -109,35 +111,26 @@ function benchColumns(): BenchRow[] {
   const measured: [string, number][] = [
     [
       'holdfast frame, 1000 a batch: encode from columns',
-      rate(count, () => encodeGroups({ epoch, firstSeq: 1, count, groups })),
+      rate(count, () => encodeGroups({ epoch, firstSeq: 1, count, groups }), measureMs),
     ],
     [
       'holdfast frame, 1000 a batch: decode 1 of 17 columns',
-      rate(count, () => decodeData(bytes, { columns: () => [0] })),
+      rate(count, () => decodeData(bytes, { columns: () => [0] }), measureMs),
     ],
     [
       `holdfast frame: merge ${heads.length} frames of ${HEAD_SAMPLES}`,
-      rate(SEALED_SAMPLES, () => mergeFrames(heads)),
+      rate(SEALED_SAMPLES, () => mergeFrames(heads), measureMs),
     ],
   ];
   return measured.map(([name, value]) => ({ name, value, unit: 'samples/s' }));
 }
 
-/** Runs for about half a minute, on one core. */
-export async function benchCodec(): Promise<BenchResult> {
+/** `measureMs`: how long each round of each figure takes; by default the whole runs for about half a minute, on one core. */
+export async function benchCodec({ measureMs = 300 } = {}): Promise<BenchResult> {
   return {
     title: 'codec: 17 host metrics',
-    rows: [...BATCHES.flatMap(benchBatch), ...benchColumns()],
+    rows: [...BATCHES.flatMap((count) => benchBatch(count, measureMs)), ...benchColumns(measureMs)],
   };
 }
 
-if (import.meta.main) {
-  const result = await benchCodec();
-  if (process.argv.includes('--json')) console.log(JSON.stringify(result));
-  else {
-    console.log(result.title);
-    for (const { name, value, unit } of result.rows) {
-      console.log(`${name.padEnd(56)} ${value.toLocaleString('en').padStart(12)} ${unit}`);
-    }
-  }
-}
+if (import.meta.main) print([await benchCodec()]);

@@ -1,7 +1,7 @@
 /**
  * Durable appends a second: the journal against SQLite (WAL, synchronous=FULL) and a plain file with fdatasync, in one run.
- * `single`: each sample waits for its own commit. `batched`: 200 samples a commit, as an agent gathers them.
- * `pipelined`: appends do not wait for each other (64 single or 8 batched ones in flight); each is durable when it is told.
+ * One sample or, as an agent gathers them, 200 a commit. Each waits for the one before, or some are in flight; each is durable
+ * when it is told.
  * Alone: `node benchmarks/journal.ts`.
  */
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
@@ -15,14 +15,8 @@ import { createSystemClock } from '../src/platform/clock.ts';
 import { systemIds } from '../src/platform/ids.ts';
 import type { Sample } from '../src/protocol/sample.ts';
 import { internSchema } from '../src/protocol/schema-ref.ts';
-
-export type JournalBenchRow = {
-  readonly store: 'journal' | 'sqlite' | 'file';
-  readonly mode: 'single' | 'batched' | 'pipelined';
-  readonly samplesPerCommit: number;
-  readonly samplesPerSecond: number;
-  readonly commitsPerSecond: number;
-};
+import type { BenchResult, BenchRow } from './result.ts';
+import { print } from './support/print.ts';
 
 const clock = createSystemClock();
 const SERIES = 17;
@@ -52,8 +46,7 @@ function samples(first: number, count: number): Sample[] {
 }
 
 type Case = {
-  readonly store: JournalBenchRow['store'];
-  readonly mode: JournalBenchRow['mode'];
+  readonly name: string;
   readonly samplesPerCommit: number;
   readonly commits: number;
   readonly run: (commits: number, samplesPerCommit: number) => Promise<void> | void;
@@ -63,7 +56,7 @@ type Case = {
 const ROUNDS = 5;
 
 /** `scale` multiplies the number of commits; 1 takes some ten seconds. */
-export async function benchJournal(scale = 1): Promise<readonly JournalBenchRow[]> {
+export async function benchJournal({ scale = 1 } = {}): Promise<BenchResult> {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
   try {
     const storage = await lastValueFrom(openLmdbStorage({ directory: join(directory, 'journal'), clock }));
@@ -78,26 +71,51 @@ export async function benchJournal(scale = 1): Promise<readonly JournalBenchRow[
     const sqlite = openSqlite(join(directory, 'baseline.sqlite'));
     const file = openFile(join(directory, 'baseline.ndjson'));
     const cases: Case[] = [
-      { store: 'journal', mode: 'single', samplesPerCommit: 1, commits: 200, run: append(1) },
-      { store: 'sqlite', mode: 'single', samplesPerCommit: 1, commits: 200, run: sqlite.run },
-      { store: 'file', mode: 'single', samplesPerCommit: 1, commits: 200, run: file.run },
-      { store: 'journal', mode: 'pipelined', samplesPerCommit: 1, commits: 2000, run: append(64) },
-      { store: 'journal', mode: 'batched', samplesPerCommit: BATCH, commits: 100, run: append(1) },
-      { store: 'sqlite', mode: 'batched', samplesPerCommit: BATCH, commits: 100, run: sqlite.run },
-      { store: 'file', mode: 'batched', samplesPerCommit: BATCH, commits: 100, run: file.run },
-      { store: 'journal', mode: 'pipelined', samplesPerCommit: BATCH, commits: 200, run: append(8) },
+      { name: 'journal, one sample a commit', samplesPerCommit: 1, commits: 200, run: append(1) },
+      {
+        name: 'SQLite WAL, synchronous=FULL, one sample a commit',
+        samplesPerCommit: 1,
+        commits: 200,
+        run: sqlite.run,
+      },
+      { name: 'file with fdatasync, one sample a commit', samplesPerCommit: 1, commits: 200, run: file.run },
+      {
+        name: 'journal, one sample a commit, 64 in flight',
+        samplesPerCommit: 1,
+        commits: 2000,
+        run: append(64),
+      },
+      { name: 'journal, 200 samples a commit', samplesPerCommit: BATCH, commits: 100, run: append(1) },
+      {
+        name: 'SQLite WAL, synchronous=FULL, 200 samples a commit',
+        samplesPerCommit: BATCH,
+        commits: 100,
+        run: sqlite.run,
+      },
+      {
+        name: 'file with fdatasync, 200 samples a commit',
+        samplesPerCommit: BATCH,
+        commits: 100,
+        run: file.run,
+      },
+      {
+        name: 'journal, 200 samples a commit, 8 in flight',
+        samplesPerCommit: BATCH,
+        commits: 200,
+        run: append(8),
+      },
     ];
     const rows = await measure(cases, scale);
     await lastValueFrom(journal.close(), { defaultValue: undefined });
     sqlite.close();
     file.close();
-    return rows;
+    return { title: 'journal: durable appends of 17 metrics', rows };
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
-async function measure(cases: readonly Case[], scale: number): Promise<JournalBenchRow[]> {
+async function measure(cases: readonly Case[], scale: number): Promise<BenchRow[]> {
   const tookMs = cases.map(() => 0);
   // Round 0 warms up.
   for (let round = 0; round <= ROUNDS; round += 1) {
@@ -107,10 +125,9 @@ async function measure(cases: readonly Case[], scale: number): Promise<JournalBe
       if (round > 0) tookMs[index] = (tookMs[index] ?? 0) + clock.precise() - before;
     }
   }
-  return cases.map(({ store, mode, samplesPerCommit, commits }, index) => {
-    const commitsPerSecond = (Math.ceil(commits * scale) * ROUNDS * 1000) / (tookMs[index] ?? 1);
-    const samplesPerSecond = commitsPerSecond * samplesPerCommit;
-    return { store, mode, samplesPerCommit, samplesPerSecond, commitsPerSecond };
+  return cases.map(({ name, samplesPerCommit, commits }, index) => {
+    const samples = Math.ceil(commits * scale) * ROUNDS * samplesPerCommit;
+    return { name, value: Math.round((samples * 1000) / (tookMs[index] ?? 1)), unit: 'samples/s' };
   });
 }
 
@@ -153,15 +170,4 @@ function openFile(path: string) {
   };
 }
 
-if (import.meta.main) {
-  const rows = await benchJournal();
-  if (process.argv.includes('--json')) console.log(JSON.stringify(rows));
-  else
-    console.table(
-      rows.map((row) => ({
-        ...row,
-        samplesPerSecond: Math.round(row.samplesPerSecond),
-        commitsPerSecond: Math.round(row.commitsPerSecond),
-      })),
-    );
-}
+if (import.meta.main) print([await benchJournal()]);

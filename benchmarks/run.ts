@@ -1,0 +1,76 @@
+/**
+ * All benchmarks: `npm run bench`, which builds first. Figures stand beside the baselines of the same run.
+ *
+ *     npm run bench [-- --json] [--only NAME,…] [--quick] [--no-build]
+ *
+ * `--json` prints one document for machines. `--quick` takes seconds and only shows that everything works: its figures mean
+ * nothing. Nothing here passes or fails by a figure.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { VERSION } from '../src/platform/version.ts';
+import { benchCodec } from './codec.ts';
+import { benchEndToEnd } from './end-to-end.ts';
+import { benchFanIn } from './fan-in.ts';
+import { benchJournal } from './journal.ts';
+import { benchLiveLatency } from './live-latency.ts';
+import type { BenchResult } from './result.ts';
+import { print } from './support/print.ts';
+import { root } from './support/processes.ts';
+
+const EXIT_USAGE = 64;
+
+const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<BenchResult>>> = {
+  codec: (quick) => benchCodec(quick ? { measureMs: 2 } : {}),
+  journal: (quick) => benchJournal(quick ? { scale: 0.01 } : {}),
+  'end-to-end': (quick) =>
+    benchEndToEnd(quick ? { samples: 4096, baselineSamples: 2000, countedSamples: 2048 } : {}),
+  'live-latency': (quick) => benchLiveLatency(quick ? { seconds: 1, warmUp: 2 } : {}),
+  'fan-in': (quick) => benchFanIn(quick ? { steps: [20], baselineSteps: [5], seconds: 1, warmUp: 1 } : {}),
+};
+
+function machine() {
+  const processors = cpus();
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
+  const [load = ''] = readFileSync('/proc/loadavg', 'utf8').split(' ');
+  return {
+    cores: processors.length,
+    cpu: processors[0]?.model ?? 'unknown',
+    memory,
+    node: process.version,
+    /** Of everything on the machine, in the minute before: at the number of cores or above, others were busy too. */
+    loadBefore: Number(load),
+  };
+}
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    'no-build': { type: 'boolean', default: false },
+  },
+});
+const chosen = values.only?.split(',') ?? Object.keys(benchmarks);
+const unknown = chosen.filter((name) => !(name in benchmarks));
+if (unknown.length > 0) {
+  console.error(`no benchmark called ${unknown.join(', ')}; there are ${Object.keys(benchmarks).join(', ')}`);
+  process.exit(EXIT_USAGE);
+}
+if (!values['no-build']) {
+  // Output goes to standard error: standard output may be read by a machine.
+  execFileSync(process.execPath, [join(root, 'scripts/build.ts')], { stdio: ['ignore', 2, 2] });
+}
+const about = { version: VERSION, machine: machine() };
+if (!values.json) console.log(about);
+const results: (BenchResult & { readonly benchmark: string })[] = [];
+for (const name of chosen) {
+  const result = await benchmarks[name]?.(values.quick);
+  if (result === undefined) continue;
+  results.push({ benchmark: name, ...result });
+  if (!values.json) print([result]);
+}
+if (values.json) console.log(JSON.stringify({ ...about, results }));

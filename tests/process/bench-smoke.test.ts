@@ -1,0 +1,46 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { node, root } from '../support/holdfast.ts';
+
+const documentSchema = z.object({
+  machine: z.object({ cores: z.number(), node: z.string() }),
+  results: z.array(
+    z.object({
+      benchmark: z.string(),
+      title: z.string(),
+      rows: z.array(z.object({ name: z.string(), value: z.number(), unit: z.string() })),
+    }),
+  ),
+});
+
+it('every benchmark runs, and yields figures of Holdfast and of its baseline', async () => {
+  const args = [join(root, 'benchmarks/run.ts'), '--json', '--quick', '--no-build'];
+  const { stdout } = await promisify(execFile)(node, args, { maxBuffer: 2 ** 24 });
+  const { results } = documentSchema.parse(JSON.parse(stdout));
+  const expected = {
+    codec: ['holdfast frame, 60 a batch: encode', 'JSON + gzip, 60 a batch: encode'],
+    journal: [
+      'journal, 200 samples a commit',
+      'SQLite WAL, synchronous=FULL, 200 samples a commit',
+      'file with fdatasync, 200 samples a commit',
+    ],
+    'end-to-end': [
+      'holdfast: drain, from the first stored sample',
+      'NDJSON + HTTP + SQLite: drain, from the first stored sample',
+      'holdfast: on the wire, both ways',
+    ],
+    'live-latency': ['holdfast: p99', 'file + HTTP + SQLite: p99'],
+    'fan-in': ['holdfast, 20 agents: p99', 'HTTP + SQLite, 5 agents: p99'],
+  };
+  expect(results.map(({ benchmark }) => benchmark)).toEqual(Object.keys(expected));
+  for (const [benchmark, names] of Object.entries(expected)) {
+    const rows = results.find((result) => result.benchmark === benchmark)?.rows ?? [];
+    for (const name of names) {
+      const row = rows.find((one) => one.name === name);
+      expect(row?.value, `${benchmark}: ${name}`).toBeGreaterThan(0);
+    }
+  }
+});
