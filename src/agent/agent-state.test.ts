@@ -6,6 +6,7 @@ const live: AgentCircumstances = {
   started: true,
   degraded: false,
   uplink: 'online',
+  refused: false,
   backlog: false,
   lagMs: 0,
 };
@@ -19,6 +20,7 @@ describe('deriveAgentState', () => {
     ['waiting', { uplink: 'waiting' }, 'offline'],
     ['connecting', { uplink: 'connecting' }, 'offline'],
     ['greeting', { uplink: 'greeting' }, 'offline'],
+    ['a connection that carries nothing', { refused: true, backlog: true }, 'offline'],
     ['not yet begun', { started: false, uplink: 'connecting' }, 'starting'],
     ['a journal in trouble while offline', { degraded: true, uplink: 'waiting' }, 'degraded'],
     ['a journal in trouble from the beginning', { degraded: true, started: false }, 'degraded'],

@@ -11,6 +11,8 @@ export type AgentCircumstances = {
   /** Whether the journal fails or its quota is at work. */
   readonly degraded: boolean;
   readonly uplink: UplinkState['phase'];
+  /** Whether HQ refuses everyone's frames, or the breaker keeps ours back: a connection that carries nothing. */
+  readonly refused: boolean;
   /** Whether frames older than the live ones are still to be sent. */
   readonly backlog: boolean;
   /** Age of the oldest sample that HQ has not confirmed, ms. */
@@ -22,6 +24,6 @@ export function deriveAgentState(now: AgentCircumstances): AgentState {
   if (now.stopping) return 'stopping';
   if (now.degraded) return 'degraded';
   if (!now.started) return 'starting';
-  if (now.uplink !== 'online') return 'offline';
+  if (now.uplink !== 'online' || now.refused) return 'offline';
   return now.backlog && now.lagMs > CATCHING_UP_MS ? 'catching-up' : 'live';
 }

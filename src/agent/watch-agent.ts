@@ -19,6 +19,9 @@ import type { Pipeline, PipelineStatus } from './pipeline/pipeline-types.ts';
 import { lagOf } from './uplink/heartbeat.ts';
 import type { Uplink, UplinkStatus } from './uplink/uplink.ts';
 
+/** Pauses in which HQ takes nothing from anyone; being told to slow down is none. */
+const REFUSALS: ReadonlySet<string> = new Set(['unavailable', 'internal', 'breaker_open']);
+
 /** Time moves the state too: what is unsent grows old. */
 const PERIOD_MS = 1_000;
 
@@ -79,6 +82,7 @@ function circumstancesOf(now: {
     started: sampling && tried,
     degraded: pipeline.degraded || stats.overflowing,
     uplink: uplink.phase,
+    refused: uplink.breaker === 'open' || REFUSALS.has(uplink.paused ?? ''),
     backlog: uplink.behind,
     lagMs: lagOf(stats, now.now),
   };

@@ -29,7 +29,9 @@ export const agentSummarySchema = z.object({
   lagMs: z
     .number()
     .nullable()
-    .describe('from sampling to durable at HQ of the newest live frame, offset corrected'),
+    .describe(
+      'from sampling to durable at HQ of the newest live frame, offset corrected; null while offline',
+    ),
   clockOffsetMs: z.number().nullable().describe("agent's wall clock minus HQ's"),
   rttMs: z.number().nullable(),
   samplesPerSecond: z.number().describe('stored, over the last 10 s'),

@@ -82,7 +82,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     await untilRows(
       page,
       'pending to grow on, and the agents to say that they lag',
-      ({ id, state, pending }) => state !== 'live' && pending >= (before.get(id) ?? 0) + 20,
+      ({ id, state, pending }) => state === 'offline' && pending >= (before.get(id) ?? 0) + 20,
     );
     await shoot('down');
 

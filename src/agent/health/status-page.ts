@@ -61,10 +61,13 @@ function table(title: string, rows: readonly Row[]): string {
 
 function linkRows({ hq, uplink }: AgentStatus): Row[] {
   if (uplink === null) return [['HQ', hq]];
-  const { phase, reason, breaker, rttMs, clockOffsetMs, live, backlog } = uplink;
+  const { phase, reason, paused, breaker, rttMs, clockOffsetMs, live, backlog } = uplink;
   const rows: Row[] = [
     ['HQ', hq],
-    ['Connection', reason === null ? phase : `${phase}: ${reason}`],
+    [
+      'Connection',
+      phase + (reason === null ? '' : `: ${reason}`) + (paused === null ? '' : `, frames wait: ${paused}`),
+    ],
     ['Circuit breaker', breaker],
   ];
   if (rttMs !== null) rows.push(['Round trip of acks', `${rttMs.toFixed(1)} ms`]);

@@ -55,6 +55,8 @@ export type UplinkStatus = {
   readonly retryAt: number | null;
   readonly attempt: number;
   readonly breaker: BreakerState['kind'];
+  /** Why frames wait although there is a connection, for instance `unavailable`; null while they pass. */
+  readonly paused: string | null;
   /** Smoothed round trip of acks, ms. */
   readonly rttMs: number | null;
   /** Our wall clock minus HQ's, ms, by the fastest recent answer. */
@@ -92,19 +94,22 @@ export function createUplink(options: UplinkOptions): Uplink {
   const { scheduler } = clock;
   const measures$ = new BehaviorSubject<Measures>({ rttMs: null, clockOffsetMs: null });
   const stopped$ = new Subject<void>();
-  let pausedFor: string | null = null;
+  /** Why frames wait on an open connection; null while they pass. */
+  const paused$ = new BehaviorSubject<string | null>(null);
 
   const reliability = createReliability({
     settings,
     scheduler,
     random,
     onPause: (pause) => {
+      const before = paused$.value;
       if (pause === null) {
-        if (pausedFor !== null) emit({ type: 'delivery_resumed', after: pausedFor });
-        pausedFor = null;
-      } else if (pausedFor === null) {
-        pausedFor = pause.reason;
+        if (before === null) return;
+        emit({ type: 'delivery_resumed', after: before });
+        paused$.next(null);
+      } else if (before === null) {
         emit({ type: 'delivery_paused', reason: pause.reason, retryMs: Math.round(pause.delayMs) });
+        paused$.next(pause.reason);
       }
     },
   });
@@ -155,10 +160,10 @@ export function createUplink(options: UplinkOptions): Uplink {
   });
 
   const status$ = state(
-    combineLatest([actor.state$, breaker.state$, measures$]).pipe(
-      map(([now, broken, measures]) => statusOf(now, broken, measures)),
+    combineLatest([actor.state$, breaker.state$, measures$, paused$]).pipe(
+      map(([now, broken, measures, paused]) => statusOf(now, broken, measures, paused)),
     ),
-    statusOf(logic.initial()[0], breaker.state(), measures$.value),
+    statusOf(logic.initial()[0], breaker.state(), measures$.value, paused$.value),
   );
   const keep = merge(
     status$.pipe(
@@ -220,7 +225,12 @@ export function createUplink(options: UplinkOptions): Uplink {
   };
 }
 
-function statusOf(now: UplinkState, breaker: BreakerState, measures: Measures): UplinkStatus {
+function statusOf(
+  now: UplinkState,
+  breaker: BreakerState,
+  measures: Measures,
+  paused: string | null,
+): UplinkStatus {
   const waiting = now.phase === 'waiting' ? now : null;
   const online = now.phase === 'online' ? now : null;
   return {
@@ -229,6 +239,7 @@ function statusOf(now: UplinkState, breaker: BreakerState, measures: Measures): 
     retryAt: waiting?.until ?? null,
     attempt: now.memory.attempt,
     breaker: breaker.kind,
+    paused,
     ...measures,
     live: online?.live.inFlight.length ?? 0,
     backlog: online?.backlog.inFlight.length ?? 0,

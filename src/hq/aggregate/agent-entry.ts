@@ -85,17 +85,19 @@ export function summaryOf(entry: AgentEntry, store: CountsStore, mono: number): 
   const { heartbeat, connected } = entry;
   const overHttp = entry.epoch === null;
   const due = sampled - pending;
+  const state = overHttp ? 'unknown' : connected ? (heartbeat?.state ?? 'starting') : 'offline';
   return {
     id: entry.id,
     epoch: entry.epoch,
     connected,
-    state: overHttp ? 'unknown' : connected ? (heartbeat?.state ?? 'starting') : 'offline',
+    state,
     breaker: connected ? (heartbeat?.breaker ?? 'unknown') : 'unknown',
     version: entry.version,
     connectedSince: entry.connectedSince,
     lastSampleTs: entry.lastSampleTs,
     lastArrivalTs: entry.lastArrivalTs,
-    lagMs: entry.lagMs,
+    // While nothing comes, the last lag says nothing of now.
+    lagMs: state === 'offline' ? null : entry.lagMs,
     clockOffsetMs: entry.clockOffsetMs,
     rttMs: heartbeat?.rttMs ?? null,
     samplesPerSecond: entry.rate.rate(mono),
