@@ -4,6 +4,7 @@ import { OVERFLOW_POLICIES } from '../journal/journal.ts';
 import { LOG_LEVELS } from '../platform/logger.ts';
 import { MAX_FRAME_BYTES } from '../protocol/frame.ts';
 import { agentIdSchema } from '../protocol/sample.ts';
+import { sourceProblems } from './sources/spec.ts';
 
 export const PRESET_NAMES = ['lan', 'lte', 'satellite', 'at-sea', 'remote-edge', 'multi-cloud'] as const;
 export type PresetName = (typeof PRESET_NAMES)[number];
@@ -169,7 +170,7 @@ const MIN_QUOTA_FRAMES = 4;
 /** Sentences about settings that contradict each other; empty when all is well. */
 export function checkAgentConfig(config: AgentConfig): string[] {
   const { journal, uplink, detect } = config;
-  const problems: string[] = [];
+  const problems = sourceProblems(config.source);
   if (journal.overflow === 'thin')
     problems.push(
       'journal.overflow: thin is not available yet; choose drop-oldest, drop-newest or block instead.',

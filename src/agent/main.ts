@@ -85,8 +85,8 @@ export class AgentConfigError extends Error {
 type Parts = { readonly journal: Journal; readonly pipeline: Pipeline; readonly uplink: Uplink };
 
 /**
- * Starts an agent; resolves once its journal is open and its sources are started. Rejects with AgentConfigError or
- * SourceSpecError on settings that cannot be used, and with StorageError when the journal cannot be opened.
+ * Starts an agent; resolves once its journal is open and its sources are started. Rejects with AgentConfigError on settings
+ * that cannot be used, and with StorageError when the journal cannot be opened.
  */
 export async function startAgent(config: AgentConfig, platform: AgentPlatform): Promise<RunningAgent> {
   const problems = checkAgentConfig(config);

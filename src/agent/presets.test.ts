@@ -96,6 +96,27 @@ describe('relations between settings', () => {
         c.detect.warmUp = 301;
       },
     ],
+    [
+      'a source of no known kind',
+      'unknown source `hist`; did you mean `host`?',
+      (c: AgentConfig) => {
+        c.source = ['sim:hz=1', 'hist'];
+      },
+    ],
+    [
+      'an unknown option of a source',
+      'did you mean `hz`',
+      (c: AgentConfig) => {
+        c.source = ['sim:hzz=1', 'sim:hz=2'];
+      },
+    ],
+    [
+      'two sources of one name',
+      'named `a` already',
+      (c: AgentConfig) => {
+        c.source = ['sim:name=a', 'sim', 'csv:path=x,name=a'];
+      },
+    ],
   ])('%s is named', (_what, setting, change) => {
     const problems = changed(change);
     expect(problems).toHaveLength(1);

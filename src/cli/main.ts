@@ -1,5 +1,6 @@
 /** The `holdfast` command. */
 import { Command, CommanderError } from 'commander';
+import { VERSION } from '../platform/version.ts';
 import { addAgentCommand } from './commands/agent.ts';
 import { addConfigCommand } from './commands/config.ts';
 import { addDemoCommand } from './commands/demo.ts';
@@ -29,6 +30,7 @@ async function run(argv: readonly string[]): Promise<number> {
 function buildProgram(): Command {
   const program = new Command('holdfast')
     .description('Keeps telemetry flowing over networks that cannot be trusted.')
+    .version(VERSION, '--version', 'print the version')
     .showHelpAfterError('(add --help for the options)')
     .exitOverride();
   const addCommands = [
@@ -49,8 +51,8 @@ function buildProgram(): Command {
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) {
-    const asked = error.code === 'commander.helpDisplayed' || error.code === 'commander.version';
-    return asked ? EXIT.ok : EXIT.usage;
+    // Help and version that were asked for also come as errors, with exit code 0.
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
   if (error instanceof ConfigError) {
     process.stderr.write(

@@ -1,33 +1,45 @@
 /** Ordered stop: the first signal stops, the second leaves at once; the journal makes that safe. */
+import { CommandFailure, EXIT } from './exit.ts';
 
-export type Stoppable = { readonly stop: () => Promise<void> };
+export type Stoppable = {
+  readonly stop: () => Promise<void>;
+  /** Resolves with the reason when it can no longer do its work. */
+  readonly failed: Promise<unknown>;
+};
 
 /**
- * Stops `running` on SIGTERM, SIGINT, or when the process that started this one with a channel goes away.
- * Resolves with the exit code once everything has ended.
+ * Starts something and stops it on SIGTERM, SIGINT, SIGHUP, or when the process that started this one with a channel goes
+ * away. Resolves with the exit code once everything has ended; rejects when `start` does. While it is still starting there
+ * is nothing to put in order: the process leaves at once.
  */
-export function stopOnSignal(running: Stoppable, failed: Promise<unknown>): Promise<number> {
-  return new Promise((resolve) => {
-    let stopping = false;
-    const stop = (exitCode: number) => {
-      if (stopping) process.exit(exitCode === 0 ? 130 : exitCode);
-      stopping = true;
-      running.stop().then(
-        () => resolve(exitCode),
-        (error: unknown) => {
-          process.stderr.write(`holdfast: stopped with an error: ${messageOf(error)}\n`);
-          resolve(1);
-        },
-      );
-    };
-    process.on('SIGTERM', () => stop(0));
-    process.on('SIGINT', () => stop(0));
-    if (process.connected) process.once('disconnect', () => stop(0));
-    failed.then((error) => {
-      process.stderr.write(`holdfast: ${messageOf(error)}\n`);
-      if (!stopping) stop(1);
-    });
+export async function runUntilStopped(start: () => Promise<Stoppable>): Promise<number> {
+  const asked = Promise.withResolvers<number>();
+  let state: 'starting' | 'running' | 'stopping' = 'starting';
+  const stop = (exitCode: number) => {
+    if (state === 'starting') process.exit(exitCode);
+    if (state === 'stopping') process.exit(exitCode === EXIT.ok ? 130 : exitCode);
+    state = 'stopping';
+    asked.resolve(exitCode);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop(EXIT.ok));
+  // False, not undefined: there was a channel, and it is gone already.
+  if (process.connected === false) stop(EXIT.ok);
+  process.once('disconnect', () => stop(EXIT.ok));
+
+  const running = await start();
+  state = 'running';
+  running.failed.then((error) => {
+    process.stderr.write(`holdfast: ${messageOf(error)}\n`);
+    if (state === 'running') stop(error instanceof CommandFailure ? error.exitCode : EXIT.failure);
   });
+  const exitCode = await asked.promise;
+  try {
+    await running.stop();
+    return exitCode;
+  } catch (error) {
+    process.stderr.write(`holdfast: stopped with an error: ${messageOf(error)}\n`);
+    return EXIT.failure;
+  }
 }
 
 export function messageOf(error: unknown): string {

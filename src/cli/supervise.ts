@@ -8,6 +8,8 @@ import { CommandFailure, EXIT } from './exit.ts';
 
 const command = fileURLToPath(new URL('../../bin/holdfast.js', import.meta.url));
 const RESTART_DELAY_MS = 1000;
+/** Agents and HQ end within 30 s of being asked; one that does not is stuck. */
+const STOP_DEADLINE_MS = 35_000;
 
 const listeningSchema = z.object({ event: z.literal('listening'), url: z.string() });
 
@@ -15,7 +17,7 @@ export type KeptProcess = {
   readonly name: string;
   /** Address from the process's `listening` line; rejects when it ends before. Only processes that listen have one. */
   readonly listening: Promise<string>;
-  /** Resolves with an error when the process cannot be kept running: it refused its settings. */
+  /** Resolves with an error when the process cannot be kept running: it refused its settings, or could not listen. */
   readonly failed: Promise<Error>;
   /** Asks the process to stop and resolves when it has ended. */
   readonly stop: () => Promise<void>;
@@ -24,15 +26,18 @@ export type KeptProcess = {
 export type KeepRunningOptions = {
   readonly name: string;
   readonly args: readonly string[];
+  /** Whether it prints a `listening` line; such a process is not started again when it never came that far. */
+  readonly listens: boolean;
   readonly scheduler: SchedulerLike;
   /** Tells the person what happens. */
   readonly say: (text: string) => void;
 };
 
-export function keepRunning({ name, args, scheduler, say }: KeepRunningOptions): KeptProcess {
+export function keepRunning({ name, args, listens, scheduler, say }: KeepRunningOptions): KeptProcess {
   let child: ChildProcess | null = null;
   let stopping = false;
   let ended = Promise.resolve();
+  let awaited = listens;
   let startArgs = args;
   const listening = Promise.withResolvers<string>();
   const failed = Promise.withResolvers<Error>();
@@ -49,6 +54,7 @@ export function keepRunning({ name, args, scheduler, say }: KeepRunningOptions):
       createInterface({ input: current.stdout }).on('line', (line) => {
         const parsed = listeningSchema.safeParse(parseJson(line));
         if (!parsed.success) return;
+        awaited = false;
         listening.resolve(parsed.data.url);
         startArgs = withPort(startArgs, new URL(parsed.data.url).port);
       });
@@ -58,10 +64,9 @@ export function keepRunning({ name, args, scheduler, say }: KeepRunningOptions):
         resolve();
         if (stopping) return;
         const reason = signal ?? `exit code ${code}`;
-        const isRefusal = code === EXIT.usage || code === EXIT.configuration;
-        const error = new CommandFailure(code ?? EXIT.failure, `${name} ended (${reason})`);
-        listening.reject(error);
-        if (isRefusal) {
+        if (awaited || code === EXIT.usage || code === EXIT.configuration) {
+          const error = new CommandFailure(code ?? EXIT.failure, `${name} ended (${reason})`);
+          listening.reject(error);
           failed.resolve(error);
           return;
         }
@@ -81,7 +86,9 @@ export function keepRunning({ name, args, scheduler, say }: KeepRunningOptions):
     stop: async () => {
       stopping = true;
       child?.kill('SIGTERM');
+      const deadline = scheduler.schedule(() => void child?.kill('SIGKILL'), STOP_DEADLINE_MS);
       await ended;
+      deadline.unsubscribe();
     },
   };
 }

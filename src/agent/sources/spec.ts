@@ -30,6 +30,24 @@ export function parseSourceSpec(text: string): SourceSpec {
   return checkSourceSpec({ ...options, kind }, text);
 }
 
+/** What is wrong with the sources of an agent, a sentence each; empty when all is well. */
+export function sourceProblems(texts: readonly string[]): string[] {
+  const problems: string[] = [];
+  const names = new Set<string>();
+  for (const text of texts) {
+    try {
+      const { name } = parseSourceSpec(text);
+      if (name === undefined) continue;
+      if (names.has(name)) problems.push(`source \`${text}\`: another source is named \`${name}\` already`);
+      names.add(name);
+    } catch (error) {
+      if (!(error instanceof SourceSpecError)) throw error;
+      problems.push(error.message);
+    }
+  }
+  return problems;
+}
+
 /** For configuration files: the text form, or an object `{ kind, …options }`. */
 export const sourceSpecSchema = z
   .union([z.string(), z.record(z.string(), z.unknown())])

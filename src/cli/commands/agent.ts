@@ -6,19 +6,20 @@ import { createLogger } from '../../platform/logger.ts';
 import { systemRandom } from '../../platform/random.ts';
 import { AGENT_LEAVES, loadAgentConfig } from '../settings/components.ts';
 import { addSettingOptions } from '../settings/flags.ts';
-import { stopOnSignal } from '../signals.ts';
+import { runUntilStopped } from '../signals.ts';
 
 /** `holdfast agent` */
 export function addAgentCommand(program: Command): void {
   const command = program.command('agent').description('sample, journal and deliver from this machine');
   addSettingOptions(command, AGENT_LEAVES).action(async () => {
     const { config } = loadAgentConfig(command);
-    const running = await startAgent(config, {
-      clock: createSystemClock(),
-      random: systemRandom,
-      ids: systemIds,
-      logger: createLogger({ level: config.logLevel, fields: { component: 'agent', agent: config.id } }),
-    });
-    process.exitCode = await stopOnSignal(running, running.failed);
+    process.exitCode = await runUntilStopped(() =>
+      startAgent(config, {
+        clock: createSystemClock(),
+        random: systemRandom,
+        ids: systemIds,
+        logger: createLogger({ level: config.logLevel, fields: { component: 'agent', agent: config.id } }),
+      }),
+    );
   });
 }

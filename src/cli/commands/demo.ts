@@ -6,7 +6,7 @@ import { DEMO_LEAVES, KNOWN_VARIABLES } from '../settings/components.ts';
 import { type DemoConfig, demoConfigSchema } from '../settings/demo-config.ts';
 import { addSettingOptions, givenSettings } from '../settings/flags.ts';
 import { loadSettings } from '../settings/load.ts';
-import { stopOnSignal } from '../signals.ts';
+import { runUntilStopped } from '../signals.ts';
 import { type KeptProcess, keepRunning } from '../supervise.ts';
 
 /** `holdfast demo`: HQ and agents as separate processes, as they would run for real. */
@@ -42,50 +42,57 @@ const IMPATIENT = [
   '5s',
 ];
 
-async function runDemo(config: DemoConfig): Promise<number> {
+function runDemo(config: DemoConfig): Promise<number> {
   const dataDir = resolve(config.dataDir);
   const { scheduler } = createSystemClock();
   const say = (text: string) => process.stdout.write(text);
-  const start = (name: string, args: readonly string[]) =>
-    keepRunning({ name, args: [...args, '--log-level', 'warn'], scheduler, say });
-
-  const hq = start('hq', [
-    ...['hq', '--host', '127.0.0.1', '--port', String(config.port)],
-    ...['--data-dir', join(dataDir, 'hq'), '--chaos', config.chaos, '--chaos-enabled'],
-  ]);
-  const url = await hq.listening;
+  const failed = Promise.withResolvers<unknown>();
   const agents: KeptProcess[] = [];
-  for (let index = 0; index < config.agents; index += 1) {
-    const id = `agent-${index + 1}`;
-    const sources = sourcesOf(index).flatMap((spec) => ['--source', spec]);
-    agents.push(
-      start(id, [
-        'agent',
-        '--id',
-        id,
-        '--hq',
-        url,
-        '--data-dir',
-        join(dataDir, id),
-        ...sources,
-        ...IMPATIENT,
-      ]),
-    );
-  }
-  say(
-    `Holdfast ${VERSION} demo\n` +
-      `  dashboard  ${url}\n` +
-      `  agents     ${agents.map((agent) => agent.name).join(', ')}\n` +
-      `  data       ${dataDir}\n` +
-      `  chaos      ${config.chaos}${config.chaos === 'random' ? ': HQ cuts its own link now and then; the dashboard has the switch' : ''}\n` +
-      'Ctrl-C stops everything.\n',
-  );
-  const everything = [...agents, hq];
-  const stop = async () => {
-    say('Stopping …\n');
-    // Agents first: they say goodbye to an HQ that still listens.
-    await Promise.all(agents.map((agent) => agent.stop()));
-    await hq.stop();
+  let stopping = false;
+  const start = (name: string, args: readonly string[]) => {
+    const kept = keepRunning({
+      name,
+      args: [...args, '--log-level', 'warn'],
+      listens: name === 'hq',
+      scheduler,
+      say,
+    });
+    void kept.failed.then(failed.resolve);
+    return kept;
   };
-  return stopOnSignal({ stop }, Promise.race(everything.map((one) => one.failed)));
+  const startAgents = (url: string) => {
+    if (stopping) return;
+    for (let index = 0; index < config.agents; index += 1) {
+      const id = `agent-${index + 1}`;
+      const sources = sourcesOf(index).flatMap((spec) => ['--source', spec]);
+      const place = ['--id', id, '--hq', url, '--data-dir', join(dataDir, id)];
+      agents.push(start(id, ['agent', ...place, ...sources, ...IMPATIENT]));
+    }
+    say(
+      `Holdfast ${VERSION} demo\n` +
+        `  dashboard  ${url}\n` +
+        `  agents     ${agents.map((agent) => agent.name).join(', ')}\n` +
+        `  data       ${dataDir}\n` +
+        `  chaos      ${config.chaos}${config.chaos === 'random' ? ': HQ cuts its own link now and then; the dashboard has the switch' : ''}\n` +
+        'Ctrl-C stops everything.\n',
+    );
+  };
+  // Also while HQ is still starting a signal finds everything that has to be stopped.
+  return runUntilStopped(async () => {
+    const hq = start('hq', [
+      ...['hq', '--host', '127.0.0.1', '--port', String(config.port)],
+      ...['--data-dir', join(dataDir, 'hq'), '--chaos', config.chaos, '--chaos-enabled'],
+    ]);
+    hq.listening.then(startAgents, failed.resolve);
+    return {
+      failed: failed.promise,
+      stop: async () => {
+        stopping = true;
+        say('Stopping …\n');
+        // Agents first: they say goodbye to an HQ that still listens.
+        await Promise.all(agents.map((agent) => agent.stop()));
+        await hq.stop();
+      },
+    };
+  });
 }
