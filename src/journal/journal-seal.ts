@@ -1,6 +1,8 @@
 /**
  * Sealing: runs of small adjacent data frames become one large frame, which compresses far better. Within one transaction
- * a bounded part of the journal; sealing a sealed journal changes nothing.
+ * a bounded part of the journal; sealing a sealed journal changes nothing. A journal seals at two levels: soon, into frames
+ * that are large enough, and those again into frames that are as full as may be, as delivering costs by the frame. So
+ * each sample is written three times at most, however long HQ is away.
  */
 import type { SeqRange } from '../protocol/coverage.ts';
 import { MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
@@ -13,6 +15,8 @@ import type { Writer } from './storage.ts';
 export type SealRequest = {
   /** Frames with as many samples or more are left alone; a merged frame has at least as many. */
   readonly sealSamples: number;
+  /** Only runs that can grow no more. */
+  readonly fullOnly: boolean;
   readonly inFlight: readonly SeqRange[];
   /** Where to begin. */
   readonly from: number;
@@ -48,7 +52,7 @@ export function sealSlice(writer: Writer, editor: JournalEditor, request: SealRe
   for (const { frames, open } of runs) {
     const samples = samplesIn(frames);
     const first = frames[0]?.firstSeq ?? 0;
-    if (samples < request.sealSamples || frames.length < 2) {
+    if (samples < request.sealSamples || frames.length < 2 || (open && request.fullOnly)) {
       // The last run may still grow; one between large frames never will.
       if (open) leave(frames);
       continue;

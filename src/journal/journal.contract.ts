@@ -263,6 +263,23 @@ export function describeJournalContract(name: string, createHarness: () => Journ
       expect(spans(await allPending(journal))).toEqual(['data 1-4090', 'data 4091-8180', 'data 8181-10000']);
     });
 
+    it('seals what was sealed before into full frames, once, while new samples come', async () => {
+      for (let block = 0; block < 20; block += 1) {
+        await Promise.all(
+          Array.from({ length: 6 }, (_, index) => append(block * 600 + index * 100 + 1, 100)),
+        );
+        await lastValueFrom(journal.seal([]));
+      }
+      const full = ['data 1-3600', 'data 3601-7200', 'data 7201-10800'];
+      expect(spans(await allPending(journal))).toEqual([...full, 'data 10801-11400', 'data 11401-12000']);
+      await reopen({});
+      expect(await lastValueFrom(journal.seal([]))).toEqual({ merged: 0, sealed: 0 });
+      expect(journal.stats()).toMatchObject({ sampled: 12_000, pending: 12_000, pendingFrames: 5 });
+      expect(valuesOf(await allPending(journal))).toEqual(
+        Array.from({ length: 12_000 }, (_, index) => index + 1),
+      );
+    });
+
     it('replaces a frame damaged on the disk by a gap, exactly', async () => {
       for (let n = 0; n < 5; n += 1) await append(n * 10 + 1, 10);
       const victim = (await allPending(journal))[2];

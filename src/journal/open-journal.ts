@@ -31,6 +31,7 @@ import {
 } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
+import { MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
 import { type InternedSchema, type Sample, type SchemaRef, schemaSchema } from '../protocol/sample.ts';
 import { internSchema } from '../protocol/schema-ref.ts';
 import { createAppendLine } from './append-line.ts';
@@ -41,7 +42,7 @@ import { ackedSamples, emptyLedger, type Ledger } from './journal-ledger.ts';
 import { readPending } from './journal-pending.ts';
 import { repairJournal, surveyJournal } from './journal-recovery.ts';
 import { rejectFrame, releaseSlice } from './journal-release.ts';
-import { sealSlice } from './journal-seal.ts';
+import { type SealRequest, sealSlice } from './journal-seal.ts';
 import { type Reader, type Storage, StorageError, type Writer } from './storage.ts';
 
 export type JournalOptions = {
@@ -55,6 +56,12 @@ export type JournalOptions = {
   readonly maxBytes: number;
   /** Frames with fewer samples are merged by `seal` into frames of at least as many. Default 512, 2 … 4096. */
   readonly sealSamples?: number;
+};
+
+type SealCounts = { readonly merged: number; readonly sealed: number };
+type SealLevel = Pick<SealRequest, 'sealSamples' | 'fullOnly'> & {
+  /** Everything before has been looked at, and will not change any more. */
+  from: number;
 };
 
 const MIN_BYTES = 64 * 1024;
@@ -102,7 +109,11 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
   const limitBytes = Math.floor(maxBytes * FRAME_SHARE);
   const schemas = storage.read(readSchemas);
   const stats$ = new BehaviorSubject<JournalStats>(toStats(opened, maxBytes, false));
-  let sealFrom = 0;
+  // Two neighbours that are too large for one frame together have more than half of its samples.
+  const levels: readonly SealLevel[] = [
+    { sealSamples, fullOnly: false, from: 0 },
+    { sealSamples: MAX_FRAME_SAMPLES / 2, fullOnly: true, from: 0 },
+  ];
 
   const publish = (ledger: Ledger, overflowed = false): JournalStats => {
     // Once reached, the quota counts as reached until a tenth is free again: no flicker at the edge.
@@ -155,23 +166,39 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
         map(() => stats$.value),
         tap(() => line.retry()),
       ),
-    seal: (inFlight) => {
-      const slice = (start: number) =>
-        edit((writer, editor) => sealSlice(writer, editor, { sealSamples, inFlight, from: start }));
-      let left: number | null = null;
-      return defer(() => slice(sealFrom)).pipe(
-        expand(({ result: { next } }) => (next === null ? EMPTY : later(slice(next)))),
-        tap(({ result }) => {
-          left ??= result.left;
-          if (result.next === null) sealFrom = left ?? result.end;
-        }),
-        reduce(
-          (sum, { result }) => ({ merged: sum.merged + result.merged, sealed: sum.sealed + result.sealed }),
-          { merged: 0, sealed: 0 },
-        ),
-        tap(() => line.retry()),
-      );
-    },
+    seal: (inFlight) =>
+      defer(() => {
+        const slice = (level: SealLevel, start: number) =>
+          edit((writer, editor) => sealSlice(writer, editor, { ...level, inFlight, from: start }));
+        const sealAt = (level: SealLevel): Observable<SealCounts> =>
+          defer(() => {
+            let left: number | null = null;
+            return slice(level, level.from).pipe(
+              expand(({ result: { next } }) => (next === null ? EMPTY : later(slice(level, next)))),
+              tap(({ result }) => {
+                left ??= result.left;
+                if (result.next === null) level.from = left ?? result.end;
+              }),
+              map(({ result }) => result),
+            );
+          });
+        let news = false;
+        return from(levels).pipe(
+          // What the first level leaves as it is the second has seen: it would write the books for nothing.
+          concatMap((level, depth) => (depth === 0 || level.from === 0 || news ? sealAt(level) : EMPTY)),
+          tap(({ sealed }) => {
+            news ||= sealed > 0;
+          }),
+          reduce(
+            (sum, { merged, sealed }) => ({ merged: sum.merged + merged, sealed: sum.sealed + sealed }),
+            {
+              merged: 0,
+              sealed: 0,
+            },
+          ),
+          tap(() => line.retry()),
+        );
+      }),
     schema: (ref) => schemas.get(ref),
     stats: () => stats$.value,
     stats$: stats$.asObservable(),
