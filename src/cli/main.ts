@@ -1,15 +1,42 @@
 /** The `holdfast` command. */
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../platform/version.ts';
-import { addAgentCommand } from './commands/agent.ts';
-import { addConfigCommand } from './commands/config.ts';
-import { addDemoCommand } from './commands/demo.ts';
-import { addHqCommand } from './commands/hq.ts';
-import { addJournalCommand } from './commands/journal.ts';
-import { addVersionCommand } from './commands/version.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { ConfigError } from './settings/load.ts';
 import { messageOf } from './signals.ts';
+
+type CommandEntry = {
+  readonly summary: string;
+  /** Brings what gives the command its arguments, options and action. */
+  readonly load: () => Promise<(command: Command) => void>;
+};
+
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  demo: {
+    summary: 'HQ and a few agents on this machine, with a link that breaks',
+    load: async () => (await import('./commands/demo.ts')).defineDemoCommand,
+  },
+  hq: {
+    summary: 'receive, store, show and forward what agents send',
+    load: async () => (await import('./commands/hq.ts')).defineHqCommand,
+  },
+  agent: {
+    summary: 'sample, journal and deliver from this machine',
+    load: async () => (await import('./commands/agent.ts')).defineAgentCommand,
+  },
+  config: {
+    summary: 'effective settings with the origin of each',
+    load: async () => (await import('./commands/config.ts')).defineConfigCommand,
+  },
+  journal: {
+    summary: 'look into a data directory, read-only; it may be in use',
+    load: async () => (await import('./commands/journal.ts')).defineJournalCommand,
+  },
+  version: {
+    summary: 'print the version of the software, its protocol and Node',
+    load: async () => (await import('./commands/version.ts')).defineVersionCommand,
+  },
+};
 
 /** Runs one command line and ends the process with its exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -20,28 +47,29 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 async function run(argv: readonly string[]): Promise<number> {
   try {
-    await buildProgram().parseAsync(argv, { from: 'user' });
+    const program = await buildProgram(argv);
+    await program.parseAsync(argv, { from: 'user' });
     return Number(process.exitCode ?? EXIT.ok);
   } catch (error) {
     return report(error);
   }
 }
 
-function buildProgram(): Command {
+/** The program, of which only the command that `argv` asks for is more than a name: an agent must not hold HQ in memory. */
+async function buildProgram(argv: readonly string[]): Promise<Command> {
   const program = new Command('holdfast')
     .description('Keeps telemetry flowing over networks that cannot be trusted.')
     .version(VERSION, '--version', 'print the version')
     .showHelpAfterError('(add --help for the options)')
     .exitOverride();
-  const addCommands = [
-    addDemoCommand,
-    addHqCommand,
-    addAgentCommand,
-    addConfigCommand,
-    addJournalCommand,
-    addVersionCommand,
-  ];
-  for (const add of addCommands) add(program);
+  const [first, second] = argv.filter((argument) => !argument.startsWith('-'));
+  const asked = first === 'help' ? second : first;
+  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+    const command = program.command(name).description(summary);
+    if (name !== asked) continue;
+    const define = await load();
+    define(command);
+  }
   for (const command of program.commands) {
     command.exitOverride();
     for (const nested of command.commands) nested.exitOverride();

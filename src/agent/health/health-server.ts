@@ -4,7 +4,7 @@
  * It has no access control, so it belongs on loopback; there it answers only to names of loopback, or any web page could read
  * it through a host name of its own that resolves to 127.0.0.1 (DNS rebinding).
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import type { Registry } from '@prometheus-io/client';
 import { Observable } from 'rxjs';
@@ -25,6 +25,9 @@ export type HealthServer = {
   /** Ends open connections too; completes when the port is free. */
   readonly close: () => Observable<never>;
 };
+
+/** Not imported: that would evaluate each export of the module, and one of them is all of undici, 12 MB. */
+const { createServer } = process.getBuiltinModule('node:http');
 
 const LOOPBACK_NAMES: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 

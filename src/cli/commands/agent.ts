@@ -1,18 +1,17 @@
 import type { Command } from 'commander';
-import { startAgent } from '../../agent/main.ts';
 import { createSystemClock } from '../../platform/clock.ts';
 import { systemIds } from '../../platform/ids.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { systemRandom } from '../../platform/random.ts';
-import { AGENT_LEAVES, loadAgentConfig } from '../settings/components.ts';
+import { AGENT_LEAVES, loadAgentConfig } from '../settings/agent-settings.ts';
 import { addSettingOptions } from '../settings/flags.ts';
 import { runUntilStopped } from '../signals.ts';
 
 /** `holdfast agent` */
-export function addAgentCommand(program: Command): void {
-  const command = program.command('agent').description('sample, journal and deliver from this machine');
+export function defineAgentCommand(command: Command): void {
   addSettingOptions(command, AGENT_LEAVES).action(async () => {
-    const { config } = loadAgentConfig(command);
+    const { config } = await loadAgentConfig(command);
+    const { startAgent } = await import('../../agent/main.ts');
     process.exitCode = await runUntilStopped(() =>
       startAgent(config, {
         clock: createSystemClock(),

@@ -1,8 +1,9 @@
 import { Argument, type Command } from 'commander';
 import { agentConfigSchema } from '../../agent/config.ts';
 import { hqConfigSchema } from '../../hq/config.ts';
-import { AGENT_LEAVES, HQ_LEAVES, loadAgentConfig, loadHqConfig } from '../settings/components.ts';
+import { AGENT_LEAVES, loadAgentConfig } from '../settings/agent-settings.ts';
 import { addSettingOptions } from '../settings/flags.ts';
+import { HQ_LEAVES, loadHqConfig } from '../settings/hq-settings.ts';
 import { jsonSchemaOf } from '../settings/leaves.ts';
 import type { Effective } from '../settings/load.ts';
 
@@ -14,8 +15,7 @@ const components = {
 } as const;
 
 /** `holdfast config print|validate|schema agent|hq` */
-export function addConfigCommand(program: Command): void {
-  const config = program.command('config').description('effective settings with the origin of each');
+export function defineConfigCommand(config: Command): void {
   for (const [name, component] of Object.entries(components)) {
     const verbs = [
       { verb: 'print', summary: 'print the effective settings and where each comes from', run: print },
@@ -29,8 +29,8 @@ export function addConfigCommand(program: Command): void {
       const parent =
         config.commands.find((one) => one.name() === verb) ?? config.command(verb).description(summary);
       const command = parent.command(name).description(`of the ${name}`).option('--json', 'for machines');
-      addSettingOptions(command, component.leaves).action(() =>
-        run(component.load(command), wantsJson(command)),
+      addSettingOptions(command, component.leaves).action(async () =>
+        run(await component.load(command), wantsJson(command)),
       );
     }
   }

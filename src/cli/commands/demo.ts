@@ -2,26 +2,16 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { createSystemClock } from '../../platform/clock.ts';
 import { VERSION } from '../../platform/version.ts';
-import { DEMO_LEAVES, KNOWN_VARIABLES } from '../settings/components.ts';
-import { type DemoConfig, demoConfigSchema } from '../settings/demo-config.ts';
-import { addSettingOptions, givenSettings } from '../settings/flags.ts';
-import { loadSettings } from '../settings/load.ts';
+import type { DemoConfig } from '../settings/demo-config.ts';
+import { DEMO_LEAVES, loadDemoConfig } from '../settings/demo-settings.ts';
+import { addSettingOptions } from '../settings/flags.ts';
 import { runUntilStopped } from '../signals.ts';
 import { type KeptProcess, keepRunning } from '../supervise.ts';
 
 /** `holdfast demo`: HQ and agents as separate processes, as they would run for real. */
-export function addDemoCommand(program: Command): void {
-  const command = program
-    .command('demo')
-    .description('HQ and a few agents on this machine, with a link that breaks');
+export function defineDemoCommand(command: Command): void {
   addSettingOptions(command, DEMO_LEAVES).action(async () => {
-    const { config } = loadSettings({
-      schema: demoConfigSchema,
-      ...givenSettings(command, DEMO_LEAVES),
-      environment: process.env,
-      foreignEnvironment: KNOWN_VARIABLES,
-      check: () => [],
-    });
+    const { config } = await loadDemoConfig(command);
     process.exitCode = await runDemo(config);
   });
 }

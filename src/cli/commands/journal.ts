@@ -8,10 +8,7 @@ import { CommandFailure, EXIT } from '../exit.ts';
 type Options = { readonly json?: true; readonly count: number };
 
 /** `holdfast journal stats|verify|peek|export DIR`: read-only, while the directory is in use or not. */
-export function addJournalCommand(program: Command): void {
-  const journal = program
-    .command('journal')
-    .description('look into a data directory, read-only; it may be in use');
+export function defineJournalCommand(journal: Command): void {
   const verbs: readonly {
     name: string;
     summary: string;

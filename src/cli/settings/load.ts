@@ -2,7 +2,7 @@
  * Effective settings of a component: flags > environment > file > preset > defaults, each with its origin.
  * Whatever cannot be understood is an error that names the setting, where it came from, and the nearest valid name.
  */
-import { parse as parseYaml } from 'yaml';
+import { createRequire } from 'node:module';
 import type { z } from 'zod';
 import { nearestName } from '../../platform/nearest.ts';
 import { ENV_PREFIX, type Leaf, leavesOf } from './leaves.ts';
@@ -112,7 +112,7 @@ function fileLayer(leaves: readonly Leaf[], file: LoadRequest<unknown>['file'], 
   const origin = `file ${file.name}`;
   let document: unknown;
   try {
-    document = parseYaml(file.text);
+    document = loadYaml().parse(file.text);
   } catch (error) {
     problems.push(`${origin}: not valid YAML: ${error instanceof Error ? error.message : String(error)}`);
     return layer;
@@ -136,6 +136,11 @@ function fileLayer(leaves: readonly Leaf[], file: LoadRequest<unknown>['file'], 
       layer.set(path, { value: leaf.type === 'list' && typeof value === 'string' ? [value] : value, origin });
   }
   return layer;
+}
+
+/** Loaded only where there is a file: it takes a megabyte that an agent would hold for all its life. */
+function loadYaml(): typeof import('yaml') {
+  return createRequire(import.meta.url)('yaml');
 }
 
 function presetLayer(

@@ -1,6 +1,8 @@
 /** docs/configuration.md, generated so that it cannot drift from the schemas. */
 import { PRESETS } from '../../agent/presets.ts';
-import { AGENT_LEAVES, DEMO_LEAVES, HQ_LEAVES } from './components.ts';
+import { AGENT_LEAVES } from './agent-settings.ts';
+import { DEMO_LEAVES } from './demo-settings.ts';
+import { HQ_LEAVES } from './hq-settings.ts';
 import type { Leaf } from './leaves.ts';
 
 const HEAD = `# Configuration

@@ -1,0 +1,21 @@
+/** Settings of `holdfast agent`. */
+import type { Command } from 'commander';
+import { type AgentConfig, agentConfigSchema, checkAgentConfig } from '../../agent/config.ts';
+import { PRESETS } from '../../agent/presets.ts';
+import { givenSettings } from './flags.ts';
+import { foreignVariables } from './foreign-variables.ts';
+import { leavesOf } from './leaves.ts';
+import { type Effective, loadSettings } from './load.ts';
+
+export const AGENT_LEAVES = leavesOf(agentConfigSchema);
+
+export async function loadAgentConfig(command: Command): Promise<Effective<AgentConfig>> {
+  return loadSettings({
+    schema: agentConfigSchema,
+    ...givenSettings(command, AGENT_LEAVES),
+    environment: process.env,
+    presets: PRESETS,
+    foreignEnvironment: await foreignVariables(process.env, AGENT_LEAVES),
+    check: checkAgentConfig,
+  });
+}

@@ -1,0 +1,19 @@
+/** Settings of `holdfast hq`. */
+import type { Command } from 'commander';
+import { checkHqConfig, type HqConfig, hqConfigSchema } from '../../hq/config.ts';
+import { givenSettings } from './flags.ts';
+import { foreignVariables } from './foreign-variables.ts';
+import { leavesOf } from './leaves.ts';
+import { type Effective, loadSettings } from './load.ts';
+
+export const HQ_LEAVES = leavesOf(hqConfigSchema);
+
+export async function loadHqConfig(command: Command): Promise<Effective<HqConfig>> {
+  return loadSettings({
+    schema: hqConfigSchema,
+    ...givenSettings(command, HQ_LEAVES),
+    environment: process.env,
+    foreignEnvironment: await foreignVariables(process.env, HQ_LEAVES),
+    check: checkHqConfig,
+  });
+}
