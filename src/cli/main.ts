@@ -40,6 +40,8 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
 
 /** Runs one command line and ends the process with its exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
+  // Whoever reads our output may leave before its end; what is running goes on.
+  process.stdout.on('error', () => {});
   process.exitCode = await run(argv);
   // Whatever a library still holds open must not keep a finished command alive.
   process.exit();

@@ -8,7 +8,7 @@ export type Stoppable = {
 };
 
 /**
- * Starts something and stops it on SIGTERM, SIGINT, SIGHUP, or when the process that started this one with a channel goes
+ * Starts something and stops it on SIGTERM, SIGINT, or when the process that started this one with a channel goes
  * away. Resolves with the exit code once everything has ended; rejects when `start` does. While it is still starting there
  * is nothing to put in order: the process leaves at once.
  */
@@ -21,7 +21,7 @@ export async function runUntilStopped(start: () => Promise<Stoppable>): Promise<
     state = 'stopping';
     asked.resolve(exitCode);
   };
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop(EXIT.ok));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(EXIT.ok));
   // False, not undefined: there was a channel, and it is gone already.
   if (process.connected === false) stop(EXIT.ok);
   process.once('disconnect', () => stop(EXIT.ok));

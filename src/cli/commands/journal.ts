@@ -65,20 +65,29 @@ async function verify(directory: string, { json }: Options): Promise<void> {
 }
 
 async function peek(directory: string, { count }: Options): Promise<void> {
-  for (const record of peekJournal(directory, count)) await print(JSON.stringify(record));
+  await printAll(peekJournal(directory, count));
 }
 
 async function exportAll(directory: string): Promise<void> {
-  for (const record of exportJournal(directory)) await print(JSON.stringify(record));
+  await printAll(exportJournal(directory));
+}
+
+/** As NDJSON, as long as somebody reads it. */
+async function printAll(records: Iterable<object>): Promise<void> {
+  for (const record of records) if (!(await print(JSON.stringify(record)))) return;
 }
 
 function text(value: unknown): string {
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
 }
 
-/** Writes a line and waits while a slow reader holds the pipe up. */
-function print(line: string): Promise<void> {
+/** Writes a line and waits while a slow reader holds the pipe up; false when the reader has left, as `head` does. */
+function print(line: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    process.stdout.write(`${line}\n`, (error) => (error ? reject(error) : resolve()));
+    process.stdout.write(`${line}\n`, (error) => {
+      if (error === null || error === undefined) resolve(true);
+      else if ('code' in error && error.code === 'EPIPE') resolve(false);
+      else reject(error);
+    });
   });
 }
