@@ -1,0 +1,188 @@
+/** Settings and wrong usage on the real command line: exit codes, and messages that say what to do. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { built, runToEnd } from '../support/holdfast.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+
+const holdfast = (args: string, env: Readonly<Record<string, string>> = {}) =>
+  runToEnd(
+    args.split(' ').filter((word) => word !== ''),
+    { ...built, env },
+  );
+
+const OK = 0;
+const FAILURE = 1;
+const USAGE = 64;
+const CONFIGURATION = 78;
+
+type Case = { readonly args: string; readonly env?: Record<string, string>; readonly says: string };
+
+describe('what is asked for is shown, exit code 0', () => {
+  it.each([
+    { args: '--help', says: 'Usage: holdfast' },
+    { args: 'help', says: 'Usage: holdfast' },
+    { args: 'help agent', says: 'Usage: holdfast agent' },
+    { args: 'agent --help', says: '--journal-commit-ms' },
+    { args: 'hq --help', says: '--allow-anonymous' },
+    { args: 'demo --help', says: '--agents' },
+    { args: 'journal verify --help', says: 'exit code 1' },
+    { args: '--version', says: '0.1.0' },
+    { args: 'version', says: 'holdfast 0.1.0 (protocol 1' },
+    { args: 'version --json', says: '"protocol":1' },
+    { args: 'config validate agent', says: 'valid' },
+    { args: 'config validate hq --json', says: '{"valid":true}' },
+  ])('holdfast $args', async ({ args, says }) => {
+    const { code, stdout, stderr } = await holdfast(args);
+    expect({ code, stderr }).toEqual({ code: OK, stderr: '' });
+    expect(stdout).toContain(says);
+  });
+});
+
+describe('wrong usage is told, exit code 64', () => {
+  it.each<Case>([
+    { args: '', says: 'Usage: holdfast' },
+    { args: 'agnet', says: 'Did you mean agent?' },
+    { args: 'agent --sorce host', says: 'Did you mean --source?' },
+    { args: 'hq --prot 80', says: 'Did you mean --port?' },
+    { args: 'demo --agent 3', says: 'Did you mean --agents?' },
+    { args: 'agent --id', says: 'argument missing' },
+    { args: 'agent more', says: 'too many arguments' },
+    { args: 'config print', says: 'Usage: holdfast config print' },
+    { args: 'config validate agnet', says: 'agnet' },
+    { args: 'config schema agnet', says: 'Allowed choices are agent, hq' },
+    { args: 'journal stats', says: "missing required argument 'dir'" },
+    { args: 'journal stats /nowhere/at/all', says: '/nowhere/at/all is no directory' },
+    { args: 'journal peek /tmp --count none', says: 'expected a whole number' },
+  ])('holdfast $args', async ({ args, says }) => {
+    const { code, stdout, stderr } = await holdfast(args);
+    expect(code).toBe(USAGE);
+    expect(stderr).toContain(says);
+    expect(stdout).toBe('');
+  });
+
+  it('a directory without a journal is a failure, exit code 1', async () => {
+    const folder = temporaryFolder();
+    for (const verb of ['stats', 'verify', 'peek', 'export']) {
+      const { code, stderr } = await holdfast(`journal ${verb} ${folder}`);
+      expect(code).toBe(FAILURE);
+      expect(stderr).toContain(`There is no journal in ${folder}`);
+    }
+  });
+});
+
+describe('settings that cannot be are refused before anything is started, exit code 78', () => {
+  it.each<Case>([
+    { args: 'agent --hq ftp://example.net', says: 'hq (flag --hq)' },
+    { args: 'agent --id a/b', says: 'id (flag --id)' },
+    { args: 'agent --source bogus', says: 'unknown source `bogus`' },
+    { args: 'agent --source sim:hzz=3', says: 'did you mean `hz`?' },
+    { args: 'agent --preset ltee', says: 'did you mean "lte"?' },
+    { args: 'agent --journal-overflow thin', says: 'thin is not available yet' },
+    { args: 'agent --journal-max-bytes 1MiB', says: 'journal.maxBytes (flag --journal-max-bytes)' },
+    { args: 'agent --uplink-ack-timeout-ms 2m', says: 'must be shorter than uplink.breakerOpenMs' },
+    {
+      args: 'agent',
+      env: { HOLDFAST_TOKN: 'x' },
+      says: 'HOLDFAST_TOKN: no such setting; did you mean "HOLDFAST_TOKEN"?',
+    },
+    {
+      args: 'agent',
+      env: { HOLDFAST_JOURNAL_COMMIT_MS: 'soon' },
+      says: 'environment HOLDFAST_JOURNAL_COMMIT_MS',
+    },
+    { args: 'hq --port 70000', says: 'port (flag --port)' },
+    { args: 'hq --port eight', says: 'expected a number' },
+    { args: 'hq --chaos total', says: 'chaos (flag --chaos)' },
+    { args: 'hq --host 0.0.0.0', says: 'HOLDFAST_AGENT_TOKEN' },
+    { args: 'hq --host 0.0.0.0', env: { HOLDFAST_AGENT_TOKEN: 'a' }, says: 'HOLDFAST_OPERATOR_TOKEN' },
+    { args: 'hq --agent-token same --operator-token same', says: 'must differ' },
+    { args: 'hq --config /nowhere.yaml', says: 'cannot read the configuration file /nowhere.yaml' },
+    { args: 'demo --agents 0', says: 'agents (flag --agents)' },
+  ])('holdfast $args $env', async ({ args, env = {}, says }) => {
+    const { code, stdout, stderr } = await holdfast(args, env);
+    expect(code).toBe(CONFIGURATION);
+    expect(stderr).toContain(says);
+    expect(stdout).toBe('');
+  });
+
+  it('names every wrong key of a file at once, each with the nearest valid name', async () => {
+    const file = join(temporaryFolder(), 'holdfast.yaml');
+    writeFileSync(file, 'idd: x\njournal:\n  maxByte: 5MiB\nuplink: 3\n__proto__: {polluted: 1}\n');
+    for (const command of ['agent', 'config validate agent']) {
+      const { code, stderr } = await holdfast(`${command} --config ${file}`);
+      expect(code).toBe(CONFIGURATION);
+      expect(stderr).toContain('no setting "idd"; did you mean "id"?');
+      expect(stderr).toContain('no setting "journal.maxByte"; did you mean "journal.maxBytes"?');
+      expect(stderr).toContain('"uplink"');
+      expect(stderr).toContain('__proto__');
+    }
+    writeFileSync(file, 'journal: [unclosed');
+    const broken = await holdfast('config validate agent', { HOLDFAST_CONFIG: file });
+    expect(broken.code).toBe(CONFIGURATION);
+    expect(broken.stderr).toContain('not valid YAML');
+  });
+});
+
+const rowsSchema = z.array(z.object({ setting: z.string(), value: z.unknown(), origin: z.string() }));
+
+describe('holdfast config print', () => {
+  it('shows each setting with where it comes from; what is nearer to the person wins', async () => {
+    const file = join(temporaryFolder(), 'holdfast.yaml');
+    writeFileSync(
+      file,
+      'id: of-file\npreset: satellite\njournal: {commitMs: 1s, maxBytes: 8MiB}\nsource: [host]\n',
+    );
+    const env = {
+      HOLDFAST_ID: 'of-environment',
+      HOLDFAST_JOURNAL_COMMIT_MS: '2s',
+      HOLDFAST_TOKEN: 'very secret',
+    };
+    const args = `--config ${file} --id of-flag --source sim:hz=1 --source host`;
+    const { code, stdout } = await holdfast(`config print agent ${args} --json`, env);
+    expect(code).toBe(OK);
+    const rows = new Map(rowsSchema.parse(JSON.parse(stdout)).map((row) => [row.setting, row]));
+    expect(rows.get('id')).toMatchObject({ value: 'of-flag', origin: 'flag --id' });
+    expect(rows.get('journal.commitMs')).toMatchObject({
+      value: 2000,
+      origin: 'environment HOLDFAST_JOURNAL_COMMIT_MS',
+    });
+    expect(rows.get('journal.maxBytes')).toMatchObject({ value: 8 * 2 ** 20, origin: `file ${file}` });
+    expect(rows.get('uplink.ackTimeoutMs')).toMatchObject({ value: 300_000, origin: 'preset satellite' });
+    expect(rows.get('uplink.maxInFlight')).toMatchObject({ value: 8, origin: 'default' });
+    expect(rows.get('source')?.value).toEqual(['sim:hz=1', 'host']);
+    expect(stdout).not.toContain('very secret');
+
+    const forPeople = await holdfast(`config print agent ${args}`, env);
+    expect(forPeople.stdout).toMatch(/^id +"of-flag" +flag --id$/m);
+    expect(forPeople.stdout).not.toContain('very secret');
+  });
+
+  it("knows HQ's settings and hides its tokens", async () => {
+    const { code, stdout } = await holdfast('config print hq --agent-token hidden --operator-token too');
+    expect(code).toBe(OK);
+    expect(stdout).toMatch(/^retention\.rawDays +30 +default$/m);
+    expect(stdout).toMatch(/^agentToken +"\(set\)" +flag --agent-token$/m);
+    expect(stdout).not.toContain('hidden');
+  });
+});
+
+describe('holdfast config schema', () => {
+  it.each([
+    ['agent', 'source'],
+    ['hq', 'retention'],
+  ])('prints a JSON Schema of the %s', async (component, setting) => {
+    const { code, stdout } = await holdfast(`config schema ${component}`);
+    expect(code).toBe(OK);
+    const schema = z
+      .object({
+        $schema: z.string(),
+        type: z.literal('object'),
+        properties: z.record(z.string(), z.unknown()),
+      })
+      .parse(JSON.parse(stdout));
+    expect(schema.$schema).toContain('2020-12');
+    expect(Object.keys(schema.properties)).toContain(setting);
+  });
+});
