@@ -29,7 +29,7 @@ import {
   type IngestShared,
   type IngestStore,
 } from './ingest-shared.ts';
-import { createLeases } from './leases.ts';
+import { createLeases, type Holder } from './leases.ts';
 import type { LinkEvent } from './link-event.ts';
 import { refuse } from './refusal.ts';
 
@@ -111,7 +111,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     chaos,
     emit,
     limits,
-    leases: createLeases<Connection>(),
+    leases: createLeases<Holder>(),
     link: (event) => links.next(event),
     credit: () => credit,
     commits,

@@ -7,10 +7,9 @@ import type { OpenedHqStore } from '../store/open-hq-store.ts';
 import type { IngestFrame, IngestOutcome } from '../store/store.ts';
 import { type Allowance, createAllowance } from './allowance.ts';
 import { type ClockOffset, createClockOffset } from './clock-offset.ts';
-import type { Connection } from './connection.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { IngestEmit } from './ingest-events.ts';
-import type { Leases } from './leases.ts';
+import type { Holder, Leases } from './leases.ts';
 import type { LinkEvent } from './link-event.ts';
 
 export type IngestLimits = {
@@ -35,7 +34,7 @@ export type IngestShared = {
   readonly chaos: Pick<ChaosControl, 'admit'>;
   readonly emit: IngestEmit;
   readonly limits: IngestLimits;
-  readonly leases: Leases<Connection>;
+  readonly leases: Leases<Holder>;
   readonly link: (event: LinkEvent) => void;
   readonly submit: (frame: IngestFrame) => Observable<IngestOutcome>;
   readonly settled: (agent: string) => Observable<void>;

@@ -1,21 +1,13 @@
 /** Puts one frame into a transaction: dedup, ledger, frame record, time index, arrival log. */
 
-import type { GapReason } from '../../protocol/frame.ts';
 import { decodeGap } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { type Booking, book, EMPTY_EPOCH, toJson } from './epoch-state.ts';
 import { encodeFrameRecord, type Segment, type StoredLane } from './frame-record.ts';
+import type { GapRecord } from './gap-record.ts';
 import { hoursOf, logKey, seqKey, timeKey, writeOrderedDouble } from './keys.ts';
 import type { IngestFrame, IngestOutcome } from './store.ts';
 import type { Transaction } from './transactions.ts';
-
-/** Content of a gap record; its key names the first seq. */
-export type GapRecord = {
-  readonly lastSeq: number;
-  readonly reason: GapReason;
-  readonly fromTs: number;
-  readonly toTs: number;
-};
 
 /** Throws FrameError for a gap frame that does not decode; nothing is booked then. */
 export function appendFrame(transaction: Transaction, ingest: IngestFrame): IngestOutcome {

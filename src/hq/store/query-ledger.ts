@@ -3,8 +3,8 @@ import type { Storage } from '../../journal/storage.ts';
 import type { LedgerEntry } from '../../protocol/fleet.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { type EpochState, pendingOf } from './epoch-state.ts';
+import { decodeGapRecord } from './gap-record.ts';
 import { parseSeqKey, seqRange } from './keys.ts';
-import { decodeGapRecord } from './rebuild.ts';
 
 /** Gaps shown per epoch, newest kept; the counts are exact all the same. */
 export const MAX_GAPS_LISTED = 10_000;

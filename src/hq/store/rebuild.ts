@@ -1,25 +1,12 @@
 /** Epoch states from the records that they summarise, for when a state is missing or damaged. */
-import { z } from 'zod';
 import type { Reader } from '../../journal/storage.ts';
-import { GAP_REASONS } from '../../protocol/frame.ts';
 import type { Epoch } from '../../protocol/sample.ts';
-import type { GapRecord } from './append-frame.ts';
-import { book, EMPTY_EPOCH, type EpochState, parseJson } from './epoch-state.ts';
+import { book, EMPTY_EPOCH, type EpochState } from './epoch-state.ts';
 import { decodeFrameRecord } from './frame-record.ts';
+import { decodeGapRecord } from './gap-record.ts';
 import { kindRange, parseSeqKey, type SeqKeyParts, seqRange, successor } from './keys.ts';
 
 const PAGE = 64;
-
-const gapRecordSchema = z.object({
-  lastSeq: z.number(),
-  reason: z.enum(GAP_REASONS),
-  fromTs: z.number(),
-  toTs: z.number(),
-});
-export function decodeGapRecord(value: Uint8Array | undefined): GapRecord | undefined {
-  const parsed = gapRecordSchema.safeParse(parseJson(value));
-  return parsed.success ? parsed.data : undefined;
-}
 
 /** Undefined when no record of the epoch is there. What retention removed is not counted: only a kept state knows of it. */
 export function rebuildEpoch(reader: Reader, agent: string, epoch: Epoch): EpochState | undefined {

@@ -1,0 +1,18 @@
+/** Records of gaps; the key of one names the epoch and its first seq. */
+import { z } from 'zod';
+import { GAP_REASONS } from '../../protocol/frame.ts';
+import { parseJson } from './epoch-state.ts';
+
+const gapRecordSchema = z.object({
+  lastSeq: z.number(),
+  reason: z.enum(GAP_REASONS),
+  fromTs: z.number(),
+  toTs: z.number(),
+});
+export type GapRecord = Readonly<z.infer<typeof gapRecordSchema>>;
+
+/** Undefined when absent or unreadable. */
+export function decodeGapRecord(value: Uint8Array | undefined): GapRecord | undefined {
+  const parsed = gapRecordSchema.safeParse(parseJson(value));
+  return parsed.success ? parsed.data : undefined;
+}
