@@ -4,6 +4,7 @@ import { OVERFLOW_POLICIES } from '../journal/journal.ts';
 import { LOG_LEVELS } from '../platform/logger.ts';
 import { MAX_FRAME_BYTES } from '../protocol/frame.ts';
 import { agentIdSchema } from '../protocol/sample.ts';
+import { limitsProblems } from './pipeline/diagnose/parse-limits.ts';
 import { sourceProblems } from './sources/spec.ts';
 
 export const PRESET_NAMES = ['lan', 'lte', 'satellite', 'at-sea', 'remote-edge', 'multi-cloud'] as const;
@@ -112,6 +113,10 @@ const detectConfigSchema = z.strictObject({
     { description: 'Samples of a series before the first anomaly can be found in it.', unit: '1' },
     { default: 30, minimum: 2, maximum: 1_000_000 },
   ),
+  limits: z.array(z.string().min(1).max(1000)).max(1000).default([]).meta({
+    description:
+      'What is normal for series, one text each: sim.sensor*:min=0,max=100,railLow=0,railHigh=100,stuckAfterMs=60000; the first that matches counts.',
+  }),
 });
 
 export const agentConfigSchema = z.strictObject({
@@ -203,5 +208,6 @@ export function checkAgentConfig(config: AgentConfig): string[] {
     problems.push(
       `detect.warmUp (${detect.warmUp}) must not exceed detect.window (${detect.window}), or no anomaly is ever found.`,
     );
+  problems.push(...limitsProblems(detect.limits));
   return problems;
 }

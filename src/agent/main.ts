@@ -34,6 +34,7 @@ import { defaultAgentId } from './agent-id.ts';
 import { type AgentConfig, checkAgentConfig } from './config.ts';
 import { agentEvents } from './events.ts';
 import { type HealthServer, type HealthServerOptions, startHealthServer } from './health/health-server.ts';
+import { parseLimits } from './pipeline/diagnose/parse-limits.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import { pipelineEvents } from './pipeline/pipeline-events.ts';
 import type { Pipeline } from './pipeline/pipeline-types.ts';
@@ -141,7 +142,11 @@ export async function startAgent(config: AgentConfig, platform: AgentPlatform): 
     clock,
     random,
     emit: troubles.watch(createEmit(pipelineEvents, { logger, registry })),
-    settings: { commitMs: config.journal.commitMs, detection: config.detect },
+    settings: {
+      commitMs: config.journal.commitMs,
+      detection: config.detect,
+      ranges: config.detect.limits.map(parseLimits),
+    },
   });
   const { hq: url, token } = config;
   const { connectTimeoutMs } = config.uplink;
