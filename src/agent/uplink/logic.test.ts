@@ -189,6 +189,35 @@ describe('lanes', () => {
     ]);
   });
 
+  it('looks again at a backlog that it read to the end, even though the live lane is never idle', () => {
+    const looks: UplinkMessage = { type: 'look_again', pending: 3 };
+    const busy = [opened, greeted(), read('newest', [frame(9)]), read('notable', [])];
+    // The sealed frame 5–9 is passed over: 9 is on its way by itself.
+    const { effects } = reached(...busy, read('oldest', [frame(5, 9)]), looks);
+    expect(effects).toMatchObject([{ type: 'read', what: 'oldest', after: 0 }]);
+    expect(reached(...busy, read('oldest', []), { ...looks, pending: 0 }).effects).toEqual([]);
+  });
+
+  it('believes what an earlier process may have sent, which the first ack need not name, and nothing later', () => {
+    const busy = [
+      opened,
+      greeted(0, 100),
+      read('newest', [frame(1)]),
+      read('notable', []),
+      read('oldest', []),
+    ];
+    const answer = (first: number, last: number): UplinkMessage => ({
+      type: 'delivered',
+      connection: 1,
+      firstSeq: 1,
+      ack: { contiguous: 1, ranges: [[first, last]] },
+      credit: 8,
+      sampled: 200,
+    });
+    expect(typesOf(reached(...busy, answer(50, 60)).effects)).toContain('log_up');
+    expect(typesOf(reached(...busy, answer(90, 110)).effects)).toEqual(['fail']);
+  });
+
   it('seals with what is on its way left out', () => {
     const { effects } = reached(...ONLINE, { type: 'committed', frame: frame(5, 9) }, { type: 'seal' });
     expect(effects).toEqual([{ type: 'seal', busy: [[5, 9]] }]);

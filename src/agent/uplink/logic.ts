@@ -137,8 +137,10 @@ function online(
         settings,
       );
     case 'look_again': {
+      // A backlog that was read to its end may have been passed over in part, and a live lane need never be idle.
       const idle = inFlight(state).length === 0 && state.live.waiting.length === 0;
-      return message.pending > 0 && idle ? resume(lookAgain(state), settings) : pump(state, settings);
+      const due = message.pending > 0 && (idle || state.backlog.exhausted);
+      return due ? resume(lookAgain(state), settings) : pump(state, settings);
     }
   }
 }
@@ -155,7 +157,10 @@ function greeted(memory: Memory, message: Of<'greeted'>): Next {
   const problem = checkAck(message.ack, { sampled: message.sampled, known: memory.known });
   if (problem !== null) return violation({ phase: 'greeting', memory }, problem);
   const acked = unite(memory.acked, message.ack);
-  const known = cover(unite(memory.known ?? EMPTY_COVERAGE, acked), 1, message.released);
+  // What was given out before this process first asked may have been sent by the one before it, and HQ need not have
+  // named all of it in its first ack.
+  const before = memory.known ?? cover(EMPTY_COVERAGE, 1, message.sampled);
+  const known = cover(unite(before, acked), 1, message.released);
   const strikes = new Map([...memory.strikes].filter(([seq]) => !covers(acked, seq, seq)));
   const [next, effects] = release({ ...memory, known, acked, strikes }, true);
   const { credit, limits } = message;
