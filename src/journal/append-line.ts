@@ -6,7 +6,7 @@ import { Observable, type Subscription } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
 import type { Sample } from '../protocol/sample.ts';
 import type { Appended, OverflowPolicy } from './journal.ts';
-import { appendSamples, findEarlierAttempt, NoRoom } from './journal-append.ts';
+import { appendSamples, NoRoom } from './journal-append.ts';
 import { createEditor } from './journal-editor.ts';
 import type { Ledger } from './journal-ledger.ts';
 import type { Storage, Writer } from './storage.ts';
@@ -31,11 +31,24 @@ export type AppendLine = {
 /** One subscribed append. */
 type Turn = { start: () => void; running: boolean };
 
+/** What an append made of its samples in a commit that has not been confirmed. */
+type Attempt = {
+  readonly samples: readonly Sample[];
+  readonly appended: readonly Appended[];
+  /** Highest seq that it gave out. */
+  readonly lastSeq: number;
+};
+
+/** As many as can fail together. */
+const MAX_ATTEMPTS = 256;
+
 export function createAppendLine(options: AppendLineOptions): AppendLine {
   const { storage, clock, policy, limitBytes, onCommitted, onBlocked } = options;
   const parked: Turn[] = [];
-  /** What became of appends whose commit has not been confirmed. */
-  const attempts = new WeakMap<readonly Sample[], readonly Appended[]>();
+  let attempts: readonly Attempt[] = [];
+  const forget = (samples: readonly Sample[]) => {
+    attempts = attempts.filter((one) => one.samples !== samples);
+  };
 
   const retry = () => {
     const head = parked[0];
@@ -55,13 +68,18 @@ export function createAppendLine(options: AppendLineOptions): AppendLine {
     };
     if (parked.length > 0 && parked[0] !== turn) throw park();
     const editor = createEditor(writer, clock.now());
-    const earlier = attempts.get(samples);
-    if (earlier !== undefined && findEarlierAttempt(writer, earlier)) {
-      return { appended: earlier, overflowed: false, ledger: editor.finish() };
+    const { sampled } = editor.ledger;
+    // Seqs are given out in one order, by these works alone: an attempt whose seqs the books have not reached did not get
+    // through, and they are given out anew now. One whose seqs they have reached did, whatever became of its frames since.
+    attempts = attempts.filter(({ lastSeq }) => lastSeq <= sampled);
+    const earlier = attempts.find((one) => one.samples === samples);
+    if (earlier !== undefined) {
+      return { appended: earlier.appended, overflowed: false, ledger: editor.finish() };
     }
     try {
       const result = appendSamples(writer, editor, { samples, policy, limitBytes });
-      attempts.set(samples, result.appended);
+      const attempt = { samples, appended: result.appended, lastSeq: editor.ledger.sampled };
+      attempts = [...attempts, attempt].slice(-MAX_ATTEMPTS);
       return { ...result, ledger: editor.finish() };
     } catch (error) {
       throw error instanceof NoRoom ? park() : error;
@@ -85,7 +103,7 @@ export function createAppendLine(options: AppendLineOptions): AppendLine {
               .subscribe({
                 next: ({ appended, overflowed, ledger }) => {
                   turn.running = false;
-                  attempts.delete(samples);
+                  forget(samples);
                   onCommitted(ledger, overflowed);
                   leave(turn);
                   subscriber.next(appended);

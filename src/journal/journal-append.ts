@@ -4,7 +4,7 @@ import { encodeSamples, readHeader, splitFrame } from '../protocol/frame-codec.t
 import { MAX_SEQ, type Sample } from '../protocol/sample.ts';
 import { footprintOf } from './checked-record.ts';
 import type { Appended, OverflowPolicy, StoredFrame } from './journal.ts';
-import { type JournalEditor, listFrames, readFrame } from './journal-editor.ts';
+import { type JournalEditor, listFrames } from './journal-editor.ts';
 import { FRAME_KEY_BYTES, type FrameKey, frameKey, schemaKey } from './journal-keys.ts';
 import type { Writer } from './storage.ts';
 
@@ -113,15 +113,6 @@ function addDropped(writer: Writer, editor: JournalEditor, { header }: NewFrame)
   const key = editor.addGap([firstSeq, firstSeq + count - 1], 'overflow_newest', { tsMin, tsMax });
   const bytes = writer.get(frameKey(key)) ?? new Uint8Array(0);
   return { kind: 'dropped', frame: storedFrame(key, readHeader(bytes), bytes) };
-}
-
-/** Whether an earlier attempt at this append, whose commit failed, got through all the same. */
-export function findEarlierAttempt(writer: Writer, attempt: readonly Appended[]): boolean {
-  return attempt.every(({ frame }) => {
-    const key = { ...frame, size: frame.bytes.length };
-    const found = readFrame(writer, key);
-    return found !== null && Buffer.compare(found.bytes, frame.bytes) === 0;
-  });
 }
 
 export function storedFrame(key: FrameKey, { tsMin, tsMax }: FrameHeader, bytes: Uint8Array): StoredFrame {

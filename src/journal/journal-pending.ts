@@ -26,6 +26,8 @@ import type { Reader, Storage, Writer } from './storage.ts';
 export type PendingContext = {
   readonly storage: Storage;
   readonly clock: Clock;
+  /** Highest seq whose commit is confirmed. What lies beyond may be read, but may be gone after a crash: nobody may have it. */
+  readonly confirmed: () => number;
   /** Damaged frames became gaps. */
   readonly onRepaired: (ledger: Ledger) => void;
 };
@@ -45,7 +47,8 @@ export function readPending(context: PendingContext, query: PendingQuery): Obser
   const start = query.after ?? (query.order === 'oldest' ? 0 : MAX_SEQ + 1);
   const chunkAt = (after: number): Observable<Chunk> =>
     defer(() => {
-      const read = () => storage.read((reader) => readChunk(reader, query, after));
+      const read = () =>
+        storage.read((reader) => readChunk(reader, { ...query, after }, context.confirmed()));
       const chunk = read();
       if (chunk.damaged.length === 0) return of(chunk);
       return storage
@@ -64,7 +67,12 @@ export function readPending(context: PendingContext, query: PendingQuery): Obser
   );
 }
 
-function readChunk(reader: Reader, query: PendingQuery, after: number): Chunk {
+function readChunk(
+  reader: Reader,
+  query: PendingQuery & { readonly after: number },
+  confirmed: number,
+): Chunk {
+  const { after } = query;
   const reverse = query.order === 'newest';
   const limit = Math.min(CHUNK_FRAMES, query.limit);
   const bounds = reverse ? { first: 0, last: after - 1 } : { first: after + 1, last: MAX_SEQ };
@@ -76,7 +84,7 @@ function readChunk(reader: Reader, query: PendingQuery, after: number): Chunk {
   const frames: StoredFrame[] = [];
   const damaged: FrameKey[] = [];
   for (const key of keys) {
-    if (reverse && key.lastSeq >= after) continue;
+    if ((reverse && key.lastSeq >= after) || key.lastSeq > confirmed) continue;
     if (acked !== undefined && missingWithin(acked, key.firstSeq, key.lastSeq).length === 0) continue;
     const frame = readFrame(reader, key);
     if (frame === null) damaged.push(key);

@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { lastValueFrom, of } from 'rxjs';
+import { concat, EMPTY, ignoreElements, lastValueFrom, type Observable, of, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
@@ -168,6 +168,51 @@ describe('journal on a failing disk', () => {
         frame: { firstSeq: before + 1, lastSeq: before + 5 },
       });
       expect(journal.stats().sampled).toBe(before + 5);
+    }
+  });
+
+  it('stores a retried append once, whatever became of its frames since, and hands out nothing unconfirmed', async () => {
+    const storage = createMemoryStorage();
+    let deceives = false;
+    const deceptive = {
+      ...storage,
+      commit: <T>(work: Parameters<typeof storage.commit<T>>[0]) => {
+        const done = storage.commit(work);
+        return deceives
+          ? concat(
+              done.pipe(ignoreElements()),
+              throwError(() => new StorageError('io', 'no')),
+            )
+          : done;
+      },
+    };
+    const open = {
+      storage: deceptive,
+      clock,
+      ids: systemIds,
+      policy: 'drop-oldest',
+      maxBytes: 2 ** 20,
+    } as const;
+    const journal = await lastValueFrom(openJournal({ ...open, sealSamples: 2 }));
+    await append(journal, 1, 3);
+    const meantimes: (() => Observable<unknown>)[] = [
+      () => journal.seal([]),
+      () => journal.release({ contiguous: 13, ranges: [] }),
+      () => EMPTY,
+    ];
+    for (const meanwhile of meantimes) {
+      const { sampled } = journal.stats();
+      const samples = testSamples(sampled + 1, 5);
+      deceives = true;
+      await expect(lastValueFrom(journal.append(samples))).rejects.toMatchObject({ code: 'io' });
+      for (const { lastSeq } of await allPending(journal)) expect(lastSeq).toBeLessThanOrEqual(sampled);
+      deceives = false;
+      await lastValueFrom(meanwhile(), { defaultValue: null });
+      expect(await lastValueFrom(journal.append(samples))).toMatchObject({
+        frame: { firstSeq: sampled + 1, lastSeq: sampled + 5 },
+      });
+      expect(journal.stats().sampled).toBe(sampled + 5);
+      expectExactLedger(journal.stats());
     }
   });
 

@@ -151,7 +151,10 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
         }),
         concatMap((appended) => from(appended)),
       ),
-    pending: (query) => readPending({ storage, clock, onRepaired: publish }, query),
+    pending: (query) => {
+      const confirmed = () => stats$.value.sampled;
+      return readPending({ storage, clock, confirmed, onRepaired: publish }, query);
+    },
     release: (acked) => {
       const slice = () => edit((writer, editor) => releaseSlice(writer, editor, acked));
       return slice().pipe(
