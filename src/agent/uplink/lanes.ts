@@ -137,7 +137,10 @@ function pumpBacklog(state: Online, settings: UplinkSettings): readonly [Online,
   const limit = room(state, settings);
   if (limit <= 0 || backlog.reading) return [state, []];
   if (backlog.exhausted) {
-    if (!backlog.skipped || inFlight(state).length > 0) return [state, []];
+    // What waits in the live lane, or is suspected, would be passed over again; and reading for nothing, without a pause,
+    // keeps the linger from ending and the suspicion from being settled.
+    const isIdle = [inFlight(state), state.live.waiting, memory.suspects].every(({ length }) => length === 0);
+    if (!backlog.skipped || !isIdle) return [state, []];
     const again: BacklogLane = { ...backlog, cursor: 0, exhausted: false, skipped: false };
     return pumpBacklog({ ...state, backlog: again }, settings);
   }

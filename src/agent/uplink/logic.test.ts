@@ -198,6 +198,22 @@ describe('lanes', () => {
     expect(reached(...busy, read('oldest', []), { ...looks, pending: 0 }).effects).toEqual([]);
   });
 
+  it('does not read the backlog over and over while live frames linger', () => {
+    const committed = [1, 2, 3, 4, 5, 6].map(
+      (seq): UplinkMessage => ({ type: 'committed', frame: frame(seq) }),
+    );
+    const everything = [1, 2, 3, 4, 5, 6].map((seq) => frame(seq));
+    const passedOver: UplinkMessage[] = [{ type: 'look_again', pending: 6 }, read('oldest', everything)];
+    const arrived = [1, 2, 3, 4].map((seq) => delivered(seq, seq));
+    const { state, effects } = reached(...ONLINE, ...committed, ...passedOver, ...arrived);
+    expect(state).toMatchObject({ live: { inFlight: [], lingering: true }, backlog: { skipped: true } });
+    expect(typesOf(effects)).not.toContain('read');
+    const [sent, deliveries] = logic.transition(state, { type: 'linger_over', connection: 1 });
+    expect(typesOf(deliveries)).toEqual(['deliver']);
+    const [, after] = logic.transition(sent, delivered(5, 6));
+    expect(after).toContainEqual(expect.objectContaining({ type: 'read', what: 'oldest', after: 0 }));
+  });
+
   it('believes what an earlier process may have sent, which the first ack need not name, and nothing later', () => {
     const busy = [
       opened,
