@@ -1,6 +1,11 @@
 import { delay, map, type Observable, of, throwError, timer } from 'rxjs';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createGroupCommit, type GroupCommit, QueueFullError } from '../../src/hq/ingest/group-commit.ts';
+import {
+  createGroupCommit,
+  type GroupCommit,
+  type GroupCommitOptions,
+  QueueFullError,
+} from '../../src/hq/ingest/group-commit.ts';
 import type { IngestFrame, IngestOutcome } from '../../src/hq/store/store.ts';
 import { dataFrame } from '../../src/hq/store/testing/frames.ts';
 import { FrameError } from '../../src/protocol/frame.ts';
@@ -22,7 +27,9 @@ describe('group commit', () => {
   let commits: GroupCommit;
   let answered: string[];
   const name = ({ agent, header, lane }: IngestFrame) => `${agent}:${header.firstSeq}:${lane}`;
-  const start = (options: { maxQueueBytes?: number; maxCommitFrames?: number } = {}) => {
+  const start = (
+    options: Partial<Pick<GroupCommitOptions, 'maxQueueBytes' | 'maxQueueFrames' | 'maxCommitFrames'>> = {},
+  ) => {
     commits = createGroupCommit({ append: (frames) => append(frames), clock, emit: () => {}, ...options });
   };
   const submit = (frame: IngestFrame) =>
@@ -71,6 +78,18 @@ describe('group commit', () => {
     clock.pass(10);
     expect(answered).toEqual(['a1:2:backlog QueueFullError', 'a1:1:backlog', 'a1:2:backlog']);
     expect(new QueueFullError('x')).toBeInstanceOf(Error);
+  });
+
+  it('bounds the number of frames that wait, however small they are', () => {
+    start({ maxQueueFrames: 2 });
+    submit(backlog(1));
+    expect(commits.load()).toBe(0.5);
+    submit(live(2));
+    submit(live(3));
+    expect(answered).toEqual(['a1:3:live QueueFullError']);
+    clock.pass(20);
+    expect(answered.slice(1)).toEqual(['a1:1:backlog', 'a1:2:live']);
+    expect(commits.load()).toBe(0);
   });
 
   it('fails every frame of a failed commit and goes on with the next', () => {

@@ -1,6 +1,6 @@
 /**
  * Group commit across agents: frames gather while a commit runs and go together into the next, live ones first. Bounded by
- * bytes: a frame that finds the queue full is turned away, its agent keeps it. One commit runs at a time.
+ * bytes and by number: a frame that finds the queue full is turned away, its agent keeps it. One commit runs at a time.
  */
 import { Observable, type Subscriber } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
@@ -19,6 +19,8 @@ export type GroupCommitOptions = {
   readonly emit: IngestEmit;
   /** Bytes of frames that may wait or be in a commit. Default 64 MiB. */
   readonly maxQueueBytes?: number;
+  /** Frames that may wait or be in a commit: each costs some 10 KB of memory beside its bytes. Default 8,192. */
+  readonly maxQueueFrames?: number;
   /** Bounds one commit. Defaults 16 MiB and 1,024 frames. */
   readonly maxCommitBytes?: number;
   readonly maxCommitFrames?: number;
@@ -42,6 +44,7 @@ const MIB = 1024 * 1024;
 export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   const { append, clock, emit } = options;
   const maxQueueBytes = options.maxQueueBytes ?? 64 * MIB;
+  const maxQueueFrames = options.maxQueueFrames ?? 8192;
   const maxCommitBytes = options.maxCommitBytes ?? 16 * MIB;
   const maxCommitFrames = options.maxCommitFrames ?? 1024;
   const lanes = { live: createFifo<Waiting>(), backlog: createFifo<Waiting>() };
@@ -51,16 +54,19 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   const outstanding = new Map<string, { frames: number; readonly waiters: Set<Subscriber<void>> }>();
   const idlers = new Set<Subscriber<never>>();
   let queuedBytes = 0;
+  let queuedFrames = 0;
   let running = false;
 
   const begin = ({ agent, bytes }: IngestFrame) => {
     queuedBytes += bytes.length;
+    queuedFrames += 1;
     const entry = outstanding.get(agent);
     if (entry === undefined) outstanding.set(agent, { frames: 1, waiters: new Set() });
     else entry.frames += 1;
   };
   const end = ({ agent, bytes }: IngestFrame) => {
     queuedBytes -= bytes.length;
+    queuedFrames -= 1;
     const entry = outstanding.get(agent);
     if (entry === undefined) return;
     entry.frames -= 1;
@@ -141,7 +147,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   return {
     submit: (frame) =>
       new Observable<IngestOutcome>((subscriber) => {
-        if (queuedBytes + frame.bytes.length > maxQueueBytes) {
+        if (queuedBytes + frame.bytes.length > maxQueueBytes || queuedFrames >= maxQueueFrames) {
           subscriber.error(new QueueFullError('HQ has more frames waiting than it may keep in memory'));
           return;
         }
@@ -160,7 +166,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
         entry.waiters.add(subscriber);
         return () => entry.waiters.delete(subscriber);
       }),
-    load: () => queuedBytes / maxQueueBytes,
+    load: () => Math.max(queuedBytes / maxQueueBytes, queuedFrames / maxQueueFrames),
     idle: () =>
       new Observable<never>((subscriber) => {
         if (outstanding.size === 0) {
