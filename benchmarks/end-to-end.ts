@@ -30,8 +30,6 @@ export type EndToEndOptions = {
   readonly samples?: number;
   /** Samples of the baseline, which takes longer for each. Default 200,000. */
   readonly baselineSamples?: number;
-  /** Samples of the runs that count bytes. Default 200,000. */
-  readonly countedSamples?: number;
   /** Folder for CPU profiles of agent and HQ; none are taken without. */
   readonly profileDir?: string;
 };
@@ -188,23 +186,26 @@ function rowsOf(name: string, { rate, fromConnect, agent, hq }: Drained): BenchR
 
 /** Takes about a minute. Needs the build in dist/. */
 export async function benchEndToEnd(options: EndToEndOptions = {}): Promise<BenchResult> {
-  const { samples = 1_000_000, baselineSamples = 200_000, countedSamples = 200_000, profileDir } = options;
+  const { samples = 1_000_000, baselineSamples = 200_000, profileDir } = options;
   return inWorkshop(async (workshop) => {
     const holdfast = await runHoldfast(workshop, samples, { profileDir, counted: false });
     const baseline = await runBaseline(workshop, baselineSamples, false);
-    const counted = await runHoldfast(workshop, countedSamples, { counted: true });
-    const countedBaseline = await runBaseline(workshop, countedSamples, true);
-    const perSample = (bytes: number) => rounded(bytes / countedSamples);
+    const counted = await runHoldfast(workshop, samples, { counted: true });
+    const countedBaseline = await runBaseline(workshop, baselineSamples, true);
     const ratio = holdfast.drained.rate / baseline.drained.rate;
     return {
       title: `end to end: ${samples.toLocaleString('en')} pending samples of 17 metrics (baseline: ${baselineSamples.toLocaleString('en')})`,
       rows: [
         ...rowsOf('holdfast', holdfast.drained),
-        { name: 'holdfast: on the wire, both ways', value: perSample(counted.bytes), unit: 'B/sample' },
+        {
+          name: 'holdfast: on the wire, both ways',
+          value: rounded(counted.bytes / samples),
+          unit: 'B/sample',
+        },
         ...rowsOf('NDJSON + HTTP + SQLite', baseline.drained),
         {
           name: 'NDJSON + HTTP + SQLite: on the wire, both ways',
-          value: perSample(countedBaseline.bytes),
+          value: rounded(countedBaseline.bytes / baselineSamples),
           unit: 'B/sample',
         },
         { name: 'holdfast ÷ baseline, drain', value: rounded(ratio), unit: '×' },

@@ -26,10 +26,10 @@ const EXIT_USAGE = 64;
 const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<BenchResult>>> = {
   codec: (quick) => benchCodec(quick ? { measureMs: 2 } : {}),
   journal: (quick) => benchJournal(quick ? { scale: 0.01 } : {}),
-  'end-to-end': (quick) =>
-    benchEndToEnd(quick ? { samples: 4096, baselineSamples: 2000, countedSamples: 2048 } : {}),
-  'live-latency': (quick) => benchLiveLatency(quick ? { seconds: 1, warmUp: 2 } : {}),
-  'fan-in': (quick) => benchFanIn(quick ? { steps: [20], baselineSteps: [5], seconds: 1, warmUp: 1 } : {}),
+  'end-to-end': (quick) => benchEndToEnd(quick ? { samples: 4096, baselineSamples: 2000 } : {}),
+  'live-latency': (quick) => benchLiveLatency(quick ? { seconds: 1, warmUp: 2, rounds: 1 } : {}),
+  'fan-in': (quick) =>
+    benchFanIn(quick ? { steps: [20], baselineSteps: [5], seconds: 1, warmUp: 1, holdSeconds: 0 } : {}),
 };
 
 function machine() {

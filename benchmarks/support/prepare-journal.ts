@@ -7,8 +7,9 @@ import { systemIds } from '../../src/platform/ids.ts';
 import { hostSamples } from '../../src/protocol/codec/testing/host-samples.ts';
 import type { Sample } from '../../src/protocol/sample.ts';
 
-const HEAD_SAMPLES = 64;
-const SEALED_SAMPLES = 512;
+const HEAD_SAMPLES = 60;
+/** A little more than sealing waits for. */
+const SEALED_SAMPLES = 600;
 const PERIOD_MS = 1_000;
 const CYCLE = 16_384;
 
@@ -26,8 +27,8 @@ export function backlogSamples(): (first: number, count: number) => Sample[] {
 }
 
 /**
- * Appends in small frames and seals them as soon as there are enough, as the agent does while HQ is away. Frames of 512
- * samples are the least that sealing makes, and so the most to deliver. Resolves with the epoch.
+ * Appends in small frames and seals them as soon as there are enough, as the agent does while HQ is away.
+ * Resolves with the epoch.
  */
 export async function prepareJournal(directory: string, count: number): Promise<string> {
   const clock = createSystemClock();
