@@ -4,10 +4,12 @@ import type { Storage } from '../../journal/storage.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { background } from './background.ts';
+import { type ClockTrust, createClockTrust } from './clock-trust.ts';
 import { commitMerges, type MergePlan, planMerges, SMALL_SAMPLES } from './merge.ts';
 import type { QueryContext } from './query-samples.ts';
 import {
   hasExpiredKeys,
+  newestArrival,
   type Retention,
   removeExpiredKeys,
   removeOldest,
@@ -51,9 +53,12 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
     emit({ type: 'store_background_failed', task, error: String(error) });
   return defer(() => {
     const candidates = candidatesOf(transactions);
+    const trust = createClockTrust(clock, newestArrival(storage), (aheadMs) =>
+      emit({ type: 'store_clock_leapt', aheadMs }),
+    );
     // Merging and retention rewrite the same records, and each plans on what it reads: they share one background.
     const pass = () =>
-      from([() => sweep(options), () => mergeSome(options, candidates)]).pipe(
+      from([() => sweep(options, trust), () => mergeSome(options, candidates)]).pipe(
         concatMap((task) => task()),
         // Both always run; more of either asks for another round.
         tapMore(),
@@ -182,20 +187,22 @@ function mergeSome(options: MaintenanceOptions, { ready }: Candidates): Observab
   });
 }
 
-function sweep({ storage, transactions, clock, retention, emit }: MaintenanceOptions): Observable<boolean> {
+function sweep(
+  { storage, transactions, clock, retention, emit }: MaintenanceOptions,
+  trust: ClockTrust,
+): Observable<boolean> {
   return defer(() => {
+    const trusted = trust.holds();
     const now = clock.now();
-    const reason = retentionReason(storage, retention, now);
-    const expired = hasExpiredKeys(storage, now);
+    const cutoff = trusted ? now - retention.maxAgeMs : Number.NEGATIVE_INFINITY;
+    const reason = retentionReason(storage, { cutoff, maxBytes: retention.maxBytes });
+    const expired = trusted && hasExpiredKeys(storage, now);
     if (reason === null && !expired) return of(false);
     const excessBytes = reason === 'size' ? storage.stats().usedBytes - retention.maxBytes * SIZE_TARGET : 0;
     return transactions
       .run((transaction) => ({
-        keys: removeExpiredKeys(transaction, now),
-        removed:
-          reason === null
-            ? null
-            : removeOldest(transaction, { cutoff: now - retention.maxAgeMs, excessBytes }),
+        keys: expired ? removeExpiredKeys(transaction, now) : 0,
+        removed: reason === null ? null : removeOldest(transaction, { cutoff, excessBytes }),
       }))
       .pipe(
         map(({ removed }) => {

@@ -19,8 +19,21 @@ const PASS_KEYS = 2_000;
 
 export type Removed = { readonly frames: number; readonly samples: number };
 
-/** Whether the oldest frame must go, and why. */
-export function retentionReason(storage: Storage, retention: Retention, now: number): 'age' | 'size' | null {
+/** When the frame that was stored last arrived; null when there is none. */
+export function newestArrival(storage: Storage): number | null {
+  return storage.read((reader) => {
+    const entry = reader.range({ ...logRange(0), reverse: true, limit: 1 })[0];
+    const value = entry === undefined ? undefined : reader.get(entry.value);
+    const record = value === undefined ? undefined : decodeFrameRecord(value);
+    return record?.segments.at(-1)?.arrivalTs ?? null;
+  });
+}
+
+/** Whether the oldest frame must go, and why. `cutoff`: those that arrived before are too old. */
+export function retentionReason(
+  storage: Storage,
+  { cutoff, maxBytes }: { readonly cutoff: number; readonly maxBytes: number },
+): 'age' | 'size' | null {
   const oldest = storage.read((reader) => {
     const entry = reader.range({ ...logRange(0), limit: 1 })[0];
     if (entry === undefined) return null;
@@ -29,9 +42,8 @@ export function retentionReason(storage: Storage, retention: Retention, now: num
     return (value === undefined ? undefined : decodeFrameRecord(value)) ?? { segments: [] };
   });
   if (oldest === null) return null;
-  if ((oldest.segments.at(-1)?.arrivalTs ?? Number.NEGATIVE_INFINITY) < now - retention.maxAgeMs)
-    return 'age';
-  return storage.stats().usedBytes > retention.maxBytes ? 'size' : null;
+  if ((oldest.segments.at(-1)?.arrivalTs ?? Number.NEGATIVE_INFINITY) < cutoff) return 'age';
+  return storage.stats().usedBytes > maxBytes ? 'size' : null;
 }
 
 /** Removes the oldest frames: those that arrived before `cutoff`, or up to `excessBytes`; dangling log entries go with them. */

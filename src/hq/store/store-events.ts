@@ -52,6 +52,17 @@ export const storeEvents = {
       },
     ],
   }),
+  store_clock_leapt: defineEvent<{ aheadMs: number }>({
+    level: 'warn',
+    message: 'the wall clock leapt ahead by more than a day; nothing is removed for its age for a day',
+    metrics: [
+      {
+        name: 'holdfast_hq_clock_leaps_total',
+        kind: 'counter',
+        help: 'Leaps of the wall clock, ahead by more than a day, that made retention by age hold off.',
+      },
+    ],
+  }),
   store_size: defineEvent<{ bytes: number }>({
     level: null,
     message: 'size of the store',
