@@ -1,11 +1,11 @@
-import { firstValueFrom } from 'rxjs';
+import { concat, firstValueFrom, ignoreElements, throwError, timer } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keyText } from '../../journal/key-text.ts';
 import { createMemoryDisk, createMemoryStorage } from '../../journal/memory-storage.ts';
 import { StorageError } from '../../journal/storage.ts';
 import type { Anomaly } from '../../protocol/sample.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
-import { epochKey } from './keys.ts';
+import { epochKey, META_KEY } from './keys.ts';
 import type { OpenedHqStore } from './open-hq-store.ts';
 import { CursorError } from './query-samples.ts';
 import {
@@ -270,8 +270,88 @@ describe('HQ store when its storage fails', () => {
   });
 });
 
+describe('what HQ keeps in memory', () => {
+  it('follows a commit that got through although it was said to have failed', async () => {
+    const storage = createMemoryStorage();
+    let deceives = false;
+    const store = await openStore({
+      ...storage,
+      commit: (work) => {
+        const done = storage.commit(work);
+        return deceives
+          ? concat(
+              done.pipe(ignoreElements()),
+              throwError(() => new StorageError('io', 'who knows')),
+            )
+          : done;
+      },
+    });
+    deceives = true;
+    await expect(firstValueFrom(store.append([dataFrame(1, 10)]))).rejects.toThrow('who knows');
+    deceives = false;
+    expect(store.coverage('a1', EPOCH)).toEqual({ contiguous: 0, ranges: [] });
+    const [outcome] = await firstValueFrom(store.append([dataFrame(1, 10)]));
+    expect(outcome).toMatchObject({ stored: 0, duplicates: 10, coverage: { contiguous: 10 } });
+    expect(store.coverage('a1', EPOCH)).toEqual({ contiguous: 10, ranges: [] });
+    expect(store.ledger('a1')).toMatchObject([{ sampled: 10, stored: 10, pending: 0 }]);
+    expect(store.agents()).toMatchObject([{ agent: 'a1' }]);
+    await closeStore(store);
+  });
+
+  it('follows a commit that nobody waited for any more', async () => {
+    const clock = testClock();
+    const store = await openStore(createMemoryStorage({ commitDelayMs: 20, scheduler: clock.scheduler }));
+    store
+      .append([dataFrame(1, 10)])
+      .subscribe()
+      .unsubscribe();
+    await firstValueFrom(timer(60));
+    expect(store.ledger('a1')).toMatchObject([{ sampled: 10, stored: 10, pending: 0 }]);
+    await closeStore(store);
+  });
+
+  it('numbers new frames behind the old ones when the store has lost its own record', async () => {
+    const disk = createMemoryDisk();
+    const clock = testClock(START + 1_000_000);
+    const first = await openStore(createMemoryStorage({ disk }), { clock });
+    await firstValueFrom(first.append([dataFrame(1, 10, { arrivalTs: START })]));
+    await closeStore(first);
+    expect(disk.records.delete(keyText(META_KEY))).toBe(true);
+    disk.sortedKeys = null;
+    const removed: number[] = [];
+    const second = await openStore(createMemoryStorage({ disk }), {
+      clock,
+      maxAgeMs: 500_000,
+      emit: (event) => {
+        if (event.type === 'store_retention_removed') removed.push(event.samples);
+      },
+    });
+    await firstValueFrom(second.append([dataFrame(11, 20, { arrivalTs: START + 900_000 })]));
+    await expect.poll(() => removed, { timeout: 5_000 }).toEqual([10]);
+    expect(await allSeqs(second)).toEqual(numbers(11, 20));
+    await closeStore(second);
+  });
+});
+
 describe('HQ store behind its users', () => {
   const clock = testClock(START + 1_000_000);
+
+  it('removes nothing for its age when the clock leaps by years', async () => {
+    const leaping = testClock(START);
+    const told: string[] = [];
+    const store = await openStore(createMemoryStorage(), {
+      clock: leaping,
+      maxAgeMs: 500_000,
+      emit: ({ type }) => void told.push(type),
+    });
+    await firstValueFrom(store.append([dataFrame(1, 10, { arrivalTs: START })]));
+    leaping.set(START + 10 * 365 * 86_400_000);
+    await expect.poll(() => told, { timeout: 5_000 }).toContain('store_clock_leapt');
+    await firstValueFrom(timer(1_500));
+    expect(told).not.toContain('store_retention_removed');
+    expect(await allSeqs(store)).toEqual(numbers(1, 10));
+    await closeStore(store);
+  });
 
   it('merges small frames and shows the same samples as before', async () => {
     const events: string[] = [];

@@ -86,7 +86,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
   const emit: StoreEmit = options.emit ?? (() => {});
   const schemas = createSchemaBook(storage);
   const hints = createHints();
-  const transactions = createTransactions(storage, loadView(storage), hints.of);
+  const transactions = createTransactions(storage, () => loadView(storage), hints.of);
   const { durable } = transactions;
   const appended = new Subject<Appended>();
   const context: QueryContext = {

@@ -6,8 +6,8 @@
  * commit. One that finds another revision than the last one left (a commit failed, or it appeared although it was said to
  * have failed) forgets `working` and reads the records again: memory can never say more than the storage holds.
  */
-import { map, type Observable, tap } from 'rxjs';
-import type { Storage, Writer } from '../../journal/storage.ts';
+import { Observable } from 'rxjs';
+import type { Reader, Storage, Writer } from '../../journal/storage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import {
   decodeAgent,
@@ -17,7 +17,7 @@ import {
   type StoredAgent,
   toJson,
 } from './epoch-state.ts';
-import { agentKey, asBuffer, epochKey, META_KEY } from './keys.ts';
+import { agentKey, asBuffer, epochKey, kindRange, META_KEY, parseLogKey } from './keys.ts';
 import { rebuildEpoch } from './rebuild.ts';
 
 export type Transaction = {
@@ -50,10 +50,15 @@ function put(view: View, agent: string, epoch: Epoch, state: EpochState): void {
   else epochs.set(epoch, state);
 }
 
-function readMeta(value: Uint8Array | undefined): { revision: number; log: number } {
-  if (value === undefined || value.length !== 12) return { revision: 0, log: 1 };
-  const bytes = asBuffer(value);
-  return { revision: bytes.readUIntBE(0, 6), log: bytes.readUIntBE(6, 6) };
+function readMeta(reader: Reader): { revision: number; log: number } {
+  const value = reader.get(META_KEY);
+  if (value?.length === 12) {
+    const bytes = asBuffer(value);
+    return { revision: bytes.readUIntBE(0, 6), log: bytes.readUIntBE(6, 6) };
+  }
+  // New or damaged: the arrival log goes on behind its last entry, as two frames under one number would lose the first.
+  const last = reader.keys({ ...kindRange('L'), reverse: true, limit: 1 })[0];
+  return { revision: 0, log: last === undefined ? 1 : parseLogKey(last) + 1 };
 }
 function writeMeta(revision: number, log: number): Uint8Array {
   const bytes = Buffer.allocUnsafe(12);
@@ -62,75 +67,99 @@ function writeMeta(revision: number, log: number): Uint8Array {
   return bytes;
 }
 
-/** `durable`: what the storage holds now. `heardOf`: the highest seq of an epoch that HQ was told of, written along. */
+/** `load` reads all that the storage holds now. `heardOf`: the highest seq of an epoch that HQ was told of, written along. */
 export function createTransactions(
   storage: Storage,
-  durable: View,
+  load: () => View,
   heardOf: (agent: string, epoch: Epoch) => number,
 ): Transactions {
+  const durable = load();
+  /** Revision that `durable` shows. */
+  let shown = storage.read(readMeta).revision;
   const working = emptyView();
   let workingRevision = -1;
 
+  const show = ({ agents, epochs }: View) => {
+    for (const [agent, record] of agents) durable.agents.set(agent, record);
+    for (const [agent, ofAgent] of epochs) {
+      for (const [epoch, state] of ofAgent) put(durable, agent, epoch, state);
+    }
+  };
+
+  type Attempt<T> = { readonly result: T; readonly staged: View; readonly revision: number };
+  function attempt<T>(writer: Writer, work: (transaction: Transaction) => T): Attempt<T> {
+    const meta = readMeta(writer);
+    if (meta.revision !== workingRevision) {
+      working.agents.clear();
+      working.epochs.clear();
+    }
+    const staged = emptyView();
+    let log = meta.log;
+    const transaction: Transaction = {
+      writer,
+      epoch: (agent, epoch) => {
+        const known = staged.epochs.get(agent)?.get(epoch) ?? working.epochs.get(agent)?.get(epoch);
+        const state =
+          known ?? decodeEpochState(writer.get(epochKey(agent, epoch))) ?? rebuildEpoch(writer, agent, epoch);
+        if (state === undefined) return undefined;
+        if (known === undefined) put(working, agent, epoch, state);
+        return state;
+      },
+      setEpoch: (agent, epoch, state) => {
+        const sampled = Math.max(state.sampled, heardOf(agent, epoch));
+        put(staged, agent, epoch, sampled === state.sampled ? state : { ...state, sampled });
+      },
+      agent: (agent) => {
+        const known = staged.agents.get(agent) ?? working.agents.get(agent);
+        const record = known ?? decodeAgent(writer.get(agentKey(agent)));
+        if (record === undefined) return undefined;
+        if (known === undefined) working.agents.set(agent, record);
+        return record;
+      },
+      setAgent: (agent, record) => void staged.agents.set(agent, record),
+      nextLogNumber: () => log++,
+    };
+    // Until the commit is through, only a matching revision can bring `working` back into use.
+    workingRevision = -1;
+    const result = work(transaction);
+    for (const [agent, record] of staged.agents) {
+      writer.put(agentKey(agent), toJson(record));
+      working.agents.set(agent, record);
+    }
+    for (const [agent, epochs] of staged.epochs) {
+      for (const [epoch, state] of epochs) {
+        writer.put(epochKey(agent, epoch), encodeEpochState(state));
+        put(working, agent, epoch, state);
+      }
+    }
+    writer.put(META_KEY, writeMeta(meta.revision + 1, log));
+    workingRevision = meta.revision + 1;
+    return { result, staged, revision: workingRevision };
+  }
+
   function run<T>(work: (transaction: Transaction) => T): Observable<T> {
-    return storage
-      .commit((writer) => {
-        const meta = readMeta(writer.get(META_KEY));
-        if (meta.revision !== workingRevision) {
-          working.agents.clear();
-          working.epochs.clear();
-        }
-        const staged = emptyView();
-        let log = meta.log;
-        const transaction: Transaction = {
-          writer,
-          epoch: (agent, epoch) => {
-            const known = staged.epochs.get(agent)?.get(epoch) ?? working.epochs.get(agent)?.get(epoch);
-            if (known !== undefined) return known;
-            const read =
-              decodeEpochState(writer.get(epochKey(agent, epoch))) ?? rebuildEpoch(writer, agent, epoch);
-            if (read !== undefined) put(working, agent, epoch, read);
-            return read;
+    return new Observable<T>((subscriber) => {
+      let begun = false;
+      const commit = storage
+        .commit((writer) => {
+          begun = true;
+          return attempt(writer, work);
+        })
+        .subscribe({
+          next: ({ result, staged, revision }) => {
+            // One in between was said to have failed and got through: what it changed nobody has shown.
+            show(revision === shown + 1 ? staged : load());
+            shown = revision;
+            subscriber.next(result);
           },
-          setEpoch: (agent, epoch, state) => {
-            const sampled = Math.max(state.sampled, heardOf(agent, epoch));
-            put(staged, agent, epoch, sampled === state.sampled ? state : { ...state, sampled });
-          },
-          agent: (agent) => {
-            const known = staged.agents.get(agent) ?? working.agents.get(agent);
-            if (known !== undefined) return known;
-            const read = decodeAgent(writer.get(agentKey(agent)));
-            if (read !== undefined) working.agents.set(agent, read);
-            return read;
-          },
-          setAgent: (agent, record) => void staged.agents.set(agent, record),
-          nextLogNumber: () => log++,
-        };
-        // Until the commit is through, only a matching revision can bring `working` back into use.
-        workingRevision = -1;
-        const result = work(transaction);
-        for (const [agent, record] of staged.agents) {
-          writer.put(agentKey(agent), toJson(record));
-          working.agents.set(agent, record);
-        }
-        for (const [agent, epochs] of staged.epochs) {
-          for (const [epoch, state] of epochs) {
-            writer.put(epochKey(agent, epoch), encodeEpochState(state));
-            put(working, agent, epoch, state);
-          }
-        }
-        writer.put(META_KEY, writeMeta(meta.revision + 1, log));
-        workingRevision = meta.revision + 1;
-        return { result, staged };
-      })
-      .pipe(
-        tap(({ staged }) => {
-          for (const [agent, record] of staged.agents) durable.agents.set(agent, record);
-          for (const [agent, epochs] of staged.epochs) {
-            for (const [epoch, state] of epochs) put(durable, agent, epoch, state);
-          }
-        }),
-        map(({ result }) => result),
-      );
+          error: (error: unknown) => subscriber.error(error),
+          complete: () => subscriber.complete(),
+        });
+      // What has begun is seen through, whether anyone waits for it or not: `durable` must follow the storage.
+      return () => {
+        if (!begun) commit.unsubscribe();
+      };
+    });
   }
   return { durable, run };
 }
