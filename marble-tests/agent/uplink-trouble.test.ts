@@ -280,7 +280,7 @@ describe('poison', () => {
     expect(rig.journal.stats()).toMatchObject({ acked: 619, pending: 0, dropped: { rejected: 1 } });
   });
 
-  it.each<WireErrorCode>(['bad_frame', 'too_large', 'bad_request'])(
+  it.each<WireErrorCode>(['bad_frame', 'too_large', 'bad_request', 'too_many_series'])(
     '%s for one sample costs that sample only, without a reconnection',
     (code) => {
       const rig = createRig({

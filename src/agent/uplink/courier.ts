@@ -157,6 +157,8 @@ function outcomeOf(error: unknown): Observable<Outcome> {
     case 'bad_frame':
     case 'too_large':
     case 'bad_request':
+    // A frame that waited for HQ to take more series would keep its place for ever, and all others behind it.
+    case 'too_many_series':
       return of({ kind: 'poisoned', detail: `${code}: ${message}` });
     default:
       return of({

@@ -34,8 +34,7 @@ export class FrameRefused extends Error {
 /** HQ cannot serve anyone: every frame waits, and it counts against the breaker. */
 const HQ_FAILS: ReadonlySet<WireErrorCode> = new Set(['unavailable', 'internal']);
 /** HQ could, but not us, not now. */
-const HQ_WAITS: ReadonlySet<WireErrorCode> = new Set(['rate_limited', 'too_many_series']);
-const TOO_MANY_SERIES_PAUSE_MS = 60_000;
+const HQ_WAITS: ReadonlySet<WireErrorCode> = new Set(['rate_limited']);
 /** While another frame probes a half-open breaker. */
 const PROBE_PAUSE_MS = 100;
 /** Pauses between tries on an open connection need not grow as far as those between connections. */
@@ -108,8 +107,6 @@ export function createReliability(options: ReliabilityOptions): Reliability {
       };
     if (!(error instanceof FrameRefused)) return { kind: 'give-up', reason: 'link' };
     const { code, retryAfterMs } = error.wire;
-    if (code === 'too_many_series')
-      return { kind: 'retry', reason: code, afterMs: retryAfterMs ?? TOO_MANY_SERIES_PAUSE_MS };
     if (!HQ_FAILS.has(code) && !HQ_WAITS.has(code)) return { kind: 'give-up', reason: code };
     if (gateOpensAt <= now) {
       pause = pause?.next() ?? backoff({ ...pauses, maxMs }, random);
