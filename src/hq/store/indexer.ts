@@ -1,6 +1,6 @@
 /**
- * Reads what was stored for anomalies and for the times of each schema: in short slices behind the acks, newest frames
- * first, so that a backlog delays no fresh anomaly. Which entries of the arrival log are done is kept as a coverage and is
+ * Reads what was stored for anomalies and for the times of each schema: in short slices behind the acks, in turns the newest
+ * frames, so that a backlog delays no fresh anomaly, and the oldest, so that they have their turn however much comes. Which entries of the arrival log are done is kept as a coverage and is
  * committed together with what was found: a restart goes on where it stopped, and doing an entry twice changes nothing.
  */
 import { auditTime, defer, map, type Observable, of, Subject, switchMap, tap } from 'rxjs';
@@ -33,8 +33,8 @@ import { segmentOf } from './time-index.ts';
 import type { Transactions } from './transactions.ts';
 
 const CONSUMER = 'indexer';
-/** Frames of one pass; it is committed as a whole. */
-const PASS_FRAMES = 256;
+/** Frames of one pass; it is committed as a whole. With the rest between passes it bounds the frames a second. */
+const PASS_FRAMES = 1024;
 /** Rest between passes while there is more to do: leaves most of the processor to ingest. */
 const REST_MS = 40;
 const WAKE_MS = 200;
@@ -71,6 +71,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
   const states = new Map<string, IndexState>();
   const indexed = new Subject<string>();
   let done = readDone(storage);
+  let turn: 'newest' | 'oldest' = 'newest';
 
   const state = (agent: string): IndexState => {
     const known = states.get(agent);
@@ -83,8 +84,9 @@ export function createIndexer(options: IndexerOptions): Indexer {
   /** One pass; emits whether there is more to do. */
   const pass = (): Observable<boolean> =>
     defer(() => {
-      const todo = nextRange(storage, done);
+      const todo = nextRange(storage, done, turn);
       if (todo === null) return of(false);
+      turn = turn === 'newest' ? 'oldest' : 'newest';
       const findings = new Map<string, Finding>();
       return sliced(() => read(todo, findings), clock).pipe(
         switchMap(() => save(todo, findings)),
@@ -163,13 +165,17 @@ function readDone(storage: Storage): Coverage {
   return parsed.success ? parsed.data : EMPTY_COVERAGE;
 }
 
-/** The newest log entries that were never looked at, else the oldest ones; null when all are done. */
-function nextRange(storage: Storage, done: Coverage): readonly [number, number] | null {
+/** The newest log entries that were never looked at, if it is their turn and there are any, else the oldest; null when all are done. */
+function nextRange(
+  storage: Storage,
+  done: Coverage,
+  turn: 'newest' | 'oldest',
+): readonly [number, number] | null {
   const top = storage.read((reader) => reader.keys({ ...logRange(0), reverse: true, limit: 1 }))[0];
   if (top === undefined) return null;
   const highest = parseLogKey(top);
   const seen = done.ranges.at(-1)?.[1] ?? done.contiguous;
-  if (highest > seen) return [Math.max(seen + 1, highest - PASS_FRAMES + 1), highest];
+  if (turn === 'newest' && highest > seen) return [Math.max(seen + 1, highest - PASS_FRAMES + 1), highest];
   const hole = missingWithin(done, 1, highest)[0];
   return hole === undefined ? null : [hole[0], Math.min(hole[1], hole[0] + PASS_FRAMES - 1)];
 }

@@ -1,0 +1,44 @@
+import { interval, lastValueFrom, mergeMap, takeWhile } from 'rxjs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type OpenedHqStore, openHqStore } from '../../src/hq/store/open-hq-store.ts';
+import { dataFrame, schema } from '../../src/hq/store/testing/frames.ts';
+import { createMemoryStorage } from '../../src/journal/memory-storage.ts';
+import { seededIds } from '../../src/platform/ids.ts';
+import { seededRandom } from '../../src/platform/random.ts';
+import { type VirtualClock, virtualClock } from './support/virtual-clock.ts';
+
+describe("the store's background work", () => {
+  let clock: VirtualClock;
+  let store: OpenedHqStore;
+  let merged: number;
+  beforeEach(() => {
+    clock = virtualClock();
+    merged = 0;
+    openHqStore({
+      storage: createMemoryStorage(),
+      clock,
+      ids: seededIds(seededRandom(1)),
+      emit: (event) => {
+        if (event.type === 'store_frames_merged') merged += event.merged;
+      },
+    }).subscribe((opened) => {
+      store = opened;
+    });
+    store.putSchema('a1', schema).subscribe();
+  });
+  afterEach(() => lastValueFrom(store.close(), { defaultValue: null }));
+
+  it('gets to the bottom of a backlog although fresh frames come all the time', () => {
+    const backlog = Array.from({ length: 5000 }, (_, index) => dataFrame(index + 1, index + 1));
+    store.append(backlog).subscribe();
+    interval(20, clock.scheduler)
+      .pipe(
+        takeWhile((count) => count < 1000),
+        mergeMap((count) => store.append([dataFrame(5001 + count, 5001 + count, { lane: 'live' })])),
+      )
+      .subscribe();
+    clock.pass(20_000);
+    expect(merged).toBeGreaterThan(5000);
+    expect(store.lastSampleTs('a1')).toBe(dataFrame(5999, 5999).header.tsMax);
+  });
+});
