@@ -11,7 +11,8 @@ type Setting = {
   readonly sources: (scheduler: SchedulerLike) => readonly Source[];
   readonly answers?: (attempt: number) => Answer;
   readonly settings?: Partial<PipelineSettings>;
-  readonly overflowing?: boolean;
+  /** Until then the journal is full, ms. */
+  readonly fullUntilMs?: number;
   /** What to do with the pipeline, and when. */
   readonly at?: readonly (readonly [ms: number, act: (pipeline: Pipeline) => void])[];
   readonly untilMs: number;
@@ -21,7 +22,7 @@ function run({
   sources,
   answers = () => ({ afterMs: 5 }),
   settings,
-  overflowing,
+  fullUntilMs = 0,
   at = [],
   untilMs,
 }: Setting) {
@@ -50,7 +51,7 @@ function run({
           acked: 0,
           dropped: {},
           maxBytes: 1,
-          overflowing: overflowing ?? false,
+          overflowing: scheduler.now() < fullUntilMs,
           oldestPendingTs: null,
         }),
       },
@@ -178,12 +179,27 @@ describe('the pipeline', () => {
   it('says on the samples that the journal is full', () => {
     const { journal, final } = run({
       sources: (scheduler) => [every(10, 's', scheduler)],
-      overflowing: true,
+      fullUntilMs: 1000,
       untilMs: 500,
     });
     const codes = journal.committed.flat().flatMap(({ diagnostics }) => diagnostics.map(({ code }) => code));
     expect(codes).toEqual(['buffer_degraded']);
     expect(final?.degraded).toBe(true);
+  });
+
+  it('is no longer degraded once the journal has room, also when no sample comes any more', () => {
+    const seen: boolean[] = [];
+    const look = (pipeline: Pipeline) => void seen.push(pipeline.status().degraded);
+    run({
+      sources: () => [sourceOf('s', () => concat(of(raw(1)), NEVER))],
+      fullUntilMs: 500,
+      at: [
+        [400, look],
+        [600, look],
+      ],
+      untilMs: 700,
+    });
+    expect(seen).toEqual([true, false]);
   });
 
   it('tells a source when there is no room and when there is again', () => {

@@ -15,7 +15,6 @@ import {
   share,
   startWith,
   takeUntil,
-  tap,
 } from 'rxjs';
 import type { RawSample, Source } from '../sources/source.ts';
 import { createAnnotate } from './annotate.ts';
@@ -43,11 +42,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const counted$ = new Subject<void>();
   const tracks = sources.map(createTrack);
   let commitStatus: CommitStatus = { uncommitted: 0, committed: 0, discarded: 0, failure: null };
-  let overflowing = false;
 
   const bufferTrouble = (): string | null => {
     if (commitStatus.failure !== null) return `the journal takes no samples: ${commitStatus.failure}`;
-    return overflowing ? 'the journal is full and its overflow policy is at work' : null;
+    return journal.stats().overflowing ? 'the journal is full and its overflow policy is at work' : null;
   };
 
   const onStatus = (next: CommitStatus, urgent: boolean) => {
@@ -81,9 +79,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       emit,
       onDemand: (room) => demand$.next(room),
       onStatus,
-    }),
-    tap(() => {
-      overflowing = journal.stats().overflowing;
     }),
     share({ resetOnComplete: false, resetOnError: false }),
   );
