@@ -79,9 +79,14 @@ function covers(coverage: Coverage, { firstSeq, lastSeq }: FrameKey): boolean {
 const MAX_DEAD_LETTERS = 256;
 
 /** Turns the frame that holds `firstSeq` into a gap and keeps it as a dead letter. Nothing happens when it is gone or a gap. */
-export function rejectFrame(writer: Writer, editor: JournalEditor, firstSeq: number, detail: string): void {
+export function rejectFrame(
+  writer: Writer,
+  editor: JournalEditor,
+  { firstSeq, lastSeq, detail }: { firstSeq: number; lastSeq: number | undefined; detail: string },
+): void {
   const key = frameHolding(writer, firstSeq);
   if (key === undefined || key.kind === 'gap') return;
+  if (lastSeq !== undefined && (key.firstSeq !== firstSeq || key.lastSeq !== lastSeq)) return;
   const frame = readFrame(writer, key);
   if (frame !== null) {
     writer.put(deadLetterKey(key.firstSeq), encodeDeadLetter(detail, frame.bytes));

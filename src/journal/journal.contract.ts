@@ -236,6 +236,16 @@ export function describeJournalContract(name: string, createHarness: () => Journ
       expect(await release(upTo(4))).toMatchObject({ acked: 1, dropped: { rejected: 3 }, released: 4 });
     });
 
+    it('leaves a frame alone that has been sealed into a larger one since it was condemned', async () => {
+      for (let n = 1; n <= 600; n += 1) await append(n, 1);
+      await lastValueFrom(journal.seal([]));
+      expect(await lastValueFrom(journal.reject(5, 'bad', 5))).toMatchObject({ pending: 600, dropped: {} });
+      const sealed = (await allPending(journal))[0];
+      const { firstSeq = 0, lastSeq = 0 } = sealed ?? {};
+      const stats = await lastValueFrom(journal.reject(firstSeq, 'bad', lastSeq));
+      expect(stats.dropped.rejected).toBe(lastSeq - firstSeq + 1);
+    });
+
     it('seals runs of small frames, once, around what is in flight', async () => {
       await reopen({ sealSamples: 10 });
       for (let n = 1; n <= 60; n += 1) {

@@ -62,8 +62,11 @@ export type Journal = {
   readonly pending: (query: PendingQuery) => Observable<StoredFrame>;
   /** Takes note of what HQ holds durably and removes frames that it covers wholly; emits the stats after it. */
   readonly release: (acked: Coverage) => Observable<JournalStats>;
-  /** Replaces a pending frame that HQ will never take by a gap frame and keeps it as a local dead letter. */
-  readonly reject: (firstSeq: number, detail: string) => Observable<JournalStats>;
+  /**
+   * Replaces a pending frame that HQ will never take by a gap frame and keeps it as a local dead letter. `lastSeq`: where it
+   * ended when it was read; a frame that has grown since, by sealing, stays, as most of it may be good.
+   */
+  readonly reject: (firstSeq: number, detail: string, lastSeq?: number) => Observable<JournalStats>;
   /** Merges runs of small adjacent frames into sealed ones, leaving out seqs within `inFlight`; emits how many frames went in and came out. */
   readonly seal: (
     inFlight: readonly (readonly [number, number])[],

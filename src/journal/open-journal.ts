@@ -164,8 +164,8 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
         tap(() => line.retry()),
       );
     },
-    reject: (firstSeq, detail) =>
-      edit((writer, editor) => rejectFrame(writer, editor, firstSeq, detail)).pipe(
+    reject: (firstSeq, detail, lastSeq) =>
+      edit((writer, editor) => rejectFrame(writer, editor, { firstSeq, lastSeq, detail })).pipe(
         map(() => stats$.value),
         tap(() => line.retry()),
       ),

@@ -171,11 +171,19 @@ export function createUplinkEffects(
   };
 
   const reject = (effect: Extract<UplinkEffect, { type: 'reject' }>): Observable<UplinkMessage> => {
-    const { origin, samples, detail, acked } = effect;
+    const { origin, originLast, samples, detail, acked } = effect;
+    const rejected = () => journal.stats().dropped.rejected ?? 0;
+    let before = 0;
     // Released first: the journal then knows what of the frame has arrived, and gives up only the rest.
     return journal.release(acked).pipe(
-      concatMap(() => journal.reject(origin, detail)),
-      tap(() => emit({ type: 'samples_rejected', seq: origin, samples, detail })),
+      concatMap(() => {
+        before = rejected();
+        return journal.reject(origin, detail, originLast);
+      }),
+      tap(() => {
+        // A frame that was sealed into a larger one meanwhile is tried anew as part of that.
+        if (rejected() > before) emit({ type: 'samples_rejected', seq: origin, samples, detail });
+      }),
       map(() => null),
       orElse('reject', null),
       map((): UplinkMessage => ({ type: 'rejected', origin })),

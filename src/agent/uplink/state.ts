@@ -49,6 +49,8 @@ export type Suspect = {
   readonly frame: StoredFrame;
   /** First seq of the journal's frame that it is part of. */
   readonly origin: number;
+  /** Last seq of that frame. */
+  readonly originLast: number;
   /** `open`: to be tried. `halving`: its parts will take its place. `condemned`: given up. */
   readonly verdict:
     | { readonly kind: 'open' | 'halving' }
@@ -205,6 +207,7 @@ export type UplinkEffect =
   | {
       readonly type: 'reject';
       readonly origin: number;
+      readonly originLast: number;
       readonly samples: number;
       readonly detail: string;
       readonly acked: Coverage;

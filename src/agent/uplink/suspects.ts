@@ -22,7 +22,8 @@ type Judged = readonly [Memory, UplinkEffect[]];
 export function addSuspect(memory: Memory, frame: StoredFrame): Memory {
   const known = memory.suspects.some((one) => one.frame.firstSeq === frame.firstSeq);
   if (known || memory.suspects.length >= MAX_SUSPECTS) return memory;
-  const suspect: Suspect = { frame, origin: frame.firstSeq, verdict: { kind: 'open' }, strikes: 0 };
+  const { firstSeq: origin, lastSeq: originLast } = frame;
+  const suspect: Suspect = { frame, origin, originLast, verdict: { kind: 'open' }, strikes: 0 };
   return { ...memory, suspects: [...memory.suspects, suspect] };
 }
 
@@ -60,7 +61,7 @@ export function closeCase(memory: Memory, origin: number): Memory {
 export function replaceSuspect(memory: Memory, firstSeq: number, parts: readonly StoredFrame[]): Memory {
   const suspects = memory.suspects.flatMap((one) =>
     one.frame.firstSeq === firstSeq
-      ? parts.map((frame): Suspect => ({ frame, origin: one.origin, verdict: { kind: 'open' }, strikes: 0 }))
+      ? parts.map((frame): Suspect => ({ ...one, frame, verdict: { kind: 'open' }, strikes: 0 }))
       : [one],
   );
   return { ...memory, suspects };
@@ -117,5 +118,6 @@ function executed(memory: Memory, origin: number): Judged {
   const [detail] = left.flatMap(({ verdict }) => (verdict.kind === 'condemned' ? [verdict.detail] : []));
   if (detail === undefined || left.some(({ verdict }) => verdict.kind !== 'condemned')) return [memory, []];
   const samples = left.reduce((sum, { frame }) => sum + frame.lastSeq - frame.firstSeq + 1, 0);
-  return [memory, [{ type: 'reject', origin, samples, detail, acked: memory.acked }]];
+  const originLast = left[0]?.originLast ?? origin;
+  return [memory, [{ type: 'reject', origin, originLast, samples, detail, acked: memory.acked }]];
 }
