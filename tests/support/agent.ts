@@ -58,7 +58,13 @@ export async function agentStatus(agent: Running) {
   return statusSchema.parse(await response.json());
 }
 
-const statsSchema = z.looseObject({ epoch: z.string(), sampled: z.number(), pending: z.number() });
+const statsSchema = z.looseObject({
+  epoch: z.string(),
+  sampled: z.number(),
+  pending: z.number(),
+  dropped: z.record(z.string(), z.number()),
+  usedBytes: z.number(),
+});
 
 /** `holdfast journal stats`, on a running or stopped agent's directory. */
 export async function journalStats(dataDir: string, options: RunOptions = {}) {

@@ -41,7 +41,7 @@ export async function allSamples(url: string, agent: string, { from = 0, to = 8_
   const samples: z.infer<typeof sampleDocumentSchema>[] = [];
   let cursor: string | null = null;
   do {
-    const query = new URLSearchParams({ from: String(from), to: String(to), limit: '1000' });
+    const query = new URLSearchParams({ from: String(from), to: String(to), limit: '10000' });
     if (cursor !== null) query.set('cursor', cursor);
     const page: z.infer<typeof samplesPage> = samplesPage.parse(
       await getJson(`${url}/api/v1/agents/${agent}/samples?${query}`),

@@ -1,0 +1,189 @@
+/** A small journal, an HQ that is away, and far more samples than fit: each policy gives way as it says, and the books stay exact. */
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { OverflowPolicy } from '../../src/journal/journal.ts';
+import { bucketSchema, type LedgerEntry, type SampleDocument } from '../../src/protocol/fleet.ts';
+import { agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
+import { built } from '../support/holdfast.ts';
+import { allSamples, getJson, ledgerOf, startHqProcess } from '../support/hq.ts';
+import { startProxy } from '../support/proxy.ts';
+import { type Recording, writeRecording } from '../support/recording.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/wait.ts';
+
+const QUOTA = 4 * 2 ** 20;
+const COUNT = 400_000;
+const STEP_MS = 100;
+const BUCKET_MS = 60_000;
+
+/** Time of a row of the recording; the journal's only source gives row n the seq n. */
+const timeOf = (seq: number) => Date.parse('2026-01-01T00:00:00Z') + (seq - 1) * STEP_MS;
+
+type Away = {
+  readonly recording: Recording;
+  readonly dataDir: string;
+  readonly hqUrl: string;
+  readonly status: () => ReturnType<typeof agentStatus>;
+  /** Brings the link up, waits until all is delivered, stops the agent. */
+  readonly deliver: () => Promise<LedgerEntry>;
+};
+
+async function startWithoutHq(policy: OverflowPolicy): Promise<Away> {
+  const folder = temporaryFolder();
+  const recording = writeRecording(folder, { source: 'log', count: COUNT, stepMs: STEP_MS, seed: 9 });
+  const hq = await startHqProcess(join(folder, 'hq'), built);
+  const link = await startProxy(() => Number(new URL(hq.url).port));
+  link.set({ kind: 'refuse' });
+  const dataDir = join(folder, 'edge');
+  const agent = startAgentProcess({
+    id: 'edge',
+    hq: link.url,
+    dataDir,
+    sources: [`csv:path=${recording.path},name=log,speed=max`],
+    args: [...impatient, '--journal-max-bytes', String(QUOTA), '--journal-overflow', policy],
+    ...built,
+  });
+  const status = () => agentStatus(agent);
+  return {
+    recording,
+    dataDir,
+    hqUrl: hq.url,
+    status,
+    deliver: async () => {
+      link.set({ kind: 'pass' });
+      await until('everything to be delivered', async () => {
+        const now = await status();
+        return now?.journal?.sampled === COUNT && now.journal.pending === 0 && now.state === 'live';
+      });
+      expect(await agent.end('SIGTERM')).toBe(0);
+      const [entry, ...others] = await ledgerOf(hq.url, 'edge');
+      expect(others).toEqual([]);
+      if (entry === undefined) throw new Error('HQ has no ledger of the agent');
+      return entry;
+    },
+  };
+}
+
+const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((a, b) => a + b, 0);
+
+/** HQ's books add up, say what the agent's say, and every seq is either stored with its row's values or in a gap. */
+async function expectExact(
+  { recording, dataDir, hqUrl }: Away,
+  entry: LedgerEntry,
+): Promise<readonly SampleDocument[]> {
+  const journal = await journalStats(dataDir, built);
+  expect(entry).toMatchObject({
+    epoch: journal.epoch,
+    sampled: COUNT,
+    pending: 0,
+    thinned: {},
+    dropped: journal.dropped,
+    contiguous: COUNT,
+    ranges: [],
+  });
+  expect(entry.stored + sum(entry.dropped)).toBe(COUNT);
+
+  const samples = await allSamples(hqUrl, 'edge');
+  expect(samples.length).toBe(entry.stored);
+  const fate: (string | undefined)[] = Array.from({ length: COUNT + 1 });
+  const meet = (seq: number, what: string) => {
+    if (fate[seq] !== undefined) throw new Error(`seq ${seq}: ${fate[seq]} and ${what}`);
+    fate[seq] = what;
+  };
+  for (const { seq, values } of samples) {
+    meet(seq, 'stored');
+    if (
+      Object.entries(recording.rows[seq - 1] ?? {}).some(([name, value]) => !Object.is(values[name], value))
+    ) {
+      throw new Error(`seq ${seq}: ${JSON.stringify(values)} is not what was sampled`);
+    }
+  }
+  const missed: Record<string, number> = {};
+  for (const { firstSeq, lastSeq, reason, fromTs, toTs } of entry.gaps) {
+    expect({ fromTs, toTs }).toEqual({ fromTs: timeOf(firstSeq), toTs: timeOf(lastSeq) });
+    for (let seq = firstSeq; seq <= lastSeq; seq += 1) {
+      meet(seq, reason);
+      missed[reason] = (missed[reason] ?? 0) + 1;
+    }
+  }
+  expect(fate.findIndex((one, seq) => seq > 0 && one === undefined)).toBe(-1);
+  expect(missed).toEqual(entry.dropped);
+  return samples;
+}
+
+/** The chart has what was stored, and null where nothing was. */
+async function expectChart(hqUrl: string, samples: readonly SampleDocument[]): Promise<void> {
+  const [from, to] = [timeOf(1), timeOf(COUNT + 1)];
+  const rows = new Map<number, number[]>();
+  for (const { ts, values } of samples) {
+    const t = ts - ((ts - from) % BUCKET_MS);
+    const bucket = rows.get(t) ?? [];
+    bucket.push(Number(values.row));
+    rows.set(t, bucket);
+  }
+  const query = `from=${from}&to=${to}&step=${BUCKET_MS}`;
+  const document = await getJson(`${hqUrl}/api/v1/agents/edge/series/row?${query}`);
+  const { items } = z.object({ items: z.array(bucketSchema) }).parse(document);
+  expect(items).toHaveLength(Math.ceil((to - from) / BUCKET_MS));
+  let empty = 0;
+  for (const { t, count, min, max, mean } of items) {
+    const bucket = rows.get(t);
+    if (bucket === undefined) {
+      empty += 1;
+      expect({ count, min, max, mean }).toEqual({ count: 0, min: null, max: null, mean: null });
+    } else {
+      expect({ count, min, max }).toEqual({
+        count: bucket.length,
+        min: Math.min(...bucket),
+        max: Math.max(...bucket),
+      });
+    }
+  }
+  expect(empty).toBeGreaterThan(items.length / 10);
+}
+
+const overflowed = async ({ status, dataDir }: Away) => {
+  const now = await until('the whole recording to be sampled', async () => {
+    const one = await status();
+    return one?.journal?.sampled === COUNT && one;
+  });
+  expect(now.state).toBe('degraded');
+  expect((await journalStats(dataDir, built)).usedBytes).toBeLessThanOrEqual(QUOTA);
+};
+
+describe('a journal that is full', () => {
+  it('gives up the oldest samples with drop-oldest', async () => {
+    const away = await startWithoutHq('drop-oldest');
+    await overflowed(away);
+    const entry = await away.deliver();
+    const dropped = entry.dropped.overflow_oldest ?? 0;
+    expect(dropped).toBeGreaterThan(COUNT / 10);
+    expect(entry.stored).toBeGreaterThan(COUNT / 10);
+    expect(entry.gaps).toMatchObject([{ firstSeq: 1, lastSeq: dropped }]);
+    await expectChart(away.hqUrl, await expectExact(away, entry));
+  });
+
+  it('refuses the newest samples with drop-newest', async () => {
+    const away = await startWithoutHq('drop-newest');
+    await overflowed(away);
+    const entry = await away.deliver();
+    expect(Object.keys(entry.dropped)).toEqual(['overflow_newest']);
+    expect(entry.stored).toBeGreaterThan(COUNT / 10);
+    expect(entry.gaps[0]?.firstSeq, 'the oldest are kept').toBeGreaterThan(COUNT / 10);
+    await expectChart(away.hqUrl, await expectExact(away, entry));
+  });
+
+  it('stops sampling with block, and goes on where it stopped, so that nothing is lost', async () => {
+    const away = await startWithoutHq('block');
+    const blocked = await until('it to be full', async () => {
+      const now = await away.status();
+      return now?.state === 'degraded' && now.journal;
+    });
+    expect(blocked.sampled).toBeLessThan(COUNT);
+    expect(blocked.pending).toBe(blocked.sampled);
+    const entry = await away.deliver();
+    expect(entry).toMatchObject({ stored: COUNT, dropped: {}, gaps: [] });
+    await expectExact(away, entry);
+  });
+});
