@@ -1,0 +1,42 @@
+/** What other people's code gets from the published package. */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { node, root } from '../support/holdfast.ts';
+
+describe('the package', () => {
+  it('exports the operators as holdfast/streams, with types', () => {
+    const script = `
+      import { lastValueFrom, of } from 'rxjs';
+      import { zScore, circuitBreaker } from 'holdfast/streams';
+      const last = await lastValueFrom(of(1, 2, 3, 2, 1, 100).pipe(zScore({ window: 5, warmUp: 3, minStddev: 0 })));
+      console.log(JSON.stringify({ isFarOff: last.z > 10, breaker: typeof circuitBreaker }));`;
+    const output = execFileSync(node, ['--input-type=module', '--eval', script], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    expect(JSON.parse(output)).toEqual({ isFarOff: true, breaker: 'function' });
+    expect(existsSync(join(root, 'dist/streams/index.d.ts'))).toBe(true);
+  });
+
+  it('holds the command, the build and the dashboard, and no tests', () => {
+    const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const parsed: unknown = JSON.parse(output);
+    const files = [...JSON.stringify(parsed).matchAll(/"path":"([^"]+)"/g)].map((match) => match[1] ?? '');
+    expect(files).toEqual(
+      expect.arrayContaining([
+        'bin/holdfast.js',
+        'dist/cli/main.js',
+        'dist/dashboard/index.html',
+        'LICENSE',
+        'README.md',
+      ]),
+    );
+    expect(files.filter((file) => /\.test\.|^src\/|^tests\//.test(file))).toEqual([]);
+  });
+});
