@@ -37,8 +37,8 @@ export type FanInOptions = {
   readonly profileDir?: string;
 };
 
-const STEPS = [500, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000];
-const BASELINE_STEPS = [100, 200, 350, 500, 1000, 2000, 3000];
+const STEPS = [1000, 3000, 5000, 6000, 7000, 8000];
+const BASELINE_STEPS = [500, 1000, 2000, 3000, 4000];
 const MAX_P99_MS = 250;
 
 type Load = 'holdfast' | 'baseline';
@@ -131,7 +131,7 @@ async function hold(load: Load, steps: readonly Step[], options: FanInOptions): 
   return done;
 }
 
-/** Takes about seven minutes. Needs the build in dist/ and enough file descriptors (`ulimit -n`). */
+/** Takes about six minutes. Needs the build in dist/ and enough file descriptors (`ulimit -n`). */
 export async function benchFanIn(options: FanInOptions = {}): Promise<BenchResult> {
   const holdfast = await ramp('holdfast', options.steps ?? STEPS, options);
   const held = await hold('holdfast', holdfast, options);
