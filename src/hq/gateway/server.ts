@@ -24,7 +24,7 @@ export type GatewayOptions = RouteContext & { readonly access: Access; readonly 
 
 /** A request that has not arrived whole by then is closed, ms. */
 const REQUEST_TIMEOUT_MS = 30_000;
-/** How long a stop waits for requests that are under way, ms. */
+/** How long a stop waits for requests that are being handled, ms. */
 const DRAIN_MS = 10_000;
 const KEEP_ALIVE_MS = 72_000;
 
@@ -52,10 +52,14 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
 
   const open$ = new BehaviorSubject(0);
   app.decorateRequest('startedAt', 0);
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', async (request) => {
     request.startedAt = clock.precise();
+  });
+  // Counts once a request is here whole: one that is still being sent could hold a stop up for ever.
+  app.addHook('preValidation', async (request, reply) => {
+    if (request.raw.socket.destroyed) return;
     open$.next(open$.value + 1);
-    // Comes in any case, also when the client has gone.
+    // Comes in any case, also when the client leaves.
     reply.raw.once('close', () => open$.next(open$.value - 1));
   });
   app.addHook('onResponse', async (request, reply) => {
@@ -67,7 +71,7 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
       durationMs: clock.precise() - request.startedAt,
     });
   });
-  // At a stop, requests that are under way get their answer before every connection is closed.
+  // At a stop, requests that are being handled get their answer before every connection is closed.
   app.addHook('preClose', async () => {
     const drained$ = open$.pipe(filter((open) => open === 0));
     await firstValueFrom(race(drained$, timer(DRAIN_MS, clock.scheduler)));
