@@ -46,7 +46,7 @@ export function startAgentProcess({
 const statusSchema = z.looseObject({
   state: z.string(),
   journal: z.looseObject({ sampled: z.number(), pending: z.number() }).nullable(),
-  uplink: z.looseObject({ phase: z.string() }).nullable(),
+  uplink: z.looseObject({ phase: z.string(), attempt: z.number() }).nullable(),
 });
 
 /** What the health page of a running agent says; null until there is one. */
