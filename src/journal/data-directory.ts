@@ -4,13 +4,16 @@
  * - `lock.sqlite`                held while in use (directory-lock.ts);
  * - `identity.json`              format version and when it was created;
  * - `in-use.json`                exists from open to close, so that its presence at open tells an unclean end;
- * - `quarantine-<ts>-<n>.mdb`    damaged files that were moved aside, the newest few.
+ * - `quarantine-<ts>-<n>.mdb`    damaged files that were moved aside, the newest few;
+ * - `salvaged-<ts>.mdb`           while a damaged file is being salvaged; then it takes the place of `data.mdb`.
  * Directory 0700, files 0600.
  */
 import {
   chmodSync,
   closeSync,
+  copyFileSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -105,13 +108,21 @@ export function clearInUse(directory: string): void {
   syncDirectory(directory);
 }
 
-/** Moves a file aside and returns its new path; removes the oldest quarantined files beyond a few. */
+/**
+ * Gives a file a second name under which it stays, and returns that path; removes the oldest quarantined files beyond a few.
+ * The file keeps its own name until something better takes its place, so that there is no moment without it.
+ */
 export function quarantine(directory: string, file: string, now: number): string {
   const existing = readdirSync(directory).filter((name) => name.startsWith('quarantine-'));
   let n = 0;
   while (existing.includes(`quarantine-${now}-${n}.mdb`)) n += 1;
   const target = join(directory, `quarantine-${now}-${n}.mdb`);
-  renameSync(join(directory, file), target);
+  try {
+    linkSync(join(directory, file), target);
+  } catch {
+    // Some file systems have no links.
+    copyFileSync(join(directory, file), target);
+  }
   const surplus = existing.sort(byAge).slice(0, Math.max(0, existing.length + 1 - QUARANTINES_KEPT));
   for (const name of surplus) rmSync(join(directory, name), { force: true });
   syncDirectory(directory);

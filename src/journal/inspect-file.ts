@@ -6,7 +6,7 @@
  * been lost), one on which a read failed, and one that was not closed cleanly several times in a row (the file itself may be
  * what ends the process). After a mere kill nothing is suspect: LMDB's synchronous commits survive that.
  */
-import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { concatMap, defer, map, type Observable, of } from 'rxjs';
 import { type InUse, quarantine, syncDirectory } from './data-directory.ts';
@@ -38,7 +38,7 @@ type Suspicion = {
 };
 
 const MAX_UNCLEAN_ENDS = 2;
-const SALVAGED_FILE = 'salvaged.mdb';
+const SALVAGED = 'salvaged-';
 /** Salvaging copies the file; allow for slow disks. */
 const SALVAGE_DEADLINE_MS = 900_000;
 
@@ -90,22 +90,26 @@ function findDoubt(before: InUse, bootId: string, uncleanEnds: number): string |
   return null;
 }
 
-/** Moves the data file aside and puts what can be saved of it in its place. */
+/**
+ * Moves the data file aside and puts what can be saved of it in its place. Until that is complete the file stays where it is:
+ * a process that ends on the way finds it again and begins anew.
+ */
 export function salvageDataFile(
   { directory, now }: Pick<InspectionRequest, 'directory' | 'now'>,
   reason: string,
 ): Observable<Inspection> {
   return defer(() => {
-    const moved = quarantine(directory, DATA_FILE, now);
-    removeFile(directory, `${DATA_FILE}-lock`);
-    removeFile(directory, SALVAGED_FILE);
-    removeFile(directory, `${SALVAGED_FILE}-lock`);
-    const target = join(directory, SALVAGED_FILE);
-    return salvageFile({ path: moved, target, reason, deadlineMs: SALVAGE_DEADLINE_MS }).pipe(
+    const path = join(directory, DATA_FILE);
+    removeSalvaged(directory);
+    // A name of its own each time: a salvage whose parent has died may still be writing.
+    const target = join(directory, `${SALVAGED}${now}.mdb`);
+    return salvageFile({ path, target, reason, deadlineMs: SALVAGE_DEADLINE_MS }).pipe(
       map((salvage): Inspection => {
-        removeFile(directory, `${SALVAGED_FILE}-lock`);
-        if (salvage.kind === 'salvaged') renameSync(target, join(directory, DATA_FILE));
-        else removeFile(directory, SALVAGED_FILE);
+        const moved = quarantine(directory, DATA_FILE, now);
+        rmSync(`${path}-lock`, { force: true });
+        if (salvage.kind === 'salvaged') renameSync(target, path);
+        else rmSync(path, { force: true });
+        removeSalvaged(directory);
         syncDirectory(directory);
         const outcome =
           salvage.kind === 'salvaged' ? describe(salvage) : `nothing salvaged: ${salvage.detail}`;
@@ -122,6 +126,9 @@ function describe(salvage: SalvageReport): string {
   return `${salvage.records} records salvaged, ${salvage.damagedRecords} damaged ones and ${salvage.brokenPages} broken pages left out`;
 }
 
-function removeFile(directory: string, name: string): void {
-  rmSync(join(directory, name), { force: true });
+/** What unfinished salvages have left, and LMDB's lock files beside it. */
+function removeSalvaged(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    if (name.startsWith(SALVAGED)) rmSync(join(directory, name), { force: true });
+  }
 }

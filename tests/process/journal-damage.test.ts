@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   closeSync,
   mkdtempSync,
@@ -32,6 +32,7 @@ import { noisySamples } from '../../src/journal/test-samples.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
+import { until } from '../support/wait.ts';
 
 const clock = createSystemClock();
 const PAGE = 4096;
@@ -104,6 +105,27 @@ describe('a damaged data file', () => {
     damage();
     await expectRecovery({ atLeast });
   });
+
+  it.each(['before', 'while', 'after'])(
+    'is not lost when its rescuer is killed %s it writes',
+    async (moment) => {
+      overwrite(1, new Uint8Array(PAGE));
+      const script = fileURLToPath(new URL('./journal-child.ts', import.meta.url));
+      const rescuer = spawn(process.execPath, [script, 'hold', directory], { stdio: 'ignore' });
+      const ended = new Promise((resolve) => rescuer.on('exit', resolve));
+      const sign = { before: 'lock.sqlite-journal', while: 'salvaged-', after: 'quarantine-' }[moment] ?? '';
+      const hasBegun = () => readdirSync(directory).some((name) => name.startsWith(sign));
+      await until(`the rescuer to leave ${sign}`, hasBegun, { everyMs: 1 });
+      rescuer.kill('SIGKILL');
+      await ended;
+      const { journal } = await open();
+      expect(journal.stats().pending).toBeGreaterThanOrEqual(594);
+      expectExactLedger(journal.stats());
+      expect((await allPending(journal)).length).toBeGreaterThan(90);
+      await close(journal);
+      expect(readdirSync(directory).filter((name) => name.startsWith('salvaged-'))).toEqual([]);
+    },
+  );
 
   it('loses no more than what lay on one bad page', async () => {
     // An unclean end on an earlier boot makes the next start look through the file.
