@@ -81,12 +81,15 @@ function text(value: unknown): string {
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
 }
 
+/** Of pipes, and of the sockets that stand for them between programs of Node. */
+const READER_GONE: ReadonlySet<string> = new Set(['EPIPE', 'ECONNRESET']);
+
 /** Writes a line and waits while a slow reader holds the pipe up; false when the reader has left, as `head` does. */
 function print(line: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     process.stdout.write(`${line}\n`, (error) => {
       if (error === null || error === undefined) resolve(true);
-      else if ('code' in error && error.code === 'EPIPE') resolve(false);
+      else if ('code' in error && READER_GONE.has(String(error.code))) resolve(false);
       else reject(error);
     });
   });
