@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 // Plain JavaScript that any Node can read, so that an old one is told what is missing.
 import { existsSync } from 'node:fs';
+import module from 'node:module';
+import { fileURLToPath } from 'node:url';
 
 const NEEDED = 24;
 if (Number(process.versions.node.split('.')[0]) < NEEDED) {
@@ -13,6 +15,11 @@ if (Number(process.versions.node.split('.')[0]) < NEEDED) {
 
 // A checkout runs its sources as they are; a published package holds only the build.
 const source = new URL('../src/cli/main.ts', import.meta.url);
-const entry = existsSync(source) ? source : new URL('../dist/cli/main.js', import.meta.url);
+const isCheckout = existsSync(source);
+// Kept from the first run on: what strips the types takes time and 20 MB.
+if (isCheckout) {
+  module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/holdfast', import.meta.url)));
+}
+const entry = isCheckout ? source : new URL('../dist/cli/main.js', import.meta.url);
 const { main } = await import(entry.href);
 await main(process.argv.slice(2));

@@ -1,0 +1,87 @@
+/** The commands, and what a command line leads to. */
+import { Command, CommanderError } from 'commander';
+import { VERSION } from '../platform/version.ts';
+import { askedCommand } from './asked-command.ts';
+import { CommandFailure, EXIT } from './exit.ts';
+import { ConfigError } from './settings/load.ts';
+import { messageOf } from './signals.ts';
+
+type CommandEntry = {
+  readonly summary: string;
+  /** Brings what gives the command its arguments, options and action. */
+  readonly load: () => Promise<(command: Command) => void>;
+};
+
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  demo: {
+    summary: 'HQ and a few agents on this machine, with a link that breaks',
+    load: async () => (await import('./commands/demo.ts')).defineDemoCommand,
+  },
+  hq: {
+    summary: 'receive, store, show and forward what agents send',
+    load: async () => (await import('./commands/hq.ts')).defineHqCommand,
+  },
+  agent: {
+    summary: 'sample, journal and deliver from this machine',
+    load: async () => (await import('./commands/agent.ts')).defineAgentCommand,
+  },
+  config: {
+    summary: 'effective settings with the origin of each',
+    load: async () => (await import('./commands/config.ts')).defineConfigCommand,
+  },
+  journal: {
+    summary: 'look into a data directory, read-only; it may be in use',
+    load: async () => (await import('./commands/journal.ts')).defineJournalCommand,
+  },
+  version: {
+    summary: 'print the version of the software, its protocol and Node',
+    load: async () => (await import('./commands/version.ts')).defineVersionCommand,
+  },
+};
+
+/** Runs one command line; resolves with its exit code. */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  try {
+    const program = await buildProgram(argv);
+    await program.parseAsync(argv, { from: 'user' });
+    return Number(process.exitCode ?? EXIT.ok);
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** The program, of which only the command that `argv` asks for is more than a name: an agent must not hold HQ in memory. */
+async function buildProgram(argv: readonly string[]): Promise<Command> {
+  const program = new Command('holdfast')
+    .description('Keeps telemetry flowing over networks that cannot be trusted.')
+    .version(VERSION, '--version', 'print the version')
+    .showHelpAfterError('(add --help for the options)')
+    .exitOverride();
+  const asked = askedCommand(argv);
+  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+    const command = program.command(name).description(summary);
+    if (name !== asked) continue;
+    const define = await load();
+    define(command);
+  }
+  for (const command of program.commands) {
+    command.exitOverride();
+    for (const nested of command.commands) nested.exitOverride();
+  }
+  return program;
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    // Help and version that were asked for also come as errors, with exit code 0.
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  if (error instanceof ConfigError) {
+    process.stderr.write(
+      `holdfast: the configuration is not valid:\n${error.problems.map((one) => `  - ${one}\n`).join('')}`,
+    );
+    return EXIT.configuration;
+  }
+  process.stderr.write(`holdfast: ${messageOf(error)}\n`);
+  return error instanceof CommandFailure ? error.exitCode : EXIT.failure;
+}
