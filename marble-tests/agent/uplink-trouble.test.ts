@@ -362,6 +362,17 @@ describe('stopping', () => {
     expect(rig.connects).toHaveLength(connects);
   });
 
+  it('hardly waits for an HQ that takes nothing at the moment', () => {
+    const rig = createRig({ frame: () => refusal('unavailable', 500) });
+    rig.start();
+    rig.append(1);
+    rig.run(10_000);
+    const done = rig.stop();
+    rig.run(1_500);
+    expect(done()).toBe(true);
+    expect(rig.journal.stats().pending).toBe(1);
+  });
+
   it('does not wait for ever for an HQ that says nothing', () => {
     const rig = createRig({ frame: () => 'silence', heartbeat: () => 'silence' });
     rig.start();

@@ -38,6 +38,8 @@ export type EffectOptions = Omit<ConversationOptions, 'lost' | 'journal'> & {
   readonly random: Random;
   readonly emit: Emit<typeof agentEvents>;
   readonly onRoundTrip: (rttMs: number) => void;
+  /** Whether HQ refuses frames for now. */
+  readonly isPaused: () => boolean;
 };
 
 /** The open connection; state of the edge, not of the logic. */
@@ -47,8 +49,9 @@ type Connection = {
   courier: Courier | null;
 };
 
-/** At a stop, for everything that is still to be said. */
+/** At a stop, for everything that is still to be said; and when HQ takes nothing anyway, ms. */
 const LEAVE_MS = 8_000;
+const LEAVE_PAUSED_MS = 1_000;
 const MAX_UNKNOWN_NAMES = 32;
 
 export function createUplinkEffects(
@@ -250,7 +253,7 @@ export function createUplinkEffects(
           of<UplinkMessage>({ type: 'left', connection: effect.connection }),
         );
       case 'leave_deadline':
-        return timer(LEAVE_MS, scheduler).pipe(
+        return timer(options.isPaused() ? LEAVE_PAUSED_MS : LEAVE_MS, scheduler).pipe(
           map(() => ({ type: 'left', connection: effect.connection }) as const),
         );
       case 'log_down':

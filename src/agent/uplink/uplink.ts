@@ -125,6 +125,7 @@ export function createUplink(options: UplinkOptions): Uplink {
     random,
     emit,
     settings,
+    isPaused: () => paused$.value !== null,
     heartbeat: (stopping) =>
       heartbeatOf({
         now: clock.now(),
