@@ -66,9 +66,13 @@ describe('exactly once', () => {
     const hq = await startHqProcess(join(folder, 'hq'), built);
     const dataDir = join(folder, 'edge');
     const start = () => startAgentProcess({ id: 'edge', hq: hq.url, dataDir, sources, ...built });
+    const stored = async () => (await ledgerOf(hq.url, 'edge').catch(() => []))[0]?.stored ?? 0;
     for (let kill = 0; kill < KILLS; kill += 1) {
+      const storedBefore = await stored();
       const agent = start();
-      await pause(350 + random.next() * 1200);
+      // Every second kill may fall into the start; the others fall into sampling, however slow the machine is.
+      if (kill % 2 === 0) await until('the run to deliver', async () => (await stored()) > storedBefore);
+      await pause(random.next() * 1000);
       await agent.end('SIGKILL');
     }
     const before = (await journalStats(dataDir, built)).sampled;
