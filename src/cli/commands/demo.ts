@@ -42,7 +42,7 @@ function runDemo(config: DemoConfig): Promise<number> {
   const start = (name: string, args: readonly string[]) => {
     const kept = keepRunning({
       name,
-      args: [...args, '--log-level', 'warn'],
+      args: [...args, '--log-level', 'error'],
       listens: name === 'hq',
       scheduler,
       say,
