@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lastValueFrom } from 'rxjs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { writeInUse } from '../../src/journal/data-directory.ts';
 import { allPending, expectExactLedger } from '../../src/journal/journal.contract.ts';
 import type { Journal } from '../../src/journal/journal.ts';
@@ -113,6 +113,7 @@ describe('a damaged data file', () => {
       const script = fileURLToPath(new URL('./journal-child.ts', import.meta.url));
       const rescuer = spawn(process.execPath, [script, 'hold', directory], { stdio: 'ignore' });
       const ended = new Promise((resolve) => rescuer.on('exit', resolve));
+      onTestFinished(() => void rescuer.kill('SIGKILL'));
       const sign = { before: 'lock.sqlite-journal', while: 'salvaged-', after: 'quarantine-' }[moment] ?? '';
       const hasBegun = () => readdirSync(directory).some((name) => name.startsWith(sign));
       await until(`the rescuer to leave ${sign}`, hasBegun, { everyMs: 1 });
