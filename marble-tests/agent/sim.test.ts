@@ -6,13 +6,16 @@ import { createSource } from '../../src/agent/sources/registry.ts';
 import type { RawSample } from '../../src/agent/sources/source.ts';
 import { parseSourceSpec } from '../../src/agent/sources/spec.ts';
 import { type Random, seededRandom } from '../../src/platform/random.ts';
+import type { Sample } from '../../src/protocol/sample.ts';
 import { seriesKey } from '../../src/protocol/schema-ref.ts';
 import { marbles } from '../marbles.ts';
 import { EPOCH_MS, half, virtualClock } from './support.ts';
 
+const HOUR_AT_10_HZ = 36_000;
+
 function simulate(spec: string, count: number, random: Random = half) {
   let samples: RawSample[] = [];
-  let codes: string[] = [];
+  let annotated: readonly Sample[] = [];
   marbles(({ scheduler }) => {
     const source = createSource(parseSourceSpec(spec), {
       clock: virtualClock(scheduler),
@@ -30,11 +33,19 @@ function simulate(spec: string, count: number, random: Random = half) {
       .pipe(take(count), toArray())
       .subscribe((all) => {
         samples = all;
-        codes = all.flatMap((one) => annotate(one).diagnostics.map(({ code }) => code));
+        annotated = all.map(annotate);
       });
   });
-  return { samples, codes, values: samples.map(({ values }) => values) };
+  const codes = annotated.flatMap(({ diagnostics }) => diagnostics.map(({ code }) => code));
+  return { samples, annotated, codes, values: samples.map(({ values }) => values) };
 }
+
+const annotated = (spec: string, count: number) => simulate(spec, count).annotated;
+/** First reports only. */
+const openedBy = (samples: readonly Sample[]) =>
+  samples
+    .flatMap(({ anomalies }) => anomalies)
+    .filter(({ state, startTs, peakTs }) => state === 'open' && startTs === peakTs);
 
 describe('the simulated source', () => {
   it('gives one series a sensor at its rate', () => {
@@ -76,6 +87,30 @@ describe('the simulated source', () => {
     const { values, codes } = simulate('sim:hz=10,sensors=4,seed=7,faults=false', 20_000);
     expect(codes).toEqual([]);
     expect(values.flat().every((value) => Number(value) > 15 && Number(value) < 85)).toBe(true);
+  });
+
+  it('gives next to no anomalies in an hour without faults', () => {
+    const opened = openedBy(annotated('sim:hz=10,sensors=4,seed=7,faults=false', HOUR_AT_10_HZ));
+    for (const sensor of [0, 1, 2, 3]) {
+      expect(opened.filter(({ series }) => series === sensor).length).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('gives one anomaly for each spike and each fall to a rail, and none beside them', () => {
+    const samples = annotated('sim:hz=10,sensors=4,seed=7', HOUR_AT_10_HZ);
+    const opened = openedBy(samples);
+    // Wave and noise stay within five units, so what is further off is a spike or a rail.
+    const faults = [0, 1, 2, 3].flatMap((sensor) => {
+      const values = samples.map(({ values }) => Number(values[sensor]));
+      const centre = values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+      const off = values.map((value) => Math.abs(value - centre) > 10);
+      return samples.flatMap(({ ts }, at) =>
+        at >= 30 && off[at] && !off[at - 1] ? [`${sensor} ${ts}`] : [],
+      );
+    });
+    expect(faults.length).toBeGreaterThan(50);
+    expect(opened.map(({ series, startTs }) => `${series} ${startTs}`).sort()).toEqual(faults.sort());
+    expect(opened.every(({ peakZ }) => Math.abs(peakZ) >= 6)).toBe(true);
   });
 
   it('stops when nobody listens any more', () => {

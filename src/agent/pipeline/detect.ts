@@ -22,7 +22,7 @@ export const DETECTION_DEFAULTS: DetectionSettings = {
   warmUp: 30,
 };
 
-/** The anomalies that open or close with this sample. Series without a value change nothing. */
+/** The anomalies that open, grow or close with this sample. Series without a value change nothing. */
 export type Detect = (
   schema: InternedSchema,
   ts: number,
@@ -72,6 +72,6 @@ export function createDetect(
 }
 
 function detectorFor(settings: DetectionSettings, traits: SeriesTraits): AnomalyDetector | null {
-  if (traits.cumulative === true) return null;
+  if (traits.cumulative === true || traits.anomalies === false) return null;
   return createAnomalyDetector({ ...settings, minStddev: traits.minStddev ?? 0 });
 }

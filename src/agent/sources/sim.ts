@@ -1,8 +1,8 @@
 /**
  * Source `sim`: sensors that do not exist, for demonstrations and tests.
  *
- * Each sensor reads 0 … 100 like an analogue input between two rails: a slow swing around its own centre plus noise.
- * Now and then it misbehaves: a spike of one sample, a reading that is stuck, or a fall to the lower or upper rail. The
+ * Each sensor reads 0 … 100 like an analogue input between two rails: noise around its own centre, which itself swings
+ * so slowly that a detection window sees it stand still. What a sensor does without a fault is thus no anomaly. Now and then it misbehaves: a spike of one sample, a reading that is stuck, or a fall to the lower or upper rail. The
  * sequence of values depends on the seed only, not on time.
  */
 import { defer, type Observable } from 'rxjs';
@@ -36,6 +36,14 @@ const RAIL_MARGIN = 0.5;
 const FAULT_EVERY = 1200;
 const STUCK_SAMPLES = 120;
 const RAIL_SAMPLES = 60;
+/** Noise ends at this many standard deviations: chance alone shall stay below the usual threshold of 3. */
+const MAX_DEVIATION = 2.25;
+/**
+ * Least deviation to judge by, in standard deviations of the noise: an estimate from few values, or from values that were
+ * stuck, comes out too small. The least of all keeps the steps of the converter out where there is no noise.
+ */
+const FLOOR_OF_NOISE = 1.25;
+const LEAST_FLOOR = 0.1;
 
 export function createSimSource(spec: SimSpec, name: string, env: SourceEnv): Source {
   const periodMs = 1000 / spec.hz;
@@ -66,6 +74,7 @@ export function createSimSource(spec: SimSpec, name: string, env: SourceEnv): So
     max: RAIL_HIGH,
     railLow: RAIL_LOW + RAIL_MARGIN,
     railHigh: RAIL_HIGH - RAIL_MARGIN,
+    minStddev: Math.max(LEAST_FLOOR, FLOOR_OF_NOISE * spec.noise),
     stuckAfterMs: Math.max(1, Math.round((periodMs * STUCK_SAMPLES) / 3)),
   });
   return { name, time: 'clock', samples: () => defer(start), traits };
@@ -78,8 +87,9 @@ type Fault =
 /** One sensor: each call gives its next reading, rounded to hundredths as a real converter's steps would. */
 function simulateSensor(spec: SimSpec, random: Random): () => number {
   const centre = 35 + 30 * random.next();
-  const swing = 4 + 6 * random.next();
-  const period = 300 + 900 * random.next();
+  const swing = 2 + 2 * random.next();
+  // In samples; within a window of 300 the swing moves by less than a tenth of itself.
+  const period = 36_000 + 36_000 * random.next();
   const phase = random.next() * 2 * Math.PI;
   let step = 0;
   let fault: Fault | null = null;
@@ -88,7 +98,7 @@ function simulateSensor(spec: SimSpec, random: Random): () => number {
     const at = step;
     step += 1;
     let value =
-      centre + swing * Math.sin(phase + (2 * Math.PI * at) / period) + spec.noise * gaussian(random);
+      centre + swing * Math.sin(phase + (2 * Math.PI * at) / period) + spec.noise * clippedGaussian(random);
     if (fault !== null && at >= fault.until) fault = null;
     if (fault === null && spec.faults && random.next() < 1 / FAULT_EVERY) {
       const kind = random.next();
@@ -107,8 +117,9 @@ function railReading(rail: 'low' | 'high', random: Random): number {
   return rail === 'low' ? RAIL_LOW + offset : RAIL_HIGH - offset;
 }
 
-/** Standard normal deviate (Box–Muller). */
-function gaussian(random: Random): number {
+/** Standard normal deviate (Box–Muller), with its tails cut off. */
+function clippedGaussian(random: Random): number {
   const radius = Math.sqrt(-2 * Math.log(1 - random.next()));
-  return radius * Math.cos(2 * Math.PI * random.next());
+  const deviate = radius * Math.cos(2 * Math.PI * random.next());
+  return Math.min(MAX_DEVIATION, Math.max(-MAX_DEVIATION, deviate));
 }

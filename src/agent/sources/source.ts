@@ -31,6 +31,8 @@ export type RawSample = {
 export type SeriesTraits = Limits & {
   /** A counter that only grows: its z-score says nothing, so no anomalies are sought in it. Default false. */
   readonly cumulative?: boolean;
+  /** Whether anomalies are sought at all; false for what moves at any time on a healthy machine. Default true. */
+  readonly anomalies?: boolean;
 };
 
 export type Source = {

@@ -1,4 +1,5 @@
 /** What is normal for the metrics of `host`. */
+import { availableParallelism, totalmem } from 'node:os';
 import type { Series } from '../../../protocol/sample.ts';
 import type { SeriesTraits } from '../source.ts';
 
@@ -14,21 +15,49 @@ const CUMULATIVE = new Set([
   'system.uptime',
 ]);
 
-const MEBIBYTE = 2 ** 20;
+/**
+ * Sizes that their share of the whole (`….utilization`) is judged by, and caches, which grow and go as the kernel likes on a
+ * healthy machine.
+ */
+const NOT_JUDGED = new Set(['system.memory.usage', 'system.paging.usage', 'system.filesystem.usage']);
 
-/** Changes below these are not worth a word, however calm the series was before. */
-const DEVIATION_FLOOR: Readonly<Record<string, number>> = {
-  '1': 0.02,
-  By: 16 * MEBIBYTE,
-  Cel: 0.5,
-  '{thread}': 0.1,
-  '{process}': 2,
-  '{connection}': 2,
-  '{cpu}': 0.05,
+/** Changes below these are not worth a word, however calm the series was before: an anomaly is three times as much at least. */
+const FLOOR_BY_NAME: Readonly<Record<string, number>> = {
+  // Any program that starts takes a CPU for a second or two.
+  'system.cpu.utilization': 0.15,
+  'system.filesystem.utilization': 0.005,
 };
+const FLOOR_BY_UNIT: Readonly<Record<string, number>> = {
+  '1': 0.02,
+  Cel: 2,
+  '{process}': 5,
+  '{connection}': 10,
+};
+/** Of one CPU. */
+const LOAD_FLOOR = 0.25;
+const CONTAINER_CPU_FLOOR = 0.15;
+/** Of the memory of the machine. */
+const MEMORY_FLOOR = 0.02;
+
+const cpus = availableParallelism();
+const memoryBytes = totalmem();
 
 export function hostTraits({ name, unit }: Series): SeriesTraits {
   if (CUMULATIVE.has(name)) return { cumulative: true, min: 0 };
-  const minStddev = DEVIATION_FLOOR[unit] ?? 0;
+  if (NOT_JUDGED.has(name)) return { anomalies: false, min: 0 };
+  const minStddev = floorOf(name, unit);
   return name.endsWith('.utilization') ? { min: 0, max: 1, minStddev } : { minStddev };
+}
+
+function floorOf(name: string, unit: string): number {
+  switch (unit) {
+    case '{thread}':
+      return LOAD_FLOOR * cpus;
+    case '{cpu}':
+      return CONTAINER_CPU_FLOOR * cpus;
+    case 'By':
+      return MEMORY_FLOOR * memoryBytes;
+    default:
+      return FLOOR_BY_NAME[name] ?? FLOOR_BY_UNIT[unit] ?? 0;
+  }
 }

@@ -218,6 +218,17 @@ describe('the host source', () => {
     expect(of('system.cpu.utilization', '1')).toMatchObject({ min: 0, max: 1 });
   });
 
+  it('seeks no anomalies in caches and sizes, and none below the usual unrest of the others', () => {
+    const { traits } = machine().source;
+    const of = (name: string, unit: string) => traits({ name, unit, attributes: {} });
+    expect(of('system.memory.usage', 'By').anomalies).toBe(false);
+    expect(of('system.filesystem.usage', 'By').anomalies).toBe(false);
+    expect(of('system.memory.utilization', '1')).toMatchObject({ minStddev: 0.02 });
+    expect(of('system.filesystem.utilization', '1')).toMatchObject({ minStddev: 0.005 });
+    expect(of('system.cpu.load_average.1m', '{thread}').minStddev).toBeGreaterThanOrEqual(0.25);
+    expect(of('container.memory.usage', 'By').minStddev).toBeGreaterThan(2 ** 20);
+  });
+
   it('works on the machine that it runs on', async () => {
     const source = createSource(
       { kind: 'host', every: 50, root: '/' },
