@@ -57,20 +57,45 @@ describe('createAnomalyDetector', () => {
   });
 
   it('makes one anomaly of one episode, with start, peak and end', () => {
-    const seen = episodes([5, 5, 5, 9, 12, 10, 5]);
+    const seen = episodes([5, 5, 5, 9, 9.5, 9, 5]);
     expect(seen).toEqual([
       { state: 'open', startTs: 3000, peakTs: 3000, peakValue: 9, peakZ: 4, mean: 5, stddev: 1, endTs: null },
       {
         state: 'closed',
         startTs: 3000,
         peakTs: 4000,
-        peakValue: 12,
-        peakZ: 7,
+        peakValue: 9.5,
+        peakZ: 4.5,
         mean: 5,
         stddev: 1,
         endTs: 6000,
       },
     ]);
+  });
+
+  it('tells an open episode again when its peak has grown by a quarter', () => {
+    const wide = { ...options, window: 20 };
+    const seen = episodes([5, 5, 5, 9, 9.9, 10, 8, 30, 31, 5], wide);
+    expect(seen.map(({ state, startTs, peakTs, peakZ }) => [state, startTs, peakTs, peakZ])).toEqual([
+      ['open', 3000, 3000, 4],
+      ['open', 3000, 5000, 5],
+      ['open', 3000, 7000, 25],
+      ['closed', 3000, 8000, 26],
+    ]);
+  });
+
+  it('tells it at most once a second, even after the clock was set back', () => {
+    const detector = createAnomalyDetector({ ...options, window: 20 });
+    const told = (ts: number, value: number) => detector.next(ts, value)?.peakZ ?? null;
+    for (const ts of [0, 1, 2]) told(ts, 5);
+    expect([told(100, 9), told(600, 50), told(1099, 10), told(1100, 10), told(1200, 200)]).toEqual([
+      4,
+      null,
+      null,
+      45,
+      null,
+    ]);
+    expect(told(-9000, 10)).toBe(195);
   });
 
   it('sees falls as well as rises, with the sign', () => {

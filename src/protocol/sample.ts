@@ -46,7 +46,10 @@ export const schemaRefSchema = z.string().regex(/^[0-9a-f]{12}$/);
 /** Name of an agent; also a file-system and URL safe key. */
 export const agentIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
 
-/** One episode of a series beyond its z-score threshold, reported when it opens and when it closes. */
+/**
+ * One episode of a series beyond its z-score threshold, reported when it opens and when it closes; in between it may be
+ * reported as open again, with the same `startTs` and a higher peak. It is one episode however often it is reported.
+ */
 export type Anomaly = {
   /** Index into the schema's series. */
   readonly series: number;

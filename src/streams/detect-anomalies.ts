@@ -28,7 +28,10 @@ export type AnomalyOptions = {
 export type Episode = Omit<Anomaly, 'series'>;
 
 export type AnomalyDetector = {
-  /** The episode when this value opens or closes one, else null. Values that are not finite change nothing. */
+  /**
+   * The episode when this value opens or closes one, or has its peak grown enough to be told again; else null.
+   * Values that are not finite change nothing.
+   */
   readonly next: (ts: number, value: number) => Episode | null;
 };
 
@@ -41,9 +44,15 @@ type OpenEpisode = {
   peakZ: number;
 };
 
+/** An open episode is reported again when its peak is this much higher than last reported … */
+const GROWTH = 1.25;
+/** … but not sooner than this after the last report, ms. */
+const REPORT_EVERY_MS = 1000;
+
 /**
- * Finds episodes in which one series leaves its rolling z-score band. One episode gives two results: `open` with
- * its first value, `closed` with its peak and end.
+ * Finds episodes in which one series leaves its rolling z-score band. One episode gives two results at least: `open` with
+ * its first value, `closed` with its peak and end. In between, `open` again with the same start where the peak has
+ * grown by a quarter since the last report, at most once a second by `ts`.
  *
  * While an episode lasts, its values stay out of the window, so that they are judged by what was normal before them
  * and do not make themselves normal. A level that lasts for a whole window is the new normal: its last values
@@ -56,6 +65,14 @@ export function createAnomalyDetector(options: AnomalyOptions): AnomalyDetector 
   let normal = createRollingStats(window);
   let lately: typeof normal | null = null;
   let episode: OpenEpisode | null = null;
+  let reportedTs = 0;
+  let reportedZ = 0;
+
+  const report = (open: OpenEpisode, ts: number): Episode => {
+    reportedTs = ts;
+    reportedZ = Math.abs(open.peakZ);
+    return { state: 'open', ...open, endTs: null };
+  };
 
   const close = (ended: OpenEpisode, endTs: number): Episode => {
     episode = null;
@@ -74,7 +91,7 @@ export function createAnomalyDetector(options: AnomalyOptions): AnomalyDetector 
     lately ??= createRollingStats(window);
     lately.clear();
     lately.push(value);
-    return { state: 'open', ...episode, endTs: null };
+    return report(episode, ts);
   };
 
   const follow = (open: OpenEpisode, ts: number, value: number): Episode | null => {
@@ -89,9 +106,13 @@ export function createAnomalyDetector(options: AnomalyOptions): AnomalyDetector 
       open.peakZ = z;
     }
     lately?.push(value);
-    if (lately === null || lately.count < window) return null;
-    [normal, lately] = [lately, normal];
-    return close(open, ts);
+    if (lately !== null && lately.count >= window) {
+      [normal, lately] = [lately, normal];
+      return close(open, ts);
+    }
+    // A clock that was set back must not silence it, so the distance counts either way.
+    const due = Math.abs(ts - reportedTs) >= REPORT_EVERY_MS;
+    return due && Math.abs(open.peakZ) >= GROWTH * reportedZ ? report(open, ts) : null;
   };
 
   return {
@@ -103,7 +124,7 @@ export function createAnomalyDetector(options: AnomalyOptions): AnomalyDetector 
 }
 
 /**
- * The openings and closings of anomalies in one series; see {@link createAnomalyDetector}.
+ * The openings, growths and closings of anomalies in one series; see {@link createAnomalyDetector}.
  *
  * ```
  * values             1--1--1--9--8--1--1--|

@@ -35,7 +35,7 @@ function annotator(traits: (name: string) => SeriesTraits, settings = PIPELINE_D
 const calm = (index: number) => 10 + (index % 2 === 0 ? 0.1 : -0.1);
 
 describe('a sample on its way to the journal', () => {
-  it('carries the anomaly of the series that left its usual range, when it opens and when it closes', () => {
+  it('carries the anomaly of the series that left its usual range, when it opens, grows and closes', () => {
     const { feed, events } = annotator(() => ({}));
     const schema = schemaOf('steady', 'moving');
     for (let index = 0; index < 50; index += 1) {
@@ -43,19 +43,26 @@ describe('a sample on its way to the journal', () => {
     }
     const opened = feed(schema, 1, 20);
     expect(opened.anomalies).toMatchObject([{ series: 1, state: 'open', peakValue: 20, startTs: 51_000 }]);
-    expect(feed(schema, 1, 25).anomalies).toEqual([]);
+    expect(feed(schema, 1, 25).anomalies).toMatchObject([
+      { series: 1, state: 'open', peakValue: 25, startTs: 51_000 },
+    ]);
     expect(feed(schema, 1, 10).anomalies).toMatchObject([
       { series: 1, state: 'closed', startTs: 51_000, peakTs: 52_000, peakValue: 25, endTs: 53_000 },
     ]);
     expect(events.map(({ type, series }) => `${type} ${series}`)).toEqual(['anomaly_opened moving']);
   });
 
-  it('does not judge counters, nor movements below the floor of their series', () => {
-    const { feed } = annotator((name) => (name === 'counter' ? { cumulative: true } : { minStddev: 10 }));
-    const schema = schemaOf('counter', 'floored');
-    for (let index = 0; index < 50; index += 1) feed(schema, index, calm(index));
-    expect(feed(schema, 1e9, 20).anomalies).toEqual([]);
-    expect(feed(schema, 1e9, 60).anomalies).toMatchObject([{ series: 1 }]);
+  it('does not judge counters and what is exempt, nor movements below the floor of their series', () => {
+    const traits: Record<string, SeriesTraits> = {
+      counter: { cumulative: true },
+      floored: { minStddev: 10 },
+      exempt: { anomalies: false },
+    };
+    const { feed } = annotator((name) => traits[name] ?? {});
+    const schema = schemaOf('counter', 'floored', 'exempt');
+    for (let index = 0; index < 50; index += 1) feed(schema, index, calm(index), calm(index));
+    expect(feed(schema, 1e9, 20, 1e9).anomalies).toEqual([]);
+    expect(feed(schema, 1e9, 60, 1e9).anomalies).toMatchObject([{ series: 1 }]);
   });
 
   it('keeps what is known of a series when the schema changes around it', () => {

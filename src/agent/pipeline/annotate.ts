@@ -30,8 +30,10 @@ export function createAnnotate(options: AnnotateOptions): (raw: RawSample) => Sa
     return series === undefined ? '' : seriesKey(series);
   };
 
-  const tellAnomaly = (schema: InternedSchema, { state, series, peakZ, peakValue }: Anomaly) => {
-    if (state !== 'open') return;
+  const tellAnomaly = (schema: InternedSchema, anomaly: Anomaly) => {
+    const { state, series, startTs, peakTs, peakZ, peakValue } = anomaly;
+    // An open one whose peak came later has been told already; only its peak has grown.
+    if (state !== 'open' || peakTs !== startTs) return;
     const key = keyOf(schema, series);
     emit({ type: 'anomaly_opened', source: source.name, series: key, z: peakZ, value: peakValue });
   };

@@ -1,4 +1,4 @@
-/** Anomaly episodes as records of their own: the reports of one episode (open, closed) merged by series and start. */
+/** Anomaly episodes as records of their own: the reports of one episode (open, open with a higher peak, closed) merged by series and start. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Storage } from '../../journal/storage.ts';

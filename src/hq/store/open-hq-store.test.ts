@@ -8,6 +8,7 @@ import { internSchema } from '../../protocol/schema-ref.ts';
 import { epochKey, META_KEY } from './keys.ts';
 import type { OpenedHqStore } from './open-hq-store.ts';
 import { CursorError } from './query-samples.ts';
+import { KeyReusedError } from './store.ts';
 import {
   closeStore,
   dataFrame,
@@ -178,11 +179,19 @@ describe.each(['memory', 'lmdb'] as const)('HQ store over %s', (kind) => {
   });
 
   it('stores HTTP samples in an epoch of its own, once per idempotency key', async () => {
-    const request = { agent: 'web', samples: [sampleOf(1), sampleOf(2)], dedupKey: 'k', arrivalTs: START };
+    const samples = [sampleOf(1), sampleOf(2)];
+    const contentHash = Buffer.alloc(32, 1);
+    const request = { agent: 'web', samples, dedupKey: 'k', contentHash, arrivalTs: START };
     expect(await firstValueFrom(store.appendSamples(request))).toEqual({ duplicate: false, stored: 2 });
     expect(await firstValueFrom(store.appendSamples(request))).toEqual({ duplicate: true, stored: 0 });
     await reopen();
     expect(await firstValueFrom(store.appendSamples(request))).toEqual({ duplicate: true, stored: 0 });
+    const changed = { ...request, contentHash: Buffer.alloc(32, 2) };
+    expect(store.reusesKey(changed)).toBe(true);
+    await expect(firstValueFrom(store.appendSamples(changed))).rejects.toThrow(KeyReusedError);
+    expect(store.reusesKey({ ...changed, agent: 'other' })).toBe(false);
+    expect(store.reusesKey({ ...changed, arrivalTs: START + 2 * 86_400_000 })).toBe(false);
+    expect(store.ledger('web')[0]).toMatchObject({ sampled: 2, stored: 2 });
     const other = { ...request, dedupKey: 'other', arrivalTs: START + 1 };
     expect(await firstValueFrom(store.appendSamples(other))).toEqual({ duplicate: false, stored: 2 });
     const late = { ...request, arrivalTs: START + 2 * 86_400_000 };
@@ -201,6 +210,31 @@ describe.each(['memory', 'lmdb'] as const)('HQ store over %s', (kind) => {
     expect(store.schema('a1', rebooted.ref)).toEqual(rebooted);
     expect(store.schema('a2', rebooted.ref)).toBeUndefined();
     expect(store.seriesCount('a1')).toBe(2);
+  });
+
+  it('counts an open episode once however often it is reported, with the highest peak so far', async () => {
+    const report = (peakZ: number): Anomaly => ({
+      series: 0,
+      state: 'open',
+      startTs: START + 5000,
+      peakTs: START + 5000 + peakZ,
+      peakValue: 9,
+      peakZ,
+      mean: 1,
+      stddev: 2,
+      endTs: null,
+    });
+    const peaks: Readonly<Record<number, number>> = { 5: -4, 6: -9, 7: -6 };
+    const indexed = firstValueFrom(store.indexed$);
+    await append(
+      dataFrame(1, 10, { anomalies: (seq) => (peaks[seq] === undefined ? [] : [report(peaks[seq])]) }),
+    );
+    await indexed;
+    expect(store.anomalyCounts('a1')).toEqual({ open: 1, total: 1 });
+    const during = { agent: 'a1', from: START, to: START + 10_000 };
+    expect(await firstValueFrom(store.anomalies(during))).toMatchObject([
+      { state: 'open', startTs: START + 5000, peakZ: -9, peakTs: START + 4991 },
+    ]);
   });
 
   it('merges the reports of an episode and tells when each series was measured', async () => {
