@@ -165,7 +165,13 @@ describe('fleet state', () => {
 
   it('knows agents by HTTP without a link', () => {
     store
-      .appendSamples({ agent: 'web', samples: [sampleOf(1)], dedupKey: 'k', arrivalTs: clock.now() })
+      .appendSamples({
+        agent: 'web',
+        samples: [sampleOf(1)],
+        dedupKey: 'k',
+        contentHash: Buffer.alloc(32),
+        arrivalTs: clock.now(),
+      })
       .subscribe();
     expect(fleet.summary('web')).toMatchObject({
       epoch: null,

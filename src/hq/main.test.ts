@@ -123,9 +123,13 @@ describe('HQ', () => {
     const second = await start({ dataDir });
     expect((await items(second, SAMPLES, sampleDocumentSchema)).map(({ ts }) => ts - T0)).toEqual([0, 1]);
     expect((await send(second, record(0))).json).toEqual({ accepted: 0, duplicate: true });
-    expect((await send(second, record(2), { 'idempotency-key': 'one' })).json).toEqual({
+    expect((await send(second, record(1), { 'idempotency-key': 'one' })).json).toEqual({
       accepted: 0,
       duplicate: true,
+    });
+    expect((await send(second, record(2), { 'idempotency-key': 'one' })).json).toMatchObject({
+      status: 422,
+      type: 'urn:holdfast:problem:idempotency_key_reused',
     });
     expect((await send(second, record(2))).json).toEqual({ accepted: 1, duplicate: false });
     expect((await items(second, SAMPLES, sampleDocumentSchema)).map(({ seq }) => seq)).toEqual([1, 2, 3]);

@@ -35,6 +35,7 @@ export const PROBLEM_CODES = {
   too_large: 413,
   unsupported_media_type: 415,
   invalid: 422,
+  idempotency_key_reused: 422,
   too_many_series: 422,
   too_many_agents: 422,
   rate_limited: 429,

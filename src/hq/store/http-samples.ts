@@ -1,5 +1,6 @@
 /** Samples that came by HTTP: HQ gives them seqs of an epoch of its own per agent, in the transaction that looks at the dedup key. */
 import { createHash } from 'node:crypto';
+import type { Reader } from '../../journal/storage.ts';
 import { MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import { encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
 import type { InternedSchema, Sample } from '../../protocol/sample.ts';
@@ -14,14 +15,38 @@ export type HttpRequest = {
   readonly agent: string;
   readonly samples: readonly Sample[];
   readonly dedupKey: string;
+  /** SHA-256 of what the key stands for, 32 bytes. */
+  readonly contentHash: Uint8Array;
   readonly arrivalTs: number;
 };
 
 export type HttpOutcome = {
-  readonly duplicate: boolean;
+  readonly kind: 'stored' | 'duplicate' | 'conflict';
   readonly appended: readonly Appended[];
   readonly schemas: readonly InternedSchema[];
 };
+
+const EXPIRY_BYTES = 8;
+const HASH_BYTES = 32;
+
+/**
+ * What the dedup key has been used for, if it has not expired: this content (`duplicate`), or other content (`conflict`). Keys
+ * written before content was remembered count as used for this one.
+ */
+export function keyUse(
+  reader: Reader,
+  { agent, dedupKey: name, contentHash, arrivalTs }: Omit<HttpRequest, 'samples'>,
+) {
+  const key = dedupKey(agent, createHash('sha256').update(name).digest());
+  const value = reader.get(key);
+  const known = value !== undefined && value.length >= EXPIRY_BYTES;
+  const knownUntil = known ? readOrderedDouble(asBuffer(value), 0) : Number.NEGATIVE_INFINITY;
+  const place = { key, known, knownUntil };
+  if (!known || knownUntil <= arrivalTs) return { ...place, use: 'free' as const };
+  const content = value.subarray(EXPIRY_BYTES);
+  const same = content.length !== HASH_BYTES || Buffer.compare(content, contentHash) === 0;
+  return { ...place, use: same ? ('duplicate' as const) : ('conflict' as const) };
+}
 
 /** `newEpoch` names the epoch when the agent has none of its own yet. */
 export function appendHttpSamples(
@@ -31,10 +56,8 @@ export function appendHttpSamples(
 ): HttpOutcome {
   const { agent, samples, arrivalTs } = request;
   const { writer } = transaction;
-  const key = dedupKey(agent, createHash('sha256').update(request.dedupKey).digest());
-  const known = writer.get(key);
-  const knownUntil = known?.length === 8 ? readOrderedDouble(asBuffer(known), 0) : Number.NEGATIVE_INFINITY;
-  if (knownUntil > arrivalTs) return { duplicate: true, appended: [], schemas: [] };
+  const { key, known, knownUntil, use } = keyUse(writer, request);
+  if (use !== 'free') return { kind: use, appended: [], schemas: [] };
 
   const record = transaction.agent(agent);
   const epoch = record?.ownEpoch ?? options.newEpoch();
@@ -61,10 +84,11 @@ export function appendHttpSamples(
     const frame: IngestFrame = { agent, header: readHeader(bytes), bytes, arrivalTs, lane: 'http' };
     appended.push({ frame, outcome: appendFrame(transaction, frame) });
   }
-  const until = Buffer.allocUnsafe(8);
-  writeOrderedDouble(until, arrivalTs + options.ttlMs, 0);
-  if (known !== undefined) writer.remove(expiryKey(knownUntil, key));
-  writer.put(key, until);
+  const remembered = Buffer.allocUnsafe(EXPIRY_BYTES + HASH_BYTES);
+  writeOrderedDouble(remembered, arrivalTs + options.ttlMs, 0);
+  remembered.set(request.contentHash, EXPIRY_BYTES);
+  if (known) writer.remove(expiryKey(knownUntil, key));
+  writer.put(key, remembered);
   writer.put(expiryKey(arrivalTs + options.ttlMs, key), Uint8Array.of(1));
-  return { duplicate: false, appended, schemas: [...schemas.values()] };
+  return { kind: 'stored', appended, schemas: [...schemas.values()] };
 }

@@ -14,7 +14,8 @@
  *     N agent 0 startTs[8] hash[8]            anomaly episode (JSON)
  *     I agent 0                               what the indexer knows of an agent (JSON)
  *     C name                                  position of a named consumer of the arrival log
- *     D agent 0 hash[16] → expiry[8]          idempotency key of an HTTP request
+ *     D agent 0 hash[16] → expiry[8] content[32]
+ *                                             idempotency key of an HTTP request with the SHA-256 of what it stood for
  *     X expiry[8] agent 0 hash[16]            the same by expiry
  */
 import type { Epoch } from '../../protocol/sample.ts';

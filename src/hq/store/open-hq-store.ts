@@ -19,7 +19,7 @@ import { appendFrame } from './append-frame.ts';
 import { bookLost } from './book-lost.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
 import { type EpochState, pendingOf } from './epoch-state.ts';
-import { appendHttpSamples } from './http-samples.ts';
+import { appendHttpSamples, keyUse } from './http-samples.ts';
 import { createIndexer } from './indexer.ts';
 import { loadView } from './load-view.ts';
 import { maintain } from './maintenance.ts';
@@ -29,7 +29,7 @@ import { type QueryContext, querySamples } from './query-samples.ts';
 import { createSchemaBook } from './schema-book.ts';
 import { seriesDocuments } from './series-documents.ts';
 import { sliced } from './sliced.ts';
-import type { Appended, HqStore } from './store.ts';
+import { type Appended, type HqStore, KeyReusedError } from './store.ts';
 import type { StoreEmit } from './store-events.ts';
 import { createTransactions } from './transactions.ts';
 
@@ -152,12 +152,14 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
         )
         .pipe(
           map((outcome) => {
+            if (outcome.kind === 'conflict') throw new KeyReusedError('this key was used for other content');
             for (const schema of outcome.schemas) schemas.learn(request.agent, schema);
             for (const one of outcome.appended) appended.next(one);
             const stored = outcome.appended.reduce((sum, one) => sum + one.outcome.stored, 0);
-            return { duplicate: outcome.duplicate, stored };
+            return { duplicate: outcome.kind === 'duplicate', stored };
           }),
         ),
+    reusesKey: (request) => storage.read((reader) => keyUse(reader, request).use === 'conflict'),
     noteEpoch: (note) =>
       defer(() => {
         const { agent, epoch } = note;

@@ -44,16 +44,33 @@ export type AgentRecord = {
 export type TimeRange = { readonly from: number; readonly to: number };
 export type Page<T> = { readonly items: readonly T[]; readonly cursor: string | null };
 
+/** A dedup key came again with other content; nothing was stored. */
+export class KeyReusedError extends Error {
+  override readonly name = 'KeyReusedError';
+}
+
 export type HqStore = {
   /** One durable transaction for all frames, dedup inside it; outcomes in order, once flushed. */
   readonly append: (frames: readonly IngestFrame[]) => Observable<readonly IngestOutcome[]>;
-  /** HTTP samples: HQ gives them seqs of an epoch of its own per agent. `dedupKey` seen within its TTL: nothing is stored. */
+  /**
+   * HTTP samples: HQ gives them seqs of an epoch of its own per agent. `dedupKey` seen within its TTL: nothing is stored.
+   * Errors: KeyReusedError when it was seen with another content.
+   */
   readonly appendSamples: (request: {
     readonly agent: string;
     readonly samples: readonly Sample[];
     readonly dedupKey: string;
+    /** SHA-256 of what the key stands for, 32 bytes. */
+    readonly contentHash: Uint8Array;
     readonly arrivalTs: number;
   }) => Observable<{ readonly duplicate: boolean; readonly stored: number }>;
+  /** Whether `appendSamples` would fail with a KeyReusedError now. */
+  readonly reusesKey: (request: {
+    readonly agent: string;
+    readonly dedupKey: string;
+    readonly contentHash: Uint8Array;
+    readonly arrivalTs: number;
+  }) => boolean;
   /** What an agent says of its epoch at hello and heartbeat; seqs at or below `released` that HQ lacks are booked as `lost_at_hq`. */
   readonly noteEpoch: (note: {
     readonly agent: string;

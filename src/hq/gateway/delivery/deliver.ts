@@ -1,10 +1,10 @@
 /** Hands samples that came over HTTP to the store: once each, within the limits, durable before the answer. */
 import { createHash } from 'node:crypto';
-import { concatMap, defer, finalize, from, type Observable, reduce, timeout } from 'rxjs';
+import { catchError, concatMap, defer, finalize, from, type Observable, reduce, timeout } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 import type { InternedSchema, Sample } from '../../../protocol/sample.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
-import type { HqStore } from '../../store/store.ts';
+import { type HqStore, KeyReusedError } from '../../store/store.ts';
 import { Problem, unavailable } from '../problem.ts';
 
 /** A storage that has not answered by then is treated as unavailable, ms. */
@@ -17,10 +17,12 @@ export type Delivery = {
   readonly agents: readonly AgentSamples[];
   /** What tells this delivery from every other: an idempotency key, or else the digest of its content. */
   readonly identity: string;
+  /** SHA-256 of the content, hex: one identity must not stand for two contents. */
+  readonly contentDigest: string;
 };
 
 export type DelivererOptions = {
-  readonly store: Pick<HqStore, 'appendSamples' | 'agents' | 'schema' | 'series'>;
+  readonly store: Pick<HqStore, 'appendSamples' | 'reusesKey' | 'agents' | 'schema' | 'series'>;
   readonly clock: Pick<Clock, 'now' | 'scheduler'>;
   readonly maxSeries: number;
   readonly maxAgents: number;
@@ -66,17 +68,30 @@ export function createDeliver(options: DelivererOptions): Deliver {
     );
   };
 
-  return ({ agents, identity }) =>
+  return ({ agents, identity, contentDigest }) =>
     defer(() => {
       if (inFlight >= options.maxInFlight) throw unavailable('too many deliveries are under way', 1);
       checkLimits(agents);
+      const requests = agents.map(({ agent, samples }) => ({
+        agent,
+        samples,
+        dedupKey: digest(agent, identity),
+        contentHash: Buffer.from(contentDigest, 'hex'),
+        arrivalTs: clock.now(),
+      }));
+      // Looked at for all before anything is stored: a conflict refuses the delivery as a whole.
+      const taken = requests.find(store.reusesKey);
+      if (taken !== undefined) throw keyReused(taken.agent);
       inFlight += 1;
-      return from(agents).pipe(
+      return from(requests).pipe(
         // One agent after the other: a request that fails half way is completed, not repeated, by its retry.
-        concatMap(({ agent, samples }) =>
-          store
-            .appendSamples({ agent, samples, dedupKey: digest(agent, identity), arrivalTs: clock.now() })
-            .pipe(timeout({ first: STORE_DEADLINE_MS, scheduler: clock.scheduler })),
+        concatMap((request) =>
+          store.appendSamples(request).pipe(
+            timeout({ first: STORE_DEADLINE_MS, scheduler: clock.scheduler }),
+            catchError((error: unknown) => {
+              throw error instanceof KeyReusedError ? keyReused(request.agent) : error;
+            }),
+          ),
         ),
         reduce(
           (sum, one) => ({ accepted: sum.accepted + one.stored, duplicate: sum.duplicate && one.duplicate }),
@@ -87,6 +102,14 @@ export function createDeliver(options: DelivererOptions): Deliver {
         }),
       );
     });
+}
+
+function keyReused(agent: string): Problem {
+  return new Problem(
+    'idempotency_key_reused',
+    `this key was used for other content of agent ${agent}: give each delivery an Idempotency-Key of its own, and repeat one with the same body`,
+    { errors: [{ field: 'idempotency-key', message: 'this key was used for other content' }] },
+  );
 }
 
 function digest(agent: string, identity: string): string {

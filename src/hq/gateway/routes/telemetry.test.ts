@@ -208,6 +208,21 @@ describe('a delivery that is repeated', () => {
     expect(store.appended).toHaveLength(2);
   });
 
+  it('is refused as a whole when its key was used for other content', async () => {
+    const { app, store } = await createTestGateway();
+    const headers = { 'idempotency-key': 'one' };
+    await post(app, '/telemetry', record(), headers);
+    const changed = [record({ agent: 'pump-8' }), record({ metrics: { pressure: 9 } })];
+    const answer = await post(app, '/telemetry', changed, headers);
+    expect([answer.status, answer.problem().type]).toEqual([
+      422,
+      'urn:holdfast:problem:idempotency_key_reused',
+    ]);
+    expect(answer.problem().detail).toContain('this key was used for other content');
+    expect(answer.fields()).toEqual(['idempotency-key']);
+    expect(store.appended).toHaveLength(1);
+  });
+
   it('is another one at another agent', async () => {
     const { app } = await createTestGateway();
     const headers = { 'idempotency-key': 'same' };

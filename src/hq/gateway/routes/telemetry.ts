@@ -24,7 +24,9 @@ const headersSchema = z.object({
     .string()
     .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
     .optional()
-    .describe('names the delivery, so that its repetition is stored once; default: SHA-256 of the body'),
+    .describe(
+      'names the delivery, so that its repetition is stored once; the same key with another body is refused; default: SHA-256 of the body',
+    ),
 });
 
 /** The bodies are parsed by hand, for errors that name the field of the record that is wrong. */
@@ -53,7 +55,7 @@ export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
     const identity =
       typeof key === 'string' ? `${endpoint} key ${key}` : `${endpoint} content ${request.contentDigest}`;
     const agents = [...samples].map(([agent, ofAgent]) => ({ agent, samples: ofAgent }));
-    const receipt = await firstValueFrom(deliver({ agents, identity }));
+    const receipt = await firstValueFrom(deliver({ agents, identity, contentDigest: request.contentDigest }));
     emit({ type: 'http_delivery', endpoint, ...receipt });
     return receipt;
   };

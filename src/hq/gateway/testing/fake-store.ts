@@ -13,20 +13,22 @@ export type FakeStore = HqStore & {
   fault: Error | null;
 };
 
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const EPOCH = '00000000000a';
 
 export function createFakeStore(): FakeStore {
-  const keys = new Set<string>();
+  const keys = new Map<string, string>();
   const fake: FakeStore = {
     appended: [],
     anomalyList: [],
     fault: null,
     append: () => of([]),
-    appendSamples: ({ agent, samples, dedupKey }) =>
+    reusesKey: ({ dedupKey, contentHash }) => (keys.get(dedupKey) ?? hex(contentHash)) !== hex(contentHash),
+    appendSamples: ({ agent, samples, dedupKey, contentHash }) =>
       defer(() => {
         if (fake.fault !== null) throw fake.fault;
         const duplicate = keys.has(dedupKey);
-        keys.add(dedupKey);
+        keys.set(dedupKey, hex(contentHash));
         if (!duplicate) fake.appended.push(...samples.map((sample) => ({ agent, sample })));
         return of({ duplicate, stored: duplicate ? 0 : samples.length });
       }),
