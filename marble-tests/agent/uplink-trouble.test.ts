@@ -69,6 +69,20 @@ describe('connecting', () => {
     expect(rig.status()).toMatchObject({ phase: 'online', attempt: 0 });
   });
 
+  it('a lost connection and the attempts that nothing answers are one episode', () => {
+    const failures = ['closed', 'refused', 'refused', 'timeout', 'unauthorized'] as const;
+    const rig = createRig({
+      connect: (n) => {
+        const kind = failures[n - 1];
+        return kind === undefined ? undefined : new LinkError(kind, kind);
+      },
+    });
+    rig.start();
+    rig.run(600_000);
+    expect(rig.logs('link_down')).toMatchObject([{ kind: 'closed' }, { kind: 'unauthorized' }]);
+    expect(rig.logs('link_up')).toMatchObject([{ after: 'unauthorized' }]);
+  });
+
   it.each<WireErrorCode>(['unauthorized', 'unsupported_version', 'duplicate_agent'])(
     'a greeting refused with %s is logged once and tried again slowly',
     (code) => {

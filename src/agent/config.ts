@@ -121,7 +121,7 @@ const detectConfigSchema = z.strictObject({
 
 export const agentConfigSchema = z.strictObject({
   hq: z
-    .url({ protocol: /^https?$/ })
+    .url({ protocol: /^https?$/, error: 'expected an address that begins with http:// or https://' })
     .default('http://127.0.0.1:8000')
     .meta({ description: 'Address of HQ, http: or https:.' }),
   id: agentIdSchema.optional().meta({

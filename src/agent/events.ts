@@ -39,7 +39,7 @@ export const agentEvents = {
     message: 'agent state changed',
     metrics: [],
   }),
-  /** Once per episode: as long as the kind stays the same, nothing more is logged. */
+  /** Once per episode: as long as the kind stays the same, or nothing answers after a lost connection, nothing more is logged. */
   link_down: defineEvent<{ kind: string; detail: string; retryMs: number }>({
     level: 'warn',
     message: 'no link to HQ; samples are kept in the journal and the connection is tried again',

@@ -74,7 +74,10 @@ describe('wrong usage is told, exit code 64', () => {
 
 describe('settings that cannot be are refused before anything is started, exit code 78', () => {
   it.each<Case>([
-    { args: 'agent --hq ftp://example.net', says: 'hq (flag --hq)' },
+    {
+      args: 'agent --hq ftp://example.net',
+      says: 'hq (flag --hq): expected an address that begins with http://',
+    },
     { args: 'agent --id a/b', says: 'id (flag --id)' },
     { args: 'agent --source bogus', says: 'unknown source `bogus`' },
     { args: 'agent --source sim:hzz=3', says: 'did you mean `hz`?' },

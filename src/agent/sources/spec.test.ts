@@ -45,6 +45,7 @@ describe('the text form of a source', () => {
     ['kafka', 'unknown source `kafka`; known: host, sim, csv'],
     ['sim:senors=3', 'unknown option `senors`; did you mean `sensors`?'],
     ['csv:path=x,sped=max', 'unknown option `sped`; did you mean `speed`?'],
+    ['csv:/nope.csv', 'unknown option `/nope.csv`; did you mean `csv:path=/nope.csv`?'],
     ['csv', 'path: the path of the file is missing'],
     ['csv:path=x,speed=fast', 'expected `max` or a factor'],
     ['sim:hz=0', 'hz: '],

@@ -73,10 +73,16 @@ function checkSourceSpec(value: Readonly<Record<string, unknown>>, text: string)
   const keys = Object.keys(schemas[known].shape).filter((key) => key !== 'kind');
   const problems = result.error.issues.map((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => `unknown option \`${key}\`${suggestion(key, keys)}`).join('; ')
+      ? issue.keys.map((key) => `unknown option \`${key}\`${hintFor(key, known, keys)}`).join('; ')
       : `${issue.path.join('.')}: ${issue.message}`,
   );
   throw new SourceSpecError(`source \`${text}\`: ${problems.join('; ')}`);
+}
+
+/** A path where an option should stand was most likely meant as the value of `path`. */
+function hintFor(key: string, kind: SourceSpec['kind'], keys: readonly string[]): string {
+  const isPath = keys.includes('path') && /[/\\.]/.test(key);
+  return isPath ? `; did you mean \`${kind}:path=${key}\`?` : suggestion(key, keys);
 }
 
 function suggestion(name: string, candidates: readonly string[]): string {

@@ -47,8 +47,9 @@ export function classifyConnectFailure(url: string, error: unknown): LinkError {
   for (const layer of layers) {
     const wire = wireErrorSchema.safeParse(layer.data);
     if (!wire.success) continue;
-    const kind = wire.data.code === 'unauthorized' ? 'unauthorized' : 'rejected';
-    return new LinkError(kind, `HQ at ${url} refused this agent: ${wire.data.message}`, {
+    const refused = wire.data.code === 'unauthorized';
+    const message = `HQ at ${url} refused this agent: ${wire.data.message}`;
+    return new LinkError(refused ? 'unauthorized' : 'rejected', refused ? withAdvice(message) : message, {
       ...options,
       wire: wire.data,
     });
@@ -67,13 +68,22 @@ export function classifyConnectFailure(url: string, error: unknown): LinkError {
     const status = /^Unexpected server response: (\d{3})/.exec(message)?.[1];
     if (status !== undefined) return fromStatus(url, Number(status), options);
     if (message === 'unauthorized' || message.startsWith('unauthorized:'))
-      return new LinkError('unauthorized', `HQ at ${url} does not accept this agent's token.`, options);
+      return new LinkError(
+        'unauthorized',
+        withAdvice(`HQ at ${url} does not accept this agent's token.`),
+        options,
+      );
     if (message === 'Invalid namespace')
       return new LinkError('protocol', `${url} is a Socket.IO server but no Holdfast HQ.`, options);
     if (name === 'ECONNRESET' || name === 'EPIPE' || message === 'socket hang up')
       return new LinkError('closed', `${url} dropped the connection before it was open (${name}).`, options);
   }
   return new LinkError('protocol', `What answers at ${url} does not speak Socket.IO: ${detail}`, options);
+}
+
+function withAdvice(message: string): string {
+  const sentence = message.endsWith('.') ? message : `${message}.`;
+  return `${sentence} Check the token (--token or HOLDFAST_TOKEN).`;
 }
 
 function fromStatus(url: string, status: number, options: ErrorOptions): LinkError {
@@ -86,7 +96,7 @@ function fromStatus(url: string, status: number, options: ErrorOptions): LinkErr
   if (status === 401 || status === 403)
     return new LinkError(
       'unauthorized',
-      `${url} refuses this agent's credentials (HTTP ${status}).`,
+      withAdvice(`${url} refuses this agent's credentials (HTTP ${status}).`),
       options,
     );
   if (status === 502 || status === 503 || status === 504)

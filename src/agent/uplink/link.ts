@@ -13,7 +13,10 @@ import type {
   WireError,
 } from '../../protocol/events.ts';
 
-/** Why there is no connection; one episode of one kind gives one log line. */
+/**
+ * Why there is no connection; one episode of one kind gives one log line. A lost connection (`closed`) and the attempts
+ * after it that nothing answers are one episode.
+ */
 export type LinkFailure =
   /** Nothing listens there. */
   | 'refused'

@@ -42,6 +42,8 @@ const FRESH: Memory = {
 
 /** Refusals that more haste does not mend: the wait starts near its maximum. */
 const SLOW: ReadonlySet<string> = new Set(['unauthorized', 'unsupported_version', 'duplicate_agent']);
+/** What the first attempts find after a connection has ended: the same outage, seen from without. */
+const GONE: ReadonlySet<string> = new Set(['refused', 'timeout', 'unreachable']);
 
 export function createUplinkLogic(
   settings: UplinkSettings,
@@ -266,9 +268,9 @@ function lost(state: UplinkState, message: Of<'lost'>, settings: UplinkSettings)
   const drawn = delayMs(judged.attempt, jitter, settings);
   const slow = Math.round(settings.backoffMaxMs * (0.5 + jitter / 2));
   const ms = Math.max(SLOW.has(kind) ? slow : drawn, error.wire?.retryAfterMs ?? 0);
-  const memory = { ...judged, attempt: judged.attempt + 1, episode: kind };
-  const log: UplinkEffect[] =
-    kind === judged.episode ? [] : [{ type: 'log_down', kind, detail: error.message, retryMs: ms }];
+  const told = kind === judged.episode || (judged.episode === 'closed' && GONE.has(kind));
+  const memory = { ...judged, attempt: judged.attempt + 1, episode: told ? judged.episode : kind };
+  const log: UplinkEffect[] = told ? [] : [{ type: 'log_down', kind, detail: error.message, retryMs: ms }];
   return [
     { phase: 'waiting', memory, until: at + ms, reason: error.message },
     [{ type: 'disconnect' }, ...log, ...effects, { type: 'wait', connection: memory.connection, ms }],

@@ -144,7 +144,9 @@ describe('what is not HQ', () => {
 describe('HQ', () => {
   it('gets the token in the handshake; a wrong one is unauthorized', async () => {
     const hq = await fakeHq({ token: 'secret' });
-    expect((await failure(hq.url)).kind).toBe('unauthorized');
+    const refused = await failure(hq.url);
+    expect(refused.kind).toBe('unauthorized');
+    expect(refused.message).toContain('Check the token (--token or HOLDFAST_TOKEN).');
     await open(hq.url, 'secret');
     expect(hq.connections()).toBe(1);
   });

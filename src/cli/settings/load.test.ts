@@ -112,7 +112,16 @@ describe('mistakes', () => {
       { file: { name: 'f', text: 'journal:\n  comitMs: 3' } },
       'did you mean "journal.commitMs"',
     ],
-    ['unknown branch', { file: { name: 'f', text: 'jurnal: 3' } }, 'no setting "jurnal"'],
+    [
+      'unknown branch',
+      { file: { name: 'f', text: 'journl:\n  commitMs: 3' } },
+      'no setting "journl"; did you mean "journal"?',
+    ],
+    [
+      'dotted path in an unknown branch',
+      { file: { name: 'f', text: 'journl.commitMs: 3' } },
+      'did you mean "journal.commitMs"?',
+    ],
     ['unknown variable', { environment: { HOLDFAST_IDD: 'x' } }, 'did you mean "HOLDFAST_ID"'],
     ['unknown preset', { environment: { HOLDFAST_PRESET: 'fra' } }, 'did you mean "far"'],
     ['text for a number', { environment: { HOLDFAST_JOURNAL_COMMIT_MS: 'soon' } }, 'expected a number'],
@@ -132,6 +141,12 @@ describe('mistakes', () => {
     ['a broken relation', { check: () => ['a must be below b'] }, 'a must be below b'],
   ] as const)('explains: %s', (_name, over, expected) => {
     expect(problemsOf(over).join('\n')).toContain(expected);
+  });
+
+  it('suggests no variable that shares nothing but the prefix', () => {
+    expect(problemsOf({ environment: { HOLDFAST_NOPE: 'x' } })).toEqual([
+      'environment HOLDFAST_NOPE: no such setting',
+    ]);
   });
 
   it('accepts variables of other components and empty files', () => {

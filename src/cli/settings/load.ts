@@ -99,7 +99,7 @@ function environmentLayer(
     if (leaf !== undefined) add(layer, leaf, text, `environment ${name}`, problems);
     else if (!request.foreignEnvironment.has(name)) {
       problems.push(
-        `environment ${name}: no such setting${suggestion(name, [...names, ...request.foreignEnvironment])}`,
+        `environment ${name}: no such setting${variableSuggestion(name, [...names, ...request.foreignEnvironment])}`,
       );
     }
   }
@@ -125,12 +125,7 @@ function fileLayer(leaves: readonly Leaf[], file: LoadRequest<unknown>['file'], 
   for (const [path, value] of flatten(document as Record<string, unknown>, leaves)) {
     const leaf = leaves.find((one) => one.path === path);
     if (leaf === undefined) {
-      problems.push(
-        `${origin}: no setting "${path}"${suggestion(
-          path,
-          leaves.map((one) => one.path),
-        )}`,
-      );
+      problems.push(`${origin}: no setting "${path}"${suggestion(path, keysOf(leaves))}`);
     } else if (typeof value === 'string' && leaf.type !== 'list') add(layer, leaf, value, origin, problems);
     else
       layer.set(path, { value: leaf.type === 'list' && typeof value === 'string' ? [value] : value, origin });
@@ -211,6 +206,23 @@ function withBranches(tree: Record<string, unknown>, leaves: readonly Leaf[]): R
     }
   }
   return tree;
+}
+
+/** Everything that may stand in a file: settings, and the branches that hold them. */
+function keysOf(leaves: readonly Leaf[]): readonly string[] {
+  const keys = new Set<string>();
+  for (const { path } of leaves) {
+    const parts = path.split('.');
+    for (let count = 1; count <= parts.length; count += 1) keys.add(parts.slice(0, count).join('.'));
+  }
+  return [...keys];
+}
+
+/** Compares without the prefix that all of them share: it would make any two short names look alike. */
+function variableSuggestion(name: string, valid: readonly string[]): string {
+  const bare = (one: string) => (one.startsWith(ENV_PREFIX) ? one.slice(ENV_PREFIX.length) : one);
+  const nearest = nearestName(bare(name), valid.map(bare));
+  return nearest === null ? '' : `; did you mean "${ENV_PREFIX}${nearest}"?`;
 }
 
 function suggestion(name: string, valid: readonly string[]): string {
