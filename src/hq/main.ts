@@ -25,6 +25,7 @@ import { attachAgents } from './ingest/attach-agents.ts';
 import { ingestEvents } from './ingest/ingest-events.ts';
 import type { LinkEvent } from './ingest/link-event.ts';
 import { HqStartError, listen } from './listen.ts';
+import { watchStorageHealth } from './storage-health.ts';
 import { openHqStore } from './store/open-hq-store.ts';
 import { storeEvents } from './store/store-events.ts';
 import { createUndoSteps, type UndoSteps } from './undo-steps.ts';
@@ -79,8 +80,12 @@ async function assemble(
   registerProcessMetrics(telemetry.registry, clock);
 
   const dataDir = resolve(config.dataDir);
-  const storage = await firstValueFrom(openLmdbStorage({ directory: dataDir, clock }));
-  undo.push('close the storage', () => storage.close());
+  const opened = await firstValueFrom(openLmdbStorage({ directory: dataDir, clock }));
+  undo.push('close the storage', () => opened.close());
+  const health = watchStorageHealth(opened, clock);
+  const { storage } = health;
+  const probing = health.probe$.subscribe();
+  undo.push('end the probing of the storage', () => void probing.unsubscribe());
   const unreadiness: string[] = [];
   const failed = watchStorage(storage, emit);
   void failed.then(() => unreadiness.push('the storage has failed; HQ has to be restarted'));
@@ -123,7 +128,10 @@ async function assemble(
     emit: gatewayEmit,
     registry: telemetry.registry,
     version: VERSION,
-    unreadiness: () => unreadiness,
+    unreadiness: () => {
+      const failure = health.failure();
+      return failure === null ? unreadiness : [...unreadiness, `the last commit failed: ${failure}`];
+    },
   });
   undo.push('end HTTP', () => app.close());
 

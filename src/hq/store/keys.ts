@@ -13,6 +13,7 @@
  *     S agent 0 ref[6]                        schema (JSON)
  *     N agent 0 startTs[8] hash[8]            anomaly episode (JSON)
  *     I agent 0                               what the indexer knows of an agent (JSON)
+ *     P                                       written to find out whether the storage takes commits again
  *     C name                                  position of a named consumer of the arrival log
  *     D agent 0 hash[16] → expiry[8] content[32]
  *                                             idempotency key of an HTTP request with the SHA-256 of what it stood for
@@ -39,6 +40,7 @@ function scoped(kind: KeyKind, agent: string, extra: number): { key: Buffer; at:
 }
 
 export const META_KEY: Uint8Array = Buffer.from('V');
+export const PROBE_KEY: Uint8Array = Buffer.from('P');
 export const agentKey = (agent: string): Uint8Array => scoped('A', agent, 0).key;
 export const indexKey = (agent: string): Uint8Array => scoped('I', agent, 0).key;
 export const consumerKey = (name: string): Uint8Array => Buffer.from(`C${name}`, 'latin1');
