@@ -95,6 +95,7 @@ describe('fleet state', () => {
       rttMs: 20,
       sampled: 100,
       pending: 100,
+      completeness: 0,
       pendingBytes: 1234,
       clockOffsetMs: 7,
     });
@@ -119,7 +120,7 @@ describe('fleet state', () => {
       dropped: 10,
       seriesCount: 2,
     });
-    expect(fleet.summary('a1')?.completeness).toBeCloseTo(20 / 30);
+    expect(fleet.summary('a1')?.completeness).toBeCloseTo(20 / 40);
     expect(fleet.totals()).toMatchObject({ agents: 1, connected: 1, stored: 20, pending: 10, dropped: 10 });
   });
 

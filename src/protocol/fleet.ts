@@ -40,7 +40,7 @@ export const agentSummarySchema = z.object({
   pending: z.number(),
   pendingBytes: z.number(),
   dropped: z.number(),
-  completeness: z.number().describe('stored / (sampled − pending), 0 … 1; 1 when nothing was sampled'),
+  completeness: z.number().describe('stored / sampled, 0 … 1; 1 when nothing was sampled'),
   openAnomalies: z.number(),
   anomaliesTotal: z.number(),
   seriesCount: z.number(),

@@ -58,7 +58,7 @@ export type FleetHealth = {
   readonly states: ReadonlyMap<AgentSummary['state'], number>;
   readonly openAnomalies: number;
   readonly stored: number;
-  /** stored / (sampled − pending) over all agents; 1 when nothing was sampled. */
+  /** stored / sampled over all agents; 1 when nothing was sampled. */
   readonly completeness: number;
 };
 
@@ -66,14 +66,14 @@ function healthOf(entries: Iterable<AgentEntry>): FleetHealth {
   const states = new Map<AgentSummary['state'], number>();
   let openAnomalies = 0;
   let stored = 0;
-  let due = 0;
+  let sampled = 0;
   for (const { summary } of entries) {
     states.set(summary.state, (states.get(summary.state) ?? 0) + 1);
     openAnomalies += summary.openAnomalies;
     stored += summary.stored;
-    due += summary.sampled - summary.pending;
+    sampled += summary.sampled;
   }
-  return { states, openAnomalies, stored, completeness: due <= 0 ? 1 : Math.min(1, stored / due) };
+  return { states, openAnomalies, stored, completeness: sampled === 0 ? 1 : Math.min(1, stored / sampled) };
 }
 
 /** Sums over all agents that HQ's totals do not hold. */

@@ -84,7 +84,6 @@ export function summaryOf(entry: AgentEntry, store: CountsStore, mono: number): 
   const anomalies = store.anomalyCounts(entry.id);
   const { heartbeat, connected } = entry;
   const overHttp = entry.epoch === null;
-  const due = sampled - pending;
   const state = overHttp ? 'unknown' : connected ? (heartbeat?.state ?? 'starting') : 'offline';
   return {
     id: entry.id,
@@ -106,7 +105,7 @@ export function summaryOf(entry: AgentEntry, store: CountsStore, mono: number): 
     pending,
     pendingBytes: pending === 0 ? 0 : (heartbeat?.pendingBytes ?? 0),
     dropped,
-    completeness: due === 0 ? 1 : stored / due,
+    completeness: sampled === 0 ? 1 : stored / sampled,
     openAnomalies: anomalies.open,
     anomaliesTotal: anomalies.total,
     seriesCount: store.seriesCount(entry.id),
