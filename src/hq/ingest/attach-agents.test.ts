@@ -1,4 +1,4 @@
-import { BehaviorSubject, NEVER, type Observable, of } from 'rxjs';
+import { BehaviorSubject, firstValueFrom, NEVER, type Observable, of } from 'rxjs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { StorageError } from '../../journal/storage.ts';
 import { frameReplySchema, heartbeatReplySchema, helloReplySchema } from '../../protocol/events.ts';
@@ -72,6 +72,24 @@ describe('hello', () => {
     await start();
     await joinAs(hq, 'a1', { sampled: 9, released: 5 });
     expect(ledger('a1')).toMatchObject({ sampled: 9, pending: 4, dropped: { lost_at_hq: 5 }, contiguous: 5 });
+  });
+
+  it('of one new epoch after the other is refused in the end, and a known epoch never', async () => {
+    await start();
+    const epochOf = (index: number) => index.toString(16).padStart(12, '0');
+    const socket = await hq.join();
+    for (let index = 1; index <= 100; index += 1) {
+      const reply = await ask(socket, 'hello', helloOf('a1', { epoch: epochOf(index) }));
+      expect(reply.ok).toBe(true);
+    }
+    expect(await ask(socket, 'hello', helloOf('a1', { epoch: epochOf(101) }))).toMatchObject({
+      ok: false,
+      error: { code: 'rate_limited', retryAfterMs: expect.any(Number) },
+    });
+    expect(hq.store.knowsEpoch('a1', epochOf(101))).toBe(false);
+    expect(await ask(socket, 'hello', helloOf('a1', { epoch: epochOf(7) }))).toMatchObject({ ok: true });
+    const other = await hq.join();
+    expect(await ask(other, 'hello', helloOf('a2', { epoch: epochOf(101) }))).toMatchObject({ ok: true });
   });
 
   it('is refused beyond the number of agents that HQ keeps', async () => {
@@ -194,6 +212,23 @@ describe('frames', () => {
     expect(await code(new Uint8Array(2_001))).toBe('too_large');
     expect(await code(dataFrame(1, 51).bytes)).toBe('too_large');
     expect(await code(dataFrame(1, 3).bytes)).toBe('ok');
+  });
+
+  it('that leave ever more holes are refused, until holes are filled', async () => {
+    await start();
+    const socket = await joinAs(hq, 'a1');
+    const every2nd = Array.from({ length: 10_000 }, (_, index) => dataFrame(3 + 2 * index, 3 + 2 * index));
+    await firstValueFrom(hq.store.append(every2nd));
+    const send = (first: number, last: number) =>
+      ask(socket, 'frame', { lane: 'backlog' }, dataFrame(first, last).bytes);
+    expect(await send(20_010, 20_010)).toMatchObject({
+      ok: false,
+      error: { code: 'rate_limited', message: expect.stringContaining('fill holes first') },
+    });
+    expect(await send(20_002, 20_003)).toMatchObject({ ok: true });
+    expect(await send(9_999, 10_001)).toMatchObject({ ok: true });
+    expect(hq.store.coverage('a1', EPOCH).ranges.length).toBeLessThan(10_000);
+    expect(await send(20_010, 20_010)).toMatchObject({ ok: true });
   });
 
   it('with more series than an agent may have are refused for good', async () => {

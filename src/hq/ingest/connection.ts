@@ -33,6 +33,7 @@ import { ackCoverage } from './ack-coverage.ts';
 import { QueueFullError } from './group-commit.ts';
 import type { IngestShared } from './ingest-shared.ts';
 import type { Holder } from './leases.ts';
+import { addsRangeTooMany, MAX_RANGES } from './range-bound.ts';
 import { isRefused, type Refused, refuse, refuseUnavailable } from './refusal.ts';
 
 /** How long the holder of a lease has to answer a probe. */
@@ -167,7 +168,8 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
               );
             }
             claimed = hello.agent;
-            return greet(hello);
+            const waitMs = shared.admitEpoch(hello.agent, hello.epoch);
+            return waitMs > 0 ? tooManyEpochs(hello, waitMs) : greet(hello);
           }),
         );
       }),
@@ -249,6 +251,15 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
       shared.link({ kind: 'disconnected', agent: held.agent, reason, ts: clock.now() });
     },
   };
+
+  function tooManyEpochs({ agent }: Hello, retryAfterMs: number): Observable<Refused> {
+    if (lease === null) {
+      shared.leases.release(agent, connection);
+      claimed = null;
+    }
+    const message = 'this agent begins new journals faster than HQ allows: keep its data directory';
+    return of(refuse('rate_limited', message, { retryAfterMs }));
+  }
 
   /** Books what is lost only once frames of an earlier connection are in: they may be what seems to be missing. */
   function greet(hello: Hello): Observable<HelloReply> {
@@ -332,6 +343,15 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     if (header.kind === 'data' && header.count > limits.maxFrameSamples) {
       return of(
         refuse('too_large', `frame: ${header.count} samples, HQ takes ${limits.maxFrameSamples}: split it`),
+      );
+    }
+    if (addsRangeTooMany(store.coverage(agent, epoch), header)) {
+      return of(
+        refuse(
+          'rate_limited',
+          `HQ keeps ${MAX_RANGES} ranges of one epoch: fill holes first, then send what is beyond`,
+          { retryAfterMs: UNAVAILABLE_RETRY_MS },
+        ),
       );
     }
     const unknown = refs.filter((ref) => store.schema(agent, ref) === undefined);

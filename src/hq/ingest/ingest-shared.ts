@@ -2,6 +2,7 @@
 import { type MonoTypeOperatorFunction, type Observable, ReplaySubject, share } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import type { Lane } from '../../protocol/events.ts';
+import type { Epoch } from '../../protocol/sample.ts';
 import type { ChaosControl } from '../chaos.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
 import type { IngestFrame, IngestOutcome } from '../store/store.ts';
@@ -42,6 +43,8 @@ export type IngestShared = {
   /** Takes a frame off the agent's allowance; ms to wait when it is used up. */
   readonly spend: (agent: string, bytes: number, lane: Lane) => number;
   readonly offsetOf: (agent: string) => ClockOffset;
+  /** Takes an epoch that HQ does not know off the agent's allowance; ms to wait when that is used up. */
+  readonly admitEpoch: (agent: string, epoch: Epoch) => number;
   /** How many of these series the agent does not have yet. */
   readonly newSeries: (agent: string, series: readonly string[]) => number;
   readonly knowsAgent: (agent: string) => boolean;
@@ -56,6 +59,7 @@ export type IngestStore = Pick<
   | 'append'
   | 'agents'
   | 'coverage'
+  | 'knowsEpoch'
   | 'noteEpoch'
   | 'observeSampled'
   | 'ownsEpoch'
@@ -74,6 +78,9 @@ export type IngestSharedOptions = Pick<
   readonly onBacklog: (agent: string) => void;
 };
 
+/** Epochs that an agent may begin at once, and then in an hour: each is kept for good. */
+const NEW_EPOCHS = 100;
+const HOUR_S = 3_600;
 const FRAME_BURST_SECONDS = 10;
 const BYTE_BURST_SECONDS = 4;
 
@@ -81,6 +88,7 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
   const { store, clock, limits, commits } = options;
   const known = new Set(store.agents().map(({ agent }) => agent));
   const offsets = new Map<string, ClockOffset>();
+  const epochs = new Map<string, { readonly allowance: Allowance; last: Epoch | null }>();
   const allowances = new Map<string, { frames: Allowance; bytes: Allowance }>();
 
   const allowanceOf = (agent: string) => {
@@ -105,6 +113,17 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
       const now = clock.precise();
       const { frames, bytes: byteAllowance } = allowanceOf(agent);
       return Math.max(frames.take(1, now), byteAllowance.take(bytes, now));
+    },
+    admitEpoch: (agent, epoch) => {
+      if (store.knowsEpoch(agent, epoch)) return 0;
+      const allowance = createAllowance({ perSecond: NEW_EPOCHS / HOUR_S, burst: NEW_EPOCHS });
+      const begun = epochs.get(agent) ?? { allowance, last: null };
+      epochs.set(agent, begun);
+      // Said again because HQ could not note it: it has been taken off already.
+      if (begun.last === epoch) return 0;
+      const waitMs = begun.allowance.take(1, clock.precise());
+      if (waitMs === 0) begun.last = epoch;
+      return waitMs;
     },
     offsetOf: (agent) => {
       const offset = offsets.get(agent) ?? createClockOffset();

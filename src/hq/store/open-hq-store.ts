@@ -61,6 +61,8 @@ export type OpenedHqStore = HqStore & {
   readonly observeSampled: (agent: string, epoch: Epoch, sampled: number) => void;
   /** Whether HQ gives out the seqs of this epoch itself; no agent may use it. */
   readonly ownsEpoch: (agent: string, epoch: Epoch) => boolean;
+  /** Whether anything was ever said or stored of this epoch. */
+  readonly knowsEpoch: (agent: string, epoch: Epoch) => boolean;
   readonly counts: (agent: string) => AgentCounts;
   readonly anomalyCounts: (agent: string) => { readonly open: number; readonly total: number };
   /** Wall time of the newest indexed sample, the agent's clock; null when there is none. */
@@ -190,6 +192,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
     appended$: appended.asObservable(),
     observeSampled: hints.raise,
     ownsEpoch: (agent, epoch) => epochOf(agent, epoch)?.owned ?? false,
+    knowsEpoch: (agent, epoch) => epochOf(agent, epoch) !== undefined,
     counts: (agent) => countsOf(epochsOf(agent).map(([, state]) => state)),
     anomalyCounts: (agent) => {
       const state = indexer.state(agent);
