@@ -12,6 +12,7 @@ import {
   chmodSync,
   closeSync,
   copyFileSync,
+  existsSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -23,7 +24,7 @@ import {
   statfsSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { StorageError } from './storage.ts';
 
@@ -45,6 +46,11 @@ const inUseSchema = z.object({
   uncleanEnds: z.number().int().min(0),
   /** A read failed: walk through the file at the next open. */
   suspect: z.boolean(),
+  /**
+   * Opens in a row, the present one included, of which no commit has come to an end: a file can be read well and yet end the
+   * process that writes to it. Absent in markers of before it was counted.
+   */
+  fruitless: z.number().int().min(0).default(0),
 });
 /** How the directory was left. */
 export type InUse = z.infer<typeof inUseSchema>;
@@ -54,7 +60,7 @@ export type StatFileSystem = (path: string) => { readonly type: number };
 /** Creates the directory where it is missing; refuses network file systems. */
 export function prepareDirectory(directory: string, statFileSystem: StatFileSystem = statfsSync): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    createFolders(directory);
     chmodSync(directory, 0o700);
   } catch (error) {
     throw new StorageError(
@@ -71,6 +77,22 @@ export function prepareDirectory(directory: string, statFileSystem: StatFileSyst
       'unsupported_filesystem',
       `The data directory ${directory} lies on ${refused}, which corrupts memory-mapped data. Use a local disk.`,
     );
+  }
+}
+
+/** One level at a time: Node's own recursion never ends below /proc, where a parent exists in which nothing can be created. */
+function createFolders(directory: string): void {
+  const missing: string[] = [];
+  for (let path = resolve(directory); !existsSync(path) && dirname(path) !== path; path = dirname(path)) {
+    missing.push(path);
+  }
+  for (const path of missing.reverse()) {
+    try {
+      mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      // Another process may have been faster.
+      if (!existsSync(path)) throw error;
+    }
   }
 }
 
@@ -96,7 +118,7 @@ export function readInUse(directory: string): InUse | null {
     return null;
   }
   // A marker that cannot be read says unclean, and nothing that could be trusted.
-  return readJson(path, inUseSchema) ?? { bootId: '', uncleanEnds: 0, suspect: true };
+  return readJson(path, inUseSchema) ?? { bootId: '', uncleanEnds: 0, suspect: true, fruitless: 1 };
 }
 
 export function writeInUse(directory: string, inUse: InUse): void {

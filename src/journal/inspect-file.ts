@@ -2,14 +2,18 @@
  * Decides, before LMDB maps the data file, whether it can be trusted; if not, finds out in a child process and moves a
  * broken file aside. A damaged file can end a process by SIGBUS or SIGSEGV, which no try/catch stops.
  *
- * Suspect is a file whose meta pages or size do not fit, one that was not closed cleanly on an earlier boot (pages may have
- * been lost), one on which a read failed, and one that was not closed cleanly several times in a row (the file itself may be
- * what ends the process). After a mere kill nothing is suspect: LMDB's synchronous commits survive that.
+ * Every file is looked at for a moment, which is all of a small one: pages can go bad while nobody has it open. Suspect, and
+ * looked through to its end, is a file whose meta pages or size do not fit, one that was not closed cleanly on an earlier boot
+ * (pages may have been lost), one on which a read failed, one that was not closed cleanly twice in a row, and one whose
+ * user ended before its first commit (the file itself may be what ends the process). When that goes on although nothing was
+ * found, the file is salvaged all the same. After a mere kill nothing is suspect: LMDB's synchronous commits survive that.
  */
 import { closeSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { concatMap, defer, map, type Observable, of } from 'rxjs';
+import type { Clock } from '../platform/clock.ts';
 import { type InUse, quarantine, syncDirectory } from './data-directory.ts';
+import { checkFile } from './lmdb-check.ts';
 import { DATA_FILE } from './lmdb-environment.ts';
 import { checkMetaPages } from './lmdb-file.ts';
 import { type SalvageReport, salvageFile, walkFile } from './probe.ts';
@@ -20,6 +24,7 @@ export type Inspection = {
   readonly damage: readonly Damage[];
   /** For the in-use marker of this open. */
   readonly uncleanEnds: number;
+  readonly fruitless: number;
 };
 
 export type InspectionRequest = {
@@ -27,6 +32,7 @@ export type InspectionRequest = {
   readonly before: InUse | null;
   readonly bootId: string;
   readonly now: number;
+  readonly clock: Pick<Clock, 'precise'>;
   /** How long the walk may take, ms; then what was seen has to do. */
   readonly budgetMs: number;
 };
@@ -37,7 +43,10 @@ type Suspicion = {
   readonly certain: boolean;
 };
 
-const MAX_UNCLEAN_ENDS = 2;
+const MAX_UNCLEAN_ENDS = 1;
+const MAX_FRUITLESS = 1;
+/** Spent on each start; some 50 MB. */
+const GLANCE_MS = 100;
 const SALVAGED = 'salvaged-';
 /** Salvaging copies the file; allow for slow disks. */
 const SALVAGE_DEADLINE_MS = 900_000;
@@ -46,13 +55,18 @@ export function inspectFile(request: InspectionRequest): Observable<Inspection> 
   return defer(() => {
     const path = join(request.directory, DATA_FILE);
     const uncleanEnds = request.before === null ? 0 : request.before.uncleanEnds + 1;
+    const fruitless = request.before?.fruitless ?? 0;
     const suspicion = findSuspicion(path, request, uncleanEnds);
-    if (suspicion === null) return of({ damage: [], uncleanEnds });
+    if (suspicion === null) return of({ damage: [], uncleanEnds, fruitless });
     if (suspicion.certain) return salvageDataFile(request, suspicion.detail);
     return walkFile({ path, budgetMs: request.budgetMs, live: false }).pipe(
       concatMap((walk) => {
         if (walk.kind === 'walked' && walk.brokenPages === 0) {
-          return of({ damage: [], uncleanEnds: 0 });
+          const sound: Inspection = { damage: [], uncleanEnds: 0, fruitless };
+          if (fruitless <= MAX_FRUITLESS) return of(sound);
+          const reason = `${fruitless} times in a row its user ended before the first commit`;
+          // Nothing is known to be wrong with it, so it stays when it cannot be copied, as on a full disk.
+          return salvageDataFile(request, reason, sound);
         }
         const reason = walk.kind === 'walked' ? `${walk.brokenPages} broken pages` : walk.detail;
         return salvageDataFile(request, `${suspicion.detail}; ${reason}`);
@@ -63,7 +77,7 @@ export function inspectFile(request: InspectionRequest): Observable<Inspection> 
 
 function findSuspicion(
   path: string,
-  { before, bootId }: InspectionRequest,
+  { before, bootId, clock }: InspectionRequest,
   uncleanEnds: number,
 ): Suspicion | null {
   let fd: number;
@@ -76,6 +90,9 @@ function findSuspicion(
     const check = checkMetaPages(fd);
     if (check.kind === 'absent') return null;
     if (check.kind === 'suspect') return check;
+    const glanceEnd = clock.precise() + GLANCE_MS;
+    const glance = checkFile(fd, () => clock.precise() > glanceEnd);
+    if (glance.brokenPages > 0) return { detail: 'a page is not what it should be', certain: true };
   } finally {
     closeSync(fd);
   }
@@ -86,6 +103,7 @@ function findSuspicion(
 function findDoubt(before: InUse, bootId: string, uncleanEnds: number): string | null {
   if (before.suspect) return 'a read failed while it was in use';
   if (before.bootId !== bootId) return 'not closed cleanly before the machine restarted';
+  if (before.fruitless > 0) return 'not closed cleanly before the first commit';
   if (uncleanEnds > MAX_UNCLEAN_ENDS) return `not closed cleanly ${uncleanEnds} times in a row`;
   return null;
 }
@@ -97,6 +115,8 @@ function findDoubt(before: InUse, bootId: string, uncleanEnds: number): string |
 export function salvageDataFile(
   { directory, now }: Pick<InspectionRequest, 'directory' | 'now'>,
   reason: string,
+  /** What to answer when nothing can be salvaged; without it the file is given up. */
+  otherwise: Inspection | null = null,
 ): Observable<Inspection> {
   return defer(() => {
     const path = join(directory, DATA_FILE);
@@ -105,6 +125,10 @@ export function salvageDataFile(
     const target = join(directory, `${SALVAGED}${now}.mdb`);
     return salvageFile({ path, target, reason, deadlineMs: SALVAGE_DEADLINE_MS }).pipe(
       map((salvage): Inspection => {
+        if (salvage.kind === 'failed' && otherwise !== null) {
+          removeSalvaged(directory);
+          return otherwise;
+        }
         const moved = quarantine(directory, DATA_FILE, now);
         rmSync(`${path}-lock`, { force: true });
         if (salvage.kind === 'salvaged') renameSync(target, path);
@@ -116,6 +140,7 @@ export function salvageDataFile(
         return {
           damage: [{ what: 'file', key: null, detail: `${reason}; ${outcome}`, quarantine: moved }],
           uncleanEnds: 0,
+          fruitless: 0,
         };
       }),
     );

@@ -4,6 +4,8 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDirectoryInUse } from './directory-lock.ts';
+import { checkFile } from './lmdb-check.ts';
 import { DATA_FILE, messageOf, openEnvironment } from './lmdb-environment.ts';
 import { checkMetaPages } from './lmdb-file.ts';
 import { type Damage, type Reader, StorageError, type StorageStats } from './storage.ts';
@@ -19,7 +21,7 @@ export type LmdbReader = {
 /** Throws StorageError: `configuration` where there is nothing to read, `io` when the file cannot be opened safely. */
 export function openLmdbReader(directory: string): LmdbReader {
   const path = join(directory, DATA_FILE);
-  checkFile(directory, path);
+  checkPath(directory, path);
   const damage: Damage[] = [];
   try {
     const environment = openEnvironment({ path, readOnly: true, onDamage: (one) => damage.push(one) });
@@ -42,7 +44,7 @@ export function missingFile(directory: string, cause?: unknown): StorageError {
   );
 }
 
-function checkFile(directory: string, path: string): void {
+function checkPath(directory: string, path: string): void {
   let fd: number;
   try {
     fd = openSync(path, 'r');
@@ -51,8 +53,15 @@ function checkFile(directory: string, path: string): void {
   }
   try {
     const check = checkMetaPages(fd);
-    if (check.kind === 'good') return;
-    const detail = check.kind === 'absent' ? 'it is empty' : check.detail;
+    // While its owner writes, pages change under a reader that is not LMDB's.
+    const broken = check.kind === 'good' && !isDirectoryInUse(directory) && isBroken(fd);
+    if (check.kind === 'good' && !broken) return;
+    const detail =
+      check.kind === 'absent'
+        ? 'it is empty'
+        : check.kind === 'good'
+          ? 'a page is not what it should be'
+          : check.detail;
     throw new StorageError(
       'io',
       `${path} is damaged: ${detail}. Its owner moves it aside and salvages what it can when it starts.`,
@@ -60,4 +69,8 @@ function checkFile(directory: string, path: string): void {
   } finally {
     closeSync(fd);
   }
+}
+
+function isBroken(fd: number): boolean {
+  return checkFile(fd, () => false).brokenPages > 0;
 }

@@ -56,42 +56,6 @@ export function* salvageRecords(fd: number, counts: SalvageCounts): Generator<Ra
   }
 }
 
-/**
- * Counts the pages of both trees that LMDB would stumble over. Reads no values.
- * `isLate` is asked now and then; when it says so the walk ends early and `complete` is false.
- */
-export function countBrokenPages(
-  fd: number,
-  isLate: () => boolean,
-): { brokenPages: number; complete: boolean } {
-  const check = checkMetaPages(fd);
-  if (check.kind === 'absent') return { brokenPages: 0, complete: true };
-  if (check.meta === null) return { brokenPages: 2, complete: true };
-  const { pageSize, mainRoot, freeRoot } = check.meta;
-  const file: PageFile = { fd, pageSize, pages: Math.ceil(fstatSync(fd).size / pageSize) };
-  const counts = { brokenPages: 0 };
-  const visited = new Set<number>();
-  for (const root of [freeRoot, mainRoot]) {
-    if (root === null) continue;
-    for (const leaf of walkTree(file, root, visited, counts)) {
-      const { nodes, broken } = readLeaf(leaf);
-      counts.brokenPages += broken + nodes.filter((node) => !reachesValue(file, node)).length;
-      if (visited.size % 256 === 0 && isLate()) return { ...counts, complete: false };
-    }
-  }
-  return { ...counts, complete: true };
-}
-
-/** Whether a large value lies within the file, on pages that say that they hold one. */
-function reachesValue(file: PageFile, { value, size }: LeafNode): boolean {
-  if (typeof value !== 'number') return true;
-  if (value < 2 || value * file.pageSize + PAGE_HEADER_BYTES + size > file.pages * file.pageSize)
-    return false;
-  const header = readAt(file.fd, value * file.pageSize, PAGE_HEADER_BYTES);
-  const flags = header === null ? 0 : (readPageHeader(header, value)?.flags ?? 0);
-  return (flags & PAGE_FLAG.overflow) !== 0;
-}
-
 type PageFile = { readonly fd: number; readonly pageSize: number; readonly pages: number };
 
 function readPage(file: PageFile, page: number): Buffer | null {

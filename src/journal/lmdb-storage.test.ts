@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSystemClock } from '../platform/clock.ts';
+import { readInUse, writeInUse } from './data-directory.ts';
 import { openLmdbStorage } from './lmdb-storage.ts';
 import { describeStorageContract } from './storage.contract.ts';
 import type { Storage } from './storage.ts';
@@ -67,6 +68,36 @@ describe('LMDB storage', () => {
     const opening = lastValueFrom(openLmdbStorage({ directory, clock, statFileSystem: () => ({ type }) }));
     await expect(opening).rejects.toMatchObject({ code: 'unsupported_filesystem' });
     await expect(opening).rejects.toThrow(name);
+  });
+
+  // Node's own recursive mkdir never comes back from this.
+  it('says so when the directory cannot be created', async () => {
+    const opening = open('/proc/holdfast-test/x');
+    await expect(opening).rejects.toMatchObject({ code: 'io' });
+    await expect(opening).rejects.toThrow('Cannot create the data directory /proc/holdfast-test/x');
+  });
+
+  it('does not trust a file whose users end before their first commit, time and again, and keeps what it holds', async () => {
+    const first = await open(directory);
+    await put(first, 'a', '1');
+    await close(first);
+    const quarantined = () => readdirSync(directory).some((name) => name.startsWith('quarantine-'));
+    const leaveBehind = (fruitless: number) =>
+      writeInUse(directory, { bootId: clock.bootId, uncleanEnds: 0, suspect: false, fruitless });
+    leaveBehind(1);
+    const storage = await open(directory);
+    expect(quarantined()).toBe(false);
+    expect(readInUse(directory)).toMatchObject({ fruitless: 2 });
+    await put(storage, 'b', '2');
+    expect(readInUse(directory)).toMatchObject({ fruitless: 0 });
+    await close(storage);
+    leaveBehind(2);
+    const rescued = await open(directory);
+    expect(quarantined()).toBe(true);
+    expect(await firstValueFrom(rescued.damage$)).toMatchObject({ what: 'file' });
+    const values = rescued.read((reader) => ['a', 'b'].map((key) => reader.get(Buffer.from(key))));
+    expect(values.map((value) => Buffer.from(value ?? []).toString())).toEqual(['1', '2']);
+    await close(rescued);
   });
 
   it('refuses a directory of a newer format', async () => {

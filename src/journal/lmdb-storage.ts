@@ -75,6 +75,7 @@ export function openLmdbStorage(options: LmdbStorageOptions): Observable<LmdbSto
         before,
         bootId: clock.bootId,
         now: clock.now(),
+        clock,
         budgetMs: options.walkBudgetMs ?? 20_000,
       });
     }).pipe(
@@ -103,7 +104,8 @@ function startStorage(
   const fatal$ = new ReplaySubject<StorageError>(1);
   const told = new Set<string>();
   let suspect = false;
-  const inUse = { bootId: clock.bootId, uncleanEnds: inspection.uncleanEnds, suspect: false };
+  const inUse = { bootId: clock.bootId, uncleanEnds: inspection.uncleanEnds };
+  let fruitless = inspection.fruitless + 1;
   const onDamage = (damage: Damage) => {
     const id = `${damage.what} ${damage.key === null ? '' : Buffer.from(damage.key).toString('hex')}`;
     if (told.has(id)) return;
@@ -111,13 +113,23 @@ function startStorage(
     damage$.next(damage);
     if (suspect) return;
     suspect = true;
-    // The next open looks through the file before it trusts it. Failing to note that changes nothing now.
+    // The next open looks through the file before it trusts it.
+    mark();
+  };
+  /** Failing to note it changes nothing now. */
+  const mark = () => {
     try {
-      writeInUse(directory, { ...inUse, suspect: true });
+      writeInUse(directory, { ...inUse, suspect, fruitless });
     } catch {}
   };
+  /** The process outlived a commit, successful or not. */
+  const noteCommit = () => {
+    if (fruitless === 0) return;
+    fruitless = 0;
+    mark();
+  };
 
-  writeInUse(directory, inUse);
+  writeInUse(directory, { ...inUse, suspect, fruitless });
   const environment = openEnvironment({ path, readOnly: false, onDamage });
   for (const damage of inspection.damage) damage$.next(damage);
   const salvage = environment.own(SALVAGE_RECORD);
@@ -139,6 +151,7 @@ function startStorage(
     }).pipe(
       withDeadline('A commit'),
       catchError((error: unknown) => {
+        noteCommit();
         const failure = asStorageError(error, `A commit in ${directory} failed`);
         if (failure.code === 'deadline') {
           queue.fail(failure);
@@ -148,6 +161,7 @@ function startStorage(
       }),
       tap(() => {
         salvageTold = true;
+        noteCommit();
       }),
       ignoreElements(),
     );

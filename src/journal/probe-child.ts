@@ -5,8 +5,9 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { createSystemClock } from '../platform/clock.ts';
 import { openValue, sealValue } from './checked-record.ts';
+import { checkFile } from './lmdb-check.ts';
 import { openLmdb, ownKey } from './lmdb-environment.ts';
-import { countBrokenPages, type SalvageCounts, salvageRecords } from './lmdb-salvage.ts';
+import { type SalvageCounts, salvageRecords } from './lmdb-salvage.ts';
 import {
   type ProbeRequest,
   probeRequestSchema,
@@ -43,7 +44,7 @@ function walk({ path, budgetMs, live }: WalkRequest): WalkReport {
 function checkStructure(path: string, isLate: () => boolean) {
   const fd = openSync(path, 'r');
   try {
-    return countBrokenPages(fd, isLate);
+    return checkFile(fd, isLate);
   } finally {
     closeSync(fd);
   }

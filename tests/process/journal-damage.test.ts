@@ -134,7 +134,7 @@ describe('a damaged data file', () => {
     const victim = leafPages(file).at(-3) ?? 0;
     overwrite(victim, noise());
     await close(before.journal).catch(() => {});
-    writeInUse(directory, { bootId: 'an earlier boot', uncleanEnds: 0, suspect: false });
+    writeInUse(directory, { bootId: 'an earlier boot', uncleanEnds: 0, suspect: false, fruitless: 0 });
     const { journal, damage } = await open();
     expect(damage[0]).toMatchObject({ what: 'file' });
     const stats = journal.stats();
