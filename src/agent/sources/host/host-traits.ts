@@ -42,9 +42,10 @@ const MEMORY_FLOOR = 0.02;
 const cpus = availableParallelism();
 const memoryBytes = totalmem();
 
-export function hostTraits({ name, unit }: Series): SeriesTraits {
+export function hostTraits({ name, unit, attributes }: Series): SeriesTraits {
   if (CUMULATIVE.has(name)) return { cumulative: true, min: 0 };
-  if (NOT_JUDGED.has(name)) return { anomalies: false, min: 0 };
+  // Connections that ended a minute ago or less: they come and go in crowds.
+  if (NOT_JUDGED.has(name) || attributes.state === 'time_wait') return { anomalies: false, min: 0 };
   const minStddev = floorOf(name, unit);
   return name.endsWith('.utilization') ? { min: 0, max: 1, minStddev } : { minStddev };
 }

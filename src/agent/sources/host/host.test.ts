@@ -223,6 +223,12 @@ describe('the host source', () => {
     const of = (name: string, unit: string) => traits({ name, unit, attributes: {} });
     expect(of('system.memory.usage', 'By').anomalies).toBe(false);
     expect(of('system.filesystem.usage', 'By').anomalies).toBe(false);
+    const ended = {
+      name: 'system.network.connections',
+      unit: '{connection}',
+      attributes: { state: 'time_wait' },
+    };
+    expect(traits(ended).anomalies).toBe(false);
     expect(of('system.memory.utilization', '1')).toMatchObject({ minStddev: 0.02 });
     expect(of('system.filesystem.utilization', '1')).toMatchObject({ minStddev: 0.005 });
     expect(of('system.cpu.load_average.1m', '{thread}').minStddev).toBeGreaterThanOrEqual(0.25);
