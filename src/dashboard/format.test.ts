@@ -43,6 +43,18 @@ describe('counts', () => {
   ])('%d bytes are written %s', (value, text) => expect(plain(formatBytes(value))).toBe(text));
 });
 
+test('the ticks of one axis are written in one unit, that of the highest', () => {
+  const ticks = [0, 512, 1024, 1536];
+  expect(ticks.map((tick) => plain(formatTick(tick, 'By/s', 'net', 1536)))).toEqual([
+    '0 KiB/s',
+    '0.5 KiB/s',
+    '1 KiB/s',
+    '1.5 KiB/s',
+  ]);
+  expect(plain(formatTick(500, 'By', 'x', 900))).toBe('500 B');
+  expect(plain(formatTick(5, '{process}', 'x', 900))).toBe('5');
+});
+
 describe('durations', () => {
   test.each([
     [0, '0 ms'],

@@ -34,13 +34,15 @@ export const formatExact = (value: number): string => grouped.format(value);
 
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
-export function formatBytes(bytes: number): string {
-  let value = bytes;
+/** `scale`: the value whose unit is taken, for values that are read beside each other. */
+export function formatBytes(bytes: number, scale = bytes): string {
+  let size = Math.abs(scale);
   let unit = 0;
-  while (Math.abs(value) >= 1000 && unit < BYTE_UNITS.length - 1) {
-    value /= 1024;
+  while (size >= 1000 && unit < BYTE_UNITS.length - 1) {
+    size /= 1024;
     unit += 1;
   }
+  const value = bytes / 1024 ** unit;
   return `${unit === 0 ? grouped.format(value) : significant(value)}${SPACE}${BYTE_UNITS[unit]}`;
 }
 
@@ -119,9 +121,18 @@ export function formatValue(value: number, unit: string, name: string): string {
   return label === '' ? text : `${text}${SPACE}${label}`;
 }
 
-/** The same for the ticks of an axis: names of things counted are left to the title. */
-export const formatTick = (value: number, unit: string, name: string): string =>
-  formatValue(value, unit.startsWith('{') ? '' : unit, name);
+/** Steps of an axis of bytes that are round in its unit, whichever that is. */
+export const BINARY_STEPS = Array.from({ length: 60 }, (_, power) => 2 ** power);
+
+/**
+ * The same for the ticks of an axis: names of things counted are left to the title. `top` is the highest tick: it gives the
+ * unit of bytes for all of them.
+ */
+export function formatTick(value: number, unit: string, name: string, top = value): string {
+  if (unit === 'By') return formatBytes(value, top);
+  if (unit === 'By/s') return `${formatBytes(value, top)}/s`;
+  return formatValue(value, unit.startsWith('{') ? '' : unit, name);
+}
 
 /** A unit for people: `{process}` is `process`, `1` is nothing. */
 export function unitLabel(unit: string): string {

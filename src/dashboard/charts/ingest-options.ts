@@ -1,6 +1,6 @@
 /** The ingest graph: samples a second as an area, bytes a second as a line on an axis of its own, chaos shaded. */
 import type uPlot from 'uplot';
-import { formatBytes, formatCount } from '../format.ts';
+import { BINARY_STEPS, formatBytes, formatCount } from '../format.ts';
 import type { ChaosSpan, IngestPoint } from '../state/fleet-state.ts';
 import type { ChartColors } from './colors.ts';
 import { baseOptions, type ChartSize, timeAxis, valueAxis } from './options.ts';
@@ -36,9 +36,6 @@ export function ingestData(view: IngestView): uPlot.AlignedData {
   ];
 }
 
-/** Steps that are round in KiB and MiB. */
-const BINARY_STEPS = Array.from({ length: 40 }, (_, power) => 2 ** power);
-
 /** A scale from zero that leaves room above the highest value and never collapses. */
 const fromZero: uPlot.Range.Function = (_chart, _min, max) => [0, Math.max(1, (max ?? 0) * 1.15)];
 
@@ -68,9 +65,9 @@ export function ingestOptions(colors: ChartColors, size: ChartSize, view: () => 
     ],
     axes: [
       timeAxis(colors),
-      { ...valueAxis(colors, formatCount), scale: 'y' },
+      { ...valueAxis(colors, (value) => formatCount(value)), scale: 'y' },
       {
-        ...valueAxis(colors, (value) => formatBytes(Math.round(value))),
+        ...valueAxis(colors, (value, top) => formatBytes(Math.round(value), top)),
         scale: 'bytes',
         side: 1,
         incrs: BINARY_STEPS,

@@ -38,8 +38,8 @@ export function timeAxis(colors: ChartColors): uPlot.Axis {
   };
 }
 
-/** Values on the y axis, written by `format`; as wide as its widest label. */
-export function valueAxis(colors: ChartColors, format: (value: number) => string): uPlot.Axis {
+/** Values on the y axis, written by `format`, which is told the largest tick too; as wide as its widest label. */
+export function valueAxis(colors: ChartColors, format: (value: number, top: number) => string): uPlot.Axis {
   return {
     stroke: colors.text,
     font: colors.font,
@@ -47,7 +47,10 @@ export function valueAxis(colors: ChartColors, format: (value: number) => string
     ticks: { show: false },
     gap: 6,
     space: 32,
-    values: (_chart, splits) => splits.map(format),
+    values: (_chart, splits) => {
+      const top = Math.max(0, ...splits.map(Math.abs));
+      return splits.map((value) => format(value, top));
+    },
     size: (chart, values) => {
       if (!values) return 40;
       // uPlot remembers which font it set last: it must find that one again.

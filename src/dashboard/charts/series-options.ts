@@ -1,6 +1,7 @@
 /** A series of an agent: mean as a line within its min–max band, gaps shaded, anomalies marked. */
 import type uPlot from 'uplot';
 import type { AnomalyDocument, LedgerEntry } from '../../protocol/fleet.ts';
+import { BINARY_STEPS } from '../format.ts';
 import type { ChartColors } from './colors.ts';
 import { baseOptions, type ChartSize, timeAxis, valueAxis } from './options.ts';
 import { type Mark, type ShadedSpan, shadingPlugin } from './shading.ts';
@@ -85,11 +86,13 @@ export function seriesOptions(options: {
   readonly colors: ChartColors;
   readonly size: ChartSize;
   readonly view: () => SeriesView;
-  readonly format: (value: number) => string;
+  readonly format: (value: number, top: number) => string;
+  /** Whether the ticks are round in binary units. */
+  readonly binary: boolean;
   /** Index of the row under the pointer; null when there is none. */
   readonly onCursor: (index: number | null) => void;
 }): uPlot.Options {
-  const { colors, size, view, format, onCursor } = options;
+  const { colors, size, view, format, binary, onCursor } = options;
   return {
     ...baseOptions(size),
     cursor: { y: false, points: { size: 6 }, sync: { key: 'agent', setSeries: false } },
@@ -114,7 +117,7 @@ export function seriesOptions(options: {
       },
     ],
     bands: [{ series: [1, 2], fill: colors.area }],
-    axes: [timeAxis(colors), valueAxis(colors, format)],
+    axes: [timeAxis(colors), { ...valueAxis(colors, format), ...(binary ? { incrs: BINARY_STEPS } : {}) }],
     hooks: { setCursor: [(chart) => onCursor(chart.cursor.idx ?? null)] },
     plugins: [
       shadingPlugin({

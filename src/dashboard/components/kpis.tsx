@@ -23,13 +23,14 @@ export function Kpis() {
   const totals = useTotals();
   const health = useFleetHealth();
   if (totals === null) return null;
+  const overHttp = Math.max(0, totals.agents - health.linked);
   return (
     <dl className="kpis" aria-label="Fleet figures">
       <Kpi
         name="Connected"
-        value={`${formatExact(totals.connected)} / ${formatExact(totals.agents)}`}
-        note="agents"
-        tone={totals.connected < totals.agents ? 'warn' : undefined}
+        value={`${formatExact(totals.connected)} / ${formatExact(health.linked)}`}
+        note={overHttp === 0 ? 'agents' : `agents · ${formatExact(overHttp)} by HTTP`}
+        tone={totals.connected < health.linked ? 'warn' : undefined}
       />
       <Kpi
         name="Ingest"

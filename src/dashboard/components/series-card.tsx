@@ -53,7 +53,8 @@ export function SeriesCard(props: {
       colors,
       size,
       view: () => latest.current,
-      format: (value) => formatTick(value, unit, series.name),
+      format: (value, top) => formatTick(value, unit, series.name, top),
+      binary: unit === 'By' || unit === 'By/s',
       onCursor: setRow,
     });
 

@@ -8,7 +8,7 @@ const STATE_HINTS: Readonly<Record<AgentSummary['state'], string>> = {
   offline: 'no link; the agent keeps its samples in its journal',
   degraded: 'the agent runs, but something of it does not work as it should',
   stopping: 'the agent is stopping',
-  unknown: 'the agent has not said',
+  unknown: 'samples came by HTTP; no agent has said how it is',
 };
 
 /** How an agent is: shape, colour and word. */

@@ -4,6 +4,7 @@ import { combineLatest, distinctUntilChanged, map, merge, scan, startWith } from
 import type { AgentSummary } from '../../protocol/fleet.ts';
 import { monoNow, second$, wallNow } from '../clock.ts';
 import { connection$ } from './connection.ts';
+import { healthOf } from './fleet-health.ts';
 import { type AgentEntry, type Freshness, freshnessOf, NO_FLEET, reduceFleet } from './fleet-state.ts';
 
 export const fleet$ = state(connection$.pipe(scan(reduceFleet, NO_FLEET)), NO_FLEET);
@@ -53,28 +54,6 @@ export const [useTotals, totals$] = bind(
   ),
   null,
 );
-
-export type FleetHealth = {
-  readonly states: ReadonlyMap<AgentSummary['state'], number>;
-  readonly openAnomalies: number;
-  readonly stored: number;
-  /** stored / sampled over all agents; 1 when nothing was sampled. */
-  readonly completeness: number;
-};
-
-function healthOf(entries: Iterable<AgentEntry>): FleetHealth {
-  const states = new Map<AgentSummary['state'], number>();
-  let openAnomalies = 0;
-  let stored = 0;
-  let sampled = 0;
-  for (const { summary } of entries) {
-    states.set(summary.state, (states.get(summary.state) ?? 0) + 1);
-    openAnomalies += summary.openAnomalies;
-    stored += summary.stored;
-    sampled += summary.sampled;
-  }
-  return { states, openAnomalies, stored, completeness: sampled === 0 ? 1 : Math.min(1, stored / sampled) };
-}
 
 /** Sums over all agents that HQ's totals do not hold. */
 export const [useFleetHealth, health$] = bind(

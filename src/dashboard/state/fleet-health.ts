@@ -1,0 +1,30 @@
+/** What is summed over the agents here, as HQ's totals do not hold it. */
+import type { AgentSummary } from '../../protocol/fleet.ts';
+import type { AgentEntry } from './fleet-state.ts';
+
+type FleetHealth = {
+  readonly states: ReadonlyMap<AgentSummary['state'], number>;
+  /** Agents that have said hello; the others send by HTTP and hold no link. */
+  readonly linked: number;
+  readonly openAnomalies: number;
+  readonly stored: number;
+  /** stored / sampled over all agents; 1 when nothing was sampled. */
+  readonly completeness: number;
+};
+
+export function healthOf(entries: Iterable<Pick<AgentEntry, 'summary'>>): FleetHealth {
+  const states = new Map<AgentSummary['state'], number>();
+  let linked = 0;
+  let openAnomalies = 0;
+  let stored = 0;
+  let sampled = 0;
+  for (const { summary } of entries) {
+    states.set(summary.state, (states.get(summary.state) ?? 0) + 1);
+    if (summary.epoch !== null) linked += 1;
+    openAnomalies += summary.openAnomalies;
+    stored += summary.stored;
+    sampled += summary.sampled;
+  }
+  const completeness = sampled === 0 ? 1 : Math.min(1, stored / sampled);
+  return { states, linked, openAnomalies, stored, completeness };
+}
