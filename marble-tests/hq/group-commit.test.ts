@@ -1,4 +1,4 @@
-import { delay, map, type Observable, of, throwError, timer } from 'rxjs';
+import { delay, map, NEVER, type Observable, of, throwError, timer } from 'rxjs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   createGroupCommit,
@@ -117,6 +117,20 @@ describe('group commit', () => {
     for (let seq = 1; seq <= 4; seq += 1) submit(backlog(seq));
     clock.pass(100);
     expect(answered).toEqual(['a1:1:backlog', 'a1:2:backlog', 'a1:3:backlog FrameError', 'a1:4:backlog']);
+  });
+
+  it('goes on with the next group when a commit never answers', () => {
+    append = (frames) => {
+      groups.push(frames.map(name));
+      return groups.length === 1 ? NEVER : of(frames.map(() => OUTCOME));
+    };
+    submit(backlog(1));
+    submit(backlog(2));
+    clock.pass(29_999);
+    expect(groups).toHaveLength(1);
+    clock.pass(1);
+    expect(answered).toEqual(['a1:1:backlog TimeoutError', 'a1:2:backlog']);
+    expect(commits.load()).toBe(0);
   });
 
   it('tells when no frame of an agent waits any more', () => {

@@ -41,4 +41,40 @@ describe("the store's background work", () => {
     expect(merged).toBeGreaterThan(5000);
     expect(store.lastSampleTs('a1')).toBe(dataFrame(5999, 5999).header.tsMax);
   });
+
+  /** Frames of one sample, appended with never a moment in which none is under way, or with a pause between them. */
+  const feed = (pauseMs: number) => {
+    const slow = createMemoryStorage({ commitDelayMs: 10, scheduler: clock.scheduler });
+    const emit = (event: { readonly type: string }) => {
+      if (event.type === 'store_frames_merged') passes += 1;
+    };
+    let passes = 0;
+    let over = false;
+    const fed: OpenedHqStore[] = [];
+    openHqStore({ storage: slow, clock, ids: seededIds(seededRandom(1)), emit }).subscribe((opened) => {
+      fed.push(opened);
+      opened.putSchema('a1', schema).subscribe();
+      let seq = 1;
+      const next = (): void => {
+        if (over) return;
+        const frames = Array.from({ length: 64 }, (_, index) => dataFrame(seq + index, seq + index));
+        seq += 64;
+        opened.append(frames).subscribe({
+          complete: () => (pauseMs === 0 ? next() : clock.scheduler.schedule(next, pauseMs)),
+        });
+      };
+      next();
+    });
+    clock.pass(10_000);
+    over = true;
+    clock.pass(100);
+    for (const one of fed) one.close().subscribe();
+    return passes;
+  };
+
+  it('yields to frames that wait without a break, but never stops', () => {
+    const [calm, overloaded] = [feed(1), feed(0)];
+    expect(overloaded).toBeGreaterThan(3);
+    expect(overloaded).toBeLessThan(calm / 2);
+  });
 });

@@ -2,7 +2,7 @@
  * Group commit across agents: frames gather while a commit runs and go together into the next, live ones first. Bounded by
  * bytes and by number: a frame that finds the queue full is turned away, its agent keeps it. One commit runs at a time.
  */
-import { Observable, type Subscriber } from 'rxjs';
+import { Observable, type Subscriber, timeout } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import { FrameError } from '../../protocol/frame.ts';
 import type { IngestFrame, IngestOutcome } from '../store/store.ts';
@@ -15,12 +15,14 @@ export class QueueFullError extends Error {
 
 export type GroupCommitOptions = {
   readonly append: (frames: readonly IngestFrame[]) => Observable<readonly IngestOutcome[]>;
-  readonly clock: Pick<Clock, 'precise'>;
+  readonly clock: Pick<Clock, 'precise' | 'scheduler'>;
   readonly emit: IngestEmit;
   /** Bytes of frames that may wait or be in a commit. Default 64 MiB. */
   readonly maxQueueBytes?: number;
   /** Frames that may wait or be in a commit: each costs some 10 KB of memory beside its bytes. Default 8,192. */
   readonly maxQueueFrames?: number;
+  /** A commit that has not answered by then counts as failed, and the next one begins, ms. Default 30,000. */
+  readonly deadlineMs?: number;
   /** Bounds one commit. Defaults 16 MiB and 1,024 frames. */
   readonly maxCommitBytes?: number;
   readonly maxCommitFrames?: number;
@@ -45,6 +47,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   const { append, clock, emit } = options;
   const maxQueueBytes = options.maxQueueBytes ?? 64 * MIB;
   const maxQueueFrames = options.maxQueueFrames ?? 8192;
+  const deadlineMs = options.deadlineMs ?? 30_000;
   const maxCommitBytes = options.maxCommitBytes ?? 16 * MIB;
   const maxCommitFrames = options.maxCommitFrames ?? 1024;
   const lanes = { live: createFifo<Waiting>(), backlog: createFifo<Waiting>() };
@@ -108,40 +111,43 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
       pump();
       if (outstanding.size === 0) for (const idler of [...idlers]) idler.complete();
     };
-    append(group.map(({ frame }) => frame)).subscribe({
-      next: (flushed) => {
-        outcomes = flushed;
-      },
-      error: (error: unknown) => {
-        if (error instanceof FrameError && group.length > 1) {
-          for (const one of group) suspects.push(one);
-          running = false;
-          pump();
-          return;
-        }
-        emit({ type: 'commit_failed', frames: group.length, error: String(error) });
-        finish(({ subscriber }) => subscriber.error(error));
-      },
-      complete: () => {
-        const sum = (of: (outcome: IngestOutcome) => number) =>
-          outcomes.reduce((total, outcome) => total + of(outcome), 0);
-        emit({
-          type: 'commit',
-          frames: group.length,
-          bytes: group.reduce((total, { frame }) => total + frame.bytes.length, 0),
-          stored: sum(({ stored }) => stored),
-          duplicates: sum(({ duplicates }) => duplicates),
-          dropped: sum(({ dropped }) => dropped),
-          durationMs: clock.precise() - started,
-          queuedBytes,
-        });
-        finish(({ subscriber }, index) => {
-          const outcome = outcomes[index];
-          if (outcome !== undefined) subscriber.next(outcome);
-          subscriber.complete();
-        });
-      },
-    });
+    const frames = group.map(({ frame }) => frame);
+    append(frames)
+      .pipe(timeout({ first: deadlineMs, scheduler: clock.scheduler }))
+      .subscribe({
+        next: (flushed) => {
+          outcomes = flushed;
+        },
+        error: (error: unknown) => {
+          if (error instanceof FrameError && group.length > 1) {
+            for (const one of group) suspects.push(one);
+            running = false;
+            pump();
+            return;
+          }
+          emit({ type: 'commit_failed', frames: group.length, error: String(error) });
+          finish(({ subscriber }) => subscriber.error(error));
+        },
+        complete: () => {
+          const sum = (of: (outcome: IngestOutcome) => number) =>
+            outcomes.reduce((total, outcome) => total + of(outcome), 0);
+          emit({
+            type: 'commit',
+            frames: group.length,
+            bytes: group.reduce((total, { frame }) => total + frame.bytes.length, 0),
+            stored: sum(({ stored }) => stored),
+            duplicates: sum(({ duplicates }) => duplicates),
+            dropped: sum(({ dropped }) => dropped),
+            durationMs: clock.precise() - started,
+            queuedBytes,
+          });
+          finish(({ subscriber }, index) => {
+            const outcome = outcomes[index];
+            if (outcome !== undefined) subscriber.next(outcome);
+            subscriber.complete();
+          });
+        },
+      });
   };
 
   return {

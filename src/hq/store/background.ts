@@ -1,6 +1,7 @@
 /** Work in passes behind everything else: woken when there may be something to do, with a rest between passes. */
 import {
   catchError,
+  defer,
   EMPTY,
   exhaustMap,
   expand,
@@ -23,13 +24,28 @@ export type BackgroundOptions = {
   /** Looked at all the same after this time, ms: a wake during the last pass may have been missed. */
   readonly idleMs: number;
   readonly scheduler: SchedulerLike;
+  /** Others are in need: passes are skipped, but for each SKIPS + 1st. */
+  readonly yields: () => boolean;
   /** A failed pass is reported here; the next wake tries again. */
   readonly onError: (error: unknown) => void;
 };
 
+/** Passes left out in a row at most: a little is done however long the need lasts. */
+const SKIPS = 9;
+
 /** Works while subscribed; never emits. */
 export function background(options: BackgroundOptions): Observable<never> {
-  const { pass, scheduler } = options;
+  const { scheduler } = options;
+  let skipped = 0;
+  const pass = (): Observable<boolean> =>
+    defer(() => {
+      if (skipped < SKIPS && options.yields()) {
+        skipped += 1;
+        return of(true);
+      }
+      skipped = 0;
+      return options.pass();
+    });
   return merge(of(null), options.wake$, interval(options.idleMs, scheduler)).pipe(
     exhaustMap(() =>
       pass().pipe(

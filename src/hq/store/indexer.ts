@@ -27,6 +27,7 @@ import {
 import { parseJson, toJson } from './epoch-state.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
 import { consumerKey, indexKey, logKey, logRange, parseLogKey, parseSeqKey } from './keys.ts';
+import type { Pressure } from './pressure.ts';
 import type { QueryContext } from './query-samples.ts';
 import { sliced } from './sliced.ts';
 import { segmentOf } from './time-index.ts';
@@ -55,6 +56,7 @@ export type IndexerOptions = {
   readonly transactions: Transactions;
   readonly context: QueryContext;
   readonly clock: Clock;
+  readonly pressure: Pressure;
   /** Emits when something was appended. */
   readonly appended$: Observable<unknown>;
   readonly onError: (error: unknown) => void;
@@ -66,7 +68,7 @@ type Finding = {
 };
 
 export function createIndexer(options: IndexerOptions): Indexer {
-  const { storage, transactions, context, clock } = options;
+  const { storage, transactions, context, clock, pressure } = options;
   const { scheduler } = clock;
   const states = new Map<string, IndexState>();
   const indexed = new Subject<string>();
@@ -88,7 +90,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
       if (todo === null) return of(false);
       turn = turn === 'newest' ? 'oldest' : 'newest';
       const findings = new Map<string, Finding>();
-      return sliced(() => read(todo, findings), clock).pipe(
+      return sliced(() => read(todo, findings), clock, pressure.pauseMs).pipe(
         switchMap(() => save(todo, findings)),
         map(() => true),
       );
@@ -150,6 +152,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
     pass,
     wake$: options.appended$.pipe(auditTime(WAKE_MS, scheduler)),
     restMs: REST_MS,
+    yields: pressure.high,
     idleMs: IDLE_MS,
     scheduler,
     onError: options.onError,

@@ -23,6 +23,7 @@ import { appendHttpSamples, keyUse } from './http-samples.ts';
 import { createIndexer } from './indexer.ts';
 import { loadView } from './load-view.ts';
 import { maintain } from './maintenance.ts';
+import { createPressure } from './pressure.ts';
 import { queryBuckets } from './query-buckets.ts';
 import { ledgerEntry } from './query-ledger.ts';
 import { type QueryContext, querySamples } from './query-samples.ts';
@@ -90,6 +91,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
   const hints = createHints();
   const transactions = createTransactions(storage, () => loadView(storage), hints.of);
   const { durable } = transactions;
+  const pressure = createPressure(clock);
   const appended = new Subject<Appended>();
   const context: QueryContext = {
     storage,
@@ -102,6 +104,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
     transactions,
     context,
     clock,
+    pressure,
     appended$: appended,
     onError: (error) => emit({ type: 'store_background_failed', task: 'index', error: String(error) }),
   });
@@ -115,6 +118,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
     transactions,
     context,
     clock,
+    pressure,
     retention,
     indexedTo,
     appended$: appended,
@@ -142,6 +146,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
               if (frame !== undefined) appended.next({ frame, outcome });
             }
           }),
+          pressure.counted(),
         ),
     appendSamples: (request) =>
       transactions

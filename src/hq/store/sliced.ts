@@ -7,11 +7,12 @@ export const SLICE_MS = 10;
 
 /**
  * Runs the generator that `work` makes, giving way to the event loop whenever a `yield` finds the slice used up; emits
- * what it returns, then completes. A throw is the error. Unsubscribing ends it at the next `yield`.
+ * what it returns, then completes. `pauseMs` is the time left to others after a slice, 0 unless given. A throw is the error. Unsubscribing ends it at the next `yield`.
  */
 export function sliced<T>(
   work: () => Generator<void, T>,
   clock: Pick<Clock, 'precise' | 'scheduler'>,
+  pauseMs: () => number = () => 0,
 ): Observable<T> {
   return new Observable<T>((subscriber) => {
     const steps = work();
@@ -30,7 +31,7 @@ export function sliced<T>(
         subscriber.error(error);
         return;
       }
-      this.schedule(undefined, 0);
+      this.schedule(undefined, pauseMs());
     }, 0);
   });
 }
