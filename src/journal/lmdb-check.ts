@@ -41,10 +41,10 @@ type Check = {
 type Tree = {
   readonly compare: (a: Buffer, b: Buffer) => number;
   readonly onLeafNode: (node: Node) => void;
-  /** Of the first leaf; all others must have it too. */
-  leafDepth: number | null;
+  readonly leafDepth: number;
   lastKey: Buffer | null;
 };
+type TreeRequest = Omit<Tree, 'lastKey'> & { readonly root: number | null };
 /** A subtree and the keys that it may hold: from `low` on, below `high`. */
 type Subtree = {
   readonly page: number;
@@ -76,8 +76,18 @@ export function checkFile(fd: number, isLate: () => boolean): FileCheck {
   const check: Check = { fd, meta, pages, used: new Uint8Array(meta.lastPage + 1), isLate, seen: 0 };
   try {
     // The free list first: it is short, and the first to be written.
-    checkTree(check, meta.freeRoot, compareNumbers, (node) => checkFreeList(check, node));
-    checkTree(check, meta.mainRoot, Buffer.compare, (node) => checkValue(check, node));
+    checkTree(check, {
+      root: meta.freeRoot,
+      leafDepth: meta.freeDepth,
+      compare: compareNumbers,
+      onLeafNode: (node) => checkFreeList(check, node),
+    });
+    checkTree(check, {
+      root: meta.mainRoot,
+      leafDepth: meta.mainDepth,
+      compare: Buffer.compare,
+      onLeafNode: (node) => checkValue(check, node),
+    });
     return { brokenPages: 0, complete: true };
   } catch (error) {
     if (error instanceof BrokenPage) return { brokenPages: 1, complete: true };
@@ -86,14 +96,10 @@ export function checkFile(fd: number, isLate: () => boolean): FileCheck {
   }
 }
 
-function checkTree(
-  check: Check,
-  root: number | null,
-  compare: Tree['compare'],
-  onLeafNode: Tree['onLeafNode'],
-): void {
+function checkTree(check: Check, { root, ...rest }: TreeRequest): void {
+  must((root === null) === (rest.leafDepth === 0));
   if (root === null) return;
-  const tree: Tree = { compare, onLeafNode, leafDepth: null, lastKey: null };
+  const tree: Tree = { ...rest, lastKey: null };
   const todo: Subtree[] = [{ page: root, depth: 1, low: null, high: null }];
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
     todo.push(...checkPage(check, tree, next).reverse());
@@ -112,7 +118,6 @@ function checkPage(check: Check, tree: Tree, at: Subtree): Subtree[] {
   must(flags === PAGE_FLAG.leaf || flags === PAGE_FLAG.branch);
   const nodes = readNodes(page, flags);
   if (flags === PAGE_FLAG.branch) return childrenOf(tree, nodes, at);
-  tree.leafDepth ??= at.depth;
   must(tree.leafDepth === at.depth);
   for (const node of nodes) {
     must(node.key.length > 0);

@@ -20,6 +20,7 @@ const TREE = { free: PAGE_HEADER_BYTES + 24, main: PAGE_HEADER_BYTES + 72 } as c
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 
 export const PAGE_FLAG = { branch: 0x01, leaf: 0x02, overflow: 0x04, meta: 0x08 } as const;
+const INTEGER_KEY = 0x08;
 const NODE_BIG_DATA = 0x01;
 const NODE_HEADER_BYTES = 8;
 
@@ -29,6 +30,9 @@ export type Meta = {
   readonly transaction: bigint;
   readonly freeRoot: number | null;
   readonly mainRoot: number | null;
+  /** Levels of the tree. */
+  readonly freeDepth: number;
+  readonly mainDepth: number;
 };
 
 export type MetaCheck =
@@ -82,6 +86,9 @@ function readMeta(fd: number, offset: number): Meta | null {
   const lastPage = Number(page.readBigUInt64LE(PAGE_HEADER_BYTES + 120));
   if (pageSize < 512 || pageSize > 65_536 || (pageSize & (pageSize - 1)) !== 0) return null;
   if (!Number.isSafeInteger(lastPage) || lastPage < 1) return null;
+  // They say how keys are ordered; beside that of the free list stand flags of the whole file.
+  if ((page.readUInt16LE(TREE.free + 4) & INTEGER_KEY) === 0 || page.readUInt16LE(TREE.main + 4) !== 0)
+    return null;
   const roots = [TREE.free, TREE.main].map((tree) => page.readBigUInt64LE(tree + 40));
   if (roots.some((root) => root !== NO_PAGE && root > BigInt(lastPage))) return null;
   const [freeRoot = null, mainRoot = null] = roots.map((root) => (root === NO_PAGE ? null : Number(root)));
@@ -91,6 +98,8 @@ function readMeta(fd: number, offset: number): Meta | null {
     transaction: page.readBigUInt64LE(PAGE_HEADER_BYTES + 128),
     freeRoot,
     mainRoot,
+    freeDepth: page.readUInt16LE(TREE.free + 6),
+    mainDepth: page.readUInt16LE(TREE.main + 6),
   };
 }
 

@@ -4,9 +4,11 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   truncateSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,6 +17,7 @@ import { fileURLToPath } from 'node:url';
 import { lastValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { writeInUse } from '../../src/journal/data-directory.ts';
+import { journalStats } from '../../src/journal/inspect.ts';
 import { allPending, expectExactLedger } from '../../src/journal/journal.contract.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { SEQ_SAFETY_SKIP } from '../../src/journal/journal-recovery.ts';
@@ -23,12 +26,14 @@ import {
   PAGE_FLAG,
   readAt,
   readBranch,
+  readLeaf,
   readPageHeader,
 } from '../../src/journal/lmdb-file.ts';
 import { type LmdbStorage, openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
 import type { Damage } from '../../src/journal/storage.ts';
 import { noisySamples } from '../../src/journal/test-samples.ts';
+import { verifyJournal } from '../../src/journal/verify-journal.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
@@ -156,6 +161,63 @@ describe('a damaged data file', () => {
     expect(recovered()).toBe(true);
     const last = spawnSync(process.execPath, [script, 'read', directory], { encoding: 'utf8' });
     expect(last.stdout).toMatch(/^read [89]\d$/m);
+  });
+
+  const restart = (): string => {
+    const script = fileURLToPath(new URL('./journal-child.ts', import.meta.url));
+    for (let starts = 0; starts < 3; starts += 1) {
+      const { stdout } = spawnSync(process.execPath, [script, 'read', directory], { encoding: 'utf8' });
+      if (/^read \d+$/m.test(stdout)) return 'samples';
+    }
+    return 'ends on every start';
+  };
+  const frameTexts = async () => {
+    const { journal } = await open();
+    const frames = (await allPending(journal)).filter(({ lastSeq }) => lastSeq <= SAMPLED);
+    const { epoch } = journal;
+    await close(journal);
+    return frames
+      .filter(({ kind }) => kind === 'data')
+      .map(({ firstSeq, bytes }) => `${epoch} ${firstSeq} ${Buffer.from(bytes).toString('hex')}`);
+  };
+
+  it.each([
+    ['5 flipped bytes', 5, 1],
+    ['60 flipped bytes', 60, 1],
+    ['3 zeroed pages', 3, PAGE],
+  ])('starts and accepts nothing wrong with %s', async (_name, places, length) => {
+    const original = new Set(await frameTexts());
+    const [bytes, chance] = [readFileSync(file), seededRandom(places)];
+    for (let seed = 0; seed < 4; seed += 1) {
+      const damaged = Buffer.from(bytes);
+      for (let place = 0; place < places; place += 1) {
+        const at = 2 * PAGE + Math.floor(chance.next() * (bytes.length - 2 * PAGE));
+        if (length === 1) damaged[at] = 255 - (bytes[at] ?? 0);
+        else damaged.fill(0, at - (at % PAGE), at - (at % PAGE) + PAGE);
+      }
+      writeFileSync(file, damaged);
+      expect(restart()).toBe('samples');
+      const found = await frameTexts();
+      if (found[0]?.split(' ')[0] === [...original][0]?.split(' ')[0])
+        expect(found.filter((frame) => !original.has(frame))).toEqual([]);
+    }
+  });
+
+  // Reading is fine then; it is the first commit that takes pages from the list.
+  it('starts when only the list of free pages is damaged, and says so when asked about it', async () => {
+    const fd = openSync(file, 'r');
+    const check = checkMetaPages(fd);
+    const root = check.kind === 'good' ? (check.meta.freeRoot ?? 0) : 0;
+    const page = readAt(fd, root * PAGE, PAGE) ?? Buffer.alloc(PAGE);
+    closeSync(fd);
+    const entries = readLeaf(page).nodes.flatMap(({ value }) => (typeof value === 'number' ? [] : [value]));
+    for (const value of entries) value.fill(0x77, 8);
+    expect(entries.length).toBeGreaterThan(0);
+    overwrite(root, page);
+    expect(() => journalStats(directory)).toThrow('is damaged');
+    expect(await lastValueFrom(verifyJournal(directory))).toMatchObject({ ok: false });
+    expect(restart()).toBe('samples');
+    expect(await frameTexts()).toHaveLength(SAMPLED / 6);
   });
 });
 
