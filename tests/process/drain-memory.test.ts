@@ -9,7 +9,7 @@ import { systemIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
 import { internSchema } from '../../src/protocol/schema-ref.ts';
 import { impatient, startAgentProcess } from '../support/agent.ts';
-import { built, residentBytes } from '../support/holdfast.ts';
+import { anonymousBytes, built, residentBytes } from '../support/holdfast.ts';
 import { ledgerOf, startHqProcess } from '../support/hq.ts';
 import { startProxy } from '../support/proxy.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -18,7 +18,10 @@ import { until } from '../support/wait.ts';
 const BACKLOG = 1_000_000;
 const BATCH = 4_000;
 const MIB = 1024 ** 2;
+/** Of what the agent itself holds. */
 const MAX_SWING_MB = 30;
+/** Of all that is resident, with the journal's pages that are mapped as they are read; the kernel takes those back at need. */
+const MAX_RESIDENT_SWING_MB = 40;
 /** HQ's own bound: frames in its queue, and pages of the store that it has touched. */
 const MAX_HQ_MB = 500;
 
@@ -73,23 +76,24 @@ it('drains a million pending samples within ± 30 MB', async () => {
     args: [...impatient, '--uplink-max-bytes-per-second', '1MB'],
     ...built,
   });
-  const idle: number[] = [];
-  await until(
+  const look = () => ({ held: anonymousBytes(agent.pid) / MIB, resident: residentBytes(agent.pid) / MIB });
+  let looks = 0;
+  const before = await until(
     'the agent to have settled',
     () => {
-      idle.push(residentBytes(agent.pid) / MIB);
-      return idle.length >= 10;
+      looks += 1;
+      return looks > 10 && look();
     },
     { everyMs: 500 },
   );
 
   proxy.set({ kind: 'pass' });
-  const draining: number[] = [];
+  const draining: ReturnType<typeof look>[] = [];
   const hqResident: number[] = [];
   await until(
     'the backlog to drain',
     async () => {
-      draining.push(residentBytes(agent.pid) / MIB);
+      draining.push(look());
       hqResident.push(residentBytes(hq.pid) / MIB);
       const entry = (await ledgerOf(hq.url, 'edge'))[0];
       return entry !== undefined && entry.stored >= BACKLOG && entry.pending < 100;
@@ -97,13 +101,14 @@ it('drains a million pending samples within ± 30 MB', async () => {
     { everyMs: 100, deadlineMs: 120_000 },
   );
 
-  const level = idle.at(-1) ?? Number.NaN;
+  const swing = (what: 'held' | 'resident') =>
+    Math.max(...draining.map((one) => Math.abs(one[what] - before[what])));
   process.stdout.write(
-    `drain: ${level.toFixed(1)} MB before, ${Math.min(...draining).toFixed(1)} to ${Math.max(...draining).toFixed(1)} MB over ${draining.length} looks; HQ at most ${Math.max(...hqResident).toFixed(1)} MB\n`,
+    `drain: ${before.resident.toFixed(1)} MB resident before; ± ${swing('held').toFixed(1)} MB held, ± ${swing('resident').toFixed(1)} MB resident over ${draining.length} looks; HQ at most ${Math.max(...hqResident).toFixed(1)} MB\n`,
   );
   expect(draining.length).toBeGreaterThan(20);
-  expect(Math.max(...draining) - level).toBeLessThanOrEqual(MAX_SWING_MB);
-  expect(level - Math.min(...draining)).toBeLessThanOrEqual(MAX_SWING_MB);
+  expect(swing('held')).toBeLessThanOrEqual(MAX_SWING_MB);
+  expect(swing('resident')).toBeLessThanOrEqual(MAX_RESIDENT_SWING_MB);
   expect(Math.max(...hqResident)).toBeLessThan(MAX_HQ_MB);
 
   expect(await agent.end('SIGTERM')).toBe(0);
