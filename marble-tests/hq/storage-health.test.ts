@@ -24,7 +24,7 @@ describe('the health of the storage', () => {
     expect(health.failure()).toBeNull();
     fault = FULL;
     commit();
-    expect(health.failure()).toBe('the disk is full');
+    expect(health.failure()).toBe('full');
     fault = null;
     commit();
     expect(health.failure()).toBeNull();
@@ -35,7 +35,7 @@ describe('the health of the storage', () => {
     fault = FULL;
     commit();
     clock.pass(60_000);
-    expect(health.failure()).toBe('the disk is full');
+    expect(health.failure()).toBe('full');
     fault = null;
     clock.pass(2_000);
     expect(health.failure()).toBeNull();

@@ -130,7 +130,9 @@ async function assemble(
     version: VERSION,
     unreadiness: () => {
       const failure = health.failure();
-      return failure === null ? unreadiness : [...unreadiness, `the last commit failed: ${failure}`];
+      return failure === null
+        ? unreadiness
+        : [...unreadiness, `the storage takes no commits: the last one failed (${failure})`];
     },
   });
   undo.push('end HTTP', () => app.close());

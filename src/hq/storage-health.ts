@@ -3,7 +3,7 @@
  * PROBE_MS until one succeeds: nobody may be sending any more to find out, as traffic is led away from what is not ready.
  */
 import { catchError, EMPTY, exhaustMap, filter, ignoreElements, interval, type Observable, tap } from 'rxjs';
-import { type Storage, StorageError } from '../journal/storage.ts';
+import { type Storage, StorageError, type StorageErrorCode } from '../journal/storage.ts';
 import type { Clock } from '../platform/clock.ts';
 import { PROBE_KEY } from './store/keys.ts';
 
@@ -12,8 +12,8 @@ const PROBE_MS = 2_000;
 export type StorageHealth<S extends Storage> = {
   /** The storage, to be used in place of the one that was given. */
   readonly storage: S;
-  /** Why the last commit failed; null while commits succeed. */
-  readonly failure: () => string | null;
+  /** Why the last commit failed, without its message: that names folders, and readiness is open to all. Null while commits succeed. */
+  readonly failure: () => StorageErrorCode | null;
   /** Probes while subscribed and while commits fail; never emits. */
   readonly probe$: Observable<never>;
 };
@@ -22,7 +22,7 @@ export function watchStorageHealth<S extends Storage>(
   storage: S,
   clock: Pick<Clock, 'scheduler'>,
 ): StorageHealth<S> {
-  let failure: string | null = null;
+  let failure: StorageErrorCode | null = null;
   const watched: S = {
     ...storage,
     commit: (work) =>
@@ -30,7 +30,7 @@ export function watchStorageHealth<S extends Storage>(
         tap({
           error: (error: unknown) => {
             // What its work threw says nothing of the storage.
-            if (error instanceof StorageError && error.code !== 'closed') failure = error.message;
+            if (error instanceof StorageError && error.code !== 'closed') failure = error.code;
           },
           complete: () => {
             failure = null;
