@@ -1,23 +1,40 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * What keeps V8 small, at the price of a slower start of hot code. All are read each time they matter, so that they can
- * be set in a running process, however it was started. Measured on an agent with 17 series at 10 Hz, resident after 40 s:
- * 110 MB without them, 82 MB with them.
+ * V8 reads these each time they matter, so that they can be set in a process that runs, however it was started.
+ * docs/decisions.md has what each of them saves.
  */
-const FLAGS = [
+const SPARING = [
   // Collects garbage sooner.
   '--optimize-for-size',
   // New objects never get more room than they begin with (1 MB); it would grow to 16 MB and stay.
   '--semi-space-growth-factor=1',
-  // Code is interpreted until it is hot enough for the last compiler; the ones between keep code of half the program.
-  '--no-sparkplug',
-  '--no-maglev',
 ];
+/** What makes machine code of JavaScript. The compilers themselves take most of it: they are pages of Node that nobody else needs. */
+const COMPILERS = ['sparkplug', 'maglev', 'turbofan'];
 
-/** Trades speed for memory, for processes that live long on small machines and mostly wait. Call it before anything large is loaded. */
+const LOOK_MS = 5_000;
+/** Share of one core from which on speed is worth more than memory. */
+const BUSY = 0.5;
+
+/**
+ * Trades speed for memory, for a process that lives long and mostly waits: its code is interpreted until it has been
+ * busy for some seconds, and compiled from then on. Call it before anything large is loaded.
+ */
 export function spareMemory(): void {
-  for (const flag of FLAGS) setFlagsFromString(flag);
+  for (const flag of SPARING) setFlagsFromString(flag);
+  for (const compiler of COMPILERS) setFlagsFromString(`--no-${compiler}`);
   // Libraries look for it as they load, which would load all of undici (3 MB); none of them needs it here.
   Reflect.deleteProperty(globalThis, 'WebSocket');
+
+  // Starting is work too, and does not count.
+  let before: NodeJS.CpuUsage | undefined;
+  const timer = setInterval(() => {
+    const used = before === undefined ? null : process.cpuUsage(before);
+    before = process.cpuUsage();
+    if (used === null || (used.user + used.system) / 1000 < BUSY * LOOK_MS) return;
+    for (const compiler of COMPILERS) setFlagsFromString(`--${compiler}`);
+    clearInterval(timer);
+  }, LOOK_MS);
+  timer.unref();
 }
