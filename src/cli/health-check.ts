@@ -1,7 +1,8 @@
-/** Health check of a container: exits 0 when the address answers with a 2xx. Argument: URL, default HQ's own. */
+/** Health check of a container: exits 0 when the address, `http:`, answers with a 2xx. Argument: URL, default HQ's own. */
 const [, , url = 'http://127.0.0.1:8000/healthz'] = process.argv;
 
-const healthy = await fetch(url, { signal: AbortSignal.timeout(4000) })
-  .then((response) => response.ok)
-  .catch(() => false);
-process.exit(healthy ? 0 : 1);
+// It runs every few seconds beside an agent: fetch would take twice the time and 16 MB more.
+const { get } = process.getBuiltinModule('node:http');
+get(url, { signal: AbortSignal.timeout(4000) }, ({ statusCode = 0 }) => {
+  process.exit(statusCode >= 200 && statusCode < 300 ? 0 : 1);
+}).on('error', () => process.exit(1));
