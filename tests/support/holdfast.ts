@@ -77,15 +77,6 @@ function cleanEnvironment(): Record<string, string> {
 
 /** Resident memory of a process, bytes. */
 export function residentBytes(pid: number): number {
-  return statusBytes(pid, 'VmRSS');
-}
-
-/** What of it the process itself holds, bytes: without pages of files, which the kernel takes back when it wants them. */
-export function anonymousBytes(pid: number): number {
-  return statusBytes(pid, 'RssAnon');
-}
-
-function statusBytes(pid: number, field: 'VmRSS' | 'RssAnon'): number {
-  const line = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return Number(line?.[1] ?? Number.NaN) * 1024;
 }
