@@ -1,33 +1,10 @@
 import { expect, test } from 'vitest';
 import type { AgentSummary } from '../../protocol/fleet.ts';
 import { healthOf } from './fleet-health.ts';
+import { agent } from './testing/agent.ts';
 
 const entry = (changes: Partial<AgentSummary>) => ({
-  summary: {
-    id: 'a1',
-    epoch: 'aaaaaaaaaaaa',
-    connected: true,
-    state: 'live',
-    breaker: 'closed',
-    version: null,
-    connectedSince: null,
-    lastSampleTs: null,
-    lastArrivalTs: null,
-    lagMs: null,
-    clockOffsetMs: null,
-    rttMs: null,
-    samplesPerSecond: 0,
-    sampled: 0,
-    stored: 0,
-    pending: 0,
-    pendingBytes: 0,
-    dropped: 0,
-    completeness: 1,
-    openAnomalies: 0,
-    anomaliesTotal: 0,
-    seriesCount: 0,
-    ...changes,
-  } satisfies AgentSummary,
+  summary: agent('a1', { epoch: 'aaaaaaaaaaaa', ...changes }),
 });
 
 test('what is pending is not complete yet', () => {

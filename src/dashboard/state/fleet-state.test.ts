@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { AgentSummary, Chaos, FleetDelta, FleetSnapshot } from '../../protocol/fleet.ts';
+import type { Chaos, FleetDelta, FleetSnapshot } from '../../protocol/fleet.ts';
 import type { ConnectionEvent } from './connection.ts';
 import {
   type FleetState,
@@ -10,32 +10,8 @@ import {
   reduceFleet,
   SILENT_MS,
 } from './fleet-state.ts';
+import { agent } from './testing/agent.ts';
 
-const agent = (id: string, changes: Partial<AgentSummary> = {}): AgentSummary => ({
-  id,
-  epoch: null,
-  connected: true,
-  state: 'live',
-  breaker: 'closed',
-  version: null,
-  connectedSince: null,
-  lastSampleTs: null,
-  lastArrivalTs: null,
-  lagMs: null,
-  clockOffsetMs: null,
-  rttMs: null,
-  samplesPerSecond: 0,
-  sampled: 0,
-  stored: 0,
-  pending: 0,
-  pendingBytes: 0,
-  dropped: 0,
-  completeness: 1,
-  openAnomalies: 0,
-  anomaliesTotal: 0,
-  seriesCount: 0,
-  ...changes,
-});
 const calm: Chaos = { mode: 'off', enabled: true, effect: 'none', since: 0 };
 const totals = {
   agents: 0,
