@@ -2,11 +2,8 @@
 import { hostname } from 'node:os';
 import { type DefaultedStateObservable, state } from '@rx-state/core';
 import {
-  AsyncSubject,
-  BehaviorSubject,
   catchError,
   concat,
-  defer,
   EMPTY,
   filter,
   firstValueFrom,
@@ -15,11 +12,8 @@ import {
   merge,
   type Observable,
   of,
-  Subject,
-  takeUntil,
   throwError,
 } from 'rxjs';
-import { createActorSystem } from '../actors/system.ts';
 import type { Journal } from '../journal/journal.ts';
 import { type LmdbStorage, openLmdbStorage } from '../journal/lmdb-storage.ts';
 import { openJournal } from '../journal/open-journal.ts';
@@ -31,23 +25,18 @@ import { createEmit, createRegistry, type Emit } from '../platform/telemetry.ts'
 import { VERSION } from '../platform/version.ts';
 import type { AgentState } from '../protocol/events.ts';
 import { defaultAgentId } from './agent-id.ts';
+import { type AssembledAgent, assembleAgent } from './assemble-agent.ts';
 import { type AgentConfig, checkAgentConfig } from './config.ts';
 import { agentEvents } from './events.ts';
 import { type HealthServer, type HealthServerOptions, startHealthServer } from './health/health-server.ts';
-import { parseLimits } from './pipeline/diagnose/parse-limits.ts';
-import { createPipeline } from './pipeline/pipeline.ts';
 import { pipelineEvents } from './pipeline/pipeline-events.ts';
-import type { Pipeline } from './pipeline/pipeline-types.ts';
 import { createSources } from './sources/registry.ts';
 import { sourceEvents } from './sources/source-events.ts';
 import { parseSourceSpec } from './sources/spec.ts';
 import { type AgentStatus, isReady } from './status.ts';
-import { stopInOrder } from './stop-in-order.ts';
 import { createTroubles } from './troubles.ts';
 import { lagOf } from './uplink/heartbeat.ts';
 import { createSocketIoLink } from './uplink/socketio-link.ts';
-import { createUplink, type Uplink } from './uplink/uplink.ts';
-import { watchAgent } from './watch-agent.ts';
 
 export type AgentPlatform = {
   readonly clock: Clock;
@@ -83,7 +72,7 @@ export class AgentConfigError extends Error {
   }
 }
 
-type Parts = { readonly journal: Journal; readonly pipeline: Pipeline; readonly uplink: Uplink };
+type Parts = AssembledAgent & { readonly journal: Journal };
 
 /**
  * Starts an agent; resolves once its journal is open and its sources are started. Rejects with AgentConfigError on settings
@@ -98,7 +87,6 @@ export async function startAgent(config: AgentConfig, platform: AgentPlatform): 
   const troubles = createTroubles(clock);
   const emit: Emit<typeof agentEvents> = troubles.watch(createEmit(agentEvents, { logger, registry }));
   const startedTs = clock.now();
-  const state$ = new BehaviorSubject<AgentState>('starting');
   let id = config.id ?? '';
   let parts: Parts | null = null;
 
@@ -111,7 +99,7 @@ export async function startAgent(config: AgentConfig, platform: AgentPlatform): 
       dataDir: config.dataDir,
       now: clock.now(),
       startedTs,
-      state: state$.value,
+      state: parts?.state$.value ?? 'starting',
       journal,
       uplink: parts?.uplink.status() ?? null,
       pipeline: parts?.pipeline.status() ?? null,
@@ -132,89 +120,49 @@ export async function startAgent(config: AgentConfig, platform: AgentPlatform): 
   id = config.id ?? defaultAgentId({ hostname: hostname(), dataDir: config.dataDir, ids });
   const instance = ids.hex(8);
 
-  const pipeline = createPipeline({
+  const { hq: url, token } = config;
+  const { connectTimeoutMs } = config.uplink;
+  const agent = assembleAgent({
+    config,
+    identity: { agent: id, instance, version: VERSION },
+    journal,
+    link: createSocketIoLink({ url, token, instance, connectTimeoutMs }),
     sources: createSources(specs, {
       clock,
       random,
       emit: troubles.watch(createEmit(sourceEvents, { logger, registry })),
     }),
-    journal,
     clock,
     random,
-    emit: troubles.watch(createEmit(pipelineEvents, { logger, registry })),
-    settings: {
-      commitMs: config.journal.commitMs,
-      detection: config.detect,
-      ranges: config.detect.limits.map(parseLimits),
-    },
-  });
-  const { hq: url, token } = config;
-  const { connectTimeoutMs } = config.uplink;
-  const uplink = createUplink({
-    identity: { agent: id, instance, version: VERSION },
-    settings: config.uplink,
-    link: createSocketIoLink({ url, token, instance, connectTimeoutMs }),
-    journal,
-    clock,
-    random,
-    system: createActorSystem({ scheduler: clock.scheduler, random }),
     emit,
-    agentState: () => state$.value,
+    pipelineEmit: troubles.watch(createEmit(pipelineEvents, { logger, registry })),
   });
-  parts = { journal, pipeline, uplink };
+  const { pipeline, stopping$ } = agent;
+  parts = { journal, ...agent };
 
-  const ended$ = new Subject<void>();
-  const stopping$ = new BehaviorSubject(false);
-  const failed = firstError(merge(storage.fatal$, uplink.failed$).pipe(takeUntil(ended$)));
-  storage.damage$.pipe(takeUntil(ended$)).subscribe(({ what, detail, quarantine }) => {
+  const failed = firstError(merge(storage.fatal$, agent.failed$));
+  storage.damage$.subscribe(({ what, detail, quarantine }) => {
     emit({ type: 'journal_damaged', what, detail, quarantine });
   });
-  watchAgent({ journal, pipeline, uplink, clock, emit, stopping$ }).pipe(takeUntil(ended$)).subscribe(state$);
   const ready = firstValueFrom(
     merge(pipeline.status$, stopping$).pipe(
       filter(() => stopping$.value || isReady(status())),
       map(() => undefined),
     ),
   );
-
-  const flushed$ = new AsyncSubject<void>();
   emit({ type: 'agent_started', agent: id, epoch: journal.epoch, hq: url, dataDir: config.dataDir });
-  pipeline.appended$.subscribe({
-    next: ({ frame }) => uplink.committed(frame),
-    complete: () => flushed$.complete(),
-  });
-
-  let clean = true;
-  const stop$ = stopInOrder({
-    flush: defer(() => {
-      stopping$.next(true);
-      pipeline.stop();
-      return flushed$;
-    }),
-    leave: uplink.stop,
-    closeJournal: defer(() => {
-      ended$.next();
-      emit({ type: 'agent_stopped', pending: journal.stats().pending, clean });
-      return journal.close();
-    }),
-    closeHealth: health?.close() ?? EMPTY,
-    onUnclean: (step, error) => {
-      clean = false;
-      emit({ type: 'stop_unclean', step, reason: messageOf(error) });
-    },
-    scheduler: clock.scheduler,
-  });
+  agent.start();
   let stopped: Promise<void> | null = null;
 
   return {
     id,
     ready,
     healthUrl: health?.url ?? null,
-    state$: state(state$, 'starting'),
+    state$: state(agent.state$, 'starting'),
     status,
     failed,
     stop: () => {
-      stopped ??= finished(stop$);
+      stopped ??= finished(agent.stop(health?.close() ?? EMPTY));
       return stopped;
     },
   };

@@ -3,7 +3,7 @@
  * Whatever was started is ended in reverse order, at a stop as well as when a later part fails to start.
  */
 import { resolve } from 'node:path';
-import { firstValueFrom, Subject } from 'rxjs';
+import { firstValueFrom } from 'rxjs';
 import { type LmdbStorage, openLmdbStorage } from '../journal/lmdb-storage.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
@@ -12,8 +12,7 @@ import type { Random } from '../platform/random.ts';
 import { createEmit, createRegistry, type Emit, type Telemetry } from '../platform/telemetry.ts';
 import { VERSION } from '../platform/version.ts';
 import { createAccess, isLoopback } from './access.ts';
-import { createFleet } from './aggregate/create-fleet.ts';
-import { createChaos } from './chaos.ts';
+import { assembleHq } from './assemble-hq.ts';
 import { checkHqConfig, type HqConfig } from './config.ts';
 import { hqEvents } from './events.ts';
 import { attachDashboards } from './gateway/dashboard.ts';
@@ -21,13 +20,8 @@ import { CHAOS_SEVERITY, gatewayEvents } from './gateway/gateway-events.ts';
 import { registerProcessMetrics } from './gateway/process-metrics.ts';
 import { createGateway } from './gateway/server.ts';
 import { createSocketServer } from './gateway/socket-server.ts';
-import { attachAgents } from './ingest/attach-agents.ts';
-import { ingestEvents } from './ingest/ingest-events.ts';
-import type { LinkEvent } from './ingest/link-event.ts';
+import { createSocketIoAgents } from './ingest/socketio-agents.ts';
 import { HqStartError, listen } from './listen.ts';
-import { watchStorageHealth } from './storage-health.ts';
-import { openHqStore } from './store/open-hq-store.ts';
-import { storeEvents } from './store/store-events.ts';
 import { createUndoSteps, type UndoSteps } from './undo-steps.ts';
 
 export type HqPlatform = {
@@ -46,7 +40,6 @@ export type RunningHq = {
   readonly stop: () => Promise<void>;
 };
 
-const DAY_MS = 86_400_000;
 const STOPPING = 'HQ is stopping';
 type HqEmit = Emit<typeof hqEvents>;
 
@@ -82,40 +75,16 @@ async function assemble(
   const dataDir = resolve(config.dataDir);
   const opened = await firstValueFrom(openLmdbStorage({ directory: dataDir, clock }));
   undo.push('close the storage', () => opened.close());
-  const health = watchStorageHealth(opened, clock);
-  const { storage } = health;
-  const probing = health.probe$.subscribe();
-  undo.push('end the probing of the storage', () => void probing.unsubscribe());
   const unreadiness: string[] = [];
-  const failed = watchStorage(storage, emit);
+  const failed = watchStorage(opened, emit);
   void failed.then(() => unreadiness.push('the storage has failed; HQ has to be restarted'));
-  const store = await firstValueFrom(
-    openHqStore({
-      storage,
-      clock,
-      ids,
-      maxAgeMs: config.retention.rawDays * DAY_MS,
-      maxBytes: config.retention.maxBytes,
-      dedupTtlMs: config.dedupTtlMs,
-      emit: createEmit(storeEvents, telemetry),
-    }),
+  const hq = await firstValueFrom(
+    assembleHq({ config, storage: opened, access, clock, random, ids, telemetry, version: VERSION, undo }),
   );
-  undo.push('close the store', () => store.close());
-
-  const chaos = createChaos({
-    mode: config.chaos,
-    enabled: config.chaosEnabled || config.chaos !== 'off',
-    clock,
-    random,
-  });
-  undo.push('end chaos', () => void chaos.stop());
+  const { store, chaos, fleet } = hq;
   chaos.state$.subscribe(({ mode, effect }) =>
     gatewayEmit({ type: 'chaos_effect', mode, effect, severity: CHAOS_SEVERITY[effect] }),
   );
-
-  const links = new Subject<LinkEvent>();
-  const fleet = createFleet({ store, links$: links, chaos, clock, hqVersion: VERSION });
-  undo.push('end the fleet state', () => void fleet.close());
 
   const app = await createGateway({
     config,
@@ -129,7 +98,7 @@ async function assemble(
     registry: telemetry.registry,
     version: VERSION,
     unreadiness: () => {
-      const failure = health.failure();
+      const failure = hq.storageFailure();
       return failure === null
         ? unreadiness
         : [...unreadiness, `the storage takes no commits: the last one failed (${failure})`];
@@ -139,17 +108,7 @@ async function assemble(
 
   const io = createSocketServer(app.server, config, clock);
   undo.push('end Socket.IO', () => void io.engine.close());
-  const agents = attachAgents({
-    io,
-    store,
-    access,
-    chaos,
-    clock,
-    limits: config.limits,
-    emit: createEmit(ingestEvents, telemetry),
-  });
-  agents.links$.subscribe(links);
-  undo.push('end the links of agents', () => agents.close());
+  hq.serveAgents(createSocketIoAgents(io));
   const detachDashboards = attachDashboards({
     io,
     fleet,

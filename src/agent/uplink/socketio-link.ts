@@ -8,18 +8,10 @@
  */
 import { Observable, type Subscriber } from 'rxjs';
 import { io, type Socket } from 'socket.io-client';
-import { z } from 'zod';
-import {
-  type AgentToHqEvents,
-  creditSchema,
-  frameReplySchema,
-  type HqToAgentEvents,
-  heartbeatReplySchema,
-  helloReplySchema,
-  okReplySchema,
-} from '../../protocol/events.ts';
+import { type AgentToHqEvents, creditSchema, type HqToAgentEvents } from '../../protocol/events.ts';
 import { classifyConnectFailure } from './classify-failure.ts';
-import { type Link, LinkError, type LinkEvent, type LinkSession } from './link.ts';
+import { type Link, LinkError, type LinkEvent } from './link.ts';
+import { type Ask, createParsedSession } from './parsed-session.ts';
 
 export type SocketIoLinkOptions = {
   /** Base address of HQ, `http:` or `https:`. */
@@ -71,7 +63,7 @@ function openConnection(options: SocketIoLinkOptions, subscriber: Subscriber<Lin
 
   socket.on('connect', () => {
     opened = true;
-    subscriber.next({ type: 'open', session: createSession(socket, url, waiting) });
+    subscriber.next({ type: 'open', session: createParsedSession(asker(socket, url, waiting)) });
   });
   socket.on('connect_error', (error: unknown) => end(classifyConnectFailure(url, error)));
   socket.on('disconnect', (reason) => end(new LinkError('closed', `HQ at ${url} is gone: ${reason}.`)));
@@ -111,13 +103,9 @@ function openConnection(options: SocketIoLinkOptions, subscriber: Subscriber<Lin
   };
 }
 
-function createSession(
-  socket: AgentSocket,
-  url: string,
-  waiting: Set<(error: LinkError) => void>,
-): LinkSession {
-  const request = <T>(event: keyof AgentToHqEvents, args: readonly unknown[], schema: z.ZodType<T>) =>
-    new Observable<T>((subscriber) => {
+function asker(socket: AgentSocket, url: string, waiting: Set<(error: LinkError) => void>): Ask {
+  return (event, args) =>
+    new Observable((subscriber) => {
       if (!socket.connected) {
         subscriber.error(new LinkError('closed', `The connection to ${url} is gone.`));
         return;
@@ -126,22 +114,9 @@ function createSession(
       waiting.add(fail);
       socket.emit(event, ...args, (answer: unknown) => {
         waiting.delete(fail);
-        const parsed = schema.safeParse(answer);
-        if (!parsed.success) {
-          const problem = z.prettifyError(parsed.error).slice(0, 300);
-          subscriber.error(new LinkError('protocol', `HQ's answer to ${event} is malformed: ${problem}`));
-          return;
-        }
-        subscriber.next(parsed.data);
+        subscriber.next(answer);
         subscriber.complete();
       });
       return () => waiting.delete(fail);
     });
-  return {
-    hello: (hello) => request('hello', [hello], helloReplySchema),
-    schema: (message) => request('schema', [message], okReplySchema),
-    frame: (meta, frame) => request('frame', [meta, frame], frameReplySchema),
-    heartbeat: (heartbeat) => request('heartbeat', [heartbeat], heartbeatReplySchema),
-    goodbye: (goodbye) => request('goodbye', [goodbye], okReplySchema),
-  };
 }

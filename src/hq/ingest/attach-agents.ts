@@ -1,23 +1,22 @@
 /**
- * The namespace `/agents`: admits connections, hands their messages to one Connection each through the guarded handlers,
+ * The agents' way in: admits connections, hands their messages to one Connection each through the guarded handlers,
  * and ends those that say nothing, break the protocol, or whose token no longer counts.
  */
 import { interval, merge, Observable, Subject, Subscription, tap } from 'rxjs';
-import type { DefaultEventsMap, ExtendedError, Namespace, Server, Socket } from 'socket.io';
 import { z } from 'zod';
 import type { Clock } from '../../platform/clock.ts';
 import {
   type AgentToHqEvents,
   frameMetaSchema,
   goodbyeSchema,
-  type HqToAgentEvents,
   heartbeatSchema,
   helloSchema,
   schemaMessageSchema,
   type WireError,
 } from '../../protocol/events.ts';
-import { type Access, handshakeRequest } from '../access.ts';
+import type { Access, AccessRequest } from '../access.ts';
 import type { ChaosControl } from '../chaos.ts';
+import type { AgentPeer, AgentServer } from './agent-server.ts';
 import { type Connection, createConnection } from './connection.ts';
 import { creditShare } from './credit-share.ts';
 import { createGroupCommit } from './group-commit.ts';
@@ -34,7 +33,7 @@ import type { LinkEvent } from './link-event.ts';
 import { refuse } from './refusal.ts';
 
 export type AttachAgentsOptions = {
-  readonly io: Server;
+  readonly server: AgentServer;
   readonly store: IngestStore;
   readonly access: Pick<Access, 'admit'>;
   readonly chaos: Pick<ChaosControl, 'admit'>;
@@ -68,16 +67,6 @@ const DRAINING_MS = 5_000;
 /** Backlog frames of all agents that are given out as credit. */
 const TOTAL_CREDIT = 512;
 
-type Incoming = { readonly [K in keyof AgentToHqEvents]: (...args: unknown[]) => void };
-type AgentSocket = Socket<Incoming, HqToAgentEvents, DefaultEventsMap, unknown>;
-
-const EVENTS: ReadonlySet<string> = new Set<keyof AgentToHqEvents>([
-  'hello',
-  'schema',
-  'frame',
-  'heartbeat',
-  'goodbye',
-]);
 const bytesSchema = z.instanceof(Uint8Array);
 const schemas = {
   hello: z.tuple([helloSchema]),
@@ -87,15 +76,16 @@ const schemas = {
   goodbye: z.tuple([goodbyeSchema]),
 };
 
-/** One socket with what is watched about it. */
-type Guest = { readonly socket: AgentSocket; readonly connection: Connection; readonly joinedAt: number };
+/** One connection with what is watched about it. */
+type Guest = { readonly peer: AgentPeer; readonly connection: Connection; readonly joinedAt: number };
+type Handlers = { readonly [K in keyof AgentToHqEvents]: (...received: unknown[]) => void };
 
 export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
-  const { io, store, access, chaos, clock, limits, emit } = options;
+  const { server, store, access, chaos, clock, limits, emit } = options;
   const { scheduler } = clock;
   const helloTimeoutMs = options.helloTimeoutMs ?? 10_000;
   const links = new Subject<LinkEvent>();
-  const guests = new Map<string, Guest>();
+  const guests = new Set<Guest>();
   const draining = new Map<string, number>();
   const { maxQueueBytes } = options;
   const commits = createGroupCommit({
@@ -117,59 +107,41 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     commits,
     onBacklog: (agent) => void draining.set(agent, clock.precise()),
   });
-  const namespace: Namespace<Incoming, HqToAgentEvents, DefaultEventsMap, unknown> = io.of('/agents');
 
-  const admit = (socket: AgentSocket): WireError | null => {
-    const admission = access.admit('agent', handshakeRequest(socket.handshake));
+  const admit = (credentials: AccessRequest, address: string): WireError | null => {
+    const admission = access.admit('agent', credentials);
     if (admission.ok) return null;
-    emit({ type: 'agent_unauthorized', address: socket.handshake.address, reason: admission.reason });
+    emit({ type: 'agent_unauthorized', address, reason: admission.reason });
     return refuse('unauthorized', admission.message).error;
   };
-  const cutOff = (guest: Guest, reason: string) => {
-    const { socket, connection } = guest;
-    emit({
-      type: 'cut_off',
-      agent: connection.lease()?.agent ?? null,
-      address: socket.handshake.address,
-      reason,
-    });
-    socket.disconnect(true);
+  const cutOff = ({ peer, connection }: Guest, reason: string) => {
+    emit({ type: 'cut_off', agent: connection.lease()?.agent ?? null, address: peer.address, reason });
+    peer.disconnect();
   };
 
-  namespace.use((socket, next) => {
-    const error = admit(socket);
-    if (error === null) next();
-    else next(withData(error));
-  });
-  const onConnection = (socket: AgentSocket) => {
-    const connection = createConnection(shared, {
-      address: socket.handshake.address,
-      probe: () => probe(socket),
-      disconnect: () => void socket.disconnect(true),
-    });
-    const guest: Guest = { socket, connection, joinedAt: clock.precise() };
-    guests.set(socket.id, guest);
+  const welcome = (peer: AgentPeer) => {
+    const connection = createConnection(shared, peer);
+    const guest: Guest = { peer, connection, joinedAt: clock.precise() };
+    guests.add(guest);
     emit({ type: 'agent_sockets', sockets: guests.size });
     const work = listen(guest);
-    socket.on('disconnect', (reason) => {
+    peer.ended$.subscribe((reason) => {
       work.unsubscribe();
-      guests.delete(socket.id);
+      guests.delete(guest);
       connection.gone(reason);
       emit({ type: 'agent_sockets', sockets: guests.size });
     });
   };
-  namespace.on('connection', onConnection);
 
   function listen(guest: Guest): Subscription {
-    const { socket, connection } = guest;
-    const address = socket.handshake.address;
+    const { peer, connection } = guest;
     const work = new Subscription();
     const agent = () => connection.lease()?.agent ?? null;
     let outstanding = 0;
     let violations = 0;
     const violated = (detail: string) => {
       violations += 1;
-      emit({ type: 'violation', agent: agent(), address, detail });
+      emit({ type: 'violation', agent: agent(), address: peer.address, detail });
       if (violations === MAX_VIOLATIONS) cutOff(guest, 'protocol violations');
     };
     const common = {
@@ -196,36 +168,36 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
       },
     } satisfies Partial<GuardOptions<readonly unknown[], object>>;
 
-    socket.on('hello', guarded({ ...common, event: 'hello', args: schemas.hello, handle: connection.hello }));
-    socket.on(
-      'schema',
-      guarded({ ...common, event: 'schema', args: schemas.schema, handle: connection.schema }),
+    const { hello, schema, frame, heartbeat, goodbye } = connection;
+    const handlers: Handlers = {
+      hello: guarded({ ...common, event: 'hello', args: schemas.hello, handle: hello }),
+      schema: guarded({ ...common, event: 'schema', args: schemas.schema, handle: schema }),
+      frame: guarded({ ...common, event: 'frame', args: schemas.frame, handle: frame }),
+      heartbeat: guarded({ ...common, event: 'heartbeat', args: schemas.heartbeat, handle: heartbeat }),
+      goodbye: guarded({ ...common, event: 'goodbye', args: schemas.goodbye, handle: goodbye }),
+    };
+    const isKnown = (event: unknown): event is keyof Handlers =>
+      typeof event === 'string' && Object.hasOwn(handlers, event);
+    work.add(
+      peer.messages$.subscribe(({ event, args }) => {
+        if (isKnown(event)) handlers[event](...args);
+        else violated(`unknown event ${String(event).slice(0, 64)}`);
+      }),
     );
-    socket.on('frame', guarded({ ...common, event: 'frame', args: schemas.frame, handle: connection.frame }));
-    socket.on(
-      'heartbeat',
-      guarded({ ...common, event: 'heartbeat', args: schemas.heartbeat, handle: connection.heartbeat }),
-    );
-    socket.on(
-      'goodbye',
-      guarded({ ...common, event: 'goodbye', args: schemas.goodbye, handle: connection.goodbye }),
-    );
-    socket.on('error', (error) => violated(`socket error: ${error.message}`));
-    socket.onAny((event: unknown) => {
-      if (typeof event !== 'string' || !EVENTS.has(event))
-        violated(`unknown event ${String(event).slice(0, 64)}`);
-    });
+    work.add(peer.faults$.subscribe(violated));
     return work;
   }
+  const serving = server.serve(admit).subscribe(welcome);
 
   const recheck = () => {
-    for (const guest of guests.values()) {
-      if (admit(guest.socket) !== null) cutOff(guest, 'token no longer counts');
+    for (const guest of guests) {
+      const { credentials, address } = guest.peer;
+      if (admit(credentials, address) !== null) cutOff(guest, 'token no longer counts');
     }
   };
   const sweep = () => {
     const now = clock.precise();
-    for (const guest of guests.values()) {
+    for (const guest of guests) {
       if (guest.connection.lease() === null && now - guest.joinedAt > helloTimeoutMs)
         cutOff(guest, 'no hello');
     }
@@ -236,7 +208,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     );
     if (share === credit) return;
     credit = share;
-    namespace.emit('credit', { frames: credit });
+    for (const { peer } of guests) peer.sendCredit(credit);
   };
   const timers = merge(
     interval(SWEEP_MS, scheduler).pipe(tap(sweep)),
@@ -250,8 +222,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     close: () =>
       new Observable<never>((subscriber) => {
         timers.unsubscribe();
-        namespace.off('connection', onConnection);
-        namespace.disconnectSockets(true);
+        serving.unsubscribe();
         return commits.idle().subscribe({
           complete: () => {
             links.complete();
@@ -260,22 +231,4 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
         });
       }),
   };
-}
-
-/** Emits when the client has answered; errors when its connection ends or it does not know the event. */
-function probe(socket: AgentSocket): Observable<unknown> {
-  return new Observable((subscriber) => {
-    const gone = () => subscriber.error(new Error('the connection ended'));
-    socket.on('disconnect', gone);
-    socket.emit('probe', (answer: unknown) => {
-      subscriber.next(answer);
-      subscriber.complete();
-    });
-    return () => socket.off('disconnect', gone);
-  });
-}
-
-/** Socket.IO hands `data` to the client's `connect_error`. */
-function withData(error: WireError): ExtendedError {
-  return Object.assign(new Error(error.message), { data: error });
 }

@@ -30,6 +30,7 @@ import { decodeGap, schemaRefsOf, verifyFrame } from '../../protocol/frame-codec
 import type { Epoch, SchemaRef } from '../../protocol/sample.ts';
 import { internSchema, seriesKey } from '../../protocol/schema-ref.ts';
 import { ackCoverage } from './ack-coverage.ts';
+import type { AgentPeer } from './agent-server.ts';
 import { QueueFullError } from './group-commit.ts';
 import type { IngestShared } from './ingest-shared.ts';
 import type { Holder } from './leases.ts';
@@ -54,12 +55,8 @@ export type Connection = Holder & {
   readonly gone: (reason: string) => void;
 };
 
-export type Transport = {
-  readonly address: string;
-  /** Emits when the client has answered a probe. */
-  readonly probe: () => Observable<unknown>;
-  readonly disconnect: () => void;
-};
+/** What a connection needs of the wire beneath it. */
+export type Transport = Pick<AgentPeer, 'address' | 'probe' | 'disconnect'>;
 
 const HELLO_FIRST = refuse('hello_required', 'say hello first: HQ does not know yet who this is');
 

@@ -15,6 +15,7 @@ import { closeStore, EPOCH, openStore, schema } from '../../store/testing/frames
 import { type AgentsGateway, type AttachAgentsOptions, attachAgents } from '../attach-agents.ts';
 import { type IngestEmit, ingestEvents } from '../ingest-events.ts';
 import type { IngestLimits } from '../ingest-shared.ts';
+import { createSocketIoAgents } from '../socketio-agents.ts';
 
 export const TOKEN = 'secret';
 
@@ -58,7 +59,7 @@ export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
   const emitToMetrics = createEmit(ingestEvents, { logger: silentLogger, registry: createRegistry() });
   const { storage: _storage, limits, ...rest } = options;
   const gateway = attachAgents({
-    io,
+    server: createSocketIoAgents(io),
     store,
     access: createAccess({ agentToken: TOKEN, operatorToken: '', allowedHosts: [] }),
     chaos: { admit: () => of('pass' as const) },

@@ -1,0 +1,121 @@
+/**
+ * An agent without its outer edges: pipeline and uplink over any journal, link and sources, with their life from start to
+ * ordered stop. `main.ts` puts LMDB, Socket.IO and the health page around it; a simulation puts others.
+ */
+import { AsyncSubject, BehaviorSubject, defer, type Observable, Subject, takeUntil } from 'rxjs';
+import { createActorSystem } from '../actors/system.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Random } from '../platform/random.ts';
+import type { Emit } from '../platform/telemetry.ts';
+import type { AgentState } from '../protocol/events.ts';
+import type { AgentConfig } from './config.ts';
+import type { agentEvents } from './events.ts';
+import { parseLimits } from './pipeline/diagnose/parse-limits.ts';
+import { createPipeline } from './pipeline/pipeline.ts';
+import type { pipelineEvents } from './pipeline/pipeline-events.ts';
+import type { Pipeline } from './pipeline/pipeline-types.ts';
+import type { Source } from './sources/source.ts';
+import { stopInOrder } from './stop-in-order.ts';
+import type { Link } from './uplink/link.ts';
+import { createUplink, type Uplink, type UplinkOptions } from './uplink/uplink.ts';
+import { watchAgent } from './watch-agent.ts';
+
+export type AssembleAgentOptions = {
+  readonly config: Pick<AgentConfig, 'journal' | 'uplink' | 'detect'>;
+  readonly identity: UplinkOptions['identity'];
+  /** Belongs to the agent from now on: its stop closes it. */
+  readonly journal: Journal;
+  readonly link: Link;
+  readonly sources: readonly Source[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly emit: Emit<typeof agentEvents>;
+  readonly pipelineEmit: Emit<typeof pipelineEvents>;
+};
+
+export type AssembledAgent = {
+  readonly pipeline: Pipeline;
+  readonly uplink: Uplink;
+  readonly state$: BehaviorSubject<AgentState>;
+  /** Whether a stop has begun: at once, and when it does. */
+  readonly stopping$: BehaviorSubject<boolean>;
+  /** Starts sampling. To be called once, when whoever watches is in place. */
+  readonly start: () => void;
+  /** Errors when the uplink crashed too often; completes when the agent has ended. */
+  readonly failed$: Observable<unknown>;
+  /** Ends sampling, makes everything durable, sends what is live, says goodbye, closes the journal, then `last`. Completes; never errors. */
+  readonly stop: (last: Observable<unknown>) => Observable<never>;
+};
+
+export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
+  const { config, identity, journal, link, sources, clock, random, emit, pipelineEmit } = options;
+  const state$ = new BehaviorSubject<AgentState>('starting');
+  const stopping$ = new BehaviorSubject(false);
+  const ended$ = new Subject<void>();
+  const flushed$ = new AsyncSubject<void>();
+
+  const pipeline = createPipeline({
+    sources,
+    journal,
+    clock,
+    random,
+    emit: pipelineEmit,
+    settings: {
+      commitMs: config.journal.commitMs,
+      detection: config.detect,
+      ranges: config.detect.limits.map(parseLimits),
+    },
+  });
+  const uplink = createUplink({
+    identity,
+    settings: config.uplink,
+    link,
+    journal,
+    clock,
+    random,
+    system: createActorSystem({ scheduler: clock.scheduler, random }),
+    emit,
+    agentState: () => state$.value,
+  });
+  watchAgent({ journal, pipeline, uplink, clock, emit, stopping$ }).pipe(takeUntil(ended$)).subscribe(state$);
+
+  let clean = true;
+  return {
+    pipeline,
+    uplink,
+    state$,
+    stopping$,
+    start: () => {
+      pipeline.appended$.subscribe({
+        next: ({ frame }) => uplink.committed(frame),
+        complete: () => flushed$.complete(),
+      });
+    },
+    failed$: uplink.failed$.pipe(takeUntil(ended$)),
+    stop: (last) =>
+      stopInOrder({
+        flush: defer(() => {
+          stopping$.next(true);
+          pipeline.stop();
+          return flushed$;
+        }),
+        leave: uplink.stop,
+        closeJournal: defer(() => {
+          ended$.next();
+          emit({ type: 'agent_stopped', pending: journal.stats().pending, clean });
+          return journal.close();
+        }),
+        closeHealth: last,
+        onUnclean: (step, error) => {
+          clean = false;
+          emit({
+            type: 'stop_unclean',
+            step,
+            reason: error instanceof Error ? error.message : String(error),
+          });
+        },
+        scheduler: clock.scheduler,
+      }),
+  };
+}

@@ -1,0 +1,93 @@
+/**
+ * HQ without its outer edges: store, chaos, fleet state and the agents' way in over any Storage and any AgentServer. `main.ts`
+ * puts LMDB, HTTP and Socket.IO around it; a simulation puts others.
+ */
+import { map, type Observable, Subject } from 'rxjs';
+import type { Storage } from '../journal/storage.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Ids } from '../platform/ids.ts';
+import type { Random } from '../platform/random.ts';
+import { createEmit, type Telemetry } from '../platform/telemetry.ts';
+import type { Access } from './access.ts';
+import { createFleet } from './aggregate/create-fleet.ts';
+import type { Fleet } from './aggregate/fleet.ts';
+import { type ChaosControl, createChaos } from './chaos.ts';
+import type { HqConfig } from './config.ts';
+import type { AgentServer } from './ingest/agent-server.ts';
+import { type AgentsGateway, attachAgents } from './ingest/attach-agents.ts';
+import { ingestEvents } from './ingest/ingest-events.ts';
+import type { LinkEvent } from './ingest/link-event.ts';
+import { type StorageHealth, watchStorageHealth } from './storage-health.ts';
+import { type OpenedHqStore, openHqStore } from './store/open-hq-store.ts';
+import { storeEvents } from './store/store-events.ts';
+import type { UndoSteps } from './undo-steps.ts';
+
+export type AssembleHqOptions = {
+  readonly config: Pick<HqConfig, 'retention' | 'dedupTtlMs' | 'chaos' | 'chaosEnabled' | 'limits'>;
+  /** Belongs to HQ from now on. */
+  readonly storage: Storage;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: Ids;
+  readonly telemetry: Telemetry;
+  readonly version: string;
+  /** How each part is ended is pushed here, in the order in which they were started. */
+  readonly undo: Pick<UndoSteps, 'push'>;
+};
+
+export type AssembledHq = {
+  readonly store: OpenedHqStore;
+  readonly chaos: ChaosControl;
+  readonly fleet: Fleet;
+  readonly storageFailure: StorageHealth<Storage>['failure'];
+  /** Lets agents in through this server. To be called once. */
+  readonly serveAgents: (server: AgentServer) => AgentsGateway;
+};
+
+const DAY_MS = 86_400_000;
+
+/** Emits once the store is open, then completes. */
+export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> {
+  const { config, access, clock, random, ids, telemetry, version, undo } = options;
+  const health = watchStorageHealth(options.storage, clock);
+  const probing = health.probe$.subscribe();
+  undo.push('end the probing of the storage', () => void probing.unsubscribe());
+  return openHqStore({
+    storage: health.storage,
+    clock,
+    ids,
+    maxAgeMs: config.retention.rawDays * DAY_MS,
+    maxBytes: config.retention.maxBytes,
+    dedupTtlMs: config.dedupTtlMs,
+    emit: createEmit(storeEvents, telemetry),
+  }).pipe(
+    map((store): AssembledHq => {
+      undo.push('close the store', () => store.close());
+      const chaos = createChaos({
+        mode: config.chaos,
+        enabled: config.chaosEnabled || config.chaos !== 'off',
+        clock,
+        random,
+      });
+      undo.push('end chaos', () => void chaos.stop());
+      const links = new Subject<LinkEvent>();
+      const fleet = createFleet({ store, links$: links, chaos, clock, hqVersion: version });
+      undo.push('end the fleet state', () => void fleet.close());
+      return {
+        store,
+        chaos,
+        fleet,
+        storageFailure: health.failure,
+        serveAgents: (server) => {
+          const emit = createEmit(ingestEvents, telemetry);
+          const { limits } = config;
+          const agents = attachAgents({ server, store, access, chaos, clock, limits, emit });
+          agents.links$.subscribe(links);
+          undo.push('end the links of agents', () => agents.close());
+          return agents;
+        },
+      };
+    }),
+  );
+}

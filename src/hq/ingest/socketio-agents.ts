@@ -1,0 +1,73 @@
+/** The namespace `/agents` of a Socket.IO server as an AgentServer. */
+import { Observable } from 'rxjs';
+import type { DefaultEventsMap, ExtendedError, Namespace, Server, Socket } from 'socket.io';
+import type { AgentToHqEvents, HqToAgentEvents, WireError } from '../../protocol/events.ts';
+import { handshakeRequest } from '../access.ts';
+import type { AgentPeer, AgentServer, PeerMessage } from './agent-server.ts';
+
+type Incoming = { readonly [K in keyof AgentToHqEvents]: (...args: unknown[]) => void };
+type AgentSocket = Socket<Incoming, HqToAgentEvents, DefaultEventsMap, unknown>;
+
+export function createSocketIoAgents(io: Server): AgentServer {
+  const namespace: Namespace<Incoming, HqToAgentEvents, DefaultEventsMap, unknown> = io.of('/agents');
+  return {
+    serve: (admit) =>
+      new Observable((subscriber) => {
+        namespace.use((socket, next) => {
+          const { handshake } = socket;
+          const error = admit(handshakeRequest(handshake), handshake.address);
+          if (error === null) next();
+          else next(withData(error));
+        });
+        const onConnection = (socket: AgentSocket) => subscriber.next(peerOf(socket));
+        namespace.on('connection', onConnection);
+        return () => {
+          namespace.off('connection', onConnection);
+          namespace.disconnectSockets(true);
+        };
+      }),
+  };
+}
+
+function peerOf(socket: AgentSocket): AgentPeer {
+  const { handshake } = socket;
+  return {
+    address: handshake.address,
+    credentials: handshakeRequest(handshake),
+    messages$: new Observable<PeerMessage>((subscriber) => {
+      const onAny = (event: unknown, ...args: unknown[]) => subscriber.next({ event, args });
+      socket.onAny(onAny);
+      return () => void socket.offAny(onAny);
+    }),
+    faults$: new Observable<string>((subscriber) => {
+      const onError = (error: Error) => subscriber.next(`socket error: ${error.message}`);
+      socket.on('error', onError);
+      return () => void socket.off('error', onError);
+    }),
+    ended$: new Observable<string>((subscriber) => {
+      const onEnd = (reason: string) => {
+        subscriber.next(reason);
+        subscriber.complete();
+      };
+      socket.on('disconnect', onEnd);
+      return () => void socket.off('disconnect', onEnd);
+    }),
+    sendCredit: (frames) => void socket.emit('credit', { frames }),
+    probe: () =>
+      new Observable((subscriber) => {
+        const gone = () => subscriber.error(new Error('the connection ended'));
+        socket.on('disconnect', gone);
+        socket.emit('probe', (answer: unknown) => {
+          subscriber.next(answer);
+          subscriber.complete();
+        });
+        return () => void socket.off('disconnect', gone);
+      }),
+    disconnect: () => void socket.disconnect(true),
+  };
+}
+
+/** Socket.IO hands `data` to the client's `connect_error`. */
+function withData(error: WireError): ExtendedError {
+  return Object.assign(new Error(error.message), { data: error });
+}
