@@ -68,15 +68,22 @@ export type RepairRequest = {
   readonly now: number;
 };
 
+/** The books of a journal that begins. What an earlier one was acked must not count for this one. */
+export function beginJournal(writer: Writer, epoch: Epoch, now: number): Ledger {
+  writer.remove(ACKED_KEY);
+  return createEditor(writer, now, emptyLedger(epoch)).finish();
+}
+
 /** Mends everything in one transaction; returns the books. */
 export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: RepairRequest): Ledger {
   const known = decodeLedger(writer.get(LEDGER_KEY));
+  const epoch = known?.epoch ?? epochOf(writer);
+  if (epoch === null) return beginAnew(writer, freshEpoch, now);
   const readable = readAcked(writer);
   const ackedLost = readable === undefined && (known === null || known.hasAcked);
   // Without the acks nobody knows which holes are damage: HQ will say, it books what it lacks.
   const acked = readable ?? (ackedLost ? complementOfFrames(writer) : EMPTY_COVERAGE);
   const scan = scanFrames(writer, acked);
-  const epoch = known?.epoch ?? epochOf(writer) ?? freshEpoch;
   const seen = Math.max(known?.sampled ?? 0, scan.last, acked.ranges.at(-1)?.[1] ?? acked.contiguous);
   const skipped = (known === null || fileDamaged) && seen > 0 ? SEQ_SAFETY_SKIP : 0;
   const sampled = seen + skipped;
@@ -106,6 +113,23 @@ export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: 
   if (base.hasAcked) writer.put(ACKED_KEY, encodeCoverage(acked));
   const editor = createEditor(writer, now, boundDropped(base));
   for (const hole of holes) editor.addGap(hole, 'damaged', { tsMin: now, tsMax: now });
+  return editor.finish();
+}
+
+/** Neither the books nor any frame say which epoch it was: what the keys of the frames speak of is lost, in a new epoch. */
+function beginAnew(writer: Writer, epoch: Epoch, now: number): Ledger {
+  let lost = 0;
+  let last = 0;
+  for (const frame of [...allFrames(writer)]) {
+    lost += Math.max(0, frame.lastSeq - Math.max(last, frame.firstSeq - 1));
+    last = Math.max(last, frame.lastSeq);
+    writer.remove(frameKey(frame));
+    if (frame.notable) writer.remove(notableKey(frame));
+  }
+  writer.remove(ACKED_KEY);
+  const base = { ...emptyLedger(epoch), sampled: lost, dropped: lost === 0 ? {} : { damaged: lost } };
+  const editor = createEditor(writer, now, base);
+  if (lost > 0) editor.addGap([1, lost], 'damaged', { tsMin: now, tsMax: now });
   return editor.finish();
 }
 

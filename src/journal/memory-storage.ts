@@ -42,6 +42,11 @@ export type MemoryStorageOptions = {
   readonly scheduler?: SchedulerLike;
   /** Asked before each flush: an error makes the commit fail with it, nothing being written. */
   readonly refuseCommit?: () => StorageError | null;
+  /**
+   * In place of `commitDelayMs` and `refuseCommit`: makes the flush of one commit. `write` puts it on the disk whole, and may be called
+   * at any time, never, or although the flush then fails, as disks do; completion says that it is durable.
+   */
+  readonly flush?: (write: () => void, operations: readonly Operation[]) => Observable<never>;
 };
 
 export function createMemoryDisk(): MemoryDisk {
@@ -69,6 +74,7 @@ export function createMemoryStorage(options: MemoryStorageOptions = {}): Storage
     for (const { key, value } of operations) writeRecord(disk, key, value);
   };
   const flush = (operations: readonly Operation[]): Observable<never> =>
+    options.flush?.(() => apply(operations), operations) ??
     defer(() => {
       const refusal = refuseCommit?.() ?? null;
       if (refusal !== null) throw refusal;

@@ -38,9 +38,9 @@ import { createAppendLine } from './append-line.ts';
 import type { Journal, JournalStats, OverflowPolicy } from './journal.ts';
 import { createEditor, type JournalEditor } from './journal-editor.ts';
 import { ALL_SCHEMAS } from './journal-keys.ts';
-import { ackedSamples, emptyLedger, type Ledger } from './journal-ledger.ts';
+import { ackedSamples, type Ledger } from './journal-ledger.ts';
 import { readPending } from './journal-pending.ts';
-import { repairJournal, surveyJournal } from './journal-recovery.ts';
+import { beginJournal, repairJournal, surveyJournal } from './journal-recovery.ts';
 import { rejectFrame, releaseSlice } from './journal-release.ts';
 import { type SealRequest, sealSlice } from './journal-seal.ts';
 import { type Reader, type Storage, StorageError, type Writer } from './storage.ts';
@@ -83,9 +83,7 @@ export function openJournal(options: JournalOptions): Observable<Journal> {
     const survey = storage.read(surveyJournal);
     if (survey.ledger !== null && survey.healthy && !fileDamaged) return of(survey.ledger);
     return storage.commit((writer) => {
-      if (survey.empty && !fileDamaged) {
-        return createEditor(writer, clock.now(), emptyLedger(ids.hex(6))).finish();
-      }
+      if (survey.empty && !fileDamaged) return beginJournal(writer, ids.hex(6), clock.now());
       return repairJournal(writer, { freshEpoch: ids.hex(6), fileDamaged, now: clock.now() });
     });
   }).pipe(map((ledger) => createJournal(options, ledger)));

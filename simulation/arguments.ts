@@ -1,0 +1,84 @@
+/** The command line of the simulation. */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+
+export const USAGE = `npm run simulate -- [--seeds N] [--from-seed N] [--hours H] [--jobs N] [--json]
+                     [--only I,I,…] [--trace] [--mutation NAME]
+
+  --seeds N       worlds to run, default 100
+  --from-seed N   the first seed, default 1
+  --hours H       simulated hours of each, default 1
+  --jobs N        processes, default one a core
+  --json          one JSON object a line; the last one sums up
+  --only I,…      only these faults of a seed, by their number in its plan; needs --seeds 1
+  --trace         every event on standard output; needs --seeds 1
+  --mutation NAME breaks the product in a known way first (simulation/mutations)
+
+Exit code 1 when a promise was broken.`;
+
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export type SimulationRequest = {
+  readonly seeds: number;
+  readonly fromSeed: number;
+  readonly hours: number;
+  readonly jobs: number;
+  readonly json: boolean;
+  readonly only: readonly number[] | null;
+  readonly trace: boolean;
+  readonly mutation: string | null;
+  /** Set by ourselves for a child process: prints one line a seed and nothing else. */
+  readonly child: boolean;
+};
+
+export function parseArguments(args: readonly string[]): SimulationRequest {
+  const values = read(args);
+  const seeds = whole('--seeds', values.seeds ?? '100', 1);
+  const only = values.only === undefined ? null : values.only.split(',').filter((one) => one !== '');
+  if (seeds > 1 && (only !== null || values.trace === true))
+    throw new UsageError('--only and --trace speak of one seed: give --seeds 1 and --from-seed');
+  const hours = Number(values.hours ?? '1');
+  if (!(hours > 0 && hours <= 10_000))
+    throw new UsageError(`--hours: ${values.hours} is not within 0 … 10000`);
+  return {
+    seeds,
+    fromSeed: whole('--from-seed', values['from-seed'] ?? '1', 0),
+    hours,
+    jobs: whole('--jobs', values.jobs ?? String(availableParallelism()), 1),
+    json: values.json === true,
+    only: only?.map((one) => whole('--only', one, 0)) ?? null,
+    trace: values.trace === true,
+    mutation: values.mutation ?? null,
+    child: values.child === true,
+  };
+}
+
+function read(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        seeds: { type: 'string' },
+        'from-seed': { type: 'string' },
+        hours: { type: 'string' },
+        jobs: { type: 'string' },
+        json: { type: 'boolean' },
+        only: { type: 'string' },
+        trace: { type: 'boolean' },
+        mutation: { type: 'string' },
+        child: { type: 'boolean' },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function whole(name: string, text: string, minimum: number): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < minimum)
+    throw new UsageError(`${name}: ${text} is not a whole number of at least ${minimum}`);
+  return value;
+}

@@ -1,0 +1,154 @@
+/**
+ * What an agent's disk has ever held, told by the disk itself, not by the journal: which seqs were committed with which content,
+ * and which frames are there now.
+ */
+import { FRAME_KEY_BYTES, parseFrameKey } from '../../src/journal/journal-keys.ts';
+import { keyBytes } from '../../src/journal/key-text.ts';
+import type { Operation } from '../../src/journal/overlay.ts';
+import { type Coverage, cover, EMPTY_COVERAGE, missingWithin } from '../../src/protocol/coverage.ts';
+import type { FrameKind } from '../../src/protocol/frame.ts';
+import { type Content, contentsOf, readHeader } from './contents.ts';
+import type { Violations } from './violations.ts';
+
+const FRAME_PREFIX = 0x40;
+const MAX_COMMITS = 256;
+
+export type HeldFrame = {
+  readonly epoch: string;
+  readonly first: number;
+  readonly last: number;
+  readonly kind: FrameKind;
+};
+
+export type EpochTruth = {
+  /** Every seq that was ever durable as a sample. */
+  readonly contents: Map<number, Content>;
+  /** When the newest seqs were first committed, ms of virtual time. */
+  readonly commits: { readonly seq: number; readonly at: number }[];
+  /** Seqs that a gap or thinned frame ever stood for on this disk. */
+  givenUp: Coverage;
+  /** Seqs that went with a disk before they were at HQ. */
+  destroyed: Coverage;
+};
+
+export type AgentTruth = {
+  readonly agent: string;
+  readonly epochs: ReadonlyMap<string, EpochTruth>;
+  readonly held: () => Iterable<HeldFrame>;
+  readonly wrote: (operations: readonly Operation[]) => void;
+  /** The disk is another one now: what only the old one held is gone, and nobody can be blamed for it. */
+  readonly replaced: (records: ReadonlyMap<string, Uint8Array>) => void;
+};
+
+export type AgentTruthOptions = {
+  readonly agent: string;
+  readonly now: () => number;
+  readonly violations: Violations;
+  /** What HQ has ever held durably of an epoch. */
+  readonly everAtHq: (agent: string, epoch: string) => Coverage;
+};
+
+export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
+  const { agent, now, violations, everAtHq } = options;
+  const epochs = new Map<string, EpochTruth>();
+  const held = new Map<string, HeldFrame>();
+
+  const epochOf = (epoch: string): EpochTruth => {
+    let truth = epochs.get(epoch);
+    if (truth === undefined) {
+      truth = { contents: new Map(), commits: [], givenUp: EMPTY_COVERAGE, destroyed: EMPTY_COVERAGE };
+      epochs.set(epoch, truth);
+    }
+    return truth;
+  };
+
+  const put = (keyText: string, key: Uint8Array, value: Uint8Array): HeldFrame | null => {
+    const parsed = parseFrameKey(key);
+    if (parsed === null) return null;
+    const { epoch } = readHeader(value);
+    const frame = { epoch, first: parsed.firstSeq, last: parsed.lastSeq, kind: parsed.kind };
+    held.set(keyText, frame);
+    const truth = epochOf(epoch);
+    if (frame.kind === 'data') learn(truth, frame, value);
+    else truth.givenUp = cover(truth.givenUp, frame.first, frame.last);
+    return frame;
+  };
+
+  const learn = (truth: EpochTruth, { epoch, first, last }: HeldFrame, value: Uint8Array) => {
+    // A frame that is all known needs no look: sealing writes each sample several times.
+    for (const [seq, content] of contentsOf(value)) {
+      const known = truth.contents.get(seq);
+      if (known === undefined) {
+        const before = truth.contents.get(seq - 1);
+        if (before !== undefined && before.id >= content.id)
+          violations.report(
+            'order',
+            `${agent}: seq ${seq} of ${epoch} holds an earlier sample than ${seq - 1}`,
+          );
+        truth.contents.set(seq, content);
+        truth.commits.push({ seq, at: now() });
+        if (truth.commits.length > MAX_COMMITS) truth.commits.splice(0, MAX_COMMITS / 2);
+      } else if (known.id !== content.id || known.print !== content.print) {
+        violations.report(
+          'wrong_content',
+          `${agent}: seq ${seq} of ${epoch} (frame ${first}–${last}) changed on its own disk`,
+        );
+      }
+    }
+  };
+
+  return {
+    agent,
+    epochs,
+    held: () => held.values(),
+    wrote: (operations) => {
+      const removed: HeldFrame[] = [];
+      const kept = new Map<string, Coverage>();
+      for (const { key, value } of operations) {
+        if (key[0] !== FRAME_PREFIX || key.length !== FRAME_KEY_BYTES) continue;
+        const text = Buffer.from(key).toString('latin1');
+        const before = held.get(text);
+        if (before !== undefined) {
+          held.delete(text);
+          removed.push(before);
+        }
+        const frame = value === null ? null : put(text, key, value);
+        if (frame !== null) {
+          kept.set(frame.epoch, cover(kept.get(frame.epoch) ?? EMPTY_COVERAGE, frame.first, frame.last));
+        }
+      }
+      for (const { epoch, first, last, kind } of removed) {
+        if (kind === 'gap') continue;
+        for (const [from, to] of missingWithin(kept.get(epoch) ?? EMPTY_COVERAGE, first, last)) {
+          for (const [a, b] of missingWithin(everAtHq(agent, epoch), from, to)) {
+            violations.report(
+              'released_before_ack',
+              `${agent}: seqs ${a}–${b} of ${epoch} left the journal, and HQ never held them`,
+            );
+          }
+        }
+      }
+    },
+    replaced: (records) => {
+      const before = [...held.values()];
+      held.clear();
+      for (const [text, stored] of records) {
+        const key = keyBytes(text);
+        // Without the checksum that stands behind each value.
+        if (key[0] === FRAME_PREFIX && key.length === FRAME_KEY_BYTES) {
+          put(text, key, stored.subarray(0, stored.length - 4));
+        }
+      }
+      const now = [...held.values()];
+      for (const { epoch, first, last } of before) {
+        const kept = now
+          .filter((frame) => frame.epoch === epoch)
+          .reduce((sum, frame) => cover(sum, frame.first, frame.last), everAtHq(agent, epoch));
+        const truth = epochOf(epoch);
+        for (const [from, to] of missingWithin(kept, first, last)) {
+          truth.destroyed = cover(truth.destroyed, from, to);
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,128 @@
+/** What must hold of a world at any moment, and what must hold once all faults have ended and everything has drained. */
+import { decodeEpochState } from '../../src/hq/store/epoch-state.ts';
+import { parseEpochKey } from '../../src/hq/store/keys.ts';
+import { subtract } from '../../src/journal/coverage-sets.ts';
+import { keyBytes } from '../../src/journal/key-text.ts';
+import { type Coverage, cover, coveredCount, missingWithin, unite } from '../../src/protocol/coverage.ts';
+import type { SimAgent } from '../world/sim-agent.ts';
+import type { AgentTruth } from './agent-truth.ts';
+import type { HqEpoch, HqTruth } from './hq-truth.ts';
+import type { Violations } from './violations.ts';
+
+export type Subject = { readonly agent: SimAgent; readonly truth: AgentTruth };
+export type CheckOptions = {
+  readonly subjects: readonly Subject[];
+  readonly hq: HqTruth;
+  readonly hqRecords: () => ReadonlyMap<string, Uint8Array>;
+  readonly violations: Violations;
+};
+
+/** What was lost with books that were destroyed: no more than this many seqs can be skipped at once. */
+const DISK_SHARE = 1.02;
+/** A journal's books, schemas and dead letters, and what one commit adds before the overflow policy works. */
+const DISK_EXTRA_BYTES = 64 * 1024;
+
+/** Nothing that was ever committed has disappeared: it is on its agent's disk, at HQ, or a gap stands for it. */
+export function checkAlways({ subjects, hq, violations }: CheckOptions): void {
+  for (const { agent, truth } of subjects) {
+    const { maxBytes } = agent.settings.config.journal;
+    const used = agent.disk.usedBytes();
+    if (used > maxBytes * DISK_SHARE + DISK_EXTRA_BYTES)
+      violations.report('disk_bound', `${agent.id}: ${used} bytes on the disk, at most ${maxBytes}`);
+    for (const [epoch, { contents, destroyed }] of truth.epochs) {
+      let known: Coverage = unite(hq.epoch(truth.agent, epoch).ever, destroyed);
+      for (const frame of truth.held()) {
+        if (frame.epoch === epoch) known = cover(known, frame.first, frame.last);
+      }
+      const last = lastOf(contents);
+      for (const [from, to] of missingWithin(known, 1, last)) {
+        violations.report('lost', `${agent.id}: seqs ${from}–${to} of ${epoch} are nowhere`);
+      }
+    }
+  }
+}
+
+/** Every committed seq is at HQ exactly once, unchanged, or in a counted gap; the ledger says so too. */
+export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptions): void {
+  for (const { agent, truth } of subjects) {
+    for (const [epoch, { contents, givenUp, destroyed }] of truth.epochs) {
+      const state = hq.epoch(truth.agent, epoch);
+      for (const [reason, gap] of state.gaps) {
+        for (const [from, to] of subtract(gap, unite(givenUp, destroyed))) {
+          violations.report(
+            'false_gap',
+            `${agent.id}: seqs ${from}–${to} of ${epoch} are ${reason} at HQ, and nobody gave them up`,
+          );
+        }
+      }
+      for (const [seq, content] of contents) {
+        const stored = state.stored.get(seq);
+        if (stored === undefined) {
+          if (missingWithin(unite(state.durable, destroyed), seq, seq).length > 0)
+            violations.report('not_drained', `${agent.id}: seq ${seq} of ${epoch} is not at HQ`);
+        } else if (stored.id !== content.id || stored.print !== content.print) {
+          violations.report('wrong_content', `${agent.id}: seq ${seq} of ${epoch} is another sample at HQ`);
+        }
+      }
+    }
+  }
+  checkLedgers(hq, hqRecords(), violations);
+}
+
+/** Counted anew from the frames and gaps on HQ's disk. */
+function checkLedgers(hq: HqTruth, records: ReadonlyMap<string, Uint8Array>, violations: Violations): void {
+  const ledgers = new Map<string, ReturnType<typeof decodeEpochState>>();
+  for (const [text, stored] of records) {
+    if (text.charCodeAt(0) !== 'E'.charCodeAt(0)) continue;
+    const { agent, epoch } = parseEpochKey(keyBytes(text));
+    ledgers.set(`${agent}/${epoch}`, decodeEpochState(stored.subarray(0, stored.length - 4)));
+  }
+  for (const [agent, epochs] of hq.agents()) {
+    for (const [epoch, truth] of epochs) {
+      const ledger = ledgers.get(`${agent}/${epoch}`);
+      if (ledger === undefined) {
+        if (coveredCount(truth.durable) > 0) violations.report('ledger', `${agent}: none of ${epoch}`);
+        continue;
+      }
+      const wrong = (what: string, says: unknown, is: unknown) =>
+        violations.report(
+          'ledger',
+          `${agent}: ${what} of ${epoch} is ${says} in the ledger and ${is} in truth`,
+        );
+      if (ledger.stored !== truth.stored.size) wrong('stored', ledger.stored, truth.stored.size);
+      checkCounts('dropped', ledger.dropped, countsOf(truth), wrong);
+      const thinned = Object.values(ledger.thinned).reduce((sum, count) => sum + count, 0);
+      if (thinned !== coveredCount(truth.thinned)) wrong('thinned', thinned, coveredCount(truth.thinned));
+      if (!same(ledger.coverage, truth.durable))
+        wrong('coverage', JSON.stringify(ledger.coverage), JSON.stringify(truth.durable));
+    }
+  }
+}
+
+function countsOf({ gaps }: HqEpoch): ReadonlyMap<string, number> {
+  return new Map([...gaps].map(([reason, gap]) => [reason, coveredCount(gap)]));
+}
+
+function checkCounts(
+  what: string,
+  says: Readonly<Record<string, number>>,
+  is: ReadonlyMap<string, number>,
+  wrong: (what: string, says: unknown, is: unknown) => void,
+): void {
+  for (const reason of new Set([...Object.keys(says), ...is.keys()])) {
+    const counted = is.get(reason) ?? 0;
+    if ((says[reason] ?? 0) !== counted) wrong(`${what}.${reason}`, says[reason] ?? 0, counted);
+  }
+}
+
+function same(a: Coverage, b: Coverage): boolean {
+  const both = unite(a, b);
+  return coveredCount(a) === coveredCount(b) && coveredCount(both) === coveredCount(a);
+}
+
+/** Highest seq of an epoch that was ever committed. */
+export function lastOf(contents: ReadonlyMap<number, unknown>): number {
+  let last = 0;
+  for (const seq of contents.keys()) if (seq > last) last = seq;
+  return last;
+}

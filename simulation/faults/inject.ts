@@ -1,0 +1,202 @@
+/** Makes the faults of a plan happen, and ends them. What lasts is worked out from all faults that are active, as they overlap. */
+import { FRAME_KEY_BYTES } from '../../src/journal/journal-keys.ts';
+import { keyBytes } from '../../src/journal/key-text.ts';
+import type { Disk, Snapshot } from '../kernel/disk.ts';
+import type { Timeline } from '../kernel/timeline.ts';
+import type { SimAgent } from '../world/sim-agent.ts';
+import type { SimHq } from '../world/sim-hq.ts';
+import { describeFault, type Fault, type FaultKind } from './plan.ts';
+
+export type InjectOptions = {
+  readonly timeline: Timeline;
+  readonly agents: readonly SimAgent[];
+  readonly hq: SimHq;
+  readonly usualDelayMs: readonly [number, number];
+  readonly note: (line: string) => void;
+  /** Puts other content on the disk of an agent that does not run. */
+  readonly replaceDisk: (agent: number, content: Snapshot) => void;
+  readonly onInjected: (fault: Fault) => void;
+};
+
+export type Injector = {
+  readonly schedule: (faults: readonly Fault[]) => void;
+  readonly active: () => number;
+  /** Ends all faults and starts whoever is down. */
+  readonly heal: () => void;
+};
+
+const TEN_YEARS_MS = 10 * 365.25 * 86_400_000;
+const EMPTY_DISK: Snapshot = { records: new Map(), usedBytes: 0 };
+const FRAME_PREFIX = 0x40;
+const BOOKS_KEY = Uint8Array.of(0x01);
+const CHAOS = ['down', 'slow', 'lossy', 'random'] as const;
+
+export function createInjector(options: InjectOptions): Injector {
+  const { timeline, agents, hq, usualDelayMs, note } = options;
+  const active = new Set<Fault>();
+  let healed = false;
+
+  const on = (agent: number, ...kinds: readonly FaultKind[]): readonly Fault[] =>
+    [...active].filter(({ kind, agents: whom }) => kinds.includes(kind) && whom.includes(agent));
+  const onHq = (kind: FaultKind): readonly Fault[] => [...active].filter((one) => one.kind === kind);
+  const strongest = (faults: readonly Fault[]) => Math.max(0, ...faults.map(({ strength }) => strength));
+
+  const refreshDisk = (disk: Disk, slow: readonly Fault[], failing: boolean) => {
+    disk.faults.slowMs = slow.length === 0 ? 0 : 50 + strongest(slow) ** 3 * 8_000;
+    disk.faults.failing = failing;
+  };
+  const refresh = () => {
+    agents.forEach((agent, index) => {
+      const slow = on(index, 'slow_link');
+      const lossy = on(index, 'lossy_link');
+      const doubling = on(index, 'doubling_link');
+      const most = 200 + strongest(slow) ** 2 * 5_000;
+      agent.wire.set({
+        cut: on(index, 'cut', 'partition').length > 0,
+        upLost: on(index, 'black_hole', 'black_hole_up').length > 0,
+        downLost: on(index, 'black_hole', 'black_hole_down').length > 0,
+        delayMs: slow.length === 0 ? usualDelayMs : [most / 4, most],
+        loss: lossy.length === 0 ? 0 : 0.02 + strongest(lossy) * 0.4,
+        doubled: doubling.length === 0 ? 0 : 0.1 + strongest(doubling) * 0.5,
+      });
+      refreshDisk(agent.disk, on(index, 'agent_disk_slow'), on(index, 'agent_disk_failing').length > 0);
+      if (on(index, 'agent_disk_full').length === 0)
+        agent.disk.faults.capacityBytes = Number.POSITIVE_INFINITY;
+      const [drift] = on(index, 'agent_clock_drift');
+      const stopped = on(index, 'agent_clock_stop').length > 0;
+      agent.machine.setRate(stopped ? 0 : drift === undefined ? 1 : rateOf(drift));
+    });
+    refreshDisk(hq.disk, onHq('hq_disk_slow'), onHq('hq_disk_failing').length > 0);
+    if (onHq('hq_disk_full').length === 0) hq.disk.faults.capacityBytes = Number.POSITIVE_INFINITY;
+    const [hqDrift] = onHq('hq_clock_drift');
+    hq.machine.setRate(hqDrift === undefined ? 1 : rateOf(hqDrift));
+    const [chaos] = onHq('hq_chaos');
+    const mode = chaos === undefined ? 'off' : (CHAOS[Math.floor(chaos.strength * CHAOS.length)] ?? 'down');
+    hq.running()?.chaos.setMode(mode);
+  };
+
+  const damageFrame = (disk: Disk, fault: Fault) => {
+    const frames = [...disk.records().keys()].filter(
+      (text) => text.charCodeAt(0) === FRAME_PREFIX && text.length === FRAME_KEY_BYTES,
+    );
+    const text = frames[Math.floor(fault.strength * frames.length)];
+    if (text !== undefined) disk.damage(keyBytes(text));
+  };
+
+  /** Kills at once and starts again when the fault has passed. */
+  const down = (fault: Fault, kill: () => void, start: () => void, hold: (held: boolean) => void) => {
+    timeline.afterSteps(fault.steps, () => {
+      if (healed) return;
+      hold(true);
+      kill();
+      timeline.after(fault.forMs, () => {
+        hold(false);
+        start();
+        refresh();
+      });
+    });
+  };
+
+  const strike = (fault: Fault) => {
+    const jumpMs = (fault.strength * 2 - 1) ** 3 * TEN_YEARS_MS;
+    for (const index of fault.agents) {
+      const agent = agents[index];
+      if (agent === undefined) continue;
+      switch (fault.kind) {
+        case 'agent_crash':
+        case 'agent_power_loss':
+          down(fault, () => agent.kill(fault.kind === 'agent_power_loss'), agent.start, agent.hold);
+          break;
+        case 'agent_stop':
+          down(fault, agent.stop, agent.start, agent.hold);
+          break;
+        case 'agent_disk_full':
+          agent.disk.faults.capacityBytes = agent.disk.usedBytes() + Math.floor(fault.strength * 4_096);
+          break;
+        case 'agent_record_damaged':
+          damageFrame(agent.disk, fault);
+          break;
+        case 'agent_books_damaged':
+          down(
+            fault,
+            () => {
+              agent.kill(true);
+              agent.disk.damage(BOOKS_KEY);
+            },
+            agent.start,
+            agent.hold,
+          );
+          break;
+        case 'agent_wiped':
+          down(
+            fault,
+            () => {
+              agent.kill(false);
+              options.replaceDisk(index, EMPTY_DISK);
+            },
+            agent.start,
+            agent.hold,
+          );
+          break;
+        case 'agent_clock_jump':
+          agent.machine.jump(jumpMs);
+          break;
+        default:
+      }
+    }
+    switch (fault.kind) {
+      case 'hq_crash':
+      case 'hq_power_loss':
+        down(
+          fault,
+          () => hq.kill(fault.kind === 'hq_power_loss'),
+          hq.start,
+          () => {},
+        );
+        break;
+      case 'hq_disk_full':
+        hq.disk.faults.capacityBytes = hq.disk.usedBytes() + Math.floor(fault.strength * 65_536);
+        break;
+      case 'hq_clock_jump':
+        hq.machine.jump(jumpMs);
+        break;
+      default:
+    }
+  };
+
+  const begin = (fault: Fault) => {
+    if (healed) return;
+    note(`fault ${describeFault(fault)}`);
+    active.add(fault);
+    options.onInjected(fault);
+    refresh();
+    strike(fault);
+    timeline.after(fault.forMs, () => {
+      active.delete(fault);
+      refresh();
+    });
+  };
+
+  return {
+    active: () => active.size,
+    schedule: (faults) => {
+      for (const fault of faults) timeline.after(fault.at - timeline.now(), () => begin(fault));
+    },
+    heal: () => {
+      healed = true;
+      active.clear();
+      note('healed');
+      for (const agent of agents) {
+        agent.hold(false);
+        agent.start();
+      }
+      hq.start();
+      refresh();
+    },
+  };
+
+  function rateOf({ strength }: Fault): number {
+    // Up to one part in a hundred, either way.
+    return 1 + (strength * 2 - 1) * 0.01;
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * A simulated disk behind the Storage interface: the product's own memory storage, whose commits take time here, fail, and are
+ * cut off by the death of their process.
+ *
+ * What it promises is what Storage promises and no more: a commit that was said to be durable is on the disk whole. One that
+ * failed, or whose process died meanwhile, may be there or not.
+ */
+import { Observable } from 'rxjs';
+import { keyText } from '../../src/journal/key-text.ts';
+import {
+  createMemoryDisk,
+  createMemoryStorage,
+  damageRecord,
+  type MemoryDisk,
+} from '../../src/journal/memory-storage.ts';
+import type { Operation } from '../../src/journal/overlay.ts';
+import { type Storage, StorageError } from '../../src/journal/storage.ts';
+import type { Chance } from './chance.ts';
+import type { Life } from './machine.ts';
+
+export type Snapshot = { readonly records: ReadonlyMap<string, Uint8Array>; readonly usedBytes: number };
+
+export type DiskFaults = {
+  /** Longest time that a commit takes, ms. */
+  slowMs: number;
+  /** Bytes that the disk has; commits that need more fail. */
+  capacityBytes: number;
+  /** Commits fail, and some appear all the same. */
+  failing: boolean;
+};
+
+export type Disk = {
+  readonly faults: DiskFaults;
+  readonly usedBytes: () => number;
+  /** The records as they are on the disk. */
+  readonly records: () => ReadonlyMap<string, Uint8Array>;
+  /** Opens it for one life of a process. */
+  readonly open: (life: Life) => Storage;
+  /** The process died, or the power went: what was being written is there whole or not at all. */
+  readonly interrupt: () => void;
+  readonly snapshot: () => Snapshot;
+  readonly restore: (snapshot: Snapshot) => void;
+  /** Flips a bit of a record. */
+  readonly damage: (key: Uint8Array) => void;
+};
+
+export type DiskWatch = {
+  /** A commit is on the disk now, whether its process learns of it or not. */
+  readonly onWritten: (operations: readonly Operation[]) => void;
+};
+
+const USUAL_MS = { least: 0.3, most: 6 } as const;
+/** Between the last byte on the disk and the process that hears of it. */
+const NOTICE_MS = 0.05;
+const FAILED_APPEARS = 0.3;
+const INTERRUPTED_APPEARS = 0.5;
+
+export function createDisk(chance: Chance, watch: DiskWatch): Disk {
+  const disk: MemoryDisk = createMemoryDisk();
+  const faults: DiskFaults = { slowMs: 0, capacityBytes: Number.POSITIVE_INFINITY, failing: false };
+  let writing: (() => void) | null = null;
+
+  const grows = (operations: readonly Operation[]): number =>
+    operations.reduce((sum, { key, value }) => {
+      const before = disk.records.get(keyText(key))?.length ?? 0;
+      return sum + (value?.length ?? 0) - before;
+    }, 0);
+
+  const flushFor = (life: Life) => (write: () => void, operations: readonly Operation[]) =>
+    new Observable<never>((subscriber) => {
+      const put = () => {
+        write();
+        watch.onWritten(operations);
+      };
+      const latency = chance.between(USUAL_MS.least, USUAL_MS.most) + chance.next() * faults.slowMs;
+      const { scheduler } = life.clock;
+      writing = put;
+      const timer = scheduler.schedule(() => {
+        writing = null;
+        const growth = grows(operations);
+        if (growth > 0 && disk.usedBytes + growth > faults.capacityBytes) {
+          subscriber.error(new StorageError('full', 'The simulated disk is full.'));
+          return;
+        }
+        if (faults.failing) {
+          if (chance.chance(FAILED_APPEARS)) put();
+          subscriber.error(new StorageError('io', 'The simulated disk fails.'));
+          return;
+        }
+        put();
+        timer.add(scheduler.schedule(() => subscriber.complete(), NOTICE_MS));
+      }, latency);
+      return timer;
+    });
+
+  return {
+    faults,
+    usedBytes: () => disk.usedBytes,
+    records: () => disk.records,
+    open: (life) => createMemoryStorage({ disk, flush: flushFor(life) }),
+    interrupt: () => {
+      const put = writing;
+      writing = null;
+      if (put !== null && chance.chance(INTERRUPTED_APPEARS)) put();
+    },
+    snapshot: () => ({ records: new Map(disk.records), usedBytes: disk.usedBytes }),
+    restore: ({ records, usedBytes }) => {
+      disk.records.clear();
+      for (const [key, value] of records) disk.records.set(key, value);
+      disk.sortedKeys = null;
+      disk.usedBytes = usedBytes;
+    },
+    damage: (key) => {
+      // Values are shared with snapshots: the bit flips in this copy alone.
+      const stored = disk.records.get(keyText(key));
+      if (stored !== undefined) disk.records.set(keyText(key), new Uint8Array(stored));
+      damageRecord(disk, key);
+    },
+  };
+}

@@ -1,0 +1,21 @@
+/** `npm run simulate`: parses the arguments, breaks the product first where a mutation is asked for, then runs. */
+import { parseArguments, USAGE, UsageError } from './arguments.ts';
+
+async function main(): Promise<number> {
+  try {
+    const request = parseArguments(process.argv.slice(2));
+    if (request.mutation !== null) {
+      const { applyMutation } = await import('./mutations/apply.ts');
+      applyMutation(request.mutation);
+    }
+    // Loaded only now: whatever is mutated must not have been read yet.
+    const { simulate } = await import('./simulate.ts');
+    return await simulate(request);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message}\n\n${USAGE}\n`);
+    return 64;
+  }
+}
+
+process.exitCode = await main();

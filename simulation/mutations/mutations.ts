@@ -1,0 +1,145 @@
+/**
+ * Known ways to break the product, one promise each. A mutation replaces a piece of a source file, which must stand there exactly
+ * once: when the product changes, a mutation that no longer fits says so instead of passing.
+ */
+export type Mutation = {
+  readonly name: string;
+  /** What it does to the product. */
+  readonly breaks: string;
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+};
+
+export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: 'ack_before_flush',
+    breaks: 'HQ acks a frame when it was queued, not when it was flushed',
+    file: 'src/hq/ingest/connection.ts',
+    find: 'return shared.submit({ agent, header, bytes, arrivalTs: clock.now(), lane }).pipe(',
+    replace: `shared.submit({ agent, header, bytes, arrivalTs: clock.now(), lane }).subscribe({ error: () => {} });
+    const before = store.coverage(agent, epoch);
+    const last = header.firstSeq + header.count - 1;
+    const coverage = header.firstSeq <= before.contiguous + 1 && before.ranges.length === 0
+      ? { contiguous: Math.max(before.contiguous, last), ranges: [] }
+      : { contiguous: before.contiguous, ranges: [...before.ranges, [header.firstSeq, last] as const] };
+    return of({ stored: 1, duplicates: 0, dropped: 0, coverage }).pipe(`,
+  },
+  {
+    name: 'release_before_ack',
+    breaks: 'the agent releases what it has sent, whether HQ confirmed it or not',
+    file: 'src/agent/uplink/steps.ts',
+    find: "return [{ ...memory, releasing: 'yes' }, [{ type: 'release', acked: memory.acked }]];",
+    replace:
+      "return [{ ...memory, releasing: 'yes' }, [{ type: 'release', acked: memory.known ?? memory.acked }]];",
+  },
+  {
+    name: 'breaker_never_half_opens',
+    breaks: 'an open circuit breaker stays open',
+    file: 'src/streams/breaker-state.ts',
+    find: "return state.kind === 'open' && now >= state.until ?",
+    replace: "return state.kind === 'open' && now >= state.until + 1e12 ?",
+  },
+  {
+    name: 'backlog_before_live',
+    breaks: 'live frames wait until the backlog has drained',
+    file: 'src/agent/uplink/lanes.ts',
+    find: 'while (waiting.length > 0 && flying.length < window &&',
+    replace: 'while (waiting.length > 40 && flying.length < window &&',
+  },
+  {
+    name: 'epoch_ignored',
+    breaks: "HQ books frames under the epoch of the agent's first hello, whatever they say",
+    file: 'src/hq/store/append-frame.ts',
+    find: 'const { epoch, firstSeq, count, tsMin, tsMax } = header;',
+    replace:
+      'const { firstSeq, count, tsMin, tsMax } = header;\n' +
+      '  const epoch = transaction.agent(agent)?.epoch ?? header.epoch;',
+  },
+  {
+    name: 'gap_not_reported',
+    breaks: 'what a full journal drops leaves no gap behind',
+    file: 'src/journal/journal-editor.ts',
+    find: '        addGap(range, reason, times);\n        count({ pending',
+    replace: '        count({ pending',
+  },
+  {
+    name: 'seal_loses_last_frame',
+    breaks: 'sealing leaves the last of the frames out of the merged one',
+    file: 'src/journal/journal-seal.ts',
+    find: 'bytes = mergeFrames(parts);',
+    replace: 'bytes = mergeFrames(parts.slice(0, -1));',
+  },
+  {
+    name: 'failed_commit_believed',
+    breaks: 'a commit that failed counts as durable',
+    file: 'src/journal/commit-queue.ts',
+    find: 'error: (error: unknown) => land(() => failAll(error)),',
+    replace: 'error: () => land(emitAll),',
+  },
+  {
+    name: 'merge_at_hq_drops_a_frame',
+    breaks: "HQ's merging removes one frame more than it merges",
+    file: 'src/hq/store/merge.ts',
+    find: 'merges.push({ pieces: run, frame: mergeFrames(run.map(bytesOf)) });',
+    replace: 'merges.push({ pieces: run, frame: mergeFrames(run.slice(0, -1).map(bytesOf)) });',
+  },
+  {
+    name: 'retried_append_stored_twice',
+    breaks: 'samples whose commit failed but got through are committed again',
+    file: 'src/journal/append-line.ts',
+    find: 'const earlier = attempts.find((one) => one.samples === samples);',
+    replace: 'const earlier = attempts.find((one) => one.samples === samples && one.lastSeq < 0);',
+  },
+  {
+    name: 'acked_of_another_epoch',
+    breaks: 'a new journal believes acks that were given to the one before it',
+    file: 'src/journal/journal-recovery.ts',
+    find: '  writer.remove(ACKED_KEY);\n  return createEditor',
+    replace: '  return createEditor',
+  },
+  {
+    name: 'dedup_off_by_one',
+    breaks: 'the highest seq that HQ has without a hole counts as missing',
+    file: 'src/hq/store/epoch-state.ts',
+    find: 'const added = missingWithin(state.coverage, first, last);',
+    replace:
+      'const contiguous = Math.max(0, state.coverage.contiguous - 1);\n' +
+      '  const added = missingWithin({ ...state.coverage, contiguous }, first, last);',
+  },
+  {
+    name: 'forgotten_range',
+    breaks: 'HQ forgets over a restart what it holds beyond the first hole',
+    file: 'src/hq/store/epoch-state.ts',
+    find: 'return Buffer.from(JSON.stringify(state));',
+    replace: 'return Buffer.from(JSON.stringify({ ...state, coverage: { ...state.coverage, ranges: [] } }));',
+  },
+  {
+    name: 'damaged_frame_swallowed',
+    breaks: 'a damaged frame disappears without a gap',
+    file: 'src/journal/journal-pending.ts',
+    find: "if (present.kind !== 'gap') editor.drop(present, 'damaged');",
+    replace: "if (present.kind !== 'gap') editor.remove(present);",
+  },
+  {
+    name: 'pending_booked_as_lost',
+    breaks: 'HQ books as lost what the agent still has',
+    file: 'src/hq/store/book-lost.ts',
+    find: 'const booked = book(state, booking, 1, note.released);',
+    replace: 'const booked = book(state, booking, 1, note.sampled);',
+  },
+  {
+    name: 'gap_counted_but_not_kept',
+    breaks: 'HQ counts a gap and forgets where it was',
+    file: 'src/hq/store/append-frame.ts',
+    find: '    for (const [from, to] of booked.added) {\n      putGap(',
+    replace: '    for (const [from, to] of booked.added.slice(1)) {\n      putGap(',
+  },
+  {
+    name: 'samples_out_of_order',
+    breaks: 'samples of one commit get their seqs in reverse',
+    file: 'src/journal/journal-append.ts',
+    find: 'firstSeq: sampled + start + 1, samples: part });',
+    replace: 'firstSeq: sampled + start + 1, samples: part.toReversed() });',
+  },
+];

@@ -1,0 +1,204 @@
+/** One run: a world drawn from a seed, its faults, its healing, and everything that was found wrong with it. */
+import { config as rxConfig } from 'rxjs';
+import { createAgentTruth } from '../check/agent-truth.ts';
+import { type CheckOptions, checkAlways, checkDrained } from '../check/check-world.ts';
+import { createHqTruth } from '../check/hq-truth.ts';
+import { createLiveWatch } from '../check/live-lag.ts';
+import { createViolations, type Violation } from '../check/violations.ts';
+import { createInjector } from '../faults/inject.ts';
+import { drawPlan, type Fault, type FaultKind } from '../faults/plan.ts';
+import { createChance } from '../kernel/chance.ts';
+import { createDisk } from '../kernel/disk.ts';
+import { createMachine } from '../kernel/machine.ts';
+import { createNetwork } from '../kernel/network.ts';
+import { createTimeline } from '../kernel/timeline.ts';
+import { createTrace } from '../kernel/trace.ts';
+import { drainBoundMs } from './drain-bound.ts';
+import { drawAgent, drawHq } from './settings.ts';
+import { createSimAgent, type SimAgent } from './sim-agent.ts';
+import { createSimHq } from './sim-hq.ts';
+
+export type RunOptions = {
+  readonly seed: number;
+  /** Simulated time with faults and, in its last fifth, without; draining comes on top. */
+  readonly hours: number;
+  /** Only these of the seed's faults, by index; all without it. */
+  readonly only?: readonly number[];
+  /** Told of each line of the trace. */
+  readonly onLine?: (line: string) => void;
+};
+
+export type RunResult = {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  /** Hash of the whole trace. */
+  readonly digest: string;
+  /** ms of virtual time. */
+  readonly simulatedMs: number;
+  readonly steps: number;
+  readonly samples: number;
+  readonly faults: readonly Fault[];
+  readonly injected: Readonly<Partial<Record<FaultKind, number>>>;
+};
+
+const HOUR_MS = 3_600_000;
+const CHECKS = 24;
+/** Between two looks at whether everything has drained. */
+const LOOK_MS = 1_000;
+
+export function runWorld({ seed, hours, only, onLine }: RunOptions): RunResult {
+  const chance = createChance(seed);
+  const timeline = createTimeline();
+  const trace = createTrace(timeline.now, onLine);
+  const { note } = trace;
+  const violations = createViolations(timeline.now, note);
+  const crashed = (error: unknown) =>
+    violations.report('crash', error instanceof Error ? (error.stack ?? error.message) : String(error));
+  rxConfig.onUnhandledError = crashed;
+
+  const shape = chance.stream('shape');
+  const usualDelayMs = shape.pick([
+    [1, 5],
+    [10, 60],
+    [250, 400],
+  ] as const);
+  const hqTruth = createHqTruth(violations);
+  const network = createNetwork({
+    timeline,
+    chance: chance.stream('network'),
+    note,
+    onAnswer: hqTruth.answered,
+    usualDelayMs,
+  });
+  const hqDisk = createDisk(chance.stream('hq-disk'), {
+    onWritten: (operations) => {
+      note(`hq wrote ${operations.length}`);
+      hqTruth.wrote(operations);
+    },
+  });
+  const hq = createSimHq({
+    config: drawHq(shape),
+    chance: chance.stream('hq'),
+    machine: createMachine(timeline, 'hq'),
+    server: network.server,
+    disk: hqDisk,
+    note,
+  });
+  let lastId = 0;
+  let quiet = false;
+  const subjects = Array.from({ length: shape.whole(1, 4) }, (_, index) => {
+    const id = `agent-${index + 1}`;
+    const own = chance.stream(id);
+    const settings = drawAgent(own.stream('settings'), hours);
+    const truth = createAgentTruth({
+      agent: id,
+      now: timeline.now,
+      violations,
+      everAtHq: (agent, epoch) => hqTruth.epoch(agent, epoch).ever,
+    });
+    const disk = createDisk(own.stream('disk'), {
+      onWritten: (operations) => {
+        note(`${id} wrote ${operations.length}`);
+        truth.wrote(operations);
+      },
+    });
+    const agent = createSimAgent({
+      id,
+      settings,
+      timeline,
+      chance: own,
+      machine: createMachine(timeline, id),
+      wire: network.wire(id),
+      disk,
+      note,
+      nextId: () => {
+        lastId += 1;
+        return lastId;
+      },
+      isQuiet: () => quiet,
+    });
+    return { agent, truth };
+  });
+  const agents = subjects.map(({ agent }) => agent);
+  const checks: CheckOptions = { subjects, hq: hqTruth, hqRecords: hqDisk.records, violations };
+
+  const plan = drawPlan(chance.stream('plan'), { hours, agents: agents.length });
+  const faults = only === undefined ? plan : plan.filter(({ index }) => only.includes(index));
+  const injected: Partial<Record<FaultKind, number>> = {};
+  const injector = createInjector({
+    timeline,
+    agents,
+    hq,
+    usualDelayMs,
+    note,
+    replaceDisk: (index, content) => {
+      const subject = subjects[index];
+      if (subject === undefined) return;
+      subject.agent.disk.restore(content);
+      subject.truth.replaced(subject.agent.disk.records());
+    },
+    onInjected: ({ kind }) => {
+      injected[kind] = (injected[kind] ?? 0) + 1;
+    },
+  });
+  injector.schedule(faults);
+
+  const attempt = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      crashed(error);
+    }
+  };
+  const ok = () => violations.list().length === 0;
+  const runUntil = (at: number) => attempt(() => timeline.runUntil(at));
+
+  attempt(() => {
+    hq.start();
+    for (const agent of agents) agent.start();
+  });
+  const end = hours * HOUR_MS;
+  const healAt = end * 0.8;
+  for (let check = 1; check <= CHECKS && ok(); check += 1) {
+    runUntil((healAt * check) / CHECKS);
+    checkAlways(checks);
+  }
+  attempt(injector.heal);
+  const live = createLiveWatch({ timeline, subjects, hq: hqTruth, violations, usualDelayMs });
+  const deadline = timeline.now() + drainBoundMs({ agents, hq, usualDelayMs });
+  while (ok() && timeline.now() < end) {
+    runUntil(Math.min(end, timeline.now() + LOOK_MS));
+    live.look();
+  }
+  quiet = true;
+  const late = Math.max(deadline, end + drainBoundMs({ agents, hq, usualDelayMs }));
+  const left = () => agents.flatMap((agent) => whatIsLeft(agent) ?? []);
+  while (ok() && timeline.now() < late && left().length > 0) runUntil(timeline.now() + LOOK_MS);
+  if (ok()) {
+    for (const what of left()) violations.report('not_drained', what);
+    checkAlways(checks);
+  }
+  if (ok()) checkDrained(checks);
+  return {
+    seed,
+    violations: violations.list(),
+    digest: trace.digest(),
+    simulatedMs: timeline.now(),
+    steps: timeline.steps(),
+    samples: lastId,
+    faults,
+    injected,
+  };
+}
+
+/** Why an agent has not drained yet; null when it has. */
+function whatIsLeft(agent: SimAgent): string | null {
+  const running = agent.running();
+  if (running === null) return `${agent.id} does not run`;
+  const { pending, pendingFrames, sampled } = running.journal.stats();
+  const { uncommitted, failure } = running.pipeline.status().commit;
+  const { phase, reason, breaker, paused } = running.uplink.status();
+  if (pendingFrames === 0 && uncommitted === 0) return null;
+  const why = [phase, `breaker ${breaker}`, reason, paused, failure].filter((one) => one !== null).join(', ');
+  return `${agent.id}: ${pending} of ${sampled} in ${pendingFrames} frames pending, ${uncommitted} uncommitted: ${why}`;
+}

@@ -1,0 +1,75 @@
+/** HQ on its machine: the real one without HTTP, over a simulated disk, network and clock. */
+import { createAccess } from '../../src/hq/access.ts';
+import { type AssembledHq, assembleHq } from '../../src/hq/assemble-hq.ts';
+import type { HqConfig } from '../../src/hq/config.ts';
+import { seededIds } from '../../src/platform/ids.ts';
+import { silentLogger } from '../../src/platform/logger.ts';
+import { createRegistry } from '../../src/platform/telemetry.ts';
+import { VERSION } from '../../src/platform/version.ts';
+import type { Chance } from '../kernel/chance.ts';
+import type { Disk } from '../kernel/disk.ts';
+import type { Life, Machine } from '../kernel/machine.ts';
+import type { Server } from '../kernel/network.ts';
+
+export type SimHqOptions = {
+  readonly config: HqConfig;
+  readonly chance: Chance;
+  readonly machine: Machine;
+  readonly server: Server;
+  readonly disk: Disk;
+  readonly note: (line: string) => void;
+};
+
+export type SimHq = Pick<SimHqOptions, 'machine' | 'disk' | 'config'> & {
+  readonly running: () => AssembledHq | null;
+  readonly start: () => void;
+  readonly kill: (power: boolean) => void;
+};
+
+const OPEN_ACCESS = { agentToken: '', operatorToken: '', allowedHosts: [] };
+
+export function createSimHq({ config, chance, machine, server, disk, note }: SimHqOptions): SimHq {
+  let life: Life | null = null;
+  let running: AssembledHq | null = null;
+  let lives = 0;
+  return {
+    machine,
+    disk,
+    config,
+    running: () => running,
+    start: () => {
+      if (life !== null) return;
+      const mine = machine.begin();
+      life = mine;
+      lives += 1;
+      const stream = chance.stream(`life-${lives}`);
+      note('hq starts');
+      assembleHq({
+        config,
+        storage: disk.open(mine),
+        access: createAccess(OPEN_ACCESS),
+        clock: mine.clock,
+        random: stream.stream('random'),
+        ids: seededIds(stream.stream('ids')),
+        telemetry: { logger: silentLogger, registry: createRegistry() },
+        version: VERSION,
+        undo: { push: () => {} },
+      }).subscribe((hq) => {
+        running = hq;
+        // A dashboard that looks on.
+        hq.fleet.delta$.subscribe();
+        hq.serveAgents(server.listen(mine));
+      });
+    },
+    kill: (power) => {
+      if (life === null) return;
+      note(`hq killed${power ? ' with its machine' : ''}`);
+      life.end();
+      life = null;
+      running = null;
+      disk.interrupt();
+      server.drop(power);
+      if (power) machine.reboot();
+    },
+  };
+}
