@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 
 export const USAGE = `npm run simulate -- [--seeds N] [--from-seed N] [--hours H] [--jobs N] [--json]
-                     [--only I,I,…] [--trace] [--mutation NAME]
+                     [--until-failure] [--only I,I,…] [--trace] [--mutation NAME]
 
   --seeds N       worlds to run, default 100
   --from-seed N   the first seed, default 1
@@ -11,6 +11,7 @@ export const USAGE = `npm run simulate -- [--seeds N] [--from-seed N] [--hours H
   --jobs N        processes, default one a core
   --json          one JSON object a line; the last one sums up
   --only I,…      only these faults of a seed, by their number in its plan; needs --seeds 1
+  --until-failure stops at the first failure, and does not shrink it
   --trace         every event on standard output; needs --seeds 1
   --mutation NAME breaks the product in a known way first (simulation/mutations)
 
@@ -27,6 +28,7 @@ export type SimulationRequest = {
   readonly jobs: number;
   readonly json: boolean;
   readonly only: readonly number[] | null;
+  readonly untilFailure: boolean;
   readonly trace: boolean;
   readonly mutation: string | null;
   /** Set by ourselves for a child process: prints one line a seed and nothing else. */
@@ -49,6 +51,7 @@ export function parseArguments(args: readonly string[]): SimulationRequest {
     jobs: whole('--jobs', values.jobs ?? String(availableParallelism()), 1),
     json: values.json === true,
     only: only?.map((one) => whole('--only', one, 0)) ?? null,
+    untilFailure: values['until-failure'] === true,
     trace: values.trace === true,
     mutation: values.mutation ?? null,
     child: values.child === true,
@@ -66,6 +69,7 @@ function read(args: readonly string[]) {
         jobs: { type: 'string' },
         json: { type: 'boolean' },
         only: { type: 'string' },
+        'until-failure': { type: 'boolean' },
         trace: { type: 'boolean' },
         mutation: { type: 'string' },
         child: { type: 'boolean' },

@@ -54,8 +54,9 @@ export async function simulate(request: SimulationRequest): Promise<number> {
     if (report.failure !== null) tell(request, report.failure);
     else if (!request.json && reports.length % 50 === 0) print(`${reports.length} of ${request.seeds} seeds`);
   };
-  if (request.jobs === 1 || request.seeds === 1) {
-    for (let index = 0; index < request.seeds; index += 1) onReport(runSeed(request, index));
+  const isOver = () => request.untilFailure && reports.some(({ failure }) => failure !== null);
+  if (request.jobs === 1 || request.seeds === 1 || request.untilFailure) {
+    for (let index = 0; index < request.seeds && !isOver(); index += 1) onReport(runSeed(request, index));
   } else {
     const jobs = Math.min(request.jobs, request.seeds);
     const shares = Array.from({ length: jobs }, (_, job) => ({
@@ -69,13 +70,14 @@ export async function simulate(request: SimulationRequest): Promise<number> {
   return summary.failures.length === 0 ? 0 : 1;
 }
 
-function runSeed({ fromSeed, hours, only, mutation }: SimulationRequest, index: number): SeedReport {
+function runSeed(request: SimulationRequest, index: number): SeedReport {
+  const { fromSeed, hours, only, mutation } = request;
   const seed = fromSeed + index;
   const result = runWorld({ seed, hours, ...(only === null ? {} : { only }) });
   const { digest, simulatedMs, steps, samples, injected } = result;
   const report = { seed, digest, simulatedMs, steps, samples, injected };
   if (result.violations.length === 0) return { ...report, failure: null };
-  const shrunk = shrink(result, hours);
+  const shrunk = request.untilFailure ? result : shrink(result, hours);
   const kept = shrunk.faults.map((fault) => fault.index);
   const broken = mutation === null ? '' : ` --mutation ${mutation}`;
   return {

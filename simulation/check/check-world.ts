@@ -47,8 +47,12 @@ export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptio
   for (const { agent, truth } of subjects) {
     for (const [epoch, { contents, givenUp, destroyed }] of truth.epochs) {
       const state = hq.epoch(truth.agent, epoch);
+      // What HQ lost of a journal that is gone nobody can tell it.
+      const gone = agent.running()?.journal.epoch === epoch ? destroyed : unite(destroyed, state.undone);
+      const excuses = (reason: string) =>
+        reason === 'lost_at_hq' ? unite(unite(givenUp, destroyed), state.undone) : unite(givenUp, destroyed);
       for (const [reason, gap] of state.gaps) {
-        for (const [from, to] of subtract(gap, unite(givenUp, destroyed))) {
+        for (const [from, to] of subtract(gap, excuses(reason))) {
           violations.report(
             'false_gap',
             `${agent.id}: seqs ${from}–${to} of ${epoch} are ${reason} at HQ, and nobody gave them up`,
@@ -58,7 +62,7 @@ export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptio
       for (const [seq, content] of contents) {
         const stored = state.stored.get(seq);
         if (stored === undefined) {
-          if (missingWithin(unite(state.durable, destroyed), seq, seq).length > 0)
+          if (missingWithin(unite(state.durable, gone), seq, seq).length > 0)
             violations.report('not_drained', `${agent.id}: seq ${seq} of ${epoch} is not at HQ`);
         } else if (stored.id !== content.id || stored.print !== content.print) {
           violations.report('wrong_content', `${agent.id}: seq ${seq} of ${epoch} is another sample at HQ`);

@@ -3,6 +3,7 @@
 import { decodeFrameRecord } from '../../src/hq/store/frame-record.ts';
 import { decodeGapRecord } from '../../src/hq/store/gap-record.ts';
 import { parseSeqKey } from '../../src/hq/store/keys.ts';
+import { subtract } from '../../src/journal/coverage-sets.ts';
 import { keyBytes } from '../../src/journal/key-text.ts';
 import type { Operation } from '../../src/journal/overlay.ts';
 import {
@@ -25,6 +26,8 @@ export type HqEpoch = {
   durable: Coverage;
   /** The same, and what was so before a backup was restored. */
   ever: Coverage;
+  /** What a restored backup did not hold any more. */
+  undone: Coverage;
   /** Contiguous of the last ack that left HQ. */
   acked: number;
 };
@@ -33,7 +36,8 @@ export type HqTruth = {
   readonly epoch: (agent: string, epoch: string) => HqEpoch;
   readonly agents: () => ReadonlyMap<string, ReadonlyMap<string, HqEpoch>>;
   readonly wrote: (operations: readonly Operation[]) => void;
-  readonly reread: (records: ReadonlyMap<string, Uint8Array>) => void;
+  /** A backup has been restored. */
+  readonly replaced: (records: ReadonlyMap<string, Uint8Array>) => void;
   /** Looks at an answer as it leaves HQ. */
   readonly answered: (answer: Answer) => void;
 };
@@ -67,6 +71,7 @@ export function createHqTruth(violations: Violations): HqTruth {
         thinned: EMPTY_COVERAGE,
         durable: EMPTY_COVERAGE,
         ever: EMPTY_COVERAGE,
+        undone: EMPTY_COVERAGE,
         acked: 0,
       };
       epochs.set(epoch, state);
@@ -178,10 +183,12 @@ export function createHqTruth(violations: Violations): HqTruth {
         else if (key[0] === GAP) putGap(key, value);
       }
     },
-    reread: (records) => {
+    replaced: (records) => {
       held.clear();
+      const before = new Map<HqEpoch, Coverage>();
       for (const epochs of agents.values()) {
         for (const state of epochs.values()) {
+          before.set(state, state.durable);
           state.stored.clear();
           state.gaps = new Map();
           state.thinned = EMPTY_COVERAGE;
@@ -194,6 +201,11 @@ export function createHqTruth(violations: Violations): HqTruth {
         const value = stored.subarray(0, stored.length - 4);
         if (key[0] === FRAME) putFrame(text, key, value);
         else if (key[0] === GAP) putGap(key, value);
+      }
+      for (const [state, durable] of before) {
+        for (const [from, to] of subtract(durable, state.durable)) {
+          state.undone = cover(state.undone, from, to);
+        }
       }
     },
   };

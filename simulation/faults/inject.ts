@@ -15,6 +15,8 @@ export type InjectOptions = {
   readonly note: (line: string) => void;
   /** Puts other content on the disk of an agent that does not run. */
   readonly replaceDisk: (agent: number, content: Snapshot) => void;
+  /** Puts a backup on the disk of HQ, which does not run: the newest for 0, the oldest near 1. */
+  readonly restoreHq: (age: number) => void;
   readonly onInjected: (fault: Fault) => void;
 };
 
@@ -150,6 +152,17 @@ export function createInjector(options: InjectOptions): Injector {
         down(
           fault,
           () => hq.kill(fault.kind === 'hq_power_loss'),
+          hq.start,
+          () => {},
+        );
+        break;
+      case 'hq_restored':
+        down(
+          fault,
+          () => {
+            hq.kill(true);
+            options.restoreHq(fault.strength);
+          },
           hq.start,
           () => {},
         );

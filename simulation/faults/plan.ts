@@ -26,6 +26,7 @@ export const AGENT_FAULTS = [
 export const HQ_FAULTS = [
   'hq_crash',
   'hq_power_loss',
+  'hq_restored',
   'hq_disk_slow',
   'hq_disk_full',
   'hq_disk_failing',

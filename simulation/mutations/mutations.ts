@@ -52,9 +52,10 @@ export const MUTATIONS: readonly Mutation[] = [
     breaks: "HQ books frames under the epoch of the agent's first hello, whatever they say",
     file: 'src/hq/store/append-frame.ts',
     find: 'const { epoch, firstSeq, count, tsMin, tsMax } = header;',
-    replace:
-      'const { firstSeq, count, tsMin, tsMax } = header;\n' +
-      '  const epoch = transaction.agent(agent)?.epoch ?? header.epoch;',
+    replace: `const { firstSeq, count, tsMin, tsMax } = header;
+  const firsts = ((globalThis as { firsts?: Map<string, string> }).firsts ??= new Map<string, string>());
+  if (!firsts.has(agent)) firsts.set(agent, header.epoch);
+  const epoch = firsts.get(agent) ?? header.epoch;`,
   },
   {
     name: 'gap_not_reported',
@@ -141,5 +142,12 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/journal-append.ts',
     find: 'firstSeq: sampled + start + 1, samples: part });',
     replace: 'firstSeq: sampled + start + 1, samples: part.toReversed() });',
+  },
+  {
+    name: 'restored_hq_not_noticed',
+    breaks: 'an agent does not notice that HQ holds less than it had confirmed',
+    file: 'src/journal/open-journal.ts',
+    find: 'if (subtract(acked, held).length === 0) return',
+    replace: 'if (subtract(acked, held).length >= 0) return',
   },
 ];

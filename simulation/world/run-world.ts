@@ -8,7 +8,7 @@ import { createViolations, type Violation } from '../check/violations.ts';
 import { createInjector } from '../faults/inject.ts';
 import { drawPlan, type Fault, type FaultKind } from '../faults/plan.ts';
 import { createChance } from '../kernel/chance.ts';
-import { createDisk } from '../kernel/disk.ts';
+import { createDisk, type Snapshot } from '../kernel/disk.ts';
 import { createMachine } from '../kernel/machine.ts';
 import { createNetwork } from '../kernel/network.ts';
 import { createTimeline } from '../kernel/timeline.ts';
@@ -124,6 +124,7 @@ export function runWorld({ seed, hours, only, onLine }: RunOptions): RunResult {
 
   const plan = drawPlan(chance.stream('plan'), { hours, agents: agents.length });
   const faults = only === undefined ? plan : plan.filter(({ index }) => only.includes(index));
+  const backups: Snapshot[] = [hqDisk.snapshot()];
   const injected: Partial<Record<FaultKind, number>> = {};
   const injector = createInjector({
     timeline,
@@ -136,6 +137,12 @@ export function runWorld({ seed, hours, only, onLine }: RunOptions): RunResult {
       if (subject === undefined) return;
       subject.agent.disk.restore(content);
       subject.truth.replaced(subject.agent.disk.records());
+    },
+    restoreHq: (age) => {
+      const backup = backups[Math.floor((1 - age) * (backups.length - 1))];
+      if (backup === undefined) return;
+      hqDisk.restore(backup);
+      hqTruth.replaced(hqDisk.records());
     },
     onInjected: ({ kind }) => {
       injected[kind] = (injected[kind] ?? 0) + 1;
@@ -162,6 +169,7 @@ export function runWorld({ seed, hours, only, onLine }: RunOptions): RunResult {
   for (let check = 1; check <= CHECKS && ok(); check += 1) {
     runUntil((healAt * check) / CHECKS);
     checkAlways(checks);
+    backups.push(hqDisk.snapshot());
   }
   attempt(injector.heal);
   const live = createLiveWatch({ timeline, subjects, hq: hqTruth, violations, usualDelayMs });

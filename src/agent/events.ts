@@ -141,6 +141,25 @@ export const agentEvents = {
       },
     ],
   }),
+  acks_taken_back: defineEvent<{ again: number; lost: number }>({
+    level: 'warn',
+    message:
+      'HQ holds less than it had confirmed, as after the restore of a backup; what is still here is sent again, the rest is lost at HQ',
+    metrics: [
+      {
+        name: 'holdfast_agent_sent_again_samples_total',
+        kind: 'counter',
+        help: 'Samples that HQ had confirmed and lost, and that the journal still had.',
+        value: ({ again }) => again,
+      },
+      {
+        name: 'holdfast_agent_lost_at_hq_samples_total',
+        kind: 'counter',
+        help: 'Samples that HQ had confirmed and lost, and that the journal no longer had.',
+        value: ({ lost }) => lost,
+      },
+    ],
+  }),
   journal_failing: defineEvent<{ what: string; reason: string }>({
     level: 'error',
     message: 'the journal does not work',

@@ -9,6 +9,7 @@ const WORTH_TELLING: ReadonlyMap<string, string> = new Map([
   ['link_down', 'No link to HQ'],
   ['delivery_paused', 'HQ takes no frames'],
   ['samples_rejected', 'Samples can never be delivered'],
+  ['acks_taken_back', 'HQ lost what it had confirmed'],
   ['journal_failing', 'The journal does not work'],
   ['journal_damaged', 'Part of the journal could not be trusted'],
   ['source_failed', 'A source failed'],

@@ -54,6 +54,9 @@ export type PendingQuery = {
   readonly limit: number;
 };
 
+/** Samples. */
+export type Reinstated = { readonly again: number; readonly lost: number };
+
 export type Journal = {
   readonly epoch: Epoch;
   /** Gives the samples the next seqs and commits them as one head frame; emits once durable. Samples of several schemas may be mixed. */
@@ -62,6 +65,11 @@ export type Journal = {
   readonly pending: (query: PendingQuery) => Observable<StoredFrame>;
   /** Takes note of what HQ holds durably and removes frames that it covers wholly; emits the stats after it. */
   readonly release: (acked: Coverage) => Observable<JournalStats>;
+  /**
+   * HQ holds less than it has acked: a backup of it was restored. What is still here of the difference becomes pending again, the rest
+   * a gap `lost_at_hq`. `held`: everything that HQ holds of the epoch. Emits how many samples are pending again and lost.
+   */
+  readonly reinstate: (held: Coverage) => Observable<Reinstated>;
   /**
    * Replaces a pending frame that HQ will never take by a gap frame and keeps it as a local dead letter. `lastSeq`: where it
    * ended when it was read; a frame that has grown since, by sealing, stays, as most of it may be good.

@@ -31,16 +31,19 @@ import {
 } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
+import { EMPTY_COVERAGE } from '../protocol/coverage.ts';
 import { MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
 import { type InternedSchema, type Sample, type SchemaRef, schemaSchema } from '../protocol/sample.ts';
 import { internSchema } from '../protocol/schema-ref.ts';
 import { createAppendLine } from './append-line.ts';
+import { subtract } from './coverage-sets.ts';
 import type { Journal, JournalStats, OverflowPolicy } from './journal.ts';
-import { createEditor, type JournalEditor } from './journal-editor.ts';
+import { createEditor, type JournalEditor, readAcked } from './journal-editor.ts';
 import { ALL_SCHEMAS } from './journal-keys.ts';
 import { ackedSamples, type Ledger } from './journal-ledger.ts';
 import { readPending } from './journal-pending.ts';
 import { beginJournal, repairJournal, surveyJournal } from './journal-recovery.ts';
+import { reinstateFrames } from './journal-reinstate.ts';
 import { rejectFrame, releaseSlice } from './journal-release.ts';
 import { type SealRequest, sealSlice } from './journal-seal.ts';
 import { type Reader, type Storage, StorageError, type Writer } from './storage.ts';
@@ -113,6 +116,9 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
     { sealSamples: MAX_FRAME_SAMPLES / 2, fullOnly: true, from: 0 },
   ];
 
+  /** How often acks have been taken back. */
+  let reinstated = 0;
+
   const publish = (ledger: Ledger, overflowed = false): JournalStats => {
     // Once reached, the quota counts as reached until a tenth is free again: no flicker at the edge.
     const overflowing = overflowed || (stats$.value.overflowing && ledger.footprint > limitBytes * 0.9);
@@ -154,7 +160,10 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
       return readPending({ storage, clock, confirmed, onRepaired: publish }, query);
     },
     release: (acked) => {
-      const slice = () => edit((writer, editor) => releaseSlice(writer, editor, acked));
+      const before = reinstated;
+      // Acks from before HQ was restored count no more.
+      const slice = () =>
+        edit((writer, editor) => before === reinstated && releaseSlice(writer, editor, acked));
       return slice().pipe(
         expand(({ result: more }) => (more ? later(slice()) : EMPTY)),
         last(),
@@ -162,6 +171,16 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
         tap(() => line.retry()),
       );
     },
+    reinstate: (held) =>
+      defer(() => {
+        // By far the most often there is nothing to do, and nothing to be written.
+        const acked = storage.read(readAcked) ?? EMPTY_COVERAGE;
+        if (subtract(acked, held).length === 0) return of({ again: 0, lost: 0 });
+        return edit((writer, editor) => {
+          reinstated += 1;
+          return reinstateFrames(writer, editor, held, clock.now());
+        }).pipe(map(({ result }) => result));
+      }),
     reject: (firstSeq, detail, lastSeq) =>
       edit((writer, editor) => rejectFrame(writer, editor, { firstSeq, lastSeq, detail })).pipe(
         map(() => stats$.value),

@@ -17,9 +17,11 @@ import {
   timeout,
   timer,
 } from 'rxjs';
-import type { Journal } from '../../journal/journal.ts';
+import type { Journal, Reinstated } from '../../journal/journal.ts';
+import { StorageError } from '../../journal/storage.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { type Heartbeat, type HelloReply, PROTOCOL_VERSION, SCHEMA_VERSION } from '../../protocol/events.ts';
+import { checkAck } from './check-ack.ts';
 import { LinkError, type LinkSession } from './link.ts';
 import type { UplinkMessage } from './state.ts';
 
@@ -34,7 +36,7 @@ export type ConversationSettings = {
 
 export type ConversationOptions = {
   readonly identity: { readonly agent: string; readonly instance: string; readonly version: string };
-  readonly journal: Pick<Journal, 'stats'>;
+  readonly journal: Pick<Journal, 'stats' | 'reinstate'>;
   readonly clock: Clock;
   readonly settings: ConversationSettings;
   /** What to tell HQ now. `stopping`: it is the last one. */
@@ -45,6 +47,8 @@ export type ConversationOptions = {
     readonly sentTs: number;
     readonly rttMs: number;
   }) => void;
+  /** HQ held less than it had acked, and the journal has taken note. */
+  readonly onReinstated: (reinstated: Reinstated) => void;
   /** The message that a connection is of no more use. */
   readonly lost: (connection: number, error: LinkError) => UplinkMessage;
 };
@@ -88,31 +92,40 @@ export function createConversation(options: ConversationOptions): Conversation {
       };
       return session.hello(hello).pipe(
         answerWithin<HelloReply>(settings.connectTimeoutMs, 'the greeting', scheduler),
-        map((reply): UplinkMessage => {
-          if (!reply.ok) return lost(connection, refusedGreeting(reply.error));
-          if (reply.protocol !== PROTOCOL_VERSION)
-            return lost(
-              connection,
-              new LinkError(
-                'protocol',
-                `HQ greets with protocol ${reply.protocol}; this agent speaks ${PROTOCOL_VERSION}.`,
-              ),
-            );
+        concatMap((reply): Observable<UplinkMessage> => {
+          if (!reply.ok) return of(lost(connection, refusedGreeting(reply.error)));
+          if (reply.protocol !== PROTOCOL_VERSION) {
+            const spoken = `HQ greets with protocol ${reply.protocol}; this agent speaks ${PROTOCOL_VERSION}.`;
+            return of(lost(connection, new LinkError('protocol', spoken)));
+          }
           options.onHqTime({ hqTs: reply.hqTs, sentTs, rttMs: clock.precise() - sentAt });
-          const { ack, credit, limits } = reply;
-          const now = journal.stats();
-          return {
-            type: 'greeted',
-            connection,
-            ack,
-            credit,
-            limits,
-            sampled: now.sampled,
-            released: now.released,
-          };
+          return reinstate(reply, connection);
         }),
       );
     });
+
+  /** HQ may hold less than it once acked: the journal must know before anything is sent or released. */
+  const reinstate = (
+    { ack, credit, limits }: Extract<HelloReply, { readonly ok: true }>,
+    connection: number,
+  ): Observable<UplinkMessage> => {
+    const problem = checkAck(ack, { sampled: journal.stats().sampled, known: null });
+    if (problem !== null) {
+      return of(lost(connection, new LinkError('protocol', `HQ breaks the protocol: ${problem}.`)));
+    }
+    return journal.reinstate(ack).pipe(
+      map((reinstated): UplinkMessage => {
+        if (reinstated.again + reinstated.lost > 0) options.onReinstated(reinstated);
+        const { sampled, released } = journal.stats();
+        return { type: 'greeted', connection, ack, credit, limits, sampled, released };
+      }),
+      catchError((error: unknown) => {
+        if (!(error instanceof StorageError)) throw error;
+        const reason = `The journal cannot note what HQ has lost: ${error.message}`;
+        return of(lost(connection, new LinkError('closed', reason)));
+      }),
+    );
+  };
 
   const heartbeats = (session: LinkSession, connection: number): Observable<UplinkMessage> =>
     timer(0, settings.heartbeatMs, scheduler).pipe(

@@ -30,7 +30,7 @@ import type { Pace } from './pace.ts';
 import type { Reliability } from './reliability.ts';
 import type { Shipment, Suspect, UplinkEffect, UplinkMessage } from './state.ts';
 
-export type EffectOptions = Omit<ConversationOptions, 'lost' | 'journal'> & {
+export type EffectOptions = Omit<ConversationOptions, 'lost' | 'journal' | 'onReinstated'> & {
   readonly link: Link;
   readonly journal: Journal;
   readonly reliability: Reliability;
@@ -69,7 +69,11 @@ export function createUplinkEffects(
     at: scheduler.now(),
     jitter: random.next(),
   });
-  const conversation = createConversation({ ...options, lost });
+  const conversation = createConversation({
+    ...options,
+    lost,
+    onReinstated: (reinstated) => emit({ type: 'acks_taken_back', ...reinstated }),
+  });
   const lostBy =
     (connection: number) =>
     (error: unknown): Observable<UplinkMessage> =>

@@ -158,7 +158,8 @@ function connect(memory: Memory): Next {
 function greeted(memory: Memory, message: Of<'greeted'>): Next {
   const problem = checkAck(message.ack, { sampled: message.sampled, known: memory.known });
   if (problem !== null) return violation({ phase: 'greeting', memory }, problem);
-  const acked = unite(memory.acked, message.ack);
+  // HQ's own word, whole: what it acked before and does not hold any more is pending again.
+  const acked = message.ack;
   // What was given out before this process first asked may have been sent by the one before it, and HQ need not have
   // named all of it in its first ack.
   const before = memory.known ?? cover(EMPTY_COVERAGE, 1, message.sampled);

@@ -6,6 +6,11 @@ export const MAX_ACK_RANGES = 128;
 
 type AckCoverage = { contiguous: number; ranges: [number, number][] };
 
+/** All of it: what the answer to a hello carries, so that an agent sees what HQ no longer holds. */
+export function wholeCoverage({ contiguous, ranges }: Coverage): AckCoverage {
+  return { contiguous, ranges: ranges.map(([first, last]) => [first, last]) };
+}
+
 /** `around`: a seq that the ack must speak of. */
 export function ackCoverage({ contiguous, ranges }: Coverage, around = 0): AckCoverage {
   const copy = (some: readonly SeqRange[]) => some.map(([first, last]): [number, number] => [first, last]);

@@ -29,7 +29,7 @@ import { FrameError, type FrameHeader } from '../../protocol/frame.ts';
 import { decodeGap, schemaRefsOf, verifyFrame } from '../../protocol/frame-codec.ts';
 import type { Epoch, SchemaRef } from '../../protocol/sample.ts';
 import { internSchema, seriesKey } from '../../protocol/schema-ref.ts';
-import { ackCoverage } from './ack-coverage.ts';
+import { ackCoverage, wholeCoverage } from './ack-coverage.ts';
 import type { AgentPeer } from './agent-server.ts';
 import { QueueFullError } from './group-commit.ts';
 import type { IngestShared } from './ingest-shared.ts';
@@ -289,7 +289,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
         return {
           ok: true,
           protocol: PROTOCOL_VERSION,
-          ack: ackCoverage(coverage),
+          ack: wholeCoverage(coverage),
           limits: {
             maxFrameBytes: limits.maxFrameBytes,
             maxFrameSamples: limits.maxFrameSamples,

@@ -1,0 +1,95 @@
+/** The simulation as `npm run simulate` runs it: in processes of its own, so that a mutation breaks nothing here. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { FAULT_KINDS } from './faults/plan.ts';
+import { MUTATIONS } from './mutations/mutations.ts';
+
+const root = join(import.meta.dirname, '..');
+const run = promisify(execFile);
+
+const failureSchema = z.object({
+  seed: z.number(),
+  violations: z.array(z.object({ rule: z.string(), detail: z.string() })).min(1),
+  faults: z.array(z.string()),
+  replay: z.string(),
+  digest: z.string(),
+});
+const summarySchema = z.object({
+  seeds: z.number(),
+  faults: z.record(z.string(), z.number()),
+  simulatedHours: z.number(),
+  speed: z.number(),
+  digest: z.string(),
+  failures: z.array(failureSchema),
+});
+
+/** Exit code, and the last line as what it must be: one JSON object that sums up. */
+async function simulate(...args: readonly string[]) {
+  const argv = [join(root, 'simulation/main.ts'), '--json', ...args];
+  const { code, stdout } = await run(process.execPath, argv, { maxBuffer: 64 * 2 ** 20 }).then(
+    (done) => ({ code: 0, stdout: done.stdout }),
+    (error: { code: number; stdout: string }) => error,
+  );
+  const lines = stdout.trimEnd().split('\n');
+  return { code, stdout, summary: summarySchema.parse(JSON.parse(lines.at(-1) ?? '')) };
+}
+
+describe('simulation', () => {
+  it('keeps every promise in 300 worlds', async () => {
+    const { code, summary } = await simulate('--seeds', '300', '--hours', '0.1', '--jobs', '2');
+    expect(summary.failures).toEqual([]);
+    expect(code).toBe(0);
+    expect(summary.seeds).toBe(300);
+    expect(Object.keys(summary.faults).sort()).toEqual([...FAULT_KINDS].sort());
+  });
+
+  it('plays a seed twice alike, event by event', async () => {
+    const args = ['--seeds', '3', '--from-seed', '77', '--hours', '0.1', '--jobs', '1'] as const;
+    const [first, second] = await Promise.all([simulate(...args), simulate(...args)]);
+    expect(first.summary.digest).toBe(second.summary.digest);
+    const other = await simulate('--seeds', '3', '--from-seed', '78', '--hours', '0.1', '--jobs', '1');
+    expect(other.summary.digest).not.toBe(first.summary.digest);
+  });
+
+  it('shrinks a failure to few faults and says how to see it again, byte for byte', async () => {
+    const broken = ['--mutation', 'release_before_ack'];
+    const { code, summary } = await simulate('--seeds', '8', '--hours', '0.1', ...broken);
+    expect(code).toBe(1);
+    const failure = failureSchema.parse(summary.failures[0]);
+    const replay = failure.replay.split(' -- ')[1]?.split(' ') ?? [];
+    const [once, twice] = await Promise.all([simulate(...replay), simulate(...replay)]);
+    expect(once.code).toBe(1);
+    const bytes = ({ stdout }: { stdout: string }) => stdout.replace(/"(seconds|speed)":[0-9.]+/g, '');
+    expect(bytes(once)).toBe(bytes(twice));
+    expect(once.summary.failures[0]?.digest).toBe(failure.digest);
+  });
+
+  it('refuses what it does not understand', async () => {
+    const attempt = run(process.execPath, [join(root, 'simulation/main.ts'), '--seeds', 'many']);
+    await expect(attempt).rejects.toMatchObject({
+      code: 64,
+      stderr: expect.stringContaining('--seeds: many'),
+    });
+  });
+});
+
+describe('a broken product', () => {
+  it('is broken in at least twelve ways', () => expect(MUTATIONS.length).toBeGreaterThanOrEqual(12));
+
+  it.each(MUTATIONS)('is caught: $name', async ({ name }) => {
+    const { code, summary } = await simulate(
+      '--mutation',
+      name,
+      '--until-failure',
+      '--seeds',
+      '200',
+      '--hours',
+      '0.1',
+    );
+    expect(summary.failures.length).toBeGreaterThan(0);
+    expect(code).toBe(1);
+  });
+});
