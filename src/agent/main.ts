@@ -72,13 +72,22 @@ export class AgentConfigError extends Error {
   }
 }
 
+export type StartOptions = {
+  /** Gives the journal a new epoch, in which what is pending is kept. */
+  readonly newEpoch?: boolean;
+};
+
 type Parts = AssembledAgent & { readonly journal: Journal };
 
 /**
  * Starts an agent; resolves once its journal is open and its sources are started. Rejects with AgentConfigError on settings
  * that cannot be used, and with StorageError when the journal cannot be opened.
  */
-export async function startAgent(config: AgentConfig, platform: AgentPlatform): Promise<RunningAgent> {
+export async function startAgent(
+  config: AgentConfig,
+  platform: AgentPlatform,
+  { newEpoch = false }: StartOptions = {},
+): Promise<RunningAgent> {
   const problems = checkAgentConfig(config);
   if (problems.length > 0) throw new AgentConfigError(problems);
   const specs = config.source.map(parseSourceSpec);
@@ -113,7 +122,7 @@ export async function startAgent(config: AgentConfig, platform: AgentPlatform): 
     { host: config.healthHost, port: config.healthPort, status, registry },
     emit,
   );
-  const { storage, journal } = await openStore(config, platform).catch(async (error: unknown) => {
+  const { storage, journal } = await openStore(config, platform, newEpoch).catch(async (error: unknown) => {
     await finished(health?.close() ?? EMPTY);
     throw error;
   });
@@ -190,11 +199,12 @@ function openHealth(
 async function openStore(
   config: AgentConfig,
   { clock, ids }: AgentPlatform,
+  newEpoch: boolean,
 ): Promise<{ readonly storage: LmdbStorage; readonly journal: Journal }> {
   const storage = await firstValueFrom(openLmdbStorage({ directory: config.dataDir, clock }));
   const { maxBytes, overflow } = config.journal;
   const journal = await firstValueFrom(
-    openJournal({ storage, clock, ids, maxBytes, policy: overflow }).pipe(
+    openJournal({ storage, clock, ids, maxBytes, policy: overflow, newEpoch }).pipe(
       catchError((error: unknown) =>
         concat(
           storage.close().pipe(catchError(() => EMPTY)),

@@ -27,6 +27,8 @@ const ledgerSchema = z.object({
   oldest: z.object({ seq: count, ts: z.number() }).nullable(),
   /** Whether HQ has ever acked anything: the acked coverage then exists. */
   hasAcked: z.boolean(),
+  /** Under way to a new epoch: frames before `from` have been moved there, and `next` is the seq of the next one. */
+  renewal: z.object({ epoch: epochSchema, from: count, next: count }).nullable().default(null),
 });
 export type Ledger = z.infer<typeof ledgerSchema>;
 
@@ -52,6 +54,7 @@ export function emptyLedger(epoch: string): Ledger {
     dropped: {},
     oldest: null,
     hasAcked: false,
+    renewal: null,
   };
 }
 

@@ -116,6 +116,16 @@ export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: 
   return editor.finish();
 }
 
+/** Books anew from frames of which none is acked and none damaged. */
+export function recountJournal(
+  writer: Writer,
+  { epoch, sampled, now }: { readonly epoch: Epoch; readonly sampled: number; readonly now: number },
+): Ledger {
+  const { frames, frameBytes, footprint, pending } = scanFrames(writer, EMPTY_COVERAGE);
+  const base = { ...emptyLedger(epoch), sampled, frames, frameBytes, footprint, pending };
+  return createEditor(writer, now, { ...base, dropped: droppedIn(writer) }).finish();
+}
+
 /** Neither the books nor any frame say which epoch it was: what the keys of the frames speak of is lost, in a new epoch. */
 function beginAnew(writer: Writer, epoch: Epoch, now: number): Ledger {
   let lost = 0;

@@ -39,12 +39,13 @@ import { createAppendLine } from './append-line.ts';
 import { subtract } from './coverage-sets.ts';
 import type { Journal, JournalStats, OverflowPolicy } from './journal.ts';
 import { createEditor, type JournalEditor, readAcked } from './journal-editor.ts';
-import { ALL_SCHEMAS } from './journal-keys.ts';
-import { ackedSamples, type Ledger } from './journal-ledger.ts';
+import { ALL_SCHEMAS, LEDGER_KEY } from './journal-keys.ts';
+import { ackedSamples, decodeLedger, type Ledger } from './journal-ledger.ts';
 import { readPending } from './journal-pending.ts';
 import { beginJournal, repairJournal, surveyJournal } from './journal-recovery.ts';
 import { reinstateFrames } from './journal-reinstate.ts';
 import { rejectFrame, releaseSlice } from './journal-release.ts';
+import { renewJournal } from './journal-renewal.ts';
 import { type SealRequest, sealSlice } from './journal-seal.ts';
 import { type Reader, type Storage, StorageError, type Writer } from './storage.ts';
 
@@ -59,6 +60,8 @@ export type JournalOptions = {
   readonly maxBytes: number;
   /** Frames with fewer samples are merged by `seal` into frames of at least as many. Default 512, 2 … 4096. */
   readonly sealSamples?: number;
+  /** Begins a new epoch and keeps what is pending in it; for a cloned disk. Default false. */
+  readonly newEpoch?: boolean;
 };
 
 type SealCounts = { readonly merged: number; readonly sealed: number };
@@ -74,9 +77,24 @@ const MAX_SCHEMAS_READ = 100_000;
 
 /** Emits the journal once it is ready, then completes; errors with a StorageError. */
 export function openJournal(options: JournalOptions): Observable<Journal> {
-  const { storage, clock, ids } = options;
+  const { storage, ids } = options;
   return defer(() => {
     checkOptions(options);
+    // A renewal that was cut off comes first: until it is done the books say nothing.
+    const unfinished = decodeLedger(storage.read((reader) => reader.get(LEDGER_KEY)))?.renewal ?? null;
+    if (unfinished !== null) return renewJournal(options, unfinished.epoch);
+    return mendBooks(options);
+  }).pipe(
+    concatMap((ledger) =>
+      options.newEpoch === true && ledger.sampled > 0 ? renewJournal(options, ids.hex(6)) : of(ledger),
+    ),
+    map((ledger) => createJournal(options, ledger)),
+  );
+}
+
+/** Emits the books, rebuilt where they do not agree with the frames. */
+function mendBooks({ storage, clock, ids }: JournalOptions): Observable<Ledger> {
+  return defer(() => {
     let fileDamaged = false;
     storage.damage$
       .subscribe(({ what }) => {
@@ -89,7 +107,7 @@ export function openJournal(options: JournalOptions): Observable<Journal> {
       if (survey.empty && !fileDamaged) return beginJournal(writer, ids.hex(6), clock.now());
       return repairJournal(writer, { freshEpoch: ids.hex(6), fileDamaged, now: clock.now() });
     });
-  }).pipe(map((ledger) => createJournal(options, ledger)));
+  });
 }
 
 function checkOptions({ policy, maxBytes, sealSamples = DEFAULT_SEAL_SAMPLES }: JournalOptions): void {

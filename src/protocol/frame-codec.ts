@@ -11,5 +11,6 @@ export { type ColumnChoice, type DecodeOptions, decodeData, schemaRefsOf } from 
 export { encodeGroups, encodeSamples } from './codec/encode.ts';
 export { decodeGap, encodeGap } from './codec/gap.ts';
 export { readHeader, verifyFrame } from './codec/header.ts';
+export { resealFrame } from './codec/reseal.ts';
 export { mergeFrames, sliceFrame, splitFrame } from './codec/reshape.ts';
 export { samplesOf } from './codec/samples.ts';

@@ -9,16 +9,26 @@ import { runUntilStopped } from '../signals.ts';
 
 /** `holdfast agent` */
 export function defineAgentCommand(command: Command): void {
-  addSettingOptions(command, AGENT_LEAVES).action(async () => {
+  addSettingOptions(command, AGENT_LEAVES);
+  // No setting: in a file or the environment it would begin anew at each start.
+  command.option(
+    '--new-epoch',
+    'give a cloned disk its own life: what is pending is kept and delivered under a new epoch',
+  );
+  command.action(async () => {
     const { config } = await loadAgentConfig(command);
     const { startAgent } = await import('../../agent/main.ts');
     process.exitCode = await runUntilStopped(() =>
-      startAgent(config, {
-        clock: createSystemClock(),
-        random: systemRandom,
-        ids: systemIds,
-        logger: createLogger({ level: config.logLevel, fields: { component: 'agent', agent: config.id } }),
-      }),
+      startAgent(
+        config,
+        {
+          clock: createSystemClock(),
+          random: systemRandom,
+          ids: systemIds,
+          logger: createLogger({ level: config.logLevel, fields: { component: 'agent', agent: config.id } }),
+        },
+        { newEpoch: command.opts().newEpoch === true },
+      ),
     );
   });
 }

@@ -1,0 +1,106 @@
+/**
+ * Gives a journal a new epoch and keeps what is pending in it: for a disk that was cloned, whose seqs the other one uses too.
+ *
+ * Frames that HQ has not acked move to the front, in order, under the new epoch and new seqs from 1; what is acked of them stays
+ * behind. New seqs never exceed old ones, so it happens in place, a slice of frames in each commit; the books say how far it
+ * has come, and an open that finds them so goes on with it. Frames that cannot be read become gaps, as always.
+ */
+import { concatMap, EMPTY, expand, last, type Observable, subscribeOn } from 'rxjs';
+import type { Clock } from '../platform/clock.ts';
+import { EMPTY_COVERAGE, missingWithin } from '../protocol/coverage.ts';
+import { encodeGap, readHeader, resealFrame, sliceFrame } from '../protocol/frame-codec.ts';
+import { type Epoch, MAX_SEQ } from '../protocol/sample.ts';
+import { listFrames, readAcked, readFrame, readGap } from './journal-editor.ts';
+import { ACKED_KEY, type FrameKey, frameKey, LEDGER_KEY, notableKey } from './journal-keys.ts';
+import { decodeLedger, encodeLedger, type Ledger } from './journal-ledger.ts';
+import { recountJournal } from './journal-recovery.ts';
+import { type Storage, StorageError, type Writer } from './storage.ts';
+
+const SLICE_FRAMES = 64;
+
+type Renewal = NonNullable<Ledger['renewal']>;
+
+/** Emits the books of the renewed journal, then completes. `epoch`: the new one; an earlier renewal that was cut off keeps its own. */
+export function renewJournal(
+  { storage, clock }: { readonly storage: Storage; readonly clock: Clock },
+  epoch: Epoch,
+): Observable<Ledger> {
+  const slice = () => storage.commit((writer) => renewSlice(writer, epoch, clock.now()));
+  return slice().pipe(
+    expand((more) => (more ? slice().pipe(subscribeOn(clock.scheduler)) : EMPTY)),
+    last(),
+    concatMap(() => storage.commit((writer) => finish(writer, clock.now()))),
+  );
+}
+
+/** True when there is more to do. */
+function renewSlice(writer: Writer, epoch: Epoch, now: number): boolean {
+  const ledger = booksOf(writer);
+  const begun: Renewal = ledger.renewal ?? { epoch, from: 0, next: 1 };
+  const frames = listFrames(writer, { first: begun.from, last: MAX_SEQ, limit: SLICE_FRAMES });
+  const acked = readAcked(writer) ?? EMPTY_COVERAGE;
+  let { from, next } = begun;
+  for (const frame of frames) {
+    const pieces = missingWithin(acked, frame.firstSeq, frame.lastSeq).map(([first, end]) => {
+      const bytes = renewed(writer, frame, { first, last: end, firstSeq: next, epoch: begun.epoch, now });
+      next += end - first + 1;
+      return bytes;
+    });
+    writer.remove(frameKey(frame));
+    if (frame.notable) writer.remove(notableKey(frame));
+    for (const bytes of pieces) put(writer, frame, bytes);
+    from = frame.lastSeq + 1;
+  }
+  writer.put(LEDGER_KEY, encodeLedger({ ...ledger, renewal: { epoch: begun.epoch, from, next } }));
+  return frames.length === SLICE_FRAMES;
+}
+
+type Piece = {
+  /** Of the old frame. */
+  readonly first: number;
+  readonly last: number;
+  readonly firstSeq: number;
+  readonly epoch: Epoch;
+  readonly now: number;
+};
+
+function renewed(writer: Writer, frame: FrameKey, { first, last, firstSeq, epoch, now }: Piece): Uint8Array {
+  const count = last - first + 1;
+  const gap = frame.kind === 'gap' ? readGap(writer, frame) : null;
+  if (gap !== null) {
+    const { tsMin, tsMax, reason } = gap;
+    return encodeGap({ epoch, firstSeq, count, tsMin, tsMax, reason });
+  }
+  const read = frame.kind === 'gap' ? null : readFrame(writer, frame);
+  try {
+    if (read !== null) return resealFrame(sliceFrame(read.bytes, first, last), { epoch, firstSeq });
+  } catch {}
+  return encodeGap({ epoch, firstSeq, count, tsMin: now, tsMax: now, reason: 'damaged' });
+}
+
+function put(writer: Writer, { notable }: FrameKey, bytes: Uint8Array): void {
+  const { firstSeq, count, kind } = readHeader(bytes);
+  const key: FrameKey = {
+    firstSeq,
+    lastSeq: firstSeq + count - 1,
+    kind,
+    notable: notable && kind !== 'gap',
+    size: bytes.length,
+  };
+  writer.put(frameKey(key), bytes);
+  if (key.notable) writer.put(notableKey(key), new Uint8Array(0));
+}
+
+function finish(writer: Writer, now: number): Ledger {
+  const { renewal } = booksOf(writer);
+  if (renewal === null) throw new StorageError('io', 'The renewal of the journal has lost its place.');
+  writer.remove(ACKED_KEY);
+  return recountJournal(writer, { epoch: renewal.epoch, sampled: renewal.next - 1, now });
+}
+
+function booksOf(writer: Writer): Ledger {
+  const ledger = decodeLedger(writer.get(LEDGER_KEY));
+  if (ledger === null)
+    throw new StorageError('io', 'The journal has lost its books. Restart it: they are rebuilt then.');
+  return ledger;
+}
