@@ -365,10 +365,10 @@ type AgentSide = {
 };
 
 function linkEventOf(event: string, payload: unknown): LinkEvent {
-  const frames = (payload as { readonly frames?: unknown }).frames;
-  return event === 'credit' && typeof frames === 'number'
-    ? { type: 'credit', frames }
-    : { type: 'ignored', name: event };
+  const { frames, message } = payload as { readonly frames?: unknown; readonly message?: unknown };
+  if (event === 'credit' && typeof frames === 'number') return { type: 'credit', frames };
+  if (event === 'conflict' && typeof message === 'string') return { type: 'conflict', message };
+  return { type: 'ignored', name: event };
 }
 
 type PeerSide = {
@@ -402,6 +402,7 @@ function createPeer(
       faults$: new Subject<string>(),
       ended$,
       sendCredit: (frames) => wire.toAgent('credit', { frames }),
+      sendConflict: (message) => wire.toAgent('conflict', { message }),
       probe: () =>
         new Observable((subscriber) => {
           const gone = ended$.subscribe(() => subscriber.error(new Error('the connection ended')));

@@ -80,6 +80,17 @@ export const agentEvents = {
     message: 'HQ sent something that this version does not understand; it is ignored from now on',
     metrics: [],
   }),
+  duplicate_agent: defineEvent<{ detail: string }>({
+    level: 'warn',
+    message: 'another agent claims the id of this one, and HQ refuses it; give each its own',
+    metrics: [
+      {
+        name: 'holdfast_agent_conflicts_total',
+        kind: 'counter',
+        help: 'Episodes in which another agent claimed the id of this one.',
+      },
+    ],
+  }),
   breaker_changed: defineEvent<{ state: BreakerStateName; before: BreakerStateName }>({
     level: 'warn',
     message: 'the circuit breaker before HQ changed',

@@ -9,6 +9,7 @@ const WORTH_TELLING: ReadonlyMap<string, string> = new Map([
   ['link_down', 'No link to HQ'],
   ['delivery_paused', 'HQ takes no frames'],
   ['samples_rejected', 'Samples can never be delivered'],
+  ['duplicate_agent', 'Another agent claims this id'],
   ['acks_taken_back', 'HQ lost what it had confirmed'],
   ['journal_failing', 'The journal does not work'],
   ['journal_damaged', 'Part of the journal could not be trusted'],

@@ -1,4 +1,5 @@
 import { AgentView } from './components/agent-view.tsx';
+import { AlarmBanner } from './components/alarm-banner.tsx';
 import { FleetView } from './components/fleet-view.tsx';
 import { Header } from './components/header.tsx';
 import { StaleBanner } from './components/stale-banner.tsx';
@@ -13,6 +14,7 @@ export function App() {
     <>
       <Header />
       <StaleBanner />
+      <AlarmBanner />
       <div className={live ? undefined : 'is-stale'}>
         <Page />
       </div>

@@ -138,6 +138,13 @@ export type Goodbye = z.infer<typeof goodbyeSchema>;
 export const creditSchema = z.object({ frames: z.number().int().min(0).max(1024) });
 export type Credit = z.infer<typeof creditSchema>;
 
+/** Somebody else claims to be this agent, and was refused. */
+export const conflictSchema = z.object({
+  /** For people. */
+  message: z.string().max(1000),
+});
+export type Conflict = z.infer<typeof conflictSchema>;
+
 /** `/agents`, agent to HQ. */
 export type AgentToHqEvents = {
   hello: (hello: Hello, reply: (reply: HelloReply) => void) => void;
@@ -149,6 +156,7 @@ export type AgentToHqEvents = {
 /** `/agents`, HQ to agent. */
 export type HqToAgentEvents = {
   credit: (credit: Credit) => void;
+  conflict: (conflict: Conflict) => void;
   /** Asks a connection whether it still lives, before its lease is given to another. */
   probe: (reply: (answer: { instance: string }) => void) => void;
 };

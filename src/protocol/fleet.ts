@@ -16,6 +16,13 @@ export const chaosSchema = z.object({
 });
 export type Chaos = z.infer<typeof chaosSchema>;
 
+export const agentAlarmSchema = z.object({
+  kind: z.enum(['duplicate_agent']).describe('duplicate_agent: a second agent claims the id, and is refused'),
+  since: z.number().describe('epoch ms'),
+  detail: z.string(),
+});
+export type AgentAlarm = z.infer<typeof agentAlarmSchema>;
+
 export const agentSummarySchema = z.object({
   id: z.string(),
   epoch: z.string().nullable().describe('epoch of the latest hello; null for agents known by HTTP only'),
@@ -44,6 +51,7 @@ export const agentSummarySchema = z.object({
   openAnomalies: z.number(),
   anomaliesTotal: z.number(),
   seriesCount: z.number(),
+  alarm: agentAlarmSchema.nullable().describe('what an operator should see to; null when nothing is'),
 });
 export type AgentSummary = z.infer<typeof agentSummarySchema>;
 

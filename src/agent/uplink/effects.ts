@@ -53,6 +53,7 @@ type Connection = {
 const LEAVE_MS = 8_000;
 const LEAVE_PAUSED_MS = 1_000;
 const MAX_UNKNOWN_NAMES = 32;
+const CONFLICT_EPISODE_MS = 600_000;
 
 export function createUplinkEffects(
   options: EffectOptions,
@@ -61,6 +62,8 @@ export function createUplinkEffects(
   const { scheduler } = clock;
   const unknownNames = new Set<string>();
   let current: Connection | null = null;
+  /** The present episode of another agent with our id lasts until then. */
+  let conflictUntil = Number.NEGATIVE_INFINITY;
 
   const lost = (connection: number, error: LinkError): UplinkMessage => ({
     type: 'lost',
@@ -131,6 +134,11 @@ export function createUplinkEffects(
       }
       case 'credit':
         return of({ type: 'credit', connection, frames: event.frames });
+      case 'conflict':
+        // The other one comes back again and again: once an episode is enough.
+        if (scheduler.now() >= conflictUntil) emit({ type: 'duplicate_agent', detail: event.message });
+        conflictUntil = scheduler.now() + CONFLICT_EPISODE_MS;
+        return EMPTY;
       case 'ignored':
         if (!unknownNames.has(event.name) && unknownNames.size < MAX_UNKNOWN_NAMES) {
           unknownNames.add(event.name);

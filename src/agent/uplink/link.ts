@@ -68,6 +68,8 @@ export type LinkSession = {
 export type LinkEvent =
   | { readonly type: 'open'; readonly session: LinkSession }
   | { readonly type: 'credit'; readonly frames: number }
+  /** Somebody else claims to be this agent. */
+  | { readonly type: 'conflict'; readonly message: string }
   /** An event that this version does not know, or a known one with an unusable payload; ignored. */
   | { readonly type: 'ignored'; readonly name: string };
 

@@ -8,7 +8,12 @@
  */
 import { Observable, type Subscriber } from 'rxjs';
 import { io, type Socket } from 'socket.io-client';
-import { type AgentToHqEvents, creditSchema, type HqToAgentEvents } from '../../protocol/events.ts';
+import {
+  type AgentToHqEvents,
+  conflictSchema,
+  creditSchema,
+  type HqToAgentEvents,
+} from '../../protocol/events.ts';
 import { classifyConnectFailure } from './classify-failure.ts';
 import { type Link, LinkError, type LinkEvent } from './link.ts';
 import { type Ask, createParsedSession } from './parsed-session.ts';
@@ -26,7 +31,7 @@ export type SocketIoLinkOptions = {
 /** No answer of HQ comes near this; a larger message ends the connection before it is in memory. */
 const MAX_INCOMING_BYTES = 4 * 1024 * 1024;
 
-const KNOWN_EVENTS: ReadonlySet<string> = new Set<keyof HqToAgentEvents>(['credit', 'probe']);
+const KNOWN_EVENTS: ReadonlySet<string> = new Set<keyof HqToAgentEvents>(['credit', 'conflict', 'probe']);
 /** Types promise nothing about the other side: what arrives is unknown until it is parsed. */
 type Incoming = { readonly [K in keyof HqToAgentEvents]: (...args: unknown[]) => void };
 type Outgoing = { readonly [K in keyof AgentToHqEvents]: (...args: unknown[]) => void };
@@ -79,6 +84,14 @@ function openConnection(options: SocketIoLinkOptions, subscriber: Subscriber<Lin
     const credit = creditSchema.safeParse(args[0]);
     subscriber.next(
       credit.success ? { type: 'credit', frames: credit.data.frames } : { type: 'ignored', name: 'credit' },
+    );
+  });
+  socket.on('conflict', (...args) => {
+    const conflict = conflictSchema.safeParse(args[0]);
+    subscriber.next(
+      conflict.success
+        ? { type: 'conflict', message: conflict.data.message }
+        : { type: 'ignored', name: 'conflict' },
     );
   });
   socket.on('probe', (...args) => {

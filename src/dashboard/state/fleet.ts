@@ -65,6 +65,21 @@ export const [useFleetHealth, health$] = bind(
   healthOf([]),
 );
 
+/** Agents that an operator should see to. */
+export const [useAlarms, alarms$] = bind(
+  fleet$.pipe(
+    map((fleet) => fleet.agents),
+    distinctUntilChanged(),
+    map((agents) => [...agents.values()].flatMap(({ summary }) => (summary.alarm === null ? [] : [summary]))),
+    distinctUntilChanged((a, b) => JSON.stringify(a.map(alarmOf)) === JSON.stringify(b.map(alarmOf))),
+  ),
+  [],
+);
+
+function alarmOf({ id, alarm }: AgentSummary) {
+  return [id, alarm];
+}
+
 export const [useChaos, chaos$] = bind(
   fleet$.pipe(
     map((fleet) => fleet.chaos),
@@ -129,4 +144,4 @@ export function hqNow(): number {
 export const [useHqNow] = bind(() => second$.pipe(startWith(0), map(hqNow)), hqNow);
 
 /** Subscribed as long as the page lives, so that a view that comes back finds what it showed before instead of nothing. */
-export const kept$ = merge(totals$, health$, chaos$, ingest$, hqVersion$);
+export const kept$ = merge(totals$, health$, alarms$, chaos$, ingest$, hqVersion$);

@@ -1,6 +1,6 @@
 /** What is kept of one agent while HQ runs, and the summary made of it. */
 import type { Heartbeat } from '../../protocol/events.ts';
-import type { AgentSummary } from '../../protocol/fleet.ts';
+import type { AgentAlarm, AgentSummary } from '../../protocol/fleet.ts';
 import type { LinkEvent } from '../ingest/link-event.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
 import type { Appended } from '../store/store.ts';
@@ -18,6 +18,8 @@ export type AgentEntry = {
   lastSampleTs: number | null;
   lastArrivalTs: number | null;
   lagMs: number | null;
+  /** `until`: monotonic, ms; it ends then unless it recurs. */
+  alarm: (AgentAlarm & { readonly until: number }) | null;
   readonly rate: RateWindow;
   /** The last one made; null before the first. */
   summary: AgentSummary | null;
@@ -37,12 +39,17 @@ export function createAgentEntry(id: string, epoch: string | null): AgentEntry {
     lastSampleTs: null,
     lastArrivalTs: null,
     lagMs: null,
+    alarm: null,
     rate: createRateWindow(),
     summary: null,
   };
 }
 
-export function applyLink(entry: AgentEntry, event: LinkEvent): void {
+/** A conflict that has not recurred for so long is over: the refused agent comes back at least once in its longest wait. */
+const ALARM_MS = 600_000;
+
+/** `mono`: monotonic, ms. */
+export function applyLink(entry: AgentEntry, event: LinkEvent, mono: number): void {
   switch (event.kind) {
     case 'connected':
       entry.epoch = event.epoch;
@@ -57,10 +64,21 @@ export function applyLink(entry: AgentEntry, event: LinkEvent): void {
       entry.heartbeat = event.heartbeat;
       entry.clockOffsetMs = event.clockOffsetMs;
       return;
+    case 'conflict': {
+      const since = alarmNow(entry, mono)?.since ?? event.ts;
+      entry.alarm = { kind: 'duplicate_agent', since, detail: event.detail, until: mono + ALARM_MS };
+      return;
+    }
     case 'disconnected':
       entry.connected = false;
       entry.connectedSince = null;
   }
+}
+
+export function alarmNow({ alarm }: AgentEntry, mono: number): AgentAlarm | null {
+  if (alarm === null || alarm.until <= mono) return null;
+  const { kind, since, detail } = alarm;
+  return { kind, since, detail };
 }
 
 /** `now`: HQ's wall time when the frame was durable, ms. `mono`: the same, monotonic. */
@@ -109,5 +127,6 @@ export function summaryOf(entry: AgentEntry, store: CountsStore, mono: number): 
     openAnomalies: anomalies.open,
     anomaliesTotal: anomalies.total,
     seriesCount: store.seriesCount(entry.id),
+    alarm: alarmNow(entry, mono),
   };
 }

@@ -21,7 +21,14 @@ import type { AgentSummary, FleetDelta, FleetSnapshot, FleetTotals } from '../..
 import type { ChaosControl } from '../chaos.ts';
 import type { LinkEvent } from '../ingest/link-event.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
-import { type AgentEntry, applyAppended, applyLink, createAgentEntry, summaryOf } from './agent-entry.ts';
+import {
+  type AgentEntry,
+  alarmNow,
+  applyAppended,
+  applyLink,
+  createAgentEntry,
+  summaryOf,
+} from './agent-entry.ts';
 import type { Fleet } from './fleet.ts';
 import { createRateWindow } from './rate-window.ts';
 
@@ -64,6 +71,8 @@ export function createFleet(options: FleetOptions): Fleet {
   const stale = new Set<AgentEntry>();
   /** Have a rate that falls when nothing comes. */
   const busy = new Set<AgentEntry>();
+  /** Have an alarm that ends by itself. */
+  const alarmed = new Set<AgentEntry>();
   const sums: Sums = { stored: 0, pending: 0, dropped: 0, connected: 0 };
   const samples = createRateWindow();
   const bytes = createRateWindow();
@@ -140,6 +149,11 @@ export function createFleet(options: FleetOptions): Fleet {
         if (entry.rate.rate(clock.precise()) === 0) busy.delete(entry);
       }
     }
+    for (const entry of alarmed) {
+      if (alarmNow(entry, clock.precise()) !== null) continue;
+      alarmed.delete(entry);
+      touch(entry);
+    }
     if (changed.size === 0 && newPoints.length === 0 && !chaosChanged) return;
     const agents: AgentSummary[] = [];
     for (const entry of changed) {
@@ -180,7 +194,8 @@ export function createFleet(options: FleetOptions): Fleet {
   work.add(
     options.links$.subscribe((event) => {
       const entry = entryOf(event.agent, event.kind === 'connected' ? event.epoch : null);
-      applyLink(entry, event);
+      applyLink(entry, event, clock.precise());
+      if (event.kind === 'conflict') alarmed.add(entry);
       touch(entry);
     }),
   );

@@ -21,6 +21,7 @@ export type AgentPeer = {
   /** Emits the reason once, when the connection has ended. */
   readonly ended$: Observable<string>;
   readonly sendCredit: (frames: number) => void;
+  readonly sendConflict: (message: string) => void;
   /** Emits when the client has answered; errors when its connection ends or it does not know the event. */
   readonly probe: () => Observable<unknown>;
   readonly disconnect: () => void;

@@ -56,7 +56,7 @@ export type Connection = Holder & {
 };
 
 /** What a connection needs of the wire beneath it. */
-export type Transport = Pick<AgentPeer, 'address' | 'probe' | 'disconnect'>;
+export type Transport = Pick<AgentPeer, 'address' | 'probe' | 'sendConflict' | 'disconnect'>;
 
 const HELLO_FIRST = refuse('hello_required', 'say hello first: HQ does not know yet who this is');
 
@@ -123,6 +123,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
       return instance;
     },
     lease: () => lease,
+    conflict: transport.sendConflict,
     probe: () => {
       // Several claimants at once cost one probe.
       probing ??= race(
@@ -153,17 +154,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
         instance = hello.instance;
         return shared.leases.acquire(hello.agent, connection).pipe(
           concatMap((granted): Observable<HelloReply> => {
-            if (!granted) {
-              return of(
-                refuse(
-                  'duplicate_agent',
-                  `another live agent is called ${hello.agent}: give each its own id`,
-                  {
-                    retryAfterMs: DUPLICATE_RETRY_MS,
-                  },
-                ),
-              );
-            }
+            if (!granted) return of(duplicate(hello));
             claimed = hello.agent;
             const waitMs = shared.admitEpoch(hello.agent, hello.epoch);
             return waitMs > 0 ? tooManyEpochs(hello, waitMs) : greet(hello);
@@ -248,6 +239,23 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
       shared.link({ kind: 'disconnected', agent: held.agent, reason, ts: clock.now() });
     },
   };
+
+  /** Both are told, and the operators. */
+  function duplicate({ agent, epoch }: Hello): Refused {
+    const { address } = transport;
+    const same = lastEpochOf(agent) === epoch ? ' with the same journal' : '';
+    const detail = `a second agent at ${address} claims to be ${agent}${same}`;
+    shared.leases.holder(agent)?.conflict(`${detail}; HQ refuses it`);
+    emit({ type: 'duplicate_agent', agent, address, detail });
+    shared.link({ kind: 'conflict', agent, detail, ts: clock.now() });
+    const advice = 'give each its own id (--id), and a cloned disk its own life (--new-epoch)';
+    const message = `another live agent is called ${agent}: ${advice}`;
+    return refuse('duplicate_agent', message, { retryAfterMs: DUPLICATE_RETRY_MS });
+  }
+
+  function lastEpochOf(agent: string): Epoch | undefined {
+    return store.agents().find((one) => one.agent === agent)?.epoch;
+  }
 
   function tooManyEpochs({ agent }: Hello, retryAfterMs: number): Observable<Refused> {
     if (lease === null) {

@@ -34,6 +34,19 @@ export const ingestEvents = {
       },
     ],
   }),
+  duplicate_agent: defineEvent<{ agent: string; address: string; detail: string }>({
+    level: 'warn',
+    message: 'two agents claim one id; the second is refused',
+    metrics: [
+      {
+        name: 'holdfast_hq_duplicate_agents_total',
+        kind: 'counter',
+        help: 'Hellos refused because another live connection has the id, by agent.',
+        labelNames: ['agent'],
+        labels: ({ agent }) => ({ agent }),
+      },
+    ],
+  }),
   agent_goodbye: defineEvent<{ agent: string; reason: string }>({
     level: 'info',
     message: 'agent said goodbye',

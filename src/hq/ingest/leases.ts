@@ -8,6 +8,8 @@ export type Holder = {
   readonly instance: string;
   /** Emits once: whether the connection answered in time. */
   readonly probe: () => Observable<boolean>;
+  /** Another connection asked for the lease and was refused. */
+  readonly conflict: (message: string) => void;
   /** The lease has gone to another connection: end this one. */
   readonly end: (reason: string) => void;
 };

@@ -21,4 +21,6 @@ export type LinkEvent =
       readonly clockOffsetMs: number;
       readonly ts: number;
     }
+  /** Another one claimed to be this agent and was refused. */
+  | { readonly kind: 'conflict'; readonly agent: string; readonly detail: string; readonly ts: number }
   | { readonly kind: 'disconnected'; readonly agent: string; readonly reason: string; readonly ts: number };

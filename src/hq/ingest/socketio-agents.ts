@@ -53,6 +53,7 @@ function peerOf(socket: AgentSocket): AgentPeer {
       return () => void socket.off('disconnect', onEnd);
     }),
     sendCredit: (frames) => void socket.emit('credit', { frames }),
+    sendConflict: (message) => void socket.emit('conflict', { message }),
     probe: () =>
       new Observable((subscriber) => {
         const gone = () => subscriber.error(new Error('the connection ended'));

@@ -24,5 +24,6 @@ export const agent = (id: string, changes: Partial<AgentSummary> = {}): AgentSum
   openAnomalies: 0,
   anomaliesTotal: 0,
   seriesCount: 0,
+  alarm: null,
   ...changes,
 });

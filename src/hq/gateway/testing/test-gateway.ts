@@ -102,6 +102,7 @@ export function summaryOf(id: string): AgentSummary {
     openAnomalies: 0,
     anomaliesTotal: 0,
     seriesCount: 0,
+    alarm: null,
   };
 }
 
