@@ -53,6 +53,7 @@ function run({
           maxBytes: 1,
           overflowing: scheduler.now() < fullUntilMs,
           oldestPendingTs: null,
+          greeting: null,
         }),
       },
       clock: virtualClock(scheduler),

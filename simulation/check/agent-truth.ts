@@ -5,7 +5,7 @@
 import { FRAME_KEY_BYTES, parseFrameKey } from '../../src/journal/journal-keys.ts';
 import { keyBytes } from '../../src/journal/key-text.ts';
 import type { Operation } from '../../src/journal/overlay.ts';
-import { type Coverage, cover, EMPTY_COVERAGE, missingWithin } from '../../src/protocol/coverage.ts';
+import { type Coverage, cover, EMPTY_COVERAGE, missingWithin, unite } from '../../src/protocol/coverage.ts';
 import type { FrameKind } from '../../src/protocol/frame.ts';
 import { type Content, contentsOf, readHeader } from './contents.ts';
 import type { Violations } from './violations.ts';
@@ -23,6 +23,8 @@ export type HeldFrame = {
 export type EpochTruth = {
   /** Every seq that was ever durable as a sample. */
   readonly contents: Map<number, Content>;
+  /** The same, of seqs that HQ holds and the disk has gone back behind: they may be given out again. */
+  readonly delivered: Map<number, Content>;
   /** When the newest seqs were first committed, ms of virtual time. */
   readonly commits: { readonly seq: number; readonly at: number }[];
   /** Seqs that a gap or thinned frame ever stood for on this disk. */
@@ -34,6 +36,8 @@ export type EpochTruth = {
 export type AgentTruth = {
   readonly agent: string;
   readonly epochs: ReadonlyMap<string, EpochTruth>;
+  /** The epoch under which a sample was last written, by its identity. */
+  readonly epochOf: (id: number) => string | undefined;
   readonly held: () => Iterable<HeldFrame>;
   readonly wrote: (operations: readonly Operation[]) => void;
   /** The disk is another one now: what only the old one held is gone, and nobody can be blamed for it. */
@@ -46,17 +50,27 @@ export type AgentTruthOptions = {
   readonly violations: Violations;
   /** What HQ has ever held durably of an epoch. */
   readonly everAtHq: (agent: string, epoch: string) => Coverage;
+  /** Whether a sample, by its identity, was ever stored at HQ. */
+  readonly wasAtHq: (id: number) => boolean;
 };
 
 export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
-  const { agent, now, violations, everAtHq } = options;
+  const { agent, now, violations, everAtHq, wasAtHq } = options;
   const epochs = new Map<string, EpochTruth>();
   const held = new Map<string, HeldFrame>();
+  /** Epoch under which a sample was last written, by its identity. */
+  const places = new Map<number, string>();
 
   const epochOf = (epoch: string): EpochTruth => {
     let truth = epochs.get(epoch);
     if (truth === undefined) {
-      truth = { contents: new Map(), commits: [], givenUp: EMPTY_COVERAGE, destroyed: EMPTY_COVERAGE };
+      truth = {
+        contents: new Map(),
+        delivered: new Map(),
+        commits: [],
+        givenUp: EMPTY_COVERAGE,
+        destroyed: EMPTY_COVERAGE,
+      };
       epochs.set(epoch, truth);
     }
     return truth;
@@ -77,6 +91,7 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
   const learn = (truth: EpochTruth, { epoch, first, last }: HeldFrame, value: Uint8Array) => {
     // A frame that is all known needs no look: sealing writes each sample several times.
     for (const [seq, content] of contentsOf(value)) {
+      places.set(content.id, epoch);
       const known = truth.contents.get(seq);
       if (known === undefined) {
         const before = truth.contents.get(seq - 1);
@@ -97,9 +112,20 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
     }
   };
 
+  /** A renewed journal holds the same samples under another epoch and other seqs. */
+  const excuseMoved = (epoch: string, first: number, last: number) => {
+    const truth = epochOf(epoch);
+    for (let seq = first; seq <= last; seq += 1) {
+      const id = truth.contents.get(seq)?.id;
+      if (id === undefined || places.get(id) === epoch) continue;
+      truth.destroyed = cover(truth.destroyed, seq, seq);
+    }
+  };
+
   return {
     agent,
     epochs,
+    epochOf: (id) => places.get(id),
     held: () => held.values(),
     wrote: (operations) => {
       const removed: HeldFrame[] = [];
@@ -119,8 +145,10 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
       }
       for (const { epoch, first, last, kind } of removed) {
         if (kind === 'gap') continue;
+        excuseMoved(epoch, first, last);
         for (const [from, to] of missingWithin(kept.get(epoch) ?? EMPTY_COVERAGE, first, last)) {
-          for (const [a, b] of missingWithin(everAtHq(agent, epoch), from, to)) {
+          const excused = unite(everAtHq(agent, epoch), epochOf(epoch).destroyed);
+          for (const [a, b] of missingWithin(excused, from, to)) {
             violations.report(
               'released_before_ack',
               `${agent}: seqs ${a}–${b} of ${epoch} left the journal, and HQ never held them`,
@@ -131,7 +159,13 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
     },
     replaced: (records) => {
       const before = [...held.values()];
+      const committed = [...epochs].map(([epoch, truth]) => ({
+        epoch,
+        truth,
+        contents: new Map(truth.contents),
+      }));
       held.clear();
+      for (const { truth } of committed) truth.contents.clear();
       for (const [text, stored] of records) {
         const key = keyBytes(text);
         // Without the checksum that stands behind each value.
@@ -139,9 +173,15 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
           put(text, key, stored.subarray(0, stored.length - 4));
         }
       }
-      const now = [...held.values()];
+      // What is neither on the disk now nor at HQ went with the old one. Its seqs may be given out again.
+      for (const { epoch, truth, contents } of committed) {
+        for (const [seq, content] of contents) {
+          const isHere = places.get(content.id) === epoch;
+          if (isHere && !truth.contents.has(seq) && wasAtHq(content.id)) truth.delivered.set(seq, content);
+        }
+      }
       for (const { epoch, first, last } of before) {
-        const kept = now
+        const kept = [...held.values()]
           .filter((frame) => frame.epoch === epoch)
           .reduce((sum, frame) => cover(sum, frame.first, frame.last), everAtHq(agent, epoch));
         const truth = epochOf(epoch);

@@ -6,6 +6,7 @@ import { keyBytes } from '../../src/journal/key-text.ts';
 import { type Coverage, cover, coveredCount, missingWithin, unite } from '../../src/protocol/coverage.ts';
 import type { SimAgent } from '../world/sim-agent.ts';
 import type { AgentTruth } from './agent-truth.ts';
+import type { Content } from './contents.ts';
 import type { HqEpoch, HqTruth } from './hq-truth.ts';
 import type { Violations } from './violations.ts';
 
@@ -36,6 +37,8 @@ export function checkAlways({ subjects, hq, violations }: CheckOptions): void {
       }
       const last = lastOf(contents);
       for (const [from, to] of missingWithin(known, 1, last)) {
+        // Seqs that a damaged journal skipped were nobody's.
+        if (!holdsAny(contents, from, to)) continue;
         violations.report('lost', `${agent.id}: seqs ${from}–${to} of ${epoch} are nowhere`);
       }
     }
@@ -45,8 +48,13 @@ export function checkAlways({ subjects, hq, violations }: CheckOptions): void {
 /** Every committed seq is at HQ exactly once, unchanged, or in a counted gap; the ledger says so too. */
 export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptions): void {
   for (const { agent, truth } of subjects) {
-    for (const [epoch, { contents, givenUp, destroyed }] of truth.epochs) {
+    for (const [epoch, { contents, delivered, givenUp, destroyed }] of truth.epochs) {
       const state = hq.epoch(truth.agent, epoch);
+      const checkSame = (seq: number, { id, print }: Content) => {
+        const stored = state.stored.get(seq);
+        if (stored !== undefined && (stored.id !== id || stored.print !== print))
+          violations.report('wrong_content', `${agent.id}: seq ${seq} of ${epoch} is another sample at HQ`);
+      };
       // What HQ lost of a journal that is gone nobody can tell it.
       const gone = agent.running()?.journal.epoch === epoch ? destroyed : unite(destroyed, state.undone);
       const excuses = (reason: string) =>
@@ -59,14 +67,17 @@ export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptio
           );
         }
       }
+      for (const [seq, content] of delivered) {
+        if (missingWithin(state.undone, seq, seq).length > 0) checkSame(seq, content);
+      }
       for (const [seq, content] of contents) {
+        // It has moved to another epoch, and is looked for there.
+        if (truth.epochOf(content.id) !== epoch) continue;
         const stored = state.stored.get(seq);
         if (stored === undefined) {
           if (missingWithin(unite(state.durable, gone), seq, seq).length > 0)
             violations.report('not_drained', `${agent.id}: seq ${seq} of ${epoch} is not at HQ`);
-        } else if (stored.id !== content.id || stored.print !== content.print) {
-          violations.report('wrong_content', `${agent.id}: seq ${seq} of ${epoch} is another sample at HQ`);
-        }
+        } else checkSame(seq, content);
       }
     }
   }
@@ -122,6 +133,11 @@ function checkCounts(
 function same(a: Coverage, b: Coverage): boolean {
   const both = unite(a, b);
   return coveredCount(a) === coveredCount(b) && coveredCount(both) === coveredCount(a);
+}
+
+function holdsAny(contents: ReadonlyMap<number, unknown>, from: number, to: number): boolean {
+  for (const seq of contents.keys()) if (seq >= from && seq <= to) return true;
+  return false;
 }
 
 /** Highest seq of an epoch that was ever committed. */

@@ -34,6 +34,8 @@ export type HqEpoch = {
 
 export type HqTruth = {
   readonly epoch: (agent: string, epoch: string) => HqEpoch;
+  /** Whether a sample, by its identity, was ever stored. */
+  readonly wasStored: (id: number) => boolean;
   readonly agents: () => ReadonlyMap<string, ReadonlyMap<string, HqEpoch>>;
   readonly wrote: (operations: readonly Operation[]) => void;
   /** A backup has been restored. */
@@ -54,6 +56,7 @@ type Held = {
 export function createHqTruth(violations: Violations): HqTruth {
   const agents = new Map<string, Map<string, HqEpoch>>();
   const held = new Map<string, Held>();
+  const ids = new Set<number>();
   /** Who is at the other end of a wire. */
   const greeted = new Map<string, { readonly agent: string; readonly epoch: string }>();
 
@@ -114,6 +117,7 @@ export function createHqTruth(violations: Violations): HqTruth {
             violations.report('stored_twice', `${agent}: seq ${seq} of ${epoch}, and as a gap (${reason})`);
         }
         state.stored.set(seq, content);
+        ids.add(content.id);
         seqs.push(seq);
       }
       account(state, first, last);
@@ -172,6 +176,7 @@ export function createHqTruth(violations: Violations): HqTruth {
 
   return {
     epoch: epochOf,
+    wasStored: (id) => ids.has(id),
     agents: () => agents,
     answered,
     wrote: (operations) => {

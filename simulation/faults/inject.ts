@@ -15,6 +15,8 @@ export type InjectOptions = {
   readonly note: (line: string) => void;
   /** Puts other content on the disk of an agent that does not run. */
   readonly replaceDisk: (agent: number, content: Snapshot) => void;
+  /** Puts an earlier state on the disk of an agent that does not run: the newest for 0, the oldest near 1. */
+  readonly rollBack: (agent: number, age: number) => void;
   /** Puts a backup on the disk of HQ, which does not run: the newest for 0, the oldest near 1. */
   readonly restoreHq: (age: number) => void;
   readonly onInjected: (fault: Fault) => void;
@@ -135,6 +137,17 @@ export function createInjector(options: InjectOptions): Injector {
             () => {
               agent.kill(false);
               options.replaceDisk(index, EMPTY_DISK);
+            },
+            agent.start,
+            agent.hold,
+          );
+          break;
+        case 'agent_rolled_back':
+          down(
+            fault,
+            () => {
+              agent.kill(true);
+              options.rollBack(index, fault.strength);
             },
             agent.start,
             agent.hold,

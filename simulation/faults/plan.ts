@@ -19,6 +19,7 @@ export const AGENT_FAULTS = [
   'agent_record_damaged',
   'agent_books_damaged',
   'agent_wiped',
+  'agent_rolled_back',
   'agent_clock_jump',
   'agent_clock_drift',
   'agent_clock_stop',

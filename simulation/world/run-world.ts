@@ -95,6 +95,7 @@ export function runWorld({ seed, hours, only, onLine }: RunOptions): RunResult {
       now: timeline.now,
       violations,
       everAtHq: (agent, epoch) => hqTruth.epoch(agent, epoch).ever,
+      wasAtHq: hqTruth.wasStored,
     });
     const disk = createDisk(own.stream('disk'), {
       onWritten: (operations) => {
@@ -125,6 +126,7 @@ export function runWorld({ seed, hours, only, onLine }: RunOptions): RunResult {
   const plan = drawPlan(chance.stream('plan'), { hours, agents: agents.length });
   const faults = only === undefined ? plan : plan.filter(({ index }) => only.includes(index));
   const backups: Snapshot[] = [hqDisk.snapshot()];
+  const images = agents.map((agent) => [agent.disk.snapshot()]);
   const injected: Partial<Record<FaultKind, number>> = {};
   const injector = createInjector({
     timeline,
@@ -136,6 +138,14 @@ export function runWorld({ seed, hours, only, onLine }: RunOptions): RunResult {
       const subject = subjects[index];
       if (subject === undefined) return;
       subject.agent.disk.restore(content);
+      subject.truth.replaced(subject.agent.disk.records());
+    },
+    rollBack: (index, age) => {
+      const states = images[index] ?? [];
+      const state = states[Math.floor((1 - age) * (states.length - 1))];
+      const subject = subjects[index];
+      if (state === undefined || subject === undefined) return;
+      subject.agent.disk.restore(state);
       subject.truth.replaced(subject.agent.disk.records());
     },
     restoreHq: (age) => {
@@ -170,6 +180,7 @@ export function runWorld({ seed, hours, only, onLine }: RunOptions): RunResult {
     runUntil((healAt * check) / CHECKS);
     checkAlways(checks);
     backups.push(hqDisk.snapshot());
+    agents.forEach((agent, index) => void images[index]?.push(agent.disk.snapshot()));
   }
   attempt(injector.heal);
   const live = createLiveWatch({ timeline, subjects, hq: hqTruth, violations, usualDelayMs });

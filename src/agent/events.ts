@@ -91,6 +91,12 @@ export const agentEvents = {
       },
     ],
   }),
+  epoch_forked: defineEvent<{ detail: string }>({
+    level: 'warn',
+    message:
+      'this journal is a copy of one that has delivered already; the agent starts again and begins a new epoch',
+    metrics: [],
+  }),
   breaker_changed: defineEvent<{ state: BreakerStateName; before: BreakerStateName }>({
     level: 'warn',
     message: 'the circuit breaker before HQ changed',

@@ -10,7 +10,7 @@ export type Stoppable = {
 /**
  * Starts something and stops it on SIGTERM, SIGINT, or when the process that started this one with a channel goes
  * away. Resolves with the exit code once everything has ended; rejects when `start` does. While it is still starting there
- * is nothing to put in order: the process leaves at once.
+ * is nothing to put in order: the process leaves at once. What fails with an error that asks for it is started again.
  */
 export async function runUntilStopped(start: () => Promise<Stoppable>): Promise<number> {
   const asked = Promise.withResolvers<number>();
@@ -26,20 +26,31 @@ export async function runUntilStopped(start: () => Promise<Stoppable>): Promise<
   if (process.connected === false) stop(EXIT.ok);
   process.once('disconnect', () => stop(EXIT.ok));
 
-  const running = await start();
-  state = 'running';
-  running.failed.then((error) => {
-    process.stderr.write(`holdfast: ${messageOf(error)}\n`);
-    if (state === 'running') stop(error instanceof CommandFailure ? error.exitCode : EXIT.failure);
-  });
-  const exitCode = await asked.promise;
-  try {
-    await running.stop();
-    return exitCode;
-  } catch (error) {
-    process.stderr.write(`holdfast: stopped with an error: ${messageOf(error)}\n`);
-    return EXIT.failure;
+  for (;;) {
+    const running = await start();
+    state = 'running';
+    const restart = Promise.withResolvers<null>();
+    running.failed.then((error) => {
+      process.stderr.write(`holdfast: ${messageOf(error)}\n`);
+      if (state !== 'running') return;
+      if (asksForRestart(error)) restart.resolve(null);
+      else stop(error instanceof CommandFailure ? error.exitCode : EXIT.failure);
+    });
+    const exitCode = await Promise.race([asked.promise, restart.promise]);
+    try {
+      await running.stop();
+    } catch (error) {
+      process.stderr.write(`holdfast: stopped with an error: ${messageOf(error)}\n`);
+      return EXIT.failure;
+    }
+    if (exitCode !== null) return exitCode;
+    state = 'starting';
   }
+}
+
+/** What failed has put everything in order for being started again in this very process. */
+function asksForRestart(error: unknown): boolean {
+  return error instanceof Error && 'restart' in error && error.restart === true;
 }
 
 export function messageOf(error: unknown): string {

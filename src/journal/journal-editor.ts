@@ -34,7 +34,9 @@ export type JournalEditor = {
   readonly remove: (frame: FrameKey) => void;
   /** Replaces a data frame by gaps over those of its seqs that HQ does not hold, and counts them as dropped. */
   readonly drop: (frame: FrameKey, reason: GapReason) => void;
-  readonly count: (change: Partial<Pick<Ledger, 'sampled' | 'pending' | 'hasAcked'>>) => void;
+  readonly count: (
+    change: Partial<Pick<Ledger, 'sampled' | 'pending' | 'hasAcked' | 'greeting' | 'forked'>>,
+  ) => void;
   readonly countDropped: (reason: GapReason, samples: number) => void;
   /** Writes the books; returns them. */
   readonly finish: () => Ledger;

@@ -27,6 +27,10 @@ const ledgerSchema = z.object({
   oldest: z.object({ seq: count, ts: z.number() }).nullable(),
   /** Whether HQ has ever acked anything: the acked coverage then exists. */
   hasAcked: z.boolean(),
+  /** The last run (process) of the agent that HQ greeted, and how many have been. */
+  greeting: z.object({ number: count, instance: z.string() }).nullable().default(null),
+  /** HQ says that another journal uses this epoch: the next open begins a new one. */
+  forked: z.boolean().default(false),
   /** Under way to a new epoch: frames before `from` have been moved there, and `next` is the seq of the next one. */
   renewal: z.object({ epoch: epochSchema, from: count, next: count }).nullable().default(null),
 });
@@ -54,6 +58,8 @@ export function emptyLedger(epoch: string): Ledger {
     dropped: {},
     oldest: null,
     hasAcked: false,
+    greeting: null,
+    forked: false,
     renewal: null,
   };
 }

@@ -39,6 +39,8 @@ export type JournalStats = {
   readonly acked: number;
   readonly dropped: Readonly<Partial<Record<GapReason, number>>>;
   readonly maxBytes: number;
+  /** The last run that HQ greeted; null before the first. */
+  readonly greeting: { readonly number: number; readonly instance: string } | null;
   /** Whether the quota is reached and the policy is at work. */
   readonly overflowing: boolean;
   /** Wall time of the oldest pending sample; null when none. */
@@ -59,12 +61,18 @@ export type Reinstated = { readonly again: number; readonly lost: number };
 
 export type Journal = {
   readonly epoch: Epoch;
+  /** Highest seq that had been given out when it was opened. */
+  readonly begun: number;
   /** Gives the samples the next seqs and commits them as one head frame; emits once durable. Samples of several schemas may be mixed. */
   readonly append: (samples: readonly Sample[]) => Observable<Appended>;
   /** Unacked frames, gap frames included; emits one frame at a time and completes after `limit`. */
   readonly pending: (query: PendingQuery) => Observable<StoredFrame>;
   /** Takes note of what HQ holds durably and removes frames that it covers wholly; emits the stats after it. */
   readonly release: (acked: Coverage) => Observable<JournalStats>;
+  /** Notes durably that HQ has greeted this run; nothing may be sent before. Emits once. */
+  readonly noteGreeting: (instance: string) => Observable<void>;
+  /** Notes durably that another journal uses this epoch: the next open gives this one a new epoch. Emits once. */
+  readonly noteFork: () => Observable<void>;
   /**
    * HQ holds less than it has acked: a backup of it was restored. What is still here of the difference becomes pending again, the rest
    * a gap `lost_at_hq`. `held`: everything that HQ holds of the epoch. Emits how many samples are pending again and lost.

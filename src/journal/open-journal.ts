@@ -86,7 +86,9 @@ export function openJournal(options: JournalOptions): Observable<Journal> {
     return mendBooks(options);
   }).pipe(
     concatMap((ledger) =>
-      options.newEpoch === true && ledger.sampled > 0 ? renewJournal(options, ids.hex(6)) : of(ledger),
+      (options.newEpoch === true || ledger.forked) && ledger.sampled > 0
+        ? renewJournal(options, ids.hex(6))
+        : of(ledger),
     ),
     map((ledger) => createJournal(options, ledger)),
   );
@@ -166,6 +168,7 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
 
   return {
     epoch: opened.epoch,
+    begun: opened.sampled,
     append: (samples: readonly Sample[]) =>
       line.append(samples).pipe(
         tap(() => {
@@ -189,6 +192,16 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
         tap(() => line.retry()),
       );
     },
+    noteGreeting: (instance) =>
+      defer(() => {
+        const { greeting } = stats$.value;
+        if (greeting?.instance === instance) return of(undefined);
+        const number = (greeting?.number ?? 0) + 1;
+        return edit((_, editor) => editor.count({ greeting: { number, instance } })).pipe(
+          map(() => undefined),
+        );
+      }),
+    noteFork: () => edit((_, editor) => editor.count({ forked: true })).pipe(map(() => undefined)),
     reinstate: (held) =>
       defer(() => {
         // By far the most often there is nothing to do, and nothing to be written.
@@ -262,6 +275,7 @@ function toStats(ledger: Ledger, maxBytes: number, overflowing: boolean): Journa
     acked: ackedSamples(ledger),
     dropped: ledger.dropped,
     maxBytes,
+    greeting: ledger.greeting,
     overflowing,
     oldestPendingTs: ledger.oldest?.ts ?? null,
   };

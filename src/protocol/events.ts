@@ -18,6 +18,7 @@ export const WIRE_ERROR_CODES = [
   'unsupported_version',
   'unauthorized',
   'duplicate_agent',
+  'forked_epoch',
   'bad_request',
   'hello_required',
   'unknown_schema',
@@ -65,6 +66,14 @@ export const helloSchema = z.object({
   released: count,
   /** Agent's wall time, ms, for the offset estimate. */
   ts: millis,
+  /** Which life of the journal this is, see judge-run.ts: `number` is one more than that of the last run that HQ greeted, which was `after`; it began with `begun` seqs given out. */
+  run: z
+    .object({
+      begun: count,
+      number: z.number().int().min(1).max(MAX_SEQ),
+      after: z.string().max(64).nullable(),
+    })
+    .optional(),
 });
 export type Hello = z.infer<typeof helloSchema>;
 

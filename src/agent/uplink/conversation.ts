@@ -5,6 +5,7 @@ import {
   concatMap,
   defer,
   EMPTY,
+  endWith,
   exhaustMap,
   ignoreElements,
   map,
@@ -13,6 +14,7 @@ import {
   of,
   type SchedulerLike,
   switchMap,
+  tap,
   throwError,
   timeout,
   timer,
@@ -20,7 +22,13 @@ import {
 import type { Journal, Reinstated } from '../../journal/journal.ts';
 import { StorageError } from '../../journal/storage.ts';
 import type { Clock } from '../../platform/clock.ts';
-import { type Heartbeat, type HelloReply, PROTOCOL_VERSION, SCHEMA_VERSION } from '../../protocol/events.ts';
+import {
+  type Heartbeat,
+  type HelloReply,
+  PROTOCOL_VERSION,
+  SCHEMA_VERSION,
+  type WireError,
+} from '../../protocol/events.ts';
 import { checkAck } from './check-ack.ts';
 import { LinkError, type LinkSession } from './link.ts';
 import type { UplinkMessage } from './state.ts';
@@ -36,7 +44,7 @@ export type ConversationSettings = {
 
 export type ConversationOptions = {
   readonly identity: { readonly agent: string; readonly instance: string; readonly version: string };
-  readonly journal: Pick<Journal, 'stats' | 'reinstate'>;
+  readonly journal: Pick<Journal, 'begun' | 'stats' | 'reinstate' | 'noteGreeting' | 'noteFork'>;
   readonly clock: Clock;
   readonly settings: ConversationSettings;
   /** What to tell HQ now. `stopping`: it is the last one. */
@@ -49,6 +57,8 @@ export type ConversationOptions = {
   }) => void;
   /** HQ held less than it had acked, and the journal has taken note. */
   readonly onReinstated: (reinstated: Reinstated) => void;
+  /** The journal is a copy, and has noted it: the agent has to start again. */
+  readonly onForked: (detail: string) => void;
   /** The message that a connection is of no more use. */
   readonly lost: (connection: number, error: LinkError) => UplinkMessage;
 };
@@ -78,7 +88,7 @@ export function createConversation(options: ConversationOptions): Conversation {
 
   const greet = (session: LinkSession, connection: number): Observable<UplinkMessage> =>
     defer(() => {
-      const { epoch, sampled, released } = journal.stats();
+      const { epoch, sampled, released, greeting } = journal.stats();
       const sentTs = clock.now();
       const sentAt = clock.precise();
       const hello = {
@@ -89,10 +99,12 @@ export function createConversation(options: ConversationOptions): Conversation {
         sampled,
         released,
         ts: sentTs,
+        run: { begun: journal.begun, number: (greeting?.number ?? 0) + 1, after: greeting?.instance ?? null },
       };
       return session.hello(hello).pipe(
         answerWithin<HelloReply>(settings.connectTimeoutMs, 'the greeting', scheduler),
         concatMap((reply): Observable<UplinkMessage> => {
+          if (!reply.ok && reply.error.code === 'forked_epoch') return fork(reply.error, connection);
           if (!reply.ok) return of(lost(connection, refusedGreeting(reply.error)));
           if (reply.protocol !== PROTOCOL_VERSION) {
             const spoken = `HQ greets with protocol ${reply.protocol}; this agent speaks ${PROTOCOL_VERSION}.`;
@@ -113,7 +125,8 @@ export function createConversation(options: ConversationOptions): Conversation {
     if (problem !== null) {
       return of(lost(connection, new LinkError('protocol', `HQ breaks the protocol: ${problem}.`)));
     }
-    return journal.reinstate(ack).pipe(
+    return journal.noteGreeting(identity.instance).pipe(
+      concatMap(() => journal.reinstate(ack)),
       map((reinstated): UplinkMessage => {
         if (reinstated.again + reinstated.lost > 0) options.onReinstated(reinstated);
         const { sampled, released } = journal.stats();
@@ -121,11 +134,20 @@ export function createConversation(options: ConversationOptions): Conversation {
       }),
       catchError((error: unknown) => {
         if (!(error instanceof StorageError)) throw error;
-        const reason = `The journal cannot note what HQ has lost: ${error.message}`;
+        const reason = `The journal cannot note what HQ says at the greeting: ${error.message}`;
         return of(lost(connection, new LinkError('closed', reason)));
       }),
     );
   };
+
+  /** This journal is a copy of one that has delivered: noted, so that the next start gives it an epoch of its own. */
+  const fork = (wire: WireError, connection: number): Observable<UplinkMessage> =>
+    journal.noteFork().pipe(
+      catchError((error: unknown) => (error instanceof StorageError ? EMPTY : throwError(() => error))),
+      tap(() => options.onForked(wire.message)),
+      ignoreElements(),
+      endWith(lost(connection, refusedGreeting(wire))),
+    );
 
   const heartbeats = (session: LinkSession, connection: number): Observable<UplinkMessage> =>
     timer(0, settings.heartbeatMs, scheduler).pipe(

@@ -73,7 +73,7 @@ export type Uplink = {
   readonly committed: (frame: StoredFrame) => void;
   readonly status$: Observable<UplinkStatus>;
   readonly status: () => UplinkStatus;
-  /** Ends in error when the actor failed for good. */
+  /** Ends in error when the actor failed for good, or with EpochForkedError when the agent must start again to begin a new epoch. */
   readonly failed$: Observable<unknown>;
   /** Sends what is live, says goodbye, closes; completes when done, at the latest after `deadlineMs`. */
   readonly stop: (deadlineMs: number) => Observable<never>;
@@ -87,6 +87,13 @@ const SEAL_FEW_FRAMES = 16;
 /** Weight of the newest round trip in the smoothed one, as TCP has it (RFC 6298). */
 const RTT_WEIGHT = 1 / 8;
 
+/** Another copy of the journal has delivered in its epoch. The journal has noted it: started again, it begins a new one. */
+export class EpochForkedError extends Error {
+  override readonly name = 'EpochForkedError';
+  /** Whoever runs the agent should start it again. */
+  readonly restart = true;
+}
+
 type Measures = { readonly rttMs: number | null; readonly clockOffsetMs: number | null };
 
 export function createUplink(options: UplinkOptions): Uplink {
@@ -94,6 +101,7 @@ export function createUplink(options: UplinkOptions): Uplink {
   const { scheduler } = clock;
   const measures$ = new BehaviorSubject<Measures>({ rttMs: null, clockOffsetMs: null });
   const stopped$ = new Subject<void>();
+  const forked$ = new Subject<string>();
   /** Why frames wait on an open connection; null while they pass. */
   const paused$ = new BehaviorSubject<string | null>(null);
 
@@ -134,6 +142,10 @@ export function createUplink(options: UplinkOptions): Uplink {
         stats: journal.stats(),
         rttMs: measures$.value.rttMs,
       }),
+    onForked: (detail) => {
+      emit({ type: 'epoch_forked', detail });
+      forked$.next(detail);
+    },
     onHqTime: ({ hqTs, sentTs, rttMs }) => {
       // HQ read its clock halfway through the round trip, as far as anyone can tell.
       measures$.next({ ...measures$.value, clockOffsetMs: Math.round(sentTs + rttMs / 2 - hqTs) });
@@ -208,11 +220,18 @@ export function createUplink(options: UplinkOptions): Uplink {
     },
     status$,
     status: () => status$.getValue(),
-    failed$: actor.status$.pipe(
-      filter((status) => status.kind === 'failed'),
-      map((status) => {
-        throw status.error;
-      }),
+    failed$: merge(
+      actor.status$.pipe(
+        filter((status) => status.kind === 'failed'),
+        map((status) => {
+          throw status.error;
+        }),
+      ),
+      forked$.pipe(
+        map((detail) => {
+          throw new EpochForkedError(detail);
+        }),
+      ),
     ),
     stop: (deadlineMs) =>
       actor.stop(deadlineMs).pipe(

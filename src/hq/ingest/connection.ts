@@ -33,6 +33,7 @@ import { ackCoverage, wholeCoverage } from './ack-coverage.ts';
 import type { AgentPeer } from './agent-server.ts';
 import { QueueFullError } from './group-commit.ts';
 import type { IngestShared } from './ingest-shared.ts';
+import { judgeRun, type Known } from './judge-run.ts';
 import type { Holder } from './leases.ts';
 import { addsRangeTooMany, MAX_RANGES } from './range-bound.ts';
 import { isRefused, type Refused, refuse, refuseUnavailable } from './refusal.ts';
@@ -253,6 +254,20 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     return refuse('duplicate_agent', message, { retryAfterMs: DUPLICATE_RETRY_MS });
   }
 
+  function knownOf({ agent, epoch }: Hello): Known {
+    const { contiguous, ranges } = store.coverage(agent, epoch);
+    return { run: store.run(agent, epoch), highest: ranges.at(-1)?.[1] ?? contiguous };
+  }
+
+  /** It would deliver other samples under seqs that HQ has already. */
+  function forked({ agent, epoch }: Hello): Refused {
+    const { address } = transport;
+    const detail = `the journal of ${agent} at ${address} is a copy: another one has delivered in its epoch ${epoch}`;
+    emit({ type: 'forked_epoch', agent, address, detail });
+    shared.link({ kind: 'conflict', agent, detail, ts: clock.now() });
+    return refuse('forked_epoch', `${detail}; it begins a new epoch, or restart it with --new-epoch`);
+  }
+
   function lastEpochOf(agent: string): Epoch | undefined {
     return store.agents().find((one) => one.agent === agent)?.epoch;
   }
@@ -270,10 +285,14 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
   function greet(hello: Hello): Observable<HelloReply> {
     const { agent, epoch } = hello;
     return shared.settled(agent).pipe(
-      switchMap(() =>
-        store.noteEpoch({ agent, epoch, sampled: hello.sampled, released: hello.released, ts: clock.now() }),
-      ),
+      switchMap(() => {
+        if (judgeRun(knownOf(hello), hello) === 'fork') return of(forked(hello));
+        const { sampled, released, instance, run } = hello;
+        const greeted = run === undefined ? null : { number: run.number, instance };
+        return store.noteEpoch({ agent, epoch, sampled, released, run: greeted, ts: clock.now() });
+      }),
       map((coverage): HelloReply => {
+        if (isRefused(coverage)) return coverage;
         const now = clock.now();
         if (shared.leases.holder(agent) !== connection) {
           return refuse('duplicate_agent', `another connection of ${agent} was faster`, {

@@ -47,6 +47,19 @@ export const ingestEvents = {
       },
     ],
   }),
+  forked_epoch: defineEvent<{ agent: string; address: string; detail: string }>({
+    level: 'warn',
+    message: 'a copy of a journal was refused; its agent begins a new epoch',
+    metrics: [
+      {
+        name: 'holdfast_hq_forked_epochs_total',
+        kind: 'counter',
+        help: 'Hellos refused because another copy of the journal has delivered in its epoch, by agent.',
+        labelNames: ['agent'],
+        labels: ({ agent }) => ({ agent }),
+      },
+    ],
+  }),
   agent_goodbye: defineEvent<{ agent: string; reason: string }>({
     level: 'info',
     message: 'agent said goodbye',

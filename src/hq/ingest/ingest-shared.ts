@@ -64,6 +64,7 @@ export type IngestStore = Pick<
   | 'observeSampled'
   | 'ownsEpoch'
   | 'putSchema'
+  | 'run'
   | 'schema'
   | 'series'
   | 'seriesCount'

@@ -2,7 +2,7 @@
 
 import { decodeGap } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
-import { type Booking, book, EMPTY_EPOCH, toJson } from './epoch-state.ts';
+import { type Booking, book, EMPTY_EPOCH, markDelivered, toJson } from './epoch-state.ts';
 import { encodeFrameRecord, type Segment, type StoredLane } from './frame-record.ts';
 import type { GapRecord } from './gap-record.ts';
 import { hoursOf, logKey, seqKey, timeKey, writeOrderedDouble } from './keys.ts';
@@ -26,7 +26,7 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
   if (first === undefined) {
     return { stored: 0, duplicates: count, dropped: 0, coverage: state.coverage };
   }
-  transaction.setEpoch(agent, epoch, booked.state);
+  transaction.setEpoch(agent, epoch, markDelivered(booked.state));
   if (transaction.agent(agent) === undefined) {
     transaction.setAgent(agent, { agent, epoch, firstSeenTs: arrivalTs, ownEpoch: null });
   }

@@ -3,7 +3,7 @@ import type { Coverage } from '../../protocol/coverage.ts';
 import { readHeader } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { putGap } from './append-frame.ts';
-import { book, EMPTY_EPOCH } from './epoch-state.ts';
+import { book, EMPTY_EPOCH, type EpochState } from './epoch-state.ts';
 import { decodeFrameRecord } from './frame-record.ts';
 import { seqKey, seqRange, successor } from './keys.ts';
 import type { Transaction } from './transactions.ts';
@@ -15,6 +15,8 @@ export type EpochNote = {
   readonly sampled: number;
   /** Every seq up to here has left the agent's journal. */
   readonly released: number;
+  /** The run that is greeted; without one what is known stays. */
+  readonly run?: { readonly number: number; readonly instance: string } | null;
   /** HQ's or the agent's wall time, ms; stands for times that nobody knows. */
   readonly ts: number;
 };
@@ -36,6 +38,7 @@ export function bookLost(transaction: Transaction, note: EpochNote): Coverage {
     ...booked.state,
     sampled: Math.max(booked.state.sampled, note.sampled),
     released: Math.max(booked.state.released, note.released),
+    run: runOf(booked.state, note),
   });
   const record = transaction.agent(agent) ?? { agent, epoch, firstSeenTs: ts, ownEpoch: null };
   // The agent has a new journal: what was heard of the old one is written down for good.
@@ -43,6 +46,12 @@ export function bookLost(transaction: Transaction, note: EpochNote): Coverage {
   if (old !== undefined) transaction.setEpoch(agent, record.epoch, old);
   transaction.setAgent(agent, { ...record, epoch });
   return booked.state.coverage;
+}
+
+/** A run that connects again has delivered what it had. */
+export function runOf({ run }: EpochState, note: EpochNote): EpochState['run'] {
+  if (note.run == null || note.run.instance === run?.instance) return run;
+  return { ...note.run, delivered: false };
 }
 
 /** The time of the nearest stored sample beside a gap. */

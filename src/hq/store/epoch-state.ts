@@ -27,6 +27,8 @@ const epochStateSchema = z.object({
   coverage: coverageSchema.extend({ ranges: z.array(z.tuple([count, count])) }),
   /** HQ gives out the seqs itself, for samples that came by HTTP. */
   owned: z.boolean(),
+  /** The last run of the agent that was greeted; null when none has said so. */
+  run: z.object({ number: count, instance: z.string(), delivered: z.boolean() }).nullable().default(null),
   /** Frames up to this seq have been looked at for merging. */
   mergedTo: count,
 });
@@ -42,6 +44,7 @@ export const EMPTY_EPOCH: EpochState = {
   thinned: {},
   coverage: EMPTY_COVERAGE,
   owned: false,
+  run: null,
   mergedTo: 0,
 };
 
@@ -49,6 +52,12 @@ export const EMPTY_EPOCH: EpochState = {
 export type Booking =
   | { readonly kind: Extract<FrameKind, 'data'> }
   | { readonly kind: 'dropped' | 'thinned'; readonly reason: string };
+
+/** Takes note that a frame of the current run has come. */
+export function markDelivered(state: EpochState): EpochState {
+  const { run } = state;
+  return run === null || run.delivered ? state : { ...state, run: { ...run, delivered: true } };
+}
 
 /** Books `first … last`; `added` are the parts that were not accounted for before. Returns the same state when there are none. */
 export function book(

@@ -16,7 +16,7 @@ import type { Ids } from '../../platform/ids.ts';
 import { EMPTY_COVERAGE, missingWithin } from '../../protocol/coverage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { appendFrame } from './append-frame.ts';
-import { bookLost } from './book-lost.ts';
+import { bookLost, runOf } from './book-lost.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
 import { type EpochState, pendingOf } from './epoch-state.ts';
 import { appendHttpSamples, keyUse } from './http-samples.ts';
@@ -62,6 +62,8 @@ export type OpenedHqStore = HqStore & {
   readonly observeSampled: (agent: string, epoch: Epoch, sampled: number) => void;
   /** Whether HQ gives out the seqs of this epoch itself; no agent may use it. */
   readonly ownsEpoch: (agent: string, epoch: Epoch) => boolean;
+  /** The last run of the epoch that was greeted; null when none is known. */
+  readonly run: (agent: string, epoch: Epoch) => EpochState['run'];
   /** Whether anything was ever said or stored of this epoch. */
   readonly knowsEpoch: (agent: string, epoch: Epoch) => boolean;
   readonly counts: (agent: string) => AgentCounts;
@@ -173,8 +175,8 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
         hints.raise(agent, epoch, note.sampled);
         const known = epochOf(agent, epoch);
         const nothingLost = missingWithin(known?.coverage ?? EMPTY_COVERAGE, 1, note.released).length === 0;
-        if (known !== undefined && nothingLost && durable.agents.get(agent)?.epoch === epoch)
-          return of(known.coverage);
+        const sameRun = known !== undefined && runOf(known, note) === known.run;
+        if (sameRun && nothingLost && durable.agents.get(agent)?.epoch === epoch) return of(known.coverage);
         return transactions.run((transaction) => bookLost(transaction, note));
       }),
     putSchema: (agent, schema) =>
@@ -197,6 +199,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
     appended$: appended.asObservable(),
     observeSampled: hints.raise,
     ownsEpoch: (agent, epoch) => epochOf(agent, epoch)?.owned ?? false,
+    run: (agent, epoch) => epochOf(agent, epoch)?.run ?? null,
     knowsEpoch: (agent, epoch) => epochOf(agent, epoch) !== undefined,
     counts: (agent) => countsOf(epochsOf(agent).map(([, state]) => state)),
     anomalyCounts: (agent) => {

@@ -77,6 +77,7 @@ export type HqStore = {
     readonly epoch: Epoch;
     readonly sampled: number;
     readonly released: number;
+    readonly run?: { readonly number: number; readonly instance: string } | null;
     readonly ts: number;
   }) => Observable<Coverage>;
   readonly putSchema: (agent: string, schema: InternedSchema) => Observable<void>;

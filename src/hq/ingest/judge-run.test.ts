@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { judgeRun, type Run } from './judge-run.ts';
+
+const run = (number: number, instance: string, delivered = true): Run => ({ number, instance, delivered });
+const hello = (instance: string, number: number, after: string | null, begun = 100) => ({
+  instance,
+  run: { number, after, begun },
+});
+const HIGHEST = 100;
+
+describe('a run', () => {
+  it.each([
+    ['the first of an epoch', null, hello('a', 1, null), 'follows'],
+    ['the same process again', run(3, 'c'), hello('c', 3, 'b'), 'same'],
+    ['the same process, which has noted its greeting', run(3, 'c'), hello('c', 4, 'c'), 'same'],
+    ['the next one', run(3, 'c'), hello('d', 4, 'c'), 'follows'],
+    [
+      'the next one after one that never noted its greeting',
+      run(3, 'c', false),
+      hello('d', 3, 'b'),
+      'follows',
+    ],
+    ['a copy from before a run that delivered', run(3, 'c'), hello('x', 3, 'b'), 'fork'],
+    ['a copy from long before', run(7, 'g'), hello('x', 3, 'b'), 'fork'],
+    ['a copy that was greeted as often as the original', run(3, 'c'), hello('x', 4, 'y'), 'fork'],
+    ['an original whose copy delivered meanwhile', run(4, 'copy'), hello('e', 4, 'c'), 'fork'],
+    ['an agent that is ahead of an HQ restored from a backup', run(2, 'b'), hello('f', 6, 'e'), 'follows'],
+    ['a machine that went back within its last run', run(3, 'c'), hello('d', 4, 'c', 99), 'fork'],
+    ['the same process, whatever it began with', run(3, 'c'), hello('c', 4, 'c', 0), 'same'],
+    ['books that were lost', run(3, 'c'), hello('d', 1, null), 'fork'],
+    ['an agent that says nothing of runs', run(3, 'c'), { instance: 'd', run: undefined }, 'follows'],
+  ] as const)('%s: %s', (_, known, said, verdict) => {
+    expect(judgeRun({ run: known, highest: HIGHEST }, said)).toBe(verdict);
+  });
+});
