@@ -1,0 +1,137 @@
+/** Two agents of one id, copies of a journal, and an HQ restored from a backup, with real processes. */
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
+import { built, type Running } from '../support/holdfast.ts';
+import { allSamples, ledgerOf, startHqProcess, summaryOf } from '../support/hq.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/wait.ts';
+
+const start = (hq: string, dataDir: string, args: readonly string[] = []) =>
+  startAgentProcess({
+    id: 'edge',
+    hq,
+    dataDir,
+    sources: ['sim:hz=20,sensors=2,seed=1,faults=false'],
+    args: [...impatient, ...args],
+    ...built,
+  });
+const told = (process: Running, event: string) =>
+  process.stderr.some((line) => line.includes(`"event":"${event}"`));
+const storedOf = async (url: string) =>
+  (await ledgerOf(url, 'edge')).reduce((sum, { stored }) => sum + stored, 0);
+const more = (url: string, than: number) => async () => (await storedOf(url)) > than;
+
+describe('two agents with one id', () => {
+  it('are both told, the second is refused, and operators see an alarm', async () => {
+    const folder = temporaryFolder();
+    const hq = await startHqProcess(join(folder, 'hq'), built);
+    const first = start(hq.url, join(folder, 'first'));
+    await until('the first to deliver', more(hq.url, 0));
+    const second = start(hq.url, join(folder, 'second'));
+    await until('the first to be told', () => told(first, 'duplicate_agent'));
+    await until('the second to be told', () =>
+      second.stderr.some((line) => line.includes('duplicate_agent') && line.includes('--new-epoch')),
+    );
+    expect(told(hq, 'duplicate_agent')).toBe(true);
+    const { alarm, connected } = await summaryOf(hq.url, 'edge');
+    expect(connected).toBe(true);
+    expect(alarm).toMatchObject({ kind: 'duplicate_agent', detail: expect.stringContaining('edge') });
+    const metrics = await (await fetch(`${hq.url}/metrics`)).text();
+    expect(metrics).toMatch(/holdfast_hq_duplicate_agents_total\{agent="edge"\} [1-9]/);
+    // What the second one measures stays with it.
+    const status = await until('the second to sample', async () => {
+      const now = await agentStatus(second);
+      return (now?.journal?.sampled ?? 0) > 0 && now;
+    });
+    expect(status.journal?.pending).toBe(status.journal?.sampled);
+  });
+});
+
+describe('a copy of a journal', () => {
+  it('that comes back as an earlier state begins a new epoch by itself, and nothing of it is lost', async () => {
+    const folder = temporaryFolder();
+    const hq = await startHqProcess(join(folder, 'hq'), built);
+    const [dataDir, copy] = [join(folder, 'edge'), join(folder, 'copy')];
+    const young = start(hq.url, dataDir);
+    await until('something to be stored', more(hq.url, 20));
+    expect(await young.end('SIGTERM')).toBe(0);
+    cpSync(dataDir, copy, { recursive: true });
+    const old = start(hq.url, dataDir);
+    const before = await storedOf(hq.url);
+    await until('the original to deliver beyond its copy', more(hq.url, before + 20));
+    expect(await old.end('SIGTERM')).toBe(0);
+    const original = await ledgerOf(hq.url, 'edge');
+    expect(original).toHaveLength(1);
+
+    const restored = start(hq.url, copy);
+    await until('it to notice', () => told(restored, 'epoch_forked'));
+    await until('a second epoch', async () =>
+      (await ledgerOf(hq.url, 'edge')).some(
+        ({ epoch, stored }) => epoch !== original[0]?.epoch && stored > 20,
+      ),
+    );
+    expect(await restored.end('SIGTERM')).toBe(0);
+    const kept = await journalStats(copy, built);
+    const ledgers = await ledgerOf(hq.url, 'edge');
+    expect(ledgers).toHaveLength(2);
+    expect(ledgers.find(({ epoch }) => epoch === original[0]?.epoch)).toEqual(original[0]);
+    expect(ledgers.find(({ epoch }) => epoch === kept.epoch)).toMatchObject({
+      sampled: kept.sampled,
+      stored: kept.sampled,
+      pending: 0,
+      dropped: {},
+    });
+  });
+
+  it('is given its own life by --new-epoch, with all that it had not delivered', async () => {
+    const folder = temporaryFolder();
+    const dataDir = join(folder, 'edge');
+    const alone = start('http://127.0.0.1:9', dataDir);
+    await until('it to sample', async () => ((await agentStatus(alone))?.journal?.sampled ?? 0) > 20);
+    expect(await alone.end('SIGTERM')).toBe(0);
+    const before = await journalStats(dataDir, built);
+    const hq = await startHqProcess(join(folder, 'hq'), built);
+    const clone = start(hq.url, dataDir, ['--new-epoch']);
+    await until('all of it at HQ', more(hq.url, before.sampled));
+    expect(await clone.end('SIGTERM')).toBe(0);
+    const after = await journalStats(dataDir, built);
+    expect(after.epoch).not.toBe(before.epoch);
+    expect(await ledgerOf(hq.url, 'edge')).toMatchObject([
+      { epoch: after.epoch, sampled: after.sampled, stored: after.sampled, pending: 0 },
+    ]);
+  });
+});
+
+describe('an HQ restored from a backup', () => {
+  it('gets again what agents still have, and books the rest as lost at HQ', async () => {
+    const folder = temporaryFolder();
+    const [hqDir, backup, dataDir] = [join(folder, 'hq'), join(folder, 'backup'), join(folder, 'edge')];
+    let hq = await startHqProcess(hqDir, built);
+    const agent = start(hq.url, dataDir);
+    await until('something to be stored', more(hq.url, 20));
+    const { port } = new URL(hq.url);
+    expect(await hq.end('SIGTERM')).toBe(0);
+    cpSync(hqDir, backup, { recursive: true });
+    hq = await startHqProcess(hqDir, { port: Number(port), ...built });
+    const backedUp = await storedOf(hq.url);
+    await until('more than the backup has', more(hq.url, backedUp + 40));
+    expect(await hq.end('SIGTERM')).toBe(0);
+    rmSync(hqDir, { recursive: true });
+    cpSync(backup, hqDir, { recursive: true });
+
+    hq = await startHqProcess(hqDir, { port: Number(port), ...built });
+    await until('the agent to deliver again', more(hq.url, backedUp + 20));
+    expect(await agent.end('SIGTERM')).toBe(0);
+    const kept = await journalStats(dataDir, built);
+    const [ledger] = await ledgerOf(hq.url, 'edge');
+    expect(ledger?.sampled).toBe(kept.sampled);
+    expect(ledger?.pending).toBe(0);
+    expect(ledger?.dropped.lost_at_hq).toBeGreaterThan(0);
+    expect((ledger?.stored ?? 0) + (ledger?.dropped.lost_at_hq ?? 0)).toBe(kept.sampled);
+    const samples = await allSamples(hq.url, 'edge');
+    expect(samples).toHaveLength(ledger?.stored ?? -1);
+    expect(new Set(samples.map(({ seq }) => seq)).size).toBe(samples.length);
+  });
+});
