@@ -42,7 +42,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'process',
-          include: ['tests/process/**/*.test.ts'],
+          include: ['tests/process/**/*.test.ts', 'tests/crash/**/*.test.ts'],
           testTimeout: 300 * seconds,
           hookTimeout: 60 * seconds,
         },

@@ -2,7 +2,7 @@
 # Installs what the tests need beyond npm: Debian packages, only those that are missing. Safe to run again.
 set -euo pipefail
 
-declare -A needs=([chromium]=chromium [promtool]=prometheus [docker-compose]=docker-compose)
+declare -A needs=([cc]=build-essential [chromium]=chromium [promtool]=prometheus [docker-compose]=docker-compose)
 missing=()
 for command in "${!needs[@]}"; do
   command -v "$command" >/dev/null 2>&1 || missing+=("${needs[$command]}")

@@ -1,0 +1,228 @@
+/**
+ * The journal on LMDB against what disks do: images of every moment of a recorded load, with what was not synced lost, reordered or torn; and
+ * a disk that fills up, fails, slows down or turns read-only under a running journal.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
+import { openJournal } from '../../src/journal/open-journal.ts';
+import { createSystemClock } from '../../src/platform/clock.ts';
+import { systemIds } from '../../src/platform/ids.ts';
+import { decodeData } from '../../src/protocol/frame-codec.ts';
+import { node } from '../support/holdfast.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/wait.ts';
+import { parseRecord } from './images.ts';
+
+const here = import.meta.dirname;
+const IMAGES = 2_000;
+const PROCESSES = 2;
+
+const foundSchema = z.union([
+  z.object({ seed: z.number(), error: z.string() }),
+  z.object({
+    seed: z.number(),
+    lost: z.number(),
+    exact: z.boolean(),
+    goesOn: z.boolean(),
+    behind: z.boolean(),
+    spoiled: z.number(),
+    otherBoot: z.boolean(),
+  }),
+]);
+type Found = z.infer<typeof foundSchema>;
+
+/** The shim, compiled for this run. */
+function buildShim(folder: string): string {
+  const library = join(folder, 'shim.so');
+  execFileSync('cc', ['-shared', '-fPIC', '-O2', '-o', library, join(here, 'shim.c'), '-ldl', '-lpthread']);
+  return library;
+}
+
+type Recording = ReturnType<typeof record>;
+function record(folder: string, { commits, strength }: { commits: number; strength: 'strong' | 'weak' }) {
+  const shim = buildShim(folder);
+  const directory = join(folder, 'journal');
+  const [log, acks, fault] = [join(folder, 'log'), join(folder, 'acks'), join(folder, 'fault')];
+  mkdirSync(directory);
+  writeFileSync(acks, '');
+  const child = spawn(node, [join(here, 'recorder-child.ts'), directory, acks, String(commits), strength], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: {
+      ...process.env,
+      LD_PRELOAD: shim,
+      HOLDFAST_SHIM_DATA: join(directory, 'data.mdb'),
+      HOLDFAST_SHIM_ACKS: acks,
+      HOLDFAST_SHIM_LOG: log,
+      HOLDFAST_SHIM_FAULT: fault,
+    },
+  });
+  const ended = new Promise<number | string>((resolve) => {
+    child.on('close', (code, signal) => resolve(signal ?? code ?? 'unknown'));
+  });
+  return {
+    directory,
+    log,
+    ended,
+    kill: async () => {
+      child.kill('SIGKILL');
+      return ended;
+    },
+    said: () =>
+      readFileSync(acks, 'utf8')
+        .split('\n')
+        .filter((line) => line !== ''),
+    setFault: (what: string) => (what === '' ? rmSync(fault, { force: true }) : writeFileSync(fault, what)),
+  };
+}
+
+async function openImages(log: string, folder: string, images: number): Promise<readonly Found[]> {
+  const shares = Array.from({ length: PROCESSES }, (_, index) =>
+    [index, index + 1].map((part) => 1 + Math.floor((images * part) / PROCESSES)),
+  );
+  const all = await Promise.all(
+    shares.map(async ([first = 0, last = 0]) => {
+      const args = [join(here, 'images-child.ts'), log, folder, String(first), String(last)];
+      const child = spawn(node, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+      let text = '';
+      child.stdout.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      const end = await new Promise((resolve) =>
+        child.on('close', (code, signal) => resolve(signal ?? code)),
+      );
+      const found = text
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => foundSchema.parse(JSON.parse(line)));
+      if (end === 0) return found;
+      const seed = (found.at(-1)?.seed ?? first - 1) + 1;
+      return [...found, { seed, error: `the process ended (${String(end)})` }];
+    }),
+  );
+  return all.flat();
+}
+
+const isBad = (found: Found): boolean =>
+  'error' in found || found.lost > 0 || !found.exact || !found.goesOn || found.behind;
+
+/** Every seq that the journal holds, with the content that it must have. */
+async function seqsIn(directory: string): Promise<ReadonlySet<number>> {
+  const clock = createSystemClock();
+  const storage = await firstValueFrom(openLmdbStorage({ directory, clock }));
+  const journal = await firstValueFrom(
+    openJournal({ storage, clock, ids: systemIds, policy: 'drop-oldest', maxBytes: 2 ** 24 }),
+  );
+  const frames = await lastValueFrom(
+    journal.pending({ order: 'oldest', limit: Number.POSITIVE_INFINITY }).pipe(toArray()),
+  );
+  const seqs = new Set<number>();
+  for (const { kind, bytes } of frames) {
+    if (kind !== 'data') continue;
+    for (const { seqs: own, columns } of decodeData(bytes).groups) {
+      own.forEach((seq, row) => {
+        expect(columns[0]?.values[row]).toBe(seq);
+        seqs.add(seq);
+      });
+    }
+  }
+  await lastValueFrom(journal.close(), { defaultValue: undefined });
+  return seqs;
+}
+
+const lastOf = (said: readonly string[], word: string): number =>
+  Number(said.findLast((line) => line.startsWith(`${word} `))?.split(' ')[1] ?? 0);
+
+/** Seqs that were confirmed, were not released, and are not in the journal. */
+async function missingIn({ said, directory }: Recording): Promise<readonly number[]> {
+  const lines = said();
+  const seqs = await seqsIn(directory);
+  const missing: number[] = [];
+  for (let seq = lastOf(lines, 'releasing') + 1; seq <= lastOf(lines, 'durable'); seq += 1) {
+    if (!seqs.has(seq)) missing.push(seq);
+  }
+  return missing;
+}
+
+const haveCompiler = (() => {
+  try {
+    execFileSync('cc', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+describe.skipIf(!haveCompiler)(`crash images${haveCompiler ? '' : ' (skipped: needs cc)'}`, () => {
+  it(`of ${IMAGES} moments all open, hold every confirmed record and go on`, async () => {
+    const folder = temporaryFolder();
+    const recording: Recording = record(folder, { commits: 300, strength: 'strong' });
+    expect(await recording.ended).toBe(0);
+    const operations = parseRecord(readFileSync(recording.log));
+    // What the shim saw is what is on the disk: it misses no call.
+    const writes = operations.filter(({ kind }) => kind === 'write').length;
+    const syncs = operations.filter(({ kind }) => kind === 'sync').length;
+    expect(writes).toBeGreaterThan(600);
+    expect(syncs).toBeGreaterThan(300);
+
+    const found = await openImages(recording.log, folder, IMAGES);
+    expect(found.filter(isBad)).toEqual([]);
+    expect(found).toHaveLength(IMAGES);
+    const spoiled = found.filter((one) => 'spoiled' in one && one.spoiled > 0);
+    expect(spoiled.length, 'images that lack something').toBeGreaterThan(IMAGES / 5);
+    const otherBoots = found.filter((one) => 'otherBoot' in one && one.otherBoot).length;
+    expect(otherBoots).toBeGreaterThan(IMAGES / 3);
+  });
+
+  it("notice LMDB's default of syncing later, which loses confirmed records", async () => {
+    const folder = temporaryFolder();
+    const recording = record(folder, { commits: 200, strength: 'weak' });
+    expect(await recording.ended).toBe(0);
+    const found = await openImages(recording.log, folder, 200);
+    expect(found.some((one) => 'lost' in one && one.lost > 0)).toBe(true);
+  });
+});
+
+describe.skipIf(!haveCompiler)(`a failing disk${haveCompiler ? '' : ' (skipped: needs cc)'}`, () => {
+  it.each([
+    ['that is full', 'enospc', 'full'],
+    ['that fails to write', 'eio', 'io'],
+    ['that has turned read-only', 'readonly', 'io'],
+  ])(
+    '%s fails commits, and they succeed once it is well again; nothing confirmed is lost',
+    async (_, fault, code) => {
+      const recording = record(temporaryFolder(), { commits: 1_000_000, strength: 'strong' });
+      await until('commits', () => lastOf(recording.said(), 'durable') > 50);
+      recording.setFault(fault);
+      await until('a failure', () => recording.said().some((line) => line === `failed ${code}`));
+      const before = lastOf(recording.said(), 'durable');
+      recording.setFault('');
+      await until('commits again', () => lastOf(recording.said(), 'durable') > before + 20);
+      await recording.kill();
+      expect(await missingIn(recording)).toEqual([]);
+    },
+  );
+
+  it('that fails to sync confirms nothing any more, and loses nothing that it confirmed', async () => {
+    const recording = record(temporaryFolder(), { commits: 1_000_000, strength: 'strong' });
+    await until('commits', () => lastOf(recording.said(), 'durable') > 50);
+    recording.setFault('eio-sync');
+    await until('a failure', () => recording.said().some((line) => line.startsWith('failed ')));
+    await recording.kill();
+    expect(await missingIn(recording)).toEqual([]);
+  });
+
+  it('that is slow only makes commits slow', async () => {
+    const recording = record(temporaryFolder(), { commits: 1_000_000, strength: 'strong' });
+    await until('commits', () => lastOf(recording.said(), 'durable') > 50);
+    recording.setFault('slow 200');
+    const before = lastOf(recording.said(), 'durable');
+    await until('commits all the same', () => lastOf(recording.said(), 'durable') > before + 5);
+    expect(recording.said().filter((line) => line.startsWith('failed'))).toEqual([]);
+    await recording.kill();
+  });
+});
