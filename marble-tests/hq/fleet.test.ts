@@ -109,6 +109,23 @@ describe('fleet state', () => {
     });
   });
 
+  it('raises an alarm when another one claims an id, and ends it ten minutes after the last attempt', () => {
+    connect();
+    const since = clock.now();
+    const conflict = (alarm: 'duplicate_agent' | 'forked_epoch') =>
+      links.next({ kind: 'conflict', agent: 'a1', alarm, detail: 'a second one', ts: clock.now() });
+    conflict('duplicate_agent');
+    expect(fleet.summary('a1')?.alarm).toEqual({ kind: 'duplicate_agent', since, detail: 'a second one' });
+    clock.pass(400_000);
+    conflict('forked_epoch');
+    clock.pass(599_000);
+    expect(fleet.summary('a1')).toMatchObject({ connected: true, alarm: { kind: 'forked_epoch', since } });
+    deltas.length = 0;
+    clock.pass(2_000);
+    const told = deltas.flatMap(({ agents }) => agents).filter(({ id }) => id === 'a1');
+    expect(told.at(-1)?.alarm, 'viewers are told of the end, too').toBeNull();
+  });
+
   it('counts what is stored, pending and dropped, and how complete that is', () => {
     connect();
     store.observeSampled('a1', EPOCH, 40);

@@ -17,7 +17,11 @@ export const chaosSchema = z.object({
 export type Chaos = z.infer<typeof chaosSchema>;
 
 export const agentAlarmSchema = z.object({
-  kind: z.enum(['duplicate_agent']).describe('duplicate_agent: a second agent claims the id, and is refused'),
+  kind: z
+    .enum(['duplicate_agent', 'forked_epoch'])
+    .describe(
+      'duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a copy of its journal came, and begins a new epoch',
+    ),
   since: z.number().describe('epoch ms'),
   detail: z.string(),
 });

@@ -66,7 +66,7 @@ export function applyLink(entry: AgentEntry, event: LinkEvent, mono: number): vo
       return;
     case 'conflict': {
       const since = alarmNow(entry, mono)?.since ?? event.ts;
-      entry.alarm = { kind: 'duplicate_agent', since, detail: event.detail, until: mono + ALARM_MS };
+      entry.alarm = { kind: event.alarm, since, detail: event.detail, until: mono + ALARM_MS };
       return;
     }
     case 'disconnected':

@@ -248,7 +248,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     const detail = `a second agent at ${address} claims to be ${agent}${same}`;
     shared.leases.holder(agent)?.conflict(`${detail}; HQ refuses it`);
     emit({ type: 'duplicate_agent', agent, address, detail });
-    shared.link({ kind: 'conflict', agent, detail, ts: clock.now() });
+    shared.link({ kind: 'conflict', agent, alarm: 'duplicate_agent', detail, ts: clock.now() });
     const advice = 'give each its own id (--id), and a cloned disk its own life (--new-epoch)';
     const message = `another live agent is called ${agent}: ${advice}`;
     return refuse('duplicate_agent', message, { retryAfterMs: DUPLICATE_RETRY_MS });
@@ -264,7 +264,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     const { address } = transport;
     const detail = `the journal of ${agent} at ${address} is a copy: another one has delivered in its epoch ${epoch}`;
     emit({ type: 'forked_epoch', agent, address, detail });
-    shared.link({ kind: 'conflict', agent, detail, ts: clock.now() });
+    shared.link({ kind: 'conflict', agent, alarm: 'forked_epoch', detail, ts: clock.now() });
     return refuse('forked_epoch', `${detail}; it begins a new epoch, or restart it with --new-epoch`);
   }
 

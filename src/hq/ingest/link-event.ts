@@ -1,5 +1,6 @@
 /** What happens to the links of agents, for the fleet state. */
 import type { Heartbeat } from '../../protocol/events.ts';
+import type { AgentAlarm } from '../../protocol/fleet.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 
 export type LinkEvent =
@@ -21,6 +22,12 @@ export type LinkEvent =
       readonly clockOffsetMs: number;
       readonly ts: number;
     }
-  /** Another one claimed to be this agent and was refused. */
-  | { readonly kind: 'conflict'; readonly agent: string; readonly detail: string; readonly ts: number }
+  /** Another one claimed to be this agent, or came with a copy of its journal, and was refused. */
+  | {
+      readonly kind: 'conflict';
+      readonly agent: string;
+      readonly alarm: AgentAlarm['kind'];
+      readonly detail: string;
+      readonly ts: number;
+    }
   | { readonly kind: 'disconnected'; readonly agent: string; readonly reason: string; readonly ts: number };
