@@ -1,11 +1,13 @@
 /**
- * Group commit across agents: frames gather while a commit runs and go together into the next, live ones first. Bounded by
- * bytes and by number: a frame that finds the queue full is turned away, its agent keeps it. One commit runs at a time.
+ * Group commit across agents: frames gather while a commit runs and go together into the next, live ones first, agents in turns: one
+ * that floods waits behind its own frames, not the others behind them. Bounded by bytes and by number: a frame that finds
+ * the queue full is turned away, its agent keeps it. One commit runs at a time.
  */
 import { Observable, type Subscriber, timeout } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import { FrameError } from '../../protocol/frame.ts';
 import type { IngestFrame, IngestOutcome } from '../store/store.ts';
+import { createFairQueue, createFifo } from './fair-queue.ts';
 import type { IngestEmit } from './ingest-events.ts';
 
 /** The queue is full; come back later. */
@@ -50,7 +52,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   const deadlineMs = options.deadlineMs ?? 30_000;
   const maxCommitBytes = options.maxCommitBytes ?? 16 * MIB;
   const maxCommitFrames = options.maxCommitFrames ?? 1024;
-  const lanes = { live: createFifo<Waiting>(), backlog: createFifo<Waiting>() };
+  const lanes = { live: createFairQueue<Waiting>(), backlog: createFairQueue<Waiting>() };
   /** Frames of a group that one of them spoiled: each goes alone, so that only the culprit fails. */
   const suspects = createFifo<Waiting>();
   /** Frames that wait or are in a commit, by agent. */
@@ -158,7 +160,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
           return;
         }
         begin(frame);
-        lanes[frame.lane === 'backlog' ? 'backlog' : 'live'].push({ frame, subscriber });
+        lanes[frame.lane === 'backlog' ? 'backlog' : 'live'].push(frame.agent, { frame, subscriber });
         pump();
       }),
     settled: (agent) =>
@@ -182,28 +184,5 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
         idlers.add(subscriber);
         return () => idlers.delete(subscriber);
       }),
-  };
-}
-
-/** First in, first out, in amortised constant time. */
-function createFifo<T>() {
-  let items: (T | undefined)[] = [];
-  let head = 0;
-  return {
-    push: (item: T) => void items.push(item),
-    shift: (): T | undefined => {
-      const item = items[head];
-      if (item === undefined) return undefined;
-      items[head] = undefined;
-      head += 1;
-      if (head === items.length) {
-        items = [];
-        head = 0;
-      } else if (head > 1024 && head * 2 > items.length) {
-        items = items.slice(head);
-        head = 0;
-      }
-      return item;
-    },
   };
 }
