@@ -10,12 +10,15 @@ export const USAGE = `npm run simulate -- [--seeds N] [--from-seed N] [--hours H
   --hours H       simulated hours of each, default 1
   --jobs N        processes, default one a core
   --json          one JSON object a line; the last one sums up
-  --only I,…      only these faults of a seed, by their number in its plan; needs --seeds 1
+  --only I,…      only these faults of a seed, by their number in its plan, or none; needs --seeds 1
   --until-failure stops at the first failure, and does not shrink it
   --trace         every event on standard output; needs --seeds 1
   --mutation NAME breaks the product in a known way first (simulation/mutations)
 
 Exit code 1 when a promise was broken.`;
+
+/** In place of a list of faults. */
+export const NO_FAULTS = 'none';
 
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -38,7 +41,7 @@ export type SimulationRequest = {
 export function parseArguments(args: readonly string[]): SimulationRequest {
   const values = read(args);
   const seeds = whole('--seeds', values.seeds ?? '100', 1);
-  const only = values.only === undefined ? null : values.only.split(',').filter((one) => one !== '');
+  const only = values.only === undefined ? null : values.only === NO_FAULTS ? [] : values.only.split(',');
   if (seeds > 1 && (only !== null || values.trace === true))
     throw new UsageError('--only and --trace speak of one seed: give --seeds 1 and --from-seed');
   const hours = Number(values.hours ?? '1');

@@ -18,4 +18,6 @@ async function main(): Promise<number> {
   }
 }
 
+// Whoever reads no further, as `head` does, wants no more.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 process.exitCode = await main();

@@ -1,7 +1,7 @@
 /** Runs worlds, a share of them in each process, shrinks what fails, and sums up. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import type { SimulationRequest } from './arguments.ts';
+import { NO_FAULTS, type SimulationRequest } from './arguments.ts';
 import { describeFault } from './faults/plan.ts';
 import { digestOf } from './kernel/trace.ts';
 import { shrink } from './shrink.ts';
@@ -78,7 +78,7 @@ function runSeed(request: SimulationRequest, index: number): SeedReport {
   const report = { seed, digest, simulatedMs, steps, samples, injected };
   if (result.violations.length === 0) return { ...report, failure: null };
   const shrunk = request.untilFailure ? result : shrink(result, hours);
-  const kept = shrunk.faults.map((fault) => fault.index);
+  const kept = shrunk.faults.map((fault) => fault.index).join(',') || NO_FAULTS;
   const broken = mutation === null ? '' : ` --mutation ${mutation}`;
   return {
     ...report,
@@ -86,7 +86,7 @@ function runSeed(request: SimulationRequest, index: number): SeedReport {
       seed,
       violations: shrunk.violations,
       faults: shrunk.faults.map(describeFault),
-      replay: `npm run simulate -- --seeds 1 --from-seed ${seed} --hours ${hours} --only ${kept.join(',')}${broken}`,
+      replay: `npm run simulate -- --seeds 1 --from-seed ${seed} --hours ${hours} --only ${kept}${broken}`,
       digest: shrunk.digest,
     },
   };
@@ -154,9 +154,12 @@ function tell({ json }: SimulationRequest, failure: Failure): void {
     ({ at, rule, detail }) => `  ${Math.round(at)} ms: ${rule}: ${detail}`,
   );
   print(
-    [`seed ${failure.seed} FAILED`, ...lines, '  with', ...failure.faults.map((one) => `    ${one}`)].join(
-      '\n',
-    ),
+    [
+      `seed ${failure.seed} FAILED`,
+      ...lines,
+      '  with',
+      ...(failure.faults.length === 0 ? ['no fault at all'] : failure.faults).map((one) => `    ${one}`),
+    ].join('\n'),
   );
   print(`  again: ${failure.replay}\n  trace ${failure.digest}`);
 }
