@@ -89,7 +89,7 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
   };
 
   const learn = (truth: EpochTruth, { epoch, first, last }: HeldFrame, value: Uint8Array) => {
-    // A frame that is all known needs no look: sealing writes each sample several times.
+    // Sealing writes each sample several times: it must be the same each time.
     for (const [seq, content] of contentsOf(value)) {
       places.set(content.id, epoch);
       const known = truth.contents.get(seq);

@@ -18,7 +18,7 @@ export type CheckOptions = {
   readonly violations: Violations;
 };
 
-/** What was lost with books that were destroyed: no more than this many seqs can be skipped at once. */
+/** Of the quota: what the estimate of a record's size may be off. */
 const DISK_SHARE = 1.02;
 /** A journal's books, schemas and dead letters, and what one commit adds before the overflow policy works. */
 const DISK_EXTRA_BYTES = 64 * 1024;

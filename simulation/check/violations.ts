@@ -15,7 +15,6 @@ export type Rule =
   | 'live_lag'
   | 'ledger'
   | 'disk_bound'
-  | 'queue_bound'
   | 'order'
   | 'crash';
 
