@@ -134,4 +134,28 @@ describe('an HQ restored from a backup', () => {
     expect(samples).toHaveLength(ledger?.stored ?? -1);
     expect(new Set(samples.map(({ seq }) => seq)).size).toBe(samples.length);
   });
+
+  it('takes the next process of an agent for what it is, also when the one before had to greet it anew', async () => {
+    const folder = temporaryFolder();
+    const [hqDir, dataDir] = [join(folder, 'hq'), join(folder, 'edge')];
+    let hq = await startHqProcess(hqDir, built);
+    const { port } = new URL(hq.url);
+    const agent = start(hq.url, dataDir);
+    await until('something to be stored', more(hq.url, 20));
+    expect(await hq.end('SIGTERM')).toBe(0);
+    rmSync(hqDir, { recursive: true });
+    hq = await startHqProcess(hqDir, { port: Number(port), ...built });
+    const known = async () => (await storedOf(hq.url).catch(() => 0)) > 20;
+    await until('it to deliver to the HQ that knows nothing', known);
+    expect(await agent.end('SIGTERM')).toBe(0);
+
+    const next = start(hq.url, dataDir);
+    await until('the next one to deliver', more(hq.url, await storedOf(hq.url)));
+    expect(await next.end('SIGTERM')).toBe(0);
+    expect(told(hq, 'forked_epoch')).toBe(false);
+    const kept = await journalStats(dataDir, built);
+    expect(await ledgerOf(hq.url, 'edge')).toMatchObject([
+      { epoch: kept.epoch, sampled: kept.sampled, pending: 0 },
+    ]);
+  });
 });

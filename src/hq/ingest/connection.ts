@@ -33,7 +33,7 @@ import { ackCoverage, wholeCoverage } from './ack-coverage.ts';
 import type { AgentPeer } from './agent-server.ts';
 import { QueueFullError } from './group-commit.ts';
 import type { IngestShared } from './ingest-shared.ts';
-import { judgeRun, type Known } from './judge-run.ts';
+import { greetedRun, judgeRun, type Known } from './judge-run.ts';
 import type { Holder } from './leases.ts';
 import { addsRangeTooMany, MAX_RANGES } from './range-bound.ts';
 import { isRefused, type Refused, refuse, refuseUnavailable } from './refusal.ts';
@@ -287,9 +287,8 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     return shared.settled(agent).pipe(
       switchMap(() => {
         if (judgeRun(knownOf(hello), hello) === 'fork') return of(forked(hello));
-        const { sampled, released, instance, run } = hello;
-        const greeted = run === undefined ? null : { number: run.number, instance };
-        return store.noteEpoch({ agent, epoch, sampled, released, run: greeted, ts: clock.now() });
+        const { sampled, released } = hello;
+        return store.noteEpoch({ agent, epoch, sampled, released, run: greetedRun(hello), ts: clock.now() });
       }),
       map((coverage): HelloReply => {
         if (isRefused(coverage)) return coverage;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeRun, type Run } from './judge-run.ts';
+import { greetedRun, judgeRun, type Run } from './judge-run.ts';
 
 const run = (number: number, instance: string, delivered = true): Run => ({ number, instance, delivered });
 const hello = (instance: string, number: number, after: string | null, begun = 100) => ({
@@ -28,8 +28,23 @@ describe('a run', () => {
     ['a machine that went back within its last run', run(3, 'c'), hello('d', 4, 'c', 99), 'fork'],
     ['the same process, whatever it began with', run(3, 'c'), hello('c', 4, 'c', 0), 'same'],
     ['books that were lost', run(3, 'c'), hello('d', 1, null), 'fork'],
+    ['the same process, at an HQ restored from before it', run(2, 'b'), hello('f', 7, 'f'), 'follows'],
+    ['the same process, at an HQ restored to the run before', run(5, 'e'), hello('f', 7, 'f'), 'follows'],
+    ['the same process, at an HQ that has greeted a copy since', run(6, 'copy'), hello('f', 7, 'f'), 'fork'],
+    ['the same process, at such an HQ where the copy delivered', run(2, 'b'), hello('f', 7, 'f', 99), 'fork'],
+    ['the same process, at an HQ that kept no runs before', null, hello('f', 7, 'f', 99), 'follows'],
+    ['an earlier state, at an HQ that kept no runs before', null, hello('g', 7, 'f', 99), 'fork'],
     ['an agent that says nothing of runs', run(3, 'c'), { instance: 'd', run: undefined }, 'follows'],
   ] as const)('%s: %s', (_, known, said, verdict) => {
     expect(judgeRun({ run: known, highest: HIGHEST }, said)).toBe(verdict);
+  });
+
+  it('keeps its number when it connects again, so that the next one follows it', () => {
+    const said = hello('f', 7, 'f');
+    expect(greetedRun(said)).toEqual({ number: 6, instance: 'f' });
+    expect(greetedRun(hello('f', 6, 'e'))).toEqual({ number: 6, instance: 'f' });
+    expect(greetedRun({ instance: 'f', run: undefined })).toBeNull();
+    const known = { number: 6, instance: 'f', delivered: true };
+    expect(judgeRun({ run: known, highest: HIGHEST }, hello('g', 7, 'f'))).toBe('follows');
   });
 });
