@@ -109,6 +109,9 @@ export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: 
     footprint: scan.footprint,
     hasAcked: known?.hasAcked === true || acked !== EMPTY_COVERAGE,
     dropped: newlyLost === 0 ? dropped : { ...dropped, damaged: (dropped.damaged ?? 0) + newlyLost },
+    // Else HQ would take a journal that was mended for a copy.
+    greeting: known?.greeting ?? null,
+    forked: known?.forked ?? false,
   };
   if (base.hasAcked) writer.put(ACKED_KEY, encodeCoverage(acked));
   const editor = createEditor(writer, now, boundDropped(base));
@@ -116,14 +119,19 @@ export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: 
   return editor.finish();
 }
 
-/** Books anew from frames of which none is acked and none damaged. */
+/** Books anew from frames of which none is acked; what is missing among them is named as `damaged`. */
 export function recountJournal(
   writer: Writer,
   { epoch, sampled, now }: { readonly epoch: Epoch; readonly sampled: number; readonly now: number },
 ): Ledger {
-  const { frames, frameBytes, footprint, pending } = scanFrames(writer, EMPTY_COVERAGE);
+  const { frames, frameBytes, footprint, pending, holes, last } = scanFrames(writer, EMPTY_COVERAGE);
   const base = { ...emptyLedger(epoch), sampled, frames, frameBytes, footprint, pending };
-  return createEditor(writer, now, { ...base, dropped: droppedIn(writer) }).finish();
+  const editor = createEditor(writer, now, { ...base, dropped: droppedIn(writer) });
+  for (const hole of [...holes, ...missingWithin(EMPTY_COVERAGE, last + 1, sampled)]) {
+    editor.addGap(hole, 'damaged', { tsMin: now, tsMax: now });
+    editor.countDropped('damaged', hole[1] - hole[0] + 1);
+  }
+  return editor.finish();
 }
 
 /** Neither the books nor any frame say which epoch it was: what the keys of the frames speak of is lost, in a new epoch. */

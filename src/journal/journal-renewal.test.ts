@@ -1,10 +1,13 @@
-import { lastValueFrom } from 'rxjs';
+import { lastValueFrom, type Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
 import { decodeData, encodeSamples, resealFrame } from '../protocol/frame-codec.ts';
+import { MAX_SEQ } from '../protocol/sample.ts';
 import { allPending, expectExactLedger, spans } from './journal.contract.ts';
 import type { Journal } from './journal.ts';
+import { listFrames } from './journal-editor.ts';
+import { frameKey } from './journal-keys.ts';
 import { createMemoryDisk, createMemoryStorage, type MemoryDisk } from './memory-storage.ts';
 import { openJournal } from './open-journal.ts';
 import { type Storage, StorageError } from './storage.ts';
@@ -89,9 +92,74 @@ describe('a journal that begins a new epoch', () => {
     }
   });
 
+  it('names what is damaged while it is cut off, before and behind the place that it has come to', async () => {
+    const disk = createMemoryDisk();
+    await prepare(disk);
+    let left = 2;
+    const failing = createMemoryStorage({
+      disk,
+      refuseCommit: () => {
+        left -= 1;
+        return left < 0 ? new StorageError('io', 'cut off') : null;
+      },
+    });
+    await expect(openOn(failing, true)).rejects.toThrow('cut off');
+    const storage = createMemoryStorage({ disk });
+    // The first frame that has moved, and the last one that has not.
+    const lost = await lastValueFrom(
+      storage.commit((writer) => {
+        const frames = listFrames(writer, { first: 0, last: MAX_SEQ, limit: 1_000 });
+        const [moved, waiting] = [frames[0], frames.at(-1)];
+        if (moved === undefined || waiting === undefined) throw new Error('nothing to damage');
+        for (const frame of [moved, waiting]) writer.remove(frameKey(frame));
+        return [moved, waiting].map(({ firstSeq, lastSeq }) => `${firstSeq}-${lastSeq}`);
+      }),
+    );
+    expect(lost).toEqual(['1-2', '599-600']);
+    const journal = await openOn(storage);
+    expect(await numbersIn(journal)).toEqual(PENDING.filter((n) => n !== 101 && n !== 102 && n < 599));
+    expect(journal.stats()).toMatchObject({
+      sampled: 495,
+      acked: 0,
+      pending: 489,
+      dropped: { rejected: 2, damaged: 4 },
+    });
+    expectExactLedger(journal.stats());
+  });
+
   it('has nothing to do in an empty one', async () => {
     const journal = await openOn(createMemoryStorage(), true);
     expect(journal.stats()).toMatchObject({ sampled: 0, pending: 0 });
+  });
+});
+
+describe('a journal that is mended', () => {
+  const mended = async (mark: (journal: Journal) => Observable<void>) => {
+    const disk = createMemoryDisk();
+    const journal = await prepare(disk);
+    await lastValueFrom(mark(journal));
+    const storage = createMemoryStorage({ disk });
+    await lastValueFrom(
+      storage.commit((writer) => {
+        for (const frame of listFrames(writer, { first: 401, last: 401, limit: 1 }))
+          writer.remove(frameKey(frame));
+      }),
+    );
+    const after = await openOn(storage);
+    expect(after.stats().dropped).toEqual({ rejected: 2, damaged: 2 });
+    expectExactLedger(after.stats());
+    return { before: journal.epoch, after };
+  };
+
+  it('still knows which run HQ greeted last: else HQ would take it for a copy', async () => {
+    const { before, after } = await mended((journal) => journal.noteGreeting('the last one'));
+    expect(after.epoch).toBe(before);
+    expect(after.stats().greeting).toEqual({ number: 1, instance: 'the last one' });
+  });
+
+  it('still knows that it has to begin a new epoch', async () => {
+    const { before, after } = await mended((journal) => journal.noteFork());
+    expect(after.epoch).not.toBe(before);
   });
 });
 

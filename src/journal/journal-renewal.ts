@@ -3,7 +3,7 @@
  *
  * Frames that HQ has not acked move to the front, in order, under the new epoch and new seqs from 1; what is acked of them stays
  * behind. New seqs never exceed old ones, so it happens in place, a slice of frames in each commit; the books say how far it
- * has come, and an open that finds them so goes on with it. Frames that cannot be read become gaps, as always.
+ * has come, and an open that finds them so goes on with it. Frames that cannot be read, or are gone, become gaps, as always.
  */
 import { concatMap, EMPTY, expand, last, type Observable, subscribeOn } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
@@ -38,9 +38,23 @@ function renewSlice(writer: Writer, epoch: Epoch, now: number): boolean {
   const ledger = booksOf(writer);
   const begun: Renewal = ledger.renewal ?? { epoch, from: 0, next: 1 };
   const frames = listFrames(writer, { first: begun.from, last: MAX_SEQ, limit: SLICE_FRAMES });
-  const acked = readAcked(writer) ?? EMPTY_COVERAGE;
+  const readable = readAcked(writer);
+  const acked = readable ?? EMPTY_COVERAGE;
+  // Without the acks nobody knows which holes are damage.
+  const holesCount = readable !== undefined || !ledger.hasAcked;
   let { from, next } = begun;
+  const lose = (last: number) => {
+    if (!holesCount) return;
+    for (const [first, end] of missingWithin(acked, Math.max(from, 1), last)) {
+      const count = end - first + 1;
+      const times = { tsMin: now, tsMax: now };
+      const bytes = encodeGap({ epoch: begun.epoch, firstSeq: next, count, ...times, reason: 'damaged' });
+      put(writer, bytes, false);
+      next += count;
+    }
+  };
   for (const frame of frames) {
+    lose(frame.firstSeq - 1);
     const pieces = missingWithin(acked, frame.firstSeq, frame.lastSeq).map(([first, end]) => {
       const bytes = renewed(writer, frame, { first, last: end, firstSeq: next, epoch: begun.epoch, now });
       next += end - first + 1;
@@ -48,11 +62,16 @@ function renewSlice(writer: Writer, epoch: Epoch, now: number): boolean {
     });
     writer.remove(frameKey(frame));
     if (frame.notable) writer.remove(notableKey(frame));
-    for (const bytes of pieces) put(writer, frame, bytes);
+    for (const bytes of pieces) put(writer, bytes, frame.notable);
     from = frame.lastSeq + 1;
   }
+  const more = frames.length === SLICE_FRAMES;
+  if (!more) {
+    lose(ledger.sampled);
+    from = Math.max(from, ledger.sampled + 1);
+  }
   writer.put(LEDGER_KEY, encodeLedger({ ...ledger, renewal: { epoch: begun.epoch, from, next } }));
-  return frames.length === SLICE_FRAMES;
+  return more;
 }
 
 type Piece = {
@@ -78,7 +97,7 @@ function renewed(writer: Writer, frame: FrameKey, { first, last, firstSeq, epoch
   return encodeGap({ epoch, firstSeq, count, tsMin: now, tsMax: now, reason: 'damaged' });
 }
 
-function put(writer: Writer, { notable }: FrameKey, bytes: Uint8Array): void {
+function put(writer: Writer, bytes: Uint8Array, notable: boolean): void {
   const { firstSeq, count, kind } = readHeader(bytes);
   const key: FrameKey = {
     firstSeq,
