@@ -18,9 +18,9 @@ export type Chaos = z.infer<typeof chaosSchema>;
 
 export const agentAlarmSchema = z.object({
   kind: z
-    .enum(['duplicate_agent', 'forked_epoch'])
+    .enum(['duplicate_agent', 'forked_epoch', 'lost_at_hq'])
     .describe(
-      'duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a copy of its journal came, and begins a new epoch',
+      'duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a copy of its journal came, and begins a new epoch; lost_at_hq: HQ had to book as lost what it once held',
     ),
   since: z.number().describe('epoch ms'),
   detail: z.string(),

@@ -129,6 +129,9 @@ describe('an HQ restored from a backup', () => {
     expect(ledger?.sampled).toBe(kept.sampled);
     expect(ledger?.pending).toBe(0);
     expect(ledger?.dropped.lost_at_hq).toBeGreaterThan(0);
+    expect((await summaryOf(hq.url, 'edge')).alarm).toMatchObject({ kind: 'lost_at_hq' });
+    const metrics = await (await fetch(`${hq.url}/metrics`)).text();
+    expect(metrics).toContain(`holdfast_hq_lost_samples_total{agent="edge"} ${ledger?.dropped.lost_at_hq}`);
     expect((ledger?.stored ?? 0) + (ledger?.dropped.lost_at_hq ?? 0)).toBe(kept.sampled);
     const samples = await allSamples(hq.url, 'edge');
     expect(samples).toHaveLength(ledger?.stored ?? -1);

@@ -53,7 +53,8 @@ type Connection = {
 const LEAVE_MS = 8_000;
 const LEAVE_PAUSED_MS = 1_000;
 const MAX_UNKNOWN_NAMES = 32;
-const CONFLICT_EPISODE_MS = 600_000;
+/** Longer than the refused one ever waits with any preset. */
+const CONFLICT_EPISODE_MS = 1_200_000;
 
 export function createUplinkEffects(
   options: EffectOptions,

@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react';
 import type { AgentAlarm } from '../../protocol/fleet.ts';
 import { useAlarms } from '../state/fleet.ts';
 import { WarningIcon } from './icons.tsx';
@@ -6,7 +7,23 @@ import { Moment } from './time.tsx';
 const MEANING: Readonly<Record<AgentAlarm['kind'], string>> = {
   duplicate_agent: 'two agents claim this id',
   forked_epoch: 'a copy of its journal came and begins a new epoch',
+  lost_at_hq: 'HQ no longer holds what it had acked',
 };
+
+/** What to do about it. */
+const ADVICE: Readonly<Record<AgentAlarm['kind'], ReactNode>> = {
+  duplicate_agent: <OwnLife />,
+  forked_epoch: <OwnLife />,
+  lost_at_hq: 'What the agent still had has come again; the ledger names the rest.',
+};
+
+function OwnLife() {
+  return (
+    <>
+      Give each its own id, and a cloned disk its own life: <code>holdfast agent --id NAME --new-epoch</code>
+    </>
+  );
+}
 
 /** What operators should see to: each agent that has an alarm, with what to do. */
 export function AlarmBanner() {
@@ -19,8 +36,7 @@ export function AlarmBanner() {
         {alarms.map(({ id, alarm }) => (
           <li key={id}>
             <a href={`#/agents/${encodeURIComponent(id)}`}>{id}</a>: {alarm && MEANING[alarm.kind]}, since{' '}
-            <Moment ts={alarm?.since ?? null} /> ({alarm?.detail}). Give each its own id, and a cloned disk
-            its own life: <code>holdfast agent --id NAME --new-epoch</code>
+            <Moment ts={alarm?.since ?? null} /> ({alarm?.detail}). {alarm && ADVICE[alarm.kind]}
           </li>
         ))}
       </ul>

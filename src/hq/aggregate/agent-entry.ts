@@ -45,8 +45,8 @@ export function createAgentEntry(id: string, epoch: string | null): AgentEntry {
   };
 }
 
-/** A conflict that has not recurred for so long is over: the refused agent comes back at least once in its longest wait. */
-const ALARM_MS = 600_000;
+/** What has not recurred for so long is over: a refused agent comes back sooner, after 15 minutes with the most patient preset. */
+const ALARM_MS = 1_200_000;
 
 /** `mono`: monotonic, ms. */
 export function applyLink(entry: AgentEntry, event: LinkEvent, mono: number): void {
@@ -64,7 +64,7 @@ export function applyLink(entry: AgentEntry, event: LinkEvent, mono: number): vo
       entry.heartbeat = event.heartbeat;
       entry.clockOffsetMs = event.clockOffsetMs;
       return;
-    case 'conflict': {
+    case 'alarm': {
       const since = alarmNow(entry, mono)?.since ?? event.ts;
       entry.alarm = { kind: event.alarm, since, detail: event.detail, until: mono + ALARM_MS };
       return;

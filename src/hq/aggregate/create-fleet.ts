@@ -195,7 +195,7 @@ export function createFleet(options: FleetOptions): Fleet {
     options.links$.subscribe((event) => {
       const entry = entryOf(event.agent, event.kind === 'connected' ? event.epoch : null);
       applyLink(entry, event, clock.precise());
-      if (event.kind === 'conflict') alarmed.add(entry);
+      if (event.kind === 'alarm') alarmed.add(entry);
       touch(entry);
     }),
   );

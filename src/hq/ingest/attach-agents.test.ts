@@ -72,6 +72,12 @@ describe('hello', () => {
     await start();
     await joinAs(hq, 'a1', { sampled: 9, released: 5 });
     expect(ledger('a1')).toMatchObject({ sampled: 9, pending: 4, dropped: { lost_at_hq: 5 }, contiguous: 5 });
+    expect(hq.events).toContainEqual({ type: 'lost_at_hq', agent: 'a1', epoch: EPOCH, samples: 5 });
+    const socket = await joinAs(hq, 'a1', { sampled: 9, released: 5, instance: 'later' });
+    await ask(socket, 'frame', { lane: 'backlog' }, gapFrame(5, 7, 'lost_at_hq').bytes);
+    await ask(socket, 'frame', { lane: 'backlog' }, gapFrame(8, 8, 'overflow_oldest').bytes);
+    const told = hq.events.filter(({ type }) => type === 'lost_at_hq');
+    expect(told.slice(1)).toEqual([{ type: 'lost_at_hq', agent: 'a1', epoch: EPOCH, samples: 2 }]);
   });
 
   it('of one new epoch after the other is refused in the end, and a known epoch never', async () => {

@@ -13,6 +13,7 @@ import {
   tap,
   timer,
 } from 'rxjs';
+import { coveredCount } from '../../protocol/coverage.ts';
 import type {
   FrameMeta,
   FrameReply,
@@ -25,7 +26,7 @@ import type {
   SchemaMessage,
 } from '../../protocol/events.ts';
 import { PROTOCOL_VERSION, SCHEMA_VERSION } from '../../protocol/events.ts';
-import { FrameError, type FrameHeader } from '../../protocol/frame.ts';
+import { FrameError, type FrameHeader, type GapReason } from '../../protocol/frame.ts';
 import { decodeGap, schemaRefsOf, verifyFrame } from '../../protocol/frame-codec.ts';
 import type { Epoch, SchemaRef } from '../../protocol/sample.ts';
 import { internSchema, seriesKey } from '../../protocol/schema-ref.ts';
@@ -248,7 +249,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     const detail = `a second agent at ${address} claims to be ${agent}${same}`;
     shared.leases.holder(agent)?.conflict(`${detail}; HQ refuses it`);
     emit({ type: 'duplicate_agent', agent, address, detail });
-    shared.link({ kind: 'conflict', agent, alarm: 'duplicate_agent', detail, ts: clock.now() });
+    shared.link({ kind: 'alarm', agent, alarm: 'duplicate_agent', detail, ts: clock.now() });
     const advice = 'give each its own id (--id), and a cloned disk its own life (--new-epoch)';
     const message = `another live agent is called ${agent}: ${advice}`;
     return refuse('duplicate_agent', message, { retryAfterMs: DUPLICATE_RETRY_MS });
@@ -264,8 +265,15 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     const { address } = transport;
     const detail = `the journal of ${agent} at ${address} is a copy: another one has delivered in its epoch ${epoch}`;
     emit({ type: 'forked_epoch', agent, address, detail });
-    shared.link({ kind: 'conflict', agent, alarm: 'forked_epoch', detail, ts: clock.now() });
+    shared.link({ kind: 'alarm', agent, alarm: 'forked_epoch', detail, ts: clock.now() });
     return refuse('forked_epoch', `${detail}; it begins a new epoch, or restart it with --new-epoch`);
+  }
+
+  function noteLost(agent: string, epoch: Epoch, samples: number): void {
+    if (samples === 0) return;
+    emit({ type: 'lost_at_hq', agent, epoch, samples });
+    const detail = `${samples} samples of ${agent} are booked as lost: HQ no longer holds them`;
+    shared.link({ kind: 'alarm', agent, alarm: 'lost_at_hq', detail, ts: clock.now() });
   }
 
   function lastEpochOf(agent: string): Epoch | undefined {
@@ -284,14 +292,17 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
   /** Books what is lost only once frames of an earlier connection are in: they may be what seems to be missing. */
   function greet(hello: Hello): Observable<HelloReply> {
     const { agent, epoch } = hello;
+    let before = 0;
     return shared.settled(agent).pipe(
       switchMap(() => {
         if (judgeRun(knownOf(hello), hello) === 'fork') return of(forked(hello));
+        before = coveredCount(store.coverage(agent, epoch));
         const { sampled, released } = hello;
         return store.noteEpoch({ agent, epoch, sampled, released, run: greetedRun(hello), ts: clock.now() });
       }),
       map((coverage): HelloReply => {
         if (isRefused(coverage)) return coverage;
+        noteLost(agent, epoch, coveredCount(coverage) - before);
         const now = clock.now();
         if (shared.leases.holder(agent) !== connection) {
           return refuse('duplicate_agent', `another connection of ${agent} was faster`, {
@@ -352,10 +363,11 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
       return of(refuse('rate_limited', 'this agent sends faster than HQ allows', { retryAfterMs: waitMs }));
     let header: FrameHeader;
     let refs: readonly SchemaRef[];
+    let reason: GapReason | null;
     try {
       header = verifyFrame(bytes);
       refs = header.kind === 'data' ? schemaRefsOf(bytes) : [];
-      if (header.kind === 'gap') decodeGap(bytes);
+      reason = header.kind === 'gap' ? decodeGap(bytes).reason : null;
     } catch (error) {
       const message = error instanceof FrameError ? `${error.code}: ${error.message}` : String(error);
       return of(refuse('bad_frame', message));
@@ -387,6 +399,9 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
       return of(refuse('unknown_schema', 'send these schemas first', { refs: [...unknown] }));
     }
     return shared.submit({ agent, header, bytes, arrivalTs: clock.now(), lane }).pipe(
+      tap(({ dropped }) => {
+        if (reason === 'lost_at_hq') noteLost(agent, epoch, dropped);
+      }),
       map((outcome) => ({
         stored: outcome.stored + outcome.dropped > 0,
         ack: ackCoverage(outcome.coverage, header.firstSeq),

@@ -60,6 +60,20 @@ export const ingestEvents = {
       },
     ],
   }),
+  lost_at_hq: defineEvent<{ agent: string; epoch: string; samples: number }>({
+    level: 'warn',
+    message: 'samples are booked as lost: HQ no longer holds them and the agent no longer has them',
+    metrics: [
+      {
+        name: 'holdfast_hq_lost_samples_total',
+        kind: 'counter',
+        help: 'Samples booked as lost_at_hq, by agent: acked by HQ before it was restored or wiped, and gone from the agent.',
+        labelNames: ['agent'],
+        labels: ({ agent }) => ({ agent }),
+        value: ({ samples }) => samples,
+      },
+    ],
+  }),
   agent_goodbye: defineEvent<{ agent: string; reason: string }>({
     level: 'info',
     message: 'agent said goodbye',

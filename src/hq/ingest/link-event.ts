@@ -22,9 +22,9 @@ export type LinkEvent =
       readonly clockOffsetMs: number;
       readonly ts: number;
     }
-  /** Another one claimed to be this agent, or came with a copy of its journal, and was refused. */
+  /** Another one claimed to be this agent or came with a copy of its journal and was refused, or HQ lacks what it once held. */
   | {
-      readonly kind: 'conflict';
+      readonly kind: 'alarm';
       readonly agent: string;
       readonly alarm: AgentAlarm['kind'];
       readonly detail: string;
