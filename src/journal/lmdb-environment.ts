@@ -4,15 +4,19 @@
  * - `eventTurnBatching: false`, and the inner `commitError` promise is always handled: otherwise a failed commit ends the process;
  * - one `batch` at a time: its operations are one transaction;
  * - no iterator outlives a call and the read transaction is given back after each view: a held one keeps freed pages from reuse;
- * - `resetReadTxn` after every error: one bad page poisons the read transaction for all that follow.
+ * - `resetReadTxn` after every error: one bad page poisons the read transaction for all that follow;
+ * - a write of a meta page that fails ends LMDB's environment for good: each further read fails (MDB_PANIC), and the next commit
+ *   would take a lock that nobody gives back, on which `close` and the end of the process then hang. So after each failed commit
+ *   we look whether that has happened, and open the file anew before anything else is asked of it.
  *
  * Keys in LMDB are `1` + key, so that keys starting with `0` are left for the storage itself.
  */
-import { statSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { open, type RootDatabase } from 'lmdb';
 import { openValue, sealValue } from './checked-record.ts';
+import { checkMetaPages } from './lmdb-file.ts';
 import type { Operation } from './overlay.ts';
-import type { Damage, Entry, RangeQuery, Reader } from './storage.ts';
+import { type Damage, type Entry, type RangeQuery, type Reader, StorageError } from './storage.ts';
 
 export const DATA_FILE = 'data.mdb';
 /** Address space only; LMDB grows the map by itself beyond it. */
@@ -24,7 +28,10 @@ const OWN_PREFIX = 0;
 export type Environment = {
   /** Runs `work` on one snapshot. */
   readonly view: <T>(work: (reader: Reader) => T) => T;
-  /** Resolves once durable. `own` changes records of the storage itself. */
+  /**
+   * Resolves once durable. `own` changes records of the storage itself. Rejects with a StorageError `unusable` when neither reading nor
+   * writing will ever work again; with what LMDB says else.
+   */
   readonly write: (operations: readonly Operation[], own?: readonly Operation[]) => Promise<void>;
   /** A record of the storage itself. */
   readonly own: (name: string) => Uint8Array | undefined;
@@ -60,8 +67,25 @@ export function openLmdb(path: string, readOnly: boolean): RootDatabase<Buffer, 
 
 /** See openLmdb. */
 export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions): Environment {
-  const db = openLmdb(path, readOnly);
-  const reader = createReader(db, onDamage);
+  let db = openLmdb(path, readOnly);
+  const reader = createReader(() => db, onDamage);
+  /** As last known. */
+  let used = 0;
+  const reopenIfStuck = async (cause: unknown) => {
+    if (!isStuck(db)) return;
+    try {
+      await db.close();
+      checkForOpening(path);
+      db = openLmdb(path, readOnly);
+    } catch (error) {
+      const detail = `A meta page could not be written (${messageOf(cause)})`;
+      throw new StorageError(
+        'unusable',
+        `${detail}, and ${path} could not be opened again: ${messageOf(error)}. Restart the process.`,
+        { cause: error },
+      );
+    }
+  };
   return {
     view: (work) => {
       db.resetReadTxn();
@@ -78,7 +102,9 @@ export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions
           for (const { key, value } of own) writeOne(db, prefixed(OWN_PREFIX, key), value);
         });
       } catch (error) {
-        throw await causeOf(error);
+        const cause = await causeOf(error);
+        await reopenIfStuck(cause);
+        throw cause;
       } finally {
         db.resetReadTxn();
       }
@@ -89,12 +115,48 @@ export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions
       return stored === undefined ? undefined : openValue(key, stored);
     },
     usedBytes: () => {
-      const stats = treeStats(db.getStats());
-      return stats.pages * stats.pageSize;
+      try {
+        const stats = treeStats(db.getStats());
+        used = stats.pages * stats.pageSize;
+      } catch (error) {
+        db.resetReadTxn();
+        if (!PANIC.test(messageOf(error)) && !CLOSED.test(messageOf(error))) throw error;
+      }
+      return used;
     },
     fileBytes: () => statSync(path).size,
     close: () => db.close(),
   };
+}
+
+const PANIC = /MDB_PANIC/;
+const CLOSED = /closed database/;
+
+function isStuck(db: RootDatabase<Buffer, Buffer>): boolean {
+  db.resetReadTxn();
+  try {
+    db.getBinary(ownKey('any'));
+    return false;
+  } catch (error) {
+    return PANIC.test(messageOf(error));
+  }
+}
+
+/** Throws where opening the file could end the process. */
+function checkForOpening(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    const check = checkMetaPages(fd);
+    if (check.kind !== 'good') throw new Error(check.kind === 'suspect' ? check.detail : 'the file is empty');
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The record may be sound: it is the environment that cannot be read, or not until it has been opened anew. */
+function throwIfStuck(error: unknown): void {
+  if (!PANIC.test(messageOf(error)) && !CLOSED.test(messageOf(error))) return;
+  throw new StorageError('io', `Nothing can be read at the moment: ${messageOf(error)}`, { cause: error });
 }
 
 function writeOne(db: RootDatabase<Buffer, Buffer>, key: Buffer, value: Uint8Array | null): void {
@@ -132,8 +194,12 @@ function prefixed(prefix: number, key: Uint8Array): Buffer {
   return whole;
 }
 
-function createReader(db: RootDatabase<Buffer, Buffer>, onDamage: (damage: Damage) => void): Reader {
+function createReader(
+  current: () => RootDatabase<Buffer, Buffer>,
+  onDamage: (damage: Damage) => void,
+): Reader {
   const get = (key: Uint8Array): Uint8Array | undefined => {
+    const db = current();
     const whole = prefixed(USER_PREFIX, key);
     let detail = 'checksum does not match';
     try {
@@ -143,12 +209,14 @@ function createReader(db: RootDatabase<Buffer, Buffer>, onDamage: (damage: Damag
       if (value !== undefined) return value;
     } catch (error) {
       db.resetReadTxn();
+      throwIfStuck(error);
       detail = `unreadable: ${messageOf(error)}`;
     }
     onDamage({ what: 'record', key: new Uint8Array(key), detail, quarantine: null });
     return undefined;
   };
   const keys = ({ from, to, reverse, limit }: RangeQuery): Uint8Array[] => {
+    const db = current();
     const found: Uint8Array[] = [];
     const [low, high] = [prefixed(USER_PREFIX, from), prefixed(USER_PREFIX, to)];
     if (Buffer.compare(low, high) >= 0 || limit <= 0) return found;
@@ -161,6 +229,7 @@ function createReader(db: RootDatabase<Buffer, Buffer>, onDamage: (damage: Damag
         found.push(key.subarray(1));
     } catch (error) {
       db.resetReadTxn();
+      throwIfStuck(error);
       const detail = `a page of the index is unreadable: ${messageOf(error)}`;
       onDamage({ what: 'file', key: found.at(-1) ?? null, detail, quarantine: null });
     }

@@ -153,7 +153,7 @@ function startStorage(
       catchError((error: unknown) => {
         noteCommit();
         const failure = asStorageError(error, `A commit in ${directory} failed`);
-        if (failure.code === 'deadline') {
+        if (failure.code === 'deadline' || failure.code === 'unusable') {
           queue.fail(failure);
           fatal$.next(failure);
         }

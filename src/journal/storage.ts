@@ -71,6 +71,8 @@ export type StorageErrorCode =
   | 'full'
   | 'io'
   | 'deadline'
+  /** Nothing works any more; a new process has to begin anew. */
+  | 'unusable'
   | 'closed'
   | 'configuration';
 

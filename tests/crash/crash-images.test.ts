@@ -6,7 +6,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
@@ -64,10 +64,18 @@ function record(folder: string, { commits, strength }: { commits: number; streng
   const ended = new Promise<number | string>((resolve) => {
     child.on('close', (code, signal) => resolve(signal ?? code ?? 'unknown'));
   });
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
   return {
     directory,
     log,
     ended,
+    stop: async () => {
+      child.kill('SIGTERM');
+      return ended;
+    },
     kill: async () => {
       child.kill('SIGKILL');
       return ended;
@@ -192,8 +200,12 @@ describe.skipIf(!haveCompiler)(`a failing disk${haveCompiler ? '' : ' (skipped: 
     ['that is full', 'enospc', 'full'],
     ['that fails to write', 'eio', 'io'],
     ['that has turned read-only', 'readonly', 'io'],
+    ['that is full when a meta page is written', 'enospc-meta', 'full'],
+    ['that fails to write a meta page', 'eio-meta', 'io'],
+    ['that says so although it has written a meta page', 'eio-meta-written', 'io'],
+    ['that has turned read-only before a meta page is written', 'readonly-meta', 'io'],
   ])(
-    '%s fails commits, and they succeed once it is well again; nothing confirmed is lost',
+    '%s fails commits, and they succeed once it is well again; nothing confirmed is lost, and it can be closed',
     async (_, fault, code) => {
       const recording = record(temporaryFolder(), { commits: 1_000_000, strength: 'strong' });
       await until('commits', () => lastOf(recording.said(), 'durable') > 50);
@@ -202,7 +214,8 @@ describe.skipIf(!haveCompiler)(`a failing disk${haveCompiler ? '' : ' (skipped: 
       const before = lastOf(recording.said(), 'durable');
       recording.setFault('');
       await until('commits again', () => lastOf(recording.said(), 'durable') > before + 20);
-      await recording.kill();
+      expect(await recording.stop()).toBe(0);
+      expect(recording.said().filter((line) => line.startsWith('damaged'))).toEqual([]);
       expect(await missingIn(recording)).toEqual([]);
     },
   );

@@ -1,7 +1,7 @@
 /**
  * Writes a journal under the recording shim. Arguments: directory, file for what is confirmed, commits, `weak` to open LMDB with its
  * defaults. Says `durable N` once everything up to seq N is confirmed, `releasing N` before HQ's ack of it is noted, and
- * `failed CODE` of a commit, which is then tried again.
+ * `failed CODE` of a commit, which is then tried again, and `damaged DETAIL` of what it could not trust. Closes the journal in order and ends when asked to by SIGTERM.
  */
 import { openSync, readFileSync, writeSync } from 'node:fs';
 import { registerHooks } from 'node:module';
@@ -30,6 +30,7 @@ const clock = createSystemClock();
 const fd = openSync(acks, 'a');
 const say = (line: string) => writeSync(fd, `${line}\n`);
 const storage = await lastValueFrom(openLmdbStorage({ directory, clock }));
+storage.damage$.subscribe(({ detail }) => say(`damaged ${detail}`));
 const journal = await lastValueFrom(
   openJournal({ storage, clock, ids: systemIds, policy: 'drop-oldest', maxBytes: 2 ** 24, sealSamples: 32 }),
 );
@@ -37,7 +38,16 @@ const { StorageError } = await import('../../src/journal/storage.ts');
 const { retry, timer } = await import('rxjs');
 const RETRY_MS = 20;
 
+let isStopping = false;
+process.once('SIGTERM', () => {
+  isStopping = true;
+});
+
 for (let commit = 1; commit <= Number(commits); commit += 1) {
+  if (isStopping) {
+    await lastValueFrom(journal.close(), { defaultValue: undefined });
+    process.exit(0);
+  }
   const next = journal.stats().sampled + 1;
   // One array: an append that failed and got through is not made again.
   const samples = testSamples(next, 1 + (commit % 7));

@@ -1,7 +1,9 @@
 /*
  * Preloaded into a process with a journal: logs every write and sync of the file named by HOLDFAST_SHIM_DATA, in the order in which they
  * ended, together with what the process itself says to the file named by HOLDFAST_SHIM_ACKS. Fails or slows them as the
- * file named by HOLDFAST_SHIM_FAULT says at the moment: "enospc", "eio", "eio-sync", "readonly", "slow MS", or nothing.
+ * file named by HOLDFAST_SHIM_FAULT says at the moment: "enospc", "eio", "readonly" (writes of data pages), "enospc-meta", "eio-meta",
+ * "readonly-meta" (writes of LMDB's two meta pages), "eio-meta-written" (as "eio-meta", but the page is written all the same), "eio-sync",
+ * "slow MS", or nothing.
  *
  * A record of the log: op (1 byte), offset (8, little-endian), length (4), bytes.
  */
@@ -66,25 +68,43 @@ static void note(int op, off_t offset, const struct iovec *parts, int count, siz
   pthread_mutex_unlock(&lock);
 }
 
-/* 0, or the error with which the call is to fail; waits where it is to be slow. */
-static int fault(int is_sync, off_t at) {
-  char text[64] = "";
+/* What HOLDFAST_SHIM_FAULT says now. */
+static void fault_text(char *text, size_t size) {
   const char *name = getenv("HOLDFAST_SHIM_FAULT");
-  if (!name) return 0;
+  text[0] = 0;
+  if (!name) return;
   int fd = open(name, O_RDONLY);
-  if (fd < 0) return 0;
-  ssize_t n = read(fd, text, sizeof text - 1);
+  if (fd < 0) return;
+  ssize_t n = read(fd, text, size - 1);
   close(fd);
-  if (n <= 0) return 0;
-  text[n] = 0;
-  if (strncmp(text, "slow ", 5) == 0 && is_sync) usleep((useconds_t)atoi(text + 5) * 1000);
-  /* A write that fails on a meta page stops LMDB for good, and with it the thread that asks next: see docs/testing.md. */
-  if (!is_sync && at < META_END) return 0;
-  if (strncmp(text, "enospc", 6) == 0 && !is_sync) return ENOSPC;
-  if (strncmp(text, "readonly", 8) == 0 && !is_sync) return EROFS;
-  if (strncmp(text, "eio-sync", 8) == 0) return is_sync ? EIO : 0;
-  if (strncmp(text, "eio", 3) == 0 && !is_sync) return EIO;
-  return 0;
+  text[n > 0 ? n : 0] = 0;
+}
+
+/* 0, or the error with which a write at this place is to fail. */
+static int write_fault(off_t at) {
+  char text[64];
+  fault_text(text, sizeof text);
+  int for_meta = strstr(text, "-meta") != NULL;
+  if (text[0] == 0 || for_meta != (at < META_END)) return 0;
+  if (strncmp(text, "enospc", 6) == 0) return ENOSPC;
+  if (strncmp(text, "readonly", 8) == 0) return EROFS;
+  if (strncmp(text, "eio-sync", 8) == 0) return 0;
+  return strncmp(text, "eio", 3) == 0 ? EIO : 0;
+}
+
+/* Whether a write that fails reaches the file all the same. */
+static int is_written(void) {
+  char text[64];
+  fault_text(text, sizeof text);
+  return strncmp(text, "eio-meta-written", 16) == 0;
+}
+
+/* 0, or the error with which a sync is to fail; waits where it is to be slow. */
+static int sync_fault(void) {
+  char text[64];
+  fault_text(text, sizeof text);
+  if (strncmp(text, "slow ", 5) == 0) usleep((useconds_t)atoi(text + 5) * 1000);
+  return strncmp(text, "eio-sync", 8) == 0 ? EIO : 0;
 }
 
 static int write_op(int fd) { return fcntl(fd, F_GETFL) & O_DSYNC ? OP_WRITE_SYNCED : OP_WRITE; }
@@ -95,7 +115,7 @@ static int write_op(int fd) { return fcntl(fd, F_GETFL) & O_DSYNC ? OP_WRITE_SYN
 ssize_t write(int fd, const void *bytes, size_t length) {
   int kind = kind_of(fd);
   off_t at = kind == DATA ? lseek(fd, 0, SEEK_CUR) : 0;
-  if (kind == DATA) FAIL_IF(fault(0, at));
+  if (kind == DATA) FAIL_IF(write_fault(at));
   ssize_t done = plain_write(fd, bytes, length);
   struct iovec part = {(void *)bytes, length};
   if (done > 0 && kind == DATA) note(write_op(fd), at, &part, 1, (size_t)done);
@@ -107,7 +127,7 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
   REAL(ssize_t, "writev", int, const struct iovec *, int);
   int kind = kind_of(fd);
   off_t at = kind == DATA ? lseek(fd, 0, SEEK_CUR) : 0;
-  if (kind == DATA) FAIL_IF(fault(0, at));
+  if (kind == DATA) FAIL_IF(write_fault(at));
   ssize_t done = real(fd, parts, count);
   if (done > 0 && kind == DATA) note(write_op(fd), at, parts, count, (size_t)done);
   return done;
@@ -115,7 +135,9 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
 
 static ssize_t noted_pwrite(ssize_t (*real)(int, const void *, size_t, off_t), int fd, const void *bytes, size_t length, off_t at) {
   int kind = kind_of(fd);
-  if (kind == DATA) FAIL_IF(fault(0, at));
+  int failure = kind == DATA ? write_fault(at) : 0;
+  if (failure && is_written()) real(fd, bytes, length, at);
+  FAIL_IF(failure);
   ssize_t done = real(fd, bytes, length, at);
   struct iovec part = {(void *)bytes, length};
   if (done > 0 && kind == DATA) note(write_op(fd), at, &part, 1, (size_t)done);
@@ -132,7 +154,7 @@ ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t at) {
 
 static ssize_t noted_pwritev(ssize_t (*real)(int, const struct iovec *, int, off_t), int fd, const struct iovec *parts, int count, off_t at) {
   int kind = kind_of(fd);
-  if (kind == DATA) FAIL_IF(fault(0, at));
+  if (kind == DATA) FAIL_IF(write_fault(at));
   ssize_t done = real(fd, parts, count, at);
   if (done > 0 && kind == DATA) note(write_op(fd), at, parts, count, (size_t)done);
   return done;
@@ -148,7 +170,7 @@ ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t at) {
 
 static int noted_sync(int (*real)(int), int fd) {
   int kind = kind_of(fd);
-  if (kind == DATA) FAIL_IF(fault(1, 0));
+  if (kind == DATA) FAIL_IF(sync_fault());
   int done = real(fd);
   if (done == 0 && kind == DATA) note(OP_SYNC, 0, NULL, 0, 0);
   return done;
@@ -164,7 +186,7 @@ int fsync(int fd) {
 
 static int noted_truncate(int (*real)(int, off_t), int fd, off_t length) {
   int kind = kind_of(fd);
-  if (kind == DATA) FAIL_IF(fault(0, META_END));
+  if (kind == DATA) FAIL_IF(write_fault(META_END));
   int done = real(fd, length);
   if (done == 0 && kind == DATA) note(OP_TRUNCATE, length, NULL, 0, 0);
   return done;
