@@ -233,6 +233,46 @@ describe('HQ that takes no frames', () => {
     expect(rig.hq.coverage().contiguous).toBe(30);
   });
 
+  it('a backlog that is rate_limited keeps no live frame waiting, and people are told that it waits', () => {
+    const isHeld = { now: true };
+    const rig = createRig({
+      frame: ({ lane }) => (lane === 'backlog' && isHeld.now ? refusal('rate_limited', 2_000) : undefined),
+    });
+    // Too large for the live lane.
+    for (let count = 0; count < 4; count += 1) rig.append(600);
+    rig.start();
+    rig.run(500);
+    sampleFor(rig, 20_000);
+    const live = rig.sent.filter(({ lane }) => lane === 'live');
+    expect(live).toHaveLength(100);
+    expect(live.every(({ first, last }) => first === last)).toBe(true);
+    const tries = rig.sent.filter(({ lane }) => lane === 'backlog').length;
+    expect(tries).toBeGreaterThan(4);
+    expect(tries).toBeLessThanOrEqual(40);
+    expect(rig.logs('delivery_paused')).toMatchObject([{ reason: 'rate_limited' }]);
+    expect(rig.logs('delivery_resumed')).toEqual([]);
+    expect(rig.status()).toMatchObject({ phase: 'online', breaker: 'closed', paused: 'rate_limited' });
+    isHeld.now = false;
+    rig.run(20_000);
+    expect(rig.hq.coverage()).toEqual({ contiguous: 2_500, ranges: [] });
+    expect(rig.status()).toMatchObject({ paused: null });
+  });
+
+  it('a suspect waits for credit like the rest of the backlog, and keeps no live frame waiting', () => {
+    const rig = createRig({
+      credit: 0,
+      frame: ({ first, lane, connection }) =>
+        first <= 4 && (lane === 'backlog' || connection < 4) ? 'close' : undefined,
+    });
+    rig.append(2);
+    rig.start();
+    rig.run(60_000);
+    expect(rig.connects.length).toBe(4);
+    sampleFor(rig, 10_000);
+    expect(rig.sent.filter(({ lane }) => lane === 'backlog')).toEqual([]);
+    expect(rig.hq.coverage().ranges).toEqual([[3, 52]]);
+  });
+
   it('rate_limited waits as long as it is told and does not open the breaker', () => {
     const rig = createRig({ frame: ({ at }) => (at < 30_000 ? refusal('rate_limited', 5_000) : undefined) });
     rig.append(1);

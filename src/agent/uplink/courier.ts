@@ -121,7 +121,7 @@ export function createCourier(options: CourierOptions): Courier {
   return {
     deliver: ({ lane, shipment, limits }) =>
       defer(() => from(messagesOf(shipment, limits))).pipe(
-        concatMap((bytes) => reliability.protect(timed(lane, bytes))),
+        concatMap((bytes) => reliability.protect(lane, timed(lane, bytes))),
         last(),
         map((reply): Outcome => ({ kind: 'delivered', reply })),
         catchError((error: unknown) => outcomeOf(error)),

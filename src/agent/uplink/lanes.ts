@@ -171,7 +171,9 @@ function pumpSuspects(state: Online, settings: UplinkSettings): readonly [Online
 
 /** Everything that may be done now. Idempotent: called after each change. */
 export function pump(state: Online, settings: UplinkSettings): readonly [Online, UplinkEffect[]] {
-  if (nextSuspect(state.memory) !== undefined) return sent(pumpSuspects(state, settings));
+  // A suspect travels in the backlog lane. Without credit it stays where it is, and has nothing to do with what else is lost.
+  if (nextSuspect(state.memory) !== undefined && (state.credit > 0 || state.alone !== null))
+    return sent(pumpSuspects(state, settings));
   const { memory, limits } = state;
   const [live, liveEffects] = pumpLive(state.live, { memory, limits, settings, window: LIVE_WINDOW });
   const [next, effects] = pumpBacklog({ ...state, live }, settings);

@@ -1,7 +1,7 @@
 /** The reliability stack of a frame: what is tried again, when, and when it is better to leave HQ alone. */
 import { catchError, defer, NEVER, Observable, type SchedulerLike, switchMap, tap, timer } from 'rxjs';
 import type { Random } from '../../platform/random.ts';
-import type { WireError, WireErrorCode } from '../../protocol/events.ts';
+import type { Lane, WireError, WireErrorCode } from '../../protocol/events.ts';
 import { type Backoff, backoff } from '../../streams/backoff.ts';
 import { BreakerOpenError, type CircuitBreaker, circuitBreaker } from '../../streams/circuit-breaker.ts';
 import { type RetryVerdict, retryWith } from '../../streams/retry-with.ts';
@@ -33,7 +33,7 @@ export class FrameRefused extends Error {
 
 /** HQ cannot serve anyone: every frame waits, and it counts against the breaker. */
 const HQ_FAILS: ReadonlySet<WireErrorCode> = new Set(['unavailable', 'internal']);
-/** HQ could, but not us, not now. */
+/** HQ could, but not us, not now: the lane waits, the other one goes on. */
 const HQ_WAITS: ReadonlySet<WireErrorCode> = new Set(['rate_limited']);
 /** While another frame probes a half-open breaker. */
 const PROBE_PAUSE_MS = 100;
@@ -43,7 +43,7 @@ const MAX_PAUSE_MS = 5_000;
 export type Reliability = {
   readonly breaker: CircuitBreaker;
   /** Sends until HQ has taken it. Errors with what no repetition mends: a LinkError, or a FrameRefused for good. */
-  readonly protect: <T>(send: Observable<T>) => Observable<T>;
+  readonly protect: <T>(lane: Lane, send: Observable<T>) => Observable<T>;
 };
 
 export type ReliabilityOptions = {
@@ -67,9 +67,10 @@ export function createReliability(options: ReliabilityOptions): Reliability {
   );
   const pauses = { initialMs: settings.backoffInitialMs, jitter: 'full' } as const;
   const maxMs = Math.max(settings.backoffInitialMs, Math.min(settings.backoffMaxMs, MAX_PAUSE_MS));
-  let pause: Backoff | null = null;
-  /** All frames pause together: a gate, not one backoff each, or a dozen waiting frames would be a dozen failures. */
-  let gateOpensAt = Number.NEGATIVE_INFINITY;
+  /** Frames pause together: a gate, not one backoff each, or a dozen waiting frames would be a dozen failures. */
+  const all = createGate();
+  /** A backlog that has to wait for its turn must not keep live frames waiting. */
+  const lanes: Readonly<Record<Lane, Gate>> = { live: createGate(), backlog: createGate() };
   let lastFailureAt = Number.NEGATIVE_INFINITY;
 
   const timeoutOf = <T>(source: Observable<T>) =>
@@ -97,29 +98,32 @@ export function createReliability(options: ReliabilityOptions): Reliability {
       return breaker.protect(counted).subscribe(subscriber);
     });
 
-  const verdict = (error: unknown): RetryVerdict => {
-    const now = scheduler.now();
-    if (error instanceof BreakerOpenError)
-      return {
-        kind: 'retry',
-        reason: 'breaker_open',
-        afterMs: Math.max(PROBE_PAUSE_MS, error.retryAtMs - now),
-      };
-    if (!(error instanceof FrameRefused)) return { kind: 'give-up', reason: 'link' };
-    const { code, retryAfterMs } = error.wire;
-    if (!HQ_FAILS.has(code) && !HQ_WAITS.has(code)) return { kind: 'give-up', reason: code };
-    if (gateOpensAt <= now) {
-      pause = pause?.next() ?? backoff({ ...pauses, maxMs }, random);
-      gateOpensAt = now + (retryAfterMs ?? 0) + pause.delayMs;
-    }
-    return { kind: 'retry', reason: code, afterMs: gateOpensAt - now };
-  };
+  const verdictFor =
+    (lane: Lane) =>
+    (error: unknown): RetryVerdict => {
+      const now = scheduler.now();
+      if (error instanceof BreakerOpenError)
+        return {
+          kind: 'retry',
+          reason: 'breaker_open',
+          afterMs: Math.max(PROBE_PAUSE_MS, error.retryAtMs - now),
+        };
+      if (!(error instanceof FrameRefused)) return { kind: 'give-up', reason: 'link' };
+      const { code, retryAfterMs } = error.wire;
+      if (!HQ_FAILS.has(code) && !HQ_WAITS.has(code)) return { kind: 'give-up', reason: code };
+      const gate = HQ_FAILS.has(code) ? all : lanes[lane];
+      if (gate.opensAt <= now) {
+        gate.pause = gate.pause?.next() ?? backoff({ ...pauses, maxMs }, random);
+        gate.opensAt = now + (retryAfterMs ?? 0) + gate.pause.delayMs;
+      }
+      return { kind: 'retry', reason: code, afterMs: gate.opensAt - now };
+    };
 
-  const retryOf = <T>(source: Observable<T>) =>
+  const retryOf = <T>(lane: Lane, source: Observable<T>) =>
     source.pipe(
       retryWith<T>(
         {
-          classify: verdict,
+          classify: verdictFor(lane),
           // The gate has the jitter.
           backoff: { initialMs: 0, maxMs: 0, jitter: 'none' },
           onRetry: ({ reason, delayMs }) => onPause({ reason, delayMs }),
@@ -129,23 +133,32 @@ export function createReliability(options: ReliabilityOptions): Reliability {
       ),
     );
 
-  const gated = <T>(send: Observable<T>) =>
+  const gated = <T>(lane: Lane, send: Observable<T>) =>
     defer(() => {
-      const waitMs = gateOpensAt - scheduler.now();
+      const waitMs = Math.max(all.opensAt, lanes[lane].opensAt) - scheduler.now();
       return waitMs > 0 ? timer(waitMs, scheduler).pipe(switchMap(() => send)) : send;
     });
 
-  const resumed = () => {
-    pause = null;
-    onPause(null);
+  const resumed = (lane: Lane) => {
+    all.pause = null;
+    lanes[lane].pause = null;
+    // As long as one lane waits, people are told so.
+    if (lanes.live.pause === null && lanes.backlog.pause === null) onPause(null);
   };
 
   return {
     breaker,
     // Innermost the timeout, so that silence is a failure that the breaker sees; outermost the retry, so that a try while the
     // breaker is open costs nothing and is repeated. The gate stands before them: to wait is neither a try nor silence.
-    protect: (send) => retryOf(gated(breakerOf(timeoutOf(send)))).pipe(tap(resumed)),
+    protect: (lane, send) =>
+      retryOf(lane, gated(lane, breakerOf(timeoutOf(send)))).pipe(tap(() => resumed(lane))),
   };
+}
+
+type Gate = { pause: Backoff | null; opensAt: number };
+
+function createGate(): Gate {
+  return { pause: null, opensAt: Number.NEGATIVE_INFINITY };
 }
 
 function countsAgainstHq(error: unknown): boolean {
