@@ -35,7 +35,10 @@ describe('group commit', () => {
   const submit = (frame: IngestFrame) =>
     commits.submit(frame).subscribe({
       next: () => answered.push(name(frame)),
-      error: (error: Error) => answered.push(`${name(frame)} ${error.name}`),
+      error: (error: Error) => {
+        const bound = error instanceof QueueFullError ? ` ${error.bound}` : '';
+        answered.push(`${name(frame)} ${error.name}${bound}`);
+      },
     });
   beforeEach(() => {
     clock = virtualClock();
@@ -72,24 +75,47 @@ describe('group commit', () => {
     start({ maxQueueBytes: backlog(1).bytes.length });
     submit(backlog(1));
     submit(backlog(2));
-    expect(answered).toEqual(['a1:2:backlog QueueFullError']);
+    expect(answered).toEqual(['a1:2:backlog QueueFullError hq']);
     clock.pass(10);
     submit(backlog(2));
     clock.pass(10);
-    expect(answered).toEqual(['a1:2:backlog QueueFullError', 'a1:1:backlog', 'a1:2:backlog']);
-    expect(new QueueFullError('x')).toBeInstanceOf(Error);
+    expect(answered).toEqual(['a1:2:backlog QueueFullError hq', 'a1:1:backlog', 'a1:2:backlog']);
   });
 
   it('bounds the number of frames that wait, however small they are', () => {
     start({ maxQueueFrames: 2 });
-    submit(backlog(1));
+    submit(live(1));
     expect(commits.load()).toBe(0.5);
-    submit(live(2));
-    submit(live(3));
-    expect(answered).toEqual(['a1:3:live QueueFullError']);
+    submit(live(2, 'a2'));
+    submit(live(3, 'a3'));
+    expect(answered).toEqual(['a3:3:live QueueFullError hq']);
     clock.pass(20);
-    expect(answered.slice(1)).toEqual(['a1:1:backlog', 'a1:2:live']);
+    expect(answered.slice(1)).toEqual(['a1:1:live', 'a2:2:live']);
     expect(commits.load()).toBe(0);
+  });
+
+  it('leaves half of the queue to live frames, and no more than an eighth to one agent', () => {
+    start({ maxQueueFrames: 16 });
+    const agents = Array.from({ length: 8 }, (_, index) => `b${index}`);
+    for (const agent of agents) submit(backlog(1, agent));
+    expect(commits.load()).toBe(1);
+    submit(backlog(1, 'late'));
+    for (let seq = 1; seq <= 3; seq += 1) submit(live(seq, 'flood'));
+    submit(live(2, 'b0'));
+    expect(answered).toEqual(['late:1:backlog QueueFullError backlog', 'flood:3:live QueueFullError agent']);
+    clock.pass(20);
+    expect(answered.slice(2)).toHaveLength(11);
+    submit(backlog(1, 'late'));
+    submit(live(3, 'flood'));
+    clock.pass(20);
+    expect(answered.slice(13)).toEqual(['late:1:backlog', 'flood:3:live']);
+  });
+
+  it('takes a frame that is larger than the part of one agent, and nothing beside it', () => {
+    start({ maxQueueBytes: 3 * backlog(1).bytes.length });
+    submit(live(1));
+    submit(live(2));
+    expect(answered).toEqual(['a1:2:live QueueFullError agent']);
   });
 
   it('fails every frame of a failed commit and goes on with the next', () => {

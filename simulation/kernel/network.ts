@@ -403,6 +403,8 @@ function createPeer(
       ended$,
       sendCredit: (frames) => wire.toAgent('credit', { frames }),
       sendConflict: (message) => wire.toAgent('conflict', { message }),
+      // The agents of a simulation heed their answers.
+      setReading: () => {},
       probe: () =>
         new Observable((subscriber) => {
           const gone = ended$.subscribe(() => subscriber.error(new Error('the connection ended')));

@@ -50,6 +50,8 @@ export function drawHq(chance: Chance): HqConfig {
     chaosEnabled: true,
     limits: {
       creditFrames: chance.pick([1, 2, 8, 8, 32]),
+      // From a stream of its own: the other draws are those of before.
+      drainSlots: chance.stream('slots').pick([1, 1, 64]),
       maxFrameBytes: chance.pick([4 * KIB, 256 * KIB, 256 * KIB]),
       maxFrameSamples: chance.pick([64, 512, 4096, 4096]),
     },

@@ -21,7 +21,19 @@ const limitsSchema = z
     maxSeries: whole('most distinct series of one agent', 10_000, 1, 1_000_000),
     maxAgents: whole('most agents that HQ gets to know', 20_000, 1, 1_000_000),
     creditFrames: whole('backlog frames that one agent may have in flight', 8, 1, 1024),
+    drainSlots: whole(
+      'agents that may drain a backlog at once; the others have their turn later',
+      64,
+      1,
+      1024,
+    ),
     framesPerSecond: whole('frames that one agent may send a second, averaged over 10 s', 2_000, 1, 100_000),
+    liveFramesPerSecond: whole(
+      'live frames that one agent may send a second, averaged over 2 s',
+      500,
+      1,
+      100_000,
+    ),
     bytesPerSecond: whole(
       'bytes of frames that one agent may send a second, averaged over 4 s',
       64 * MIB,

@@ -22,6 +22,8 @@ export type AgentPeer = {
   readonly ended$: Observable<string>;
   readonly sendCredit: (frames: number) => void;
   readonly sendConflict: (message: string) => void;
+  /** While false nothing more is read, so that the client's own machine makes it wait. */
+  readonly setReading: (reading: boolean) => void;
   /** Emits when the client has answered; errors when its connection ends or it does not know the event. */
   readonly probe: () => Observable<unknown>;
   readonly disconnect: () => void;

@@ -267,6 +267,23 @@ describe('frames', () => {
     });
   });
 
+  it('of one agent that floods are held back at its own machine, and live ones have a budget of their own', async () => {
+    await start({ limits: { liveFramesPerSecond: 1 } });
+    const socket = await joinAs(hq, 'a1');
+    const flood = Array.from({ length: 5 }, (_, index) =>
+      ask(socket, 'frame', { lane: 'live' }, dataFrame(index + 1, index + 1).bytes),
+    );
+    const replies = await Promise.all(flood);
+    expect(replies.map(({ ok }) => ok)).toEqual([true, true, false, false, false]);
+    expect(replies.at(-1)).toMatchObject({ error: { code: 'rate_limited' } });
+    expect(hq.events).toContainEqual({ type: 'held_back', agent: 'a1' });
+    // It is read again, and its backlog is outside of that budget.
+    expect(await ask(socket, 'frame', { lane: 'backlog' }, dataFrame(3, 5).bytes)).toMatchObject({
+      ok: true,
+      ack: { contiguous: 5 },
+    });
+  });
+
   it('of many agents that come together share commits', async () => {
     await start();
     const agents = ['a1', 'a2', 'a3', 'a4', 'a5'];

@@ -18,9 +18,10 @@ import type { Access, AccessRequest } from '../access.ts';
 import type { ChaosControl } from '../chaos.ts';
 import type { AgentPeer, AgentServer } from './agent-server.ts';
 import { type Connection, createConnection } from './connection.ts';
-import { creditShare } from './credit-share.ts';
+import { createDrainTurns } from './drain-turns.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { type GuardOptions, guarded } from './guarded-handler.ts';
+import { createHoldBack } from './hold-back.ts';
 import type { IngestEmit } from './ingest-events.ts';
 import {
   createIngestShared,
@@ -61,11 +62,10 @@ export type AgentsGateway = {
 
 /** Messages of one connection that may wait for an answer. */
 const MAX_OUTSTANDING = 256;
+const OUTSTANDING_RETRY_MS = 1_000;
 const MAX_VIOLATIONS = 16;
 const SWEEP_MS = 1_000;
-const DRAINING_MS = 5_000;
-/** Backlog frames of all agents that are given out as credit. */
-const TOTAL_CREDIT = 512;
+const TURNS_MS = 250;
 
 const bytesSchema = z.instanceof(Uint8Array);
 const schemas = {
@@ -77,7 +77,12 @@ const schemas = {
 };
 
 /** One connection with what is watched about it. */
-type Guest = { readonly peer: AgentPeer; readonly connection: Connection; readonly joinedAt: number };
+type Guest = {
+  readonly peer: AgentPeer;
+  readonly connection: Connection;
+  readonly holdBack: (ms: number) => void;
+  readonly joinedAt: number;
+};
 type Handlers = { readonly [K in keyof AgentToHqEvents]: (...received: unknown[]) => void };
 
 export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
@@ -86,7 +91,6 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
   const helloTimeoutMs = options.helloTimeoutMs ?? 10_000;
   const links = new Subject<LinkEvent>();
   const guests = new Set<Guest>();
-  const draining = new Map<string, number>();
   const { maxQueueBytes } = options;
   const commits = createGroupCommit({
     append: store.append,
@@ -94,7 +98,13 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     emit,
     ...(maxQueueBytes === undefined ? {} : { maxQueueBytes }),
   });
-  let credit = limits.creditFrames;
+  const drains = createDrainTurns({
+    slots: limits.drainSlots,
+    creditFrames: limits.creditFrames,
+    clock,
+    load: commits.load,
+    emit,
+  });
   const shared: IngestShared = createIngestShared({
     store,
     clock,
@@ -103,9 +113,8 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     limits,
     leases: createLeases<Holder>(),
     link: (event) => links.next(event),
-    credit: () => credit,
+    drains,
     commits,
-    onBacklog: (agent) => void draining.set(agent, clock.precise()),
   });
 
   const admit = (credentials: AccessRequest, address: string): WireError | null => {
@@ -120,13 +129,19 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
   };
 
   const welcome = (peer: AgentPeer) => {
-    const connection = createConnection(shared, peer);
-    const guest: Guest = { peer, connection, joinedAt: clock.precise() };
+    const line = createHoldBack({
+      setReading: peer.setReading,
+      scheduler,
+      onHeld: () => emit({ type: 'held_back', agent: connection.lease()?.agent ?? null }),
+    });
+    const connection: Connection = createConnection(shared, { ...peer, holdBack: line.holdBack });
+    const guest: Guest = { peer, connection, holdBack: line.holdBack, joinedAt: clock.precise() };
     guests.add(guest);
     emit({ type: 'agent_sockets', sockets: guests.size });
     const work = listen(guest);
     peer.ended$.subscribe((reason) => {
       work.unsubscribe();
+      line.end();
       guests.delete(guest);
       connection.gone(reason);
       emit({ type: 'agent_sockets', sockets: guests.size });
@@ -134,7 +149,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
   };
 
   function listen(guest: Guest): Subscription {
-    const { peer, connection } = guest;
+    const { peer, connection, holdBack } = guest;
     const work = new Subscription();
     const agent = () => connection.lease()?.agent ?? null;
     let outstanding = 0;
@@ -145,12 +160,13 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
       if (violations === MAX_VIOLATIONS) cutOff(guest, 'protocol violations');
     };
     const common = {
-      admit: () =>
-        outstanding < MAX_OUTSTANDING
-          ? null
-          : refuse('rate_limited', `${MAX_OUTSTANDING} messages wait for an answer already`, {
-              retryAfterMs: 1_000,
-            }),
+      admit: () => {
+        if (outstanding < MAX_OUTSTANDING) return null;
+        holdBack(OUTSTANDING_RETRY_MS);
+        return refuse('rate_limited', `${MAX_OUTSTANDING} messages wait for an answer already`, {
+          retryAfterMs: OUTSTANDING_RETRY_MS,
+        });
+      },
       onViolation: violated,
       onRefused: (event, { error }) =>
         emit({ type: 'refused', event, code: error.code, agent: agent(), detail: error.message }),
@@ -201,17 +217,10 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
       if (guest.connection.lease() === null && now - guest.joinedAt > helloTimeoutMs)
         cutOff(guest, 'no hello');
     }
-    for (const [agent, since] of draining) if (now - since > DRAINING_MS) draining.delete(agent);
-    const share = creditShare(
-      { perAgent: limits.creditFrames, total: TOTAL_CREDIT },
-      { drainingAgents: draining.size, load: commits.load() },
-    );
-    if (share === credit) return;
-    credit = share;
-    for (const { peer } of guests) peer.sendCredit(credit);
   };
   const timers = merge(
     interval(SWEEP_MS, scheduler).pipe(tap(sweep)),
+    interval(TURNS_MS, scheduler).pipe(tap(drains.tick)),
     interval(options.recheckMs ?? 30_000, scheduler).pipe(tap(recheck)),
   ).subscribe();
 

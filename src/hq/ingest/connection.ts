@@ -58,7 +58,13 @@ export type Connection = Holder & {
 };
 
 /** What a connection needs of the wire beneath it. */
-export type Transport = Pick<AgentPeer, 'address' | 'probe' | 'sendConflict' | 'disconnect'>;
+export type Transport = Pick<
+  AgentPeer,
+  'address' | 'probe' | 'sendConflict' | 'sendCredit' | 'disconnect'
+> & {
+  /** The agent sends faster than it may: nothing more is read of it for a while. */
+  readonly holdBack: (ms: number) => void;
+};
 
 const HELLO_FIRST = refuse('hello_required', 'say hello first: HQ does not know yet who this is');
 
@@ -89,8 +95,14 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
       if (event !== 'frame') {
         emit({ type: 'handler_failed', event, agent: claimed, error: String(error) });
       }
-      const why = error instanceof QueueFullError ? error.message : 'HQ could not store this just now';
-      return of(refuseUnavailable(why, UNAVAILABLE_RETRY_MS));
+      if (!(error instanceof QueueFullError))
+        return of(refuseUnavailable('HQ could not store this just now', UNAVAILABLE_RETRY_MS));
+      // Where others can still be served it is no failure of HQ, and no reason for a breaker to open.
+      return of(
+        error.bound === 'hq'
+          ? refuseUnavailable(error.message, UNAVAILABLE_RETRY_MS)
+          : refuse('rate_limited', error.message, { retryAfterMs: UNAVAILABLE_RETRY_MS }),
+      );
     });
 
   function checkHello(hello: Hello): Refused | null {
@@ -144,7 +156,10 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     },
     end: (reason) => {
       emit({ type: 'cut_off', agent: lease?.agent ?? null, address: transport.address, reason });
-      if (lease !== null) shared.link({ kind: 'disconnected', agent: lease.agent, reason, ts: clock.now() });
+      if (lease !== null) {
+        shared.drains.gone(lease.agent);
+        shared.link({ kind: 'disconnected', agent: lease.agent, reason, ts: clock.now() });
+      }
       lease = null;
       claimed = null;
       transport.disconnect();
@@ -203,7 +218,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
               return reply;
             }
             answered(reply.stored ? 'stored' : 'duplicate');
-            return { ok: true as const, ack: reply.ack, credit: shared.credit() };
+            return { ok: true as const, ack: reply.ack, credit: shared.drains.credit(reply.agent) };
           }),
           finalize(() => {
             if (!done) answered('lost');
@@ -219,6 +234,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
           const { agent, epoch } = lease;
           // Heard is heard, also when chaos has HQ refuse it: the dashboard shows how the agent fares meanwhile.
           store.observeSampled(agent, epoch, heartbeat.sampled);
+          shared.drains.heard(agent, heartbeat.sampled);
           const clockOffsetMs = shared.offsetOf(agent).observe(heartbeat.ts, now, heartbeat.rttMs);
           shared.link({ kind: 'heartbeat', agent, heartbeat, clockOffsetMs, ts: now });
           if (verdict === 'refuse') return of(downOnPurpose());
@@ -237,6 +253,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
       const held = lease;
       lease = null;
       if (held === null) return;
+      shared.drains.gone(held.agent);
       emit({ type: 'agent_disconnected', agent: held.agent, reason, connected: shared.leases.size() });
       shared.link({ kind: 'disconnected', agent: held.agent, reason, ts: clock.now() });
     },
@@ -311,6 +328,11 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
         }
         lease = { agent, epoch, since: now };
         shared.learnAgent(agent);
+        shared.drains.greeted(agent, {
+          sampled: hello.sampled,
+          contiguous: coverage.contiguous,
+          tell: transport.sendCredit,
+        });
         const clockOffsetMs = shared.offsetOf(agent).observe(hello.ts, now, null);
         const connected = shared.leases.size();
         emit({ type: 'agent_connected', agent, epoch, version: hello.version, connected });
@@ -332,7 +354,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
             maxFrameSamples: limits.maxFrameSamples,
             maxSeries: limits.maxSeries,
           },
-          credit: shared.credit(),
+          credit: shared.drains.credit(agent),
           hqTs: now,
         };
       }),
@@ -346,7 +368,11 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     );
   }
 
-  type Taken = { readonly stored: boolean; readonly ack: ReturnType<typeof ackCoverage> };
+  type Taken = {
+    readonly agent: string;
+    readonly stored: boolean;
+    readonly ack: ReturnType<typeof ackCoverage>;
+  };
 
   function takeFrame(lane: FrameMeta['lane'], bytes: Uint8Array): Observable<Taken | Refused> {
     if (lease === null) return of(HELLO_FIRST);
@@ -359,8 +385,10 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
       );
     }
     const waitMs = shared.spend(agent, bytes.length, lane);
-    if (waitMs > 0)
+    if (waitMs > 0) {
+      transport.holdBack(waitMs);
       return of(refuse('rate_limited', 'this agent sends faster than HQ allows', { retryAfterMs: waitMs }));
+    }
     let header: FrameHeader;
     let refs: readonly SchemaRef[];
     let reason: GapReason | null;
@@ -398,11 +426,18 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     if (unknown.length > 0) {
       return of(refuse('unknown_schema', 'send these schemas first', { refs: [...unknown] }));
     }
+    const turnMs = lane === 'backlog' ? shared.drains.admit(agent, header.firstSeq + header.count - 1) : 0;
+    if (turnMs > 0) {
+      const message = 'beyond the credit: others drain their backlogs now, this agent has its turn later';
+      return of(refuse('rate_limited', message, { retryAfterMs: turnMs }));
+    }
     return shared.submit({ agent, header, bytes, arrivalTs: clock.now(), lane }).pipe(
-      tap(({ dropped }) => {
+      tap(({ coverage, dropped }) => {
         if (reason === 'lost_at_hq') noteLost(agent, epoch, dropped);
+        shared.drains.covered(agent, coverage.contiguous);
       }),
       map((outcome) => ({
+        agent,
         stored: outcome.stored + outcome.dropped > 0,
         ack: ackCoverage(outcome.coverage, header.firstSeq),
       })),

@@ -1,6 +1,7 @@
 /**
  * Group commit across agents: frames gather while a commit runs and go together into the next, live ones first, agents in turns: one
- * that floods waits behind its own frames, not the others behind them. Bounded by bytes and by number: a frame that finds
+ * that floods waits behind its own frames, not the others behind them. Bounded by bytes and by number: for all, for the backlog,
+ * which may take half so that live frames always find room, and for one agent, which may take an eighth. A frame that finds
  * the queue full is turned away, its agent keeps it. One commit runs at a time.
  */
 import { Observable, type Subscriber, timeout } from 'rxjs';
@@ -10,9 +11,17 @@ import type { IngestFrame, IngestOutcome } from '../store/store.ts';
 import { createFairQueue, createFifo } from './fair-queue.ts';
 import type { IngestEmit } from './ingest-events.ts';
 
+/** Whose part of the queue is full. */
+type Bound = 'hq' | 'backlog' | 'agent';
+
 /** The queue is full; come back later. */
 export class QueueFullError extends Error {
   override readonly name = 'QueueFullError';
+  readonly bound: Bound;
+  constructor(bound: Bound, message: string) {
+    super(message);
+    this.bound = bound;
+  }
 }
 
 export type GroupCommitOptions = {
@@ -35,15 +44,19 @@ export type GroupCommit = {
   readonly submit: (frame: IngestFrame) => Observable<IngestOutcome>;
   /** Emits once no frame of the agent waits any more. */
   readonly settled: (agent: string) => Observable<void>;
-  /** Share of the queue in use, 0 … 1. */
+  /** Share of the queue in use, or of the backlog's part of it when that is more, 0 … 1. */
   readonly load: () => number;
   /** Completes once nothing waits. */
   readonly idle: () => Observable<never>;
 };
 
+type Size = { frames: number; bytes: number };
+const NOTHING: Readonly<Size> = { frames: 0, bytes: 0 };
 type Waiting = { readonly frame: IngestFrame; readonly subscriber: Subscriber<IngestOutcome> };
 
 const MIB = 1024 * 1024;
+const BACKLOG_SHARE = 1 / 2;
+const AGENT_SHARE = 1 / 8;
 
 export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   const { append, clock, emit } = options;
@@ -56,31 +69,51 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   /** Frames of a group that one of them spoiled: each goes alone, so that only the culprit fails. */
   const suspects = createFifo<Waiting>();
   /** Frames that wait or are in a commit, by agent. */
-  const outstanding = new Map<string, { frames: number; readonly waiters: Set<Subscriber<void>> }>();
+  const outstanding = new Map<string, Size & { readonly waiters: Set<Subscriber<void>> }>();
   const idlers = new Set<Subscriber<never>>();
-  let queuedBytes = 0;
-  let queuedFrames = 0;
+  const queued: Size = { frames: 0, bytes: 0 };
+  const backlog: Size = { frames: 0, bytes: 0 };
   let running = false;
 
-  const begin = ({ agent, bytes }: IngestFrame) => {
-    queuedBytes += bytes.length;
-    queuedFrames += 1;
-    const entry = outstanding.get(agent);
-    if (entry === undefined) outstanding.set(agent, { frames: 1, waiters: new Set() });
-    else entry.frames += 1;
+  const count = (size: Size, { bytes }: IngestFrame, sign: 1 | -1) => {
+    size.frames += sign;
+    size.bytes += sign * bytes.length;
   };
-  const end = ({ agent, bytes }: IngestFrame) => {
-    queuedBytes -= bytes.length;
-    queuedFrames -= 1;
+  const begin = (frame: IngestFrame) => {
+    const entry = outstanding.get(frame.agent) ?? { frames: 0, bytes: 0, waiters: new Set() };
+    outstanding.set(frame.agent, entry);
+    for (const size of [queued, entry]) count(size, frame, 1);
+    if (frame.lane === 'backlog') count(backlog, frame, 1);
+  };
+  const end = (frame: IngestFrame) => {
+    const { agent } = frame;
+    count(queued, frame, -1);
+    if (frame.lane === 'backlog') count(backlog, frame, -1);
     const entry = outstanding.get(agent);
     if (entry === undefined) return;
-    entry.frames -= 1;
+    count(entry, frame, -1);
     if (entry.frames > 0) return;
     outstanding.delete(agent);
     for (const waiter of entry.waiters) {
       waiter.next();
       waiter.complete();
     }
+  };
+
+  const use = ({ frames, bytes }: Size, part: number) =>
+    Math.max(bytes / (part * maxQueueBytes), frames / (part * maxQueueFrames));
+  const fits = ({ frames, bytes }: Size, part: number, frame: IngestFrame) =>
+    // A part takes one frame whatever its size: else it could never be sent.
+    frames === 0 || use({ frames: frames + 1, bytes: bytes + frame.bytes.length }, part) <= 1;
+  const fullFor = (frame: IngestFrame): QueueFullError | null => {
+    const { frames, bytes } = queued;
+    if (use({ frames: frames + 1, bytes: bytes + frame.bytes.length }, 1) > 1)
+      return new QueueFullError('hq', 'HQ has more frames waiting than it may keep in memory');
+    if (!fits(outstanding.get(frame.agent) ?? NOTHING, AGENT_SHARE, frame))
+      return new QueueFullError('agent', 'HQ has more frames of this agent waiting than it keeps of one');
+    if (frame.lane === 'backlog' && !fits(backlog, BACKLOG_SHARE, frame))
+      return new QueueFullError('backlog', 'HQ has more frames of backlogs waiting than it leaves room for');
+    return null;
   };
 
   const gather = (): Waiting[] => {
@@ -141,7 +174,8 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
             duplicates: sum(({ duplicates }) => duplicates),
             dropped: sum(({ dropped }) => dropped),
             durationMs: clock.precise() - started,
-            queuedBytes,
+            queuedBytes: queued.bytes,
+            queuedFrames: queued.frames,
           });
           finish(({ subscriber }, index) => {
             const outcome = outcomes[index];
@@ -155,8 +189,9 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   return {
     submit: (frame) =>
       new Observable<IngestOutcome>((subscriber) => {
-        if (queuedBytes + frame.bytes.length > maxQueueBytes || queuedFrames >= maxQueueFrames) {
-          subscriber.error(new QueueFullError('HQ has more frames waiting than it may keep in memory'));
+        const full = fullFor(frame);
+        if (full !== null) {
+          subscriber.error(full);
           return;
         }
         begin(frame);
@@ -174,7 +209,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
         entry.waiters.add(subscriber);
         return () => entry.waiters.delete(subscriber);
       }),
-    load: () => Math.max(queuedBytes / maxQueueBytes, queuedFrames / maxQueueFrames),
+    load: () => Math.max(use(queued, 1), use(backlog, BACKLOG_SHARE)),
     idle: () =>
       new Observable<never>((subscriber) => {
         if (outstanding.size === 0) {

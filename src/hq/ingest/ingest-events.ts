@@ -138,6 +138,7 @@ export const ingestEvents = {
     dropped: number;
     durationMs: number;
     queuedBytes: number;
+    queuedFrames: number;
   }>({
     level: null,
     message: 'group committed',
@@ -185,6 +186,41 @@ export const ingestEvents = {
         kind: 'gauge',
         help: 'Bytes of frames that wait for a commit or are in one.',
         value: ({ queuedBytes }) => queuedBytes,
+      },
+      {
+        name: 'holdfast_hq_queue_frames',
+        kind: 'gauge',
+        help: 'Frames that wait for a commit or are in one.',
+        value: ({ queuedFrames }) => queuedFrames,
+      },
+    ],
+  }),
+  drain_turns: defineEvent<{ taken: number; waiting: number }>({
+    level: null,
+    message: 'turns to drain changed',
+    metrics: [
+      {
+        name: 'holdfast_hq_drain_slots_taken',
+        kind: 'gauge',
+        help: 'Agents whose turn it is to drain a backlog; limits.drainSlots at most.',
+        value: ({ taken }) => taken,
+      },
+      {
+        name: 'holdfast_hq_drain_waiting_agents',
+        kind: 'gauge',
+        help: 'Agents with a backlog that wait for their turn to drain it.',
+        value: ({ waiting }) => waiting,
+      },
+    ],
+  }),
+  held_back: defineEvent<{ agent: string | null }>({
+    level: null,
+    message: 'agent held back',
+    metrics: [
+      {
+        name: 'holdfast_hq_held_back_total',
+        kind: 'counter',
+        help: 'Times that HQ stopped reading from an agent that sends faster than it may.',
       },
     ],
   }),

@@ -8,6 +8,7 @@ import type { OpenedHqStore } from '../store/open-hq-store.ts';
 import type { IngestFrame, IngestOutcome } from '../store/store.ts';
 import { type Allowance, createAllowance } from './allowance.ts';
 import { type ClockOffset, createClockOffset } from './clock-offset.ts';
+import type { DrainTurns } from './drain-turns.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { IngestEmit } from './ingest-events.ts';
 import type { Holder, Leases } from './leases.ts';
@@ -23,8 +24,12 @@ export type IngestLimits = {
   readonly maxAgents: number;
   /** Backlog frames that one agent may have in flight when there is room for all. */
   readonly creditFrames: number;
+  /** Agents that may drain a backlog at once. */
+  readonly drainSlots: number;
   /** Frames that one agent may send a second, averaged over 10 s. */
   readonly framesPerSecond: number;
+  /** Live frames that one agent may send a second, averaged over 2 s. */
+  readonly liveFramesPerSecond: number;
   /** Bytes that one agent may send a second, averaged over 4 s. */
   readonly bytesPerSecond: number;
 };
@@ -39,7 +44,8 @@ export type IngestShared = {
   readonly link: (event: LinkEvent) => void;
   readonly submit: (frame: IngestFrame) => Observable<IngestOutcome>;
   readonly settled: (agent: string) => Observable<void>;
-  readonly credit: () => number;
+  /** Whose turn it is to drain, and the credit that comes with it. */
+  readonly drains: Omit<DrainTurns, 'tick'>;
   /** Takes a frame off the agent's allowance; ms to wait when it is used up. */
   readonly spend: (agent: string, bytes: number, lane: Lane) => number;
   readonly offsetOf: (agent: string) => ClockOffset;
@@ -72,17 +78,16 @@ export type IngestStore = Pick<
 
 export type IngestSharedOptions = Pick<
   IngestShared,
-  'store' | 'clock' | 'chaos' | 'emit' | 'limits' | 'leases' | 'link' | 'credit'
+  'store' | 'clock' | 'chaos' | 'emit' | 'limits' | 'leases' | 'link' | 'drains'
 > & {
   readonly commits: GroupCommit;
-  /** Told of each backlog frame, for the fair share. */
-  readonly onBacklog: (agent: string) => void;
 };
 
 /** Epochs that an agent may begin at once, and then in an hour: each is kept for good. */
 const NEW_EPOCHS = 100;
 const HOUR_S = 3_600;
 const FRAME_BURST_SECONDS = 10;
+const LIVE_BURST_SECONDS = 2;
 const BYTE_BURST_SECONDS = 4;
 
 export function createIngestShared(options: IngestSharedOptions): IngestShared {
@@ -90,14 +95,18 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
   const known = new Set(store.agents().map(({ agent }) => agent));
   const offsets = new Map<string, ClockOffset>();
   const epochs = new Map<string, { readonly allowance: Allowance; last: Epoch | null }>();
-  const allowances = new Map<string, { frames: Allowance; bytes: Allowance }>();
+  const allowances = new Map<string, { frames: Allowance; live: Allowance; bytes: Allowance }>();
 
   const allowanceOf = (agent: string) => {
     let allowance = allowances.get(agent);
     if (allowance === undefined) {
-      const { framesPerSecond, bytesPerSecond } = limits;
+      const { framesPerSecond, liveFramesPerSecond, bytesPerSecond } = limits;
       allowance = {
         frames: createAllowance({ perSecond: framesPerSecond, burst: framesPerSecond * FRAME_BURST_SECONDS }),
+        live: createAllowance({
+          perSecond: liveFramesPerSecond,
+          burst: liveFramesPerSecond * LIVE_BURST_SECONDS,
+        }),
         bytes: createAllowance({ perSecond: bytesPerSecond, burst: bytesPerSecond * BYTE_BURST_SECONDS }),
       };
       allowances.set(agent, allowance);
@@ -110,10 +119,10 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
     submit: commits.submit,
     settled: commits.settled,
     spend: (agent, bytes, lane) => {
-      if (lane === 'backlog') options.onBacklog(agent);
       const now = clock.precise();
-      const { frames, bytes: byteAllowance } = allowanceOf(agent);
-      return Math.max(frames.take(1, now), byteAllowance.take(bytes, now));
+      const allowance = allowanceOf(agent);
+      const liveMs = lane === 'live' ? allowance.live.take(1, now) : 0;
+      return liveMs > 0 ? liveMs : Math.max(allowance.frames.take(1, now), allowance.bytes.take(bytes, now));
     },
     admitEpoch: (agent, epoch) => {
       if (store.knowsEpoch(agent, epoch)) return 0;

@@ -54,6 +54,11 @@ function peerOf(socket: AgentSocket): AgentPeer {
     }),
     sendCredit: (frames) => void socket.emit('credit', { frames }),
     sendConflict: (message) => void socket.emit('conflict', { message }),
+    setReading: (reading) => {
+      const line = lineOf(socket);
+      if (reading) line?.resume();
+      else line?.pause();
+    },
     probe: () =>
       new Observable((subscriber) => {
         const gone = () => subscriber.error(new Error('the connection ended'));
@@ -66,6 +71,20 @@ function peerOf(socket: AgentSocket): AgentPeer {
       }),
     disconnect: () => void socket.disconnect(true),
   };
+}
+
+type Pausable = { readonly pause: () => void; readonly resume: () => void };
+
+/** The WebSocket beneath, which can hold its sender back; a client that polls has none, and each of its requests waits by itself. */
+function lineOf(socket: AgentSocket): Pausable | null {
+  const line: unknown = Reflect.get(socket.conn.transport, 'socket');
+  return isPausable(line) ? line : null;
+}
+
+function isPausable(value: unknown): value is Pausable {
+  if (typeof value !== 'object' || value === null || !('pause' in value) || !('resume' in value))
+    return false;
+  return typeof value.pause === 'function' && typeof value.resume === 'function';
 }
 
 /** Socket.IO hands `data` to the client's `connect_error`. */

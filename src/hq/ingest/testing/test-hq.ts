@@ -43,6 +43,8 @@ const LIMITS: IngestLimits = {
   maxSeries: 100,
   maxAgents: 100,
   creditFrames: 8,
+  drainSlots: 64,
+  liveFramesPerSecond: 500,
   framesPerSecond: 2_000,
   bytesPerSecond: 64 * 1024 * 1024,
 };

@@ -1,0 +1,104 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { createDrainSlots, type Shift } from './drain-slots.ts';
+
+const granted = (agent: string): Shift => ({ agent, drains: true });
+const ended = (agent: string): Shift => ({ agent, drains: false });
+const create = (slots: number) => createDrainSlots({ slots, turnMs: 2_000, idleMs: 1_000 });
+
+it('gives free slots at once, and lets the others wait in their order', () => {
+  const slots = create(2);
+  expect(['a', 'b', 'c', 'd', 'a', 'c'].flatMap((agent) => slots.want(agent, 0))).toEqual([
+    granted('a'),
+    granted('b'),
+  ]);
+  expect([slots.taken(), slots.waiting()]).toEqual([2, 2]);
+  expect(slots.leave('a', 10)).toEqual([ended('a'), granted('c')]);
+  expect(slots.leave('d', 10)).toEqual([]);
+  expect(slots.leave('b', 20)).toEqual([ended('b')]);
+  expect([slots.taken(), slots.waiting()]).toEqual([1, 0]);
+});
+
+it('ends turns after their time while others wait, and not otherwise', () => {
+  const slots = create(1);
+  slots.want('a', 0);
+  expect(slots.rotate(60_000)).toEqual([]);
+  slots.want('b', 60_000);
+  expect(slots.rotate(60_000)).toEqual([ended('a'), granted('b')]);
+  for (let now = 60_000; now < 62_000; now += 100) {
+    slots.used('b', now);
+    expect(slots.rotate(now)).toEqual([]);
+  }
+  expect(slots.rotate(62_000)).toEqual([ended('b'), granted('a')]);
+});
+
+it('hands an idle slot on', () => {
+  const slots = create(2);
+  for (const agent of ['a', 'b', 'c']) slots.want(agent, 0);
+  slots.used('a', 900);
+  expect(slots.rotate(999)).toEqual([]);
+  expect(slots.rotate(1_000)).toEqual([ended('b'), granted('c')]);
+  expect(slots.drains('a')).toBe(true);
+});
+
+it('takes no turn from more agents than wait', () => {
+  const slots = create(3);
+  for (const agent of ['a', 'b', 'c', 'd']) slots.want(agent, 0);
+  expect(slots.rotate(5_000)).toEqual([ended('a'), granted('d')]);
+});
+
+it('never has more turns than slots, leaves none free while somebody waits, and keeps nobody waiting beyond its share of turns', () => {
+  const STEP_MS = 250;
+  const TURN_MS = 2_000;
+  const agents = Array.from({ length: 12 }, (_, index) => `agent-${index}`);
+  const action = fc.record({
+    agent: fc.constantFrom(...agents),
+    does: fc.constantFrom('want', 'want', 'leave', 'use'),
+  });
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 5 }),
+      fc.array(fc.array(action, { maxLength: 6 }), { maxLength: 200 }),
+      (count, steps) => {
+        const slots = createDrainSlots({ slots: count, turnMs: TURN_MS, idleMs: 1_000 });
+        const told = new Set<string>();
+        const since = new Map<string, number>();
+        const apply = (shifts: readonly Shift[], now: number) => {
+          for (const { agent, drains } of shifts) {
+            expect(told.has(agent)).toBe(!drains);
+            if (drains) {
+              told.add(agent);
+              // At worst all others are before it, each with a whole turn that ends at a look.
+              const bound = Math.ceil(agents.length / count) * (TURN_MS + STEP_MS);
+              expect(now - (since.get(agent) ?? now)).toBeLessThanOrEqual(bound);
+              since.delete(agent);
+            } else {
+              told.delete(agent);
+              since.set(agent, now);
+            }
+          }
+          expect([...slots.draining()].sort()).toEqual([...told].sort());
+          expect(slots.taken()).toBeLessThanOrEqual(count);
+          if (slots.waiting() > 0) expect(slots.taken()).toBe(count);
+        };
+        let now = 0;
+        for (const step of [...steps, ...Array.from({ length: 100 }, () => [])]) {
+          for (const { agent, does } of step) {
+            if (does === 'want' && !told.has(agent) && !since.has(agent)) since.set(agent, now);
+            if (does === 'want') apply(slots.want(agent, now), now);
+            if (does === 'leave') {
+              apply(slots.leave(agent, now), now);
+              since.delete(agent);
+            }
+            if (does === 'use') slots.used(agent, now);
+          }
+          now += STEP_MS;
+          apply(slots.rotate(now), now);
+        }
+        // Whoever still wants a slot has had one lately.
+        const bound = Math.ceil(agents.length / count) * (TURN_MS + STEP_MS);
+        for (const [agent, from] of since) expect(now - from, agent).toBeLessThanOrEqual(bound);
+      },
+    ),
+  );
+});
