@@ -5,12 +5,17 @@
  * - values round-trip bit for bit, but that all NaNs become one;
  * - every function that reads throws a FrameError, and nothing else, on bytes that are no valid frame;
  * - decoding allocates in proportion to the bytes given (their number times a constant), whatever lengths they claim;
- * - a frame holds 1 … MAX_FRAME_SAMPLES samples with consecutive seqs; a gap frame stands for any number.
+ * - a data frame holds 1 … MAX_FRAME_SAMPLES samples with consecutive seqs; a thinned frame as many buckets, which stand for
+ *   any number of seqs; so does a gap frame.
  */
-export { type ColumnChoice, type DecodeOptions, decodeData, schemaRefsOf } from './codec/decode.ts';
+export { bucketsOf, coarsen, joinBuckets, sliceBuckets } from './codec/buckets.ts';
+export { type ColumnChoice, type DecodeOptions, decodeData } from './codec/decode.ts';
 export { encodeGroups, encodeSamples } from './codec/encode.ts';
 export { decodeGap, encodeGap } from './codec/gap.ts';
 export { readHeader, verifyFrame } from './codec/header.ts';
 export { resealFrame } from './codec/reseal.ts';
 export { mergeFrames, sliceFrame, splitFrame } from './codec/reshape.ts';
 export { samplesOf } from './codec/samples.ts';
+export { schemaRefsOf } from './codec/schema-refs.ts';
+export { splitThinned } from './codec/split-thinned.ts';
+export { decodeThinned, encodeThinned } from './codec/thinned.ts';

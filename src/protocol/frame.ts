@@ -16,7 +16,7 @@ export type FrameHeader = {
   readonly encrypted: boolean;
   readonly epoch: Epoch;
   readonly firstSeq: number;
-  /** Seqs that the frame stands for: `firstSeq … firstSeq + count − 1`. At most MAX_FRAME_SAMPLES for data; any count for a gap. */
+  /** Seqs that the frame stands for: `firstSeq … firstSeq + count − 1`. At most MAX_FRAME_SAMPLES for data; any count for a gap or a thinned frame. */
   readonly count: number;
   readonly tsMin: number;
   readonly tsMax: number;
@@ -53,6 +53,35 @@ export type SampleGroup = {
 };
 
 export type DataFrame = { readonly header: FrameHeader; readonly groups: readonly SampleGroup[] };
+
+/** What is kept of one series in each bucket of a group; one entry a row. */
+export type BucketColumn = {
+  /** Values that were there, NaN included. */
+  readonly counts: Float64Array;
+  /** Those of them that were numbers, infinities included; the other figures are of these, and NaN where there were none. */
+  readonly numbers: Float64Array;
+  readonly min: Float64Array;
+  readonly max: Float64Array;
+  readonly sum: Float64Array;
+};
+
+/** The buckets of one schema within a thinned frame, columnar; rows in ascending first seq. */
+export type BucketGroup = {
+  readonly schemaRef: SchemaRef;
+  /** First seq of each bucket. */
+  readonly seqs: Float64Array;
+  /** Samples in each bucket. */
+  readonly sizes: Float64Array;
+  /** Earliest wall time in each bucket, and how far from it the latest is. */
+  readonly ts: Float64Array;
+  readonly spans: Float64Array;
+  /** Of the first sample of each bucket. */
+  readonly mono: Float64Array;
+  /** In schema order; null for a column that the caller did not ask for. */
+  readonly columns: readonly (BucketColumn | null)[];
+};
+
+export type ThinnedFrame = { readonly header: FrameHeader; readonly groups: readonly BucketGroup[] };
 
 /** Why seqs never come. */
 export const GAP_REASONS = [

@@ -3,7 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { WIRE_ERROR_CODES } from './events.ts';
 import { GAP_REASONS } from './frame.ts';
-import { decodeData, decodeGap, encodeGap, encodeSamples, readHeader, samplesOf } from './frame-codec.ts';
+import {
+  bucketsOf,
+  coarsen,
+  decodeData,
+  decodeGap,
+  decodeThinned,
+  encodeGap,
+  encodeSamples,
+  encodeThinned,
+  readHeader,
+  samplesOf,
+} from './frame-codec.ts';
 import { DIAGNOSTIC_CODES, schemaSchema } from './sample.ts';
 import { internSchema } from './schema-ref.ts';
 
@@ -56,6 +67,17 @@ describe('docs/protocol.md', () => {
     expect(frame.header).toMatchObject({ epoch, firstSeq, count: samples.length });
     expect(samplesOf(frame, () => schema).map(({ sample }) => sample)).toStrictEqual(whole);
     expect(encodeSamples({ epoch, firstSeq, samples: whole })).toEqual(bytes);
+  });
+
+  it('shows the bytes of a thinned frame as they are', () => {
+    const frame = decodeData(bytesIn('hex frame:four'));
+    const { epoch, firstSeq, count } = frame.header;
+    const groups = coarsen(bucketsOf(frame), { window: 2, apart: true });
+    const bytes = bytesIn('hex frame:thinned');
+    expect(encodeThinned({ epoch, firstSeq, count, groups })).toEqual(bytes);
+    const [group] = decodeThinned(bytes).groups;
+    expect(group?.columns[2]?.max).toEqual(Float64Array.of(1500, 2100));
+    expect(group?.columns[2]?.counts).toEqual(Float64Array.of(2, 1));
   });
 
   it('shows the bytes of a gap as they are', () => {

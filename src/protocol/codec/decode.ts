@@ -53,11 +53,6 @@ export function decodeData(bytes: Uint8Array, options: DecodeOptions = {}): Data
   return { header, groups };
 }
 
-/** The schemas that a data frame names, each once, in order of their groups. Verifies the checksum. Throws FrameError. */
-export function schemaRefsOf(bytes: Uint8Array): readonly SchemaRef[] {
-  return [...new Set(decodeData(bytes, { columns: () => 'none' }).groups.map((group) => group.schemaRef))];
-}
-
 function contextOf({ header, notes }: ParsedHeader): FrameContext {
   const { firstSeq, count, tsMin, tsMax } = header;
   return { firstSeq, count, tsMin, tsMax, notes };
@@ -66,6 +61,11 @@ function contextOf({ header, notes }: ParsedHeader): FrameContext {
 function bodyOf(bytes: Uint8Array, header: FrameHeader): ByteReader {
   if (header.kind !== 'data')
     throw new FrameError('unsupported_kind', `kind: ${header.kind} holds no samples`);
+  return payloadOf(bytes, header);
+}
+
+/** The body of a frame, decompressed where it must be. */
+export function payloadOf(bytes: Uint8Array, header: FrameHeader): ByteReader {
   if (header.compression === 'none') return new ByteReader(bytes, header.headerLength);
   return new ByteReader(decompressBody(bytes.subarray(header.headerLength)));
 }
@@ -89,7 +89,11 @@ function readGroup(
   return context.notes ? { ...group, notes: readNotes(reader, rows, columnCount) } : group;
 }
 
-function choice(choose: ColumnChoice | undefined, ref: SchemaRef, columnCount: number): Uint8Array | null {
+export function choice(
+  choose: ColumnChoice | undefined,
+  ref: SchemaRef,
+  columnCount: number,
+): Uint8Array | null {
   const chosen = choose === undefined ? 'all' : choose(ref, columnCount);
   if (chosen === 'all') return null;
   const wanted = new Uint8Array(columnCount);

@@ -5,8 +5,19 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { type DataFrame, FrameError } from '../frame.ts';
-import { decodeData, decodeGap, encodeGap, encodeSamples, readHeader, verifyFrame } from '../frame-codec.ts';
+import { type DataFrame, FrameError, type ThinnedFrame } from '../frame.ts';
+import {
+  bucketsOf,
+  coarsen,
+  decodeData,
+  decodeGap,
+  decodeThinned,
+  encodeGap,
+  encodeSamples,
+  encodeThinned,
+  readHeader,
+  verifyFrame,
+} from '../frame-codec.ts';
 import type { Sample } from '../sample.ts';
 import { maxBodyBytes } from './compress.ts';
 import { PackedColumn, RowColumn } from './lazy-column.ts';
@@ -49,6 +60,13 @@ function irrational(samples: Sample[]): Sample[] {
   }));
 }
 
+/** Buckets of eight. */
+function thinned(samples: Sample[]): Uint8Array {
+  const frame = decodeData(encodeSamples({ epoch: EPOCH, firstSeq: 50, samples }));
+  const groups = coarsen(bucketsOf(frame), { window: 8, apart: true });
+  return encodeThinned({ epoch: EPOCH, firstSeq: 50, count: samples.length, groups });
+}
+
 const seeds: readonly Uint8Array[] = [
   encodeSamples({ epoch: EPOCH, firstSeq: 1, samples: hostSamples(1) }),
   encodeSamples({ epoch: EPOCH, firstSeq: 77, samples: noted(hostSamples(1)) }),
@@ -56,6 +74,8 @@ const seeds: readonly Uint8Array[] = [
   encodeSamples({ epoch: EPOCH, firstSeq: 2 ** 40, samples: noted(hostSamples(40)) }),
   encodeSamples({ epoch: EPOCH, firstSeq: 5, samples: irrational(hostSamples(30)) }),
   encodeGap({ epoch: EPOCH, firstSeq: 9, count: 4, tsMin: -5, tsMax: 1e12, reason: 'damaged' }),
+  thinned(hostSamples(64)),
+  thinned(noted(irrational(hostSamples(24)))),
 ];
 
 function mutant(next: () => number): Uint8Array {
@@ -105,9 +125,11 @@ function allowance(length: number): number {
   return 3 * 8 * 4096 + 72 * maxBodyBytes(length);
 }
 
-function tryDecode(bytes: Uint8Array): DataFrame | 'gap' | 'refused' {
+function tryDecode(bytes: Uint8Array): DataFrame | ThinnedFrame | 'gap' | 'refused' {
   try {
-    if (verifyFrame(bytes).kind === 'gap') {
+    const { kind } = verifyFrame(bytes);
+    if (kind === 'thinned') return decodeThinned(bytes);
+    if (kind === 'gap') {
       decodeGap(bytes);
       return 'gap';
     }
@@ -121,7 +143,7 @@ function tryDecode(bytes: Uint8Array): DataFrame | 'gap' | 'refused' {
 describe('decoding hostile bytes', () => {
   it(`survives ${BUFFERS} mutated and random buffers`, { timeout: 120_000 }, async () => {
     const next = chance(20_260_101);
-    const outcomes = { decoded: 0, refused: 0 };
+    const outcomes = { decoded: 0, refused: 0, thinned: 0 };
     const before = process.memoryUsage();
     for (let index = 0; index < BUFFERS; index += 1) {
       // node:zlib lets go of a failed decoder's memory only when the event loop turns.
@@ -136,13 +158,17 @@ describe('decoding hostile bytes', () => {
       const { headerLength, crc } = readHeader(bytes);
       const sum = crc32(Buffer.concat([bytes.subarray(0, headerLength - 4), bytes.subarray(headerLength)]));
       if (sum !== crc) throw new Error(`buffer ${index} was decoded in spite of its checksum`);
-      if (result !== 'gap' && allocated(result) > allowance(bytes.length)) {
-        throw new Error(`buffer ${index} of ${bytes.length} bytes allocated ${allocated(result)}`);
+      if (result === 'gap') continue;
+      if (result.header.kind === 'thinned') outcomes.thinned += 1;
+      const made = 'notes' in (result.groups[0] ?? {}) ? allocated(result as DataFrame) : 0;
+      if (made > allowance(bytes.length)) {
+        throw new Error(`buffer ${index} of ${bytes.length} bytes allocated ${made}`);
       }
     }
     const after = process.memoryUsage();
     // Both ends were reached: the test proves nothing when all is refused at the door.
     expect(outcomes.decoded).toBeGreaterThan(BUFFERS / 50);
+    expect(outcomes.thinned).toBeGreaterThan(BUFFERS / 1000);
     expect(outcomes.refused).toBeGreaterThan(BUFFERS / 2);
     expect(after.rss - before.rss).toBeLessThan(200 * 2 ** 20);
   });

@@ -3,10 +3,10 @@ import { FrameError, type SampleGroup } from '../frame.ts';
 import {
   decodeData,
   decodeGap,
+  decodeThinned,
   encodeGap,
   encodeGroups,
   encodeSamples,
-  readHeader,
   samplesOf,
   verifyFrame,
 } from '../frame-codec.ts';
@@ -44,7 +44,7 @@ describe('refusals of a reader', () => {
     ['a changed byte', 'bad_checksum', changed(data, data.length - 1, (data.at(-1) as number) ^ 1)],
     ['a later version', 'unsupported_version', changed(data, 2, 2)],
     ['an encrypted payload', 'encrypted', sealed({ count: 1, payload, flags: 8 })],
-    ['a thinned frame', 'unsupported_kind', sealed({ count: 1, payload, flags: 2 })],
+    ['a thinned frame with notes', 'malformed', sealed({ count: 1, payload, flags: 0x12 })],
     ['a kind that is not defined', 'unsupported_kind', sealed({ count: 1, payload, flags: 3 })],
     ['flags that are not defined', 'malformed', sealed({ count: 1, payload, flags: 0x20 })],
     ['a count of 0', 'malformed', sealed({ count: 0, payload })],
@@ -72,10 +72,11 @@ describe('refusals of a reader', () => {
     );
   });
 
-  it('names thinned frames as what they are, and reads their header', () => {
-    const thinned = sealed({ count: 1, payload, flags: 2 });
-    expect(readHeader(thinned).kind).toBe('thinned');
-    expect(() => decodeData(thinned)).toThrow(/thinned frames are reserved/);
+  it('takes a thinned frame for no other, whatever it stands for', () => {
+    const thinned = sealed({ count: 1_000_000, payload, flags: 2 });
+    expect(verifyFrame(thinned)).toMatchObject({ kind: 'thinned', count: 1_000_000 });
+    expect(() => decodeData(thinned)).toThrow(/holds no samples/);
+    expect(() => decodeThinned(sealed({ count: 1, payload }))).toThrow(/holds no buckets/);
   });
 });
 

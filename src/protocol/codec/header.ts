@@ -1,6 +1,13 @@
 /** The header of a frame: what can be known without the payload. docs/protocol.md has the layout byte by byte. */
 import { crc32 } from 'node:zlib';
-import { FRAME_KINDS, FRAME_VERSION, FrameError, type FrameHeader, MAX_FRAME_SAMPLES } from '../frame.ts';
+import {
+  FRAME_KINDS,
+  FRAME_VERSION,
+  FrameError,
+  type FrameHeader,
+  type FrameKind,
+  MAX_FRAME_SAMPLES,
+} from '../frame.ts';
 import { type Epoch, MAX_SEQ } from '../sample.ts';
 import { ByteReader, ByteWriter, isHex48, malformed } from './bytes.ts';
 
@@ -17,7 +24,7 @@ const KNOWN_FLAGS = KIND_MASK | FLAG_ZSTD | FLAG_ENCRYPTED | FLAG_NOTES;
 export const MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
 
 export type HeaderFields = {
-  readonly kind: 'data' | 'gap';
+  readonly kind: FrameKind;
   readonly zstd: boolean;
   readonly notes: boolean;
   readonly epoch: Epoch;
@@ -182,12 +189,10 @@ export function parseVerified(bytes: Uint8Array): ParsedHeader {
     );
   }
   if (encrypted) throw new FrameError('encrypted', 'flags: the payload is encrypted, which needs a key');
-  if (kind === 'thinned') {
-    throw new FrameError('unsupported_kind', 'kind: thinned frames are reserved, version 1 cannot read them');
-  }
   if (kind === 'gap' && (compression !== 'none' || parsed.notes)) {
     throw malformed('flags: a gap frame is neither compressed nor has it notes');
   }
+  if (kind === 'thinned' && parsed.notes) throw malformed('flags: a thinned frame has no notes');
   return parsed;
 }
 
@@ -198,7 +203,7 @@ export function readHeader(bytes: Uint8Array): FrameHeader {
 
 /**
  * The header of a frame whose checksum is right and that this build can decode. Throws FrameError otherwise. What is
- * inside of the payload is checked by `decodeData` only.
+ * inside of the payload is checked by `decodeData`, `decodeThinned` and `decodeGap` only.
  */
 export function verifyFrame(bytes: Uint8Array): FrameHeader {
   return parseVerified(bytes).header;

@@ -1,7 +1,7 @@
 /** Golden frames: files whose bytes and meaning are fixed for ever. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { GAP_REASONS, type GapFrame } from '../../frame.ts';
+import { type BucketGroup, GAP_REASONS, type GapFrame } from '../../frame.ts';
 import { DIAGNOSTIC_CODES, type Sample, SEVERITIES, schemaSchema } from '../../sample.ts';
 import { internSchema } from '../../schema-ref.ts';
 
@@ -12,6 +12,7 @@ const number = z.union([
   z.number(),
   z.enum(['NaN', 'Infinity', '-Infinity', '-0']).transform((text) => Number(text)),
 ]);
+const numbers = z.array(number).transform((values) => Float64Array.from(values));
 const frame = { epoch: z.string(), firstSeq: z.number() };
 const goldenSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -52,6 +53,22 @@ const goldenSchema = z.discriminatedUnion('kind', [
     ),
   }),
   z.strictObject({
+    kind: z.literal('thinned'),
+    about: z.string(),
+    encodable: z.boolean(),
+    ...frame,
+    count: z.number(),
+    groups: z.array(
+      z.strictObject({
+        schemaRef: z.string(),
+        ...{ seqs: numbers, sizes: numbers, ts: numbers, spans: numbers, mono: numbers },
+        columns: z.array(
+          z.strictObject({ counts: numbers, numbers, min: numbers, max: numbers, sum: numbers }),
+        ),
+      }),
+    ),
+  }),
+  z.strictObject({
     kind: z.literal('gap'),
     about: z.string(),
     ...frame,
@@ -70,6 +87,14 @@ export type Golden = { readonly name: string; readonly bytes: Uint8Array } & (
       readonly firstSeq: number;
       readonly samples: readonly Sample[];
     }
+  | {
+      readonly kind: 'thinned';
+      readonly encodable: boolean;
+      readonly epoch: string;
+      readonly firstSeq: number;
+      readonly count: number;
+      readonly groups: readonly BucketGroup[];
+    }
   | { readonly kind: 'gap'; readonly gap: GapFrame }
 );
 
@@ -87,6 +112,7 @@ function readGolden(name: string): Golden {
     const { kind, about, ...gap } = document;
     return { name, bytes, kind, gap };
   }
+  if (document.kind === 'thinned') return { name, bytes, ...document };
   const { kind, encodable, epoch, firstSeq } = document;
   const schemas = document.schemas.map(internSchema);
   const samples = document.samples.map((sample) => {
