@@ -9,7 +9,7 @@ import { exportJournal, journalStats, peekJournal } from './inspect.ts';
 import type { Journal } from './journal.ts';
 import { openLmdbStorage } from './lmdb-storage.ts';
 import { openJournal } from './open-journal.ts';
-import { testSamples } from './test-samples.ts';
+import { noisySamples, testSamples } from './test-samples.ts';
 import { verifyJournal } from './verify-journal.ts';
 
 const clock = createSystemClock();
@@ -89,5 +89,31 @@ describe('inspecting a data directory', () => {
     expect(() => journalStats(empty)).toThrow(/no journal/);
     await expect(verify(empty)).rejects.toMatchObject({ code: 'configuration' });
     rmSync(empty, { recursive: true });
+  });
+
+  it('verifies and exports what is left of thinned samples', async () => {
+    await close();
+    const storage = await lastValueFrom(openLmdbStorage({ directory, clock }));
+    const options = { storage, clock, ids: systemIds, policy: 'thin', maxBytes: 2 ** 17 } as const;
+    journal = await lastValueFrom(openJournal(options));
+    for (let n = 100; n < 4_000; n += 100) {
+      await lastValueFrom(journal.append(noisySamples(n, 100)));
+      await lastValueFrom(journal.seal([]));
+      await lastValueFrom(journal.thin([]));
+    }
+    const { thinned, pending } = journal.stats();
+    expect(journalStats(directory).journal).toMatchObject({ thinned, pending });
+    expect(await verify(directory)).toMatchObject({ ok: true, journal: { exact: true, damagedFrames: [] } });
+    const records = [...exportJournal(directory)];
+    const buckets = records.flatMap((record) => ('thinned' in record ? [record.thinned] : []));
+    expect(thinned).toBeGreaterThan(0);
+    expect(buckets.reduce((sum, { samples }) => sum + samples, 0)).toBe(thinned);
+    const [first] = buckets;
+    const [name] = Object.keys(first?.values ?? {});
+    const { count, min = 0, max = 0, mean = 0 } = first?.values[name ?? ''] ?? { count: 0 };
+    expect(count).toBe(first?.samples);
+    expect(Number(min)).toBeLessThanOrEqual(Number(mean));
+    expect(Number(mean)).toBeLessThanOrEqual(Number(max));
+    expect([...peekJournal(directory, records.length)].reverse()).toEqual(records);
   });
 });

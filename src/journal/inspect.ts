@@ -3,8 +3,8 @@
  * large export waits for whoever reads it. HQ's directories hold other records; of them `inspectDirectory` tells the size and
  * `verifyJournal` checks every record.
  */
-import type { GapReason } from '../protocol/frame.ts';
-import { decodeData, readHeader, samplesOf } from '../protocol/frame-codec.ts';
+import type { BucketGroup, GapReason } from '../protocol/frame.ts';
+import { decodeData, decodeThinned, readHeader, samplesOf } from '../protocol/frame-codec.ts';
 import {
   type InternedSchema,
   MAX_SEQ,
@@ -44,7 +44,7 @@ export type DirectoryReport = {
   readonly journal: JournalSummary | null;
 };
 
-/** One sample, or one gap, as it is exported. Numbers that JSON does not know are strings: NaN, Infinity, -Infinity. */
+/** One sample, one bucket of samples, or one gap, as it is exported. Numbers that JSON does not know are strings: NaN, Infinity, -Infinity. */
 export type ExportedSample = {
   readonly epoch: string;
   readonly seq: number;
@@ -66,7 +66,32 @@ export type ExportedGap = {
     readonly reason: GapReason | 'unreadable' | null;
   };
 };
-export type ExportedRecord = ExportedSample | ExportedGap;
+/** What is left of samples that were thinned. */
+export type ExportedBucket = {
+  readonly epoch: string;
+  readonly thinned: {
+    readonly firstSeq: number;
+    readonly samples: number;
+    /** Of the earliest sample, and how much later the latest is, ms. */
+    readonly ts: number;
+    readonly spanMs: number;
+    readonly boot: string;
+    readonly source: string;
+    /** By series; `mean`, `min` and `max` are absent where nothing was measured. */
+    readonly values: Readonly<
+      Record<
+        string,
+        {
+          readonly count: number;
+          readonly mean?: number | string;
+          readonly min?: number | string;
+          readonly max?: number | string;
+        }
+      >
+    >;
+  };
+};
+export type ExportedRecord = ExportedSample | ExportedBucket | ExportedGap;
 
 /** Throws StorageError, like everything here. */
 export function journalStats(directory: string): DirectoryReport {
@@ -105,7 +130,7 @@ function parseDeadLetter(value: Uint8Array): DeadLetter[] {
   }
 }
 
-/** The newest `count` pending samples and the gaps among them, newest first. */
+/** The newest `count` pending samples, and the buckets and gaps among them, newest first. */
 export function* peekJournal(directory: string, count: number): Generator<ExportedRecord> {
   let left = count;
   for (const record of records(directory, true)) {
@@ -115,7 +140,7 @@ export function* peekJournal(directory: string, count: number): Generator<Export
   }
 }
 
-/** All pending samples and gaps, oldest first. */
+/** All pending samples, buckets and gaps, oldest first. */
 export function exportJournal(directory: string): Generator<ExportedRecord> {
   return records(directory, false);
 }
@@ -171,10 +196,53 @@ function exportPart(
   if (kind === 'gap') return [{ epoch, gap: { firstSeq, lastSeq, reason } }];
   try {
     if (bytes === null) throw new Error('damaged');
+    if (kind === 'thinned') return exportBuckets(epoch, bytes, schema);
     return samplesOf(decodeData(bytes), schema).map((sample) => exportSample(epoch, sample));
   } catch {
     return [{ epoch, gap: { firstSeq, lastSeq, reason: 'unreadable' } }];
   }
+}
+
+function exportBuckets(
+  epoch: string,
+  bytes: Uint8Array,
+  schemaFor: (ref: SchemaRef) => InternedSchema | undefined,
+): ExportedBucket[] {
+  const buckets = decodeThinned(bytes).groups.flatMap((group) => {
+    const schema = schemaFor(group.schemaRef);
+    if (schema === undefined) throw new Error(`the schema ${group.schemaRef} is lost`);
+    const { boot, source } = schema;
+    return Array.from(group.seqs, (firstSeq, row) => {
+      const [samples, ts, spanMs] = [group.sizes[row] ?? 0, group.ts[row] ?? 0, group.spans[row] ?? 0];
+      const values = valuesOf(schema, group, row);
+      return { epoch, thinned: { firstSeq, samples, ts, spanMs, boot, source, values } };
+    });
+  });
+  return buckets.sort((a, b) => a.thinned.firstSeq - b.thinned.firstSeq);
+}
+
+function valuesOf(
+  schema: InternedSchema,
+  { columns }: BucketGroup,
+  row: number,
+): ExportedBucket['thinned']['values'] {
+  return Object.fromEntries(
+    schema.series.map((series, index) => {
+      const column = columns[index];
+      const count = column?.counts[row] ?? 0;
+      const numbers = column?.numbers[row] ?? 0;
+      if (!column || numbers === 0) return [seriesKey(series), { count }];
+      const [min, max, sum] = [column.min[row] ?? 0, column.max[row] ?? 0, column.sum[row] ?? 0];
+      return [
+        seriesKey(series),
+        { count, mean: exportNumber(sum / numbers), min: exportNumber(min), max: exportNumber(max) },
+      ];
+    }),
+  );
+}
+
+function exportNumber(value: number): number | string {
+  return Number.isFinite(value) ? value : String(value);
 }
 
 function exportSample(epoch: string, { seq, sample }: SeqSample): ExportedSample {
@@ -182,7 +250,7 @@ function exportSample(epoch: string, { seq, sample }: SeqSample): ExportedSample
   const values: Record<string, number | string> = {};
   schema.series.forEach((series, index) => {
     const value = sample.values[index];
-    if (typeof value === 'number') values[seriesKey(series)] = Number.isFinite(value) ? value : String(value);
+    if (typeof value === 'number') values[seriesKey(series)] = exportNumber(value);
   });
   return { epoch, seq, ts, mono, boot: schema.boot, source: schema.source, values, anomalies, diagnostics };
 }

@@ -2,10 +2,9 @@
 import { type FrameHeader, MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
 import { encodeSamples, readHeader, splitFrame } from '../protocol/frame-codec.ts';
 import { MAX_SEQ, type Sample } from '../protocol/sample.ts';
-import { footprintOf } from './checked-record.ts';
 import type { Appended, OverflowPolicy, StoredFrame } from './journal.ts';
 import { type JournalEditor, listFrames } from './journal-editor.ts';
-import { FRAME_KEY_BYTES, type FrameKey, frameKey, schemaKey } from './journal-keys.ts';
+import { type FrameKey, frameFootprint, frameKey, schemaKey } from './journal-keys.ts';
 import type { Writer } from './storage.ts';
 
 /** Thrown within the transaction under policy `block`: nothing was written, try again when there is room. */
@@ -73,13 +72,14 @@ function makeRoom(
   { bytes, notable }: NewFrame,
   { policy, limitBytes }: AppendRequest,
 ): Room {
-  const needed = footprintOf(FRAME_KEY_BYTES, bytes.length) + (notable ? footprintOf(FRAME_KEY_BYTES, 0) : 0);
+  const needed = frameFootprint({ size: bytes.length, notable });
   const fits = () => editor.ledger.footprint + needed <= limitBytes;
   if (fits()) return 'free';
   // A frame larger than the whole quota would wait for ever.
   if (policy === 'block' && editor.ledger.frames === 0) return 'free';
   if (policy === 'block') throw new NoRoom();
   if (policy === 'drop-newest') return 'none';
+  // Under `thin` this is the last resort: samples that come faster than thinning makes room.
   while (!fits()) {
     const oldest = oldestData(writer, editor);
     if (oldest === undefined) return 'none';
@@ -102,7 +102,8 @@ function oldestData(writer: Writer, editor: JournalEditor): FrameKey | undefined
 
 function addCommitted(editor: JournalEditor, { bytes, header, notable }: NewFrame): Appended {
   const key = editor.addFrame(bytes, header, notable);
-  editor.count({ sampled: key.lastSeq, pending: editor.ledger.pending + header.count });
+  editor.count({ sampled: key.lastSeq });
+  editor.countPending('data', header.count);
   return { kind: 'committed', frame: storedFrame(key, header, bytes) };
 }
 

@@ -3,15 +3,14 @@
  * into a gap is here, so that `sampled = acked + pending + Σ dropped` holds after each.
  */
 import { type Coverage, EMPTY_COVERAGE, missingWithin, type SeqRange } from '../protocol/coverage.ts';
-import type { FrameHeader, GapReason } from '../protocol/frame.ts';
+import type { FrameHeader, FrameKind, GapReason } from '../protocol/frame.ts';
 import { decodeGap, encodeGap, readHeader, verifyFrame } from '../protocol/frame-codec.ts';
 import { MAX_SEQ } from '../protocol/sample.ts';
-import { footprintOf } from './checked-record.ts';
 import { decodeCoverage } from './coverage-sets.ts';
 import {
   ACKED_KEY,
-  FRAME_KEY_BYTES,
   type FrameKey,
+  frameFootprint,
   frameKey,
   framesStarting,
   LEDGER_KEY,
@@ -27,16 +26,18 @@ export type JournalEditor = {
   /** The books as they stand. */
   readonly ledger: Ledger;
   readonly acked: Coverage;
-  /** Puts a data frame. Its samples are counted by the caller: new ones are pending, merged ones were already. */
+  /** Puts a data or thinned frame. Its samples are counted by the caller: new ones are pending, rewritten ones were already. */
   readonly addFrame: (bytes: Uint8Array, header: FrameHeader, notable: boolean) => FrameKey;
   /** Puts a gap over `range`, joined with its neighbours of the same reason. */
   readonly addGap: (range: SeqRange, reason: GapReason, times: Times) => FrameKey;
   readonly remove: (frame: FrameKey) => void;
-  /** Replaces a data frame by gaps over those of its seqs that HQ does not hold, and counts them as dropped. */
+  /** Replaces a data or thinned frame by gaps over those of its seqs that HQ does not hold, and counts them as dropped. */
   readonly drop: (frame: FrameKey, reason: GapReason) => void;
   readonly count: (
-    change: Partial<Pick<Ledger, 'sampled' | 'pending' | 'hasAcked' | 'greeting' | 'forked'>>,
+    change: Partial<Pick<Ledger, 'sampled' | 'thinned' | 'hasAcked' | 'greeting' | 'forked'>>,
   ) => void;
+  /** Samples of a frame of this kind become pending, or are so no more (negative). Those of gaps never are. */
+  readonly countPending: (kind: FrameKind, samples: number) => void;
   readonly countDropped: (reason: GapReason, samples: number) => void;
   /** Writes the books; returns them. */
   readonly finish: () => Ledger;
@@ -52,12 +53,11 @@ export function createEditor(writer: Writer, fallbackTs: number, base?: Ledger):
   };
 
   const account = (frame: FrameKey, sign: 1 | -1) => {
-    const notableBytes = frame.notable ? footprintOf(FRAME_KEY_BYTES, 0) : 0;
     ledger = {
       ...ledger,
       frames: ledger.frames + sign,
       frameBytes: ledger.frameBytes + sign * frame.size,
-      footprint: ledger.footprint + sign * (footprintOf(FRAME_KEY_BYTES, frame.size) + notableBytes),
+      footprint: ledger.footprint + sign * frameFootprint(frame),
     };
   };
 
@@ -110,6 +110,11 @@ export function createEditor(writer: Writer, fallbackTs: number, base?: Ledger):
   const count: JournalEditor['count'] = (change) => {
     ledger = { ...ledger, ...change };
   };
+  const countPending = (kind: FrameKind, samples: number) => {
+    if (kind === 'gap') return;
+    const thinned = ledger.thinned + (kind === 'thinned' ? samples : 0);
+    ledger = { ...ledger, pending: ledger.pending + samples, thinned };
+  };
 
   return {
     get ledger() {
@@ -131,11 +136,12 @@ export function createEditor(writer: Writer, fallbackTs: number, base?: Ledger):
       for (const range of missingWithin(ackedNow(), frame.firstSeq, frame.lastSeq)) {
         const samples = range[1] - range[0] + 1;
         addGap(range, reason, times);
-        count({ pending: ledger.pending - samples });
+        countPending(frame.kind, -samples);
         countDropped(reason, samples);
       }
     },
     count,
+    countPending,
     countDropped,
     finish: () => {
       const first = listFrames(writer, { first: 0, last: MAX_SEQ, limit: 1 })[0];
@@ -235,7 +241,8 @@ const OLDEST_CHUNK = 64;
 
 /** Frames only go at the front or turn into gaps, so the search starts where the last one ended. */
 function findOldest(reader: Reader, known: Ledger['oldest'], fallbackTs: number): Ledger['oldest'] {
-  if (known !== null && frameStartingAt(reader, known.seq)?.kind === 'data') return known;
+  const there = known === null ? undefined : frameStartingAt(reader, known.seq);
+  if (there !== undefined && there.kind !== 'gap') return known;
   for (let first = known?.seq ?? 0; ; ) {
     const frames = listFrames(reader, { first, last: MAX_SEQ, limit: OLDEST_CHUNK });
     const oldest = frames.find(({ kind }) => kind !== 'gap');

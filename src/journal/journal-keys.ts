@@ -13,6 +13,7 @@
  */
 import { FRAME_KINDS, type FrameKind } from '../protocol/frame.ts';
 import { MAX_SEQ, type SchemaRef } from '../protocol/sample.ts';
+import { footprintOf } from './checked-record.ts';
 import type { RangeQuery } from './storage.ts';
 
 const PREFIX = {
@@ -35,10 +36,16 @@ export type FrameKey = {
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly kind: FrameKind;
+  /** Whether a sample of it carries an anomaly or a diagnostic, or was kept whole beside one that does. */
   readonly notable: boolean;
   /** Length of the encoded frame. */
   readonly size: number;
 };
+
+/** What a frame occupies on the disk, its entry in the index of notable ones included. Estimate. */
+export function frameFootprint({ size, notable }: Pick<FrameKey, 'size' | 'notable'>): number {
+  return footprintOf(FRAME_KEY_BYTES, size) + (notable ? footprintOf(FRAME_KEY_BYTES, 0) : 0);
+}
 
 export function frameKey(frame: FrameKey): Uint8Array {
   return encodeFrameKey(PREFIX.frame, frame);

@@ -15,15 +15,17 @@ const ledgerSchema = z.object({
   sampled: count,
   /** Every seq up to here is accounted for at HQ and gone: what lies before the first frame. */
   released: count,
-  /** Unacked seqs that lie in data frames. */
+  /** Unacked seqs that lie in data and thinned frames. */
   pending: count,
+  /** Those of them that lie in thinned frames. */
+  thinned: count.default(0),
   /** Frames, gaps included, and their encoded bytes. */
   frames: count,
   frameBytes: count,
   /** What they occupy on the disk; the quota is on this. */
   footprint: count,
   dropped: z.partialRecord(z.enum(GAP_REASONS), count),
-  /** First data frame and the time of its earliest sample. */
+  /** First data or thinned frame and the time of its earliest sample. */
   oldest: z.object({ seq: count, ts: z.number() }).nullable(),
   /** Whether HQ has ever acked anything: the acked coverage then exists. */
   hasAcked: z.boolean(),
@@ -52,6 +54,7 @@ export function emptyLedger(epoch: string): Ledger {
     sampled: 0,
     released: 0,
     pending: 0,
+    thinned: 0,
     frames: 0,
     frameBytes: 0,
     footprint: 0,

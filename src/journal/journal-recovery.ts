@@ -11,13 +11,12 @@ import { type Coverage, EMPTY_COVERAGE, missingWithin, type SeqRange } from '../
 import type { GapReason } from '../protocol/frame.ts';
 import { readHeader } from '../protocol/frame-codec.ts';
 import { type Epoch, MAX_SEQ } from '../protocol/sample.ts';
-import { footprintOf } from './checked-record.ts';
 import { encodeCoverage, uniteWithin } from './coverage-sets.ts';
 import { createEditor, listFrames, readAcked, readGap } from './journal-editor.ts';
 import {
   ACKED_KEY,
-  FRAME_KEY_BYTES,
   type FrameKey,
+  frameFootprint,
   frameKey,
   LEDGER_KEY,
   notableKey,
@@ -52,6 +51,7 @@ export function surveyJournal(reader: Reader): Survey {
     scan.last <= ledger.sampled &&
     scan.frames === ledger.frames &&
     scan.pending === ledger.pending &&
+    scan.thinned === ledger.thinned &&
     scan.frameBytes === ledger.frameBytes &&
     scan.footprint === ledger.footprint;
   return { ledger, empty: ledger === null && scan.frames === 0 && scan.surplus.length === 0, healthy, holes };
@@ -104,6 +104,7 @@ export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: 
     ...emptyLedger(epoch),
     sampled,
     pending: scan.pending,
+    thinned: scan.thinned,
     frames: scan.frames,
     frameBytes: scan.frameBytes,
     footprint: scan.footprint,
@@ -124,8 +125,8 @@ export function recountJournal(
   writer: Writer,
   { epoch, sampled, now }: { readonly epoch: Epoch; readonly sampled: number; readonly now: number },
 ): Ledger {
-  const { frames, frameBytes, footprint, pending, holes, last } = scanFrames(writer, EMPTY_COVERAGE);
-  const base = { ...emptyLedger(epoch), sampled, frames, frameBytes, footprint, pending };
+  const { frames, frameBytes, footprint, pending, thinned, holes, last } = scanFrames(writer, EMPTY_COVERAGE);
+  const base = { ...emptyLedger(epoch), sampled, frames, frameBytes, footprint, pending, thinned };
   const editor = createEditor(writer, now, { ...base, dropped: droppedIn(writer) });
   for (const hole of [...holes, ...missingWithin(EMPTY_COVERAGE, last + 1, sampled)]) {
     editor.addGap(hole, 'damaged', { tsMin: now, tsMax: now });
@@ -170,6 +171,7 @@ type Scan = {
   readonly frameBytes: number;
   readonly footprint: number;
   readonly pending: number;
+  readonly thinned: number;
   /** Last seq of the last frame; 0 without frames. */
   readonly last: number;
   /** Unacked seqs before `last` that no frame holds. */
@@ -179,7 +181,7 @@ type Scan = {
 };
 
 function scanFrames(reader: Reader, acked: Coverage): Scan {
-  const totals = { frames: 0, frameBytes: 0, footprint: 0, pending: 0, last: 0 };
+  const totals = { frames: 0, frameBytes: 0, footprint: 0, pending: 0, thinned: 0, last: 0 };
   const holes: SeqRange[] = [];
   const surplus: FrameKey[] = [];
   const cursor = { ranges: 0 };
@@ -194,9 +196,10 @@ function scanFrames(reader: Reader, acked: Coverage): Scan {
     }
     totals.frames += 1;
     totals.frameBytes += frame.size;
-    totals.footprint +=
-      footprintOf(FRAME_KEY_BYTES, frame.size) + (frame.notable ? footprintOf(FRAME_KEY_BYTES, 0) : 0);
-    if (frame.kind !== 'gap') totals.pending += missing.reduce((sum, [a, b]) => sum + b - a + 1, 0);
+    totals.footprint += frameFootprint(frame);
+    const samples = missing.reduce((sum, [a, b]) => sum + b - a + 1, 0);
+    if (frame.kind !== 'gap') totals.pending += samples;
+    if (frame.kind === 'thinned') totals.thinned += samples;
     totals.last = frame.lastSeq;
   };
   for (const frame of allFrames(reader)) accept(frame);

@@ -42,7 +42,7 @@ export function reinstateFrames(
       lose(frame.firstSeq - 1);
       const samples = Math.min(range[1], frame.lastSeq) - Math.max(range[0], frame.firstSeq) + 1;
       if (frame.kind !== 'gap') {
-        editor.count({ pending: editor.ledger.pending + samples });
+        editor.countPending(frame.kind, samples);
         again += samples;
       }
       next = frame.lastSeq + 1;

@@ -14,15 +14,14 @@ export function releaseSlice(writer: Writer, editor: JournalEditor, acked: Cover
   const fresh = subtract(united, editor.acked);
   if (fresh.length === 0) return false;
   const visit = visitFrames(writer, fresh);
-  let pending = editor.ledger.pending;
   for (const { frame, newlyAcked } of visit.frames) {
-    if (frame.kind !== 'gap') pending -= newlyAcked;
+    editor.countPending(frame.kind, -newlyAcked);
     if (covers(united, frame)) editor.remove(frame);
   }
   // When the slice ends early only the part that was booked counts as acked yet.
   const booked = visit.end === null ? united : upTo(editor.acked, united, visit.end, editor.ledger.sampled);
   writer.put(ACKED_KEY, encodeCoverage(booked));
-  editor.count({ pending, hasAcked: true });
+  editor.count({ hasAcked: true });
   return visit.end !== null;
 }
 

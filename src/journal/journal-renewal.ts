@@ -92,7 +92,10 @@ function renewed(writer: Writer, frame: FrameKey, { first, last, firstSeq, epoch
   }
   const read = frame.kind === 'gap' ? null : readFrame(writer, frame);
   try {
-    if (read !== null) return resealFrame(sliceFrame(read.bytes, first, last), { epoch, firstSeq });
+    // Buckets that HQ has a part of cannot be cut: that is thrown, and the rest of them given up.
+    const isWhole = first === frame.firstSeq && last === frame.lastSeq;
+    const bytes = read === null || isWhole ? read?.bytes : sliceFrame(read.bytes, first, last);
+    if (bytes !== undefined) return resealFrame(bytes, { epoch, firstSeq });
   } catch {}
   return encodeGap({ epoch, firstSeq, count, tsMin: now, tsMax: now, reason: 'damaged' });
 }

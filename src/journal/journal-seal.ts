@@ -104,7 +104,7 @@ function findRuns(
   return runs;
 }
 
-function touches(ranges: readonly SeqRange[], { firstSeq, lastSeq }: FrameKey): boolean {
+export function touches(ranges: readonly SeqRange[], { firstSeq, lastSeq }: FrameKey): boolean {
   return ranges.some(([first, last]) => first <= lastSeq && last >= firstSeq);
 }
 

@@ -375,14 +375,5 @@ export function describeJournalContract(name: string, createHarness: () => Journ
         expect(journal.stats()).toMatchObject({ dropped: {}, sampled: n });
       });
     });
-
-    it('refuses the policy that is not there yet', async () => {
-      await close();
-      const storage = await harness.open();
-      const options = { storage, clock, ids: systemIds, policy: 'thin', maxBytes: 2 ** 20 } as const;
-      await expect(lastValueFrom(openJournal(options))).rejects.toMatchObject({ code: 'configuration' });
-      await lastValueFrom(storage.close(), { defaultValue: undefined });
-      await open();
-    });
   });
 }

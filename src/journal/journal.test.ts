@@ -7,8 +7,9 @@ import { describe, expect, it } from 'vitest';
 import { createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
 import { type Coverage, cover, covers, EMPTY_COVERAGE } from '../protocol/coverage.ts';
+import type { Sample } from '../protocol/sample.ts';
 import { allPending, describeJournalContract, expectExactLedger, spans } from './journal.contract.ts';
-import type { Journal, OverflowPolicy } from './journal.ts';
+import type { Journal, OverflowPolicy, StoredFrame } from './journal.ts';
 import { ACKED_KEY, frameKey, LEDGER_KEY } from './journal-keys.ts';
 import { SEQ_SAFETY_SKIP } from './journal-recovery.ts';
 import { openLmdbStorage } from './lmdb-storage.ts';
@@ -16,6 +17,7 @@ import { createMemoryDisk, createMemoryStorage, damageRecord, type MemoryDisk } 
 import { openJournal } from './open-journal.ts';
 import { StorageError } from './storage.ts';
 import { noisySamples, testSamples } from './test-samples.ts';
+import { checkTruth } from './thinned-truth.ts';
 
 const clock = createSystemClock();
 
@@ -258,6 +260,7 @@ describe('journal, whatever is done to it', () => {
       }),
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('seal' as const) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('thin' as const) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('reopen' as const) }) },
     {
       weight: 1,
@@ -268,10 +271,11 @@ describe('journal, whatever is done to it', () => {
     },
   );
 
-  it.each(['drop-oldest', 'drop-newest'] as const)(
+  it.each(['thin', 'drop-oldest', 'drop-newest'] as const)(
     'accounts for every seq exactly once (%s)',
     async (policy) => {
       let overflowed = 0;
+      let thinned = 0;
       await fc.assert(
         fc.asyncProperty(
           fc.array(step, { minLength: 10, maxLength: 60, size: 'max' }),
@@ -306,6 +310,9 @@ describe('journal, whatever is done to it', () => {
                 case 'seal':
                   await lastValueFrom(journal.seal([]));
                   break;
+                case 'thin':
+                  await lastValueFrom(journal.thin([]));
+                  break;
                 case 'reopen':
                   journal = await open();
                   break;
@@ -324,14 +331,22 @@ describe('journal, whatever is done to it', () => {
               if (stats.overflowing) overflowed += 1;
               const frames = await allPending(journal);
               expectPartition(frames, acked, sampled);
-              const inData = frames
-                .filter(({ kind }) => kind === 'data')
-                .reduce((sum, { firstSeq, lastSeq }) => {
-                  let open = 0;
-                  for (let seq = firstSeq; seq <= lastSeq; seq += 1) open += covers(acked, seq, seq) ? 0 : 1;
-                  return sum + open;
-                }, 0);
-              expect(stats.pending).toBe(inData);
+              const unacked = (wanted: StoredFrame['kind']) =>
+                frames
+                  .filter(({ kind }) => kind === wanted)
+                  .reduce((sum, { firstSeq, lastSeq }) => {
+                    let open = 0;
+                    for (let seq = firstSeq; seq <= lastSeq; seq += 1)
+                      open += covers(acked, seq, seq) ? 0 : 1;
+                    return sum + open;
+                  }, 0);
+              expect(stats.thinned).toBe(unacked('thinned'));
+              expect(stats.pending).toBe(unacked('data') + stats.thinned);
+              thinned += stats.thinned;
+              for (const frame of frames.filter(({ kind }) => kind !== 'gap')) {
+                let seq = frame.firstSeq;
+                checkTruth(frame, () => noisySamples(seq++, 1)[0] as Sample);
+              }
               expect(stats.pendingFrames).toBe(frames.length);
               expect(stats.pendingBytes).toBe(frames.reduce((sum, { bytes }) => sum + bytes.length, 0));
               expect(stats.released).toBe((frames[0]?.firstSeq ?? sampled + 1) - 1);
@@ -341,7 +356,7 @@ describe('journal, whatever is done to it', () => {
         { numRuns: 60 },
       );
       // Otherwise the property would say little about quotas.
-      expect(overflowed).toBeGreaterThan(10);
+      expect(policy === 'thin' ? thinned : overflowed).toBeGreaterThan(10);
     },
   );
 });

@@ -1,6 +1,6 @@
 /** The agent's journal: an append-only log of frames of one epoch, over a Storage. */
 import type { Observable } from 'rxjs';
-import type { Coverage } from '../protocol/coverage.ts';
+import type { Coverage, SeqRange } from '../protocol/coverage.ts';
 import type { FrameHeader, GapReason } from '../protocol/frame.ts';
 import type { Epoch, InternedSchema, Sample, SchemaRef } from '../protocol/sample.ts';
 
@@ -11,7 +11,7 @@ export type StoredFrame = {
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly kind: FrameHeader['kind'];
-  /** Whether any of its samples carries an anomaly or a diagnostic. */
+  /** Whether a sample of it carries an anomaly or a diagnostic, or was kept whole beside one that does. */
   readonly notable: boolean;
   readonly tsMin: number;
   readonly tsMax: number;
@@ -33,6 +33,8 @@ export type JournalStats = {
   readonly released: number;
   /** Samples in the journal that HQ has not acked; gaps do not count. */
   readonly pending: number;
+  /** Those of the pending ones that lie in thinned frames: only their buckets are left. */
+  readonly thinned: number;
   readonly pendingBytes: number;
   readonly pendingFrames: number;
   /** Acked by HQ as samples. sampled = acked + pending + Σ dropped. */
@@ -41,8 +43,10 @@ export type JournalStats = {
   readonly maxBytes: number;
   /** The last run that HQ greeted; null before the first. */
   readonly greeting: { readonly number: number; readonly instance: string } | null;
-  /** Whether the quota is reached and the policy is at work. */
+  /** Whether the quota is reached and samples are given up, or wait. */
   readonly overflowing: boolean;
+  /** Whether the quota nears: under policy `thin`, that `thin` has work to do. */
+  readonly crowded: boolean;
   /** Wall time of the oldest pending sample; null when none. */
   readonly oldestPendingTs: number | null;
 };
@@ -54,6 +58,16 @@ export type PendingQuery = {
   /** Only frames that lie wholly beyond this seq in the given order. */
   readonly after?: number;
   readonly limit: number;
+};
+
+export type ThinCounts = {
+  /** Frames that went in and came out. */
+  readonly rewritten: number;
+  readonly thinned: number;
+  /** Samples of which only buckets are left since. */
+  readonly samples: number;
+  /** On the disk. */
+  readonly freedBytes: number;
 };
 
 /** Samples. */
@@ -84,9 +98,12 @@ export type Journal = {
    */
   readonly reject: (firstSeq: number, detail: string, lastSeq?: number) => Observable<JournalStats>;
   /** Merges runs of small adjacent frames into sealed ones, leaving out seqs within `inFlight`; emits how many frames went in and came out. */
-  readonly seal: (
-    inFlight: readonly (readonly [number, number])[],
-  ) => Observable<{ merged: number; sealed: number }>;
+  readonly seal: (inFlight: readonly SeqRange[]) => Observable<{ merged: number; sealed: number }>;
+  /**
+   * Under policy `thin`, once the quota nears: rewrites the oldest frames at half their resolution or less, leaving out seqs
+   * within `inFlight`. Emits what came of it once there is room again, or nothing more can be done.
+   */
+  readonly thin: (inFlight: readonly SeqRange[]) => Observable<ThinCounts>;
   readonly schema: (ref: SchemaRef) => InternedSchema | undefined;
   readonly stats: () => JournalStats;
   /** Emits the stats at once and after every change. */

@@ -9,7 +9,7 @@
  *   failed, and may yet have got through, leaves nothing here that could disagree with the disk;
  * - an append that failed can be tried again with the same array of samples: it is not stored twice, even when the failed
  *   commit got through;
- * - long work (release, seal, pending) runs in slices and lets others in between.
+ * - long work (release, seal, thin, pending) runs in slices and lets others in between.
  *
  * Bounds: frames occupy at most 95 % of `maxBytes`; the rest is for books, gaps, dead letters and LMDB's free pages.
  */
@@ -47,14 +47,16 @@ import { reinstateFrames } from './journal-reinstate.ts';
 import { rejectFrame, releaseSlice } from './journal-release.ts';
 import { renewJournal } from './journal-renewal.ts';
 import { type SealRequest, sealSlice } from './journal-seal.ts';
+import { NOTHING_THINNED } from './journal-thin.ts';
 import { type Reader, type Storage, StorageError, type Writer } from './storage.ts';
+import { createThinning, isCrowded } from './thinning.ts';
 
 export type JournalOptions = {
   /** Belongs to the journal from now on: `close` closes it. */
   readonly storage: Storage;
   readonly clock: Clock;
   readonly ids: Ids;
-  /** What gives way when the quota is reached. `thin` is not available yet. */
+  /** What gives way when the quota is reached. Under `thin`, whoever opens it calls `thin` now and then. */
   readonly policy: OverflowPolicy;
   /** Quota of the journal on the disk, bytes. Minimum 64 KiB; sensible from 4 frames of 256 KiB on. */
   readonly maxBytes: number;
@@ -112,13 +114,10 @@ function mendBooks({ storage, clock, ids }: JournalOptions): Observable<Ledger> 
   });
 }
 
-function checkOptions({ policy, maxBytes, sealSamples = DEFAULT_SEAL_SAMPLES }: JournalOptions): void {
+function checkOptions({ maxBytes, sealSamples = DEFAULT_SEAL_SAMPLES }: JournalOptions): void {
   const refuse = (message: string): never => {
     throw new StorageError('configuration', message);
   };
-  if (policy === 'thin') {
-    refuse('The overflow policy "thin" is not available yet; choose drop-oldest, drop-newest or block.');
-  }
   if (!(maxBytes >= MIN_BYTES))
     refuse(`A journal needs at least ${MIN_BYTES} bytes; maxBytes is ${maxBytes}.`);
   if (!(sealSamples >= 2 && sealSamples <= 4096))
@@ -129,7 +128,11 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
   const { storage, clock, policy, maxBytes, sealSamples = DEFAULT_SEAL_SAMPLES } = options;
   const limitBytes = Math.floor(maxBytes * FRAME_SHARE);
   const schemas = storage.read(readSchemas);
-  const stats$ = new BehaviorSubject<JournalStats>(toStats(opened, maxBytes, false));
+  let footprint = opened.footprint;
+  const crowded = () => policy === 'thin' && isCrowded(footprint, limitBytes);
+  const stats$ = new BehaviorSubject<JournalStats>(
+    toStats(opened, { maxBytes, overflowing: false, crowded: crowded() }),
+  );
   // Two neighbours that are too large for one frame together have more than half of its samples.
   const levels: readonly SealLevel[] = [
     { sealSamples, fullOnly: false, from: 0 },
@@ -142,7 +145,8 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
   const publish = (ledger: Ledger, overflowed = false): JournalStats => {
     // Once reached, the quota counts as reached until a tenth is free again: no flicker at the edge.
     const overflowing = overflowed || (stats$.value.overflowing && ledger.footprint > limitBytes * 0.9);
-    const stats = toStats(ledger, maxBytes, overflowing);
+    footprint = ledger.footprint;
+    const stats = toStats(ledger, { maxBytes, overflowing, crowded: crowded() });
     stats$.next(stats);
     return stats;
   };
@@ -156,6 +160,14 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
       .pipe(tap(({ ledger }) => publish(ledger)));
   /** Lets timers and I/O in before the next slice. */
   const later = <T>(source: Observable<T>) => source.pipe(subscribeOn(clock.scheduler));
+
+  const thinning = createThinning({
+    storage,
+    clock,
+    limitBytes: () => limitBytes,
+    footprint: () => footprint,
+    edit,
+  });
 
   const line = createAppendLine({
     storage,
@@ -250,6 +262,7 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
           tap(() => line.retry()),
         );
       }),
+    thin: (inFlight) => (policy === 'thin' ? thinning(inFlight) : of(NOTHING_THINNED)),
     schema: (ref) => schemas.get(ref),
     stats: () => stats$.value,
     stats$: stats$.asObservable(),
@@ -264,20 +277,23 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
   };
 }
 
-function toStats(ledger: Ledger, maxBytes: number, overflowing: boolean): JournalStats {
+function toStats(
+  ledger: Ledger,
+  now: Pick<JournalStats, 'maxBytes' | 'overflowing' | 'crowded'>,
+): JournalStats {
   return {
     epoch: ledger.epoch,
     sampled: ledger.sampled,
     released: ledger.released,
     pending: ledger.pending,
+    thinned: ledger.thinned,
     pendingBytes: ledger.frameBytes,
     pendingFrames: ledger.frames,
     acked: ackedSamples(ledger),
     dropped: ledger.dropped,
-    maxBytes,
     greeting: ledger.greeting,
-    overflowing,
     oldestPendingTs: ledger.oldest?.ts ?? null,
+    ...now,
   };
 }
 

@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { defer, map, type Observable } from 'rxjs';
 import type { SeqRange } from '../protocol/coverage.ts';
-import { decodeData } from '../protocol/frame-codec.ts';
+import { decodeData, decodeThinned } from '../protocol/frame-codec.ts';
 import { MAX_SEQ } from '../protocol/sample.ts';
 import { isDirectoryInUse } from './directory-lock.ts';
 import { listFrames, readFrame, readGap } from './journal-editor.ts';
@@ -110,7 +110,8 @@ function isSound(reader: Reader, key: FrameKey): boolean {
   const frame = readFrame(reader, key);
   if (frame === null) return false;
   try {
-    const { header } = decodeData(frame.bytes, { columns: () => 'none' });
+    const decode = key.kind === 'thinned' ? decodeThinned : decodeData;
+    const { header } = decode(frame.bytes, { columns: () => 'none' });
     return header.firstSeq === key.firstSeq && header.firstSeq + header.count - 1 === key.lastSeq;
   } catch {
     return false;

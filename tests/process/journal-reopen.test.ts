@@ -40,7 +40,8 @@ describe('a journal with 10 million pending samples', () => {
             editor.addFrame(bytes, readHeader(bytes), false);
           }
           const sampled = Math.min(first + 100, FRAMES) * FRAME_SAMPLES;
-          editor.count({ sampled, pending: sampled });
+          editor.countPending('data', sampled - editor.ledger.sampled);
+          editor.count({ sampled });
           editor.finish();
         }),
       );

@@ -40,13 +40,21 @@ function decimal(value: number, places: number): number {
 
 /** `count` samples, one a second with a few ms of jitter; the same for the same seed. */
 export function hostSamples(count: number, seed = 1): Sample[] {
+  const stream = hostStream(seed);
+  return Array.from({ length: count }, () => stream());
+}
+
+/** Returns the next of such samples at each call. */
+export function hostStream(seed = 1): () => Sample {
   const next = chance(seed);
   const noise = () => Array.from({ length: 12 }, next).reduce((sum, one) => sum + one, -6);
   const state = { cpu: 12, mem: 3456, disk: 45.1, rx: 1.2e9, tx: 3.4e8, rxRate: 1.2, txRate: 0.4 };
   const load = { one: 0.6, five: 0.55, fifteen: 0.5 };
   let processes = 212;
   let connections = 38;
-  return Array.from({ length: count }, (_, index) => {
+  let index = -1;
+  return () => {
+    index += 1;
     state.cpu = Math.max(1, state.cpu + (12 - state.cpu) * 0.1 + noise() * 1.5);
     state.mem = Math.max(100, state.mem + noise() * 2);
     if (next() < 0.1) state.disk += 0.01;
@@ -86,5 +94,5 @@ export function hostSamples(count: number, seed = 1): Sample[] {
       anomalies: [],
       diagnostics: [],
     };
-  });
+  };
 }

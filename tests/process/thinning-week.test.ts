@@ -1,0 +1,131 @@
+/**
+ * A week without HQ at 1 Hz × 17 series, on a real LMDB file: only the time of the samples is virtual. What is left is compared
+ * with every sample that there was.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { lastValueFrom, toArray } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import type { StoredFrame } from '../../src/journal/journal.ts';
+import { openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
+import { openJournal } from '../../src/journal/open-journal.ts';
+import { checkTruth } from '../../src/journal/thinned-truth.ts';
+import { SURROUNDINGS } from '../../src/journal/thinning.ts';
+import { verifyJournal } from '../../src/journal/verify-journal.ts';
+import { createSystemClock } from '../../src/platform/clock.ts';
+import { systemIds } from '../../src/platform/ids.ts';
+import { seededRandom } from '../../src/platform/random.ts';
+import { hostStream } from '../../src/protocol/codec/testing/host-samples.ts';
+import type { Sample } from '../../src/protocol/sample.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+
+const WEEK = 7 * 86_400;
+const HOUR = 3600;
+/** Samples of one append; the agent seals and thins more often than it appends so many. */
+const BATCH = 600;
+const clock = createSystemClock();
+
+/** One sample in six hours is an anomaly. */
+const isNotable = (seq: number) => seq % (6 * HOUR) === 1234;
+
+function notableStream(samples: () => Sample): () => Sample {
+  let seq = 0;
+  return () => {
+    seq += 1;
+    const sample = samples();
+    if (!isNotable(seq)) return sample;
+    const { ts } = sample;
+    const figures = { startTs: ts, peakTs: ts, peakValue: 9, peakZ: 4, mean: 1, stddev: 2, endTs: null };
+    return { ...sample, anomalies: [{ series: 0, state: 'open', ...figures }] };
+  };
+}
+
+/** Doubles that do not compress: the worst case. */
+function rawStream(): () => Sample {
+  const random = seededRandom(7);
+  const host = hostStream(7);
+  return () => {
+    const sample = host();
+    return { ...sample, values: sample.values.map(() => random.next()) };
+  };
+}
+
+async function outage(directory: string, maxBytes: number, stream: () => Sample) {
+  const storage = await lastValueFrom(openLmdbStorage({ directory, clock }));
+  const journal = await lastValueFrom(
+    openJournal({ storage, clock, ids: systemIds, policy: 'thin', maxBytes }),
+  );
+  const samples = notableStream(stream);
+  for (let seq = 0; seq < WEEK; seq += BATCH) {
+    await lastValueFrom(journal.append(Array.from({ length: BATCH }, samples)));
+    await lastValueFrom(journal.seal([]));
+    await lastValueFrom(journal.thin([]));
+  }
+  const frames = await lastValueFrom(
+    journal.pending({ order: 'oldest', limit: Number.POSITIVE_INFINITY }).pipe(toArray()),
+  );
+  const stats = journal.stats();
+  const fileBytes = statSync(join(directory, 'data.mdb')).size;
+  await lastValueFrom(journal.close(), { defaultValue: undefined });
+  return { frames, stats, fileBytes };
+}
+
+/** Throws where a frame is untrue or a seq missing; returns from which seq on everything is whole, and how many anomalies are. */
+function inspect(frames: readonly StoredFrame[], stream: () => Sample) {
+  const samples = notableStream(stream);
+  let [next, wholeFrom, notable] = [1, 1, 0];
+  for (const frame of frames) {
+    expect(frame.firstSeq).toBe(next);
+    next = frame.lastSeq + 1;
+    if (frame.kind !== 'data') wholeFrom = next;
+    let seq = frame.firstSeq;
+    checkTruth(frame, () => {
+      if (frame.kind === 'data' && isNotable(seq)) notable += 1;
+      seq += 1;
+      return samples();
+    });
+  }
+  expect(next).toBe(WEEK + 1);
+  return { wholeFrom, notable };
+}
+
+describe('a week without HQ', () => {
+  it.each([
+    {
+      quota: '2 MB',
+      maxBytes: 2_000_000,
+      of: 'a host’s samples',
+      stream: () => hostStream(1),
+      wholeHours: 8,
+    },
+    {
+      quota: '50 MB',
+      maxBytes: 50_000_000,
+      of: 'a host’s samples',
+      stream: () => hostStream(1),
+      wholeHours: 168,
+    },
+    { quota: '50 MB', maxBytes: 50_000_000, of: 'incompressible samples', stream: rawStream, wholeHours: 24 },
+  ])('fits $quota from end to end ($of)', async ({ maxBytes, stream, wholeHours }) => {
+    const directory = temporaryFolder();
+    const { frames, stats, fileBytes } = await outage(directory, maxBytes, stream());
+    expect(stats).toMatchObject({ sampled: WEEK, pending: WEEK, dropped: {}, overflowing: false });
+    expect(fileBytes).toBeLessThanOrEqual(maxBytes);
+    const { wholeFrom, notable } = inspect(frames, stream());
+    const hours = (WEEK - wholeFrom + 1) / HOUR;
+    console.log(
+      `${maxBytes} bytes: ${frames.length} frames, whole for the last ${hours.toFixed(1)} h, file ${fileBytes}`,
+    );
+    expect(hours).toBeGreaterThanOrEqual(wholeHours);
+    expect(stats.thinned > 0).toBe(wholeHours < 168);
+    // Every anomaly of the week is there as it was.
+    expect(notable).toBe(WEEK / (6 * HOUR));
+    const around = frames.filter(({ kind, notable: isKept }) => kind === 'data' && isKept);
+    for (const { firstSeq, lastSeq } of around)
+      expect(lastSeq - firstSeq).toBeGreaterThanOrEqual(2 * SURROUNDINGS);
+    expect(await lastValueFrom(verifyJournal(directory))).toMatchObject({
+      ok: true,
+      journal: { exact: true },
+    });
+  });
+});
