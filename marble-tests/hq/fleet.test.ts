@@ -21,6 +21,7 @@ const HEARTBEAT: Heartbeat = {
   released: 0,
   pending: 90,
   pendingBytes: 1234,
+  thinned: 0,
   dropped: {},
   lagMs: 5,
   rttMs: 20,

@@ -32,11 +32,11 @@ const journalConfigSchema = z.strictObject({
   ),
   maxBytes: whole(
     { description: 'Most bytes that the journal may take before the overflow policy works.', unit: 'By' },
-    { default: 1024 * MEBIBYTE, minimum: 4 * MEBIBYTE, maximum: 2 ** 48 },
+    { default: 1024 * MEBIBYTE, minimum: 2_000_000, maximum: 2 ** 48 },
   ),
-  overflow: z.enum(OVERFLOW_POLICIES).default('drop-oldest').meta({
+  overflow: z.enum(OVERFLOW_POLICIES).default('thin').meta({
     description:
-      'What a full journal does: drop-oldest gives up the oldest samples, drop-newest refuses new ones, block stops sampling; thin is not available yet.',
+      'What a full journal does: thin keeps min, max, mean and count of ever longer stretches of the oldest samples, and anomalies whole; drop-oldest gives up the oldest samples, drop-newest refuses new ones, block stops sampling.',
   }),
 });
 
@@ -176,10 +176,6 @@ const MIN_QUOTA_FRAMES = 4;
 export function checkAgentConfig(config: AgentConfig): string[] {
   const { journal, uplink, detect } = config;
   const problems = sourceProblems(config.source);
-  if (journal.overflow === 'thin')
-    problems.push(
-      'journal.overflow: thin is not available yet; choose drop-oldest, drop-newest or block instead.',
-    );
   if (journal.maxBytes <= MIN_QUOTA_FRAMES * MAX_FRAME_BYTES)
     problems.push(
       `journal.maxBytes (${journal.maxBytes}) must exceed ${MIN_QUOTA_FRAMES} frames of ${MAX_FRAME_BYTES} bytes.`,

@@ -215,10 +215,29 @@ export const agentEvents = {
       },
     ],
   }),
+  frames_thinned: defineEvent<{ rewritten: number; thinned: number; samples: number; freedBytes: number }>({
+    level: 'info',
+    message: 'the journal nears its quota: its oldest samples were thinned',
+    metrics: [
+      {
+        name: 'holdfast_agent_samples_thinned_total',
+        kind: 'counter',
+        help: 'Samples that were replaced by min, max, mean and count of a stretch.',
+        value: ({ samples }) => samples,
+      },
+      {
+        name: 'holdfast_agent_thinning_freed_bytes_total',
+        kind: 'counter',
+        help: 'What thinning has made room for in the journal.',
+        value: ({ freedBytes }) => freedBytes,
+      },
+    ],
+  }),
   journal_stats: defineEvent<{
     sampled: number;
     released: number;
     pending: number;
+    thinned: number;
     pendingBytes: number;
     maxBytes: number;
     dropped: number;
@@ -244,6 +263,12 @@ export const agentEvents = {
         kind: 'gauge',
         help: 'Samples in the journal that HQ has not confirmed.',
         value: ({ pending }) => pending,
+      },
+      {
+        name: 'holdfast_agent_journal_thinned_samples',
+        kind: 'gauge',
+        help: 'Those of the pending samples of which only min, max, mean and count of stretches are left.',
+        value: ({ thinned }) => thinned,
       },
       {
         name: 'holdfast_agent_journal_pending_bytes',

@@ -131,7 +131,9 @@ describe('an agent', () => {
   });
 
   it('refuses settings that contradict each other', async () => {
-    const starting = agentFor('http://127.0.0.1:9', { settings: { journal: { overflow: 'thin' } } });
+    const starting = agentFor('http://127.0.0.1:9', {
+      settings: { uplink: { ackTimeoutMs: 60_000, breakerOpenMs: 1_000 } },
+    });
     await expect(starting).rejects.toBeInstanceOf(AgentConfigError);
   });
 

@@ -41,13 +41,6 @@ describe('presets', () => {
 describe('relations between settings', () => {
   it.each([
     [
-      'thin is announced but not there',
-      'journal.overflow',
-      (c: AgentConfig) => {
-        c.journal.overflow = 'thin';
-      },
-    ],
-    [
       'a quota of a few frames',
       'journal.maxBytes',
       (c: AgentConfig) => {

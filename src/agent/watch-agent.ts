@@ -89,7 +89,7 @@ function circumstancesOf(now: {
 }
 
 function figuresOf(stats: JournalStats, now: number) {
-  const { sampled, released, pending, pendingBytes, maxBytes } = stats;
+  const { sampled, released, pending, thinned, pendingBytes, maxBytes } = stats;
   const dropped = Object.values(stats.dropped).reduce((sum, count) => sum + count, 0);
-  return { sampled, released, pending, pendingBytes, maxBytes, dropped, lagMs: lagOf(stats, now) };
+  return { sampled, released, pending, thinned, pendingBytes, maxBytes, dropped, lagMs: lagOf(stats, now) };
 }

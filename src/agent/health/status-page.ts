@@ -85,6 +85,7 @@ function journalRows({ journal, lagMs, dataDir }: AgentStatus): Row[] {
   const dropped = Object.entries(journal.dropped).filter(([, count]) => count > 0);
   return [
     ['Pending', `${number(journal.pending)} samples in ${number(journal.pendingFrames)} frames`],
+    ...(journal.thinned > 0 ? [['Of them thinned', number(journal.thinned)] satisfies Row] : []),
     ['Oldest unsent', journal.oldestPendingTs === null ? 'nothing waits' : `${ago(lagMs)} old`],
     ['Used', `${bytes(journal.pendingBytes)} of ${bytes(journal.maxBytes)}`],
     ['Sampled', number(journal.sampled)],

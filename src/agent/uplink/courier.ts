@@ -19,7 +19,7 @@ import type { Journal } from '../../journal/journal.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { FrameReply, Lane, Limits, OkReply } from '../../protocol/events.ts';
 import { FrameError } from '../../protocol/frame.ts';
-import { mergeFrames, schemaRefsOf, splitFrame } from '../../protocol/frame-codec.ts';
+import { mergeFrames, schemaRefsOf, splitFrame, splitThinned } from '../../protocol/frame-codec.ts';
 import type { SchemaRef } from '../../protocol/sample.ts';
 import { LinkError, type LinkSession } from './link.ts';
 import { FrameRefused, type Reliability } from './reliability.ts';
@@ -135,15 +135,20 @@ function messagesOf(shipment: Shipment, limits: Limits): readonly Uint8Array[] {
   const [only] = frames;
   const bytes =
     only !== undefined && frames.length === 1 ? only.bytes : mergeFrames(frames.map((frame) => frame.bytes));
-  if (only?.kind !== 'data') return [bytes];
+  if (only === undefined || only.kind === 'gap') return [bytes];
+  const { maxFrameBytes: maxBytes, maxFrameSamples } = limits;
   const samples = shipment.lastSeq - shipment.firstSeq + 1;
   const messages =
-    bytes.length <= limits.maxFrameBytes && samples <= limits.maxFrameSamples
+    bytes.length <= maxBytes && samples <= maxFrameSamples
       ? [bytes]
-      : splitFrame(bytes, { maxBytes: limits.maxFrameBytes, maxSamples: limits.maxFrameSamples });
+      : only.kind === 'thinned'
+        ? splitThinned(bytes, { maxBytes, maxRows: maxFrameSamples })
+        : splitFrame(bytes, { maxBytes, maxSamples: maxFrameSamples });
   const largest = messages.reduce((most, one) => Math.max(most, one.length), 0);
-  if (largest > limits.maxFrameBytes)
-    throw new Undeliverable(`a single sample takes ${largest} bytes, HQ accepts ${limits.maxFrameBytes}`);
+  if (largest > maxBytes)
+    throw new Undeliverable(
+      `it takes ${largest} bytes and cannot be cut any further, HQ accepts ${maxBytes}`,
+    );
   return messages;
 }
 

@@ -9,6 +9,7 @@ import {
   map,
   type Observable,
   of,
+  reduce,
   Subject,
   takeUntil,
   tap,
@@ -20,6 +21,7 @@ import type { Journal, StoredFrame } from '../../journal/journal.ts';
 import { StorageError } from '../../journal/storage.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Emit } from '../../platform/telemetry.ts';
+import type { SeqRange } from '../../protocol/coverage.ts';
 import { FrameError } from '../../protocol/frame.ts';
 import { sliceFrame } from '../../protocol/frame-codec.ts';
 import type { agentEvents } from '../events.ts';
@@ -186,6 +188,24 @@ export function createUplinkEffects(
     );
   };
 
+  /** Both emit how many frames went in. */
+  const seal = (busy: readonly SeqRange[]): Observable<number> =>
+    journal.seal(busy).pipe(
+      tap((result) => {
+        if (result.merged > 0) emit({ type: 'frames_sealed', ...result });
+      }),
+      map(({ merged }) => merged),
+      orElse('seal', 0),
+    );
+  const thin = (busy: readonly SeqRange[]): Observable<number> =>
+    journal.thin(busy).pipe(
+      tap((result) => {
+        if (result.rewritten > 0) emit({ type: 'frames_thinned', ...result });
+      }),
+      map(({ rewritten }) => rewritten),
+      orElse('thin', 0),
+    );
+
   const reject = (effect: Extract<UplinkEffect, { type: 'reject' }>): Observable<UplinkMessage> => {
     const { origin, originLast, samples, detail, acked } = effect;
     const rejected = () => journal.stats().dropped.rejected ?? 0;
@@ -248,12 +268,8 @@ export function createUplinkEffects(
           map(() => ({ type: 'released' }) as const),
         );
       case 'seal':
-        return journal.seal(effect.busy).pipe(
-          tap((result) => {
-            if (result.merged > 0) emit({ type: 'frames_sealed', ...result });
-          }),
-          map(({ merged }) => merged),
-          orElse('seal', 0),
+        return concat(seal(effect.busy), thin(effect.busy)).pipe(
+          reduce((sum, rewritten) => sum + rewritten, 0),
           map((merged) => ({ type: 'sealed', merged }) as const),
         );
       case 'bisect':

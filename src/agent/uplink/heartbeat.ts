@@ -17,7 +17,7 @@ export function lagOf(stats: JournalStats, now: number): number {
 }
 
 export function heartbeatOf({ now, state, breaker, stats, rttMs }: HeartbeatInput): Heartbeat {
-  const { sampled, released, pending, pendingBytes } = stats;
+  const { sampled, released, pending, thinned, pendingBytes } = stats;
   return {
     ts: now,
     state,
@@ -26,6 +26,7 @@ export function heartbeatOf({ now, state, breaker, stats, rttMs }: HeartbeatInpu
     released,
     pending,
     pendingBytes,
+    thinned,
     dropped: Object.fromEntries(Object.entries(stats.dropped).filter(([, count]) => count > 0)),
     lagMs: lagOf(stats, now),
     rttMs,

@@ -249,7 +249,7 @@ function poisoned(state: Online, message: Of<'poisoned'>, settings: UplinkSettin
     const memory = frames.reduce((sum, frame) => addSuspect(sum, frame), state.memory);
     return resume(lookAgain({ ...rest, memory }), settings);
   }
-  if (only.kind !== 'data') return violation(rest, `a ${only.kind} frame is refused: ${message.detail}`);
+  if (only.kind === 'gap') return violation(rest, `a ${only.kind} frame is refused: ${message.detail}`);
   const [memory, effects] = refuse(state.memory, only, message.detail);
   if (effects.length === 0 && memory === state.memory)
     return violation(rest, `too many frames are refused at once: ${message.detail}`);

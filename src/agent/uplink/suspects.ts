@@ -1,8 +1,8 @@
 /**
  * Finds the frame that breaks connections: a message that is too large for HQ or some box in between gives no error,
  * the connection just closes. A frame that was in flight at three disconnects becomes a suspect. A suspect travels
- * alone; when the connection breaks again it is halved, and only a single sample that broke three connections all by
- * itself, or that HQ refuses, is condemned. So a flaky line costs time here, but no data.
+ * alone; when the connection breaks again it is halved, and only a single sample (or thinned frame) that broke three
+ * connections all by itself, or that HQ refuses, is condemned. So a flaky line costs time here, but no data.
  *
  * The journal rejects whole frames, less what is acknowledged of them: condemned samples wait until every other part
  * of their frame has arrived.
@@ -67,12 +67,17 @@ export function replaceSuspect(memory: Memory, firstSeq: number, parts: readonly
   return { ...memory, suspects };
 }
 
-/** HQ refuses it as it is: halves it, or gives it up when it is a single sample. */
+/** HQ refuses it as it is: halves it, or gives it up when it cannot be. */
 export function refuse(memory: Memory, frame: StoredFrame, detail: string): Judged {
   const known = addSuspect(memory, frame);
   const suspect = suspectAt(known, frame.firstSeq);
   if (suspect === undefined) return [known, []];
-  return frame.firstSeq < frame.lastSeq ? halve(known, suspect) : condemn(known, frame.firstSeq, detail);
+  return isDivisible(frame) ? halve(known, suspect) : condemn(known, frame.firstSeq, detail);
+}
+
+/** A thinned frame is condemned as a whole: a bucket says nothing of its samples one by one. */
+function isDivisible({ kind, firstSeq, lastSeq }: StoredFrame): boolean {
+  return kind === 'data' && firstSeq < lastSeq;
 }
 
 function halve(memory: Memory, suspect: Suspect): Judged {
@@ -94,7 +99,7 @@ export function afterLoss(memory: Memory, shipments: readonly Shipment[], alone:
   let next: Memory = memory;
   for (const frame of shipments.flatMap((shipment) => shipment.frames)) {
     const count = (strikes.get(frame.firstSeq) ?? 0) + 1;
-    if (count < STRIKES || frame.kind !== 'data') strikes.set(frame.firstSeq, count);
+    if (count < STRIKES || frame.kind === 'gap') strikes.set(frame.firstSeq, count);
     else {
       strikes.delete(frame.firstSeq);
       next = addSuspect(next, frame);
@@ -107,7 +112,7 @@ function afterLonelyLoss(memory: Memory, alone: Suspect): Judged {
   const suspect: Suspect = { ...alone, strikes: alone.strikes + 1 };
   const { frame } = suspect;
   const noted = replaced(memory, suspect);
-  if (frame.firstSeq < frame.lastSeq) return halve(noted, suspect);
+  if (isDivisible(frame)) return halve(noted, suspect);
   if (suspect.strikes < STRIKES) return [noted, []];
   return condemn(noted, frame.firstSeq, `${STRIKES} connections broke while it was alone on its way`);
 }

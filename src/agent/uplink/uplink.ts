@@ -195,18 +195,18 @@ export function createUplink(options: UplinkOptions): Uplink {
     .pipe(takeUntil(stopped$))
     .subscribe({ error: () => {} });
 
-  /** Small frames cost a round trip each: merge them while there are many, above all when offline. */
+  /** Small frames cost a round trip each: merge them while there are many, above all when offline. A journal that fills up does not wait. */
   function sealTicks(): Observable<unknown> {
     let settled = 0;
     let ticks = 0;
     return interval(SEAL_CHECK_MS, scheduler).pipe(
       startWith(0),
       tap(() => {
-        const { pendingFrames } = journal.stats();
+        const { pendingFrames, crowded } = journal.stats();
         ticks += 1;
         const few = ticks >= SEAL_AT_TICKS;
         settled = Math.min(settled, pendingFrames);
-        if (pendingFrames - settled < (few ? SEAL_FEW_FRAMES : SEAL_AT_FRAMES)) return;
+        if (!crowded && pendingFrames - settled < (few ? SEAL_FEW_FRAMES : SEAL_AT_FRAMES)) return;
         ticks = 0;
         settled = pendingFrames;
         actor.send({ type: 'seal' });
