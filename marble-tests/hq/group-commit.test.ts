@@ -13,6 +13,7 @@ import { type VirtualClock, virtualClock } from './support/virtual-clock.ts';
 
 const OUTCOME: IngestOutcome = {
   stored: 1,
+  thinned: 0,
   duplicates: 0,
   dropped: 0,
   coverage: { contiguous: 1, ranges: [] },

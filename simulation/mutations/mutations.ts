@@ -23,7 +23,7 @@ export const MUTATIONS: readonly Mutation[] = [
     const coverage = header.firstSeq <= before.contiguous + 1 && before.ranges.length === 0
       ? { contiguous: Math.max(before.contiguous, last), ranges: [] }
       : { contiguous: before.contiguous, ranges: [...before.ranges, [header.firstSeq, last] as const] };
-    return of({ stored: 1, duplicates: 0, dropped: 0, coverage }).pipe(`,
+    return of({ stored: 1, duplicates: 0, thinned: 0, dropped: 0, coverage }).pipe(`,
   },
   {
     name: 'release_before_ack',

@@ -127,8 +127,8 @@ export const heartbeatSchema = z.object({
   /** Samples and bytes in the journal that HQ has not acked. */
   pending: count,
   pendingBytes: count,
-  /** Those of the pending ones of which only buckets are left. */
-  thinned: count.default(0),
+  /** Those of the pending ones of which only buckets are left; absent: none. */
+  thinned: count.optional(),
   /** Samples lost at the agent, by gap reason. */
   dropped: z.record(z.string().max(32), count),
   /** Age of the oldest unacked sample, ms; 0 when none. */

@@ -47,11 +47,21 @@ export const agentSummarySchema = z.object({
   rttMs: z.number().nullable(),
   samplesPerSecond: z.number().describe('stored, over the last 10 s'),
   sampled: z.number(),
-  stored: z.number(),
+  stored: z.number().describe('whole samples'),
   pending: z.number(),
   pendingBytes: z.number(),
+  pendingThinned: z
+    .number()
+    .describe('of the pending ones, how many the agent has thinned for want of room, as it last said'),
+  thinned: z
+    .number()
+    .describe('HQ has only statistics of them: the journal was full. Neither stored nor dropped'),
   dropped: z.number(),
-  completeness: z.number().describe('stored / sampled, 0 … 1; 1 when nothing was sampled'),
+  completeness: z
+    .number()
+    .describe(
+      '(stored + thinned) / sampled, 0 … 1: what HQ has, whole or thinned; 1 when nothing was sampled',
+    ),
   openAnomalies: z.number(),
   anomaliesTotal: z.number(),
   seriesCount: z.number(),
@@ -64,6 +74,7 @@ export const fleetTotalsSchema = z.object({
   connected: z.number(),
   stored: z.number(),
   pending: z.number(),
+  thinned: z.number(),
   dropped: z.number(),
   samplesPerSecond: z.number(),
   bytesPerSecond: z.number(),
@@ -154,6 +165,18 @@ export const bucketSchema = z.object({
   min: jsonNumberSchema,
   max: jsonNumberSchema,
   mean: jsonNumberSchema,
+  thinned: z
+    .number()
+    .optional()
+    .describe(
+      'how many of `count` came thinned: the agent, its journal full, kept count, min, max and sum of some consecutive samples in their place. They count together, in the bucket of the earliest of them. Absent: none',
+    ),
+  until: z
+    .number()
+    .optional()
+    .describe(
+      'time of the last sample that counts here, when that is beyond the bucket: samples thinned together over longer than the step. Absent: none is',
+    ),
 });
 export type Bucket = z.infer<typeof bucketSchema>;
 

@@ -16,6 +16,6 @@ export { readHeader, verifyFrame } from './codec/header.ts';
 export { resealFrame } from './codec/reseal.ts';
 export { mergeFrames, sliceFrame, splitFrame } from './codec/reshape.ts';
 export { samplesOf } from './codec/samples.ts';
-export { schemaRefsOf } from './codec/schema-refs.ts';
+export { type FrameOutline, outlineOf, schemaRefsOf } from './codec/schema-refs.ts';
 export { splitThinned } from './codec/split-thinned.ts';
 export { decodeThinned, encodeThinned } from './codec/thinned.ts';

@@ -18,6 +18,7 @@ const totals = {
   connected: 0,
   stored: 0,
   pending: 0,
+  thinned: 0,
   dropped: 0,
   samplesPerSecond: 0,
   bytesPerSecond: 0,

@@ -89,16 +89,18 @@ export function applyAppended(
   mono: number,
 ): void {
   entry.lastArrivalTs = now;
-  if (outcome.stored === 0) return;
-  entry.rate.add(outcome.stored, mono);
+  if (outcome.stored + outcome.thinned === 0) return;
   const { tsMax } = frame.header;
   entry.lastSampleTs = Math.max(entry.lastSampleTs ?? tsMax, tsMax);
+  // A thinned frame stands for thousands that were sampled long ago: neither a rate nor a lag.
+  if (outcome.stored === 0) return;
+  entry.rate.add(outcome.stored, mono);
   if (frame.lane !== 'live') return;
   entry.lagMs = Math.max(0, now - (tsMax - (entry.clockOffsetMs ?? 0)));
 }
 
 export function summaryOf(entry: AgentEntry, store: CountsStore, mono: number): AgentSummary {
-  const { sampled, stored, pending, dropped } = store.counts(entry.id);
+  const { sampled, stored, pending, thinned, dropped } = store.counts(entry.id);
   const anomalies = store.anomalyCounts(entry.id);
   const { heartbeat, connected } = entry;
   const overHttp = entry.epoch === null;
@@ -122,8 +124,10 @@ export function summaryOf(entry: AgentEntry, store: CountsStore, mono: number): 
     stored,
     pending,
     pendingBytes: pending === 0 ? 0 : (heartbeat?.pendingBytes ?? 0),
+    pendingThinned: Math.min(pending, heartbeat?.thinned ?? 0),
+    thinned,
     dropped,
-    completeness: sampled === 0 ? 1 : stored / sampled,
+    completeness: sampled === 0 ? 1 : (stored + thinned) / sampled,
     openAnomalies: anomalies.open,
     anomaliesTotal: anomalies.total,
     seriesCount: store.seriesCount(entry.id),

@@ -60,7 +60,7 @@ const INGEST_POINTS = 600;
 
 type IngestPoint = FleetSnapshot['ingest'][number];
 /** Sums over all agents that only move by differences. */
-type Sums = { stored: number; pending: number; dropped: number; connected: number };
+type Sums = { stored: number; pending: number; thinned: number; dropped: number; connected: number };
 
 export function createFleet(options: FleetOptions): Fleet {
   const { store, chaos, clock, hqVersion } = options;
@@ -73,7 +73,7 @@ export function createFleet(options: FleetOptions): Fleet {
   const busy = new Set<AgentEntry>();
   /** Have an alarm that ends by itself. */
   const alarmed = new Set<AgentEntry>();
-  const sums: Sums = { stored: 0, pending: 0, dropped: 0, connected: 0 };
+  const sums: Sums = { stored: 0, pending: 0, thinned: 0, dropped: 0, connected: 0 };
   const samples = createRateWindow();
   const bytes = createRateWindow();
   const ingest: IngestPoint[] = [];
@@ -103,6 +103,7 @@ export function createFleet(options: FleetOptions): Fleet {
     const summary = summaryOf(entry, store, clock.precise());
     sums.stored += summary.stored - (before?.stored ?? 0);
     sums.pending += summary.pending - (before?.pending ?? 0);
+    sums.thinned += summary.thinned - (before?.thinned ?? 0);
     sums.dropped += summary.dropped - (before?.dropped ?? 0);
     sums.connected += Number(summary.connected) - Number(before?.connected ?? false);
     entry.summary = summary;

@@ -27,7 +27,7 @@ import type {
 } from '../../protocol/events.ts';
 import { PROTOCOL_VERSION, SCHEMA_VERSION } from '../../protocol/events.ts';
 import { FrameError, type FrameHeader, type GapReason } from '../../protocol/frame.ts';
-import { decodeGap, schemaRefsOf, verifyFrame } from '../../protocol/frame-codec.ts';
+import { decodeGap, type FrameOutline, outlineOf, verifyFrame } from '../../protocol/frame-codec.ts';
 import type { Epoch, SchemaRef } from '../../protocol/sample.ts';
 import { internSchema, seriesKey } from '../../protocol/schema-ref.ts';
 import { ackCoverage, wholeCoverage } from './ack-coverage.ts';
@@ -66,6 +66,7 @@ export type Transport = Pick<
   readonly holdBack: (ms: number) => void;
 };
 
+const NO_CONTENT: FrameOutline = { refs: [], rows: 0 };
 const HELLO_FIRST = refuse('hello_required', 'say hello first: HQ does not know yet who this is');
 
 const downOnPurpose = () => refuseUnavailable('HQ is down on purpose (chaos)', UNAVAILABLE_RETRY_MS);
@@ -390,11 +391,11 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
       return of(refuse('rate_limited', 'this agent sends faster than HQ allows', { retryAfterMs: waitMs }));
     }
     let header: FrameHeader;
-    let refs: readonly SchemaRef[];
+    let outline: FrameOutline;
     let reason: GapReason | null;
     try {
       header = verifyFrame(bytes);
-      refs = header.kind === 'data' ? schemaRefsOf(bytes) : [];
+      outline = header.kind === 'gap' ? NO_CONTENT : outlineOf(bytes);
       reason = header.kind === 'gap' ? decodeGap(bytes).reason : null;
     } catch (error) {
       const message = error instanceof FrameError ? `${error.code}: ${error.message}` : String(error);
@@ -403,10 +404,9 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     if (header.epoch !== epoch) {
       return of(refuse('bad_frame', `frame of epoch ${header.epoch}, but hello was said for ${epoch}`));
     }
-    if (header.kind === 'data' && header.count > limits.maxFrameSamples) {
-      return of(
-        refuse('too_large', `frame: ${header.count} samples, HQ takes ${limits.maxFrameSamples}: split it`),
-      );
+    if (outline.rows > limits.maxFrameSamples) {
+      const rows = `${outline.rows} ${header.kind === 'thinned' ? 'buckets' : 'samples'}`;
+      return of(refuse('too_large', `frame: ${rows}, HQ takes ${limits.maxFrameSamples}: split it`));
     }
     if (addsRangeTooMany(store.coverage(agent, epoch), header)) {
       return of(
@@ -417,7 +417,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
         ),
       );
     }
-    const unknown = refs.filter((ref) => store.schema(agent, ref) === undefined);
+    const unknown = outline.refs.filter((ref) => store.schema(agent, ref) === undefined);
     if (unknown.some((ref) => refusedSchemas.has(ref))) {
       return of(
         refuse('too_many_series', `HQ keeps ${limits.maxSeries} series of one agent; this frame has others`),
@@ -438,7 +438,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
       }),
       map((outcome) => ({
         agent,
-        stored: outcome.stored + outcome.dropped > 0,
+        stored: outcome.stored + outcome.thinned + outcome.dropped > 0,
         ack: ackCoverage(outcome.coverage, header.firstSeq),
       })),
       storageFailed('frame'),

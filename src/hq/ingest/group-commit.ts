@@ -172,6 +172,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
             bytes: group.reduce((total, { frame }) => total + frame.bytes.length, 0),
             stored: sum(({ stored }) => stored),
             duplicates: sum(({ duplicates }) => duplicates),
+            thinned: sum(({ thinned }) => thinned),
             dropped: sum(({ dropped }) => dropped),
             durationMs: clock.precise() - started,
             queuedBytes: queued.bytes,

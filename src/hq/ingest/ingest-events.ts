@@ -135,6 +135,7 @@ export const ingestEvents = {
     bytes: number;
     stored: number;
     duplicates: number;
+    thinned: number;
     dropped: number;
     durationMs: number;
     queuedBytes: number;
@@ -146,7 +147,7 @@ export const ingestEvents = {
       {
         name: 'holdfast_hq_stored_samples_total',
         kind: 'counter',
-        help: 'Samples from agents stored, each once.',
+        help: 'Samples from agents stored whole, each once.',
         value: ({ stored }) => stored,
       },
       {
@@ -154,6 +155,12 @@ export const ingestEvents = {
         kind: 'counter',
         help: 'Seqs that came again and changed nothing.',
         value: ({ duplicates }) => duplicates,
+      },
+      {
+        name: 'holdfast_hq_thinned_samples_total',
+        kind: 'counter',
+        help: 'Samples of which agents with full journals kept only statistics, booked as thinned.',
+        value: ({ thinned }) => thinned,
       },
       {
         name: 'holdfast_hq_dropped_samples_total',

@@ -2,7 +2,7 @@
 
 import { decodeGap } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
-import { type Booking, book, EMPTY_EPOCH, markDelivered, toJson } from './epoch-state.ts';
+import { type Booking, book, EMPTY_EPOCH, markDelivered, THINNED, toJson } from './epoch-state.ts';
 import { encodeFrameRecord, type Segment, type StoredLane } from './frame-record.ts';
 import type { GapRecord } from './gap-record.ts';
 import { hoursOf, logKey, seqKey, timeKey, writeOrderedDouble } from './keys.ts';
@@ -19,12 +19,12 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
     gap !== null
       ? { kind: 'dropped', reason: gap.reason }
       : header.kind === 'thinned'
-        ? { kind: 'thinned', reason: 'overflow' }
+        ? THINNED
         : { kind: 'data' };
   const booked = book(state, booking, firstSeq, firstSeq + count - 1);
   const first = booked.added[0];
   if (first === undefined) {
-    return { stored: 0, duplicates: count, dropped: 0, coverage: state.coverage };
+    return { stored: 0, thinned: 0, duplicates: count, dropped: 0, coverage: state.coverage };
   }
   transaction.setEpoch(agent, epoch, markDelivered(booked.state));
   if (transaction.agent(agent) === undefined) {
@@ -54,7 +54,8 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
   return {
     stored: booking.kind === 'data' ? booked.count : 0,
     duplicates: count - booked.count,
-    dropped: booking.kind === 'data' ? 0 : booked.count,
+    thinned: booking.kind === 'thinned' ? booked.count : 0,
+    dropped: booking.kind === 'dropped' ? booked.count : 0,
     coverage: booked.state.coverage,
   };
 }

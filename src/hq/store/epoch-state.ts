@@ -53,6 +53,9 @@ export type Booking =
   | { readonly kind: Extract<FrameKind, 'data'> }
   | { readonly kind: 'dropped' | 'thinned'; readonly reason: string };
 
+/** Full journals are why samples are thinned. */
+export const THINNED: Booking = { kind: 'thinned', reason: 'overflow' };
+
 /** Takes note that a frame of the current run has come. */
 export function markDelivered(state: EpochState): EpochState {
   const { run } = state;

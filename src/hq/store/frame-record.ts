@@ -6,7 +6,8 @@
  *     frame bytes
  *
  * Segments are the seqs that this frame contributed when it came: seqs of the frame outside of them belong to other records
- * and are neither counted nor shown from here. A merged record keeps one segment for each frame that went into it.
+ * and are neither counted nor shown from here. A merged record keeps one segment for each frame that went into it. A bucket of
+ * a thinned frame is shown when its first seq is within a segment.
  */
 import { asBuffer } from './keys.ts';
 
@@ -74,7 +75,7 @@ export function decodeFrameRecord(value: Uint8Array): FrameRecord | undefined {
   return { lane, logNumber: bytes.readUIntBE(2, 6), segments, frame: value.subarray(reader.at) };
 }
 
-/** Samples of the frame that count as its own. */
+/** Samples of the frame that count as its own; of a thinned frame, those that its buckets stand for. */
 export function segmentSamples(record: FrameRecord): number {
   return record.segments.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 }

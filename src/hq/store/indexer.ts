@@ -14,7 +14,7 @@ import {
   missingWithin,
 } from '../../protocol/coverage.ts';
 import type { AnomalyDocument } from '../../protocol/fleet.ts';
-import { decodeData } from '../../protocol/frame-codec.ts';
+import { decodeData, decodeThinned, readHeader } from '../../protocol/frame-codec.ts';
 import { background } from './background.ts';
 import { anomalyDocument } from './documents.ts';
 import {
@@ -184,6 +184,10 @@ function nextRange(
 }
 
 function examine(context: QueryContext, agent: string, record: FrameRecord, finding: Finding): void {
+  if (readHeader(record.frame).kind === 'thinned') {
+    examineThinned(record, finding);
+    return;
+  }
   for (const group of decodeData(record.frame, { columns: () => 'none' }).groups) {
     let first = Number.POSITIVE_INFINITY;
     let last = Number.NEGATIVE_INFINITY;
@@ -197,6 +201,20 @@ function examine(context: QueryContext, agent: string, record: FrameRecord, find
       if (segmentOf(record, group.seqs[row] ?? 0) === undefined) continue;
       for (const anomaly of anomalies) finding.reports.push(anomalyDocument(anomaly, schema));
     }
+  }
+}
+
+/** Buckets have times and no anomalies. */
+function examineThinned({ frame }: FrameRecord, { spans }: Finding): void {
+  for (const { schemaRef, ts, spans: lengths } of decodeThinned(frame, { columns: () => 'none' }).groups) {
+    let first = Number.POSITIVE_INFINITY;
+    let last = Number.NEGATIVE_INFINITY;
+    for (let row = 0; row < ts.length; row += 1) {
+      const from = ts[row] ?? Number.NaN;
+      first = Math.min(first, from);
+      last = Math.max(last, from + (lengths[row] ?? 0));
+    }
+    if (first <= last) widen(spans, schemaRef, [first, last]);
   }
 }
 

@@ -1,8 +1,10 @@
 /**
  * Merging: live frames are small, and at 10 Hz a store of them would drown in records. Runs of frames with consecutive seqs
- * become one frame of up to TARGET_SAMPLES; every sample keeps its arrival time through the segments of the record.
+ * become one frame of up to TARGET_SAMPLES; every sample keeps its arrival time through the segments of the record. Thinned
+ * frames are large as they come, and stay as they are.
  */
 import type { Storage } from '../../journal/storage.ts';
+import type { FrameKind } from '../../protocol/frame.ts';
 import { mergeFrames, readHeader, sliceFrame } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { putRecord, removeRecord } from './append-frame.ts';
@@ -23,6 +25,7 @@ const MIN_OPEN_RUN_FRAMES = 64;
 const SCAN_FRAMES = 1024;
 
 type Piece = {
+  readonly kind: FrameKind;
   readonly seq: number;
   readonly first: number;
   readonly last: number;
@@ -90,12 +93,13 @@ export function* planMerges(storage: Storage, scope: MergeScope): Generator<void
 }
 
 function pieceOf(seq: number, record: FrameRecord): Piece {
-  const { tsMin, tsMax } = readHeader(record.frame);
-  return { seq, first: seq, last: record.segments.at(-1)?.last ?? seq, tsMin, tsMax, record };
+  const { kind, tsMin, tsMax } = readHeader(record.frame);
+  return { kind, seq, first: seq, last: record.segments.at(-1)?.last ?? seq, tsMin, tsMax, record };
 }
 
-/** Small and of one stretch: a frame that filled several holes stays as it is. */
-function isSmall({ first, last, record }: Piece): boolean {
+/** Samples, few, and of one stretch: a frame that filled several holes stays as it is. */
+function isSmall({ kind, first, last, record }: Piece): boolean {
+  if (kind !== 'data') return false;
   const stretches = record.segments.filter(
     (segment, index) => index > 0 && segment.first !== (record.segments[index - 1]?.last ?? 0) + 1,
   );

@@ -105,7 +105,7 @@ describe.each(['memory', 'lmdb'] as const)('HQ store over %s', (kind) => {
       { epoch: EPOCH, sampled: 25, stored: 10, pending: 15 },
       { epoch: 'bbbbbbbbbbbb', sampled: 3, stored: 0, pending: 3 },
     ]);
-    expect(store.counts('a1')).toEqual({ sampled: 28, stored: 10, pending: 18, dropped: 0 });
+    expect(store.counts('a1')).toEqual({ sampled: 28, stored: 10, pending: 18, thinned: 0, dropped: 0 });
     expect(store.agents()).toMatchObject([{ epoch: 'bbbbbbbbbbbb' }]);
   });
 

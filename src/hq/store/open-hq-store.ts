@@ -52,7 +52,7 @@ export type AgentCounts = {
   readonly sampled: number;
   readonly stored: number;
   readonly pending: number;
-  /** Thinned ones included. */
+  readonly thinned: number;
   readonly dropped: number;
 };
 
@@ -226,13 +226,13 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
 }
 
 function countsOf(states: readonly EpochState[]): AgentCounts {
-  const total = { sampled: 0, stored: 0, pending: 0, dropped: 0 };
+  const total = { sampled: 0, stored: 0, pending: 0, thinned: 0, dropped: 0 };
   for (const state of states) {
     total.sampled += state.sampled;
     total.stored += state.stored;
     total.pending += pendingOf(state);
     for (const count of Object.values(state.dropped)) total.dropped += count;
-    for (const count of Object.values(state.thinned)) total.dropped += count;
+    for (const count of Object.values(state.thinned)) total.thinned += count;
   }
   return total;
 }

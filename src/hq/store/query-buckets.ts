@@ -1,8 +1,14 @@
-/** Statistics of one series by steps of time, from the raw frames; only the columns needed are decoded. */
+/**
+ * Statistics of one series by steps of time, from the raw frames; only the columns needed are decoded.
+ *
+ * Of a thinned frame each row stands for several samples and cannot be told apart any more: it counts whole in the bucket of its
+ * earliest ts. So every value counts in one bucket, and min, max and mean of a range are right but for the rows at its two ends;
+ * when the step is shorter than a row's span, the buckets after it stay empty, and `until` says how far the row reaches.
+ */
 import { type Coverage, cover, covers, EMPTY_COVERAGE } from '../../protocol/coverage.ts';
 import type { Bucket } from '../../protocol/fleet.ts';
-import type { Column, SampleGroup } from '../../protocol/frame.ts';
-import { decodeData } from '../../protocol/frame-codec.ts';
+import type { BucketColumn, BucketGroup, Column, SampleGroup } from '../../protocol/frame.ts';
+import { type DecodeOptions, decodeData, decodeThinned, readHeader } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { jsonNumber } from './documents.ts';
 import type { QueryContext } from './query-samples.ts';
@@ -45,29 +51,37 @@ export function* queryBuckets(
         const schema = context.schemas.get(agent, ref);
         return schema === undefined ? -1 : context.schemas.position(schema, series);
       };
-      const { groups, header } = decodeData(frame.frame, {
+      const options: DecodeOptions = {
         columns: (ref) => {
           const position = positionOf(ref);
           return position < 0 ? 'none' : [position];
         },
-      });
+      };
+      const header = readHeader(frame.frame);
       const [segment] = frame.segments;
       const last = header.firstSeq + header.count - 1;
       const whole =
         frame.segments.length === 1 && segment?.first === header.firstSeq && segment.last === last;
       const fresh = !overlaps(seen, header.firstSeq, last);
-      for (const group of groups) {
-        const column = group.columns[positionOf(group.schemaRef)];
-        if (column === undefined || column === null) continue;
-        const owns = (seq: number) => segmentOf(frame, seq) !== undefined && !covers(seen, seq, seq);
-        addColumn(tally, group, column, query, whole && fresh ? null : owns);
+      const isOwn = (seq: number) => segmentOf(frame, seq) !== undefined && !covers(seen, seq, seq);
+      const owns = whole && fresh ? null : isOwn;
+      if (header.kind === 'thinned') {
+        for (const group of decodeThinned(frame.frame, options).groups) {
+          const column = group.columns[positionOf(group.schemaRef)];
+          if (column !== undefined && column !== null) addBuckets(tally, group, column, query, owns);
+        }
+      } else {
+        for (const group of decodeData(frame.frame, options).groups) {
+          const column = group.columns[positionOf(group.schemaRef)];
+          if (column !== undefined && column !== null) addColumn(tally, group, column, query, owns);
+        }
       }
     } catch (error) {
       context.onBadFrame(agent, frame.epoch, frame.seq, error);
     }
     yield;
   }
-  return Array.from({ length }, (_, index) => bucketOf(tally, index, from + index * stepMs));
+  return Array.from({ length }, (_, index) => bucketOf(tally, index, { t: from + index * stepMs, stepMs }));
 }
 
 function overlaps(coverage: Coverage, first: number, last: number): boolean {
@@ -81,6 +95,10 @@ type Tally = {
   readonly min: Float64Array;
   readonly max: Float64Array;
   readonly sum: Float64Array;
+  /** Of the counts, how many came thinned. */
+  readonly thinned: Float64Array;
+  /** Latest time that a thinned row in the bucket reaches to. */
+  readonly until: Float64Array;
 };
 function createTally(length: number): Tally {
   return {
@@ -89,6 +107,8 @@ function createTally(length: number): Tally {
     min: new Float64Array(length).fill(Number.POSITIVE_INFINITY),
     max: new Float64Array(length).fill(Number.NEGATIVE_INFINITY),
     sum: new Float64Array(length),
+    thinned: new Float64Array(length),
+    until: new Float64Array(length).fill(Number.NEGATIVE_INFINITY),
   };
 }
 
@@ -115,16 +135,48 @@ function addColumn(
   }
 }
 
-function bucketOf(tally: Tally, index: number, t: number): Bucket {
+/** `owns` is asked for the first seq of a row: with it the row counts, or does not. */
+function addBuckets(
+  tally: Tally,
+  group: BucketGroup,
+  { counts, numbers, min, max, sum }: BucketColumn,
+  { from, to, stepMs }: TimeRange & { stepMs: number },
+  owns: ((seq: number) => boolean) | null,
+): void {
+  for (let row = 0; row < group.ts.length; row += 1) {
+    const ts = group.ts[row] ?? Number.NaN;
+    const count = counts[row] ?? 0;
+    if (!(ts >= from && ts < to) || count === 0) continue;
+    if (owns !== null && !owns(group.seqs[row] ?? 0)) continue;
+    const index = Math.floor((ts - from) / stepMs);
+    tally.counts[index] = (tally.counts[index] ?? 0) + count;
+    tally.thinned[index] = (tally.thinned[index] ?? 0) + count;
+    tally.until[index] = Math.max(tally.until[index] ?? ts, ts + (group.spans[row] ?? 0));
+    const there = numbers[row] ?? 0;
+    if (there === 0) continue;
+    tally.finite[index] = (tally.finite[index] ?? 0) + there;
+    tally.min[index] = Math.min(tally.min[index] ?? Number.NaN, min[row] ?? Number.NaN);
+    tally.max[index] = Math.max(tally.max[index] ?? Number.NaN, max[row] ?? Number.NaN);
+    tally.sum[index] = (tally.sum[index] ?? 0) + (sum[row] ?? Number.NaN);
+  }
+}
+
+function bucketOf(tally: Tally, index: number, { t, stepMs }: { t: number; stepMs: number }): Bucket {
   const count = tally.counts[index] ?? 0;
   const numbers = tally.finite[index] ?? 0;
+  const thinned = tally.thinned[index] ?? 0;
   if (count === 0) return { t, count, min: null, max: null, mean: null };
-  if (numbers === 0) return { t, count, min: 'NaN', max: 'NaN', mean: 'NaN' };
-  return {
-    t,
-    count,
-    min: jsonNumber(tally.min[index] ?? Number.NaN),
-    max: jsonNumber(tally.max[index] ?? Number.NaN),
-    mean: jsonNumber((tally.sum[index] ?? 0) / numbers),
-  };
+  const bucket: Bucket =
+    numbers === 0
+      ? { t, count, min: 'NaN', max: 'NaN', mean: 'NaN' }
+      : {
+          t,
+          count,
+          min: jsonNumber(tally.min[index] ?? Number.NaN),
+          max: jsonNumber(tally.max[index] ?? Number.NaN),
+          mean: jsonNumber((tally.sum[index] ?? 0) / numbers),
+        };
+  if (thinned === 0) return bucket;
+  const until = tally.until[index] ?? t;
+  return until < t + stepMs ? { ...bucket, thinned } : { ...bucket, thinned, until };
 }

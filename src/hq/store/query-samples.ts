@@ -1,9 +1,9 @@
-/** Raw samples of a time range, oldest first by (ts, epoch, seq), page by page. */
+/** Raw samples of a time range, those of which only buckets are left not among them, oldest first by (ts, epoch, seq), page by page. */
 import { z } from 'zod';
 import type { Storage } from '../../journal/storage.ts';
 import type { SampleDocument } from '../../protocol/fleet.ts';
 import type { RowNotes, SampleGroup } from '../../protocol/frame.ts';
-import { decodeData } from '../../protocol/frame-codec.ts';
+import { decodeData, readHeader } from '../../protocol/frame-codec.ts';
 import { type Epoch, epochSchema, type InternedSchema } from '../../protocol/sample.ts';
 import { seriesKey } from '../../protocol/schema-ref.ts';
 import { anomalyDocument, jsonNumber } from './documents.ts';
@@ -98,6 +98,7 @@ export function* querySamples(
 
 function* rowsOf(context: QueryContext, agent: string, frame: LoadedFrame): Generator<Row, void> {
   try {
+    if (readHeader(frame.frame).kind === 'thinned') return;
     for (const group of decodeData(frame.frame).groups) {
       for (let row = 0; row < group.seqs.length; row += 1) {
         const seq = group.seqs[row] ?? 0;

@@ -1,8 +1,9 @@
 /** Epoch states from the records that they summarise, for when a state is missing or damaged. */
 import type { Reader } from '../../journal/storage.ts';
+import { readHeader } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
-import { book, EMPTY_EPOCH, type EpochState } from './epoch-state.ts';
-import { decodeFrameRecord } from './frame-record.ts';
+import { type Booking, book, EMPTY_EPOCH, type EpochState, THINNED } from './epoch-state.ts';
+import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
 import { decodeGapRecord } from './gap-record.ts';
 import { kindRange, parseSeqKey, type SeqKeyParts, seqRange, successor } from './keys.ts';
 
@@ -19,9 +20,10 @@ export function rebuildEpoch(reader: Reader, agent: string, epoch: Epoch): Epoch
       for (const { key, value } of entries) {
         found = true;
         if (kind === 'F') {
-          for (const { first, last } of decodeFrameRecord(value)?.segments ?? []) {
-            state = book(state, { kind: 'data' }, first, last).state;
-          }
+          const record = decodeFrameRecord(value);
+          if (record === undefined) continue;
+          const booking = bookingOf(record);
+          for (const { first, last } of record.segments) state = book(state, booking, first, last).state;
         } else {
           const gap = decodeGapRecord(value);
           if (gap === undefined) continue;
@@ -35,6 +37,15 @@ export function rebuildEpoch(reader: Reader, agent: string, epoch: Epoch): Epoch
     }
   }
   return found ? state : undefined;
+}
+
+/** A frame whose header is damaged was most likely one of samples. */
+function bookingOf({ frame }: FrameRecord): Booking {
+  try {
+    return readHeader(frame).kind === 'thinned' ? THINNED : { kind: 'data' };
+  } catch {
+    return { kind: 'data' };
+  }
 }
 
 /** Every (agent, epoch) that has frames, at the cost of one seek each. */

@@ -22,8 +22,10 @@ export type IngestFrame = {
 };
 
 export type IngestOutcome = {
-  /** Samples that were new. */
+  /** Samples that were new and came whole. */
   readonly stored: number;
+  /** Seqs that a thinned frame newly accounted for. */
+  readonly thinned: number;
   /** Seqs that were already accounted for. */
   readonly duplicates: number;
   /** Seqs that a gap frame newly accounted for. */

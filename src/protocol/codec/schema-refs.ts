@@ -4,10 +4,26 @@ import { type DecodeOptions, decodeData } from './decode.ts';
 import { readHeader } from './header.ts';
 import { decodeThinned } from './thinned.ts';
 
-/** The schemas that a data or thinned frame names, each once, in order of their groups. Verifies the checksum. Throws FrameError. */
-export function schemaRefsOf(bytes: Uint8Array): readonly SchemaRef[] {
+/** What a data or thinned frame is about, its columns left undecoded. */
+export type FrameOutline = {
+  /** The schemas that it names, each once, in order of their groups. */
+  readonly refs: readonly SchemaRef[];
+  /** Samples or buckets: what `maxFrameSamples` bounds. */
+  readonly rows: number;
+};
+
+/** Verifies the checksum. Throws FrameError. */
+export function outlineOf(bytes: Uint8Array): FrameOutline {
   const options: DecodeOptions = { columns: () => 'none' };
   const { groups } =
     readHeader(bytes).kind === 'thinned' ? decodeThinned(bytes, options) : decodeData(bytes, options);
-  return [...new Set(groups.map(({ schemaRef }) => schemaRef))];
+  return {
+    refs: [...new Set(groups.map(({ schemaRef }) => schemaRef))],
+    rows: groups.reduce((sum, { seqs }) => sum + seqs.length, 0),
+  };
+}
+
+/** The schemas of a data or thinned frame, see `outlineOf`. */
+export function schemaRefsOf(bytes: Uint8Array): readonly SchemaRef[] {
+  return outlineOf(bytes).refs;
 }

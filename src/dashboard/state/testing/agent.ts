@@ -19,6 +19,8 @@ export const agent = (id: string, changes: Partial<AgentSummary> = {}): AgentSum
   stored: 0,
   pending: 0,
   pendingBytes: 0,
+  pendingThinned: 0,
+  thinned: 0,
   dropped: 0,
   completeness: 1,
   openAnomalies: 0,

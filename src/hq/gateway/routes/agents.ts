@@ -87,6 +87,8 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
       schema: {
         operationId: 'listSamples',
         summary: 'Raw samples, oldest first',
+        description:
+          'Samples that came thinned are not among them: only statistics of them are left, which the buckets of their series have. The ledger says how many they are.',
         tags: ['samples'],
         params: agentParametersSchema,
         querystring: rangeSchema.extend(samplePageSchema.shape),
@@ -129,7 +131,8 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
       schema: {
         operationId: 'getBuckets',
         summary: 'Buckets of one series',
-        description: 'Count, least, greatest and mean value a bucket; null where nothing came.',
+        description:
+          'Count, least, greatest and mean value a bucket; null where nothing came. Samples that came thinned count too, `thinned` says how many: those thinned together count together, in the bucket of the earliest of them. When they reach beyond that bucket, `until` says how far, and the buckets up to there may be empty. Those whose earliest is before `from` are left out.',
         tags: ['series'],
         params: seriesParametersSchema,
         querystring: rangeSchema.extend(stepSchema.shape),
@@ -179,7 +182,8 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
       schema: {
         operationId: 'getLedger',
         summary: 'What became of every sample, by epoch',
-        description: 'In every epoch sampled = stored + pending + thinned + dropped, exactly.',
+        description:
+          'In every epoch sampled = stored + pending + thinned + dropped, exactly. Stored are whole samples; of thinned ones, whose agent ran out of room, HQ has statistics; dropped ones are lost, with the reason.',
         tags: ['ledger'],
         params: agentParametersSchema,
         querystring: pageSchema,

@@ -10,7 +10,15 @@ import { type Clock, createSystemClock } from '../../../platform/clock.ts';
 import { seededIds } from '../../../platform/ids.ts';
 import { seededRandom } from '../../../platform/random.ts';
 import type { GapReason } from '../../../protocol/frame.ts';
-import { encodeGap, encodeSamples, readHeader } from '../../../protocol/frame-codec.ts';
+import {
+  bucketsOf,
+  coarsen,
+  decodeData,
+  encodeGap,
+  encodeSamples,
+  encodeThinned,
+  readHeader,
+} from '../../../protocol/frame-codec.ts';
 import type { Anomaly, Sample } from '../../../protocol/sample.ts';
 import { internSchema } from '../../../protocol/schema-ref.ts';
 import { type HqStoreOptions, type OpenedHqStore, openHqStore } from '../open-hq-store.ts';
@@ -57,6 +65,19 @@ export function dataFrame(first: number, last: number, options: FrameOptions = {
   );
   const bytes = encodeSamples({ epoch, firstSeq: first, samples });
   return { agent, header: readHeader(bytes), bytes, arrivalTs, lane };
+}
+
+/** The same samples thinned, in buckets of `window`. At most 4096 samples. */
+export function thinnedFrame(
+  first: number,
+  last: number,
+  { window, ...options }: FrameOptions & { readonly window: number },
+): IngestFrame {
+  const { bytes: whole, ...rest } = dataFrame(first, last, options);
+  const groups = coarsen(bucketsOf(decodeData(whole)), { window, apart: true });
+  const { epoch } = rest.header;
+  const bytes = encodeThinned({ epoch, firstSeq: first, count: last - first + 1, groups });
+  return { ...rest, header: readHeader(bytes), bytes };
 }
 
 export function gapFrame(

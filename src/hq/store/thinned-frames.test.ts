@@ -1,0 +1,282 @@
+/** Thinned frames in HQ's store: booked exactly once, shown as statistics, left alone by everything that reads samples. */
+import fc from 'fast-check';
+import { firstValueFrom } from 'rxjs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Bucket } from '../../protocol/fleet.ts';
+import { encodeThinned, readHeader } from '../../protocol/frame-codec.ts';
+import { epochKey } from './keys.ts';
+import type { OpenedHqStore } from './open-hq-store.ts';
+import type { IngestFrame } from './store.ts';
+import {
+  closeStore,
+  dataFrame,
+  EPOCH,
+  gapFrame,
+  homes,
+  openStore,
+  SERIES,
+  START,
+  schema,
+  testClock,
+  thinnedFrame,
+} from './testing/frames.ts';
+
+const EVER = { from: 0, to: START * 2 };
+const sum = (numbers: Iterable<number>) => [...numbers].reduce((total, one) => total + one, 0);
+
+/** One bucket of all the values: its mean, not its sum, is told. */
+const ofAll = (buckets: readonly Bucket[]) => buckets.filter(({ count }) => count > 0);
+
+describe.each(['memory', 'lmdb'] as const)('thinned frames in a store over %s', (kind) => {
+  let home: ReturnType<(typeof homes)[typeof kind]>;
+  let store: OpenedHqStore;
+  beforeEach(async () => {
+    home = homes[kind]();
+    store = await openStore(await home.open());
+    await firstValueFrom(store.putSchema('a1', schema));
+  });
+  afterEach(async () => {
+    await closeStore(store);
+    home.remove();
+  });
+  const append = (...frames: readonly IngestFrame[]) => firstValueFrom(store.append(frames));
+  const buckets = (stepMs: number, range = { from: START, to: START + 400_000 }, series = SERIES) =>
+    firstValueFrom(store.buckets({ agent: 'a1', series, stepMs, ...range }));
+  const seqs = async () => {
+    const page = await firstValueFrom(store.samples({ agent: 'a1', limit: 10_000, cursor: null, ...EVER }));
+    return page.items.map(({ seq }) => seq);
+  };
+  const ledger = () => store.ledger('a1')[0];
+
+  it('are booked as thinned, once, beside what is stored and dropped', async () => {
+    const outcomes = await append(
+      thinnedFrame(1, 64, { window: 8 }),
+      dataFrame(65, 70),
+      gapFrame(71, 75, 'overflow_oldest'),
+      thinnedFrame(1, 64, { window: 8 }),
+    );
+    expect(outcomes.map(({ coverage, ...counts }) => ({ ...counts, to: coverage.contiguous }))).toEqual([
+      { stored: 0, thinned: 64, dropped: 0, duplicates: 0, to: 64 },
+      { stored: 6, thinned: 0, dropped: 0, duplicates: 0, to: 70 },
+      { stored: 0, thinned: 0, dropped: 5, duplicates: 0, to: 75 },
+      { stored: 0, thinned: 0, dropped: 0, duplicates: 64, to: 75 },
+    ]);
+    expect(ledger()).toMatchObject({
+      sampled: 75,
+      stored: 6,
+      pending: 0,
+      thinned: { overflow: 64 },
+      dropped: { overflow_oldest: 5 },
+    });
+    expect(store.counts('a1')).toEqual({ sampled: 75, stored: 6, pending: 0, thinned: 64, dropped: 5 });
+    expect(await seqs()).toEqual([65, 66, 67, 68, 69, 70]);
+  });
+
+  it('give the count, least, greatest and mean of what they stand for', async () => {
+    await append(thinnedFrame(1, 64, { window: 8 }), dataFrame(65, 80));
+    const [whole] = await buckets(400_000);
+    expect(whole).toEqual({ t: START, count: 80, min: 1, max: 80, mean: 40.5, thinned: 64 });
+    // The steps hold whole buckets: windows are of seqs 1–8, 9–16 …, and seq 1 is at 1 s.
+    const steps = ofAll(await buckets(8_000, { from: START + 1_000, to: START + 81_000 }));
+    expect(steps.slice(0, 2)).toEqual([
+      { t: START + 1_000, count: 8, min: 1, max: 8, mean: 4.5, thinned: 8 },
+      { t: START + 9_000, count: 8, min: 9, max: 16, mean: 12.5, thinned: 8 },
+    ]);
+    expect(steps.at(-1)).toEqual({ t: START + 73_000, count: 8, min: 73, max: 80, mean: 76.5 });
+    expect(sum(steps.map(({ count }) => count))).toBe(80);
+  });
+
+  it('count whole in the bucket of their earliest sample, which says how far they reach', async () => {
+    await append(thinnedFrame(1, 16, { window: 8 }));
+    const steps = await buckets(2_000, { from: START + 1_000, to: START + 17_000 });
+    expect(steps.map(({ count }) => count)).toEqual([8, 0, 0, 0, 8, 0, 0, 0]);
+    expect(steps[0]).toEqual({
+      t: START + 1_000,
+      count: 8,
+      min: 1,
+      max: 8,
+      mean: 4.5,
+      thinned: 8,
+      until: START + 8_000,
+    });
+    expect(steps[1]).toEqual({ t: START + 3_000, count: 0, min: null, max: null, mean: null });
+  });
+
+  it('are cut down to what is new: a bucket counts when its first seq is', async () => {
+    await append(dataFrame(5, 10), dataFrame(17, 20));
+    const [outcome] = await append(thinnedFrame(1, 32, { window: 8 }));
+    expect(outcome).toMatchObject({ stored: 0, thinned: 22, duplicates: 10 });
+    expect(ledger()).toMatchObject({ sampled: 32, stored: 10, pending: 0, thinned: { overflow: 22 } });
+    // Of 1–8, 9–16, 17–24, 25–32 the first and the last begin with something new.
+    const steps = await buckets(8_000, { from: START + 1_000, to: START + 33_000 });
+    expect(steps.map(({ count, thinned }) => [count, thinned])).toEqual([
+      [8 + 4, 8],
+      [2, undefined],
+      [4, undefined],
+      [8, 8],
+    ]);
+    await append(dataFrame(1, 32));
+    expect(ledger()).toMatchObject({ stored: 10, thinned: { overflow: 22 } });
+    expect(await seqs()).toEqual([5, 6, 7, 8, 9, 10, 17, 18, 19, 20]);
+  });
+
+  it('are booked the same when the books are made anew from the records', async () => {
+    await append(dataFrame(5, 10), thinnedFrame(1, 64, { window: 8 }), gapFrame(65, 70, 'damaged'));
+    const before = ledger();
+    await closeStore(store);
+    const storage = await home.open();
+    await firstValueFrom(storage.commit((writer) => writer.put(epochKey('a1', EPOCH), Buffer.from('?'))));
+    store = await openStore(storage);
+    expect(ledger()).toEqual(before);
+    expect(before).toMatchObject({ stored: 6, thinned: { overflow: 58 }, dropped: { damaged: 6 } });
+  });
+
+  it('keep NaN, infinities and absent values apart from numbers', async () => {
+    const column = (of: Partial<Record<'counts' | 'numbers' | 'min' | 'max' | 'sum', number>>) => ({
+      counts: Float64Array.of(of.counts ?? 0),
+      numbers: Float64Array.of(of.numbers ?? 0),
+      min: Float64Array.of(of.min ?? Number.NaN),
+      max: Float64Array.of(of.max ?? Number.NaN),
+      sum: Float64Array.of(of.sum ?? Number.NaN),
+    });
+    const one = (firstSeq: number, columns: readonly ReturnType<typeof column>[]): IngestFrame => {
+      const bytes = encodeThinned({
+        epoch: EPOCH,
+        firstSeq,
+        count: 10,
+        groups: [
+          {
+            schemaRef: schema.ref,
+            seqs: Float64Array.of(firstSeq),
+            sizes: Float64Array.of(10),
+            ts: Float64Array.of(START + firstSeq * 1000),
+            spans: Float64Array.of(9_000),
+            mono: Float64Array.of(firstSeq * 1000),
+            columns,
+          },
+        ],
+      });
+      return { agent: 'a1', header: readHeader(bytes), bytes, arrivalTs: START, lane: 'backlog' };
+    };
+    await append(
+      one(1, [column({ counts: 4, numbers: 0 }), column({ counts: 0 })]),
+      one(11, [
+        column({ counts: 4, numbers: 2, min: 3, max: Infinity, sum: Infinity }),
+        column({ counts: 0 }),
+      ]),
+    );
+    const at = { from: START, to: START + 10_000 };
+    expect(await buckets(10_000, at)).toEqual([
+      { t: START, count: 4, min: 'NaN', max: 'NaN', mean: 'NaN', thinned: 4, until: START + 10_000 },
+    ]);
+    expect(ofAll(await buckets(20_000, { from: START + 11_000, to: START + 31_000 }))).toEqual([
+      { t: START + 11_000, count: 4, min: 3, max: 'Infinity', mean: 'Infinity', thinned: 4 },
+    ]);
+    expect(ofAll(await buckets(400_000, undefined, 'sensor.value{sensor=2}'))).toEqual([]);
+  });
+
+  it('are left as they are by merging, which goes on around them', async () => {
+    await closeStore(store);
+    let into = 0;
+    const onBad = vi.fn();
+    store = await openStore(await home.open(), {
+      emit: (event) => {
+        if (event.type === 'store_frames_merged') into += event.into;
+        if (event.type === 'store_frame_unreadable') onBad(event.error);
+      },
+    });
+    const pairs = (first: number, last: number) =>
+      Array.from({ length: (last - first + 1) / 2 }, (_, index) =>
+        dataFrame(first + index * 2, first + 1 + index * 2),
+      );
+    await append(...pairs(1, 160), thinnedFrame(161, 224, { window: 8 }), ...pairs(225, 384));
+    // Without a frame of another kind between them all of them were one run.
+    await vi.waitFor(() => expect(into).toBeGreaterThanOrEqual(2), { timeout: 20_000, interval: 50 });
+    const [whole] = await buckets(400_000);
+    expect(whole).toEqual({ t: START, count: 384, min: 1, max: 384, mean: 192.5, thinned: 64 });
+    expect((await seqs()).length).toBe(320);
+    expect(ledger()).toMatchObject({ stored: 320, thinned: { overflow: 64 }, pending: 0 });
+    expect(onBad).not.toHaveBeenCalled();
+  });
+
+  it('give their series a time, and retention removes them with the rest', async () => {
+    const clock = testClock(START + 100_000);
+    await closeStore(store);
+    store = await openStore(await home.open(), { clock, maxAgeMs: 60_000 });
+    await append(thinnedFrame(1, 64, { window: 8, arrivalTs: START + 90_000 }));
+    await vi.waitFor(() => {
+      const known = store.series('a1').find(({ series }) => series === SERIES);
+      expect(known).toMatchObject({ firstTs: START + 1_000, lastTs: START + 64_000 });
+    });
+    expect(store.lastSampleTs('a1')).toBe(START + 64_000);
+    clock.set(START + 200_000);
+    await vi.waitFor(async () => expect(ofAll(await buckets(400_000))).toEqual([]), {
+      timeout: 20_000,
+      interval: 100,
+    });
+    expect(ledger()).toMatchObject({ sampled: 64, thinned: { overflow: 64 }, pending: 0 });
+  });
+});
+
+describe('whatever comes in whatever order', () => {
+  const piece = fc.record({
+    kind: fc.constantFrom('data', 'gap', 'thinned'),
+    first: fc.integer({ min: 1, max: 60 }),
+    length: fc.integer({ min: 1, max: 25 }),
+    window: fc.constantFrom(2, 4, 8),
+  });
+  type Fate = 'stored' | 'thinned' | 'dropped';
+
+  it('every seq has one fate, and every bucket counts once', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { minLength: 1, maxLength: 12 }), async (pieces) => {
+        const home = homes.memory();
+        const store = await openStore(await home.open());
+        try {
+          await firstValueFrom(store.putSchema('a1', schema));
+          const fates = new Map<number, Fate>();
+          let values = 0;
+          for (const { kind, first, length, window } of pieces) {
+            const last = first + length - 1;
+            const fresh = (seq: number) => !fates.has(seq);
+            const all = Array.from({ length }, (_, index) => first + index);
+            // What the statistics count: samples that are new, and whole buckets whose first seq is.
+            const windowOf = (seq: number) => Math.floor((seq - 1) / window);
+            const bucketsAt = Map.groupBy(all, windowOf);
+            if (kind === 'data') values += all.filter(fresh).length;
+            else if (kind === 'thinned') {
+              for (const [start = 0, ...rest] of bucketsAt.values())
+                if (fresh(start)) values += 1 + rest.length;
+            }
+            const fate = { data: 'stored', gap: 'dropped', thinned: 'thinned' }[kind] as Fate;
+            const added = all.filter(fresh);
+            const frame =
+              kind === 'data'
+                ? dataFrame(first, last)
+                : kind === 'gap'
+                  ? gapFrame(first, last, 'overflow_oldest')
+                  : thinnedFrame(first, last, { window });
+            const [outcome] = await firstValueFrom(store.append([frame]));
+            const counts = { stored: 0, thinned: 0, dropped: 0, [fate]: added.length };
+            expect(outcome).toMatchObject({ ...counts, duplicates: length - added.length });
+            for (const seq of added) fates.set(seq, fate);
+          }
+          const of = (fate: Fate) => [...fates.values()].filter((one) => one === fate).length;
+          const [entry] = store.ledger('a1');
+          const sampled = Math.max(...fates.keys());
+          expect(entry).toMatchObject({ sampled, stored: of('stored'), pending: sampled - fates.size });
+          expect(sum(Object.values(entry?.thinned ?? {}))).toBe(of('thinned'));
+          expect(sum(Object.values(entry?.dropped ?? {}))).toBe(of('dropped'));
+          const buckets = await firstValueFrom(
+            store.buckets({ agent: 'a1', series: SERIES, stepMs: 7_000, from: START, to: START + 100_000 }),
+          );
+          expect(sum(buckets.map(({ count }) => count))).toBe(values);
+        } finally {
+          await closeStore(store);
+          home.remove();
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
