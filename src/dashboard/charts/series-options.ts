@@ -1,4 +1,4 @@
-/** A series of an agent: mean as a line within its min–max band, gaps shaded, anomalies marked. */
+/** A series of an agent: mean as a line within its min–max band, gaps and thinned ranges shaded, anomalies marked. */
 import type uPlot from 'uplot';
 import type { AnomalyDocument, LedgerEntry } from '../../protocol/fleet.ts';
 import { BINARY_STEPS } from '../format.ts';
@@ -30,6 +30,13 @@ const LABELS_FROM_MS = 2000;
 export function seriesSpans(view: SeriesView, colors: ChartColors): readonly ShadedSpan[] {
   const base = { labelColor: colors.text };
   return [
+    ...view.shape.thinned.map((span) => ({
+      ...base,
+      ...span,
+      fill: colors.thinned,
+      hatch: null,
+      label: 'thinned',
+    })),
     ...view.shape.gaps.map((gap) => ({
       ...base,
       ...gap,

@@ -72,6 +72,61 @@ describe('shapeBuckets', () => {
     expect(shapeBuckets([], { ...window, firstTs: null }).gaps).toEqual([]);
   });
 
+  describe('thinned samples', () => {
+    /** So many samples, one a second, that count together at their first. */
+    const thinned = (t: number, samples: number): Bucket => ({
+      ...filled(t, 4, samples),
+      thinned: samples,
+      ...(samples > 1 ? { until: t + (samples - 1) * 1000 } : {}),
+    });
+    const buckets = seconds(0, 20).map((t) =>
+      t < 12_000 ? (t % 4000 === 0 ? thinned(t, 4) : empty(t)) : filled(t, 5, 1),
+    );
+
+    test('are a level as long as they reach, shaded as one span, and no gap', () => {
+      const shape = shapeBuckets(buckets, window);
+      expect(shape.gaps).toEqual([]);
+      expect(shape.thinned).toEqual([{ from: 0, to: 12_000 }]);
+      expect(shape.t.slice(0, 7)).toEqual([0, 3000, 4000, 7000, 8000, 11_000, 12_000]);
+      expect(shape.max.slice(0, 7)).toEqual([5, 5, 5, 5, 5, 5, 6]);
+    });
+
+    test('part the line where nothing came after them', () => {
+      const torn = buckets.map((bucket) =>
+        bucket.t >= 4000 && bucket.t < 12_000 ? empty(bucket.t) : bucket,
+      );
+      const shape = shapeBuckets(torn, window);
+      expect(shape.gaps).toEqual([{ from: 4000, to: 12_000 }]);
+      expect(shape.thinned).toEqual([{ from: 0, to: 4000 }]);
+    });
+
+    test('that began before the range leave no gap at its start', () => {
+      const cut = buckets.slice(2);
+      const shape = shapeBuckets(cut, { ...window, from: 1000, firstTs: -50_000 });
+      expect(shape.gaps).toEqual([]);
+      expect(shape.t[0]).toBe(4000);
+    });
+
+    test('of a counter are points in the middle, between which it grew', () => {
+      const growing = [0, 4000, 8000].map((t) => ({ ...thinned(t, 4), mean: t / 10 }));
+      const rate = toRate(shapeBuckets(growing, { ...window, to: 12_000, middles: true }));
+      expect(rate.t).toEqual([1500, 5500, 9500]);
+      expect(rate.mean).toEqual([null, 100, 100]);
+      expect(rate.thinned).toEqual([{ from: 0, to: 12_000 }]);
+    });
+
+    test('beside whole ones in one bucket are shaded too', () => {
+      const mixed = seconds(0, 20).map((t) => (t === 6000 ? { ...filled(t, 4), thinned: 3 } : filled(t, 4)));
+      expect(shapeBuckets(mixed, window).thinned).toEqual([{ from: 6000, to: 7000 }]);
+      expect(
+        shapeBuckets(
+          mixed.map(({ thinned: _, ...one }) => one),
+          window,
+        ).thinned,
+      ).toEqual([]);
+    });
+  });
+
   test('values that JSON cannot carry part the line but are no gap', () => {
     const odd: Bucket = { t: 7000, count: 10, min: 1, max: 'Infinity', mean: 'NaN' };
     const buckets = seconds(0, 20).map((t) => (t === 7000 ? odd : filled(t, 4)));

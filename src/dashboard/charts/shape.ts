@@ -24,6 +24,8 @@ export type Shape = {
   readonly max: readonly (number | null)[];
   /** Where nothing came although something should have. */
   readonly gaps: readonly Span[];
+  /** Where only statistics of the samples came, ascending and apart. */
+  readonly thinned: readonly Span[];
   readonly latest: { readonly t: number; readonly value: number } | null;
 };
 
@@ -31,6 +33,8 @@ export type ShapeOptions = Span & {
   readonly stepMs: number;
   /** When the series began; what lies before it is no gap. Null: unknown, nothing before the first bucket counts. */
   readonly firstTs: number | null;
+  /** Draw samples that were thinned over several steps as one point in the middle, as a rate needs it; else as a level. */
+  readonly middles?: boolean;
 };
 
 /** Numbers that JSON cannot carry come as text; a chart has no place for them. */
@@ -50,31 +54,58 @@ export function shapeBuckets(buckets: readonly Bucket[], options: ShapeOptions):
   const gaps: Span[] = [];
   let latest: Shape['latest'] = null;
   let previous: number | null = null;
-  for (const bucket of filled) {
+  const push = (at: number, row: Pick<Bucket, 'mean' | 'min' | 'max'> | null) => {
+    // Rows that alternate with whole samples may reach beyond the next bucket: time goes on all the same.
+    if (at <= (t.at(-1) ?? Number.NEGATIVE_INFINITY)) return;
+    t.push(at);
+    mean.push(drawable(row?.mean ?? null));
+    min.push(drawable(row?.min ?? null));
+    max.push(drawable(row?.max ?? null));
+  };
+  for (const [index, bucket] of filled.entries()) {
+    const last = reachOf(bucket, stepMs);
     if (previous !== null && bucket.t - previous > apart) {
       gaps.push({ from: previous + stepMs, to: bucket.t });
-      t.push(previous + stepMs);
-      mean.push(null);
-      min.push(null);
-      max.push(null);
+      push(previous + stepMs, null);
+    }
+    if (last > bucket.t && options.middles === true) push(Math.floor((bucket.t + last) / 2), bucket);
+    else {
+      push(bucket.t, bucket);
+      push(Math.min(last, (filled[index + 1]?.t ?? to) - 1), bucket);
     }
     const value = drawable(bucket.mean);
-    t.push(bucket.t);
-    mean.push(value);
-    min.push(drawable(bucket.min));
-    max.push(drawable(bucket.max));
     if (value !== null) latest = { t: bucket.t, value };
-    previous = bucket.t;
+    previous = Math.max(previous ?? last, last);
   }
-  const first = filled[0]?.t;
+  const [first] = filled;
   if (firstTs !== null) {
     const begin = Math.max(from, firstTs);
     if (first === undefined) gaps.push({ from: begin, to });
-    else if (first - begin > apart) gaps.unshift({ from: begin, to: first });
+    // Samples thinned together with earlier ones than `from` count before it: likely as many as those after them.
+    else if (first.t - begin > apart + reachOf(first, stepMs) - first.t)
+      gaps.unshift({ from: begin, to: first.t });
   }
   if (previous !== null && to - (previous + stepMs) > Math.max(apart, TRAILING_GRACE_MS))
     gaps.push({ from: previous + stepMs, to });
-  return { t, mean, min, max, gaps: gaps.filter((gap) => gap.to > gap.from), latest };
+  const thinned = thinnedSpans(filled, stepMs);
+  return { t, mean, min, max, gaps: gaps.filter((gap) => gap.to > gap.from), thinned, latest };
+}
+
+/** Start of the last step that a bucket's samples reach to: its own, unless they were thinned together. */
+const reachOf = ({ t, until }: Bucket, stepMs: number): number =>
+  until === undefined ? t : t + Math.floor((until - t) / stepMs) * stepMs;
+
+/** Neighbours as one. */
+function thinnedSpans(filled: readonly Bucket[], stepMs: number): readonly Span[] {
+  const spans: { from: number; to: number }[] = [];
+  for (const bucket of filled) {
+    if (bucket.thinned === undefined) continue;
+    const to = reachOf(bucket, stepMs) + stepMs;
+    const before = spans.at(-1);
+    if (before !== undefined && bucket.t <= before.to) before.to = Math.max(before.to, to);
+    else spans.push({ from: bucket.t, to });
+  }
+  return spans;
 }
 
 /**
@@ -83,9 +114,13 @@ export function shapeBuckets(buckets: readonly Bucket[], options: ShapeOptions):
  */
 function widestRegular(filled: readonly Bucket[], stepMs: number): number {
   if (filled.length < 3) return stepMs * 2.5;
-  const distances = filled.slice(1).map((bucket, index) => bucket.t - (filled[index]?.t ?? bucket.t));
+  const distances = filled.slice(1).map((bucket, index) => {
+    const before = filled[index] ?? bucket;
+    return Math.max(0, bucket.t - reachOf(before, stepMs));
+  });
   const usual = median(distances);
-  const samples = median(filled.map((bucket) => bucket.count));
+  const steps = (bucket: Bucket) => (reachOf(bucket, stepMs) - bucket.t) / stepMs + 1;
+  const samples = median(filled.map((bucket) => bucket.count / steps(bucket)));
   return usual <= stepMs && samples >= 3 ? stepMs * 1.5 : Math.max(usual, stepMs) * 2.5;
 }
 

@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import { formatDuration, formatExact, formatOffset, formatRate, NONE } from '../format.ts';
 import type { AgentEntry } from '../state/fleet-state.ts';
 import { PendingCell } from './pending-cell.tsx';
-import { ShareMeter } from './share-meter.tsx';
+import { ShareMeter, shareOf } from './share-meter.tsx';
 import { Age, Moment } from './time.tsx';
 
 function Fact({
@@ -61,9 +61,14 @@ export function AgentFacts({ entry }: { readonly entry: AgentEntry }) {
         <PendingCell entry={entry} />
       </Fact>
       <Fact name="Complete">
-        <ShareMeter share={summary.completeness} />
+        <ShareMeter share={summary.completeness} thinned={shareOf(summary.thinned, summary.sampled)} />
       </Fact>
-      <Fact name="Stored">{formatExact(summary.stored)}</Fact>
+      <Fact name="Stored" hint="whole samples">
+        {formatExact(summary.stored)}
+      </Fact>
+      <Fact name="Thinned" hint="samples of which only statistics are left: the agent's journal was full">
+        {formatExact(summary.thinned)}
+      </Fact>
       <Fact name="Dropped">
         <span className={summary.dropped > 0 ? 'bad' : undefined}>{formatExact(summary.dropped)}</span>
       </Fact>

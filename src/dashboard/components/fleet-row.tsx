@@ -4,7 +4,7 @@ import { agentNow, useAgent } from '../state/fleet.ts';
 import type { AgentEntry } from '../state/fleet-state.ts';
 import { AnomalyIcon } from './icons.tsx';
 import { PendingCell } from './pending-cell.tsx';
-import { ShareMeter } from './share-meter.tsx';
+import { ShareMeter, shareOf } from './share-meter.tsx';
 import { BreakerBadge, StateBadge } from './state-badge.tsx';
 import { Age } from './time.tsx';
 import { useInView } from './use-in-view.ts';
@@ -64,7 +64,7 @@ function Cells({ entry, ticking }: { readonly entry: AgentEntry; readonly tickin
         <PendingCell entry={entry} />
       </td>
       <td data-label="Complete" className="number">
-        <ShareMeter share={summary.completeness} />
+        <ShareMeter share={summary.completeness} thinned={shareOf(summary.thinned, summary.sampled)} />
       </td>
       <td data-label="Dropped" className={summary.dropped > 0 ? 'number bad' : 'number quiet'}>
         {formatExact(summary.dropped)}

@@ -47,8 +47,12 @@ export function Kpis() {
       <Kpi
         name="Stored"
         value={formatCount(totals.stored)}
-        note={`${formatShare(health.completeness)} complete`}
-        title={formatExact(totals.stored)}
+        note={
+          totals.thinned === 0
+            ? `${formatShare(health.completeness)} complete`
+            : `${formatShare(health.completeness)} complete · ${formatCount(totals.thinned)} thinned`
+        }
+        title={`${formatExact(totals.stored)} whole, ${formatExact(totals.thinned)} thinned`}
       />
       <Kpi
         name="Dropped"

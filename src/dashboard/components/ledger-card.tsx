@@ -34,7 +34,11 @@ function Row({ entry }: { readonly entry: LedgerEntry }) {
       <td data-label="Pending" className="number">
         {formatExact(entry.pending)}
       </td>
-      <td data-label="Thinned" className="number">
+      <td
+        data-label="Thinned"
+        className="number"
+        title="only statistics of these are left: the journal was full"
+      >
         <Reasons counts={entry.thinned} />
       </td>
       <td data-label="Dropped" className="number">

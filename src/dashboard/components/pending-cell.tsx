@@ -4,10 +4,14 @@ import type { AgentEntry } from '../state/fleet-state.ts';
 
 /** Samples and bytes that wait in the agent's journal, with how that went over the last 90 s. */
 export function PendingCell({ entry }: { readonly entry: AgentEntry }) {
-  const { pending, pendingBytes } = entry.summary;
+  const { pending, pendingBytes, pendingThinned } = entry.summary;
+  const thinned = pendingThinned > 0 ? `, ${formatExact(pendingThinned)} of them thinned` : '';
   const paths = trailPaths(entry.trail);
   return (
-    <span className="pending" title={`${formatExact(pending)} samples, ${formatExact(pendingBytes)} bytes`}>
+    <span
+      className="pending"
+      title={`${formatExact(pending)} samples${thinned}, ${formatExact(pendingBytes)} bytes`}
+    >
       <svg className="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
         {paths === null ? (
           <path className="spark-flat" d={`M0 ${HEIGHT - 1}H${WIDTH}`} />

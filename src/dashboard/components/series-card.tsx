@@ -32,11 +32,11 @@ export function SeriesCard(props: {
   const unit = counter ? `${series.unit}/s` : series.unit;
   const shape = useMemo(() => {
     if (loaded === null) return null;
-    const plain = shapeBuckets(loaded.buckets, { ...loaded, firstTs: series.firstTs });
+    const plain = shapeBuckets(loaded.buckets, { ...loaded, firstTs: series.firstTs, middles: counter });
     return counter ? toRate(plain) : plain;
   }, [loaded, series.firstTs, counter]);
   const view: SeriesView = {
-    shape: shape ?? { t: [], mean: [], min: [], max: [], gaps: [], latest: null },
+    shape: shape ?? { t: [], mean: [], min: [], max: [], gaps: [], thinned: [], latest: null },
     from: loaded?.from ?? 0,
     to: loaded?.to ?? 1,
     anomalies,
@@ -94,12 +94,20 @@ export function SeriesCard(props: {
       </div>
       <UplotBox
         height={HEIGHT}
-        label={`${series.series} over the last ${range}: ${now === null ? 'no value' : `now ${format(now.value)}`}, gaps: ${view.shape.gaps.length}, anomalies: ${view.anomalies.length}`}
+        label={`${series.series} over the last ${range}: ${now === null ? 'no value' : `now ${format(now.value)}`}, gaps: ${view.shape.gaps.length}, thinned: ${view.shape.thinned.length}, anomalies: ${view.anomalies.length}`}
         data={data}
         build={build}
         identity={`${series.series} ${unit}`}
         onWidth={(next) => setWidth(Math.ceil(next / WIDTH_STEP) * WIDTH_STEP)}
       />
+      {view.shape.thinned.length > 0 && (
+        <p className="series-note">
+          <span className="swatch-thinned" aria-hidden="true" />
+          {counter
+            ? 'thinned: the agent’s journal was full, the rate is that of means'
+            : 'thinned: the agent’s journal was full, only min, max and mean are left'}
+        </p>
+      )}
       {live && error !== null && <p className="problem">{error}</p>}
     </article>
   );

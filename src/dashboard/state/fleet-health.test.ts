@@ -13,6 +13,11 @@ test('what is pending is not complete yet', () => {
   expect(healthOf([]).completeness).toBe(1);
 });
 
+test('what came thinned is neither missing nor whole', () => {
+  const health = healthOf([entry({ sampled: 100, stored: 40, thinned: 50, dropped: 10 })]);
+  expect(health).toMatchObject({ completeness: 0.9, stored: 40 });
+});
+
 test('who sends by HTTP alone holds no link that could be missed', () => {
   const agents = [entry({}), entry({ connected: false }), entry({ epoch: null, connected: false })];
   expect(healthOf(agents).linked).toBe(2);

@@ -8,7 +8,7 @@ type FleetHealth = {
   readonly linked: number;
   readonly openAnomalies: number;
   readonly stored: number;
-  /** stored / sampled over all agents; 1 when nothing was sampled. */
+  /** (stored + thinned) / sampled over all agents; 1 when nothing was sampled. */
   readonly completeness: number;
 };
 
@@ -17,14 +17,16 @@ export function healthOf(entries: Iterable<Pick<AgentEntry, 'summary'>>): FleetH
   let linked = 0;
   let openAnomalies = 0;
   let stored = 0;
+  let thinned = 0;
   let sampled = 0;
   for (const { summary } of entries) {
     states.set(summary.state, (states.get(summary.state) ?? 0) + 1);
     if (summary.epoch !== null) linked += 1;
     openAnomalies += summary.openAnomalies;
     stored += summary.stored;
+    thinned += summary.thinned;
     sampled += summary.sampled;
   }
-  const completeness = sampled === 0 ? 1 : Math.min(1, stored / sampled);
+  const completeness = sampled === 0 ? 1 : Math.min(1, (stored + thinned) / sampled);
   return { states, linked, openAnomalies, stored, completeness };
 }
