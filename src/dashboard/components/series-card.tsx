@@ -104,8 +104,8 @@ export function SeriesCard(props: {
         <p className="series-note">
           <span className="swatch-thinned" aria-hidden="true" />
           {counter
-            ? 'thinned: the agent’s journal was full, the rate is that of means'
-            : 'thinned: the agent’s journal was full, only min, max and mean are left'}
+            ? 'thinned, as the journal was full: rate of the means'
+            : 'thinned, as the journal was full: min, max, mean are left'}
         </p>
       )}
       {live && error !== null && <p className="problem">{error}</p>}
