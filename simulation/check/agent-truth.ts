@@ -7,6 +7,7 @@ import { keyBytes } from '../../src/journal/key-text.ts';
 import type { Operation } from '../../src/journal/overlay.ts';
 import { type Coverage, cover, EMPTY_COVERAGE, missingWithin, unite } from '../../src/protocol/coverage.ts';
 import type { FrameKind } from '../../src/protocol/frame.ts';
+import { type BucketSaid, bucketsIn, createArchive } from './bucket-truth.ts';
 import { type Content, contentsOf, readHeader } from './contents.ts';
 import type { Violations } from './violations.ts';
 
@@ -27,8 +28,12 @@ export type EpochTruth = {
   readonly delivered: Map<number, Content>;
   /** When the newest seqs were first committed, ms of virtual time. */
   readonly commits: { readonly seq: number; readonly at: number }[];
-  /** Seqs that a gap or thinned frame ever stood for on this disk. */
+  /** The newest sample that was ever durable at a seq, whatever became of the disk. */
+  readonly originals: Map<number, Content>;
+  /** Seqs that a gap ever stood for on this disk. */
   givenUp: Coverage;
+  /** Seqs that a thinned frame ever stood for on this disk. */
+  thinned: Coverage;
   /** Seqs that went with a disk before they were at HQ. */
   destroyed: Coverage;
 };
@@ -39,6 +44,8 @@ export type AgentTruth = {
   /** The epoch under which a sample was last written, by its identity. */
   readonly epochOf: (id: number) => string | undefined;
   readonly held: () => Iterable<HeldFrame>;
+  /** What a bucket of an epoch says wrongly of the samples that it stands for; null: nothing. */
+  readonly wrongOf: (epoch: string, bucket: BucketSaid) => string | null;
   readonly wrote: (operations: readonly Operation[]) => void;
   /** The disk is another one now: what only the old one held is gone, and nobody can be blamed for it. */
   readonly replaced: (records: ReadonlyMap<string, Uint8Array>) => void;
@@ -58,6 +65,7 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
   const { agent, now, violations, everAtHq, wasAtHq } = options;
   const epochs = new Map<string, EpochTruth>();
   const held = new Map<string, HeldFrame>();
+  const archive = createArchive();
   /** Epoch under which a sample was last written, by its identity. */
   const places = new Map<number, string>();
 
@@ -68,7 +76,9 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
         contents: new Map(),
         delivered: new Map(),
         commits: [],
+        originals: new Map(),
         givenUp: EMPTY_COVERAGE,
+        thinned: EMPTY_COVERAGE,
         destroyed: EMPTY_COVERAGE,
       };
       epochs.set(epoch, truth);
@@ -84,14 +94,41 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
     held.set(keyText, frame);
     const truth = epochOf(epoch);
     if (frame.kind === 'data') learn(truth, frame, value);
+    else if (frame.kind === 'thinned') learnThinned(truth, frame, value);
     else truth.givenUp = cover(truth.givenUp, frame.first, frame.last);
     return frame;
+  };
+
+  /** Thinned samples are still there, and their statistics are those of the samples that were. */
+  const learnThinned = (truth: EpochTruth, { epoch, first, last }: HeldFrame, value: Uint8Array) => {
+    truth.thinned = cover(truth.thinned, first, last);
+    const members: Content[] = [];
+    for (const bucket of bucketsIn(value)) {
+      const explained = archive.explain(bucket, (seq) => truth.originals.get(seq));
+      if (explained.wrong !== null)
+        violations.report(
+          'wrong_content',
+          `${agent}: the bucket of seq ${bucket.start} of ${epoch} (frame ${first}–${last}) says ${explained.wrong}`,
+        );
+      members.push(...explained.members);
+    }
+    if (members.length !== last - first + 1) return;
+    // Identities ascend as seqs do, in every epoch that the samples have moved through.
+    members.sort((a, b) => a.id - b.id);
+    for (const [index, content] of members.entries()) {
+      const seq = first + index;
+      places.set(content.id, epoch);
+      if (!truth.originals.has(seq)) truth.originals.set(seq, content);
+      if (!truth.contents.has(seq)) truth.contents.set(seq, content);
+    }
   };
 
   const learn = (truth: EpochTruth, { epoch, first, last }: HeldFrame, value: Uint8Array) => {
     // Sealing writes each sample several times: it must be the same each time.
     for (const [seq, content] of contentsOf(value)) {
       places.set(content.id, epoch);
+      archive.learn(content);
+      truth.originals.set(seq, content);
       const known = truth.contents.get(seq);
       if (known === undefined) {
         const before = truth.contents.get(seq - 1);
@@ -127,6 +164,7 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
     epochs,
     epochOf: (id) => places.get(id),
     held: () => held.values(),
+    wrongOf: (epoch, bucket) => archive.explain(bucket, (seq) => epochs.get(epoch)?.originals.get(seq)).wrong,
     wrote: (operations) => {
       const removed: HeldFrame[] = [];
       const kept = new Map<string, Coverage>();

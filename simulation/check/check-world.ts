@@ -3,9 +3,17 @@ import { decodeEpochState } from '../../src/hq/store/epoch-state.ts';
 import { parseEpochKey } from '../../src/hq/store/keys.ts';
 import { subtract } from '../../src/journal/coverage-sets.ts';
 import { keyBytes } from '../../src/journal/key-text.ts';
-import { type Coverage, cover, coveredCount, missingWithin, unite } from '../../src/protocol/coverage.ts';
+import {
+  type Coverage,
+  cover,
+  coveredCount,
+  EMPTY_COVERAGE,
+  missingWithin,
+  unite,
+} from '../../src/protocol/coverage.ts';
 import type { SimAgent } from '../world/sim-agent.ts';
 import type { AgentTruth } from './agent-truth.ts';
+import { bucketsIn } from './bucket-truth.ts';
 import type { Content } from './contents.ts';
 import type { HqEpoch, HqTruth } from './hq-truth.ts';
 import type { Violations } from './violations.ts';
@@ -45,7 +53,10 @@ export function checkAlways({ subjects, hq, violations }: CheckOptions): void {
   }
 }
 
-/** Every committed seq is at HQ exactly once, unchanged, or in a counted gap; the ledger says so too. */
+/**
+ * Every committed seq is at HQ exactly once: unchanged, in a thinned frame that its agent made and whose statistics are those of
+ * the samples, or in a counted gap; the ledger says so too.
+ */
 export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptions): void {
   for (const { agent, truth } of subjects) {
     for (const [epoch, { contents, delivered, givenUp, destroyed }] of truth.epochs) {
@@ -55,6 +66,7 @@ export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptio
         if (stored !== undefined && (stored.id !== id || stored.print !== print))
           violations.report('wrong_content', `${agent.id}: seq ${seq} of ${epoch} is another sample at HQ`);
       };
+      checkThinned({ name: agent.id, truth, epoch, hq, violations });
       // What HQ lost of a journal that is gone nobody can tell it.
       const gone = agent.running()?.journal.epoch === epoch ? destroyed : unite(destroyed, state.undone);
       const excuses = (reason: string) =>
@@ -82,6 +94,32 @@ export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptio
     }
   }
   checkLedgers(hq, hqRecords(), violations);
+}
+
+/** What is thinned at HQ was thinned by the agent, and every bucket that counts says what its samples were. */
+export function checkThinned(of: {
+  readonly name: string;
+  readonly truth: Pick<AgentTruth, 'agent' | 'epochs' | 'wrongOf'>;
+  readonly epoch: string;
+  readonly hq: Pick<HqTruth, 'epoch'>;
+  readonly violations: Violations;
+}): void {
+  const { name, truth, epoch, hq, violations } = of;
+  const state = hq.epoch(truth.agent, epoch);
+  for (const [from, to] of subtract(state.thinned, truth.epochs.get(epoch)?.thinned ?? EMPTY_COVERAGE)) {
+    violations.report('false_gap', `${name}: seqs ${from}–${to} of ${epoch} are thinned at HQ alone`);
+  }
+  for (const { bytes, segments } of state.thinnedFrames.values()) {
+    for (const bucket of bucketsIn(bytes)) {
+      if (!segments.some(({ first, last }) => first <= bucket.start && bucket.start <= last)) continue;
+      const wrong = truth.wrongOf(epoch, bucket);
+      if (wrong !== null)
+        violations.report(
+          'wrong_content',
+          `${name}: the bucket of seq ${bucket.start} of ${epoch} at HQ says ${wrong}`,
+        );
+    }
+  }
 }
 
 /** Counted anew from the frames and gaps on HQ's disk. */

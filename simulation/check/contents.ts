@@ -1,12 +1,19 @@
 /** What a frame holds, as checkers compare it: the identity of each sample and a fingerprint of all of it. */
 import { decodeData, readHeader } from '../../src/protocol/frame-codec.ts';
 
-export type Content = { readonly id: number; readonly print: number };
+export type Content = {
+  readonly id: number;
+  readonly print: number;
+  readonly ref: string;
+  readonly ts: number;
+  readonly mono: number;
+  readonly values: readonly (number | null)[];
+};
 
 /** Of each seq of a data frame. */
 export function contentsOf(bytes: Uint8Array): ReadonlyMap<number, Content> {
   const contents = new Map<number, Content>();
-  for (const { seqs, ts, mono, columns } of decodeData(bytes).groups) {
+  for (const { schemaRef: ref, seqs, ts, mono, columns } of decodeData(bytes).groups) {
     for (let row = 0; row < seqs.length; row += 1) {
       const values = columns.map((column) =>
         column === null || (column.present !== null && column.present[row] !== 1)
@@ -15,7 +22,14 @@ export function contentsOf(bytes: Uint8Array): ReadonlyMap<number, Content> {
       );
       const [id] = values;
       const text = `${ts[row]} ${mono[row]} ${values.join(' ')}`;
-      contents.set(seqs[row] ?? 0, { id: id ?? -1, print: fingerprint(text) });
+      contents.set(seqs[row] ?? 0, {
+        id: id ?? -1,
+        print: fingerprint(text),
+        ref,
+        ts: ts[row] ?? Number.NaN,
+        mono: mono[row] ?? Number.NaN,
+        values,
+      });
     }
   }
   return contents;

@@ -1,6 +1,6 @@
 /** What HQ's disk holds and has ever held, told by the disk itself, not by the store; and whether HQ's acks say the same. */
 
-import { decodeFrameRecord } from '../../src/hq/store/frame-record.ts';
+import { decodeFrameRecord, type Segment } from '../../src/hq/store/frame-record.ts';
 import { decodeGapRecord } from '../../src/hq/store/gap-record.ts';
 import { parseSeqKey } from '../../src/hq/store/keys.ts';
 import { subtract } from '../../src/journal/coverage-sets.ts';
@@ -22,6 +22,8 @@ export type HqEpoch = {
   /** Seqs by what stands for them. */
   gaps: Map<string, Coverage>;
   thinned: Coverage;
+  /** The thinned frames on the disk now, and which of their seqs count. */
+  readonly thinnedFrames: Map<string, { readonly bytes: Uint8Array; readonly segments: readonly Segment[] }>;
   /** Everything that is accounted for. */
   durable: Coverage;
   /** The same, and what was so before a backup was restored. */
@@ -53,6 +55,9 @@ type Held = {
   readonly seqs: readonly number[];
 };
 
+const countMissing = (coverage: Coverage, first: number, last: number): number =>
+  missingWithin(coverage, first, last).reduce((sum, [from, to]) => sum + to - from + 1, 0);
+
 export function createHqTruth(violations: Violations): HqTruth {
   const agents = new Map<string, Map<string, HqEpoch>>();
   const held = new Map<string, Held>();
@@ -72,6 +77,7 @@ export function createHqTruth(violations: Violations): HqTruth {
         stored: new Map(),
         gaps: new Map(),
         thinned: EMPTY_COVERAGE,
+        thinnedFrames: new Map(),
         durable: EMPTY_COVERAGE,
         ever: EMPTY_COVERAGE,
         undone: EMPTY_COVERAGE,
@@ -86,6 +92,23 @@ export function createHqTruth(violations: Violations): HqTruth {
     state.ever = cover(state.ever, first, last);
   };
 
+  const checkThinnedOnce = (state: HqEpoch, what: string, first: number, last: number) => {
+    const seqs = last - first + 1;
+    const overlaps = (coverage: Coverage) => countMissing(coverage, first, last) < seqs;
+    let others = EMPTY_COVERAGE;
+    for (const { segments } of state.thinnedFrames.values())
+      for (const segment of segments) others = cover(others, segment.first, segment.last);
+    if (overlaps(others)) violations.report('stored_twice', `${what}, thinned in two frames`);
+    for (let seq = first; seq <= last; seq += 1) {
+      if (!state.stored.has(seq)) continue;
+      violations.report('stored_twice', `${what}, thinned, and ${seq} whole`);
+      break;
+    }
+    for (const [reason, gap] of state.gaps) {
+      if (overlaps(gap)) violations.report('stored_twice', `${what}, thinned, and as a gap (${reason})`);
+    }
+  };
+
   const putFrame = (text: string, key: Uint8Array, value: Uint8Array) => {
     const { agent, epoch } = parseSeqKey(key);
     const record = decodeFrameRecord(value);
@@ -94,9 +117,11 @@ export function createHqTruth(violations: Violations): HqTruth {
     const seqs: number[] = [];
     if (readHeader(record.frame).kind === 'thinned') {
       for (const { first, last } of record.segments) {
+        checkThinnedOnce(state, `${agent}: seqs ${first}–${last} of ${epoch}`, first, last);
         state.thinned = cover(state.thinned, first, last);
         account(state, first, last);
       }
+      state.thinnedFrames.set(text, { bytes: Uint8Array.from(record.frame), segments: record.segments });
       held.set(text, { agent, epoch, seqs });
       return;
     }
@@ -112,6 +137,8 @@ export function createHqTruth(violations: Violations): HqTruth {
           continue;
         }
         if (state.stored.has(seq)) violations.report('stored_twice', `${agent}: seq ${seq} of ${epoch}`);
+        if (missingWithin(state.thinned, seq, seq).length === 0)
+          violations.report('stored_twice', `${agent}: seq ${seq} of ${epoch}, and thinned`);
         for (const [reason, gap] of state.gaps) {
           if (missingWithin(gap, seq, seq).length === 0)
             violations.report('stored_twice', `${agent}: seq ${seq} of ${epoch}, and as a gap (${reason})`);
@@ -128,7 +155,8 @@ export function createHqTruth(violations: Violations): HqTruth {
     const frame = held.get(text);
     if (frame === undefined) return;
     held.delete(text);
-    const { stored } = epochOf(frame.agent, frame.epoch);
+    const { stored, thinnedFrames } = epochOf(frame.agent, frame.epoch);
+    thinnedFrames.delete(text);
     for (const seq of frame.seqs) stored.delete(seq);
   };
   const putGap = (key: Uint8Array, value: Uint8Array) => {
@@ -140,6 +168,11 @@ export function createHqTruth(violations: Violations): HqTruth {
       if (state.stored.has(one))
         violations.report('stored_twice', `${agent}: seq ${one} of ${epoch}, and as a gap (${gap.reason})`);
     }
+    if (countMissing(state.thinned, seq, gap.lastSeq) < gap.lastSeq - seq + 1)
+      violations.report(
+        'stored_twice',
+        `${agent}: seqs ${seq}–${gap.lastSeq} of ${epoch}, thinned, and as a gap (${gap.reason})`,
+      );
     state.gaps.set(gap.reason, cover(state.gaps.get(gap.reason) ?? EMPTY_COVERAGE, seq, gap.lastSeq));
     account(state, seq, gap.lastSeq);
   };
@@ -197,6 +230,7 @@ export function createHqTruth(violations: Violations): HqTruth {
           state.stored.clear();
           state.gaps = new Map();
           state.thinned = EMPTY_COVERAGE;
+          state.thinnedFrames.clear();
           state.durable = EMPTY_COVERAGE;
           state.acked = 0;
         }
