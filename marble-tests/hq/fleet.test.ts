@@ -5,7 +5,14 @@ import { createFleet } from '../../src/hq/aggregate/create-fleet.ts';
 import type { Fleet } from '../../src/hq/aggregate/fleet.ts';
 import type { LinkEvent } from '../../src/hq/ingest/link-event.ts';
 import { type OpenedHqStore, openHqStore } from '../../src/hq/store/open-hq-store.ts';
-import { dataFrame, EPOCH, gapFrame, sampleOf, schema } from '../../src/hq/store/testing/frames.ts';
+import {
+  dataFrame,
+  EPOCH,
+  gapFrame,
+  sampleOf,
+  schema,
+  thinnedFrame,
+} from '../../src/hq/store/testing/frames.ts';
 import { createMemoryDisk, createMemoryStorage } from '../../src/journal/memory-storage.ts';
 import { seededIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
@@ -125,6 +132,30 @@ describe('fleet state', () => {
     clock.pass(2_000);
     const told = deltas.flatMap(({ agents }) => agents).filter(({ id }) => id === 'a1');
     expect(told.at(-1)?.alarm, 'viewers are told of the end, too').toBeNull();
+  });
+
+  it('counts what came thinned neither as stored nor as dropped', () => {
+    connect();
+    store.observeSampled('a1', EPOCH, 100);
+    append(thinnedFrame(1, 64, { window: 8 }), gapFrame(65, 74, 'overflow_oldest'), dataFrame(75, 90));
+    links.next({
+      ...{ kind: 'heartbeat', agent: 'a1', clockOffsetMs: 0, ts: clock.now() },
+      heartbeat: { ...HEARTBEAT, thinned: 6 },
+    });
+    expect(fleet.summary('a1')).toMatchObject({
+      ...{ sampled: 100, stored: 16, thinned: 64, dropped: 10, pending: 10, pendingThinned: 6 },
+      completeness: 0.8,
+      lastSampleTs: START + 90_000,
+    });
+    clock.pass(250);
+    expect(fleet.totals()).toMatchObject({ stored: 16, thinned: 64, dropped: 10, pending: 10 });
+    // 64 thinned samples are no rate of samples that come.
+    expect(fleet.summary('a1')?.samplesPerSecond).toBeLessThanOrEqual(16);
+    links.next({
+      ...{ kind: 'heartbeat', agent: 'a1', clockOffsetMs: 0, ts: clock.now() },
+      heartbeat: HEARTBEAT,
+    });
+    expect(fleet.summary('a1')?.pendingThinned, 'an agent that does not say so has none').toBe(0);
   });
 
   it('counts what is stored, pending and dropped, and how complete that is', () => {
