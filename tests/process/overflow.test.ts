@@ -5,8 +5,9 @@ import { z } from 'zod';
 import type { OverflowPolicy } from '../../src/journal/journal.ts';
 import { bucketSchema, type LedgerEntry, type SampleDocument } from '../../src/protocol/fleet.ts';
 import { agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
+import { expectEveryFate } from '../support/fate.ts';
 import { built } from '../support/holdfast.ts';
-import { allSamples, getJson, ledgerOf, startHqProcess } from '../support/hq.ts';
+import { getJson, ledgerOf, startHqProcess } from '../support/hq.ts';
 import { startProxy } from '../support/proxy.ts';
 import { type Recording, writeRecording } from '../support/recording.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -65,50 +66,16 @@ async function startWithoutHq(policy: OverflowPolicy): Promise<Away> {
   };
 }
 
-const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((a, b) => a + b, 0);
-
-/** HQ's books add up, say what the agent's say, and every seq is either stored with its row's values or in a gap. */
+/** Every seq has its fate, and the gaps their times. */
 async function expectExact(
   { recording, dataDir, hqUrl }: Away,
   entry: LedgerEntry,
 ): Promise<readonly SampleDocument[]> {
   const journal = await journalStats(dataDir, built);
-  expect(entry).toMatchObject({
-    epoch: journal.epoch,
-    sampled: COUNT,
-    pending: 0,
-    thinned: {},
-    dropped: journal.dropped,
-    contiguous: COUNT,
-    ranges: [],
-  });
-  expect(entry.stored + sum(entry.dropped)).toBe(COUNT);
-
-  const samples = await allSamples(hqUrl, 'edge');
-  expect(samples.length).toBe(entry.stored);
-  const fate: (string | undefined)[] = Array.from({ length: COUNT + 1 });
-  const meet = (seq: number, what: string) => {
-    if (fate[seq] !== undefined) throw new Error(`seq ${seq}: ${fate[seq]} and ${what}`);
-    fate[seq] = what;
-  };
-  for (const { seq, values } of samples) {
-    meet(seq, 'stored');
-    if (
-      Object.entries(recording.rows[seq - 1] ?? {}).some(([name, value]) => !Object.is(values[name], value))
-    ) {
-      throw new Error(`seq ${seq}: ${JSON.stringify(values)} is not what was sampled`);
-    }
-  }
-  const missed: Record<string, number> = {};
-  for (const { firstSeq, lastSeq, reason, fromTs, toTs } of entry.gaps) {
+  const samples = await expectEveryFate({ recording, hqUrl, entry, journal });
+  for (const { firstSeq, lastSeq, fromTs, toTs } of entry.gaps) {
     expect({ fromTs, toTs }).toEqual({ fromTs: timeOf(firstSeq), toTs: timeOf(lastSeq) });
-    for (let seq = firstSeq; seq <= lastSeq; seq += 1) {
-      meet(seq, reason);
-      missed[reason] = (missed[reason] ?? 0) + 1;
-    }
   }
-  expect(fate.findIndex((one, seq) => seq > 0 && one === undefined)).toBe(-1);
-  expect(missed).toEqual(entry.dropped);
   return samples;
 }
 
