@@ -54,6 +54,7 @@ function run({
           maxBytes: 1,
           overflowing: scheduler.now() < fullUntilMs,
           crowded: false,
+          disk: 'good',
           oldestPendingTs: null,
           greeting: null,
         }),

@@ -203,6 +203,31 @@ export const agentEvents = {
       },
     ],
   }),
+  journal_in_memory: defineEvent<{ detail: string }>({
+    level: 'error',
+    message:
+      'the data directory cannot be written: samples are kept in memory only, and what HQ has not confirmed is lost when the agent ends',
+    metrics: [
+      {
+        name: 'holdfast_agent_journal_in_memory',
+        kind: 'gauge',
+        help: '1 while samples are kept in memory because the data directory cannot be written, else 0.',
+        value: () => 1,
+      },
+    ],
+  }),
+  disk_full_changed: defineEvent<{ full: boolean; detail: string }>({
+    level: 'warn',
+    message: 'whether the disk of the journal is full has changed',
+    metrics: [
+      {
+        name: 'holdfast_agent_disk_full',
+        kind: 'gauge',
+        help: '1 while the disk has no room for the journal to grow, else 0.',
+        value: ({ full }) => (full ? 1 : 0),
+      },
+    ],
+  }),
   frames_sealed: defineEvent<{ merged: number; sealed: number }>({
     level: 'debug',
     message: 'small frames merged',

@@ -196,12 +196,17 @@ function openHealth(
   );
 }
 
+/** Held back on the disk, beyond `journal.maxBytes`, for when it is full. */
+const RESERVE_BYTES = 256 * 1024;
+
 async function openStore(
   config: AgentConfig,
   { clock, ids }: AgentPlatform,
   newEpoch: boolean,
 ): Promise<{ readonly storage: LmdbStorage; readonly journal: Journal }> {
-  const storage = await firstValueFrom(openLmdbStorage({ directory: config.dataDir, clock }));
+  const storage = await firstValueFrom(
+    openLmdbStorage({ directory: config.dataDir, clock, reserveBytes: RESERVE_BYTES }),
+  );
   const { maxBytes, overflow } = config.journal;
   const journal = await firstValueFrom(
     openJournal({ storage, clock, ids, maxBytes, policy: overflow, newEpoch }).pipe(

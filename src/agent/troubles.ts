@@ -12,6 +12,8 @@ const WORTH_TELLING: ReadonlyMap<string, string> = new Map([
   ['duplicate_agent', 'Another agent claims this id'],
   ['acks_taken_back', 'HQ lost what it had confirmed'],
   ['journal_failing', 'The journal does not work'],
+  ['journal_in_memory', 'Samples are kept in memory only'],
+  ['disk_full_changed', 'The disk of the journal'],
   ['journal_damaged', 'Part of the journal could not be trusted'],
   ['source_failed', 'A source failed'],
   ['commit_failing', 'The journal takes no samples'],

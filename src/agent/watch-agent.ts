@@ -22,6 +22,10 @@ import type { Uplink, UplinkStatus } from './uplink/uplink.ts';
 /** Pauses in which HQ takes nothing from anyone; being told to slow down is none. */
 const REFUSALS: ReadonlySet<string> = new Set(['unavailable', 'internal', 'breaker_open']);
 
+const DISK_FULL =
+  'the journal keeps within the room that it has, by its overflow policy; free some space or lower journal.maxBytes';
+const DISK_ROOM = 'there is room again';
+
 /** Time moves the state too: what is unsent grows old. */
 const PERIOD_MS = 1_000;
 
@@ -53,8 +57,14 @@ export function watchAgent(options: WatchOptions): Observable<AgentState> {
   );
   return new Observable<AgentState>((subscriber) => {
     let before: AgentState = 'starting';
+    let diskFull = false;
     return merge(stopping$, pipeline.status$, uplink.status$, everySecond$)
       .pipe(
+        tap(() => {
+          if ((journal.stats().disk === 'full') === diskFull) return;
+          diskFull = !diskFull;
+          emit({ type: 'disk_full_changed', full: diskFull, detail: diskFull ? DISK_FULL : DISK_ROOM });
+        }),
         map(derive),
         distinctUntilChanged(),
         tap((state) => {

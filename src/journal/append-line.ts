@@ -15,8 +15,11 @@ export type AppendLineOptions = {
   readonly storage: Storage;
   readonly clock: Clock;
   readonly policy: OverflowPolicy;
-  readonly limitBytes: number;
+  /** Bytes that frames may occupy now. */
+  readonly limitBytes: () => number;
   readonly onCommitted: (ledger: Ledger, overflowed: boolean) => void;
+  /** A commit failed; whoever asked for it is told after this. */
+  readonly onFailed: (error: unknown) => void;
   /** An append has to wait. */
   readonly onBlocked: () => void;
 };
@@ -43,7 +46,7 @@ type Attempt = {
 const MAX_ATTEMPTS = 256;
 
 export function createAppendLine(options: AppendLineOptions): AppendLine {
-  const { storage, clock, policy, limitBytes, onCommitted, onBlocked } = options;
+  const { storage, clock, policy, limitBytes, onCommitted, onFailed, onBlocked } = options;
   const parked: Turn[] = [];
   let attempts: readonly Attempt[] = [];
   const forget = (samples: readonly Sample[]) => {
@@ -77,7 +80,7 @@ export function createAppendLine(options: AppendLineOptions): AppendLine {
       return { appended: earlier.appended, overflowed: false, ledger: editor.finish() };
     }
     try {
-      const result = appendSamples(writer, editor, { samples, policy, limitBytes });
+      const result = appendSamples(writer, editor, { samples, policy, limitBytes: limitBytes() });
       const attempt = { samples, appended: result.appended, lastSeq: editor.ledger.sampled };
       attempts = [...attempts, attempt].slice(-MAX_ATTEMPTS);
       return { ...result, ledger: editor.finish() };
@@ -116,6 +119,7 @@ export function createAppendLine(options: AppendLineOptions): AppendLine {
                     return;
                   }
                   leave(turn);
+                  onFailed(error);
                   subscriber.error(error);
                 },
               });

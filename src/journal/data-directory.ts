@@ -4,6 +4,7 @@
  * - `lock.sqlite`                held while in use (directory-lock.ts);
  * - `identity.json`              format version and when it was created;
  * - `in-use.json`                exists from open to close, so that its presence at open tells an unclean end;
+ * - `reserve.bin`              space held back for when the disk is full (disk-reserve.ts);
  * - `quarantine-<ts>-<n>.mdb`    damaged files that were moved aside, the newest few;
  * - `salvaged-<ts>.mdb`           while a damaged file is being salvaged; then it takes the place of `data.mdb`.
  * Directory 0700, files 0600.

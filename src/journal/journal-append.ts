@@ -88,6 +88,15 @@ function makeRoom(
   return 'made';
 }
 
+/** Gives up the oldest samples until frames occupy no more than `bytes`. */
+export function dropOldest(writer: Writer, editor: JournalEditor, bytes: number): void {
+  while (editor.ledger.footprint > bytes) {
+    const oldest = oldestData(writer, editor);
+    if (oldest === undefined) return;
+    editor.drop(oldest, 'overflow_oldest');
+  }
+}
+
 const SCAN_CHUNK = 16;
 
 function oldestData(writer: Writer, editor: JournalEditor): FrameKey | undefined {

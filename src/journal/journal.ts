@@ -25,6 +25,9 @@ export type Appended =
   /** Policy `drop-newest`: the samples got their seqs and a gap frame stands for them. */
   | { readonly kind: 'dropped'; readonly frame: StoredFrame };
 
+/** `full`: less than the quota can be used. `absent`: the journal is in memory, and ends with the process. */
+export type DiskState = 'good' | 'full' | 'absent';
+
 export type JournalStats = {
   readonly epoch: Epoch;
   /** Highest seq given out. */
@@ -47,6 +50,7 @@ export type JournalStats = {
   readonly overflowing: boolean;
   /** Whether the quota nears: under policy `thin`, that `thin` has work to do. */
   readonly crowded: boolean;
+  readonly disk: DiskState;
   /** Wall time of the oldest pending sample; null when none. */
   readonly oldestPendingTs: number | null;
 };

@@ -8,7 +8,8 @@
  * - one process a directory (StorageError `locked`), no network file system (`unsupported_filesystem`);
  * - every wait has a deadline. A commit that misses it leaves the storage unusable for writing and is told by `fatal$`:
  *   LMDB gives no way to find out what became of it, only a new process can;
- * - a full disk fails commits with `full`; reads go on, and so do commits that free more than they take.
+ * - a full disk fails commits with `full`; reads go on, and so do commits that free more than they take. With a reserve
+ *   (disk-reserve.ts) the first such commit succeeds all the same, and `isShort` tells.
  */
 import { join } from 'node:path';
 import {
@@ -35,6 +36,8 @@ import {
   writeInUse,
 } from './data-directory.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { isDiskFull } from './disk-full.ts';
+import { createDiskReserve, type DiskReserve } from './disk-reserve.ts';
 import { type Inspection, inspectFile, salvageDataFile } from './inspect-file.ts';
 import { DATA_FILE, messageOf, openEnvironment } from './lmdb-environment.ts';
 import type { Operation } from './overlay.ts';
@@ -49,6 +52,8 @@ export type LmdbStorageOptions = {
   readonly commitDeadlineMs?: number;
   /** How long walking through a suspect file may take before it is opened all the same, ms. Default 20,000. */
   readonly walkBudgetMs?: number;
+  /** Held back on the disk for when it is full, bytes. Default 0: none. */
+  readonly reserveBytes?: number;
   /** statfs(2); replaced in tests. */
   readonly statFileSystem?: StatFileSystem;
 };
@@ -67,8 +72,9 @@ export function openLmdbStorage(options: LmdbStorageOptions): Observable<LmdbSto
   return defer(() => {
     prepareDirectory(directory, options.statFileSystem);
     const lock = lockDirectory(directory);
+    const reserve = createDiskReserve({ directory, bytes: options.reserveBytes ?? 0, clock });
     return defer(() => {
-      checkIdentity(directory, clock.now());
+      withReserve(directory, reserve, () => checkIdentity(directory, clock.now()));
       const before = readInUse(directory);
       return inspectFile({
         directory,
@@ -79,16 +85,18 @@ export function openLmdbStorage(options: LmdbStorageOptions): Observable<LmdbSto
         budgetMs: options.walkBudgetMs ?? 20_000,
       });
     }).pipe(
-      map((inspection) => startStorage(options, lock, inspection)),
+      map((inspection) => startStorage(options, { lock, reserve }, inspection)),
       catchError((error: unknown) => {
         if (!REFUSED_BY_LMDB.test(messageOf(error))) throw error;
         return salvageDataFile({ directory, now: clock.now() }, messageOf(error)).pipe(
-          map((inspection) => startStorage(options, lock, inspection)),
+          map((inspection) => startStorage(options, { lock, reserve }, inspection)),
         );
       }),
       catchError((error: unknown) => {
         lock.release();
-        return throwError(() => asStorageError(error, `Cannot open the data directory ${directory}`));
+        return throwError(() =>
+          asStorageError(error, `Cannot open the data directory ${directory}`, directory),
+        );
       }),
     );
   });
@@ -96,7 +104,7 @@ export function openLmdbStorage(options: LmdbStorageOptions): Observable<LmdbSto
 
 function startStorage(
   { directory, clock, commitDeadlineMs = 10_000 }: LmdbStorageOptions,
-  lock: DirectoryLock,
+  { lock, reserve }: { readonly lock: DirectoryLock; readonly reserve: DiskReserve },
   inspection: Inspection,
 ): LmdbStorage {
   const path = join(directory, DATA_FILE);
@@ -129,7 +137,7 @@ function startStorage(
     mark();
   };
 
-  writeInUse(directory, { ...inUse, suspect, fruitless });
+  markOpened(directory, reserve, { ...inUse, suspect, fruitless });
   const environment = openEnvironment({ path, readOnly: false, onDamage });
   for (const damage of inspection.damage) damage$.next(damage);
   const salvage = environment.own(SALVAGE_RECORD);
@@ -147,12 +155,19 @@ function startStorage(
   const flush = (operations: readonly Operation[]): Observable<never> =>
     defer(() => {
       const forget: Operation[] = salvageTold ? [] : [{ key: Buffer.from(SALVAGE_RECORD), value: null }];
-      return from(environment.write(operations, forget));
+      const write = () => from(environment.write(operations, forget));
+      return defer(write).pipe(
+        // Once more the same: where the first did get through, nothing changes.
+        catchError((error: unknown) => {
+          if (!isDiskFull(error, directory) || !reserve.spend()) throw error;
+          return write();
+        }),
+      );
     }).pipe(
       withDeadline('A commit'),
       catchError((error: unknown) => {
         noteCommit();
-        const failure = asStorageError(error, `A commit in ${directory} failed`);
+        const failure = asStorageError(error, `A commit in ${directory} failed`, directory);
         if (failure.code === 'deadline' || failure.code === 'unusable') {
           queue.fail(failure);
           fatal$.next(failure);
@@ -202,6 +217,7 @@ function startStorage(
     },
     commit: queue.commit,
     stats: () => ({ usedBytes: environment.usedBytes(), fileBytes: environment.fileBytes() }),
+    isShort: reserve.isSpent,
     damage$: damage$.asObservable(),
     fatal$: fatal$.asObservable(),
     close: () =>
@@ -219,17 +235,30 @@ function deadlineError(what: string, directory: string, deadlineMs: number): Sto
   );
 }
 
-const ENOSPC = 28;
-const EDQUOT = 122;
-const EFBIG = 27;
-const FULL_MESSAGES = /no space left|quota exceeded|file too large|MDB_MAP_FULL/i;
+/** Runs `work`, which writes a small file; where the disk is full, with the reserve given up. */
+function withReserve(directory: string, reserve: DiskReserve, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    const cause = error instanceof StorageError ? error.cause : error;
+    if (!isDiskFull(cause, directory) || !reserve.spend()) throw error;
+    work();
+  }
+}
 
-function asStorageError(error: unknown, what: string): StorageError {
+/** A disk so full that not even the marker can be written must not keep it from being opened: that is how room is made. */
+function markOpened(directory: string, reserve: DiskReserve, inUse: Parameters<typeof writeInUse>[1]): void {
+  try {
+    withReserve(directory, reserve, () => writeInUse(directory, inUse));
+  } catch (error) {
+    if (!(error instanceof StorageError) || !isDiskFull(error.cause, directory)) throw error;
+  }
+}
+
+function asStorageError(error: unknown, what: string, directory: string): StorageError {
   if (error instanceof StorageError) return error;
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const message = messageOf(error);
-  const full = code === ENOSPC || code === EDQUOT || code === EFBIG || FULL_MESSAGES.test(message);
-  return full
+  return isDiskFull(error, directory)
     ? new StorageError('full', `${what}: the disk is full (${message}). Free some space.`, { cause: error })
     : new StorageError('io', `${what}: ${message}`, { cause: error });
 }

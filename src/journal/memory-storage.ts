@@ -96,6 +96,7 @@ export function createMemoryStorage(options: MemoryStorageOptions = {}): Storage
     },
     commit: queue.commit,
     stats: () => ({ usedBytes: disk.usedBytes, fileBytes: disk.usedBytes }),
+    isShort: () => false,
     damage$: damage$.asObservable(),
     close: () =>
       new Observable<never>((subscriber) => {

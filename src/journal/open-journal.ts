@@ -11,7 +11,8 @@
  *   commit got through;
  * - long work (release, seal, thin, pending) runs in slices and lets others in between.
  *
- * Bounds: frames occupy at most 95 % of `maxBytes`; the rest is for books, gaps, dead letters and LMDB's free pages.
+ * Bounds: frames occupy at most 95 % of `maxBytes`; the rest is for books, gaps, dead letters and LMDB's free pages. While the disk
+ * is full they occupy at most what there is room for (journal-room.ts).
  */
 import {
   BehaviorSubject,
@@ -33,22 +34,23 @@ import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
 import { EMPTY_COVERAGE } from '../protocol/coverage.ts';
 import { MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
-import { type InternedSchema, type Sample, type SchemaRef, schemaSchema } from '../protocol/sample.ts';
-import { internSchema } from '../protocol/schema-ref.ts';
+import type { Sample } from '../protocol/sample.ts';
 import { createAppendLine } from './append-line.ts';
 import { subtract } from './coverage-sets.ts';
-import type { Journal, JournalStats, OverflowPolicy } from './journal.ts';
+import type { DiskState, Journal, JournalStats, OverflowPolicy } from './journal.ts';
 import { createEditor, type JournalEditor, readAcked } from './journal-editor.ts';
-import { ALL_SCHEMAS, LEDGER_KEY } from './journal-keys.ts';
+import { LEDGER_KEY } from './journal-keys.ts';
 import { ackedSamples, decodeLedger, type Ledger } from './journal-ledger.ts';
 import { readPending } from './journal-pending.ts';
 import { beginJournal, repairJournal, surveyJournal } from './journal-recovery.ts';
 import { reinstateFrames } from './journal-reinstate.ts';
 import { rejectFrame, releaseSlice } from './journal-release.ts';
 import { renewJournal } from './journal-renewal.ts';
+import { createRoomKeeper } from './journal-room.ts';
+import { readSchemas } from './journal-schemas.ts';
 import { type SealRequest, sealSlice } from './journal-seal.ts';
 import { NOTHING_THINNED } from './journal-thin.ts';
-import { type Reader, type Storage, StorageError, type Writer } from './storage.ts';
+import { type Storage, StorageError, type Writer } from './storage.ts';
 import { createThinning, isCrowded } from './thinning.ts';
 
 export type JournalOptions = {
@@ -64,6 +66,8 @@ export type JournalOptions = {
   readonly sealSamples?: number;
   /** Begins a new epoch and keeps what is pending in it; for a cloned disk. Default false. */
   readonly newEpoch?: boolean;
+  /** The storage is in memory because there is no disk to write to. Default false. */
+  readonly inMemory?: boolean;
 };
 
 type SealCounts = { readonly merged: number; readonly sealed: number };
@@ -75,7 +79,6 @@ type SealLevel = Pick<SealRequest, 'sealSamples' | 'fullOnly'> & {
 const MIN_BYTES = 64 * 1024;
 const FRAME_SHARE = 0.95;
 const DEFAULT_SEAL_SAMPLES = 512;
-const MAX_SCHEMAS_READ = 100_000;
 
 /** Emits the journal once it is ready, then completes; errors with a StorageError. */
 export function openJournal(options: JournalOptions): Observable<Journal> {
@@ -125,14 +128,32 @@ function checkOptions({ maxBytes, sealSamples = DEFAULT_SEAL_SAMPLES }: JournalO
 }
 
 function createJournal(options: JournalOptions, opened: Ledger): Journal {
-  const { storage, clock, policy, maxBytes, sealSamples = DEFAULT_SEAL_SAMPLES } = options;
-  const limitBytes = Math.floor(maxBytes * FRAME_SHARE);
+  const { storage, clock, policy, maxBytes, inMemory = false, sealSamples = DEFAULT_SEAL_SAMPLES } = options;
   const schemas = storage.read(readSchemas);
   let footprint = opened.footprint;
-  const crowded = () => policy === 'thin' && isCrowded(footprint, limitBytes);
-  const stats$ = new BehaviorSubject<JournalStats>(
-    toStats(opened, { maxBytes, overflowing: false, crowded: crowded() }),
-  );
+  const room = createRoomKeeper({
+    storage,
+    clock,
+    policy,
+    quotaBytes: Math.floor(maxBytes * FRAME_SHARE),
+    footprint: opened.footprint,
+    onTrimmed: (ledger) => publish(ledger, true),
+    onRaised: () => {
+      stats$.next({ ...stats$.value, disk: diskState() });
+      line.retry();
+    },
+  });
+  const diskState = (): DiskState => {
+    if (inMemory) return 'absent';
+    return room.isDiskFull() ? 'full' : 'good';
+  };
+  const circumstances = (overflowing: boolean) => ({
+    maxBytes,
+    overflowing,
+    crowded: policy === 'thin' && isCrowded(footprint, room.limitBytes()),
+    disk: diskState(),
+  });
+  const stats$ = new BehaviorSubject<JournalStats>(toStats(opened, circumstances(false)));
   // Two neighbours that are too large for one frame together have more than half of its samples.
   const levels: readonly SealLevel[] = [
     { sealSamples, fullOnly: false, from: 0 },
@@ -144,9 +165,10 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
 
   const publish = (ledger: Ledger, overflowed = false): JournalStats => {
     // Once reached, the quota counts as reached until a tenth is free again: no flicker at the edge.
-    const overflowing = overflowed || (stats$.value.overflowing && ledger.footprint > limitBytes * 0.9);
+    const overflowing =
+      overflowed || (stats$.value.overflowing && ledger.footprint > room.limitBytes() * 0.9);
     footprint = ledger.footprint;
-    const stats = toStats(ledger, { maxBytes, overflowing, crowded: crowded() });
+    const stats = toStats(ledger, circumstances(overflowing));
     stats$.next(stats);
     return stats;
   };
@@ -164,7 +186,7 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
   const thinning = createThinning({
     storage,
     clock,
-    limitBytes: () => limitBytes,
+    limitBytes: room.limitBytes,
     footprint: () => footprint,
     edit,
   });
@@ -173,8 +195,12 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
     storage,
     clock,
     policy,
-    limitBytes,
-    onCommitted: publish,
+    limitBytes: room.limitBytes,
+    onCommitted: (ledger, overflowed) => {
+      publish(ledger, overflowed);
+      room.noteCommitted();
+    },
+    onFailed: room.noteFailed,
     onBlocked: () => stats$.next({ ...stats$.value, overflowing: true }),
   });
 
@@ -270,6 +296,7 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
       concat(
         storage.close(),
         defer(() => {
+          room.end();
           stats$.complete();
           return EMPTY;
         }),
@@ -279,9 +306,10 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
 
 function toStats(
   ledger: Ledger,
-  now: Pick<JournalStats, 'maxBytes' | 'overflowing' | 'crowded'>,
+  now: Pick<JournalStats, 'maxBytes' | 'overflowing' | 'crowded' | 'disk'>,
 ): JournalStats {
   return {
+    ...now,
     epoch: ledger.epoch,
     sampled: ledger.sampled,
     released: ledger.released,
@@ -293,23 +321,5 @@ function toStats(
     dropped: ledger.dropped,
     greeting: ledger.greeting,
     oldestPendingTs: ledger.oldest?.ts ?? null,
-    ...now,
   };
-}
-
-function readSchemas(reader: Reader): Map<SchemaRef, InternedSchema> {
-  const schemas = new Map<SchemaRef, InternedSchema>();
-  for (const { value } of reader.range({ ...ALL_SCHEMAS, limit: MAX_SCHEMAS_READ })) {
-    const schema = parseSchema(value);
-    if (schema !== null) schemas.set(schema.ref, schema);
-  }
-  return schemas;
-}
-
-function parseSchema(value: Uint8Array): InternedSchema | null {
-  try {
-    return internSchema(schemaSchema.parse(JSON.parse(Buffer.from(value).toString())));
-  } catch {
-    return null;
-  }
 }

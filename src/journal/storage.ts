@@ -59,6 +59,8 @@ export type Storage = {
   /** Runs `work` in a write transaction when subscribed; emits its result once durable, then completes. A throw in `work` aborts the transaction and becomes the error. */
   readonly commit: <T>(work: (writer: Writer) => T) => Observable<T>;
   readonly stats: () => StorageStats;
+  /** Whether the disk was found full and still is: whoever adds now should first remove as much. Cheap; false where it cannot be told. */
+  readonly isShort: () => boolean;
   /** Damage met so far (replayed) and from now on. */
   readonly damage$: Observable<Damage>;
   /** Flushes and closes; completes when the directory may be opened again. */

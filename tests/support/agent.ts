@@ -45,7 +45,13 @@ export function startAgentProcess({
 
 const statusSchema = z.looseObject({
   state: z.string(),
-  journal: z.looseObject({ sampled: z.number(), pending: z.number() }).nullable(),
+  journal: z.looseObject({ sampled: z.number(), pending: z.number(), disk: z.string() }).nullable(),
+  pipeline: z
+    .looseObject({
+      commit: z.looseObject({ committed: z.number(), uncommitted: z.number(), discarded: z.number() }),
+    })
+    .nullable(),
+  troubles: z.array(z.looseObject({ what: z.string(), detail: z.string() })),
   uplink: z.looseObject({ phase: z.string(), attempt: z.number() }).nullable(),
 });
 

@@ -45,7 +45,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   const bufferTrouble = (): string | null => {
     if (commitStatus.failure !== null) return `the journal takes no samples: ${commitStatus.failure}`;
-    return journal.stats().overflowing ? 'the journal is full and its overflow policy is at work' : null;
+    const { overflowing, disk } = journal.stats();
+    if (disk === 'absent') return 'the data directory cannot be written: samples are kept in memory only';
+    if (!overflowing) return null;
+    return `the ${disk === 'full' ? 'disk' : 'journal'} is full and the overflow policy is at work`;
   };
 
   const onStatus = (next: CommitStatus, urgent: boolean) => {

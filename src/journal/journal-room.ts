@@ -1,0 +1,98 @@
+/**
+ * Keeps a journal going on a disk that is full: sees it, makes room by a commit that only removes (see journal-limit.ts), and goes back
+ * to the quota when there is room again. Policies that give up no samples make none: they keep to what they have.
+ */
+import { interval, Subject, Subscription, takeUntil } from 'rxjs';
+import type { Clock } from '../platform/clock.ts';
+import type { OverflowPolicy } from './journal.ts';
+import { dropOldest } from './journal-append.ts';
+import { createEditor } from './journal-editor.ts';
+import type { Ledger } from './journal-ledger.ts';
+import { createJournalLimit } from './journal-limit.ts';
+import { type Storage, StorageError } from './storage.ts';
+
+export type RoomKeeper = {
+  /** Bytes that frames may occupy now. */
+  readonly limitBytes: () => number;
+  readonly isDiskFull: () => boolean;
+  /** An append is durable. */
+  readonly noteCommitted: () => void;
+  /** An append has failed. */
+  readonly noteFailed: (error: unknown) => void;
+  readonly end: () => void;
+};
+
+export type RoomKeeperOptions = {
+  readonly storage: Pick<Storage, 'commit' | 'isShort'>;
+  readonly clock: Clock;
+  readonly policy: OverflowPolicy;
+  readonly quotaBytes: number;
+  /** Bytes that frames occupy at the start. */
+  readonly footprint: number;
+  /** Room was made; the books after it. */
+  readonly onTrimmed: (ledger: Ledger) => void;
+  /** The quota counts again. */
+  readonly onRaised: () => void;
+};
+
+/** How often it is looked for room. */
+const LOOK_MS = 1_000;
+
+export function createRoomKeeper(options: RoomKeeperOptions): RoomKeeper {
+  const { storage, clock, policy, quotaBytes, footprint, onTrimmed, onRaised } = options;
+  const limit = createJournalLimit({ quotaBytes, clock, isShort: storage.isShort, footprint });
+  const ended$ = new Subject<void>();
+  let looking = Subscription.EMPTY;
+  let trimming = false;
+
+  const raise = () => {
+    if (!limit.raise()) return;
+    looking.unsubscribe();
+    onRaised();
+  };
+  const look = () => {
+    looking.unsubscribe();
+    looking = interval(LOOK_MS, clock.scheduler).pipe(takeUntil(ended$)).subscribe(raise);
+  };
+  const trim = () => {
+    if (trimming) return;
+    trimming = true;
+    storage
+      .commit((writer) => {
+        const editor = createEditor(writer, clock.now());
+        const before = editor.ledger.footprint;
+        const givesWay = policy === 'drop-oldest' || policy === 'thin';
+        const target = givesWay ? limit.targetFor(before) : Math.min(before, quotaBytes);
+        if (givesWay) dropOldest(writer, editor, target);
+        return { target, ledger: editor.finish() };
+      })
+      .subscribe({
+        next: ({ target, ledger }) => {
+          trimming = false;
+          limit.noteTrimmed(target);
+          look();
+          onTrimmed(ledger);
+        },
+        // The append that failed is tried again, and this after it.
+        error: () => {
+          trimming = false;
+        },
+      });
+  };
+  if (limit.isLowered()) look();
+
+  return {
+    limitBytes: limit.bytes,
+    isDiskFull: limit.isLowered,
+    noteCommitted: () => {
+      if (!limit.isLowered() && storage.isShort()) trim();
+    },
+    noteFailed: (error) => {
+      if (error instanceof StorageError && error.code === 'full') trim();
+    },
+    end: () => {
+      ended$.next();
+      looking.unsubscribe();
+    },
+  };
+}
