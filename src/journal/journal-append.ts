@@ -80,12 +80,8 @@ function makeRoom(
   if (policy === 'block') throw new NoRoom();
   if (policy === 'drop-newest') return 'none';
   // Under `thin` this is the last resort: samples that come faster than thinning makes room.
-  while (!fits()) {
-    const oldest = oldestData(writer, editor);
-    if (oldest === undefined) return 'none';
-    editor.drop(oldest, 'overflow_oldest');
-  }
-  return 'made';
+  dropOldest(writer, editor, limitBytes - needed);
+  return fits() ? 'made' : 'none';
 }
 
 /** Gives up the oldest samples until frames occupy no more than `bytes`. */
