@@ -14,6 +14,7 @@ type SeedReport = {
   readonly simulatedMs: number;
   readonly steps: number;
   readonly samples: number;
+  readonly thinned: number;
   readonly injected: RunResult['injected'];
   readonly failure: Failure | null;
 };
@@ -31,6 +32,7 @@ export type Summary = {
   readonly faults: Readonly<Record<string, number>>;
   readonly simulatedHours: number;
   readonly samples: number;
+  readonly thinned: number;
   readonly events: number;
   readonly seconds: number;
   /** Simulated time by real time. */
@@ -74,8 +76,8 @@ function runSeed(request: SimulationRequest, index: number): SeedReport {
   const { fromSeed, hours, only, mutation } = request;
   const seed = fromSeed + index;
   const result = runWorld({ seed, hours, ...(only === null ? {} : { only }) });
-  const { digest, simulatedMs, steps, samples, injected } = result;
-  const report = { seed, digest, simulatedMs, steps, samples, injected };
+  const { digest, simulatedMs, steps, samples, thinned, injected } = result;
+  const report = { seed, digest, simulatedMs, steps, samples, thinned, injected };
   if (result.violations.length === 0) return { ...report, failure: null };
   const shrunk = request.untilFailure ? result : shrink(result, hours);
   const kept = shrunk.faults.map((fault) => fault.index).join(',') || NO_FAULTS;
@@ -137,6 +139,7 @@ function sumUp(request: SimulationRequest, reports: readonly SeedReport[], secon
     faults: Object.fromEntries(Object.entries(faults).sort(([a], [b]) => (a < b ? -1 : 1))),
     simulatedHours: rounded(simulatedHours),
     samples: sum(({ samples }) => samples),
+    thinned: sum(({ thinned }) => thinned),
     events: sum(({ steps }) => steps),
     seconds: rounded(seconds),
     speed: Math.round((simulatedHours * 3600) / seconds),

@@ -21,6 +21,8 @@ const summarySchema = z.object({
   seeds: z.number(),
   faults: z.record(z.string(), z.number()),
   simulatedHours: z.number(),
+  samples: z.number(),
+  thinned: z.number(),
   speed: z.number(),
   digest: z.string(),
   failures: z.array(failureSchema),
@@ -44,6 +46,8 @@ describe('simulation', () => {
     expect(code).toBe(0);
     expect(summary.seeds).toBe(300);
     expect(Object.keys(summary.faults).sort()).toEqual([...FAULT_KINDS].sort());
+    // Or the checks of thinned frames would say nothing.
+    expect(summary.thinned).toBeGreaterThan(1_000);
   });
 
   it('plays a seed twice alike, event by event', async () => {

@@ -150,4 +150,18 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'if (subtract(acked, held).length === 0) return',
     replace: 'if (subtract(acked, held).length >= 0) return',
   },
+  {
+    name: 'bucket_forgets_a_maximum',
+    breaks: 'of the buckets that are joined only the first gives its maximum',
+    file: 'src/protocol/codec/buckets.ts',
+    find: 'max = Math.max(max, column.max[row] as number);',
+    replace: 'max = row === starts[bucket] ? (column.max[row] as number) : max;',
+  },
+  {
+    name: 'whole_samples_lost_in_thinning',
+    breaks: 'what is to stay whole is not written again when its frame is thinned',
+    file: 'src/journal/journal-thin.ts',
+    find: 'for (const bytes of kept) editor.addFrame(bytes, readHeader(bytes), true);',
+    replace: 'for (const bytes of kept.slice(1)) editor.addFrame(bytes, readHeader(bytes), true);',
+  },
 ];

@@ -1,5 +1,6 @@
 /** One run: a world drawn from a seed, its faults, its healing, and everything that was found wrong with it. */
 import { config as rxConfig } from 'rxjs';
+import { coveredCount } from '../../src/protocol/coverage.ts';
 import { createAgentTruth } from '../check/agent-truth.ts';
 import { type CheckOptions, checkAlways, checkDrained } from '../check/check-world.ts';
 import { createHqTruth } from '../check/hq-truth.ts';
@@ -37,6 +38,8 @@ export type RunResult = {
   readonly simulatedMs: number;
   readonly steps: number;
   readonly samples: number;
+  /** Of those, how many reached HQ as parts of buckets only. */
+  readonly thinned: number;
   readonly faults: readonly Fault[];
   readonly injected: Readonly<Partial<Record<FaultKind, number>>>;
 };
@@ -205,6 +208,9 @@ export function runWorld({ seed, hours, only, onLine }: RunOptions): RunResult {
     simulatedMs: timeline.now(),
     steps: timeline.steps(),
     samples: lastId,
+    thinned: [...hqTruth.agents().values()]
+      .flatMap((epochs) => [...epochs.values()])
+      .reduce((sum, { thinned }) => sum + coveredCount(thinned), 0),
     faults,
     injected,
   };

@@ -24,7 +24,7 @@ export function drawAgent(chance: Chance, hours: number): AgentSettings {
     preset,
     journal: {
       commitMs: chance.pick([0, 200, 200, 1_000, 5_000]),
-      overflow: chance.pick(['drop-oldest', 'drop-oldest', 'drop-newest', 'block'] as const),
+      overflow: chance.pick(['thin', 'thin', 'drop-oldest', 'drop-newest', 'block'] as const),
     },
     uplink: {
       ...PRESETS[preset].uplink,
@@ -34,13 +34,14 @@ export function drawAgent(chance: Chance, hours: number): AgentSettings {
       ...(chance.chance(0.3) ? { breakerOpenMs: 30_000, breakerFailures: 2 } : {}),
     },
   });
-  // Smaller than anybody would choose, so that a short run sees a full journal.
-  const maxBytes = chance.pick([64 * KIB, 64 * KIB, 512 * KIB, 64 * MIB]);
+  // Smaller than anybody would choose, so that a short run sees a full journal. Thinning takes many samples to do anything.
+  const thins = config.journal.overflow === 'thin';
+  const maxBytes = thins ? 16 * KIB : chance.pick([64 * KIB, 512 * KIB, 64 * MIB]);
   return {
     config: { ...config, journal: { ...config.journal, maxBytes } },
     // A day has as many samples as an hour: what matters happens between them.
-    periodMs: Math.max(100, Math.round((hours * HOUR_MS) / chance.pick([40, 100, 200, 400]))),
-    noisySeries: chance.pick([0, 40, 40]),
+    periodMs: Math.max(100, Math.round((hours * HOUR_MS) / (thins ? 400 : chance.pick([40, 100, 200, 400])))),
+    noisySeries: thins ? 40 : chance.pick([0, 40, 40]),
     sealSamples: chance.pick([4, 16, 64, 512]),
   };
 }

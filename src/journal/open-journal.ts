@@ -60,7 +60,7 @@ export type JournalOptions = {
   readonly ids: Ids;
   /** What gives way when the quota is reached. Under `thin`, whoever opens it calls `thin` now and then. */
   readonly policy: OverflowPolicy;
-  /** Quota of the journal on the disk, bytes. Minimum 64 KiB; sensible from 4 frames of 256 KiB on. */
+  /** Quota of the journal on the disk, bytes. Minimum 16 KiB; sensible from 4 frames of 256 KiB on. */
   readonly maxBytes: number;
   /** Frames with fewer samples are merged by `seal` into frames of at least as many. Default 512, 2 … 4096. */
   readonly sealSamples?: number;
@@ -76,7 +76,7 @@ type SealLevel = Pick<SealRequest, 'sealSamples' | 'fullOnly'> & {
   from: number;
 };
 
-const MIN_BYTES = 64 * 1024;
+const MIN_BYTES = 16 * 1024;
 const FRAME_SHARE = 0.95;
 const DEFAULT_SEAL_SAMPLES = 512;
 
