@@ -13,6 +13,9 @@ export type DirectoryLock = { readonly release: () => void };
 
 const LOCK_FILE = 'lock.sqlite';
 const SQLITE_BUSY = 5;
+/** Without a journal file, for which a full disk has no room. */
+const LOCK =
+  'PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;';
 
 /** Throws StorageError `locked` when another holds the directory. */
 export function lockDirectory(directory: string): DirectoryLock {
@@ -21,7 +24,7 @@ export function lockDirectory(directory: string): DirectoryLock {
   const { DatabaseSync } = loadSqlite();
   const database = new DatabaseSync(path);
   try {
-    database.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;');
+    database.exec(LOCK);
   } catch (error) {
     database.close();
     if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) {

@@ -22,12 +22,12 @@ async function startOn(disk: SmallDisk, folder: string, recording: Recording, po
   const link = await startProxy(() => Number(new URL(hq.url).port));
   link.set({ kind: 'refuse' });
   const dataDir = join(disk.path, 'edge');
-  const start = () => {
+  const start = (source = `csv:path=${recording.path},name=log,speed=max`) => {
     const agent = startAgentProcess({
       id: 'edge',
       hq: link.url,
       dataDir,
-      sources: [`csv:path=${recording.path},name=log,speed=max`],
+      sources: [source],
       args: [...impatient, '--journal-overflow', policy],
     });
     return { agent, status: () => agentStatus(agent) };
@@ -75,5 +75,41 @@ describe.skipIf(!canMount)(`a disk that is full${canMount ? '' : ' (skipped: nee
     expect(dropped).toBeGreaterThan(COUNT / 10);
     expect(entry.stored).toBeGreaterThan(COUNT / 10);
     expect(entry.gaps, 'only the oldest').toMatchObject([{ firstSeq: 1, lastSeq: dropped }]);
+  });
+
+  it('is no obstacle to starting again after a crash, and to draining', async () => {
+    const folder = temporaryFolder();
+    const disk = mountSmallDisk(folder, DISK_BYTES);
+    const recording = writeRecording(folder, { source: 'log', count: COUNT, stepMs: 100, seed: 4 });
+    disk.fill(3 * MEBIBYTE);
+    const { hq, link, start } = await startOn(disk, folder, recording, 'drop-oldest');
+    const first = start();
+    const before = await until('the disk to be full', async () => {
+      const now = await first.status();
+      return now?.journal?.disk === 'full' && now.journal;
+    });
+    await first.agent.end('SIGKILL');
+    disk.fillUp();
+    expect(disk.freeBytes()).toBe(0);
+
+    const again = start('sim:hz=20,sensors=2,seed=7');
+    const after = await until('new samples on the full disk', async () => {
+      const now = await again.status();
+      return (now?.pipeline?.commit.committed ?? 0) > 20 && now;
+    });
+    expect(after).toMatchObject({ state: 'degraded', journal: { epoch: before.epoch, disk: 'full' } });
+    link.set({ kind: 'pass' });
+    await until('the backlog to be delivered', async () => {
+      const now = await again.status();
+      return now !== null && (now.journal?.acked ?? 0) > 1000 && (now.journal?.pending ?? 0) < 40;
+    });
+    expect(await again.agent.end('SIGTERM')).toBe(0);
+    const [entry, ...others] = await ledgerOf(hq.url, 'edge');
+    if (entry === undefined) throw new Error('HQ has no ledger of the agent');
+    expect(others).toEqual([]);
+    const { overflow_oldest: oldest = 0, ...elsehow } = entry.dropped;
+    expect(elsehow).toEqual({});
+    expect(entry).toMatchObject({ epoch: before.epoch, pending: 0, stored: entry.sampled - oldest });
+    expect(entry.stored).toBeGreaterThan(1000);
   });
 });
