@@ -31,14 +31,14 @@ describe('defaultAgentId', () => {
 
   it('without a usable host name is random once and then stays', () => {
     const ids = seededIds(seededRandom(1));
-    const first = defaultAgentId({ hostname: 'localhost', dataDir, ids });
+    const first = defaultAgentId({ hostname: 'localhost', dataDir, ids, isWritable: true });
     expect(agentIdSchema.safeParse(first).success).toBe(true);
-    expect(defaultAgentId({ hostname: 'localhost', dataDir, ids })).toBe(first);
+    expect(defaultAgentId({ hostname: 'localhost', dataDir, ids, isWritable: true })).toBe(first);
     expect(statSync(join(dataDir, 'agent-id')).mode & 0o777).toBe(0o600);
   });
 
   it('is the host name where that names a host', () => {
     const ids = seededIds(seededRandom(1));
-    expect(defaultAgentId({ hostname: 'edge-1', dataDir, ids })).toBe('edge-1');
+    expect(defaultAgentId({ hostname: 'edge-1', dataDir, ids, isWritable: true })).toBe('edge-1');
   });
 });

@@ -17,12 +17,14 @@ export function agentIdFromHost(hostname: string): string | null {
   return NAMELESS.test(cleaned) || !agentIdSchema.safeParse(cleaned).success ? null : cleaned;
 }
 
-/** The host's name, else a random one that stays with the data directory. Throws what the file system throws. */
+/** The host's name, else a random one that stays with the data directory where it can be written. Throws what the file system throws. */
 export function defaultAgentId(options: {
   readonly hostname: string;
   /** Exists already. */
   readonly dataDir: string;
   readonly ids: Ids;
+  /** Whether a new name can be kept; if not it holds for this run alone. */
+  readonly isWritable: boolean;
 }): string {
   const named = agentIdFromHost(options.hostname);
   if (named !== null) return named;
@@ -30,7 +32,7 @@ export function defaultAgentId(options: {
   const kept = agentIdSchema.safeParse(readIfThere(file)?.trim());
   if (kept.success) return kept.data;
   const id = `agent-${options.ids.hex(4)}`;
-  writeFileSync(file, `${id}\n`, { mode: 0o600 });
+  if (options.isWritable) writeFileSync(file, `${id}\n`, { mode: 0o600 });
   return id;
 }
 

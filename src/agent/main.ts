@@ -3,7 +3,6 @@ import { hostname } from 'node:os';
 import { type DefaultedStateObservable, state } from '@rx-state/core';
 import {
   catchError,
-  concat,
   EMPTY,
   filter,
   firstValueFrom,
@@ -12,11 +11,8 @@ import {
   merge,
   type Observable,
   of,
-  throwError,
 } from 'rxjs';
 import type { Journal } from '../journal/journal.ts';
-import { type LmdbStorage, openLmdbStorage } from '../journal/lmdb-storage.ts';
-import { openJournal } from '../journal/open-journal.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -29,6 +25,7 @@ import { type AssembledAgent, assembleAgent } from './assemble-agent.ts';
 import { type AgentConfig, checkAgentConfig } from './config.ts';
 import { agentEvents } from './events.ts';
 import { type HealthServer, type HealthServerOptions, startHealthServer } from './health/health-server.ts';
+import { openStore } from './open-store.ts';
 import { pipelineEvents } from './pipeline/pipeline-events.ts';
 import { createSources } from './sources/registry.ts';
 import { sourceEvents } from './sources/source-events.ts';
@@ -54,8 +51,8 @@ export type RunningAgent = {
   readonly state$: DefaultedStateObservable<AgentState>;
   readonly status: () => AgentStatus;
   /**
-   * Resolves when the agent can no longer do its work and should be started again: its journal is stuck, or its uplink
-   * crashed too often.
+   * Resolves when the agent can no longer do its work and should be started again: its journal is stuck, its uplink
+   * crashed too often, or the disk that it could not write to is back.
    */
   readonly failed: Promise<Error>;
   /** Ends sampling, makes everything durable, sends what is live, says goodbye and closes, within 30 s. Idempotent. */
@@ -81,7 +78,8 @@ type Parts = AssembledAgent & { readonly journal: Journal };
 
 /**
  * Starts an agent; resolves once its journal is open and its sources are started. Rejects with AgentConfigError on settings
- * that cannot be used, and with StorageError when the journal cannot be opened.
+ * that cannot be used, and with StorageError when the journal cannot be opened. On a disk that cannot be written the journal is in
+ * memory (open-store.ts).
  */
 export async function startAgent(
   config: AgentConfig,
@@ -122,11 +120,14 @@ export async function startAgent(
     { host: config.healthHost, port: config.healthPort, status, registry },
     emit,
   );
-  const { storage, journal } = await openStore(config, platform, newEpoch).catch(async (error: unknown) => {
+  const store = await openStore({ config, clock, ids, newEpoch }).catch(async (error: unknown) => {
     await finished(health?.close() ?? EMPTY);
     throw error;
   });
-  id = config.id ?? defaultAgentId({ hostname: hostname(), dataDir: config.dataDir, ids });
+  const { journal, inMemory } = store;
+  if (inMemory !== null) emit({ type: 'journal_in_memory', detail: inMemory });
+  const { dataDir } = config;
+  id = config.id ?? defaultAgentId({ hostname: hostname(), dataDir, ids, isWritable: inMemory === null });
   const instance = ids.hex(8);
 
   const { hq: url, token } = config;
@@ -149,8 +150,8 @@ export async function startAgent(
   const { pipeline, stopping$ } = agent;
   parts = { journal, ...agent };
 
-  const failed = firstError(merge(storage.fatal$, agent.failed$));
-  storage.damage$.subscribe(({ what, detail, quarantine }) => {
+  const failed = firstError(merge(store.failed$, agent.failed$));
+  store.damage$.subscribe(({ what, detail, quarantine }) => {
     emit({ type: 'journal_damaged', what, detail, quarantine });
   });
   const ready = firstValueFrom(
@@ -159,7 +160,7 @@ export async function startAgent(
       map(() => undefined),
     ),
   );
-  emit({ type: 'agent_started', agent: id, epoch: journal.epoch, hq: url, dataDir: config.dataDir });
+  emit({ type: 'agent_started', agent: id, epoch: journal.epoch, hq: url, dataDir });
   agent.start();
   let stopped: Promise<void> | null = null;
 
@@ -194,31 +195,6 @@ function openHealth(
       }),
     ),
   );
-}
-
-/** Held back on the disk, beyond `journal.maxBytes`, for when it is full. */
-const RESERVE_BYTES = 256 * 1024;
-
-async function openStore(
-  config: AgentConfig,
-  { clock, ids }: AgentPlatform,
-  newEpoch: boolean,
-): Promise<{ readonly storage: LmdbStorage; readonly journal: Journal }> {
-  const storage = await firstValueFrom(
-    openLmdbStorage({ directory: config.dataDir, clock, reserveBytes: RESERVE_BYTES }),
-  );
-  const { maxBytes, overflow } = config.journal;
-  const journal = await firstValueFrom(
-    openJournal({ storage, clock, ids, maxBytes, policy: overflow, newEpoch }).pipe(
-      catchError((error: unknown) =>
-        concat(
-          storage.close().pipe(catchError(() => EMPTY)),
-          throwError(() => error),
-        ),
-      ),
-    ),
-  );
-  return { storage, journal };
 }
 
 function finished(work: Observable<unknown>): Promise<void> {

@@ -2,7 +2,7 @@
  * The journal on LMDB against what disks do: images of every moment of a recorded load, with what was not synced lost, reordered or torn; and
  * a disk that fills up, fails, slows down or turns read-only under a running journal.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
@@ -16,6 +16,7 @@ import { decodeData } from '../../src/protocol/frame-codec.ts';
 import { node } from '../support/holdfast.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
+import { buildShim, haveCompiler } from './build-shim.ts';
 import { parseRecord } from './images.ts';
 
 const here = import.meta.dirname;
@@ -36,13 +37,6 @@ const foundSchema = z.union([
 ]);
 type Found = z.infer<typeof foundSchema>;
 
-/** The shim, compiled for this run. */
-function buildShim(folder: string): string {
-  const library = join(folder, 'shim.so');
-  execFileSync('cc', ['-shared', '-fPIC', '-O2', '-o', library, join(here, 'shim.c'), '-ldl', '-lpthread']);
-  return library;
-}
-
 type Recording = ReturnType<typeof record>;
 function record(folder: string, { commits, strength }: { commits: number; strength: 'strong' | 'weak' }) {
   const shim = buildShim(folder);
@@ -55,10 +49,10 @@ function record(folder: string, { commits, strength }: { commits: number; streng
     env: {
       ...process.env,
       LD_PRELOAD: shim,
-      HOLDFAST_SHIM_DATA: join(directory, 'data.mdb'),
-      HOLDFAST_SHIM_ACKS: acks,
-      HOLDFAST_SHIM_LOG: log,
-      HOLDFAST_SHIM_FAULT: fault,
+      CRASH_SHIM_DATA: join(directory, 'data.mdb'),
+      CRASH_SHIM_ACKS: acks,
+      CRASH_SHIM_LOG: log,
+      CRASH_SHIM_FAULT: fault,
     },
   });
   const ended = new Promise<number | string>((resolve) => {
@@ -155,15 +149,6 @@ async function missingIn({ said, directory }: Recording): Promise<readonly numbe
   }
   return missing;
 }
-
-const haveCompiler = (() => {
-  try {
-    execFileSync('cc', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
 
 describe.skipIf(!haveCompiler)(`crash images${haveCompiler ? '' : ' (skipped: needs cc)'}`, () => {
   it(`of ${IMAGES} moments all open, hold every confirmed record and go on`, async () => {

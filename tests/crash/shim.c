@@ -1,7 +1,7 @@
 /*
- * Preloaded into a process with a journal: logs every write and sync of the file named by HOLDFAST_SHIM_DATA, in the order in which they
- * ended, together with what the process itself says to the file named by HOLDFAST_SHIM_ACKS. Fails or slows them as the
- * file named by HOLDFAST_SHIM_FAULT says at the moment: "enospc", "eio", "readonly" (writes of data pages), "enospc-meta", "eio-meta",
+ * Preloaded into a process with a journal: logs every write and sync of the file named by CRASH_SHIM_DATA, in the order in which they
+ * ended, together with what the process itself says to the file named by CRASH_SHIM_ACKS. Fails or slows them as the
+ * file named by CRASH_SHIM_FAULT says at the moment: "enospc", "eio", "readonly" (writes of data pages), "enospc-meta", "eio-meta",
  * "readonly-meta" (writes of LMDB's two meta pages), "eio-meta-written" (as "eio-meta", but the page is written all the same), "eio-sync",
  * "slow MS", or nothing.
  *
@@ -38,7 +38,7 @@ static ssize_t plain_write(int fd, const void *bytes, size_t length) {
 
 static int kind_of(int fd) {
   char link[64], path[4096];
-  const char *data = getenv("HOLDFAST_SHIM_DATA"), *acks = getenv("HOLDFAST_SHIM_ACKS");
+  const char *data = getenv("CRASH_SHIM_DATA"), *acks = getenv("CRASH_SHIM_ACKS");
   if (!data || !acks || fd == log_fd) return OTHER;
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   ssize_t n = readlink(link, path, sizeof path - 1);
@@ -50,7 +50,7 @@ static int kind_of(int fd) {
 
 static void note(int op, off_t offset, const struct iovec *parts, int count, size_t length) {
   unsigned char head[13];
-  const char *name = getenv("HOLDFAST_SHIM_LOG");
+  const char *name = getenv("CRASH_SHIM_LOG");
   if (!name) return;
   pthread_mutex_lock(&lock);
   if (log_fd < 0) log_fd = open(name, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -68,9 +68,9 @@ static void note(int op, off_t offset, const struct iovec *parts, int count, siz
   pthread_mutex_unlock(&lock);
 }
 
-/* What HOLDFAST_SHIM_FAULT says now. */
+/* What CRASH_SHIM_FAULT says now. */
 static void fault_text(char *text, size_t size) {
-  const char *name = getenv("HOLDFAST_SHIM_FAULT");
+  const char *name = getenv("CRASH_SHIM_FAULT");
   text[0] = 0;
   if (!name) return;
   int fd = open(name, O_RDONLY);

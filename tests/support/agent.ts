@@ -45,7 +45,15 @@ export function startAgentProcess({
 
 const statusSchema = z.looseObject({
   state: z.string(),
-  journal: z.looseObject({ sampled: z.number(), pending: z.number(), disk: z.string() }).nullable(),
+  journal: z
+    .looseObject({
+      epoch: z.string(),
+      sampled: z.number(),
+      pending: z.number(),
+      acked: z.number(),
+      disk: z.string(),
+    })
+    .nullable(),
   pipeline: z
     .looseObject({
       commit: z.looseObject({ committed: z.number(), uncommitted: z.number(), discarded: z.number() }),
@@ -55,9 +63,9 @@ const statusSchema = z.looseObject({
   uplink: z.looseObject({ phase: z.string(), attempt: z.number() }).nullable(),
 });
 
-/** What the health page of a running agent says; null until there is one. */
+/** What the health page of a running agent, or the latest that it has had, says; null until there is one. */
 export async function agentStatus(agent: Running) {
-  const line = agent.stderr.find((one) => one.includes('"health_listening"'));
+  const line = agent.stderr.findLast((one) => one.includes('"health_listening"'));
   if (line === undefined) return null;
   const { url } = z.looseObject({ url: z.string() }).parse(JSON.parse(line));
   const response = await fetch(`${url}/status.json`, { signal: AbortSignal.timeout(10_000) });

@@ -1,0 +1,150 @@
+/** A disk that cannot be written, from the start or from some moment on, under a real agent. */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { agentStatus, impatient, startAgentProcess } from '../support/agent.ts';
+import type { Running } from '../support/holdfast.ts';
+import { allSamples, ledgerOf, startHqProcess, summaryOf } from '../support/hq.ts';
+import { canMount, mountSmallDisk } from '../support/small-disk.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/wait.ts';
+import { buildShim, haveCompiler } from './build-shim.ts';
+
+const MEBIBYTE = 2 ** 20;
+const SOURCES = ['sim:hz=20,sensors=2,seed=7'];
+const DEGRADED_MS = 2_000;
+
+/** The lines of an event that the agent logged. */
+const logged = (agent: Running, event: string) =>
+  agent.stderr.filter((line) => line.includes(`"event":"${event}"`));
+
+async function metricsOf(agent: Running): Promise<string> {
+  const url = /"url":"([^"]+)"/.exec(logged(agent, 'health_listening')[0] ?? '')?.[1];
+  return (await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(10_000) })).text();
+}
+
+/** HQ and the dashboard are told by the heartbeat. */
+const untilHqSays = (url: string, state: string) =>
+  until(`HQ to call the agent ${state}`, async () => (await summaryOf(url, 'edge')).state === state);
+
+/** Polls from now on; how long it took the agent to call itself degraded, ms. */
+async function timeToDegraded(agent: Running, begun: number): Promise<number> {
+  await until('the agent to be degraded', async () => (await agentStatus(agent))?.state === 'degraded');
+  return performance.now() - begun;
+}
+
+/** Every seq of an epoch at HQ is stored, from 1 on. */
+async function expectWhole(url: string, epoch: string): Promise<number> {
+  const samples = (await allSamples(url, 'edge')).filter((sample) => sample.epoch === epoch);
+  const seqs = samples.map(({ seq }) => seq).sort((a, b) => a - b);
+  expect(seqs).toEqual(seqs.map((_, index) => index + 1));
+  return seqs.length;
+}
+
+describe.skipIf(!haveCompiler)(
+  `a disk that turns read-only${haveCompiler ? '' : ' (skipped: needs cc)'}`,
+  () => {
+    it('holds the samples in memory, says so within 2 s, and loses none once it can be written again', async () => {
+      const folder = temporaryFolder();
+      const [dataDir, fault] = [join(folder, 'edge'), join(folder, 'fault')];
+      const hq = await startHqProcess(join(folder, 'hq'));
+      const agent = startAgentProcess({
+        id: 'edge',
+        hq: hq.url,
+        dataDir,
+        sources: SOURCES,
+        env: {
+          LD_PRELOAD: buildShim(folder),
+          CRASH_SHIM_DATA: join(dataDir, 'data.mdb'),
+          CRASH_SHIM_ACKS: join(folder, 'acks'),
+          CRASH_SHIM_FAULT: fault,
+        },
+      });
+      await until('the agent to be live', async () => (await agentStatus(agent))?.state === 'live');
+      const before = (await agentStatus(agent))?.journal?.sampled ?? 0;
+
+      writeFileSync(fault, 'readonly');
+      expect(await timeToDegraded(agent, performance.now())).toBeLessThan(DEGRADED_MS);
+      await untilHqSays(hq.url, 'degraded');
+      const waiting = await until('samples to wait', async () => {
+        const now = await agentStatus(agent);
+        return (now?.pipeline?.commit.uncommitted ?? 0) >= 40 && now;
+      });
+      expect(logged(agent, 'commit_failing')).toHaveLength(1);
+      expect(waiting.troubles.map(({ what }) => what)).toContain('The journal takes no samples');
+      expect(await metricsOf(agent)).toMatch(/^holdfast_agent_commit_failures_total [1-9]/m);
+
+      rmSync(fault);
+      const well = await until('the agent to be live again, and what waited to be sampled', async () => {
+        const now = await agentStatus(agent);
+        return now?.state === 'live' && (now.journal?.sampled ?? 0) >= before + 40 && now;
+      });
+      expect(well.pipeline?.commit.discarded).toBe(0);
+      expect(await agent.end('SIGTERM')).toBe(0);
+      const [entry, ...others] = await ledgerOf(hq.url, 'edge');
+      if (entry === undefined) throw new Error('HQ has no ledger of the agent');
+      expect(others).toEqual([]);
+      expect(entry).toMatchObject({ pending: 0, dropped: {}, stored: entry.sampled });
+      expect(await expectWhole(hq.url, entry.epoch)).toBe(entry.sampled);
+    });
+  },
+);
+
+describe.skipIf(!canMount)(
+  `a data directory that cannot be written at the start${canMount ? '' : ' (skipped: needs root to mount)'}`,
+  () => {
+    it.each([
+      ['is read-only', 'ro'],
+      ['is full to the last byte', 'full'],
+    ])(
+      'when it %s: samples are kept in memory and delivered, and go to the disk again once they can',
+      async (_, kind) => {
+        const folder = temporaryFolder();
+        const disk = mountSmallDisk(folder, 8 * MEBIBYTE);
+        const dataDir = join(disk.path, 'edge');
+        const hq = await startHqProcess(join(folder, 'hq'));
+        const start = () =>
+          startAgentProcess({ id: 'edge', hq: hq.url, dataDir, sources: SOURCES, args: impatient });
+        if (kind === 'ro') {
+          // There is a journal already, which must stay as it is.
+          const first = start();
+          await until('the first epoch to be live', async () => (await agentStatus(first))?.state === 'live');
+          expect(await first.end('SIGTERM')).toBe(0);
+          disk.remount('ro');
+        } else {
+          disk.fill(0);
+        }
+        const known = (await ledgerOf(hq.url, 'edge').catch(() => [])).map(({ epoch }) => epoch);
+
+        const agent = start();
+        await until('the agent to have a page', () => logged(agent, 'health_listening').length > 0);
+        expect(await timeToDegraded(agent, performance.now())).toBeLessThan(DEGRADED_MS);
+        await untilHqSays(hq.url, 'degraded');
+        const inMemory = await until('samples to be delivered', async () => {
+          const now = await agentStatus(agent);
+          return (now?.journal?.acked ?? 0) > 20 && now;
+        });
+        expect(inMemory.journal).toMatchObject({ disk: 'absent', maxBytes: 16 * MEBIBYTE });
+        expect(logged(agent, 'journal_in_memory')).toHaveLength(1);
+        expect(inMemory.troubles.map(({ what }) => what)).toContain('Samples are kept in memory only');
+        expect(await metricsOf(agent)).toMatch(/^holdfast_agent_journal_in_memory 1$/m);
+
+        if (kind === 'ro') disk.remount('rw');
+        else disk.free();
+        await until('the agent to go on on the disk', async () => {
+          const now = await agentStatus(agent);
+          return now?.state === 'live' && now.journal?.disk === 'good';
+        });
+        expect(await agent.end('SIGTERM')).toBe(0);
+        const entries = await ledgerOf(hq.url, 'edge');
+        expect(entries).toHaveLength(2);
+        const epoch = inMemory.journal?.epoch ?? '';
+        expect(known).not.toContain(epoch);
+        for (const entry of entries) {
+          expect(entry).toMatchObject({ pending: 0, dropped: {}, stored: entry.sampled });
+          expect(await expectWhole(hq.url, entry.epoch)).toBe(entry.sampled);
+        }
+      },
+    );
+  },
+);
