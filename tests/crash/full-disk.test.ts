@@ -15,6 +15,8 @@ const MEBIBYTE = 2 ** 20;
 const DISK_BYTES = 8 * MEBIBYTE;
 const COUNT = 200_000;
 const DRAIN_MS = 5_000;
+/** Generous: to fill the disk is work, and the machine may be busy. */
+const FILLED = { deadlineMs: 200_000 };
 
 /** An agent on the disk with so much room left, and an HQ that it cannot reach yet. */
 async function startOn(disk: SmallDisk, folder: string, recording: Recording, policy: string) {
@@ -43,10 +45,14 @@ describe.skipIf(!canMount)(`a disk that is full${canMount ? '' : ' (skipped: nee
     disk.fill(3 * MEBIBYTE);
     const { hq, link, dataDir, start } = await startOn(disk, folder, recording, 'drop-oldest');
     const { agent, status } = start();
-    const full = await until('everything to be sampled', async () => {
-      const now = await status();
-      return now?.journal?.sampled === COUNT && now;
-    });
+    const full = await until(
+      'everything to be sampled',
+      async () => {
+        const now = await status();
+        return now?.journal?.sampled === COUNT && now;
+      },
+      FILLED,
+    );
     expect(full).toMatchObject({ state: 'degraded', journal: { disk: 'full' } });
     expect(full.pipeline?.commit, 'each was committed').toMatchObject({ committed: COUNT, discarded: 0 });
     expect(disk.freeBytes()).toBeLessThan(MEBIBYTE);
@@ -84,10 +90,14 @@ describe.skipIf(!canMount)(`a disk that is full${canMount ? '' : ' (skipped: nee
     disk.fill(3 * MEBIBYTE);
     const { hq, link, start } = await startOn(disk, folder, recording, 'drop-oldest');
     const first = start();
-    const before = await until('the disk to be full', async () => {
-      const now = await first.status();
-      return now?.journal?.disk === 'full' && now.journal;
-    });
+    const before = await until(
+      'the disk to be full',
+      async () => {
+        const now = await first.status();
+        return now?.journal?.disk === 'full' && now.journal;
+      },
+      FILLED,
+    );
     await first.agent.end('SIGKILL');
     disk.fillUp();
     expect(disk.freeBytes()).toBe(0);
