@@ -109,6 +109,15 @@ describe.each(['memory', 'lmdb'] as const)('HQ store over %s', (kind) => {
     expect(store.agents()).toMatchObject([{ epoch: 'bbbbbbbbbbbb' }]);
   });
 
+  it('keeps over a restart what an agent said it has at hello, even if nothing of it ever comes', async () => {
+    const note = { agent: 'a1', epoch: EPOCH, released: 0, ts: START };
+    await firstValueFrom(store.append([dataFrame(1, 10)]));
+    await firstValueFrom(store.noteEpoch({ ...note, sampled: 10 }));
+    await firstValueFrom(store.noteEpoch({ ...note, sampled: 500 }));
+    await reopen();
+    expect(store.ledger('a1')).toMatchObject([{ sampled: 500, stored: 10, pending: 490 }]);
+  });
+
   it('shows a sample as it was measured, with the arrival of its frame', async () => {
     await append(dataFrame(1, 3, { arrivalTs: START + 99 }));
     const page = await readPage(store, 1, null);

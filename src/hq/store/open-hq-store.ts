@@ -176,7 +176,10 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
         const known = epochOf(agent, epoch);
         const nothingLost = missingWithin(known?.coverage ?? EMPTY_COVERAGE, 1, note.released).length === 0;
         const sameRun = known !== undefined && runOf(known, note) === known.run;
-        if (sameRun && nothingLost && durable.agents.get(agent)?.epoch === epoch) return of(known.coverage);
+        // Else a restart would forget what an agent said that never came back.
+        const nothingNew = known !== undefined && known.sampled >= note.sampled;
+        const isCurrent = durable.agents.get(agent)?.epoch === epoch;
+        if (sameRun && nothingLost && nothingNew && isCurrent) return of(known.coverage);
         return transactions.run((transaction) => bookLost(transaction, note));
       }),
     putSchema: (agent, schema) =>
