@@ -7,7 +7,7 @@ import { bucketSchema, type LedgerEntry, type SampleDocument } from '../../src/p
 import { agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
 import { expectEveryFate } from '../support/fate.ts';
 import { built } from '../support/holdfast.ts';
-import { getJson, ledgerOf, startHqProcess } from '../support/hq.ts';
+import { allSamples, getJson, ledgerOf, startHqProcess } from '../support/hq.ts';
 import { startProxy } from '../support/proxy.ts';
 import { type Recording, writeRecording } from '../support/recording.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -30,7 +30,10 @@ type Away = {
   readonly deliver: () => Promise<LedgerEntry>;
 };
 
-async function startWithoutHq(policy: OverflowPolicy): Promise<Away> {
+async function startWithoutHq(
+  policy: OverflowPolicy,
+  { speed = 'max', args = [] as readonly string[] } = {},
+): Promise<Away> {
   const folder = temporaryFolder();
   const recording = writeRecording(folder, { source: 'log', count: COUNT, stepMs: STEP_MS, seed: 9 });
   const hq = await startHqProcess(join(folder, 'hq'), built);
@@ -41,8 +44,8 @@ async function startWithoutHq(policy: OverflowPolicy): Promise<Away> {
     id: 'edge',
     hq: link.url,
     dataDir,
-    sources: [`csv:path=${recording.path},name=log,speed=max`],
-    args: [...impatient, '--journal-max-bytes', String(QUOTA), '--journal-overflow', policy],
+    sources: [`csv:path=${recording.path},name=log,speed=${speed},ts=row`],
+    args: [...impatient, '--journal-max-bytes', String(QUOTA), '--journal-overflow', policy, ...args],
     ...built,
   });
   const status = () => agentStatus(agent);
@@ -120,6 +123,44 @@ const overflowed = async ({ status, dataDir }: Away) => {
 };
 
 describe('a journal that is full', () => {
+  it('thins the oldest samples by default, drops none, and HQ shows all of the time', async () => {
+    // As fast as thinning can follow on a busy machine; values without any order are no anomalies here.
+    const calm = ['--detect-threshold', '100'];
+    const away = await startWithoutHq('thin', { speed: '2000', args: calm });
+    const offline = await until('the whole recording to be sampled', async () => {
+      const now = await away.status();
+      return now?.journal?.sampled === COUNT && now.journal;
+    });
+    expect(offline).toMatchObject({ pending: COUNT, dropped: {} });
+    const stats = await journalStats(away.dataDir, built);
+    expect(stats.usedBytes).toBeLessThanOrEqual(QUOTA);
+    const thinned = Number(stats.thinned);
+    expect(thinned).toBeGreaterThan(COUNT / 10);
+    const entry = await away.deliver();
+    expect(entry).toMatchObject({ sampled: COUNT, pending: 0, dropped: {}, gaps: [], contiguous: COUNT });
+    expect(entry.thinned).toEqual({ overflow: COUNT - entry.stored });
+    expect(COUNT - entry.stored).toBeGreaterThanOrEqual(thinned);
+    const whole = await allSamples(away.hqUrl, 'edge');
+    expect(whole).toHaveLength(entry.stored);
+    const [from, to] = [timeOf(1), timeOf(COUNT + 1)];
+    const query = `from=${from}&to=${to}&step=${60 * BUCKET_MS}`;
+    const document = await getJson(`${away.hqUrl}/api/v1/agents/edge/series/row?${query}`);
+    const { items } = z.object({ items: z.array(bucketSchema) }).parse(document);
+    expect(items.reduce((sum, { count }) => sum + count, 0)).toBe(COUNT);
+    // The rows are numbered: what a bucket says of them follows from its count.
+    let next = 1;
+    for (const { count, min, max, mean } of items) {
+      expect({ min, max }).toEqual({ min: next, max: next + count - 1 });
+      expect(mean).toBeCloseTo(next + (count - 1) / 2, 3);
+      next += count;
+    }
+    const newest = COUNT - COUNT / 20;
+    expect(
+      whole.filter(({ seq }) => seq > newest),
+      'the newest are whole',
+    ).toHaveLength(COUNT / 20);
+  });
+
   it('gives up the oldest samples with drop-oldest', async () => {
     const away = await startWithoutHq('drop-oldest');
     await overflowed(away);

@@ -6,8 +6,10 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastValueFrom, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { closeStore, openStore, testClock } from '../../src/hq/store/testing/frames.ts';
 import type { StoredFrame } from '../../src/journal/journal.ts';
 import { openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
+import { createMemoryStorage } from '../../src/journal/memory-storage.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
 import { checkTruth } from '../../src/journal/thinned-truth.ts';
 import { SURROUNDINGS } from '../../src/journal/thinning.ts';
@@ -15,7 +17,8 @@ import { verifyJournal } from '../../src/journal/verify-journal.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
-import { hostStream } from '../../src/protocol/codec/testing/host-samples.ts';
+import { hostSchema, hostStream } from '../../src/protocol/codec/testing/host-samples.ts';
+import { readHeader } from '../../src/protocol/frame-codec.ts';
 import type { Sample } from '../../src/protocol/sample.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -89,6 +92,54 @@ function inspect(frames: readonly StoredFrame[], stream: () => Sample) {
   return { wholeFrom, notable };
 }
 
+/** Delivers all of it to HQ's store, and asks for the week by the hour. */
+async function expectAtHq(frames: readonly StoredFrame[], stream: () => Sample): Promise<void> {
+  const truth: { count: number; min: number; max: number }[] = [];
+  let from = Number.NaN;
+  for (let seq = 1; seq <= WEEK; seq += 1) {
+    const { ts, values } = stream();
+    if (seq === 1) from = ts;
+    const hour = Math.floor((ts - from) / (HOUR * 1000));
+    const value = Number(values[0]);
+    const row = truth[hour] ?? { count: 0, min: value, max: value };
+    truth[hour] = { count: row.count + 1, min: Math.min(row.min, value), max: Math.max(row.max, value) };
+  }
+  const store = await openStore(createMemoryStorage({}), { clock: testClock(from + 1000 * WEEK) });
+  try {
+    await lastValueFrom(store.putSchema('a1', hostSchema));
+    for (const { bytes } of frames) {
+      const header = readHeader(bytes);
+      await lastValueFrom(
+        store.append([{ agent: 'a1', header, bytes, arrivalTs: header.tsMax, lane: 'backlog' }]),
+      );
+    }
+    const [entry] = store.ledger('a1');
+    const thinned = entry?.thinned.overflow ?? 0;
+    expect(entry).toMatchObject({
+      sampled: WEEK,
+      stored: WEEK - thinned,
+      pending: 0,
+      dropped: {},
+      contiguous: WEEK,
+    });
+    const [series] = hostSchema.series;
+    const query = { agent: 'a1', series: series?.name ?? '', from, to: from + truth.length * HOUR * 1000 };
+    const buckets = await lastValueFrom(store.buckets({ ...query, stepMs: HOUR * 1000 }));
+    expect(buckets).toHaveLength(truth.length);
+    expect(buckets.reduce((sum, { count }) => sum + count, 0)).toBe(WEEK);
+    let inHour = 0;
+    buckets.forEach(({ count, min, max }, hour) => {
+      // A thinned row that reaches into the next hour counts in the one that it begins in.
+      const there = truth[hour];
+      expect(Math.abs(count - (there?.count ?? 0))).toBeLessThan(HOUR / 2);
+      if (there !== undefined && min === there.min && max === there.max) inHour += 1;
+    });
+    expect(inHour).toBeGreaterThan(buckets.length * 0.9);
+  } finally {
+    await closeStore(store);
+  }
+}
+
 describe('a week without HQ', () => {
   it.each([
     {
@@ -123,6 +174,7 @@ describe('a week without HQ', () => {
     const around = frames.filter(({ kind, notable: isKept }) => kind === 'data' && isKept);
     for (const { firstSeq, lastSeq } of around)
       expect(lastSeq - firstSeq).toBeGreaterThanOrEqual(2 * SURROUNDINGS);
+    if (maxBytes < 10_000_000) await expectAtHq(frames, stream());
     expect(await lastValueFrom(verifyJournal(directory))).toMatchObject({
       ok: true,
       journal: { exact: true },
