@@ -240,3 +240,44 @@ describe('lanes', () => {
     expect(reached(...ONLINE, { type: 'seal' }, { type: 'seal' }).effects).toEqual([]);
   });
 });
+
+describe('a thinned frame', () => {
+  const thinned: StoredFrame = { ...frame(1, 5_000), kind: 'thinned' };
+  const sent = [opened, greeted(), read('newest', []), read('notable', []), read('oldest', [thinned])];
+
+  it('that HQ refuses is given up as a whole: it cannot be halved', () => {
+    const refused: UplinkMessage = { type: 'poisoned', connection: 1, firstSeq: 1, detail: 'bad_frame: no' };
+    const { effects } = reached(...sent, refused);
+    expect(effects).toContainEqual(
+      expect.objectContaining({ type: 'reject', origin: 1, originLast: 5_000, samples: 5_000 }),
+    );
+    expect(typesOf(effects)).not.toContain('bisect');
+  });
+
+  it('that was in flight at three disconnects travels alone, and is given up after three more', () => {
+    const broken = lost(new LinkError('closed', 'gone'));
+    const again = (connection: number): UplinkMessage[] => [
+      { type: 'retry', connection },
+      { type: 'opened', connection: connection + 1 },
+      { ...greeted(), connection: connection + 1 } as UplinkMessage,
+    ];
+    let messages: UplinkMessage[] = [...sent, broken];
+    let rejected = 0;
+    for (let connection = 1; connection < 8 && rejected === 0; connection += 1) {
+      messages = [...messages, ...again(connection)];
+      const asked = reached(...messages).effects.some(({ type }) => type === 'read');
+      if (asked) {
+        const next = connection + 1;
+        messages = [
+          ...messages,
+          { ...read('newest', []), connection: next } as UplinkMessage,
+          { ...read('notable', []), connection: next } as UplinkMessage,
+          { ...read('oldest', [thinned]), connection: next } as UplinkMessage,
+        ];
+      }
+      messages = [...messages, { ...broken, connection: connection + 1 } as UplinkMessage];
+      if (typesOf(reached(...messages).effects).includes('reject')) rejected = connection + 1;
+    }
+    expect(rejected).toBe(6);
+  });
+});
