@@ -5,6 +5,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   truncateSync,
@@ -111,7 +112,7 @@ describe('a damaged data file', () => {
     await expectRecovery({ atLeast });
   });
 
-  it.each(['before', 'while', 'after'])(
+  it.each(['before', 'while', 'after'] as const)(
     'is not lost when its rescuer is killed %s it writes',
     async (moment) => {
       overwrite(1, new Uint8Array(PAGE));
@@ -119,9 +120,13 @@ describe('a damaged data file', () => {
       const rescuer = spawn(process.execPath, [script, 'hold', directory], { stdio: 'ignore' });
       const ended = new Promise((resolve) => rescuer.on('exit', resolve));
       onTestFinished(() => void rescuer.kill('SIGKILL'));
-      const sign = { before: 'lock.sqlite-journal', while: 'salvaged-', after: 'quarantine-' }[moment] ?? '';
-      const hasBegun = () => readdirSync(directory).some((name) => name.startsWith(sign));
-      await until(`the rescuer to leave ${sign}`, hasBegun, { everyMs: 1 });
+      const has = (prefix: string) => readdirSync(directory).some((name) => name.startsWith(prefix));
+      const hasBegun = {
+        before: () => filesOf(rescuer.pid).includes(join(directory, 'lock.sqlite')),
+        while: () => has('salvaged-'),
+        after: () => has('quarantine-'),
+      };
+      await until(`the rescuer to come to the moment ${moment} it writes`, hasBegun[moment], { everyMs: 1 });
       rescuer.kill('SIGKILL');
       await ended;
       const { journal } = await open();
@@ -237,4 +242,15 @@ function leavesBelow(fd: number, number: number): number[] {
   const page = readAt(fd, number * PAGE, PAGE) ?? Buffer.alloc(PAGE);
   const flags = readPageHeader(page, number)?.flags ?? 0;
   return flags === PAGE_FLAG.leaf ? [number] : readBranch(page).flatMap((child) => leavesBelow(fd, child));
+}
+
+/** What a process has open; to look does not touch the files. */
+function filesOf(pid: number | undefined): readonly string[] {
+  const fds = `/proc/${pid}/fd`;
+  try {
+    return readdirSync(fds).map((fd) => readlinkSync(join(fds, fd)));
+  } catch {
+    // It was just about to open or close one.
+    return [];
+  }
 }
