@@ -130,7 +130,8 @@ export function salvageDataFile(
           return otherwise;
         }
         const moved = quarantine(directory, DATA_FILE, now);
-        rmSync(`${path}-lock`, { force: true });
+        // Before the file is in its place: afterwards nobody would look for what was left.
+        for (const file of [path, target]) rmSync(`${file}-lock`, { force: true });
         if (salvage.kind === 'salvaged') renameSync(target, path);
         else rmSync(path, { force: true });
         removeSalvaged(directory);

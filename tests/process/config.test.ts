@@ -82,7 +82,6 @@ describe('settings that cannot be are refused before anything is started, exit c
     { args: 'agent --source bogus', says: 'unknown source `bogus`' },
     { args: 'agent --source sim:hzz=3', says: 'did you mean `hz`?' },
     { args: 'agent --preset ltee', says: 'did you mean "lte"?' },
-    { args: 'agent --journal-overflow thin', says: 'thin is not available yet' },
     { args: 'agent --journal-max-bytes 1MiB', says: 'journal.maxBytes (flag --journal-max-bytes)' },
     { args: 'agent --uplink-ack-timeout-ms 2m', says: 'must be shorter than uplink.breakerOpenMs' },
     {
