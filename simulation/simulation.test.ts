@@ -83,13 +83,15 @@ describe('simulation', () => {
 describe('a broken product', () => {
   it('is broken in at least twelve ways', () => expect(MUTATIONS.length).toBeGreaterThanOrEqual(12));
 
-  it.each(MUTATIONS)('is caught: $name', async ({ name }) => {
+  it.each(MUTATIONS)('is caught: $name', async ({ name, fromSeed = 1 }) => {
     const { code, summary } = await simulate(
       '--mutation',
       name,
       '--until-failure',
       '--seeds',
       '200',
+      '--from-seed',
+      String(fromSeed),
       '--hours',
       '0.1',
     );

@@ -9,6 +9,8 @@ export type Mutation = {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** First of the seeds among which it is caught, where few worlds show it; 1 without. */
+  readonly fromSeed?: number;
 };
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -61,8 +63,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'gap_not_reported',
     breaks: 'what a full journal drops leaves no gap behind',
     file: 'src/journal/journal-editor.ts',
-    find: '        addGap(range, reason, times);\n        count({ pending',
-    replace: '        count({ pending',
+    find: '        addGap(range, reason, times);\n        countPending(',
+    replace: '        countPending(',
   },
   {
     name: 'seal_loses_last_frame',
@@ -149,6 +151,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/open-journal.ts',
     find: 'if (subtract(acked, held).length === 0) return',
     replace: 'if (subtract(acked, held).length >= 0) return',
+    fromSeed: 251,
   },
   {
     name: 'bucket_forgets_a_maximum',
