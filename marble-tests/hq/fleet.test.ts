@@ -65,7 +65,7 @@ describe('fleet state', () => {
   };
   beforeEach(() => {
     disk.records.clear();
-    disk.sortedKeys = null;
+    disk.orderedKeys = null;
     clock = virtualClock();
     start();
     store.putSchema('a1', schema).subscribe();

@@ -18,7 +18,13 @@ import type { Content } from './contents.ts';
 import type { HqEpoch, HqTruth } from './hq-truth.ts';
 import type { Violations } from './violations.ts';
 
-export type Subject = { readonly agent: SimAgent; readonly truth: AgentTruth };
+/** An agent, whole or light, and the truth about its disk. */
+export type Subject = {
+  readonly agent: Pick<SimAgent, 'id' | 'disk' | 'settings'> & {
+    readonly running: () => Pick<NonNullable<ReturnType<SimAgent['running']>>, 'journal' | 'uplink'> | null;
+  };
+  readonly truth: AgentTruth;
+};
 export type CheckOptions = {
   readonly subjects: readonly Subject[];
   readonly hq: HqTruth;

@@ -107,7 +107,7 @@ export function createDisk(chance: Chance, watch: DiskWatch): Disk {
     restore: ({ records, usedBytes }) => {
       disk.records.clear();
       for (const [key, value] of records) disk.records.set(key, value);
-      disk.sortedKeys = null;
+      disk.orderedKeys = null;
       disk.usedBytes = usedBytes;
     },
     damage: (key) => {

@@ -54,11 +54,17 @@ export type Answer = {
   readonly reply: unknown;
 };
 
+/** What an agent sent, as it reaches HQ's process. */
+export type Arrival = { readonly wire: string; readonly event: string; readonly args: readonly unknown[] };
+
 export type NetworkOptions = {
   readonly timeline: Timeline;
   readonly chance: Chance;
   readonly note: (line: string) => void;
   readonly onAnswer: (answer: Answer) => void;
+  readonly onArrival?: (arrival: Arrival) => void;
+  /** HQ sends an agent another credit. */
+  readonly onCredit?: (credit: { readonly wire: string; readonly frames: number }) => void;
   readonly usualDelayMs: readonly [least: number, most: number];
 };
 
@@ -77,7 +83,8 @@ type Connection = {
 type Pipe = { readonly send: (work: () => void) => void; readonly healed: () => void };
 type Listener = { readonly life: Life; readonly accept: (peer: AgentPeer) => void; readonly admit: Admit };
 
-export function createNetwork({ timeline, chance, note, onAnswer, usualDelayMs }: NetworkOptions): Network {
+export function createNetwork(options: NetworkOptions): Network {
+  const { timeline, chance, note, onAnswer, onArrival, onCredit, usualDelayMs } = options;
   const connections = new Set<Connection>();
   let listener: Listener | null = null;
   /** Whether HQ's machine is up: a dead process is told of by its machine, a dead machine by nobody. */
@@ -235,6 +242,7 @@ export function createNetwork({ timeline, chance, note, onAnswer, usualDelayMs }
           return;
         }
         note(`${name} > ${event} ${sizeOf(args)}`);
+        onArrival?.({ wire: name, event, args });
         let acked = false;
         const ack = (reply: unknown) => {
           if (acked || hq === null || !hq.open) return;
@@ -288,10 +296,12 @@ export function createNetwork({ timeline, chance, note, onAnswer, usualDelayMs }
           return;
         }
         const peer = createPeer(name, credentials, {
-          toAgent: (event, payload) =>
+          toAgent: (event, payload) => {
+            if (event === 'credit') onCredit?.({ wire: name, frames: Number(payload.frames) });
             later(down, event, () => {
               if (agent.open && life.isAlive()) agentEvents.event(event, copyOf(payload));
-            }),
+            });
+          },
           probe: (answer) => {
             down.send(() => {
               if (agent.open && life.isAlive()) up.send(() => answer({ instance }));
@@ -381,7 +391,7 @@ function createPeer(
   address: string,
   credentials: AgentPeer['credentials'],
   wire: {
-    readonly toAgent: (event: string, payload: unknown) => void;
+    readonly toAgent: (event: string, payload: Readonly<Record<string, unknown>>) => void;
     readonly probe: (answer: (value: unknown) => void) => void;
     readonly close: () => void;
   },

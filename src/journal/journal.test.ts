@@ -81,7 +81,7 @@ describe('journal recovery', () => {
   };
   const lose = (disk: MemoryDisk, key: Uint8Array) => {
     disk.records.delete(keyOf(disk, key));
-    disk.sortedKeys = null;
+    disk.orderedKeys = null;
   };
   const frameFrom = (firstSeq: number) =>
     frameKey({ firstSeq, lastSeq: firstSeq + 9, kind: 'data', notable: false, size: 0 }).subarray(0, 13);

@@ -14,7 +14,8 @@ import {
 } from 'rxjs';
 import { footprintOf, openValue, sealValue } from './checked-record.ts';
 import { closedError, createCommitQueue } from './commit-queue.ts';
-import { keyBytes, keyText, lowerBound } from './key-text.ts';
+import { keyBytes, keyText } from './key-text.ts';
+import { createOrderedKeys, type OrderedKeys } from './ordered-keys.ts';
 import type { Operation } from './overlay.ts';
 import {
   type Damage,
@@ -29,7 +30,7 @@ import {
 export type MemoryDisk = {
   readonly records: Map<string, Uint8Array>;
   /** Keys of `records` in order; null when they have to be sorted again. */
-  sortedKeys: string[] | null;
+  orderedKeys: OrderedKeys | null;
   usedBytes: number;
 };
 
@@ -50,7 +51,7 @@ export type MemoryStorageOptions = {
 };
 
 export function createMemoryDisk(): MemoryDisk {
-  return { records: new Map(), sortedKeys: [], usedBytes: 0 };
+  return { records: new Map(), orderedKeys: null, usedBytes: 0 };
 }
 
 /** Flips a bit of the stored value at `key`, as a failing disk would. */
@@ -118,16 +119,13 @@ function writeRecord(disk: MemoryDisk, key: Uint8Array, value: Uint8Array | null
   if (value === null) {
     if (before === undefined) return;
     disk.records.delete(text);
-    disk.sortedKeys = null;
+    disk.orderedKeys?.remove(text);
     return;
   }
   const stored = sealValue(key, value);
   disk.usedBytes += footprintOf(key.length, stored.length);
   disk.records.set(text, stored);
-  if (before !== undefined || disk.sortedKeys === null) return;
-  // Journals append at the end: no need to sort again for that.
-  if (text > (disk.sortedKeys.at(-1) ?? '')) disk.sortedKeys.push(text);
-  else disk.sortedKeys = null;
+  if (before === undefined) disk.orderedKeys?.add(text);
 }
 
 function createDiskReader(disk: MemoryDisk, report: (damage: Damage) => void): Reader {
@@ -150,11 +148,13 @@ function createDiskReader(disk: MemoryDisk, report: (damage: Damage) => void): R
     return undefined;
   };
   const textsOf = ({ from, to, reverse, limit }: RangeQuery): string[] => {
-    disk.sortedKeys ??= [...disk.records.keys()].sort((a, b) => (a < b ? -1 : 1));
-    const start = lowerBound(disk.sortedKeys, keyText(from));
-    const end = Math.max(start, lowerBound(disk.sortedKeys, keyText(to)));
-    if (reverse === true) return disk.sortedKeys.slice(Math.max(start, end - limit), end).reverse();
-    return disk.sortedKeys.slice(start, Math.min(end, start + limit));
+    disk.orderedKeys ??= createOrderedKeys(disk.records.keys());
+    return disk.orderedKeys.within({
+      from: keyText(from),
+      to: keyText(to),
+      limit,
+      reverse: reverse === true,
+    });
   };
   return {
     get,

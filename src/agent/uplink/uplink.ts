@@ -3,9 +3,10 @@ import { state } from '@rx-state/core';
 import {
   BehaviorSubject,
   combineLatest,
+  defer,
   distinctUntilChanged,
+  exhaustMap,
   filter,
-  interval,
   map,
   merge,
   type Observable,
@@ -13,7 +14,9 @@ import {
   Subject,
   startWith,
   takeUntil,
+  takeWhile,
   tap,
+  timer,
 } from 'rxjs';
 import type { ActorRef } from '../../actors/actor.ts';
 import type { ActorSystem } from '../../actors/system.ts';
@@ -102,6 +105,7 @@ export function createUplink(options: UplinkOptions): Uplink {
   const measures$ = new BehaviorSubject<Measures>({ rttMs: null, clockOffsetMs: null });
   const stopped$ = new Subject<void>();
   const forked$ = new Subject<string>();
+  const committed$ = new Subject<void>();
   /** Why frames wait on an open connection; null while they pass. */
   const paused$ = new BehaviorSubject<string | null>(null);
 
@@ -195,28 +199,49 @@ export function createUplink(options: UplinkOptions): Uplink {
     .pipe(takeUntil(stopped$))
     .subscribe({ error: () => {} });
 
-  /** Small frames cost a round trip each: merge them while there are many, above all when offline. A journal that fills up does not wait. */
+  /**
+   * Small frames cost a round trip each: merge them while there are many, above all when offline; a journal that fills up does not
+   * wait for many. Ticks while frames come: an agent that commits rarely need not wake up for nothing.
+   */
   function sealTicks(): Observable<unknown> {
     let settled = 0;
     let ticks = 0;
-    return interval(SEAL_CHECK_MS, scheduler).pipe(
-      startWith(0),
-      tap(() => {
-        const { pendingFrames, crowded } = journal.stats();
-        ticks += 1;
-        const few = ticks >= SEAL_AT_TICKS;
-        settled = Math.min(settled, pendingFrames);
-        if (!crowded && pendingFrames - settled < (few ? SEAL_FEW_FRAMES : SEAL_AT_FRAMES)) return;
-        ticks = 0;
-        settled = pendingFrames;
-        actor.send({ type: 'seal' });
-      }),
+    const look = () => {
+      const { pendingFrames } = journal.stats();
+      settled = Math.min(settled, pendingFrames);
+      return pendingFrames;
+    };
+    const ticking = defer(() => {
+      look();
+      let idle = 0;
+      let before = -1;
+      return timer(0, SEAL_CHECK_MS, scheduler).pipe(
+        tap(() => {
+          const pendingFrames = look();
+          ticks += 1;
+          const few = ticks >= SEAL_AT_TICKS;
+          idle = pendingFrames === before ? idle + 1 : 0;
+          before = pendingFrames;
+          const { crowded } = journal.stats();
+          if (!crowded && pendingFrames - settled < (few ? SEAL_FEW_FRAMES : SEAL_AT_FRAMES)) return;
+          ticks = 0;
+          settled = pendingFrames;
+          actor.send({ type: 'seal' });
+        }),
+        // By then even a few would have been sealed.
+        takeWhile(() => idle <= SEAL_AT_TICKS),
+      );
+    });
+    return committed$.pipe(
+      startWith(undefined),
+      exhaustMap(() => ticking),
     );
   }
 
   return {
     committed: (frame) => {
       actor.send({ type: 'committed', frame });
+      committed$.next();
     },
     status$,
     status: () => status$.getValue(),

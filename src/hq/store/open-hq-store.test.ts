@@ -305,7 +305,7 @@ describe('HQ store when its storage fails', () => {
     const ledger = first.ledger('a1');
     await closeStore(first);
     expect(disk.records.delete(keyText(epochKey('a1', EPOCH)))).toBe(true);
-    disk.sortedKeys = null;
+    disk.orderedKeys = null;
     const second = await openStore(createMemoryStorage({ disk }));
     expect(second.ledger('a1')).toEqual(ledger);
     expect((await firstValueFrom(second.append([dataFrame(1, 130)])))[0]).toMatchObject({ stored: 10 });
@@ -360,7 +360,7 @@ describe('what HQ keeps in memory', () => {
     await firstValueFrom(first.append([dataFrame(1, 10, { arrivalTs: START })]));
     await closeStore(first);
     expect(disk.records.delete(keyText(META_KEY))).toBe(true);
-    disk.sortedKeys = null;
+    disk.orderedKeys = null;
     const removed: number[] = [];
     const second = await openStore(createMemoryStorage({ disk }), {
       clock,

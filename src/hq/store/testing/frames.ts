@@ -117,7 +117,7 @@ export type Home = { readonly open: () => Promise<Storage>; readonly remove: () 
 
 export const homes: Readonly<Record<'memory' | 'lmdb', () => Home>> = {
   memory: () => {
-    const disk = { records: new Map<string, Uint8Array>(), sortedKeys: null, usedBytes: 0 };
+    const disk = { records: new Map<string, Uint8Array>(), orderedKeys: null, usedBytes: 0 };
     return { open: async () => createMemoryStorage({ disk }), remove: () => {} };
   },
   lmdb: () => {
