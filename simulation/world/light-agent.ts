@@ -68,7 +68,9 @@ export function createLightAgent(options: LightAgentOptions): LightAgent {
             anomalies: [],
             diagnostics: [],
           };
-          journal.append([sample]).subscribe({ next: ({ frame }) => uplink.committed(frame), error: onFailed });
+          journal
+            .append([sample])
+            .subscribe({ next: ({ frame }) => uplink.committed(frame), error: onFailed });
         });
     };
     openJournal({
