@@ -3,6 +3,7 @@
  * all that it had at its hello is; and how much HQ has taken upon itself meanwhile. HQ's own counters have no say in it.
  */
 import type { Answer, Arrival } from '../kernel/network.ts';
+import type { HqTruth } from './hq-truth.ts';
 
 export type StampedeFigures = {
   /** Per agent that came, ms since HQ's return; null: never. */
@@ -24,11 +25,15 @@ export type StampedePeak =
   | 'credit'
   | 'waiting';
 
+export type StampedeWatchOptions = { readonly now: () => number; readonly atHq: HqTruth['epoch'] };
+
 export type StampedeWatch = {
   /** HQ returns now. */
   readonly back: () => void;
   readonly arrived: (arrival: Arrival) => void;
   readonly answered: (answer: Answer) => void;
+  /** HQ's disk has taken something. */
+  readonly wrote: () => void;
   readonly credit: (credit: { readonly wire: string; readonly frames: number }) => void;
   /** Whether so many agents have come, are seen live and have drained. */
   readonly isOver: (agents: number) => boolean;
@@ -37,6 +42,7 @@ export type StampedeWatch = {
 
 type Seen = {
   readonly helloAt: number;
+  readonly epoch: string;
   readonly sampled: number;
   liveAt: number | null;
   drainedAt: number | null;
@@ -49,8 +55,10 @@ type Reply = {
   readonly credit?: number;
 };
 
-export function createStampedeWatch(now: () => number): StampedeWatch {
+export function createStampedeWatch({ now, atHq }: StampedeWatchOptions): StampedeWatch {
   const seen = new Map<string, Seen>();
+  /** Those that are behind and may drain. */
+  const draining = new Map<string, Seen>();
   const held = { frames: 0, bytes: 0, backlogFrames: 0, draining: 0, credit: 0, waiting: 0 };
   const peaks = { ...held };
   let backAt: number | null = null;
@@ -69,7 +77,9 @@ export function createStampedeWatch(now: () => number): StampedeWatch {
     if (meta.lane === 'backlog') add('backlogFrames', sign);
   };
   /** `credit` of an agent that is behind; null: it is not, or not known to be. */
-  const tell = (one: Seen, credit: number | null) => {
+  const tell = (wire: string, one: Seen, given: number | null) => {
+    // Its slot is another's as soon as HQ holds everything, before any answer says so.
+    const credit = atHq(wire, one.epoch).durable.contiguous >= one.sampled ? null : given;
     const count = (of: number | null, sign: 1 | -1) => {
       if (of === null) return;
       add(of > 0 ? 'draining' : 'waiting', sign);
@@ -78,6 +88,8 @@ export function createStampedeWatch(now: () => number): StampedeWatch {
     count(one.credit, -1);
     count(credit, 1);
     one.credit = credit;
+    if (credit === null || credit === 0) draining.delete(wire);
+    else draining.set(wire, one);
   };
 
   return {
@@ -89,8 +101,8 @@ export function createStampedeWatch(now: () => number): StampedeWatch {
       hold(arrival, 1);
       const { wire, event, args } = arrival;
       if (event !== 'hello' || seen.has(wire)) return;
-      const { sampled } = args[0] as { readonly sampled: number };
-      seen.set(wire, { helloAt: now(), sampled, liveAt: null, drainedAt: null, credit: null });
+      const { sampled, epoch } = args[0] as { readonly sampled: number; readonly epoch: string };
+      seen.set(wire, { helloAt: now(), epoch, sampled, liveAt: null, drainedAt: null, credit: null });
     },
     answered: ({ reply: given, ...arrival }) => {
       if (backAt === null) return;
@@ -109,12 +121,15 @@ export function createStampedeWatch(now: () => number): StampedeWatch {
         one.liveAt = now();
         live += 1;
       }
-      if (one.drainedAt !== null) tell(one, null);
-      else if (credit !== undefined) tell(one, credit);
+      if (one.drainedAt !== null) tell(arrival.wire, one, null);
+      else if (credit !== undefined) tell(arrival.wire, one, credit);
+    },
+    wrote: () => {
+      for (const [wire, one] of draining) tell(wire, one, one.credit);
     },
     credit: ({ wire, frames }) => {
       const one = seen.get(wire);
-      if (one !== undefined && one.drainedAt === null) tell(one, frames);
+      if (one !== undefined && one.drainedAt === null && one.credit !== null) tell(wire, one, frames);
     },
     isOver: (agents) => live === agents && drained === agents,
     figures: () => {

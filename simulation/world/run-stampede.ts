@@ -61,7 +61,7 @@ export function runStampede(options: StampedeOptions): StampedeResult {
   rxConfig.onUnhandledError = crashed;
 
   const hqTruth = createHqTruth(violations);
-  const watch = createStampedeWatch(timeline.now);
+  const watch = createStampedeWatch({ now: timeline.now, atHq: hqTruth.epoch });
   const network = createNetwork({
     timeline,
     chance: chance.stream('network'),
@@ -74,7 +74,12 @@ export function runStampede(options: StampedeOptions): StampedeResult {
       watch.answered(answer);
     },
   });
-  const hqDisk = createDisk(chance.stream('hq-disk'), { onWritten: hqTruth.wrote });
+  const hqDisk = createDisk(chance.stream('hq-disk'), {
+    onWritten: (operations) => {
+      hqTruth.wrote(operations);
+      watch.wrote();
+    },
+  });
   const hq = createSimHq({
     config: hqConfigSchema.parse({ limits: { drainSlots } }),
     chance: chance.stream('hq'),

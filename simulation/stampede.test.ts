@@ -1,0 +1,91 @@
+/** Thousands of simulated agents lose HQ and have it back, in a process of their own. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { densest } from '../tests/support/densest.ts';
+import { keepFigures } from '../tests/support/memory.ts';
+
+const run = promisify(execFile);
+const times = z.array(z.number());
+const resultSchema = z.looseObject({
+  // A null is an agent that never came so far.
+  hellos: times,
+  lives: times,
+  waits: times,
+  peaks: z.record(z.string(), z.number()),
+  violations: z.array(z.looseObject({ rule: z.string() })),
+  breakersOpen: z.number(),
+  samples: z.number(),
+  simulatedMs: z.number(),
+  seconds: z.number(),
+  peakMb: z.number(),
+});
+
+const SCRIPT = join(import.meta.dirname, 'stampede.ts');
+// Stacks of the errors that an unreachable HQ is by the hundred thousand cost more than everything else about them.
+const NODE = ['--stack-trace-limit=0', '--max-semi-space-size=32', '--max-old-space-size=1700'];
+
+async function stampede(options: object) {
+  const argv = [...NODE, SCRIPT, JSON.stringify({ seed: 1, ...options })];
+  const { stdout } = await run(process.execPath, argv, { maxBuffer: 64 * 2 ** 20 });
+  return resultSchema.parse(JSON.parse(stdout));
+}
+
+const most = (values: readonly number[]) => values.reduce((max, one) => Math.max(max, one), 0);
+const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
+
+const HOUR_MS = 3_600_000;
+const MAX_BACKOFF_MS = 60_000;
+const LIVE_WITHIN_MS = 60_000;
+const CREDIT_FRAMES = 8;
+/** HQ's queue, as docs/architecture.md states it. */
+const QUEUE = { frames: 8_192, bytes: 64 * 2 ** 20, backlogFrames: 4_096 };
+
+describe('a stampede', () => {
+  it('of 5,000 agents after an hour comes spread out, live first, in fair turns, within every bound', async () => {
+    const agents = 5_000;
+    const drainSlots = 8;
+    const options = { agents, drainSlots, periodMs: 300_000, outageMs: HOUR_MS, failingMs: 0 };
+    const { hellos, lives, waits, peaks, ...rest } = await stampede({ ...options, drainWithinMs: 300_000 });
+    const figures = {
+      hellosInOneSecond: densest(hellos),
+      lastHelloMs: most(hellos),
+      lastLiveMs: most(lives),
+      meanWaitMs: mean(waits),
+      longestWaitMs: most(waits),
+      ...peaks,
+    };
+    const { samples, simulatedMs, seconds, peakMb } = rest;
+    keepFigures('stampede-simulated', { ...figures, samples, simulatedMs, seconds, peakMb });
+
+    // Nothing lost, nothing twice, every ledger exact.
+    expect(rest.violations).toEqual([]);
+    expect(hellos).toHaveLength(agents);
+    // Waits are drawn from 0 … 60 s: what is left of one at a given moment falls into its first second with this share, the most
+    // of all seconds, give or take what chance makes of 5,000 (five sigma).
+    const share = 1 - ((MAX_BACKOFF_MS - 1_000) / MAX_BACKOFF_MS) ** 2;
+    expect(figures.hellosInOneSecond).toBeLessThan(share + 5 * Math.sqrt((share * (1 - share)) / agents));
+    expect(figures.lastLiveMs).toBeLessThan(LIVE_WITHIN_MS);
+    for (const [name, bound] of Object.entries(QUEUE)) expect(peaks[name], name).toBeLessThanOrEqual(bound);
+    // There was something to be fair about, and the slots were what everybody waited for.
+    expect(peaks.waiting).toBeGreaterThan(500);
+    expect(peaks.draining).toBe(drainSlots);
+    expect(peaks.credit).toBeLessThanOrEqual(drainSlots * CREDIT_FRAMES);
+    expect(figures.longestWaitMs).toBeLessThanOrEqual(3 * figures.meanWaitMs);
+  }, 600_000);
+
+  it('brings live samples back within a minute although breakers are open', async () => {
+    const agents = 200;
+    const options = { agents, drainSlots: 64, periodMs: 2_000, outageMs: 5_000, failingMs: 75_000 };
+    const { hellos, lives, breakersOpen, violations } = await stampede({
+      ...options,
+      drainWithinMs: 120_000,
+    });
+    expect(violations).toEqual([]);
+    expect(hellos).toHaveLength(agents);
+    expect(breakersOpen).toBeGreaterThan(agents / 2);
+    expect(most(lives)).toBeLessThan(LIVE_WITHIN_MS);
+  });
+});
