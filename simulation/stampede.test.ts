@@ -36,6 +36,8 @@ async function stampede(options: object) {
 const most = (values: readonly number[]) => values.reduce((max, one) => Math.max(max, one), 0);
 const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
 
+/** `npm run simulate:stampede` takes 5,000, for which `npm test` has not the time. */
+const agents = Number(process.env.STAMPEDE_AGENTS ?? 1_500);
 const HOUR_MS = 3_600_000;
 const MAX_BACKOFF_MS = 60_000;
 const LIVE_WITHIN_MS = 60_000;
@@ -44,9 +46,8 @@ const CREDIT_FRAMES = 8;
 const QUEUE = { frames: 8_192, bytes: 64 * 2 ** 20, backlogFrames: 4_096 };
 
 describe('a stampede', () => {
-  it('of 5,000 agents after an hour comes spread out, live first, in fair turns, within every bound', async () => {
-    const agents = 5_000;
-    const drainSlots = 8;
+  it(`of ${agents} agents after an hour comes spread out, live first, in fair turns, within every bound`, async () => {
+    const drainSlots = Math.ceil(agents / 600);
     const options = { agents, drainSlots, periodMs: 300_000, outageMs: HOUR_MS, failingMs: 0 };
     const { hellos, lives, waits, peaks, ...rest } = await stampede({ ...options, drainWithinMs: 300_000 });
     const figures = {
@@ -70,22 +71,22 @@ describe('a stampede', () => {
     expect(figures.lastLiveMs).toBeLessThan(LIVE_WITHIN_MS);
     for (const [name, bound] of Object.entries(QUEUE)) expect(peaks[name], name).toBeLessThanOrEqual(bound);
     // There was something to be fair about, and the slots were what everybody waited for.
-    expect(peaks.waiting).toBeGreaterThan(500);
+    expect(peaks.waiting).toBeGreaterThan(agents / 10);
     expect(peaks.draining).toBe(drainSlots);
     expect(peaks.credit).toBeLessThanOrEqual(drainSlots * CREDIT_FRAMES);
     expect(figures.longestWaitMs).toBeLessThanOrEqual(3 * figures.meanWaitMs);
   }, 600_000);
 
   it('brings live samples back within a minute although breakers are open', async () => {
-    const agents = 200;
-    const options = { agents, drainSlots: 64, periodMs: 2_000, outageMs: 5_000, failingMs: 75_000 };
+    const few = 200;
+    const options = { agents: few, drainSlots: 64, periodMs: 2_000, outageMs: 5_000, failingMs: 75_000 };
     const { hellos, lives, breakersOpen, violations } = await stampede({
       ...options,
       drainWithinMs: 120_000,
     });
     expect(violations).toEqual([]);
-    expect(hellos).toHaveLength(agents);
-    expect(breakersOpen).toBeGreaterThan(agents / 2);
+    expect(hellos).toHaveLength(few);
+    expect(breakersOpen).toBeGreaterThan(few / 2);
     expect(most(lives)).toBeLessThan(LIVE_WITHIN_MS);
   });
 });

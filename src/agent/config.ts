@@ -31,7 +31,11 @@ const journalConfigSchema = z.strictObject({
     { default: 200, minimum: 0, maximum: 60_000 },
   ),
   maxBytes: whole(
-    { description: 'Most bytes that the journal may take before the overflow policy works.', unit: 'By' },
+    {
+      description:
+        'Most bytes that the records of the journal may take before the overflow policy works; what the file keeps free for reuse comes on top.',
+      unit: 'By',
+    },
     { default: 1024 * MEBIBYTE, minimum: 2_000_000, maximum: 2 ** 48 },
   ),
   overflow: z.enum(OVERFLOW_POLICIES).default('thin').meta({

@@ -241,8 +241,8 @@ export const agentEvents = {
     ],
   }),
   frames_thinned: defineEvent<{ rewritten: number; thinned: number; samples: number; freedBytes: number }>({
-    level: 'info',
-    message: 'the journal nears its quota: its oldest samples were thinned',
+    level: 'debug',
+    message: 'the journal nears what it may take: its oldest samples were thinned',
     metrics: [
       {
         name: 'holdfast_agent_samples_thinned_total',

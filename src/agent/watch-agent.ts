@@ -90,7 +90,7 @@ function circumstancesOf(now: {
   return {
     stopping,
     started: sampling && tried,
-    degraded: pipeline.degraded || stats.overflowing,
+    degraded: pipeline.degraded || stats.overflowing || stats.disk !== 'good',
     uplink: uplink.phase,
     refused: uplink.breaker === 'open' || REFUSALS.has(uplink.paused ?? ''),
     backlog: uplink.behind,
