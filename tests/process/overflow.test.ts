@@ -126,7 +126,7 @@ describe('a journal that is full', () => {
   it('thins the oldest samples by default, drops none, and HQ shows all of the time', async () => {
     // As fast as thinning can follow on a busy machine; values without any order are no anomalies here.
     const calm = ['--detect-threshold', '100'];
-    const away = await startWithoutHq('thin', { speed: '2000', args: calm });
+    const away = await startWithoutHq('thin', { speed: '1000', args: calm });
     const offline = await until('the whole recording to be sampled', async () => {
       const now = await away.status();
       return now?.journal?.sampled === COUNT && now.journal;
