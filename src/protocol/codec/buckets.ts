@@ -8,6 +8,7 @@
 import type { BucketColumn, BucketGroup, Column, DataFrame, SampleGroup } from '../frame.ts';
 import { malformed } from './bytes.ts';
 import { scaleOf } from './column.ts';
+import { lowerBound } from './reshape.ts';
 
 /** The samples of a data frame as buckets of one. What a note says is not in them. */
 export function bucketsOf({ groups }: DataFrame): readonly BucketGroup[] {
@@ -101,17 +102,6 @@ export function sliceBuckets(
       },
     ];
   });
-}
-
-function lowerBound(seqs: Float64Array, seq: number): number {
-  let low = 0;
-  let high = seqs.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((seqs[middle] as number) < seq) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 export type CoarsenOptions = {

@@ -118,7 +118,8 @@ function cutColumn(column: Column, from: number, to: number): Column {
   return { values: column.values.subarray(from, to), present };
 }
 
-function lowerBound(seqs: Float64Array, seq: number): number {
+/** First row at `seq` or behind it. */
+export function lowerBound(seqs: Float64Array, seq: number): number {
   let low = 0;
   let high = seqs.length;
   while (low < high) {
