@@ -66,9 +66,7 @@ export function prepareDirectory(directory: string, statFileSystem: StatFileSyst
   } catch (error) {
     throw new StorageError(
       'io',
-      isReadOnly(error)
-        ? `The data directory ${directory} is on a file system that is read-only; make it writable, or choose another.`
-        : `Cannot create the data directory ${directory}; check its path and permissions.`,
+      `Cannot create the data directory ${directory}; check its path and permissions.`,
       {
         cause: error,
       },
@@ -192,8 +190,4 @@ export function syncDirectory(directory: string): void {
   } finally {
     closeSync(handle);
   }
-}
-
-function isReadOnly(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EROFS';
 }

@@ -8,9 +8,9 @@ import { allSamples, ledgerOf, startHqProcess, summaryOf } from '../support/hq.t
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 
-const start = (hq: string, dataDir: string, args: readonly string[] = [], id = 'edge') =>
+const start = (hq: string, dataDir: string, args: readonly string[] = []) =>
   startAgentProcess({
-    id,
+    id: 'edge',
     hq,
     dataDir,
     sources: ['sim:hz=20,sensors=2,seed=1,faults=false'],
@@ -83,26 +83,6 @@ describe('a copy of a journal', () => {
       pending: 0,
       dropped: {},
     });
-  });
-
-  it('under a name of its own gets an epoch of its own too, and nothing counts as lost', async () => {
-    const folder = temporaryFolder();
-    const hq = await startHqProcess(join(folder, 'hq'), built);
-    const [dataDir, copy] = [join(folder, 'edge'), join(folder, 'copy')];
-    const original = start(hq.url, dataDir);
-    await until('something to be stored', more(hq.url, 20));
-    expect(await original.end('SIGTERM')).toBe(0);
-    cpSync(dataDir, copy, { recursive: true });
-    const { epoch } = await journalStats(dataDir, built);
-    const other = start(hq.url, copy, [], 'other');
-    const [entry] = await until('the copy to deliver', async () => {
-      const ledger = await ledgerOf(hq.url, 'other').catch(() => []);
-      return (ledger[0]?.stored ?? 0) > 20 && ledger;
-    });
-    expect(told(hq, 'forked_epoch')).toBe(true);
-    expect(entry?.epoch).not.toBe(epoch);
-    expect(entry?.dropped).toEqual({});
-    expect(await other.end('SIGTERM')).toBe(0);
   });
 
   it('is given its own life by --new-epoch, with all that it had not delivered', async () => {

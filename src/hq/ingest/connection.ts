@@ -279,11 +279,6 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
   }
 
   /** It would deliver other samples under seqs that HQ has already. */
-  /** The journal of another agent, under a name of its own. */
-  function isForeign({ agent, epoch }: Hello): boolean {
-    return !store.knowsEpoch(agent, epoch) && store.holderOf(epoch) !== null;
-  }
-
   function forked({ agent, epoch }: Hello): Refused {
     const { address } = transport;
     const detail = `the journal of ${agent} at ${address} is a copy: another one has delivered in its epoch ${epoch}`;
@@ -318,7 +313,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     let before = 0;
     return shared.settled(agent).pipe(
       switchMap(() => {
-        if (isForeign(hello) || judgeRun(knownOf(hello), hello) === 'fork') return of(forked(hello));
+        if (judgeRun(knownOf(hello), hello) === 'fork') return of(forked(hello));
         before = coveredCount(store.coverage(agent, epoch));
         const { sampled, released } = hello;
         return store.noteEpoch({ agent, epoch, sampled, released, run: greetedRun(hello), ts: clock.now() });

@@ -65,7 +65,6 @@ export type IngestStore = Pick<
   | 'append'
   | 'agents'
   | 'coverage'
-  | 'holderOf'
   | 'knowsEpoch'
   | 'noteEpoch'
   | 'observeSampled'
