@@ -14,6 +14,7 @@
 import { closeSync, openSync, statSync } from 'node:fs';
 import { open, type RootDatabase } from 'lmdb';
 import { openValue, sealValue } from './checked-record.ts';
+import { createFileTail, type PageUsage } from './file-tail.ts';
 import { checkMetaPages } from './lmdb-file.ts';
 import type { Operation } from './overlay.ts';
 import { type Damage, type Entry, type RangeQuery, type Reader, StorageError } from './storage.ts';
@@ -22,6 +23,7 @@ export const DATA_FILE = 'data.mdb';
 /** Address space only; LMDB grows the map by itself beyond it. */
 const MAP_BYTES = 16 * 2 ** 30;
 const MAX_LIMIT = 2 ** 31 - 1;
+const META_PAGES = 2;
 const USER_PREFIX = 1;
 const OWN_PREFIX = 0;
 
@@ -30,7 +32,7 @@ export type Environment = {
   readonly view: <T>(work: (reader: Reader) => T) => T;
   /**
    * Resolves once durable. `own` changes records of the storage itself. Rejects with a StorageError `unusable` when neither reading nor
-   * writing will ever work again; with what LMDB says else.
+   * writing will ever work again; with what the system or LMDB says else.
    */
   readonly write: (operations: readonly Operation[], own?: readonly Operation[]) => Promise<void>;
   /** A record of the storage itself. */
@@ -69,6 +71,7 @@ export function openLmdb(path: string, readOnly: boolean): RootDatabase<Buffer, 
 export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions): Environment {
   let db = openLmdb(path, readOnly);
   const reader = createReader(() => db, onDamage);
+  const tail = readOnly ? null : createFileTail({ path, usage: () => pageUsage(db.getStats()) });
   /** As last known. */
   let used = 0;
   const reopenIfStuck = async (cause: unknown) => {
@@ -97,11 +100,14 @@ export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions
     },
     write: async (operations, own = []) => {
       try {
+        tail?.prepare(operations);
         await db.batch(() => {
           for (const { key, value } of operations) writeOne(db, prefixed(USER_PREFIX, key), value);
           for (const { key, value } of own) writeOne(db, prefixed(OWN_PREFIX, key), value);
         });
+        tail?.noteWritten(true);
       } catch (error) {
+        tail?.noteWritten(false);
         const cause = await causeOf(error);
         await reopenIfStuck(cause);
         throw cause;
@@ -116,8 +122,8 @@ export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions
     },
     usedBytes: () => {
       try {
-        const stats = treeStats(db.getStats());
-        used = stats.pages * stats.pageSize;
+        const { pages, free, listing, pageBytes } = pageUsage(db.getStats());
+        used = (pages - free - listing - META_PAGES) * pageBytes;
       } catch (error) {
         db.resetReadTxn();
         if (!PANIC.test(messageOf(error)) && !CLOSED.test(messageOf(error))) throw error;
@@ -125,7 +131,10 @@ export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions
       return used;
     },
     fileBytes: () => statSync(path).size,
-    close: () => db.close(),
+    close: async () => {
+      tail?.close();
+      await db.close();
+    },
   };
 }
 
@@ -176,14 +185,23 @@ async function causeOf(error: unknown): Promise<unknown> {
   return error;
 }
 
-function treeStats(stats: unknown): { pages: number; pageSize: number } {
-  const field = (name: string): number => {
-    const value = (stats as Record<string, unknown>)[name];
+function pageUsage(stats: unknown): PageUsage {
+  const field = (of: unknown, name: string): number => {
+    const value = (of as Record<string, unknown> | undefined)?.[name];
     return typeof value === 'number' ? value : 0;
   };
+  const indexOf = (tree: unknown) => field(tree, 'treeBranchPageCount') + field(tree, 'treeLeafPageCount');
+  const freeList = (stats as { readonly free?: unknown }).free;
+  const listing = indexOf(freeList) + field(freeList, 'overflowPages');
+  const index = indexOf(stats);
+  const pages = field(stats, 'lastPageNumber') + 1;
   return {
-    pages: field('treeBranchPageCount') + field('treeLeafPageCount') + field('overflowPages'),
-    pageSize: field('pageSize'),
+    pageBytes: field(stats, 'pageSize'),
+    pages,
+    index,
+    depth: field(stats, 'treeDepth'),
+    listing,
+    free: pages - META_PAGES - index - field(stats, 'overflowPages') - listing,
   };
 }
 

@@ -1,12 +1,12 @@
 /**
  * Writes a journal under the recording shim. Arguments: directory, file for what is confirmed, commits, `weak` to open LMDB with its
- * defaults. Says `durable N` once everything up to seq N is confirmed, `releasing N` before HQ's ack of it is noted, and
+ * defaults, how many samples a commit has on top of one to seven; these are large ones then. Says `durable N` once everything up to seq N is confirmed, `releasing N` before HQ's ack of it is noted, and
  * `failed CODE` of a commit, which is then tried again, and `damaged DETAIL` of what it could not trust. Closes the journal in order and ends when asked to by SIGTERM.
  */
 import { openSync, readFileSync, writeSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 
-const [directory = '', acks = '', commits = '0', strength = 'strong'] = process.argv.slice(2);
+const [directory = '', acks = '', commits = '0', strength = 'strong', samples = '0'] = process.argv.slice(2);
 if (strength === 'weak') {
   registerHooks({
     load: (url, context, next) => {
@@ -22,7 +22,7 @@ if (strength === 'weak') {
 const { lastValueFrom } = await import('rxjs');
 const { openLmdbStorage } = await import('../../src/journal/lmdb-storage.ts');
 const { openJournal } = await import('../../src/journal/open-journal.ts');
-const { testSamples } = await import('../../src/journal/test-samples.ts');
+const { noisySamples, testSamples } = await import('../../src/journal/test-samples.ts');
 const { createSystemClock } = await import('../../src/platform/clock.ts');
 const { systemIds } = await import('../../src/platform/ids.ts');
 
@@ -38,6 +38,8 @@ const { StorageError } = await import('../../src/journal/storage.ts');
 const { retry, timer } = await import('rxjs');
 const RETRY_MS = 20;
 
+const samplesFrom = Number(samples) > 0 ? noisySamples : testSamples;
+
 let isStopping = false;
 process.once('SIGTERM', () => {
   isStopping = true;
@@ -50,8 +52,7 @@ for (let commit = 1; commit <= Number(commits); commit += 1) {
   }
   const next = journal.stats().sampled + 1;
   // One array: an append that failed and got through is not made again.
-  const samples = testSamples(next, 1 + (commit % 7));
-  const append = journal.append(samples).pipe(
+  const append = journal.append(samplesFrom(next, 1 + Number(samples) + (commit % 7))).pipe(
     retry({
       delay: (error: unknown) => {
         say(`failed ${error instanceof StorageError ? error.code : String(error)}`);

@@ -1,9 +1,9 @@
 /*
  * Preloaded into a process with a journal: logs every write and sync of the file named by CRASH_SHIM_DATA, in the order in which they
  * ended, together with what the process itself says to the file named by CRASH_SHIM_ACKS. Fails or slows them as the
- * file named by CRASH_SHIM_FAULT says at the moment: "enospc", "eio", "readonly" (writes of data pages), "enospc-meta", "eio-meta",
- * "readonly-meta" (writes of LMDB's two meta pages), "eio-meta-written" (as "eio-meta", but the page is written all the same), "eio-sync",
- * "slow MS", or nothing.
+ * file named by CRASH_SHIM_FAULT says at the moment: "enospc" (writes beyond the end of the file), "short" (writes of data pages write
+ * nothing), "readonly" (writes of data pages, and access(2) says so), "enospc-meta", "eio-meta", "readonly-meta" (writes of LMDB's two meta
+ * pages), "eio-meta-written" (as "eio-meta", but the page is written all the same), "eio-sync", "slow MS", or nothing.
  *
  * A record of the log: op (1 byte), offset (8, little-endian), length (4), bytes.
  */
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@ enum { OP_WRITE = 1, OP_WRITE_SYNCED = 2, OP_SYNC = 3, OP_TRUNCATE = 4, OP_SAID 
 enum { OTHER, DATA, ACKS };
 /* LMDB's two meta pages. */
 enum { META_END = 8192 };
+/* Instead of an error: nothing is written. */
+enum { SHORT = -1 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
@@ -80,16 +83,18 @@ static void fault_text(char *text, size_t size) {
   text[n > 0 ? n : 0] = 0;
 }
 
-/* 0, or the error with which a write at this place is to fail. */
-static int write_fault(off_t at) {
+/* 0, the error with which a write at this place is to fail, or SHORT. */
+static int write_fault(int fd, off_t at, size_t length) {
   char text[64];
+  struct stat file;
   fault_text(text, sizeof text);
   int for_meta = strstr(text, "-meta") != NULL;
   if (text[0] == 0 || for_meta != (at < META_END)) return 0;
+  if (strcmp(text, "enospc") == 0 && fstat(fd, &file) == 0 && at + (off_t)length <= file.st_size) return 0;
   if (strncmp(text, "enospc", 6) == 0) return ENOSPC;
   if (strncmp(text, "readonly", 8) == 0) return EROFS;
-  if (strncmp(text, "eio-sync", 8) == 0) return 0;
-  return strncmp(text, "eio", 3) == 0 ? EIO : 0;
+  if (strncmp(text, "short", 5) == 0) return SHORT;
+  return strncmp(text, "eio-meta", 8) == 0 ? EIO : 0;
 }
 
 /* Whether a write that fails reaches the file all the same. */
@@ -107,15 +112,21 @@ static int sync_fault(void) {
   return strncmp(text, "eio-sync", 8) == 0 ? EIO : 0;
 }
 
+static size_t total(const struct iovec *parts, int count) {
+  size_t sum = 0;
+  for (int i = 0; i < count; i++) sum += parts[i].iov_len;
+  return sum;
+}
+
 static int write_op(int fd) { return fcntl(fd, F_GETFL) & O_DSYNC ? OP_WRITE_SYNCED : OP_WRITE; }
 
 #define FAIL_IF(error) \
-  do { int e = (error); if (e) { errno = e; return -1; } } while (0)
+  do { int e = (error); if (e == SHORT) return 0; if (e) { errno = e; return -1; } } while (0)
 
 ssize_t write(int fd, const void *bytes, size_t length) {
   int kind = kind_of(fd);
   off_t at = kind == DATA ? lseek(fd, 0, SEEK_CUR) : 0;
-  if (kind == DATA) FAIL_IF(write_fault(at));
+  if (kind == DATA) FAIL_IF(write_fault(fd, at, length));
   ssize_t done = plain_write(fd, bytes, length);
   struct iovec part = {(void *)bytes, length};
   if (done > 0 && kind == DATA) note(write_op(fd), at, &part, 1, (size_t)done);
@@ -127,7 +138,7 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
   REAL(ssize_t, "writev", int, const struct iovec *, int);
   int kind = kind_of(fd);
   off_t at = kind == DATA ? lseek(fd, 0, SEEK_CUR) : 0;
-  if (kind == DATA) FAIL_IF(write_fault(at));
+  if (kind == DATA) FAIL_IF(write_fault(fd, at, total(parts, count)));
   ssize_t done = real(fd, parts, count);
   if (done > 0 && kind == DATA) note(write_op(fd), at, parts, count, (size_t)done);
   return done;
@@ -135,7 +146,7 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
 
 static ssize_t noted_pwrite(ssize_t (*real)(int, const void *, size_t, off_t), int fd, const void *bytes, size_t length, off_t at) {
   int kind = kind_of(fd);
-  int failure = kind == DATA ? write_fault(at) : 0;
+  int failure = kind == DATA ? write_fault(fd, at, length) : 0;
   if (failure && is_written()) real(fd, bytes, length, at);
   FAIL_IF(failure);
   ssize_t done = real(fd, bytes, length, at);
@@ -154,7 +165,7 @@ ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t at) {
 
 static ssize_t noted_pwritev(ssize_t (*real)(int, const struct iovec *, int, off_t), int fd, const struct iovec *parts, int count, off_t at) {
   int kind = kind_of(fd);
-  if (kind == DATA) FAIL_IF(write_fault(at));
+  if (kind == DATA) FAIL_IF(write_fault(fd, at, total(parts, count)));
   ssize_t done = real(fd, parts, count, at);
   if (done > 0 && kind == DATA) note(write_op(fd), at, parts, count, (size_t)done);
   return done;
@@ -186,7 +197,7 @@ int fsync(int fd) {
 
 static int noted_truncate(int (*real)(int, off_t), int fd, off_t length) {
   int kind = kind_of(fd);
-  if (kind == DATA) FAIL_IF(write_fault(META_END));
+  if (kind == DATA) FAIL_IF(write_fault(fd, META_END, (size_t)length));
   int done = real(fd, length);
   if (done == 0 && kind == DATA) note(OP_TRUNCATE, length, NULL, 0, 0);
   return done;
@@ -198,4 +209,12 @@ int ftruncate(int fd, off_t length) {
 int ftruncate64(int fd, off64_t length) {
   REAL(int, "ftruncate64", int, off_t);
   return noted_truncate(real, fd, length);
+}
+int access(const char *path, int mode) {
+  REAL(int, "access", const char *, int);
+  const char *data = getenv("CRASH_SHIM_DATA");
+  char text[64];
+  fault_text(text, sizeof text);
+  if (data && (mode & W_OK) && strcmp(path, data) == 0 && strcmp(text, "readonly") == 0) FAIL_IF(EROFS);
+  return real(path, mode);
 }

@@ -1,0 +1,120 @@
+/**
+ * The end of LMDB's data file, grown before LMDB needs it: a disk without room is met here, in our own write, and not by LMDB.
+ *
+ * LMDB 3.5.6 answers a failed write of a page by printing what it knows into a buffer that is too small (mdb.c, mdb_page_flush),
+ * which every now and then ends the process. So before each commit there is room for all that it may write: behind the last page
+ * in use, or among the pages that earlier commits have freed. A commit that mostly removes is let through on less: a part of the
+ * tail is kept for it, since it is what makes room. What is not foreseen is a file system that needs new blocks to overwrite old ones, and a
+ * device that fails; after the first such failure a write of our own goes ahead of each commit until one succeeds.
+ */
+import { accessSync, closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
+import type { Operation } from './overlay.ts';
+
+export type PageUsage = {
+  readonly pageBytes: number;
+  /** Pages up to the last one that has ever been used. */
+  readonly pages: number;
+  /** Of these, the pages that hold the records, but for large values. */
+  readonly index: number;
+  /** Levels of these. */
+  readonly depth: number;
+  /** Of these, the pages that list which ones are free. */
+  readonly listing: number;
+  /** Of these, what later commits may use again. */
+  readonly free: number;
+};
+
+export type FileTail = {
+  /** Throws a system error (ENOSPC, EROFS, EIO …) when the commit of these could not be written. */
+  readonly prepare: (operations: readonly Operation[]) => void;
+  readonly noteWritten: (success: boolean) => void;
+  readonly close: () => void;
+};
+
+export type FileTailOptions = {
+  /** The data file; it must exist. */
+  readonly path: string;
+  readonly usage: () => PageUsage;
+};
+
+/** Kept for commits that make room. */
+const REMOVAL_BYTES = 64 * 1024;
+/** Grown by more than is needed, so that it need not be soon again: a share of the file, at most so much. */
+const STEP_SHARE = 1 / 64;
+const STEP_BYTES = 128 * 1024;
+/** Of a page, from which on a value has pages of its own. */
+const LARGE_SHARE = 0.49;
+const PAGE_HEADER_BYTES = 24;
+/** Key, node header and checksum of one record, at most. */
+const RECORD_BYTES = 64;
+const FIXED_PAGES = 4;
+
+export function createFileTail({ path, usage }: FileTailOptions): FileTail {
+  const fd = openSync(path, 'r+');
+  /** Pages that were free one commit earlier: what a commit frees only the one after the next can use. */
+  let freeBefore = 0;
+  let hasFailed = false;
+
+  const grow = (bytes: number) => {
+    for (let end = fstatSync(fd).size, stop = end + bytes; end < stop; )
+      end += writeZeros(fd, end, stop - end);
+  };
+  const makeRoom = (operations: readonly Operation[], now: PageUsage) => {
+    const { pages, pageBytes, free } = now;
+    const tail = () => fstatSync(fd).size - pages * pageBytes;
+    const wanted = pagesFor(operations, now) * pageBytes + REMOVAL_BYTES;
+    // Half: a large value needs pages in a row.
+    const reusable = (Math.min(free, freeBefore) / 2) * pageBytes;
+    freeBefore = free;
+    const missing = wanted - tail();
+    if (missing <= 0) return;
+    try {
+      grow(missing + Math.min(STEP_BYTES, pages * pageBytes * STEP_SHARE));
+    } catch (error) {
+      if (tail() + reusable < wanted && !mostlyRemoves(operations)) throw error;
+    }
+  };
+
+  return {
+    prepare: (operations) => {
+      accessSync(path, constants.W_OK);
+      const now = usage();
+      makeRoom(operations, now);
+      if (hasFailed) writeZeros(fd, now.pages * now.pageBytes, now.pageBytes);
+    },
+    noteWritten: (success) => {
+      hasFailed = !success;
+    },
+    close: () => closeSync(fd),
+  };
+}
+
+/** Pages that a commit may write, at most or nearly so. */
+function pagesFor(operations: readonly Operation[], { index, depth, listing, pageBytes }: PageUsage): number {
+  let large = 0;
+  let smallBytes = 0;
+  for (const { value } of operations) {
+    if (value === null) continue;
+    const bytes = value.length + RECORD_BYTES;
+    if (bytes > pageBytes * LARGE_SHARE) large += Math.ceil((bytes + PAGE_HEADER_BYTES) / pageBytes);
+    else smallBytes += bytes;
+  }
+  const touched = Math.min(operations.length * depth, index);
+  // Pages that are split are half full.
+  const split = Math.ceil((2 * smallBytes) / pageBytes) + depth;
+  return large + touched + split + 2 * listing + FIXED_PAGES;
+}
+
+function mostlyRemoves(operations: readonly Operation[]): boolean {
+  const removed = operations.filter(({ value }) => value === null).length;
+  return removed > 0 && removed >= operations.length / 2;
+}
+
+/** How many bytes were written. */
+function writeZeros(fd: number, at: number, bytes: number): number {
+  const zeros = Buffer.alloc(Math.min(bytes, STEP_BYTES));
+  const written = writeSync(fd, zeros, 0, zeros.length, at);
+  if (written === 0)
+    throw Object.assign(new Error('EIO: the disk takes no more bytes, write'), { code: 'EIO' });
+  return written;
+}
