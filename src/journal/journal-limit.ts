@@ -66,7 +66,6 @@ export function createJournalLimit(options: JournalLimitOptions): JournalLimit {
       wasShort ||= short;
       if (short || (!wasShort && clock.precise() - since < PATIENCE_MS)) return false;
       lowered = null;
-      wasShort = false;
       return true;
     },
   };

@@ -2,7 +2,7 @@
  * Keeps a journal going on a disk that is full: sees it, makes room by a commit that only removes (see journal-limit.ts), and goes back
  * to the quota when there is room again. Policies that give up no samples make none: they keep to what they have.
  */
-import { interval, Subject, Subscription, takeUntil } from 'rxjs';
+import { AsyncSubject, interval, Subscription, takeUntil } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
 import type { OverflowPolicy } from './journal.ts';
 import { dropOldest } from './journal-append.ts';
@@ -41,7 +41,8 @@ const LOOK_MS = 1_000;
 export function createRoomKeeper(options: RoomKeeperOptions): RoomKeeper {
   const { storage, clock, policy, quotaBytes, footprint, onTrimmed, onRaised } = options;
   const limit = createJournalLimit({ quotaBytes, clock, isShort: storage.isShort, footprint });
-  const ended$ = new Subject<void>();
+  /** Also for a trim that lands after the end. */
+  const ended$ = new AsyncSubject<void>();
   let looking = Subscription.EMPTY;
   let trimming = false;
 
@@ -92,7 +93,7 @@ export function createRoomKeeper(options: RoomKeeperOptions): RoomKeeper {
     },
     end: () => {
       ended$.next();
-      looking.unsubscribe();
+      ended$.complete();
     },
   };
 }

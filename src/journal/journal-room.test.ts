@@ -1,0 +1,243 @@
+import { lastValueFrom, VirtualTimeScheduler } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import type { Clock } from '../platform/clock.ts';
+import { systemIds } from '../platform/ids.ts';
+import type { OverflowPolicy } from './journal.ts';
+import { LEDGER_KEY } from './journal-keys.ts';
+import { ackedSamples, decodeLedger, type Ledger } from './journal-ledger.ts';
+import { createRoomKeeper } from './journal-room.ts';
+import { createMemoryDisk, createMemoryStorage } from './memory-storage.ts';
+import { openJournal } from './open-journal.ts';
+import { StorageError } from './storage.ts';
+import { noisySamples } from './test-samples.ts';
+
+const QUOTA = 2 ** 20;
+const SAMPLES = 4_000;
+const FLUSH_MS = 20;
+const FULL = new StorageError('full', 'no space left');
+
+/** A journal of some 400 KiB on a disk that says whether it is short, refuses commits when told, and takes 20 ms for each. */
+async function rig({ policy = 'drop-oldest' as OverflowPolicy, short = false } = {}) {
+  const scheduler = new VirtualTimeScheduler();
+  const clock: Clock = {
+    now: () => 1_700_000_000_000 + scheduler.frame,
+    mono: () => scheduler.frame,
+    precise: () => scheduler.frame,
+    bootId: 'virtual',
+    scheduler,
+  };
+  const disk = createMemoryDisk();
+  const journal = await lastValueFrom(
+    openJournal({
+      storage: createMemoryStorage({ disk }),
+      clock,
+      ids: systemIds,
+      policy: 'drop-oldest',
+      maxBytes: QUOTA,
+    }),
+  );
+  for (let first = 1; first <= SAMPLES; first += 50) {
+    await lastValueFrom(journal.append(noisySamples(first, 50)));
+  }
+
+  const world = { short, refuse: null as StorageError | null, commits: 0 };
+  const storage = createMemoryStorage({
+    disk,
+    commitDelayMs: FLUSH_MS,
+    scheduler,
+    refuseCommit: () => {
+      world.commits += 1;
+      return world.refuse;
+    },
+  });
+  const books = (): Ledger => {
+    const ledger = decodeLedger(storage.read((reader) => reader.get(LEDGER_KEY)));
+    if (ledger === null) throw new Error('no books');
+    return ledger;
+  };
+  const { footprint } = books();
+  const trimmed: Ledger[] = [];
+  const raised: number[] = [];
+  const keeper = createRoomKeeper({
+    storage: { commit: storage.commit, isShort: () => world.short },
+    clock,
+    policy,
+    quotaBytes: QUOTA,
+    footprint,
+    onTrimmed: (ledger) => trimmed.push(ledger),
+    onRaised: () => raised.push(scheduler.frame),
+  });
+  let time = 0;
+  const pass = (ms: number) => {
+    time += ms;
+    scheduler.maxFrames = time;
+    scheduler.flush();
+    scheduler.frame = time;
+  };
+  return { keeper, world, books, footprint, trimmed, raised, pass, timers: () => scheduler.actions.length };
+}
+
+describe('the room keeper', () => {
+  it.each(['drop-oldest', 'thin'] as const)(
+    'under %s: answers a full disk with one trim of the oldest, and keeps to what is left',
+    async (policy) => {
+      const { keeper, world, books, footprint, trimmed, pass } = await rig({ policy });
+      expect(keeper.limitBytes()).toBe(QUOTA);
+      keeper.noteFailed(FULL);
+      keeper.noteFailed(FULL);
+      expect(keeper.isDiskFull(), 'not before the trim is durable').toBe(false);
+      pass(FLUSH_MS);
+      expect(world.commits).toBe(1);
+      expect(trimmed).toEqual([books()]);
+      const ledger = books();
+      const dropped = ledger.dropped.overflow_oldest ?? 0;
+      expect(dropped).toBeGreaterThan(0);
+      expect(ledger).toMatchObject({
+        sampled: SAMPLES,
+        pending: SAMPLES - dropped,
+        dropped: { overflow_oldest: dropped },
+        oldest: { seq: dropped + 1 },
+      });
+      expect(ackedSamples(ledger)).toBe(0);
+      expect(keeper.isDiskFull()).toBe(true);
+      // A quarter of a small journal.
+      expect(keeper.limitBytes()).toBe(Math.floor(footprint * 0.75));
+      expect(ledger.footprint).toBeLessThanOrEqual(keeper.limitBytes());
+      expect(ledger.footprint).toBeGreaterThan(keeper.limitBytes() - 8 * 1024);
+      keeper.end();
+    },
+  );
+
+  it('trims again, further down, when that was not enough', async () => {
+    const { keeper, world, books, trimmed, pass } = await rig();
+    keeper.noteFailed(FULL);
+    pass(FLUSH_MS);
+    const first = books();
+    keeper.noteFailed(FULL);
+    pass(FLUSH_MS);
+    expect(world.commits).toBe(2);
+    expect(trimmed).toHaveLength(2);
+    expect(books().footprint).toBeLessThan(first.footprint);
+    expect(keeper.limitBytes()).toBe(Math.floor(first.footprint * 0.75));
+    keeper.end();
+  });
+
+  it.each(['drop-newest', 'block'] as const)(
+    'under %s: gives up nothing, and keeps to what there is',
+    async (policy) => {
+      const { keeper, books, footprint, trimmed, pass } = await rig({ policy });
+      const before = books();
+      keeper.noteFailed(FULL);
+      pass(FLUSH_MS);
+      expect(trimmed).toEqual([before]);
+      expect(books()).toEqual(before);
+      expect(keeper.isDiskFull()).toBe(true);
+      expect(keeper.limitBytes()).toBe(footprint);
+      keeper.end();
+    },
+  );
+
+  it('makes room after a commit that got through on the last reserve, once', async () => {
+    const { keeper, world, pass } = await rig();
+    keeper.noteCommitted();
+    pass(FLUSH_MS);
+    expect(world.commits, 'there is room').toBe(0);
+    world.short = true;
+    keeper.noteCommitted();
+    pass(FLUSH_MS);
+    expect(world.commits).toBe(1);
+    keeper.noteCommitted();
+    pass(FLUSH_MS);
+    expect(world.commits).toBe(1);
+    keeper.end();
+  });
+
+  it('answers nothing but a full disk', async () => {
+    const { keeper, world, pass } = await rig();
+    keeper.noteFailed(new StorageError('io', 'broken'));
+    keeper.noteFailed(new Error('another'));
+    pass(FLUSH_MS);
+    expect(world.commits).toBe(0);
+    expect(keeper.isDiskFull()).toBe(false);
+  });
+
+  it('gives up nothing by a trim that fails, and tries again after the next failure', async () => {
+    const { keeper, world, books, footprint, trimmed, pass, timers } = await rig();
+    const before = books();
+    world.refuse = FULL;
+    keeper.noteFailed(FULL);
+    pass(FLUSH_MS);
+    expect(world.commits).toBe(1);
+    expect(trimmed).toEqual([]);
+    expect(books()).toEqual(before);
+    expect(keeper.isDiskFull()).toBe(false);
+    expect(keeper.limitBytes()).toBe(QUOTA);
+    expect(timers()).toBe(0);
+    pass(60_000);
+    expect(world.commits, 'not by itself').toBe(1);
+    world.refuse = null;
+    keeper.noteFailed(FULL);
+    pass(FLUSH_MS);
+    expect(world.commits).toBe(2);
+    expect(trimmed).toHaveLength(1);
+    expect(keeper.limitBytes()).toBe(Math.floor(footprint * 0.75));
+    keeper.end();
+  });
+
+  it('goes back to the quota within a second of there being room, and stops looking', async () => {
+    const { keeper, world, raised, pass, timers } = await rig();
+    world.short = true;
+    keeper.noteFailed(FULL);
+    pass(FLUSH_MS);
+    pass(60_000);
+    expect(raised).toEqual([]);
+    expect(keeper.isDiskFull()).toBe(true);
+    world.short = false;
+    pass(1_000);
+    expect(raised).toHaveLength(1);
+    expect(keeper.isDiskFull()).toBe(false);
+    expect(keeper.limitBytes()).toBe(QUOTA);
+    expect(timers()).toBe(0);
+    pass(60_000);
+    expect(raised).toHaveLength(1);
+  });
+
+  it('goes back to the quota some time after the last trim where the storage cannot tell', async () => {
+    const { keeper, raised, pass } = await rig();
+    keeper.noteFailed(FULL);
+    pass(FLUSH_MS);
+    pass(9_000);
+    expect(raised).toEqual([]);
+    pass(1_000);
+    expect(raised).toEqual([FLUSH_MS + 10_000]);
+  });
+
+  it('begins with what there is, and looks for room, on a disk that is short from the start', async () => {
+    const { keeper, world, footprint, raised, pass } = await rig({ short: true });
+    expect(keeper.isDiskFull()).toBe(true);
+    expect(keeper.limitBytes()).toBe(footprint);
+    pass(5_000);
+    expect(world.commits, 'nothing has to be removed').toBe(0);
+    world.short = false;
+    pass(1_000);
+    expect(raised).toHaveLength(1);
+    expect(keeper.limitBytes()).toBe(QUOTA);
+  });
+
+  it.each([
+    ['while it looks for room', FLUSH_MS],
+    ['while a trim is under way', 0],
+  ])('leaves no timer when it ends %s', async (_, ms) => {
+    const { keeper, world, raised, pass, timers } = await rig();
+    world.short = true;
+    keeper.noteFailed(FULL);
+    pass(ms);
+    expect(timers()).toBeGreaterThan(0);
+    keeper.end();
+    pass(FLUSH_MS);
+    expect(timers()).toBe(0);
+    world.short = false;
+    pass(60_000);
+    expect(raised).toEqual([]);
+  });
+});
