@@ -4,7 +4,7 @@
  */
 import { type Coverage, EMPTY_COVERAGE, missingWithin, type SeqRange } from '../protocol/coverage.ts';
 import type { FrameHeader, FrameKind, GapReason } from '../protocol/frame.ts';
-import { decodeGap, encodeGap, readHeader, verifyFrame } from '../protocol/frame-codec.ts';
+import { decodeGap, encodeGap, readHeader, sliceFrame, verifyFrame } from '../protocol/frame-codec.ts';
 import { MAX_SEQ } from '../protocol/sample.ts';
 import { decodeCoverage } from './coverage-sets.ts';
 import {
@@ -131,9 +131,12 @@ export function createEditor(writer: Writer, fallbackTs: number, base?: Ledger):
     addGap,
     remove,
     drop: (frame, reason) => {
-      const times = timesOf(writer, frame, fallbackTs);
+      const missing = missingWithin(ackedNow(), frame.firstSeq, frame.lastSeq).map((range) => ({
+        range,
+        times: timesOfPart(writer, frame, range) ?? timesOf(writer, frame, fallbackTs),
+      }));
       remove(frame);
-      for (const range of missingWithin(ackedNow(), frame.firstSeq, frame.lastSeq)) {
+      for (const { range, times } of missing) {
         const samples = range[1] - range[0] + 1;
         addGap(range, reason, times);
         countPending(frame.kind, -samples);
@@ -235,6 +238,17 @@ function timesOf(reader: Reader, frame: FrameKey, fallbackTs: number): Times {
     } catch {}
   }
   return { tsMin: fallbackTs, tsMax: fallbackTs };
+}
+
+/** Of a part of a data frame, the rest of which HQ holds; null when it is the whole, or not to be had. */
+function timesOfPart(reader: Reader, frame: FrameKey, [first, last]: SeqRange): Times | null {
+  if (frame.kind !== 'data' || (first === frame.firstSeq && last === frame.lastSeq)) return null;
+  const whole = readFrame(reader, frame);
+  try {
+    return whole && readHeader(sliceFrame(whole.bytes, first, last));
+  } catch {
+    return null;
+  }
 }
 
 const OLDEST_CHUNK = 64;

@@ -229,7 +229,15 @@ export function describeJournalContract(name: string, createHarness: () => Journ
       await release(upTo(0, [[2, 2]]));
       const stats = await lastValueFrom(journal.reject(1, 'malformed'));
       expect(stats).toMatchObject({ acked: 1, pending: 4, dropped: { rejected: 3 } });
-      expect(spans(await allPending(journal))).toEqual(['gap 1-1', 'gap 3-4', 'data 5-8']);
+      const frames = await allPending(journal);
+      expect(spans(frames)).toEqual(['gap 1-1', 'gap 3-4', 'data 5-8']);
+      const times = frames.map(({ tsMin, tsMax }) => [tsMin, tsMax]);
+      const at = (seq: number) => testSample(seq).ts;
+      expect(times, 'of the samples that a gap stands for').toEqual([
+        [at(1), at(1)],
+        [at(3), at(4)],
+        [at(5), at(8)],
+      ]);
       // Again, or where there is nothing: no change.
       expect(await lastValueFrom(journal.reject(1, 'again'))).toEqual(stats);
       expect(await lastValueFrom(journal.reject(99, 'unknown'))).toEqual(stats);

@@ -1,5 +1,6 @@
 /** Puts one frame into a transaction: dedup, ledger, frame record, time index, arrival log. */
 
+import type { SeqRange } from '../../protocol/coverage.ts';
 import { decodeGap } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { type Booking, book, EMPTY_EPOCH, markDelivered, THINNED, toJson } from './epoch-state.ts';
@@ -7,6 +8,7 @@ import { encodeFrameRecord, type Segment, type StoredLane } from './frame-record
 import type { GapRecord } from './gap-record.ts';
 import { hoursOf, logKey, seqKey, timeKey, writeOrderedDouble } from './keys.ts';
 import type { IngestFrame, IngestOutcome } from './store.ts';
+import { timeBeside } from './time-beside.ts';
 import type { Transaction } from './transactions.ts';
 
 /** Throws FrameError for a gap frame that does not decode; nothing is booked then. */
@@ -35,8 +37,7 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
       putGap(transaction, agent, epoch, from, {
         lastSeq: to,
         reason: gap.reason,
-        fromTs: tsMin,
-        toTs: tsMax,
+        ...timesOfPart(transaction, ingest, [from, to]),
       });
     }
   } else {
@@ -58,6 +59,23 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
     dropped: booking.kind === 'dropped' ? booked.count : 0,
     coverage: booked.state.coverage,
   };
+}
+
+/**
+ * When the part `[from, to]` of a gap was sampled. Of a gap that grew on the agent after a part of it was delivered, or over samples that
+ * HQ has, the frame tells the times of the whole: where the part does not reach its end, what HQ has beside it says more.
+ */
+function timesOfPart(
+  transaction: Transaction,
+  { agent, header: { epoch, firstSeq, count, tsMin, tsMax } }: IngestFrame,
+  [from, to]: SeqRange,
+): Pick<GapRecord, 'fromTs' | 'toTs'> {
+  const place = { agent, epoch };
+  const before = from === firstSeq ? undefined : timeBeside(transaction, place, from, 'before');
+  const after = to === firstSeq + count - 1 ? undefined : timeBeside(transaction, place, to, 'after');
+  // Wall clocks jump: never outside of what the frame says.
+  const fromTs = Math.min(Math.max(before ?? tsMin, tsMin), tsMax);
+  return { fromTs, toTs: Math.max(Math.min(after ?? tsMax, tsMax), fromTs) };
 }
 
 export function putGap(

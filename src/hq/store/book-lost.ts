@@ -1,11 +1,9 @@
 /** What an agent says of its epoch at hello: seqs that have left its journal and that HQ lacks will never come. */
 import type { Coverage } from '../../protocol/coverage.ts';
-import { readHeader } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { putGap } from './append-frame.ts';
 import { book, EMPTY_EPOCH, type EpochState } from './epoch-state.ts';
-import { decodeFrameRecord } from './frame-record.ts';
-import { seqKey, seqRange, successor } from './keys.ts';
+import { timeBeside } from './time-beside.ts';
 import type { Transaction } from './transactions.ts';
 
 export type EpochNote = {
@@ -52,23 +50,4 @@ export function bookLost(transaction: Transaction, note: EpochNote): Coverage {
 export function runOf({ run }: EpochState, note: EpochNote): EpochState['run'] {
   if (note.run == null || note.run.instance === run?.instance) return run;
   return { ...note.run, delivered: false };
-}
-
-/** The time of the nearest stored sample beside a gap. */
-function timeBeside(
-  { writer }: Transaction,
-  { agent, epoch }: EpochNote,
-  seq: number,
-  side: 'before' | 'after',
-): number | undefined {
-  const all = seqRange('F', agent, epoch, 0);
-  const range =
-    side === 'before'
-      ? { from: all.from, to: seqKey('F', agent, epoch, seq), reverse: true }
-      : { from: successor(seqKey('F', agent, epoch, seq)), to: all.to };
-  const entry = writer.range({ ...range, limit: 1 })[0];
-  const record = entry === undefined ? undefined : decodeFrameRecord(entry.value);
-  if (record === undefined) return undefined;
-  const header = readHeader(record.frame);
-  return side === 'before' ? header.tsMax : header.tsMin;
 }

@@ -1,0 +1,41 @@
+/** Times of what lies beside a stretch of seqs, for the parts of it that nobody has told the times of. */
+import { readHeader } from '../../protocol/frame-codec.ts';
+import type { Epoch } from '../../protocol/sample.ts';
+import { decodeFrameRecord } from './frame-record.ts';
+import { decodeGapRecord } from './gap-record.ts';
+import { parseSeqKey, seqKey, seqRange, successor } from './keys.ts';
+import type { Transaction } from './transactions.ts';
+
+type Times = { readonly tsMin: number; readonly tsMax: number };
+
+/** The time of the nearest frame or gap before or after `seq`: of its end that is turned to it. */
+export function timeBeside(
+  { writer }: Transaction,
+  { agent, epoch }: { readonly agent: string; readonly epoch: Epoch },
+  seq: number,
+  side: 'before' | 'after',
+): number | undefined {
+  const nearest = (kind: 'F' | 'G') => {
+    const all = seqRange(kind, agent, epoch, 0);
+    const edge = seqKey(kind, agent, epoch, seq);
+    const range =
+      side === 'before' ? { from: all.from, to: edge, reverse: true } : { from: successor(edge), to: all.to };
+    const entry = writer.range({ ...range, limit: 1 })[0];
+    const times = entry === undefined ? undefined : TIMES_OF[kind](entry.value);
+    return entry === undefined || times === undefined ? [] : [{ at: parseSeqKey(entry.key).seq, times }];
+  };
+  const distance = ({ at }: { at: number }) => Math.abs(at - seq);
+  const [found] = [...nearest('F'), ...nearest('G')].sort((a, b) => distance(a) - distance(b));
+  return side === 'before' ? found?.times.tsMax : found?.times.tsMin;
+}
+
+const TIMES_OF = {
+  F: (value: Uint8Array): Times | undefined => {
+    const record = decodeFrameRecord(value);
+    return record === undefined ? undefined : readHeader(record.frame);
+  },
+  G: (value: Uint8Array): Times | undefined => {
+    const gap = decodeGapRecord(value);
+    return gap === undefined ? undefined : { tsMin: gap.fromTs, tsMax: gap.toTs };
+  },
+};
