@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { LedgerEntry } from '../../src/protocol/fleet.ts';
 import { agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
 import { expectEveryFate } from '../support/fate.ts';
 import { ledgerOf, startHqProcess } from '../support/hq.ts';
@@ -14,6 +15,7 @@ import { until } from '../support/wait.ts';
 const MEBIBYTE = 2 ** 20;
 const DISK_BYTES = 8 * MEBIBYTE;
 const COUNT = 200_000;
+const SHORT = 100_000;
 const DRAIN_MS = 5_000;
 /** Generous: to fill the disk is work, and the machine may be busy. */
 const FILLED = { deadlineMs: 200_000 };
@@ -35,6 +37,27 @@ async function startOn(disk: SmallDisk, folder: string, recording: Recording, po
     return { agent, status: () => agentStatus(agent) };
   };
   return { hq, link, dataDir, start };
+}
+
+async function onlyEntry(hqUrl: string): Promise<LedgerEntry> {
+  const [entry, ...others] = await ledgerOf(hqUrl, 'edge');
+  if (entry === undefined) throw new Error('HQ has no ledger of the agent');
+  expect(others).toEqual([]);
+  return entry;
+}
+
+/** Waits until nothing moves any more: the source is held and the batch under way is too. */
+async function heldCounts(status: () => ReturnType<typeof agentStatus>) {
+  let [last, same] = ['', 0];
+  return until('everything to stand still', async () => {
+    const now = await status();
+    if (now?.journal == null || now.pipeline === null) return null;
+    const counts = { ...now.journal, ...now.pipeline.commit };
+    const text = JSON.stringify([counts.sampled, counts.uncommitted]);
+    same = text === last ? same + 1 : 0;
+    last = text;
+    return same >= 20 && counts;
+  });
 }
 
 describe.skipIf(!canMount)(`a disk that is full${canMount ? '' : ' (skipped: needs root to mount)'}`, () => {
@@ -73,14 +96,103 @@ describe.skipIf(!canMount)(`a disk that is full${canMount ? '' : ' (skipped: nee
     });
     expect(existsSync(join(dataDir, 'reserve.bin'))).toBe(true);
     expect(await agent.end('SIGTERM')).toBe(0);
-    const [entry, ...others] = await ledgerOf(hq.url, 'edge');
-    expect(others).toEqual([]);
-    if (entry === undefined) throw new Error('HQ has no ledger of the agent');
+    const entry = await onlyEntry(hq.url);
     await expectEveryFate({ recording, hqUrl: hq.url, entry, journal: await journalStats(dataDir) });
     const dropped = entry.dropped.overflow_oldest ?? 0;
     expect(dropped).toBeGreaterThan(COUNT / 10);
     expect(entry.stored).toBeGreaterThan(COUNT / 10);
     expect(entry.gaps, 'only the oldest').toMatchObject([{ firstSeq: 1, lastSeq: dropped }]);
+  });
+
+  it('under drop-newest: keeps what it has, counts what it does not take, and takes new samples within 5 s once there is room', async () => {
+    const folder = temporaryFolder();
+    const disk = mountSmallDisk(folder, DISK_BYTES);
+    const recording = writeRecording(folder, { source: 'log', count: SHORT, stepMs: 100, seed: 5 });
+    disk.fill(1.5 * MEBIBYTE);
+    const { hq, link, dataDir, start } = await startOn(disk, folder, recording, 'drop-newest');
+    // Slow enough to be still under way when there is room again.
+    const { agent, status } = start(`csv:path=${recording.path},name=log,speed=1000`);
+    const refused = await until(
+      'samples to be refused',
+      async () => {
+        const now = await status();
+        return now?.journal != null && now.journal.sampled - now.journal.pending >= 5_000 && now;
+      },
+      FILLED,
+    );
+    expect(refused).toMatchObject({ state: 'degraded', journal: { disk: 'full', acked: 0 } });
+    expect(refused.pipeline?.commit).toMatchObject({ discarded: 0 });
+    expect(disk.freeBytes()).toBeLessThan(MEBIBYTE);
+    expect(refused.troubles.map(({ what }) => what)).toContain('The disk of the journal');
+    disk.fillUp();
+    const before = refused.journal?.pending ?? 0;
+    await until('more to be refused on a disk that is full to the last byte', async () => {
+      const { journal } = (await status()) ?? {};
+      return journal != null && journal.sampled - journal.pending >= 10_000;
+    });
+    expect((await status())?.journal?.pending, 'gives up nothing').toBeGreaterThanOrEqual(before);
+
+    disk.free();
+    const begun = performance.now();
+    const kept = (await status())?.journal?.pending ?? 0;
+    await until('new samples to be taken', async () => {
+      const now = await status();
+      return now?.journal?.disk === 'good' && now.journal.pending >= kept + 1_000;
+    });
+    expect(performance.now() - begun).toBeLessThan(DRAIN_MS);
+    link.set({ kind: 'pass' });
+    await until('everything to be delivered', async () => {
+      const now = await status();
+      return now?.journal?.sampled === SHORT && now.journal.pending === 0 && now.state === 'live';
+    });
+    expect(existsSync(join(dataDir, 'reserve.bin'))).toBe(true);
+    expect(await agent.end('SIGTERM')).toBe(0);
+    const entry = await onlyEntry(hq.url);
+    await expectEveryFate({ recording, hqUrl: hq.url, entry, journal: await journalStats(dataDir) });
+    expect(Object.keys(entry.dropped)).toEqual(['overflow_newest']);
+    expect(entry.dropped.overflow_newest).toBeGreaterThanOrEqual(10_000);
+    const [first, last] = [entry.gaps[0], entry.gaps.at(-1)];
+    expect(first?.firstSeq, 'the oldest are kept').toBeGreaterThan(SHORT / 10);
+    expect(last?.lastSeq, 'and the newest').toBeLessThan(SHORT);
+  });
+
+  it('under block: holds sampling, goes on as soon as samples are delivered or there is room, and loses none', async () => {
+    const folder = temporaryFolder();
+    const disk = mountSmallDisk(folder, DISK_BYTES);
+    const recording = writeRecording(folder, { source: 'log', count: SHORT, stepMs: 100, seed: 6 });
+    disk.fill(1.5 * MEBIBYTE);
+    const { hq, link, dataDir, start } = await startOn(disk, folder, recording, 'block');
+    const { agent, status } = start();
+    const held = await until(
+      'sampling to be held',
+      async () => {
+        const now = await status();
+        return now?.state === 'degraded' && now.journal?.disk === 'full' && now;
+      },
+      FILLED,
+    );
+    expect(held.troubles.map(({ what }) => what)).toContain('The disk of the journal');
+    const waiting = await heldCounts(status);
+    expect(waiting).toMatchObject({ pending: waiting.sampled, acked: 0, discarded: 0 });
+    expect(waiting.sampled).toBeLessThan(SHORT);
+
+    link.set({ kind: 'pass' });
+    const begun = performance.now();
+    await until('sampling to go on in the room of what was delivered', async () => {
+      const now = await status();
+      return (now?.journal?.sampled ?? 0) > waiting.sampled;
+    });
+    expect(performance.now() - begun).toBeLessThan(DRAIN_MS);
+    disk.free();
+    await until('everything to be sampled and delivered', async () => {
+      const now = await status();
+      return now?.journal?.sampled === SHORT && now.journal.pending === 0 && now.state === 'live';
+    });
+    expect(existsSync(join(dataDir, 'reserve.bin'))).toBe(true);
+    expect(await agent.end('SIGTERM')).toBe(0);
+    const entry = await onlyEntry(hq.url);
+    expect(entry).toMatchObject({ stored: SHORT, dropped: {}, gaps: [] });
+    await expectEveryFate({ recording, hqUrl: hq.url, entry, journal: await journalStats(dataDir) });
   });
 
   it('is no obstacle to starting again after a crash, and to draining', async () => {
@@ -114,9 +226,7 @@ describe.skipIf(!canMount)(`a disk that is full${canMount ? '' : ' (skipped: nee
       return now !== null && (now.journal?.acked ?? 0) > 1000 && (now.journal?.pending ?? 0) < 40;
     });
     expect(await again.agent.end('SIGTERM')).toBe(0);
-    const [entry, ...others] = await ledgerOf(hq.url, 'edge');
-    if (entry === undefined) throw new Error('HQ has no ledger of the agent');
-    expect(others).toEqual([]);
+    const entry = await onlyEntry(hq.url);
     const { overflow_oldest: oldest = 0, ...elsehow } = entry.dropped;
     expect(elsehow).toEqual({});
     expect(entry).toMatchObject({ epoch: before.epoch, pending: 0, stored: entry.sampled - oldest });
