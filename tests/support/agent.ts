@@ -56,6 +56,7 @@ const statusSchema = z.looseObject({
     .nullable(),
   pipeline: z
     .looseObject({
+      sources: z.array(z.looseObject({ name: z.string(), samples: z.number() })),
       commit: z.looseObject({ committed: z.number(), uncommitted: z.number(), discarded: z.number() }),
     })
     .nullable(),
