@@ -66,7 +66,9 @@ export function prepareDirectory(directory: string, statFileSystem: StatFileSyst
   } catch (error) {
     throw new StorageError(
       'io',
-      `Cannot create the data directory ${directory}; check its path and permissions.`,
+      isReadOnly(error)
+        ? `The data directory ${directory} is on a file system that is read-only; make it writable, or choose another.`
+        : `Cannot create the data directory ${directory}; check its path and permissions.`,
       {
         cause: error,
       },
@@ -190,4 +192,8 @@ export function syncDirectory(directory: string): void {
   } finally {
     closeSync(handle);
   }
+}
+
+function isReadOnly(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EROFS';
 }

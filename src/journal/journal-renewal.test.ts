@@ -44,6 +44,17 @@ const PENDING = Array.from({ length: 600 }, (_, index) => index + 1).filter(
 );
 
 describe('a journal that begins a new epoch', () => {
+  it('does so after a fork even while it is empty: HQ would refuse it until there is a sample', async () => {
+    const disk = createMemoryDisk();
+    const before = await openOn(createMemoryStorage({ disk }));
+    await lastValueFrom(before.noteFork(), { defaultValue: undefined });
+    const after = await openOn(createMemoryStorage({ disk }));
+    expect(after.epoch).not.toBe(before.epoch);
+    expect(after.stats()).toMatchObject({ sampled: 0, pending: 0 });
+    // Once.
+    expect((await openOn(createMemoryStorage({ disk }))).epoch).toBe(after.epoch);
+  });
+
   it('keeps what is pending, in order, under new seqs without holes', async () => {
     const disk = createMemoryDisk();
     const before = await prepare(disk);

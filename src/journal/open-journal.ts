@@ -91,7 +91,7 @@ export function openJournal(options: JournalOptions): Observable<Journal> {
     return mendBooks(options);
   }).pipe(
     concatMap((ledger) =>
-      (options.newEpoch === true || ledger.forked) && ledger.sampled > 0
+      ledger.forked || (options.newEpoch === true && ledger.sampled > 0)
         ? renewJournal(options, ids.hex(6))
         : of(ledger),
     ),

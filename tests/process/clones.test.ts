@@ -8,9 +8,9 @@ import { allSamples, ledgerOf, startHqProcess, summaryOf } from '../support/hq.t
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 
-const start = (hq: string, dataDir: string, args: readonly string[] = []) =>
+const start = (hq: string, dataDir: string, args: readonly string[] = [], id = 'edge') =>
   startAgentProcess({
-    id: 'edge',
+    id,
     hq,
     dataDir,
     sources: ['sim:hz=20,sensors=2,seed=1,faults=false'],
@@ -83,6 +83,51 @@ describe('a copy of a journal', () => {
       pending: 0,
       dropped: {},
     });
+  });
+
+  it('under a name of its own gets an epoch of its own too, keeps what is pending, and nothing counts as lost', async () => {
+    const folder = temporaryFolder();
+    const [hqDir, dataDir, copy] = [join(folder, 'hq'), join(folder, 'edge'), join(folder, 'copy')];
+    const first = await startHqProcess(hqDir, built);
+    const original = start(first.url, dataDir);
+    await until('something to be stored', more(first.url, 20));
+    expect(await first.end('SIGTERM')).toBe(0);
+    await until('something to be pending', async () => {
+      const now = await agentStatus(original);
+      return (now?.journal?.pending ?? 0) > 20;
+    });
+    expect(await original.end('SIGTERM')).toBe(0);
+    cpSync(dataDir, copy, { recursive: true });
+    const copied = await journalStats(copy, built);
+    expect(copied.pending).toBeGreaterThan(20);
+
+    const hq = await startHqProcess(hqDir, built);
+    const other = start(hq.url, copy, [], 'other');
+    await until('it to notice', () => told(other, 'epoch_forked'));
+    await until('the copy to deliver all it had, and more', async () => {
+      const ledger = await ledgerOf(hq.url, 'other').catch(() => []);
+      return (ledger[0]?.stored ?? 0) > copied.pending + 20;
+    });
+    expect(told(hq, 'forked_epoch')).toBe(true);
+    expect((await summaryOf(hq.url, 'other')).alarm).toMatchObject({ kind: 'forked_epoch' });
+    expect(await other.end('SIGTERM')).toBe(0);
+    const kept = await journalStats(copy, built);
+    expect(kept.epoch).not.toBe(copied.epoch);
+    expect(await ledgerOf(hq.url, 'other')).toMatchObject([
+      { epoch: kept.epoch, sampled: kept.sampled, stored: kept.sampled, pending: 0, dropped: {} },
+    ]);
+
+    // The original goes on in its epoch, and delivers what it has of it.
+    const again = start(hq.url, dataDir);
+    await until('the original to deliver all it had, and more', more(hq.url, copied.sampled + 20));
+    expect(await again.end('SIGTERM')).toBe(0);
+    expect(told(again, 'epoch_forked')).toBe(false);
+    const { sampled } = await journalStats(dataDir, built);
+    expect(await ledgerOf(hq.url, 'edge')).toMatchObject([
+      { epoch: copied.epoch, sampled, stored: sampled, pending: 0, dropped: {} },
+    ]);
+    for (const line of [...other.stderr, ...again.stderr]) expect(line).not.toContain('lost_at_hq');
+    expect(told(hq, 'lost_at_hq')).toBe(false);
   });
 
   it('is given its own life by --new-epoch, with all that it had not delivered', async () => {

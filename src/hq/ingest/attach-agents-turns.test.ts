@@ -1,7 +1,15 @@
 import type { Socket } from 'socket.io-client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { dataFrame, schema } from '../store/testing/frames.ts';
-import { ask, helloOf, joinAs, startHq, type TestHq, type TestHqOptions } from './testing/test-hq.ts';
+import {
+  ask,
+  epochOf,
+  helloOf,
+  joinAs,
+  startHq,
+  type TestHq,
+  type TestHqOptions,
+} from './testing/test-hq.ts';
 
 let hq: TestHq;
 const start = async (options: TestHqOptions = {}) => {
@@ -10,8 +18,8 @@ const start = async (options: TestHqOptions = {}) => {
 afterEach(() => hq.close());
 
 describe('turns to drain', () => {
-  const offer = (socket: Socket, first: number, last: number) =>
-    ask(socket, 'frame', { lane: 'backlog' }, dataFrame(first, last).bytes);
+  const offer = (socket: Socket, first: number, last: number, agent = 'a1') =>
+    ask(socket, 'frame', { lane: 'backlog' }, dataFrame(first, last, { epoch: epochOf(agent) }).bytes);
 
   it('are given to as many agents as there are slots; the next is told when it is its turn', async () => {
     await start({ limits: { drainSlots: 1 } });
@@ -22,21 +30,22 @@ describe('turns to drain', () => {
     expect(await ask(second, 'hello', helloOf('a2', { sampled: 20 }))).toMatchObject({ ok: true, credit: 0 });
     const { ref, ...content } = schema;
     await ask(second, 'schema', { ref, schema: content });
-    expect(await offer(second, 1, 10)).toMatchObject({
+    expect(await offer(second, 1, 10, 'a2')).toMatchObject({
       ok: false,
       error: { code: 'rate_limited', message: expect.stringContaining('credit') },
     });
     // Live frames need no turn.
-    expect(await ask(second, 'frame', { lane: 'live' }, dataFrame(20, 20).bytes)).toMatchObject({
+    const { bytes } = dataFrame(20, 20, { epoch: epochOf('a2') });
+    expect(await ask(second, 'frame', { lane: 'live' }, bytes)).toMatchObject({
       ok: true,
       credit: 0,
     });
     expect(await offer(first, 1, 19)).toMatchObject({ ok: true, credit: 8 });
     expect(credits).toEqual([]);
     expect(await offer(first, 20, 20)).toMatchObject({ ok: true });
-    expect(await offer(second, 1, 10)).toMatchObject({ ok: true, credit: 8 });
+    expect(await offer(second, 1, 10, 'a2')).toMatchObject({ ok: true, credit: 8 });
     expect(credits).toEqual([{ frames: 8 }]);
-    expect(await offer(second, 11, 19)).toMatchObject({ ok: true, ack: { contiguous: 20 } });
+    expect(await offer(second, 11, 19, 'a2')).toMatchObject({ ok: true, ack: { contiguous: 20 } });
     expect(hq.events.filter(({ type }) => type === 'drain_turns')).toEqual([
       { type: 'drain_turns', taken: 1, waiting: 0 },
       { type: 'drain_turns', taken: 1, waiting: 1 },
@@ -53,6 +62,6 @@ describe('turns to drain', () => {
     const granted = new Promise((resolve) => void waiting.on('credit', resolve));
     gone.disconnect();
     expect(await granted).toEqual({ frames: 8 });
-    expect(await offer(waiting, 1, 20)).toMatchObject({ ok: true });
+    expect(await offer(waiting, 1, 20, 'waiting')).toMatchObject({ ok: true });
   });
 });

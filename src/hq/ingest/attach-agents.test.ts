@@ -4,7 +4,16 @@ import { StorageError } from '../../journal/storage.ts';
 import { frameReplySchema, heartbeatReplySchema, helloReplySchema } from '../../protocol/events.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import { dataFrame, EPOCH, gapFrame, schema } from '../store/testing/frames.ts';
-import { ask, ended, helloOf, joinAs, startHq, type TestHq, type TestHqOptions } from './testing/test-hq.ts';
+import {
+  ask,
+  ended,
+  epochOf,
+  helloOf,
+  joinAs,
+  startHq,
+  type TestHq,
+  type TestHqOptions,
+} from './testing/test-hq.ts';
 
 let hq: TestHq;
 const start = async (options: TestHqOptions = {}) => {
@@ -82,20 +91,39 @@ describe('hello', () => {
 
   it('of one new epoch after the other is refused in the end, and a known epoch never', async () => {
     await start();
-    const epochOf = (index: number) => index.toString(16).padStart(12, '0');
+    const newEpoch = (index: number) => index.toString(16).padStart(12, '0');
     const socket = await hq.join();
     for (let index = 1; index <= 100; index += 1) {
-      const reply = await ask(socket, 'hello', helloOf('a1', { epoch: epochOf(index) }));
+      const reply = await ask(socket, 'hello', helloOf('a1', { epoch: newEpoch(index) }));
       expect(reply.ok).toBe(true);
     }
-    expect(await ask(socket, 'hello', helloOf('a1', { epoch: epochOf(101) }))).toMatchObject({
+    expect(await ask(socket, 'hello', helloOf('a1', { epoch: newEpoch(101) }))).toMatchObject({
       ok: false,
       error: { code: 'rate_limited', retryAfterMs: expect.any(Number) },
     });
-    expect(hq.store.knowsEpoch('a1', epochOf(101))).toBe(false);
-    expect(await ask(socket, 'hello', helloOf('a1', { epoch: epochOf(7) }))).toMatchObject({ ok: true });
+    expect(hq.store.knowsEpoch('a1', newEpoch(101))).toBe(false);
+    expect(await ask(socket, 'hello', helloOf('a1', { epoch: newEpoch(7) }))).toMatchObject({ ok: true });
     const other = await hq.join();
-    expect(await ask(other, 'hello', helloOf('a2', { epoch: epochOf(101) }))).toMatchObject({ ok: true });
+    expect(await ask(other, 'hello', helloOf('a2', { epoch: newEpoch(101) }))).toMatchObject({ ok: true });
+  });
+
+  it('of an epoch that another agent has is refused, and nothing is booked as lost', async () => {
+    await start();
+    const original = await joinAs(hq, 'a1');
+    await ask(original, 'frame', { lane: 'live' }, dataFrame(1, 5).bytes);
+    const copy = await hq.join();
+    const hello = helloOf('a2', { epoch: EPOCH, sampled: 9, released: 5 });
+    expect(await ask(copy, 'hello', hello)).toMatchObject({
+      ok: false,
+      error: { code: 'forked_epoch', message: expect.stringMatching(/a1.*--new-epoch/) },
+    });
+    expect(hq.events).toContainEqual(expect.objectContaining({ type: 'forked_epoch', agent: 'a2' }));
+    expect(ledger('a2')).toBeUndefined();
+    expect(await ask(copy, 'hello', helloOf('a2', { sampled: 4 }))).toMatchObject({ ok: true });
+    expect(hq.store.ledger('a2')).toMatchObject([{ epoch: epochOf('a2'), sampled: 4, dropped: {} }]);
+    // The one that has it is greeted as ever.
+    original.disconnect();
+    expect(await ask(await hq.join(), 'hello', helloOf('a1'))).toMatchObject({ ok: true });
   });
 
   it('is refused beyond the number of agents that HQ keeps', async () => {
@@ -289,10 +317,11 @@ describe('frames', () => {
     const agents = ['a1', 'a2', 'a3', 'a4', 'a5'];
     const sockets = await Promise.all(agents.map((agent) => joinAs(hq, agent)));
     const replies = await Promise.all(
-      sockets.flatMap((socket) =>
-        Array.from({ length: 8 }, (_, index) =>
-          ask(socket, 'frame', { lane: 'backlog' }, dataFrame(index + 1, index + 1).bytes),
-        ),
+      sockets.flatMap((socket, agent) =>
+        Array.from({ length: 8 }, (_, index) => {
+          const { bytes } = dataFrame(index + 1, index + 1, { epoch: epochOf(agents[agent] ?? '') });
+          return ask(socket, 'frame', { lane: 'backlog' }, bytes);
+        }),
       ),
     );
     expect(replies.every(({ ok }) => ok === true)).toBe(true);
@@ -373,7 +402,8 @@ describe('hostile clients', () => {
   /** HQ is well when an honest agent is. */
   const honestAgentIsServed = async (agent = 'honest') => {
     const socket = await joinAs(hq, agent);
-    expect(await ask(socket, 'frame', { lane: 'live' }, dataFrame(1, 1).bytes)).toMatchObject({ ok: true });
+    const { bytes } = dataFrame(1, 1, { epoch: epochOf(agent) });
+    expect(await ask(socket, 'frame', { lane: 'live' }, bytes)).toMatchObject({ ok: true });
   };
 
   it('that leave out the ack callback or send nonsense do no harm and are cut off in the end', async () => {

@@ -278,10 +278,13 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     return { run: store.run(agent, epoch), highest: ranges.at(-1)?.[1] ?? contiguous };
   }
 
-  /** It would deliver other samples under seqs that HQ has already. */
-  function forked({ agent, epoch }: Hello): Refused {
+  /** It would deliver other samples under seqs that HQ has already. `holder`: another agent, whose epoch it is. */
+  function forked({ agent, epoch }: Hello, holder: string | null = null): Refused {
     const { address } = transport;
-    const detail = `the journal of ${agent} at ${address} is a copy: another one has delivered in its epoch ${epoch}`;
+    const detail =
+      holder === null
+        ? `the journal of ${agent} at ${address} is a copy: another one has delivered in its epoch ${epoch}`
+        : `the journal of ${agent} at ${address} is a copy, or its id was changed: its epoch ${epoch} is that of ${holder}`;
     emit({ type: 'forked_epoch', agent, address, detail });
     shared.link({ kind: 'alarm', agent, alarm: 'forked_epoch', detail, ts: clock.now() });
     return refuse('forked_epoch', `${detail}; it begins a new epoch, or restart it with --new-epoch`);
@@ -313,6 +316,9 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     let before = 0;
     return shared.settled(agent).pipe(
       switchMap(() => {
+        // Under another id: what the original has delivered would count as lost here.
+        const holder = store.knowsEpoch(agent, epoch) ? null : store.holderOf(epoch);
+        if (holder !== null) return of(forked(hello, holder));
         if (judgeRun(knownOf(hello), hello) === 'fork') return of(forked(hello));
         before = coveredCount(store.coverage(agent, epoch));
         const { sampled, released } = hello;

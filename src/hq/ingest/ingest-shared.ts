@@ -65,6 +65,7 @@ export type IngestStore = Pick<
   | 'append'
   | 'agents'
   | 'coverage'
+  | 'holderOf'
   | 'knowsEpoch'
   | 'noteEpoch'
   | 'observeSampled'

@@ -66,6 +66,8 @@ export type OpenedHqStore = HqStore & {
   readonly run: (agent: string, epoch: Epoch) => EpochState['run'];
   /** Whether anything was ever said or stored of this epoch. */
   readonly knowsEpoch: (agent: string, epoch: Epoch) => boolean;
+  /** The agent that has this epoch; null when none has. */
+  readonly holderOf: (epoch: Epoch) => string | null;
   readonly counts: (agent: string) => AgentCounts;
   readonly anomalyCounts: (agent: string) => { readonly open: number; readonly total: number };
   /** Wall time of the newest indexed sample, the agent's clock; null when there is none. */
@@ -204,6 +206,10 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
     ownsEpoch: (agent, epoch) => epochOf(agent, epoch)?.owned ?? false,
     run: (agent, epoch) => epochOf(agent, epoch)?.run ?? null,
     knowsEpoch: (agent, epoch) => epochOf(agent, epoch) !== undefined,
+    holderOf: (epoch) => {
+      for (const [agent, epochs] of durable.epochs) if (epochs.has(epoch)) return agent;
+      return null;
+    },
     counts: (agent) => countsOf(epochsOf(agent).map(([, state]) => state)),
     anomalyCounts: (agent) => {
       const state = indexer.state(agent);

@@ -113,12 +113,17 @@ export function ask(socket: Socket, event: string, ...args: unknown[]): Promise<
   return socket.timeout(10_000).emitWithAck(event, ...args);
 }
 
+/** Each agent has an epoch of its own; that of a1 is the one of the test frames. */
+export function epochOf(agent: string): string {
+  return agent === 'a1' ? EPOCH : Buffer.from(agent).toString('hex').padEnd(12, '0').slice(0, 12);
+}
+
 export function helloOf(agent: string, more: Partial<Hello> = {}): Hello {
   return {
     protocol: 1,
     schema: 1,
     agent,
-    epoch: EPOCH,
+    epoch: epochOf(agent),
     instance: `${agent}-1`,
     version: '0.1.0',
     sampled: 0,
