@@ -111,6 +111,10 @@ export type HqToDashboardEvents = {
 
 export const anomalyDocumentSchema = z.object({
   series: z.string(),
+  source: z
+    .string()
+    .optional()
+    .describe('of the agent, that measures the series. Absent: stored before HQ kept it'),
   unit: z.string(),
   state: z.enum(['open', 'closed']),
   startTs: z.number(),

@@ -123,7 +123,8 @@ async function expectAtHq(frames: readonly StoredFrame[], stream: () => Sample):
       contiguous: WEEK,
     });
     const [series] = hostSchema.series;
-    const query = { agent: 'a1', series: series?.name ?? '', from, to: from + truth.length * HOUR * 1000 };
+    const name = { agent: 'a1', source: hostSchema.source, series: series?.name ?? '' };
+    const query = { ...name, from, to: from + truth.length * HOUR * 1000 };
     const buckets = await lastValueFrom(store.buckets({ ...query, stepMs: HOUR * 1000 }));
     expect(buckets).toHaveLength(truth.length);
     expect(buckets.reduce((sum, { count }) => sum + count, 0)).toBe(WEEK);

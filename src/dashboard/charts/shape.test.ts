@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Bucket, SeriesDocument } from '../../protocol/fleet.ts';
+import type { Bucket } from '../../protocol/fleet.ts';
+import type { NamedSeries } from './named-series.ts';
 import { defaultSeries, isCounter, isolatedRows, shapeBuckets, stepFor, toRate } from './shape.ts';
 
 const filled = (t: number, mean: number, count = 10): Bucket => ({
@@ -165,7 +166,8 @@ test('a value that no line reaches is found', () => {
 });
 
 describe('defaultSeries', () => {
-  const series = (name: string, attributes: Record<string, string> = {}): SeriesDocument => ({
+  const series = (name: string, attributes: Record<string, string> = {}): NamedSeries => ({
+    chart: `${name}${Object.values(attributes).join()}`,
     series: `${name}${Object.values(attributes).join()}`,
     name,
     attributes,

@@ -1,5 +1,6 @@
 /** Buckets of the API into what a chart draws. Pure. */
 import type { Bucket, SeriesDocument } from '../../protocol/fleet.ts';
+import type { NamedSeries } from './named-series.ts';
 
 const STEPS_MS = [
   1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000,
@@ -174,8 +175,8 @@ const PREFERRED: readonly RegExp[] = [
 const DEFAULT_CHARTS = 6;
 
 /** A sensible few: the host's vital signs and sensors first, loopback never, at most two of one name. */
-export function defaultSeries(all: readonly SeriesDocument[]): readonly string[] {
-  const rank = ({ series }: SeriesDocument): number => {
+export function defaultSeries(all: readonly NamedSeries[]): readonly string[] {
+  const rank = ({ series }: NamedSeries): number => {
     const index = PREFERRED.findIndex((pattern) => pattern.test(series));
     return index < 0 ? PREFERRED.length : index;
   };
@@ -189,5 +190,5 @@ export function defaultSeries(all: readonly SeriesDocument[]): readonly string[]
       return taken < 2;
     })
     .slice(0, DEFAULT_CHARTS)
-    .map(({ series }) => series);
+    .map(({ chart }) => chart);
 }

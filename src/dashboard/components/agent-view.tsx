@@ -1,4 +1,6 @@
 import { useEffect } from 'react';
+import type { AnomalyDocument } from '../../protocol/fleet.ts';
+import { findCharts, type NamedSeries } from '../charts/named-series.ts';
 import { defaultSeries } from '../charts/shape.ts';
 import { useAnomalies, useLedger, useSeriesList } from '../state/agent-data.ts';
 import { useAgent, useTotals } from '../state/fleet.ts';
@@ -65,8 +67,8 @@ function AgentCharts({ route }: { readonly route: AgentRoute }) {
   const anomalies = useAnomalies(route.id, route.range);
   const ledger = useLedger(route.id);
   const all = list.data ?? [];
-  const chosen = route.series ?? defaultSeries(all);
-  const shown = chosen.flatMap((name) => all.find(({ series }) => series === name) ?? []);
+  const shown = findCharts(all, route.series ?? defaultSeries(all));
+  const chosen = shown.map(({ chart }) => chart);
   const lost = (ledger.data ?? []).flatMap((entry) => entry.gaps);
   return (
     <section aria-labelledby="charts-title">
@@ -93,11 +95,11 @@ function AgentCharts({ route }: { readonly route: AgentRoute }) {
       <div className="charts">
         {shown.map((series) => (
           <SeriesCard
-            key={series.series}
+            key={series.chart}
             agent={route.id}
             series={series}
             range={route.range}
-            anomalies={(anomalies.data ?? []).filter((anomaly) => anomaly.series === series.series)}
+            anomalies={(anomalies.data ?? []).filter((anomaly) => isOf(anomaly, series))}
             lost={lost}
           />
         ))}
@@ -106,16 +108,24 @@ function AgentCharts({ route }: { readonly route: AgentRoute }) {
   );
 }
 
+/** What was stored before HQ kept the source may be of any that has the series. */
+function isOf({ series, source }: AnomalyDocument, one: NamedSeries): boolean {
+  return series === one.series && (source === undefined || source === one.source);
+}
+
 function AgentRecords({ route }: { readonly route: AgentRoute }) {
+  const all = useSeriesList(route.id).data ?? [];
   return (
     <>
       <LedgerCard ledger={useLedger(route.id)} />
       <AnomalyList
         anomalies={useAnomalies(route.id, route.range)}
         range={RANGE_OPTIONS.find(({ value }) => value === route.range)?.label ?? route.range}
-        onShow={(name) => {
-          const charts = route.series ?? [];
-          if (!charts.includes(name)) replaceRoute({ ...route, series: [name, ...charts] });
+        onShow={(anomaly) => {
+          const charts = findCharts(all, route.series ?? []).map(({ chart }) => chart);
+          const more = all.filter((one) => isOf(anomaly, one)).map(({ chart }) => chart);
+          if (more.some((chart) => !charts.includes(chart)))
+            replaceRoute({ ...route, series: [...new Set([...more, ...charts])] });
         }}
       />
     </>

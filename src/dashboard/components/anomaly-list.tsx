@@ -17,8 +17,8 @@ const shown = (value: AnomalyDocument['peakValue'], format: (value: number) => s
 export function AnomalyList(props: {
   readonly anomalies: Loaded<readonly AnomalyDocument[]>;
   readonly range: string;
-  /** Asks for the chart of a series. */
-  readonly onShow: (series: string) => void;
+  /** Asks for the chart that an anomaly is of. */
+  readonly onShow: (anomaly: AnomalyDocument) => void;
 }) {
   const { anomalies, range, onShow } = props;
   const rows = (anomalies.data ?? []).toSorted((a, b) => b.startTs - a.startTs).slice(0, MAX_ROWS);
@@ -59,9 +59,9 @@ export function AnomalyList(props: {
                 const format = (value: number) => formatValue(value, anomaly.unit, nameOf(anomaly.series));
                 const bare = (value: number) => formatTick(value, anomaly.unit, nameOf(anomaly.series));
                 return (
-                  <tr key={`${anomaly.series} ${anomaly.startTs}`}>
+                  <tr key={`${anomaly.series} ${anomaly.source} ${anomaly.startTs}`}>
                     <th scope="row">
-                      <button type="button" className="text-button" onClick={() => onShow(anomaly.series)}>
+                      <button type="button" className="text-button" onClick={() => onShow(anomaly)}>
                         {anomaly.series}
                       </button>
                     </th>

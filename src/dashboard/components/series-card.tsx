@@ -1,6 +1,7 @@
 import { useMemo, useRef, useState } from 'react';
-import type { AnomalyDocument, LedgerEntry, SeriesDocument } from '../../protocol/fleet.ts';
+import type { AnomalyDocument, LedgerEntry } from '../../protocol/fleet.ts';
 import type { ChartColors } from '../charts/colors.ts';
+import type { NamedSeries } from '../charts/named-series.ts';
 import type { ChartSize } from '../charts/options.ts';
 import { type SeriesView, seriesData, seriesOptions } from '../charts/series-options.ts';
 import { isCounter, shapeBuckets, toRate } from '../charts/shape.ts';
@@ -18,7 +19,7 @@ const WIDTH_STEP = 100;
 /** One series of an agent as a live chart. */
 export function SeriesCard(props: {
   readonly agent: string;
-  readonly series: SeriesDocument;
+  readonly series: NamedSeries;
   readonly range: RangeName;
   readonly anomalies: readonly AnomalyDocument[];
   readonly lost: LedgerEntry['gaps'];
@@ -26,7 +27,7 @@ export function SeriesCard(props: {
   const { agent, series, range, anomalies, lost } = props;
   const [width, setWidth] = useState(500);
   const [row, setRow] = useState<number | null>(null);
-  const { data: loaded, error } = useBuckets(agent, series.series, range, width);
+  const { data: loaded, error } = useBuckets(agent, series.source, series.series, range, width);
   const live = useIsLive();
   const counter = isCounter(series);
   const unit = counter ? `${series.unit}/s` : series.unit;
@@ -66,13 +67,18 @@ export function SeriesCard(props: {
   return (
     <article className={error === null ? 'card series' : 'card series is-stale'}>
       <div className="series-head">
-        <h3 title={series.series}>
+        <h3 title={series.chart}>
           {series.name}
           {attributes.map(([key, value]) => (
             <span key={key} className="attribute" title={`${key}=${value}`}>
               {value}
             </span>
           ))}
+          {series.chart !== series.series && (
+            <span className="attribute" title={`source ${series.source}`}>
+              {series.source}
+            </span>
+          )}
         </h3>
         {open > 0 && (
           <span className="anomaly" title={`${open} open`}>
@@ -94,10 +100,10 @@ export function SeriesCard(props: {
       </div>
       <UplotBox
         height={HEIGHT}
-        label={`${series.series} over the last ${range}: ${now === null ? 'no value' : `now ${format(now.value)}`}, gaps: ${view.shape.gaps.length}, thinned: ${view.shape.thinned.length}, anomalies: ${view.anomalies.length}`}
+        label={`${series.chart} over the last ${range}: ${now === null ? 'no value' : `now ${format(now.value)}`}, gaps: ${view.shape.gaps.length}, thinned: ${view.shape.thinned.length}, anomalies: ${view.anomalies.length}`}
         data={data}
         build={build}
-        identity={`${series.series} ${unit}`}
+        identity={`${series.chart} ${unit}`}
         onWidth={(next) => setWidth(Math.ceil(next / WIDTH_STEP) * WIDTH_STEP)}
       />
       {view.shape.thinned.length > 0 && (

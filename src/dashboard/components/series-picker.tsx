@@ -1,5 +1,5 @@
 import { useRef, useState } from 'react';
-import type { SeriesDocument } from '../../protocol/fleet.ts';
+import type { NamedSeries } from '../charts/named-series.ts';
 import { unitLabel } from '../format.ts';
 
 /** A chart costs a request each few seconds: no more than these at once. */
@@ -7,7 +7,7 @@ const MAX_CHARTS = 24;
 
 /** Chooses which series are drawn. */
 export function SeriesPicker(props: {
-  readonly all: readonly SeriesDocument[];
+  readonly all: readonly NamedSeries[];
   readonly chosen: readonly string[];
   readonly onChoose: (series: readonly string[]) => void;
 }) {
@@ -15,7 +15,7 @@ export function SeriesPicker(props: {
   const picker = useRef<HTMLDetailsElement>(null);
   const close = () => picker.current?.removeAttribute('open');
   const [text, setText] = useState('');
-  const found = all.filter(({ series }) => series.toLowerCase().includes(text.toLowerCase()));
+  const found = all.filter(({ chart }) => chart.toLowerCase().includes(text.toLowerCase()));
   const full = chosen.length >= MAX_CHARTS;
   return (
     <details
@@ -41,20 +41,20 @@ export function SeriesPicker(props: {
           onChange={(event) => setText(event.target.value)}
         />
         <ul>
-          {found.map(({ series, unit }) => {
-            const isChosen = chosen.includes(series);
+          {found.map(({ chart, unit }) => {
+            const isChosen = chosen.includes(chart);
             return (
-              <li key={series}>
+              <li key={chart}>
                 <label>
                   <input
                     type="checkbox"
                     checked={isChosen}
                     disabled={full && !isChosen}
                     onChange={() =>
-                      onChoose(isChosen ? chosen.filter((name) => name !== series) : [...chosen, series])
+                      onChoose(isChosen ? chosen.filter((name) => name !== chart) : [...chosen, chart])
                     }
                   />
-                  <span>{series}</span>
+                  <span>{chart}</span>
                   <small>{unitLabel(unit)}</small>
                 </label>
               </li>
@@ -68,7 +68,7 @@ export function SeriesPicker(props: {
           </button>
           <button
             type="button"
-            onClick={() => onChoose(found.slice(0, MAX_CHARTS).map(({ series }) => series))}
+            onClick={() => onChoose(found.slice(0, MAX_CHARTS).map(({ chart }) => chart))}
           >
             {found.length > MAX_CHARTS ? `First ${MAX_CHARTS}` : 'All found'}
           </button>

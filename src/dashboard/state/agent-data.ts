@@ -9,9 +9,9 @@ import {
   bucketSchema,
   type LedgerEntry,
   ledgerEntrySchema,
-  type SeriesDocument,
   seriesDocumentSchema,
 } from '../../protocol/fleet.ts';
+import { type NamedSeries, nameSeries } from '../charts/named-series.ts';
 import { stepFor } from '../charts/shape.ts';
 import { type Loaded, NOT_LOADED, poll, request, requestAll } from './api.ts';
 import { hqNow } from './fleet.ts';
@@ -21,13 +21,9 @@ const bucketListSchema = z.object({ items: z.array(bucketSchema) });
 
 const agentPath = (id: string): string => `api/v1/agents/${encodeURIComponent(id)}`;
 
-/** Two sources may measure a series of the same name; HQ answers for the first. */
-const oncePerSeries = (list: readonly SeriesDocument[]): readonly SeriesDocument[] =>
-  [...new Map(list.toReversed().map((one) => [one.series, one])).values()].reverse();
-
 export const [useSeriesList] = bind(
-  (id: string): Observable<Loaded<readonly SeriesDocument[]>> =>
-    poll(10_000, () => requestAll(`${agentPath(id)}/series?`, seriesDocumentSchema).pipe(map(oncePerSeries))),
+  (id: string): Observable<Loaded<readonly NamedSeries[]>> =>
+    poll(10_000, () => requestAll(`${agentPath(id)}/series?`, seriesDocumentSchema).pipe(map(nameSeries))),
   NOT_LOADED,
 );
 
@@ -59,15 +55,22 @@ export type BucketWindow = {
 /** HQ decodes what it answers with: the longer the range, the more that is, and the less its end moves. */
 const POLL_MS: Readonly<Record<RangeName, number>> = { '5m': 2000, '1h': 5000, '6h': 20_000, '24h': 60_000 };
 
-/** Buckets of one series for a chart `widthPx` wide; callers round the width so that a resize does not ask anew for each pixel. */
+/** Buckets of one series of one source for a chart `widthPx` wide; callers round the width so that a resize does not ask anew for each pixel. */
 export const [useBuckets] = bind(
-  (id: string, series: string, range: RangeName, widthPx: number): Observable<Loaded<BucketWindow>> => {
+  (
+    id: string,
+    source: string,
+    series: string,
+    range: RangeName,
+    widthPx: number,
+  ): Observable<Loaded<BucketWindow>> => {
     const stepMs = stepFor(RANGE_MS[range], widthPx);
     return poll(POLL_MS[range], () => {
       // On whole steps, so that buckets do not change their borders from poll to poll.
       const to = Math.ceil(hqNow() / stepMs) * stepMs;
       const from = to - RANGE_MS[range];
-      const path = `${agentPath(id)}/series/${encodeURIComponent(series)}?from=${from}&to=${to}&step=${stepMs}`;
+      const query = `from=${from}&to=${to}&step=${stepMs}&source=${encodeURIComponent(source)}`;
+      const path = `${agentPath(id)}/series/${encodeURIComponent(series)}?${query}`;
       return request(path, bucketListSchema).pipe(map(({ items }) => ({ from, to, stepMs, buckets: items })));
     });
   },

@@ -67,6 +67,17 @@ export const stepSchema = z.object({
     .describe('length of a bucket: 10s, 5m, 1h or ms; default: a round one that gives at most 500 buckets'),
 });
 
+export const sourceSchema = z.object({
+  source: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe(
+      'source that measures the series; needed when several sources of the agent have one of this name',
+    ),
+});
+
 /** The range with its defaults. Throws a Problem when it is empty or backwards. */
 export function rangeOf(query: z.output<typeof rangeSchema>, now: number): { from: number; to: number } {
   // `to` is exclusive; what was stored in this very millisecond belongs to "until now".

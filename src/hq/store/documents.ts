@@ -15,6 +15,7 @@ export function anomalyDocument(anomaly: Anomaly, schema: InternedSchema | undef
   const series = schema?.series[anomaly.series];
   return {
     series: series === undefined ? `#${anomaly.series}` : seriesKey(series),
+    ...(schema === undefined ? {} : { source: schema.source }),
     unit: series?.unit ?? '',
     state: anomaly.state,
     startTs: anomaly.startTs,

@@ -78,6 +78,7 @@ async function check(store: OpenedHqStore, model: Model): Promise<void> {
     }
     const buckets = await firstValueFrom(
       store.buckets({
+        source: 'sim',
         agent,
         series: 'sensor.value{sensor=1}',
         stepMs: 1000,

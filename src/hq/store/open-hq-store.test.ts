@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keyText } from '../../journal/key-text.ts';
 import { createMemoryDisk, createMemoryStorage } from '../../journal/memory-storage.ts';
 import { StorageError } from '../../journal/storage.ts';
+import { encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
 import type { Anomaly } from '../../protocol/sample.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import { epochKey, META_KEY } from './keys.ts';
@@ -156,7 +157,14 @@ describe.each(['memory', 'lmdb'] as const)('HQ store over %s', (kind) => {
   it('gives bucket statistics, and null where nothing came', async () => {
     await append(dataFrame(0 + 1, 9), dataFrame(5, 12), dataFrame(40, 49));
     const buckets = await firstValueFrom(
-      store.buckets({ agent: 'a1', series: SERIES, stepMs: 10_000, from: START, to: START + 50_000 }),
+      store.buckets({
+        agent: 'a1',
+        source: 'sim',
+        series: SERIES,
+        stepMs: 10_000,
+        from: START,
+        to: START + 50_000,
+      }),
     );
     expect(buckets).toEqual([
       { t: START, count: 9, min: 1, max: 9, mean: 5 },
@@ -165,6 +173,26 @@ describe.each(['memory', 'lmdb'] as const)('HQ store over %s', (kind) => {
       { t: START + 30_000, count: 0, min: null, max: null, mean: null },
       { t: START + 40_000, count: 10, min: 40, max: 49, mean: 44.5 },
     ]);
+  });
+
+  it('never mixes series of one name that two sources measure', async () => {
+    const [source, twin] = ['sim', 'sim-2'].map((name) => internSchema({ ...schema, source: name }));
+    if (source === undefined || twin === undefined) throw new Error('two sources');
+    await firstValueFrom(store.putSchema('a1', twin));
+    // Both in one frame, in turns.
+    const samples = numbers(1, 20).map((seq) => ({
+      ...sampleOf(seq),
+      schema: seq % 2 === 0 ? source : twin,
+      values: seq % 2 === 0 ? [1, 1] : [100, 100],
+    }));
+    const bytes = encodeSamples({ epoch: EPOCH, firstSeq: 1, samples });
+    await append({ agent: 'a1', header: readHeader(bytes), bytes, arrivalTs: START, lane: 'live' });
+    const range = { stepMs: 60_000, from: START, to: START + 60_000 };
+    const of = (name: string) =>
+      firstValueFrom(store.buckets({ agent: 'a1', source: name, series: SERIES, ...range }));
+    expect(await of('sim')).toEqual([{ t: START, count: 10, min: 1, max: 1, mean: 1 }]);
+    expect(await of('sim-2')).toEqual([{ t: START, count: 10, min: 100, max: 100, mean: 100 }]);
+    expect(await of('other')).toMatchObject([{ count: 0 }]);
   });
 
   it('books what an agent has released and HQ lacks as lost, with the times around it', async () => {
@@ -285,7 +313,14 @@ describe.each(['memory', 'lmdb'] as const)('HQ store over %s', (kind) => {
     expect(store.anomalyCounts('a1')).toEqual({ open: 0, total: 1 });
     const during = { agent: 'a1', from: START + 7000, to: START + 7500 };
     expect(await firstValueFrom(store.anomalies(during))).toMatchObject([
-      { series: SERIES, unit: 'V', state: 'closed', startTs: START + 5000, endTs: START + 8000, peakZ: 6 },
+      {
+        series: SERIES,
+        source: 'sim',
+        state: 'closed',
+        startTs: START + 5000,
+        endTs: START + 8000,
+        peakZ: 6,
+      },
     ]);
     expect(
       await firstValueFrom(store.anomalies({ ...during, from: START + 8001, to: START + 9000 })),

@@ -1,5 +1,5 @@
 /**
- * Statistics of one series by steps of time, from the raw frames; only the columns needed are decoded.
+ * Statistics of one series of one source by steps of time, from the raw frames; only the columns needed are decoded.
  *
  * Of a thinned frame each row stands for several samples and cannot be told apart any more: it counts whole in the bucket of its
  * earliest ts. So every value counts in one bucket, and min, max and mean of a range are right but for the rows at its two ends;
@@ -26,9 +26,9 @@ export class TooManyBucketsError extends Error {
 /** Bucket i holds the samples with `from + i × stepMs ≤ ts < from + (i + 1) × stepMs`, cut at `to`. */
 export function* queryBuckets(
   context: QueryContext,
-  query: { agent: string; series: string; stepMs: number } & TimeRange,
+  query: { agent: string; source: string; series: string; stepMs: number } & TimeRange,
 ): Generator<void, readonly Bucket[]> {
-  const { agent, series, stepMs, from, to } = query;
+  const { agent, source, series, stepMs, from, to } = query;
   const length = Math.max(0, Math.ceil((to - from) / stepMs));
   if (!(length <= MAX_BUCKETS)) {
     throw new TooManyBucketsError(
@@ -49,7 +49,7 @@ export function* queryBuckets(
     try {
       const positionOf = (ref: string) => {
         const schema = context.schemas.get(agent, ref);
-        return schema === undefined ? -1 : context.schemas.position(schema, series);
+        return schema?.source !== source ? -1 : context.schemas.position(schema, series);
       };
       const options: DecodeOptions = {
         columns: (ref) => {

@@ -94,8 +94,9 @@ export type HqStore = {
     query: { agent: string; limit: number; cursor: string | null } & TimeRange,
   ) => Observable<Page<SampleDocument>>;
   readonly series: (agent: string) => readonly SeriesDocument[];
+  /** Series are told apart by source too: two of an agent may measure series of one name. */
   readonly buckets: (
-    query: { agent: string; series: string; stepMs: number } & TimeRange,
+    query: { agent: string; source: string; series: string; stepMs: number } & TimeRange,
   ) => Observable<readonly Bucket[]>;
   readonly anomalies: (query: { agent: string } & TimeRange) => Observable<readonly AnomalyDocument[]>;
   readonly appended$: Observable<Appended>;

@@ -41,7 +41,7 @@ describe.each(['memory', 'lmdb'] as const)('thinned frames in a store over %s', 
   });
   const append = (...frames: readonly IngestFrame[]) => firstValueFrom(store.append(frames));
   const buckets = (stepMs: number, range = { from: START, to: START + 400_000 }, series = SERIES) =>
-    firstValueFrom(store.buckets({ agent: 'a1', series, stepMs, ...range }));
+    firstValueFrom(store.buckets({ agent: 'a1', source: 'sim', series, stepMs, ...range }));
   const seqs = async () => {
     const page = await firstValueFrom(store.samples({ agent: 'a1', limit: 10_000, cursor: null, ...EVER }));
     return page.items.map(({ seq }) => seq);
@@ -268,7 +268,14 @@ describe('whatever comes in whatever order', () => {
           expect(sum(Object.values(entry?.thinned ?? {}))).toBe(of('thinned'));
           expect(sum(Object.values(entry?.dropped ?? {}))).toBe(of('dropped'));
           const buckets = await firstValueFrom(
-            store.buckets({ agent: 'a1', series: SERIES, stepMs: 7_000, from: START, to: START + 100_000 }),
+            store.buckets({
+              agent: 'a1',
+              source: 'sim',
+              series: SERIES,
+              stepMs: 7_000,
+              from: START,
+              to: START + 100_000,
+            }),
           );
           expect(sum(buckets.map(({ count }) => count))).toBe(values);
         } finally {

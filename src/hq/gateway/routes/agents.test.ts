@@ -182,6 +182,7 @@ describe('buckets of a series', () => {
   const url = `/api/v1/agents/edge-1/series/${encodeURIComponent(IO)}`;
   const schema = listOf(bucketSchema.strict()).extend({
     series: z.literal(IO),
+    source: z.literal('http'),
     unit: z.literal('By'),
     from: z.number(),
     to: z.number(),
@@ -215,6 +216,26 @@ describe('buckets of a series', () => {
       expect([answer.status, answer.fields()]).toEqual([400, ['step']]);
     },
   );
+
+  it('are of one source: which one must be said when several have the series', async () => {
+    const of = (source: string, unit: string) => ({
+      agent: 'two-sources',
+      source,
+      timestamp: T0,
+      metrics: [{ name: 'level', value: 1, unit }],
+    });
+    await post(gateway.app, '/telemetry', [of('left', 'm'), of('right', 'V')]);
+    const level = '/api/v1/agents/two-sources/series/level';
+    const ambiguous = await get(level);
+    expect([ambiguous.status, ambiguous.fields()]).toEqual([400, ['source']]);
+    expect(ambiguous.json()).toMatchObject({ detail: expect.stringContaining('left, right') });
+    expect((await get(`${level}?source=left`)).json()).toMatchObject({ source: 'left', unit: 'm' });
+    expect((await get(`${level}?source=right`)).json()).toMatchObject({ source: 'right', unit: 'V' });
+    const wrong = await get(`${level}?source=middle`);
+    expect([wrong.status, wrong.json()]).toMatchObject([404, { detail: expect.stringContaining('middle') }]);
+    expect((await get(`${url}?source=http`)).json()).toMatchObject({ source: 'http' });
+    expect((await get(`${url}?source=`)).fields()).toEqual(['source']);
+  });
 
   it('of a series that the agent lacks give 404', async () => {
     expect((await get('/api/v1/agents/edge-1/series/nothing')).status).toBe(404);

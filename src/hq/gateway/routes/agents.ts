@@ -17,6 +17,7 @@ import {
   rangeSchema,
   samplePageSchema,
   seriesParametersSchema,
+  sourceSchema,
   stepOf,
   stepSchema,
 } from '../parameters.ts';
@@ -30,6 +31,7 @@ const problems = problemResponses(400, 401, 403, 404, 429, 503);
 
 const bucketsSchema = pageOf(bucketSchema).extend({
   series: z.string(),
+  source: z.string().describe('of the agent, that measures the series'),
   unit: z.string(),
   from: z.number(),
   to: z.number(),
@@ -43,6 +45,20 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
     const summary = fleet.summary(id);
     if (summary === undefined) throw new Problem('not_found', `HQ has never heard of an agent "${id}"`);
     return summary;
+  };
+
+  const seriesOf = (agent: string, series: string, source: string | undefined) => {
+    const all = store.series(agent).filter((one) => one.series === series);
+    const [found, ...more] = source === undefined ? all : all.filter((one) => one.source === source);
+    if (found === undefined) {
+      const whose = source === undefined || all.length === 0 ? '' : ` of a source "${source}"`;
+      throw new Problem('not_found', `agent "${agent}" has no series "${series}"${whose}`);
+    }
+    if (more.length === 0) return found;
+    const message = `say which source measures it: ${all.map((one) => one.source).join(', ')}`;
+    throw new Problem('bad_request', `source: several have the series "${series}"; ${message}`, {
+      errors: [{ field: 'source', message }],
+    });
   };
 
   app.get(
@@ -130,26 +146,23 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
       ...common,
       schema: {
         operationId: 'getBuckets',
-        summary: 'Buckets of one series',
+        summary: 'Buckets of one series of one source',
         description:
-          'Count, least, greatest and mean value a bucket; null where nothing came. Samples that came thinned count too, `thinned` says how many: those thinned together count together, in the bucket of the earliest of them. When they reach beyond that bucket, `until` says how far, and the buckets up to there may be empty. Those whose earliest is before `from` are left out.',
+          'Series of several sources are never mixed: when more than one source of the agent has the series, `source` must say which, else the answer is 400 and names them. Count, least, greatest and mean value a bucket; null where nothing came. Samples that came thinned count too, `thinned` says how many: those thinned together count together, in the bucket of the earliest of them. When they reach beyond that bucket, `until` says how far, and the buckets up to there may be empty. Those whose earliest is before `from` are left out.',
         tags: ['series'],
         params: seriesParametersSchema,
-        querystring: rangeSchema.extend(stepSchema.shape),
+        querystring: rangeSchema.extend({ ...stepSchema.shape, ...sourceSchema.shape }),
         response: { 200: bucketsSchema, ...problems },
       },
     },
     async (request) => {
       const agent = summaryOf(request.params.id).id;
-      const found = store.series(agent).find((one) => one.series === request.params.series);
-      if (found === undefined) {
-        throw new Problem('not_found', `agent "${agent}" has no series "${request.params.series}"`);
-      }
+      const { series, source, unit } = seriesOf(agent, request.params.series, request.query.source);
       const range = rangeOf(request.query, clock.now());
       const stepMs = stepOf(request.query.step, range);
-      const { series, unit } = found;
-      const items = await firstValueFrom(store.buckets({ agent, series, stepMs, ...range }).pipe(deadline()));
-      return { series, unit, ...range, stepMs, items: [...items], cursor: null };
+      const query = { agent, source, series, stepMs, ...range };
+      const items = await firstValueFrom(store.buckets(query).pipe(deadline()));
+      return { series, source, unit, ...range, stepMs, items: [...items], cursor: null };
     },
   );
 

@@ -68,10 +68,9 @@ export function createFakeStore(): FakeStore {
         });
       }),
     series: (agent) => {
-      const schemas = new Set(
-        fake.appended.filter((one) => one.agent === agent).map(({ sample }) => sample.schema),
-      );
-      return [...schemas].flatMap(({ series, source }) =>
+      const samples = fake.appended.filter((one) => one.agent === agent);
+      const schemas = new Map(samples.map(({ sample }) => [sample.schema.ref, sample.schema]));
+      return [...schemas.values()].flatMap(({ series, source }) =>
         series.map((one) => ({ ...one, series: seriesKey(one), source, firstTs: 0, lastTs: 0 })),
       );
     },

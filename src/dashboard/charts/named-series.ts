@@ -1,0 +1,26 @@
+/** Series under names that tell them apart. */
+import type { SeriesDocument } from '../../protocol/fleet.ts';
+
+export type NamedSeries = SeriesDocument & {
+  /** The key of the series; with `@source` behind it where another source of the agent has one of this key too. */
+  readonly chart: string;
+};
+
+export function nameSeries(all: readonly SeriesDocument[]): readonly NamedSeries[] {
+  const seen = new Set<string>();
+  const shared = new Set<string>();
+  for (const { series } of all) (seen.has(series) ? shared : seen).add(series);
+  return all.map((one) => ({
+    ...one,
+    chart: shared.has(one.series) ? `${one.series}@${one.source}` : one.series,
+  }));
+}
+
+/** What an address names: a chart; or a key alone, which stands for that series of every source. Each at most once. */
+export function findCharts(all: readonly NamedSeries[], names: readonly string[]): readonly NamedSeries[] {
+  const found = names.flatMap((name) => {
+    const exact = all.filter(({ chart }) => chart === name);
+    return exact.length > 0 ? exact : all.filter(({ series }) => series === name);
+  });
+  return [...new Set(found)];
+}
