@@ -1,6 +1,6 @@
 import { state } from '@rx-state/core';
 import { BehaviorSubject, Subject } from 'rxjs';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { createFleet } from '../../src/hq/aggregate/create-fleet.ts';
 import type { Fleet } from '../../src/hq/aggregate/fleet.ts';
 import type { LinkEvent } from '../../src/hq/ingest/link-event.ts';
@@ -246,6 +246,63 @@ describe('fleet state', () => {
       { id: 'a1', connected: false, state: 'offline', stored: 7, lastSampleTs: START + 7_000 },
     ]);
     expect(fleet.totals()).toMatchObject({ agents: 1, stored: 7 });
+  });
+
+  describe('alarms', () => {
+    const raise = (agent: string, alarm: 'duplicate_agent' | 'lost_at_hq', detail = 'told') =>
+      links.next({ kind: 'alarm', agent, alarm, detail, ts: clock.now() });
+    const restart = () => {
+      fleet.close();
+      store.close().subscribe();
+      start();
+    };
+    const kept = () => [...store.alarms().keys()];
+
+    it('are there again after a restart, whatever the time in between, and end as new ones do', () => {
+      connect();
+      const since = clock.now();
+      raise('a1', 'duplicate_agent');
+      raise('a1', 'lost_at_hq', '5 samples');
+      raise('other', 'duplicate_agent');
+      clock.pass(900_000);
+      restart();
+      const alarm = { kind: 'lost_at_hq', since, detail: '5 samples' };
+      expect(fleet.summary('a1')).toMatchObject({ connected: false, alarm });
+      expect(fleet.summary('other')?.alarm).toMatchObject({ kind: 'duplicate_agent' });
+      clock.pass(1_199_000);
+      expect(fleet.summary('a1')?.alarm).toEqual(alarm);
+      raise('other', 'duplicate_agent');
+      clock.pass(2_000);
+      expect(fleet.summary('a1')?.alarm).toBeNull();
+      expect(kept()).toEqual(['other']);
+      restart();
+      expect(fleet.summary('a1')?.alarm).toBeNull();
+    });
+
+    it('cost one commit a minute while they go on', () => {
+      const commits = vi.spyOn(store, 'saveAlarms');
+      for (let second = 0; second < 150; second += 5) {
+        raise('a1', 'duplicate_agent');
+        clock.pass(5_000);
+      }
+      expect(commits).toHaveBeenCalledTimes(3);
+      raise('a1', 'lost_at_hq');
+      expect(commits).toHaveBeenCalledTimes(4);
+    });
+
+    it('of an old backup are forgotten, and one of a kind that nobody knows harms nothing', () => {
+      const alarm = { kind: 'lost_at_hq', since: START, detail: 'told' } as const;
+      const lastTs = (days: number) => clock.now() - days * 86_400_000;
+      const records = new Map([
+        ['old', { ...alarm, lastTs: lastTs(8) }],
+        ['odd', { ...alarm, kind: 'unheard_of' as 'lost_at_hq', lastTs: lastTs(0) }],
+        ['young', { ...alarm, lastTs: lastTs(6) }],
+      ]);
+      store.saveAlarms(records).subscribe();
+      restart();
+      expect(fleet.summaries().map((one) => [one.id, one.alarm])).toEqual([['young', alarm]]);
+      expect(kept()).toEqual(['young']);
+    });
   });
 
   it('follows one agent and the totals as states, and tells of chaos', () => {

@@ -178,6 +178,11 @@ describe('an HQ restored from a backup', () => {
     const metrics = await (await fetch(`${hq.url}/metrics`)).text();
     expect(metrics).toContain(`holdfast_hq_lost_samples_total{agent="edge"} ${ledger?.dropped.lost_at_hq}`);
     expect((ledger?.stored ?? 0) + (ledger?.dropped.lost_at_hq ?? 0)).toBe(kept.sampled);
+    // It is told once, so HQ must not forget it.
+    const { alarm } = await summaryOf(hq.url, 'edge');
+    await hq.end('SIGKILL');
+    hq = await startHqProcess(hqDir, { port: Number(port), ...built });
+    expect((await summaryOf(hq.url, 'edge')).alarm).toEqual(alarm);
     const samples = await allSamples(hq.url, 'edge');
     expect(samples).toHaveLength(ledger?.stored ?? -1);
     expect(new Set(samples.map(({ seq }) => seq)).size).toBe(samples.length);

@@ -75,6 +75,11 @@ export function applyLink(entry: AgentEntry, event: LinkEvent, mono: number): vo
   }
 }
 
+/** After a restart of HQ the alarm stands for as long as a new one: nobody could see it meanwhile. */
+export function restoreAlarm(entry: AgentEntry, { kind, since, detail }: AgentAlarm, mono: number): void {
+  entry.alarm = { kind, since, detail, until: mono + ALARM_MS };
+}
+
 export function alarmNow({ alarm }: AgentEntry, mono: number): AgentAlarm | null {
   if (alarm === null || alarm.until <= mono) return null;
   const { kind, since, detail } = alarm;

@@ -27,8 +27,10 @@ import {
   applyAppended,
   applyLink,
   createAgentEntry,
+  restoreAlarm,
   summaryOf,
 } from './agent-entry.ts';
+import { createAlarmKeeper } from './alarm-keeper.ts';
 import type { Fleet } from './fleet.ts';
 import { createRateWindow } from './rate-window.ts';
 
@@ -36,6 +38,7 @@ export type FleetOptions = {
   readonly store: Pick<
     OpenedHqStore,
     | 'agents'
+    | 'alarms'
     | 'appended$'
     | 'indexed$'
     | 'counts'
@@ -43,6 +46,7 @@ export type FleetOptions = {
     | 'seriesCount'
     | 'ownsEpoch'
     | 'lastSampleTs'
+    | 'saveAlarms'
   >;
   /** From the ingest of agents. */
   readonly links$: Observable<LinkEvent>;
@@ -57,6 +61,8 @@ const TICK_MS = 250;
 const AGENTS_PER_TICK = 1_500;
 const TICKS_PER_SECOND = 1000 / TICK_MS;
 const INGEST_POINTS = 600;
+/** An alarm in a store that was away for longer, a backup for instance, says nothing of today. */
+const FORGET_ALARM_MS = 7 * 86_400_000;
 
 type IngestPoint = FleetSnapshot['ingest'][number];
 /** Sums over all agents that only move by differences. */
@@ -73,6 +79,7 @@ export function createFleet(options: FleetOptions): Fleet {
   const busy = new Set<AgentEntry>();
   /** Have an alarm that ends by itself. */
   const alarmed = new Set<AgentEntry>();
+  const alarms = createAlarmKeeper(store);
   const sums: Sums = { stored: 0, pending: 0, thinned: 0, dropped: 0, connected: 0 };
   const samples = createRateWindow();
   const bytes = createRateWindow();
@@ -133,6 +140,16 @@ export function createFleet(options: FleetOptions): Fleet {
     entry.lastSampleTs = store.lastSampleTs(agent);
     touch(entry);
   }
+  for (const [agent, record] of store.alarms()) {
+    if (clock.now() - record.lastTs > FORGET_ALARM_MS) {
+      alarms.ended(agent);
+      continue;
+    }
+    const entry = entryOf(agent, null);
+    restoreAlarm(entry, record, clock.precise());
+    alarmed.add(entry);
+    touch(entry);
+  }
   changed.clear();
   const totals$ = new BehaviorSubject<FleetTotals>(totals());
 
@@ -145,6 +162,7 @@ export function createFleet(options: FleetOptions): Fleet {
       ingest.push(point);
       if (ingest.length > INGEST_POINTS) ingest.shift();
       newPoints.push(point);
+      alarms.retry();
       for (const entry of busy) {
         touch(entry);
         if (entry.rate.rate(clock.precise()) === 0) busy.delete(entry);
@@ -153,6 +171,7 @@ export function createFleet(options: FleetOptions): Fleet {
     for (const entry of alarmed) {
       if (alarmNow(entry, clock.precise()) !== null) continue;
       alarmed.delete(entry);
+      alarms.ended(entry.id);
       touch(entry);
     }
     if (changed.size === 0 && newPoints.length === 0 && !chaosChanged) return;
@@ -196,7 +215,11 @@ export function createFleet(options: FleetOptions): Fleet {
     options.links$.subscribe((event) => {
       const entry = entryOf(event.agent, event.kind === 'connected' ? event.epoch : null);
       applyLink(entry, event, clock.precise());
-      if (event.kind === 'alarm') alarmed.add(entry);
+      if (event.kind === 'alarm') {
+        alarmed.add(entry);
+        const alarm = alarmNow(entry, clock.precise());
+        if (alarm !== null) alarms.raised(entry.id, alarm, event.ts);
+      }
       touch(entry);
     }),
   );

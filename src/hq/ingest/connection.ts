@@ -318,7 +318,11 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
       switchMap(() => {
         // Under another id: what the original has delivered would count as lost here.
         const holder = store.knowsEpoch(agent, epoch) ? null : store.holderOf(epoch);
-        if (holder !== null) return of(forked(hello, holder));
+        if (holder !== null) {
+          // Its alarm is kept: ids that only ever come like this are bounded, too.
+          shared.learnAgent(agent);
+          return of(forked(hello, holder));
+        }
         if (judgeRun(knownOf(hello), hello) === 'fork') return of(forked(hello));
         before = coveredCount(store.coverage(agent, epoch));
         const { sampled, released } = hello;

@@ -13,6 +13,7 @@
  *     S agent 0 ref[6]                        schema (JSON)
  *     N agent 0 startTs[8] hash[8]            anomaly episode (JSON)
  *     I agent 0                               what the indexer knows of an agent (JSON)
+ *     W agent 0                               alarm of the agent: its latest that is not over (JSON)
  *     P                                       written to find out whether the storage takes commits again
  *     C name                                  position of a named consumer of the arrival log
  *     D agent 0 hash[16] → expiry[8] content[32]
@@ -21,7 +22,7 @@
  */
 import type { Epoch } from '../../protocol/sample.ts';
 
-export type KeyKind = 'V' | 'A' | 'E' | 'F' | 'G' | 'T' | 'L' | 'S' | 'N' | 'I' | 'C' | 'D' | 'X';
+export type KeyKind = 'V' | 'A' | 'E' | 'F' | 'G' | 'T' | 'L' | 'S' | 'N' | 'I' | 'C' | 'D' | 'W' | 'X';
 export type KeyRange = { readonly from: Uint8Array; readonly to: Uint8Array };
 
 export const HOUR_MS = 3_600_000;
@@ -43,6 +44,8 @@ export const META_KEY: Uint8Array = Buffer.from('V');
 export const PROBE_KEY: Uint8Array = Buffer.from('P');
 export const agentKey = (agent: string): Uint8Array => scoped('A', agent, 0).key;
 export const indexKey = (agent: string): Uint8Array => scoped('I', agent, 0).key;
+export const alarmKey = (agent: string): Uint8Array => scoped('W', agent, 0).key;
+export const agentOfAlarm = (key: Uint8Array): string => asBuffer(key).toString('latin1', 1, key.length - 1);
 export const consumerKey = (name: string): Uint8Array => Buffer.from(`C${name}`, 'latin1');
 
 /** All keys of a kind. */

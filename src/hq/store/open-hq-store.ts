@@ -15,6 +15,7 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Ids } from '../../platform/ids.ts';
 import { EMPTY_COVERAGE, missingWithin } from '../../protocol/coverage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
+import { type AlarmRecord, readAlarms, writeAlarms } from './alarms.ts';
 import { appendFrame } from './append-frame.ts';
 import { bookLost, runOf } from './book-lost.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
@@ -72,6 +73,10 @@ export type OpenedHqStore = HqStore & {
   readonly anomalyCounts: (agent: string) => { readonly open: number; readonly total: number };
   /** Wall time of the newest indexed sample, the agent's clock; null when there is none. */
   readonly lastSampleTs: (agent: string) => number | null;
+  /** Alarms that were not over, by agent. */
+  readonly alarms: () => ReadonlyMap<string, AlarmRecord>;
+  /** Completes when they are durable; null removes. */
+  readonly saveAlarms: (changes: ReadonlyMap<string, AlarmRecord | null>) => Observable<void>;
   /** Agents whose anomalies or series have been looked at anew. */
   readonly indexed$: Observable<string>;
 };
@@ -219,6 +224,8 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
       const last = [...indexer.state(agent).spans.values()].map(([, lastTs]) => lastTs);
       return last.length === 0 ? null : Math.max(...last);
     },
+    alarms: () => readAlarms(storage),
+    saveAlarms: (changes) => transactions.run((transaction) => writeAlarms(transaction, changes)),
     indexed$: indexer.indexed$,
     close: () =>
       defer(() => {
