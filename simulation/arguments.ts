@@ -46,7 +46,9 @@ export function parseArguments(args: readonly string[]): SimulationRequest {
     throw new UsageError('--only and --trace speak of one seed: give --seeds 1 and --from-seed');
   const hours = Number(values.hours ?? '1');
   if (!(hours > 0 && hours <= 10_000))
-    throw new UsageError(`--hours: ${values.hours} is not within 0 … 10000`);
+    throw new UsageError(
+      `--hours: give a number above 0, 10000 at most, such as 0.5 for half an hour; not ${values.hours}`,
+    );
   return {
     seeds,
     fromSeed: whole('--from-seed', values['from-seed'] ?? '1', 0),
@@ -64,7 +66,7 @@ export function parseArguments(args: readonly string[]): SimulationRequest {
 function read(args: readonly string[]) {
   try {
     return parseArgs({
-      args: [...args],
+      args: withNegatives(args),
       options: {
         seeds: { type: 'string' },
         'from-seed': { type: 'string' },
@@ -83,9 +85,18 @@ function read(args: readonly string[]) {
   }
 }
 
+/** `--hours -1` as `--hours=-1`: else the parser takes the number for an option, and speaks of that. */
+function withNegatives(args: readonly string[]): string[] {
+  return args.flatMap((one, index) => {
+    const isNegative = (text: string | undefined) => text !== undefined && /^-[\d.]/.test(text);
+    if (isNegative(one) && args[index - 1]?.startsWith('--')) return [];
+    return [one.startsWith('--') && isNegative(args[index + 1]) ? `${one}=${args[index + 1]}` : one];
+  });
+}
+
 function whole(name: string, text: string, minimum: number): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < minimum)
-    throw new UsageError(`${name}: ${text} is not a whole number of at least ${minimum}`);
+    throw new UsageError(`${name}: give a whole number from ${minimum} on; not ${text}`);
   return value;
 }

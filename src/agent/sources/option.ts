@@ -10,13 +10,22 @@ export function numberOption(bounds: {
   readonly max: number;
   readonly integer?: boolean;
 }) {
-  const number = z.number().min(bounds.min).max(bounds.max);
+  const number = z
+    .number({ error: unless('a number') })
+    .min(bounds.min)
+    .max(bounds.max);
   const bounded = bounds.integer === true ? number.int() : number;
-  return z.preprocess(
-    (value) => (typeof value === 'string' && value.trim() !== '' ? Number(value) : value),
-    bounded,
-  );
+  return z.preprocess((value) => (typeof value === 'string' ? (numberIn(value) ?? value) : value), bounded);
 }
+
+function numberIn(text: string): number | null {
+  const value = Number(text);
+  return text.trim() === '' || Number.isNaN(value) ? null : value;
+}
+
+/** Numbers that are out of bounds are told so by the bounds. */
+const unless = (expected: string) => (issue: { readonly input?: unknown }) =>
+  typeof issue.input === 'number' ? undefined : `expected ${expected}, got ${JSON.stringify(issue.input)}`;
 
 /** A switch: `loop`, `loop=true`, `loop=false`. */
 export const flagOption = z.preprocess(
@@ -28,7 +37,11 @@ export const flagOption = z.preprocess(
 export function durationOption(bounds: { readonly min: number; readonly max: number }) {
   return z.preprocess(
     (value) => (typeof value === 'string' ? (durationMs(value) ?? value) : value),
-    z.number({ error: 'expected a duration such as 500ms, 1s or 2m' }).int().min(bounds.min).max(bounds.max),
+    z
+      .number({ error: unless('a duration such as 500ms, 1s or 2m') })
+      .int()
+      .min(bounds.min)
+      .max(bounds.max),
   );
 }
 

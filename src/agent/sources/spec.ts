@@ -1,6 +1,7 @@
 /** What to measure, as configured: `--source` text and YAML objects come to the same typed spec. */
 import { z } from 'zod';
 import { nearestName } from '../../platform/nearest.ts';
+import { plainError } from '../../platform/plain-error.ts';
 import { csvSpecSchema } from './csv/csv.ts';
 import { hostSpecSchema } from './host/host.ts';
 import { simSpecSchema } from './sim.ts';
@@ -68,7 +69,7 @@ function checkSourceSpec(value: Readonly<Record<string, unknown>>, text: string)
     const hint = suggestion(String(value.kind), SOURCE_KINDS);
     throw new SourceSpecError(`unknown source \`${String(value.kind)}\`${hint}`);
   }
-  const result = objectSchema.safeParse(value);
+  const result = objectSchema.safeParse(value, { error: plainError });
   if (result.success) return result.data;
   const keys = Object.keys(schemas[known].shape).filter((key) => key !== 'kind');
   const problems = result.error.issues.map((issue) =>

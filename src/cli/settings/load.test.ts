@@ -128,7 +128,7 @@ describe('mistakes', () => {
     [
       'out of bounds',
       { environment: { HOLDFAST_JOURNAL_COMMIT_MS: '-1' } },
-      'environment HOLDFAST_JOURNAL_COMMIT_MS',
+      'journal.commitMs (environment HOLDFAST_JOURNAL_COMMIT_MS): must be at least 0, not -1',
     ],
     [
       'wrong type in the file',

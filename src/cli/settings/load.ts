@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import type { z } from 'zod';
 import { nearestName } from '../../platform/nearest.ts';
+import { plainError } from '../../platform/plain-error.ts';
 import { ENV_PREFIX, type Leaf, leavesOf } from './leaves.ts';
 import { readValue } from './value.ts';
 
@@ -57,7 +58,7 @@ export function loadSettings<T>(request: LoadRequest<T>): Effective<T> {
   const merged = new Map([...preset, ...file, ...environment, ...flags]);
   const tree: Record<string, unknown> = {};
   for (const [path, { value }] of merged) place(tree, path.split('.'), value);
-  const parsed = request.schema.safeParse(withBranches(tree, leaves));
+  const parsed = request.schema.safeParse(withBranches(tree, leaves), { error: plainError });
   if (!parsed.success) {
     throw new ConfigError(
       parsed.error.issues.map((issue) => {
