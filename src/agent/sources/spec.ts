@@ -6,10 +6,11 @@ import { csvSpecSchema } from './csv/csv.ts';
 import { hostSpecSchema } from './host/host.ts';
 import { simSpecSchema } from './sim.ts';
 
-const schemas = { host: hostSpecSchema, sim: simSpecSchema, csv: csvSpecSchema };
+/** Options of each kind. */
+export const SOURCE_SCHEMAS = { host: hostSpecSchema, sim: simSpecSchema, csv: csvSpecSchema };
 const objectSchema = z.discriminatedUnion('kind', [hostSpecSchema, simSpecSchema, csvSpecSchema]);
 export type SourceSpec = z.infer<typeof objectSchema>;
-export const SOURCE_KINDS = Object.keys(schemas) as readonly SourceSpec['kind'][];
+export const SOURCE_KINDS = Object.keys(SOURCE_SCHEMAS) as readonly SourceSpec['kind'][];
 
 /** A spec that cannot be used; the message names what is wrong and the nearest valid name. */
 export class SourceSpecError extends Error {
@@ -71,7 +72,7 @@ function checkSourceSpec(value: Readonly<Record<string, unknown>>, text: string)
   }
   const result = objectSchema.safeParse(value, { error: plainError });
   if (result.success) return result.data;
-  const keys = Object.keys(schemas[known].shape).filter((key) => key !== 'kind');
+  const keys = Object.keys(SOURCE_SCHEMAS[known].shape).filter((key) => key !== 'kind');
   const problems = result.error.issues.map((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => `unknown option \`${key}\`${hintFor(key, known, keys)}`).join('; ')

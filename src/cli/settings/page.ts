@@ -4,6 +4,7 @@ import { AGENT_LEAVES } from './agent-settings.ts';
 import { DEMO_LEAVES } from './demo-settings.ts';
 import { HQ_LEAVES } from './hq-settings.ts';
 import type { Leaf } from './leaves.ts';
+import { sourceSection } from './source-section.ts';
 
 const HEAD = `# Configuration
 
@@ -32,6 +33,7 @@ export function configurationPage(): string {
   return [
     HEAD,
     section('Agent', 'holdfast agent', AGENT_LEAVES),
+    sourceSection(),
     presetSection(),
     section('HQ', 'holdfast hq', HQ_LEAVES),
     section('Demo', 'holdfast demo', DEMO_LEAVES),

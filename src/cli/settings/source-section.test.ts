@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest';
+import { parseSourceSpec, SOURCE_KINDS, SOURCE_SCHEMAS } from '../../agent/sources/spec.ts';
+import { sourceSection } from './source-section.ts';
+
+const page = sourceSection();
+
+it.each(SOURCE_KINDS)('has a row for each option of %s', (kind) => {
+  const part = page.slice(page.indexOf(`\n\`${kind}\`: `));
+  const table = part.slice(0, part.indexOf('\n\n', part.indexOf('|---|')));
+  const rows = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+  expect(rows).toEqual(Object.keys(SOURCE_SCHEMAS[kind].shape).filter((name) => name !== 'kind'));
+});
+
+it('shows only texts that can be used', () => {
+  const examples = [...page.matchAll(/for instance `([^`]+)`|--source (\S+)|^ {6}- (\S+)$/gm)];
+  expect(examples.length).toBeGreaterThanOrEqual(7);
+  for (const [, ...found] of examples) {
+    const text = found.find((one) => one !== undefined) ?? '';
+    expect(() => parseSourceSpec(text)).not.toThrow();
+  }
+});
+
+it('says what is needed, what may be left out, and what is allowed', () => {
+  expect(page).toContain('| `path` | needed |');
+  expect(page).toContain('| `every` | `1000` | whole, 50 to 86400000 |');
+  expect(page).toContain('| `ts` |  | `row` `now` |');
+});

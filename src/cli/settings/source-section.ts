@@ -1,0 +1,82 @@
+/** The part of docs/configuration.md about sources, from their schemas. */
+import { z } from 'zod';
+import { SOURCE_KINDS, SOURCE_SCHEMAS, type SourceSpec } from '../../agent/sources/spec.ts';
+
+const KINDS: Readonly<Record<SourceSpec['kind'], { readonly what: string; readonly example: string }>> = {
+  host: { what: 'measures the machine that the agent runs on', example: 'host:every=5s' },
+  sim: {
+    what: 'sensors that do not exist, for demonstrations and tests',
+    example: 'sim:hz=10,sensors=4,seed=7',
+  },
+  csv: {
+    what: 'replays a file whose first line names the columns: one the time (`timestamp`, `ts`, `datetime`, `time` or `date`, unless `time=` names another), each other a series, with attributes when it is written `name{key=value}`',
+    example: 'csv:path="/data/run 7, cleaned.csv",speed=max',
+  },
+};
+
+const HEAD = `### Sources
+
+What an agent measures is said by \`source\`, a text for each: a kind, or \`kind:option=value,option=value\`. A switch may stand alone (\`loop\`); a value with a
+comma is put in double quotes. Several sources run side by side, each at its own rate:
+
+    holdfast agent --source host:every=5s --source sim:hz=10,sensors=4
+    HOLDFAST_SOURCE='host:every=5s;sim:hz=10,sensors=4' holdfast agent
+
+    # holdfast.yaml
+    source:
+      - host:every=5s
+      - csv:path=/data/run.csv,speed=1x,loop
+
+Durations take \`500ms\`, \`10s\`, \`5m\`, \`2h\`; a bare number is ms. Every kind has the option \`name\`: what the source is called at HQ. Without it a source is named
+after its kind, and numbered from the second on by its place in the list (\`sim\`, \`sim-2\`): name them where the list may change, for HQ keeps series by source.
+`;
+
+const propertySchema = z.object({
+  description: z.string().default(''),
+  default: z.unknown().optional(),
+  type: z.string().optional(),
+  enum: z.array(z.string()).optional(),
+  minimum: z.number().optional(),
+  maximum: z.number().optional(),
+});
+const objectSchema = z.object({
+  properties: z.record(z.string(), propertySchema),
+  required: z.array(z.string()),
+});
+type Property = z.infer<typeof propertySchema>;
+
+export function sourceSection(): string {
+  return [HEAD, ...SOURCE_KINDS.map(kindSection)].join('\n');
+}
+
+function kindSection(kind: SourceSpec['kind']): string {
+  const { what, example } = KINDS[kind];
+  const { properties, required } = objectSchema.parse(z.toJSONSchema(SOURCE_SCHEMAS[kind], { io: 'output' }));
+  const rows = Object.entries(properties)
+    .filter(([name]) => name !== 'kind')
+    .map(([name, property]) => {
+      const isNeeded = required.includes(name) && property.default === undefined;
+      const cells = [`\`${name}\``, isNeeded ? 'needed' : defaultOf(property), allowedOf(property)];
+      return `| ${[...cells, property.description.replaceAll('|', '\\|')].join(' | ')} |`;
+    });
+  return [
+    `\`${kind}\`: ${what}; for instance \`${example}\``,
+    '',
+    '| option | default | allowed | meaning |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+function defaultOf({ default: value }: Property): string {
+  return value === undefined ? '' : `\`${String(value)}\``;
+}
+
+function allowedOf({ type, enum: choices, minimum, maximum }: Property): string {
+  if (choices !== undefined) return choices.map((choice) => `\`${choice}\``).join(' ');
+  if (minimum !== undefined && maximum !== undefined) {
+    return `${type === 'integer' ? 'whole, ' : ''}${minimum} to ${maximum}`;
+  }
+  return type === 'boolean' ? '`true` `false`' : '';
+}
