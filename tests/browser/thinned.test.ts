@@ -10,7 +10,7 @@ import {
   encodeThinned,
 } from '../../src/protocol/frame-codec.ts';
 import { internSchema } from '../../src/protocol/schema-ref.ts';
-import { browse, buildDashboard, canBrowse } from '../support/chromium.ts';
+import { browse, buildDashboard, canBrowse, cutOff } from '../support/chromium.ts';
 import { startHqProcess } from '../support/hq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
@@ -112,6 +112,13 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     const figures = page.getByLabel('Fleet figures');
     await figures.getByText(/complete · 2,048 thinned/).waitFor();
     await figures.getByText('nothing is lost').waitFor();
+    for (const width of [400, 340]) {
+      await page.setViewportSize({ width, height: 844 });
+      expect(await cutOff(figures), `figures at ${width} px`).toEqual([]);
+    }
+    await page.setViewportSize({ width: 400, height: 844 });
+    await shoot('thinned-phone', { fullPage: true });
+    await page.setViewportSize({ width: 1360, height: 860 });
 
     await page.goto(`${hq.url}/#/agents/winch?range=1h`);
     await page.locator('.series [role=img][aria-label*="gaps: 0, thinned: 1,"]').first().waitFor();

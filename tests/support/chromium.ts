@@ -1,7 +1,7 @@
 /** A real browser for tests, and what it must never do. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import { build } from 'vite';
 import { onTestFinished } from 'vitest';
 import { root } from './holdfast.ts';
@@ -64,4 +64,13 @@ export async function browse(options: { readonly expected?: RegExp } = {}): Prom
       await page.screenshot({ path: join(pictures, `dashboard-${name}.png`), fullPage });
     },
   };
+}
+
+/** Elements of a part of the page that hold more than they have room for, by their text. */
+export function cutOff(part: Locator): Promise<readonly string[]> {
+  return part.evaluate((element) =>
+    [element, ...element.querySelectorAll('*')]
+      .filter(({ clientWidth, scrollWidth }) => clientWidth > 0 && scrollWidth > clientWidth)
+      .map(({ textContent }) => textContent ?? ''),
+  );
 }

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import type { AgentAlarm } from '../../protocol/fleet.ts';
 import { useAlarms } from '../state/fleet.ts';
+import { Command } from './command.tsx';
 import { WarningIcon } from './icons.tsx';
 import { Moment } from './time.tsx';
 
@@ -20,7 +21,8 @@ const ADVICE: Readonly<Record<AgentAlarm['kind'], ReactNode>> = {
 function OwnLife() {
   return (
     <>
-      Give each its own id, and a cloned disk its own life: <code>holdfast agent --id NAME --new-epoch</code>
+      Give each its own id, and a cloned disk its own life:{' '}
+      <Command text="holdfast agent --id NAME --new-epoch" />
     </>
   );
 }

@@ -3,6 +3,7 @@ import { Subscription } from 'rxjs';
 import { CHAOS_MODES, type Chaos, type ChaosMode } from '../../protocol/fleet.ts';
 import { setChaosMode } from '../state/chaos-command.ts';
 import { useChaos, useIsLive } from '../state/fleet.ts';
+import { Command } from './command.tsx';
 import { Segmented } from './segmented.tsx';
 import { Age } from './time.tsx';
 
@@ -71,8 +72,8 @@ export function ChaosCard() {
       </p>
       {!chaos.enabled && (
         <p className="hint">
-          Switched off at this HQ. Start it with <code>holdfast hq --chaos-enabled</code>, or run{' '}
-          <code>holdfast demo</code>.
+          Switched off at this HQ. Start it with <Command text="holdfast hq --chaos-enabled" />, or run{' '}
+          <Command text="holdfast demo" />.
         </p>
       )}
       {chaos.enabled && <p className="hint">{MODE_NOTES[chaos.mode]}</p>}

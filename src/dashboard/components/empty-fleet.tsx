@@ -1,4 +1,5 @@
 import { useIsLive } from '../state/fleet.ts';
+import { Command } from './command.tsx';
 
 /** What to do when there is no agent yet. */
 export function EmptyFleet() {
@@ -13,8 +14,8 @@ export function EmptyFleet() {
         <code>npx holdfast agent --hq {address} --id my-edge</code>
       </pre>
       <p className="hint">
-        Without a sensor at hand: add <code>--source sim:hz=10,sensors=4</code>. Where HQ asks for a token:
-        add <code>--token …</code>.
+        Without a sensor at hand: add <Command text="--source sim:hz=10,sensors=4" />. Where HQ asks for a
+        token: add <Command text="--token …" />.
       </p>
     </section>
   );

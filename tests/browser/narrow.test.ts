@@ -1,0 +1,76 @@
+/** What is easily cut or mixed up: figures and alarms on a phone, and two sources that measure series of one name. */
+import { io } from 'socket.io-client';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { browse, buildDashboard, canBrowse, cutOff } from '../support/chromium.ts';
+import { startHqProcess } from '../support/hq.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+
+describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium', () => {
+  test('shows figures and alarms whole on a phone, and a chart for each source', async () => {
+    const folder = temporaryFolder();
+    await buildDashboard(`${folder}/dashboard`);
+    const hq = await startHqProcess(`${folder}/hq`, { args: ['--dashboard-dir', `${folder}/dashboard`] });
+    const now = Date.now();
+    const records = ['left', 'right'].flatMap((source, at) =>
+      Array.from({ length: 20 }, (_, index) => ({
+        agent: 'twins',
+        source,
+        timestamp: now - index * 1000,
+        metrics: [{ name: 'level', value: at === 0 ? 10 : 70, unit: 'm' }],
+      })),
+    );
+    const posted = await fetch(`${hq.url}/telemetry`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(records),
+    });
+    expect(posted.status).toBe(202);
+    const join = () => {
+      const socket = io(`${hq.url}/agents`, {
+        transports: ['websocket'],
+        reconnection: false,
+        forceNew: true,
+      });
+      onTestFinished(() => void socket.disconnect());
+      return socket;
+    };
+    const hello = { protocol: 1, schema: 1, agent: 'winch', epoch: 'ab12cd34ef56', version: '0.1.0' };
+    const counts = { sampled: 0, released: 0, ts: now };
+    const first = join();
+    first.on('probe', (reply: (answer: unknown) => void) => reply({ instance: 'w1' }));
+    await first.timeout(10_000).emitWithAck('hello', { ...hello, ...counts, instance: 'w1' });
+    const refused: unknown = await join()
+      .timeout(10_000)
+      .emitWithAck('hello', { ...hello, ...counts, instance: 'w2' });
+    expect(refused).toMatchObject({ error: { code: 'duplicate_agent' } });
+
+    const { page, complaints, shoot } = await browse();
+    await page.goto(hq.url);
+    const figures = page.getByLabel('Fleet figures');
+    await figures.getByText('agents · 1 by HTTP').waitFor();
+    const option = page.locator('.banner code').getByText('--new-epoch', { exact: true });
+    await option.waitFor();
+    for (let width = 320; width <= 480; width += 8) {
+      await page.setViewportSize({ width, height: 844 });
+      expect(await cutOff(figures), `figures at ${width} px`).toEqual([]);
+      const lines = await option.evaluate((one) => one.getClientRects().length);
+      expect(lines, `lines of the option at ${width} px`).toBe(1);
+    }
+    await page.setViewportSize({ width: 400, height: 844 });
+    await shoot('narrow', { fullPage: true });
+
+    await page.setViewportSize({ width: 1360, height: 860 });
+    await page.goto(`${hq.url}/#/agents/twins`);
+    const values = page.locator('.series .series-value');
+    for (const [source, value] of [
+      ['left', '10'],
+      ['right', '70'],
+    ] as const) {
+      const card = page.locator('.series', { has: page.getByTitle(`source ${source}`) });
+      await card.locator('.series-value', { hasText: value }).waitFor();
+    }
+    expect(await values.count()).toBe(2);
+    await shoot('sources', { fullPage: true });
+    expect(complaints).toEqual([]);
+  });
+});
