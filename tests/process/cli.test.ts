@@ -106,7 +106,10 @@ describe('an agent', () => {
     const folder = temporaryFolder();
     const dataDir = join(folder, 'edge');
     const alone = startAgent(dataDir, NOWHERE);
-    expect(await until('it to sample', samplingOf(alone))).toMatchObject({ state: 'offline' });
+    await until(
+      'it to sample, offline',
+      async () => (await samplingOf(alone)()) && (await agentStatus(alone))?.state === 'offline',
+    );
     const { code, tookMs } = await timeToEnd(alone, 'SIGINT');
     expect(code).toBe(0);
     expect(tookMs).toBeLessThan(SOON_MS);

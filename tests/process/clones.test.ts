@@ -168,6 +168,7 @@ describe('an HQ restored from a backup', () => {
 
     hq = await startHqProcess(hqDir, { port: Number(port), ...built });
     await until('the agent to deliver again', more(hq.url, backedUp + 20));
+    await until('it to have caught up', async () => (await agentStatus(agent))?.state === 'live');
     expect(await agent.end('SIGTERM')).toBe(0);
     const kept = await journalStats(dataDir, built);
     const [ledger] = await ledgerOf(hq.url, 'edge');
