@@ -51,7 +51,8 @@ const uplinkConfigSchema = z.strictObject({
   ),
   backoffMaxMs: whole(
     {
-      description: 'Upper bound of every wait before a reconnection; each wait is chance below it.',
+      description:
+        'Within this time of HQ being there again an agent is back, connecting included; each wait is chance below nine tenths of it.',
       unit: 'ms',
     },
     { default: 60_000, minimum: 10, maximum: DAY_MS },

@@ -23,8 +23,8 @@ const ORDER = {
   maxBytesPerSecond: 16_384,
   attempts: 5,
 };
-/** The longest wait before a reconnection, and then a little: with thousands of agents somebody always draws almost all of it. */
-const LIVE_WITHIN_MS = 60_000 + 5_000;
+/** `uplink.backoffMaxMs`: with thousands of agents somebody always draws almost the longest wait, which leaves room to connect. */
+const LIVE_WITHIN_MS = 60_000;
 /** Queue of HQ, as docs/architecture.md states it, and `limits.drainSlots`. */
 const BOUNDS = {
   holdfast_hq_queue_bytes: 64 * 2 ** 20,

@@ -1,7 +1,6 @@
 /** The uplink as a pure transition: what happens becomes what is and what shall be done. See `state.ts` for the invariants. */
 import type { ActorLogic } from '../../actors/actor.ts';
 import { type Coverage, cover, covers, EMPTY_COVERAGE, unite } from '../../protocol/coverage.ts';
-import { backoff } from '../../streams/backoff.ts';
 import { checkAck } from './check-ack.ts';
 import {
   busyRanges,
@@ -14,6 +13,7 @@ import {
   takeBacklog,
 } from './lanes.ts';
 import { leave, leaving } from './leaving.ts';
+import { reconnectWaitMs } from './reconnect-wait.ts';
 import {
   LIVE_WINDOW,
   MAX_LIVE_SAMPLES,
@@ -266,9 +266,8 @@ function lost(state: UplinkState, message: Of<'lost'>, settings: UplinkSettings)
       ? afterLoss(state.memory, inFlight(state), state.alone)
       : [state.memory, []];
   const kind = error.wire?.code ?? error.kind;
-  const drawn = delayMs(judged.attempt, jitter, settings);
-  const slow = Math.round(settings.backoffMaxMs * (0.5 + jitter / 2));
-  const ms = Math.max(SLOW.has(kind) ? slow : drawn, error.wire?.retryAfterMs ?? 0);
+  const drawn = reconnectWaitMs({ settings, attempt: judged.attempt, jitter, slow: SLOW.has(kind) });
+  const ms = Math.max(drawn, error.wire?.retryAfterMs ?? 0);
   const told = kind === judged.episode || (judged.episode === 'closed' && GONE.has(kind));
   const memory = { ...judged, attempt: judged.attempt + 1, episode: told ? judged.episode : kind };
   const log: UplinkEffect[] = told ? [] : [{ type: 'log_down', kind, detail: error.message, retryMs: ms }];
@@ -276,14 +275,6 @@ function lost(state: UplinkState, message: Of<'lost'>, settings: UplinkSettings)
     { phase: 'waiting', memory, until: at + ms, reason: error.message },
     [{ type: 'disconnect' }, ...log, ...effects, { type: 'wait', connection: memory.connection, ms }],
   ];
-}
-
-/** Full jitter below a ceiling that doubles with each attempt. */
-function delayMs(attempt: number, jitter: number, settings: UplinkSettings): number {
-  const { backoffInitialMs: initialMs, backoffMaxMs: maxMs } = settings;
-  let step = backoff({ initialMs, maxMs, jitter: 'full' }, { next: () => jitter });
-  for (let count = 0; count < Math.min(attempt, 32); count += 1) step = step.next();
-  return step.delayMs;
 }
 
 function released(state: UplinkState, settings: UplinkSettings): Next {
