@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { agentConfigSchema } from '../../src/agent/config.ts';
+import { PRESETS } from '../../src/agent/presets.ts';
 import { LinkError, type LinkFailure } from '../../src/agent/uplink/link.ts';
 import type { FrameReply, WireErrorCode } from '../../src/protocol/events.ts';
 import { createRig, type Rig, RTT_MS } from './uplink-rig.ts';
@@ -33,13 +35,13 @@ describe('connecting', () => {
     },
   );
 
-  it('waits between 0 and a ceiling that doubles up to the maximum', () => {
+  it('waits between 0 and a ceiling that doubles up to nine tenths of the maximum', () => {
     const rig = createRig({ connect: () => new LinkError('refused', 'no') });
     rig.start();
     rig.run(1_000_000);
     const waits = rig.connects.slice(1).map((at, index) => at - (rig.connects[index] ?? 0) - RTT_MS);
     waits.forEach((wait, attempt) => {
-      expect(wait).toBeLessThanOrEqual(Math.min(60_000, 1_000 * 2 ** attempt));
+      expect(wait).toBeLessThanOrEqual(Math.min(54_000, 1_000 * 2 ** attempt));
     });
     expect(Math.max(...waits)).toBeGreaterThan(30_000);
     expect(new Set(waits).size).toBeGreaterThan(waits.length / 2);
@@ -296,6 +298,59 @@ describe('HQ that takes no frames', () => {
     expect(rig.sent).toHaveLength(frames);
     expect(rig.heartbeats.length).toBeGreaterThan(heartbeats + 2);
     expect(rig.heartbeats.at(-1)).toMatchObject({ breaker: 'open', pending: 1 });
+  });
+});
+
+describe('a breaker that stays open for an hour', () => {
+  const { uplink: settings } = agentConfigSchema.parse(PRESETS['at-sea']);
+  /** HQ takes no frame until the breaker is open; then it is away for a minute. */
+  const opened = () => {
+    const isHqUp = { now: true };
+    const rig = createRig(
+      {
+        connect: () => (isHqUp.now ? undefined : new LinkError('refused', 'no')),
+        frame: () => refusal('unavailable'),
+      },
+      settings,
+    );
+    rig.append(1);
+    rig.start();
+    rig.run(60_000);
+    isHqUp.now = false;
+    rig.cut();
+    rig.run(60_000);
+    isHqUp.now = true;
+    return rig;
+  };
+
+  it('tries as soon as HQ has greeted, with no more frames than by its time, and closes', () => {
+    const rig = opened();
+    expect(rig.status()).toMatchObject({ breaker: 'open' });
+    for (let count = 0; count < 10; count += 1) rig.append(1);
+    rig.script.frame = () => undefined;
+    const before = rig.sent.length;
+    // The longest wait for a reconnection, and a few round trips.
+    rig.run(settings.backoffMaxMs);
+    expect(rig.status()).toMatchObject({ phase: 'online', breaker: 'closed' });
+    expect(rig.hq.coverage()).toEqual({ contiguous: 11, ranges: [] });
+    const first = rig.sent[before]?.at ?? 0;
+    expect(rig.sent.slice(before).filter(({ at }) => at < first + RTT_MS)).toHaveLength(2);
+  });
+
+  it('is not got round by an HQ that greets, takes no frame and is gone again', () => {
+    const rig = opened();
+    const before = rig.sent.length;
+    const rounds = () => new Set(rig.sent.slice(before).map(({ connection }) => connection)).size;
+    const since = rig.connects.length;
+    // Each minute HQ is there anew.
+    for (let minute = 0; minute < 24 * 60; minute += 1) {
+      rig.run(60_000);
+      rig.cut();
+    }
+    expect(rig.connects.length - since).toBeGreaterThan(150);
+    expect(rounds()).toBeGreaterThan(24);
+    // 10 s, 20 s … 2560 s, and then by its time.
+    expect(rounds()).toBeLessThan(24 + 12);
   });
 });
 

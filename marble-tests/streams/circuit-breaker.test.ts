@@ -1,4 +1,16 @@
-import { concat, distinctUntilChanged, EMPTY, map, NEVER, type Observable, of, take, throwError } from 'rxjs';
+import {
+  catchError,
+  concat,
+  defer,
+  distinctUntilChanged,
+  EMPTY,
+  map,
+  NEVER,
+  type Observable,
+  of,
+  take,
+  throwError,
+} from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
   BreakerOpenError,
@@ -50,7 +62,7 @@ describe('circuitBreaker', () => {
       expect(call(breaker, fails$)).toBe('down');
       expect(breaker.state()).toEqual({ kind: 'closed', failures: 1 });
       expect(call(breaker, fails$)).toBe('down');
-      expect(breaker.state()).toEqual({ kind: 'open', openedAt: 0, until: 10 });
+      expect(breaker.state()).toEqual({ kind: 'open', openedAt: 0, until: 10, hurried: 0 });
     });
   });
 
@@ -95,7 +107,7 @@ describe('circuitBreaker', () => {
       scheduler.schedule(() => {
         expect(call(breaker, EMPTY)).toBe('completed');
         expect(call(breaker, fails$)).toBe('down');
-        expect(breaker.state()).toEqual({ kind: 'open', openedAt: 15, until: 25 });
+        expect(breaker.state()).toEqual({ kind: 'open', openedAt: 15, until: 25, hurried: 0 });
       }, 15);
       flush();
     });
@@ -109,7 +121,7 @@ describe('circuitBreaker', () => {
         const probe = breaker.protect(NEVER).subscribe();
         expect(call(breaker, EMPTY)).toBeInstanceOf(BreakerOpenError);
         probe.unsubscribe();
-        expect(breaker.state()).toEqual({ kind: 'half-open', probes: 0, successes: 0 });
+        expect(breaker.state()).toEqual({ kind: 'half-open', probes: 0, successes: 0, hurried: 0 });
         expect(call(breaker, EMPTY)).toBe('completed');
         expect(breaker.state()).toEqual({ kind: 'closed', failures: 0 });
       }, 10);
@@ -153,7 +165,7 @@ describe('circuitBreaker', () => {
       breaker.state$.subscribe();
       scheduler.schedule(() => expect(breaker.state().kind).toBe('open'), 6);
       scheduler.schedule(
-        () => expect(breaker.state()).toEqual({ kind: 'half-open', probes: 0, successes: 0 }),
+        () => expect(breaker.state()).toEqual({ kind: 'half-open', probes: 0, successes: 0, hurried: 0 }),
         13,
       );
       flush();
@@ -206,6 +218,80 @@ describe('circuitBreaker', () => {
       const kinds$ = breaker.state$.pipe(map(({ kind }) => kind.charAt(0)));
       expectObservable(kinds$).toBe('o---------h');
       expectObservable(kinds$, '---^').toBe('---o------h');
+    });
+  });
+
+  describe('a sign of life', () => {
+    const kindsOf = (breaker: CircuitBreaker) => breaker.state$.pipe(map(({ kind }) => kind.charAt(0)));
+
+    it('makes an open one try at once, with no more probes than by its time', () => {
+      marbles(({ cold, scheduler, expectObservable, expectSubscriptions }) => {
+        const breaker = opened(circuitBreaker(options, scheduler));
+        const probe$ = cold('--|');
+        scheduler.schedule(breaker.signOfLife, 3);
+        for (let count = 0; count < 3; count += 1)
+          expectObservable(breaker.protect(probe$).pipe(catchError(() => EMPTY)), '----^');
+        expectSubscriptions(probe$.subscriptions).toBe(['----^-!', '----^-!']);
+        expectObservable(kindsOf(breaker).pipe(distinctUntilChanged())).toBe('o--h--c');
+      });
+    });
+
+    it('counts the less the more often it was wrong, and never makes it later', () => {
+      marbles(({ scheduler, flush }) => {
+        const breaker = opened(circuitBreaker({ ...options, openMs: 9, doubtMs: 2 }, scheduler));
+        const probes: number[] = [];
+        const probe$ = defer(() => {
+          probes.push(scheduler.now());
+          return fails$;
+        });
+        for (let at = 1; at <= 40; at += 1) {
+          scheduler.schedule(() => {
+            breaker.signOfLife();
+            call(breaker, probe$);
+          }, at);
+        }
+        flush();
+        expect(probes).toEqual([1, 3, 7, 15, 24, 33]);
+      });
+      expect.assertions(1);
+    });
+
+    it('changes nothing in one that is closed or tries already', () => {
+      marbles(({ scheduler, flush }) => {
+        const breaker = circuitBreaker(options, scheduler);
+        call(breaker, fails$);
+        breaker.signOfLife();
+        expect(breaker.state()).toEqual({ kind: 'closed', failures: 1 });
+        call(breaker, fails$);
+        scheduler.schedule(() => {
+          breaker.protect(NEVER).subscribe();
+          const before = breaker.state();
+          breaker.signOfLife();
+          expect(breaker.state()).toBe(before);
+        }, 10);
+        flush();
+      });
+      expect.assertions(2);
+    });
+
+    it('has its full weight again after a recovery', () => {
+      marbles(({ scheduler, flush }) => {
+        const breaker = opened(circuitBreaker({ ...options, doubtMs: 5 }, scheduler));
+        scheduler.schedule(() => {
+          opened(breaker).signOfLife();
+          call(breaker, fails$);
+          breaker.signOfLife();
+          expect(breaker.state()).toEqual({ kind: 'open', openedAt: 10, until: 15, hurried: 2 });
+        }, 10);
+        scheduler.schedule(() => {
+          call(breaker, EMPTY);
+          call(breaker, EMPTY);
+          opened(breaker).signOfLife();
+          expect(breaker.state().kind).toBe('half-open');
+        }, 15);
+        flush();
+      });
+      expect.assertions(2);
     });
   });
 

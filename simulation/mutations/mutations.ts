@@ -39,8 +39,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'breaker_never_half_opens',
     breaks: 'an open circuit breaker stays open',
     file: 'src/streams/breaker-state.ts',
-    find: "return state.kind === 'open' && now >= state.until ?",
-    replace: "return state.kind === 'open' && now >= state.until + 1e12 ?",
+    find: "return state.kind === 'open' && now >= state.until",
+    replace: "return state.kind === 'open' && now >= state.until + 1e12",
   },
   {
     name: 'backlog_before_live',

@@ -73,7 +73,10 @@ const uplinkConfigSchema = z.strictObject({
     { default: 5, minimum: 1, maximum: 1_000 },
   ),
   breakerOpenMs: whole(
-    { description: 'How long an open circuit breaker sends no frames.', unit: 'ms' },
+    {
+      description: 'How long an open circuit breaker sends no frames, unless HQ goes and comes back.',
+      unit: 'ms',
+    },
     { default: 60_000, minimum: 100, maximum: DAY_MS },
   ),
   breakerProbes: whole(

@@ -22,6 +22,7 @@ import {
   CLOSED,
   conclude,
   consecutiveFailures,
+  heed,
   type Outcome,
   settle,
 } from './breaker-state.ts';
@@ -34,6 +35,8 @@ export type CircuitBreakerOptions = {
   readonly openMs: number;
   /** Calls let through to try; so many successes close it again. Minimum 1. */
   readonly halfOpenProbes: number;
+  /** How long it stays open in spite of a sign of life when an earlier one was wrong, ms; doubles with each. Minimum 1. Default `openMs`. */
+  readonly doubtMs?: number;
   /** Which errors are failures of the other side. Others count as success: it answered. Default: all. */
   readonly isFailure?: (error: unknown) => boolean;
 };
@@ -44,6 +47,12 @@ export type CircuitBreaker = {
   readonly state: () => BreakerState;
   /** Lets a subscription to `source` through, or errors with {@link BreakerOpenError} without subscribing. */
   readonly protect: <T>(source: Observable<T>) => Observable<T>;
+  /**
+   * Tells it that the other side has been seen, by other means than calls: an open one tries at once instead of waiting for its
+   * time. When the probe then fails, the next sign makes it try `doubtMs` after that failure, the one after it twice as long, up to
+   * `openMs`: the other side may give signs as often as it likes.
+   */
+  readonly signOfLife: () => void;
 };
 
 /** A call was refused because the breaker is open, or half-open with all probes under way. */
@@ -78,11 +87,13 @@ export function circuitBreaker(options: CircuitBreakerOptions, scheduler: Schedu
   requireCount('failuresToOpen', options.failuresToOpen);
   requireAtLeast('openMs', options.openMs, 1);
   requireCount('halfOpenProbes', options.halfOpenProbes);
-  const { isFailure = () => true } = options;
+  const { isFailure = () => true, doubtMs = options.openMs } = options;
+  requireAtLeast('doubtMs', doubtMs, 1);
   const rules: BreakerRules = {
     trip: consecutiveFailures(options.failuresToOpen),
     openMs: options.openMs,
     halfOpenProbes: options.halfOpenProbes,
+    doubtMs,
   };
   let current: BreakerState = CLOSED;
   const changed$ = new Subject<void>();
@@ -110,6 +121,10 @@ export function circuitBreaker(options: CircuitBreakerOptions, scheduler: Schedu
 
   return {
     state,
+    signOfLife: () => {
+      become(heed(state(), rules));
+      state();
+    },
     state$: defer(() => {
       state();
       return changed$.pipe(

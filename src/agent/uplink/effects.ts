@@ -251,6 +251,9 @@ export function createUplinkEffects(
         return whileOpen((session) =>
           conversation.begin(session, effect.connection).pipe(catchError(lostBy(effect.connection))),
         );
+      case 'try_breaker':
+        reliability.breaker.signOfLife();
+        return EMPTY;
       case 'fail':
         return of(lost(effect.connection, effect.error));
       case 'read':

@@ -147,6 +147,25 @@ describe('phases', () => {
   });
 });
 
+describe('a greeting', () => {
+  const again: UplinkMessage[] = [
+    { type: 'retry', connection: 1 },
+    { ...opened, connection: 2 } as UplinkMessage,
+    { ...greeted(), connection: 2 } as UplinkMessage,
+  ];
+
+  it.each<[string, UplinkMessage[], boolean]>([
+    ['after HQ could not be reached', [lost(new LinkError('refused', ''))], true],
+    ['after a greeting without an answer', [opened, lost(new LinkError('timeout', ''))], true],
+    ['after HQ closed the connection', [...ONLINE, lost(new LinkError('closed', ''))], true],
+    ['after a frame without an answer', [...ONLINE, lost(new LinkError('timeout', ''))], false],
+  ])('%s has the breaker tried only if it is news', (_what, messages, isNews) => {
+    const { effects } = reached(...messages, ...again);
+    expect(typesOf(effects).includes('try_breaker')).toBe(isNews);
+    expect(typesOf(effects)).toContain('read');
+  });
+});
+
 describe('lanes', () => {
   it('sends what is committed at once', () => {
     const { effects } = reached(...ONLINE, { type: 'committed', frame: frame(5) });

@@ -36,6 +36,7 @@ const FRESH: Memory = {
   sealing: false,
   suspects: [],
   strikes: new Map(),
+  missed: false,
   proven: false,
   episode: null,
 };
@@ -165,7 +166,7 @@ function greeted(memory: Memory, message: Of<'greeted'>): Next {
   const before = memory.known ?? cover(EMPTY_COVERAGE, 1, message.sampled);
   const known = cover(unite(before, acked), 1, message.released);
   const strikes = new Map([...memory.strikes].filter(([seq]) => !covers(acked, seq, seq)));
-  const [next, effects] = release({ ...memory, known, acked, strikes }, true);
+  const [next, effects] = release({ ...memory, known, acked, strikes, missed: false }, true);
   const { credit, limits } = message;
   // The newest first, so that the present is seen before the past drains.
   return [
@@ -179,7 +180,12 @@ function greeted(memory: Memory, message: Of<'greeted'>): Next {
       alone: null,
       turn: 'live',
     },
-    [...effects, { type: 'read', connection: next.connection, what: 'newest', after: 0, limit: LIVE_WINDOW }],
+    [
+      // Frames that stay unanswered end connections too, and greetings after that prove nothing.
+      ...(memory.missed ? [{ type: 'try_breaker' } as const] : []),
+      ...effects,
+      { type: 'read', connection: next.connection, what: 'newest', after: 0, limit: LIVE_WINDOW },
+    ],
   ];
 }
 
@@ -269,7 +275,13 @@ function lost(state: UplinkState, message: Of<'lost'>, settings: UplinkSettings)
   const drawn = reconnectWaitMs({ settings, attempt: judged.attempt, jitter, slow: SLOW.has(kind) });
   const ms = Math.max(drawn, error.wire?.retryAfterMs ?? 0);
   const told = kind === judged.episode || (judged.episode === 'closed' && GONE.has(kind));
-  const memory = { ...judged, attempt: judged.attempt + 1, episode: told ? judged.episode : kind };
+  const missed = judged.missed || state.phase !== 'online' || error.kind === 'closed';
+  const memory = {
+    ...judged,
+    attempt: judged.attempt + 1,
+    missed,
+    episode: told ? judged.episode : kind,
+  };
   const log: UplinkEffect[] = told ? [] : [{ type: 'log_down', kind, detail: error.message, retryMs: ms }];
   return [
     { phase: 'waiting', memory, until: at + ms, reason: error.message },

@@ -61,6 +61,7 @@ export function createReliability(options: ReliabilityOptions): Reliability {
       failuresToOpen: settings.breakerFailures,
       openMs: settings.breakerOpenMs,
       halfOpenProbes: settings.breakerProbes,
+      doubtMs: settings.backoffInitialMs,
       isFailure: countsAgainstHq,
     },
     scheduler,

@@ -93,6 +93,8 @@ export type Memory = {
   readonly suspects: readonly Suspect[];
   /** Disconnects by first seq of the frame that was in flight. */
   readonly strikes: ReadonlyMap<number, number>;
+  /** Whether HQ was not to be reached, or closed the connection, since it last greeted: its next greeting is news. */
+  readonly missed: boolean;
   /** Whether the current connection has shown that it works. */
   readonly proven: boolean;
   /** What the current episode of failure was logged as. */
@@ -184,6 +186,8 @@ export type UplinkEffect =
   | { readonly type: 'connect'; readonly connection: number }
   | { readonly type: 'disconnect' }
   | { readonly type: 'greet'; readonly connection: number }
+  /** HQ was away and has greeted, so it is there again: an open breaker need not wait for its time. */
+  | { readonly type: 'try_breaker' }
   | { readonly type: 'fail'; readonly connection: number; readonly error: LinkError }
   | {
       readonly type: 'read';
