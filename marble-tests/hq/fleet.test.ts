@@ -264,8 +264,10 @@ describe('fleet state', () => {
       raise('a1', 'duplicate_agent');
       raise('a1', 'lost_at_hq', '5 samples');
       raise('other', 'duplicate_agent');
-      clock.pass(900_000);
-      restart();
+      for (let count = 0; count < 3; count += 1) {
+        clock.pass(300_000);
+        restart();
+      }
       const alarm = { kind: 'lost_at_hq', since, detail: '5 samples' };
       expect(fleet.summary('a1')).toMatchObject({ connected: false, alarm });
       expect(fleet.summary('other')?.alarm).toMatchObject({ kind: 'duplicate_agent' });
@@ -274,9 +276,7 @@ describe('fleet state', () => {
       raise('other', 'duplicate_agent');
       clock.pass(2_000);
       expect(fleet.summary('a1')?.alarm).toBeNull();
-      expect(kept()).toEqual(['other']);
-      restart();
-      expect(fleet.summary('a1')?.alarm).toBeNull();
+      expect(kept(), 'nor is it there at the next').toEqual(['other']);
     });
 
     it('cost one commit a minute while they go on', () => {

@@ -1,0 +1,26 @@
+import { firstValueFrom } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { createMemoryStorage } from '../../journal/memory-storage.ts';
+import { closeStore, dataFrame, gapFrame, openStore, START } from './testing/frames.ts';
+
+describe('the times of gaps', () => {
+  it('shows a gap that grew after a part of it was delivered with the times of each part', async () => {
+    const store = await openStore(createMemoryStorage());
+    const append = (...frames: ReturnType<typeof dataFrame>[]) => firstValueFrom(store.append(frames));
+    const at = (seq: number) => START + seq * 1000;
+    // The agent gave up 11 … 15, which HQ has by now, and 16 … 30 besides; then 31 … 40.
+    await append(gapFrame(1, 10, 'overflow_oldest'), dataFrame(11, 15), gapFrame(1, 30, 'overflow_oldest'));
+    const first = { firstSeq: 1, lastSeq: 10, reason: 'overflow_oldest', fromTs: at(1), toTs: at(10) };
+    const second = { firstSeq: 16, lastSeq: 30, reason: 'overflow_oldest', fromTs: at(15), toTs: at(30) };
+    expect(store.ledger('a1')[0]?.gaps).toEqual([first, second]);
+    await append(gapFrame(1, 40, 'overflow_oldest'));
+    expect(store.ledger('a1')[0]?.gaps).toEqual([first, { ...second, lastSeq: 40, toTs: at(40) }]);
+    // It grows at its front, too: what lies before it was refused.
+    await append(gapFrame(61, 70, 'rejected'), dataFrame(56, 60), gapFrame(51, 70, 'rejected'));
+    expect(store.ledger('a1')[0]?.gaps.slice(2)).toEqual([
+      { firstSeq: 51, lastSeq: 55, reason: 'rejected', fromTs: at(51), toTs: at(56) },
+      { firstSeq: 61, lastSeq: 70, reason: 'rejected', fromTs: at(61), toTs: at(70) },
+    ]);
+    await closeStore(store);
+  });
+});
