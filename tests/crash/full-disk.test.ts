@@ -172,6 +172,7 @@ describe.skipIf(!canMount)(`a disk that is full${canMount ? '' : ' (skipped: nee
       FILLED,
     );
     expect(held.troubles.map(({ what }) => what)).toContain('The disk of the journal');
+    disk.fillUp();
     const waiting = await heldCounts(status);
     expect(waiting).toMatchObject({ pending: waiting.sampled, acked: 0, discarded: 0 });
     expect(waiting.sampled).toBeLessThan(SHORT);
