@@ -34,6 +34,15 @@ type Piece = {
   readonly record: FrameRecord;
 };
 
+/** Neighbours that may become one frame. Sums and bounds are kept: a run may have a thousand pieces. */
+type Run = { readonly pieces: Piece[]; bytes: number; tsMin: number; tsMax: number };
+const emptyRun = (): Run => ({
+  pieces: [],
+  bytes: 0,
+  tsMin: Number.POSITIVE_INFINITY,
+  tsMax: Number.NEGATIVE_INFINITY,
+});
+
 /** A merge to be committed: the pieces and the frame that takes their place. */
 export type Merge = { readonly pieces: readonly Piece[]; readonly frame: Uint8Array };
 export type MergePlan = {
@@ -59,22 +68,26 @@ export function* planMerges(storage: Storage, scope: MergeScope): Generator<void
   const range = { ...seqRange('F', agent, epoch, fromSeq), limit: SCAN_FRAMES };
   const keys = storage.read((reader) => reader.keys(range));
   const merges: Merge[] = [];
-  let run: Piece[] = [];
+  let run = emptyRun();
   let mergedTo = fromSeq - 1;
-  const close = (open: boolean) => {
-    const last = run.at(-1);
-    if (last === undefined) return true;
-    if (open && run.length < MIN_OPEN_RUN_FRAMES) return false;
-    if (run.length >= MIN_RUN_FRAMES) {
+  const close = function* (open: boolean): Generator<void, void> {
+    const { pieces } = run;
+    const last = pieces.at(-1);
+    if (last === undefined || (open && pieces.length < MIN_OPEN_RUN_FRAMES)) return;
+    if (pieces.length >= MIN_RUN_FRAMES) {
       try {
-        merges.push({ pieces: run, frame: mergeFrames(run.map(bytesOf)) });
+        const parts: Uint8Array[] = [];
+        for (const piece of pieces) {
+          parts.push(bytesOf(piece));
+          yield;
+        }
+        merges.push({ pieces, frame: mergeFrames(parts) });
       } catch (error) {
-        scope.onBadRun(run[0]?.seq ?? 0, error);
+        scope.onBadRun(pieces[0]?.seq ?? 0, error);
       }
     }
     mergedTo = last.last;
-    run = [];
-    return true;
+    run = emptyRun();
   };
   for (const key of keys) {
     const value = storage.read((reader) => reader.get(key));
@@ -82,13 +95,13 @@ export function* planMerges(storage: Storage, scope: MergeScope): Generator<void
     if (record === undefined) continue;
     if (record.logNumber > scope.toLogNumber) break;
     const piece = pieceOf(parseSeqKey(key).seq, record);
-    if (!fits(run, piece)) close(false);
-    if (isSmall(piece)) run.push(piece);
+    if (!fits(run, piece)) yield* close(false);
+    if (isSmall(piece)) join(run, piece);
     else mergedTo = piece.last;
     yield;
   }
   // With the scan cut short the run goes on behind it.
-  close(keys.length < SCAN_FRAMES);
+  yield* close(keys.length < SCAN_FRAMES);
   return { merges, mergedTo, more: keys.length === SCAN_FRAMES && mergedTo >= fromSeq };
 }
 
@@ -106,20 +119,24 @@ function isSmall({ kind, first, last, record }: Piece): boolean {
   return last - first < SMALL_SAMPLES && stretches.length === 0;
 }
 
-function fits(run: readonly Piece[], piece: Piece): boolean {
-  const first = run[0];
-  const last = run.at(-1);
+function fits({ pieces, bytes, tsMin, tsMax }: Run, piece: Piece): boolean {
+  const first = pieces[0];
+  const last = pieces.at(-1);
   if (first === undefined || last === undefined) return true;
-  const bytes = run.reduce((sum, { record }) => sum + record.frame.length, piece.record.frame.length);
-  const tsMin = run.reduce((min, one) => Math.min(min, one.tsMin), piece.tsMin);
-  const tsMax = run.reduce((max, one) => Math.max(max, one.tsMax), piece.tsMax);
   return (
     isSmall(piece) &&
     piece.first === last.last + 1 &&
     piece.last - first.first < TARGET_SAMPLES &&
-    bytes <= MAX_RUN_BYTES &&
-    tsMax - tsMin <= MAX_RUN_SPAN_MS
+    bytes + piece.record.frame.length <= MAX_RUN_BYTES &&
+    Math.max(tsMax, piece.tsMax) - Math.min(tsMin, piece.tsMin) <= MAX_RUN_SPAN_MS
   );
+}
+
+function join(run: Run, piece: Piece): void {
+  run.pieces.push(piece);
+  run.bytes += piece.record.frame.length;
+  run.tsMin = Math.min(run.tsMin, piece.tsMin);
+  run.tsMax = Math.max(run.tsMax, piece.tsMax);
 }
 
 /** The frame cut down to what the record owns. */

@@ -3,7 +3,7 @@ import { Observable } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 
 /** Longest time at a stretch, ms. One step beyond it may finish. */
-export const SLICE_MS = 10;
+export const SLICE_MS = 5;
 
 /**
  * Runs the generator that `work` makes, giving way to the event loop whenever a `yield` finds the slice used up; emits
