@@ -38,6 +38,7 @@ export function createSocketServer(
     destroyUpgrade: true,
     ...(config.corsOrigins.length > 0 ? { cors: { origin: config.corsOrigins } } : {}),
   });
+  takeTurns(io);
   // The default namespace exists by itself; joining it would keep an idle connection alive for ever.
   io.of('/').use((_socket, next) => next(new Error('join /agents or /dashboard')));
   io.engine.on('connection', (socket: EngineSocket) => {
@@ -49,4 +50,16 @@ export function createSocketServer(
     });
   });
   return io;
+}
+
+/**
+ * One message of a WebSocket per turn of the event loop: a chunk of a client that floods holds hundreds, and all others would wait
+ * until each of them has been answered. Engine.IO hands no such option on to its WebSocket server.
+ */
+function takeTurns(io: Server): void {
+  const sockets: unknown = Reflect.get(io.engine, 'ws');
+  const options: unknown = typeof sockets === 'object' && sockets !== null && Reflect.get(sockets, 'options');
+  if (typeof options !== 'object' || options === null)
+    throw new Error('Engine.IO has no WebSocket server whose options can be set: another version is needed.');
+  Reflect.set(options, 'allowSynchronousEvents', false);
 }

@@ -22,7 +22,7 @@ const MAX_RUN_SPAN_MS = 2 * HOUR_MS;
 const MIN_RUN_FRAMES = 8;
 /** The newest run, which may yet grow, is left alone until it has this many frames. */
 const MIN_OPEN_RUN_FRAMES = 64;
-const SCAN_FRAMES = 1024;
+const SCAN_FRAMES = 256;
 
 type Piece = {
   readonly kind: FrameKind;
