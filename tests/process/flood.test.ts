@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
+import { putAhead } from '../support/ahead.ts';
 import { built, node } from '../support/holdfast.ts';
 import { ledgerOf, startHqProcess } from '../support/hq.ts';
 import { keepFigures } from '../support/memory.ts';
@@ -17,8 +18,8 @@ import { until } from '../support/wait.ts';
 const NEIGHBOURS = Array.from({ length: 50 }, (_, index) => `neighbour-${index}`);
 const HZ = 1;
 const FLOOD = 1_000;
-const ROUNDS = 3;
-const WINDOW_MS = 3_000;
+const ROUNDS = 5;
+const WINDOW_MS = 2_200;
 /** The windows of a round, and the lane in which the flooder sends meanwhile. Before the first round there is one that does not count: code is compiled then. */
 const KINDS = { 'quiet-a': null, live: 'live', 'quiet-b': null, backlog: 'backlog' } as const;
 type Kind = keyof typeof KINDS;
@@ -51,6 +52,7 @@ function startClients(order: object) {
       return index < 0 ? undefined : lines.splice(index, 1)[0];
     });
   return {
+    pid: child.pid ?? 0,
     kill: () => void child.kill('SIGKILL'),
     said,
     ask: (order: string, event: string) => {
@@ -87,6 +89,7 @@ it('refuses an agent that floods at 1,000 times the rate of its neighbours, whos
   });
   await Promise.all([neighbours.said('online'), flooder.said('online')]);
 
+  putAhead([hq.pid, neighbours.pid, flooder.pid]);
   const slowness = await watchSlowness();
   for (const name of [
     'warm-up',
