@@ -1,6 +1,7 @@
 /** Keys as strings: one UTF-16 unit a byte, so that comparing strings compares bytes and a Map can hold them. */
 export function keyText(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+  const buffer = key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+  return buffer.toString('latin1');
 }
 
 export function keyBytes(text: string): Uint8Array {
