@@ -10,7 +10,7 @@ export const USAGE = `npm run simulate -- [--seeds N] [--from-seed N] [--hours H
   --hours H       simulated hours of each, default 1
   --jobs N        processes, default one a core
   --json          one JSON object a line; the last one sums up
-  --only I,…      only these faults of a seed, by their number in its plan, or none; needs --seeds 1
+  --only I,…      exactly these faults of a seed, by their number in its plan, or none; needs --seeds 1
   --until-failure stops at the first failure, and does not shrink it
   --trace         every event on standard output; needs --seeds 1
   --mutation NAME breaks the product in a known way first (simulation/mutations)

@@ -1,7 +1,7 @@
 /** Runs worlds, a share of them in each process, shrinks what fails, and sums up. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { NO_FAULTS, type SimulationRequest } from './arguments.ts';
+import { NO_FAULTS, type SimulationRequest, UsageError } from './arguments.ts';
 import { describeFault } from './faults/plan.ts';
 import { digestOf } from './kernel/trace.ts';
 import { shrink } from './shrink.ts';
@@ -21,7 +21,7 @@ type SeedReport = {
 type Failure = {
   readonly seed: number;
   readonly violations: RunResult['violations'];
-  /** The fewest faults that still make it fail. */
+  /** The fewest faults that still make it fail; those that were asked for, where they were. */
   readonly faults: readonly string[];
   readonly replay: string;
   readonly digest: string;
@@ -73,13 +73,14 @@ export async function simulate(request: SimulationRequest): Promise<number> {
 }
 
 function runSeed(request: SimulationRequest, index: number): SeedReport {
-  const { fromSeed, hours, only, mutation } = request;
-  const seed = fromSeed + index;
-  const result = runWorld({ seed, hours, ...(only === null ? {} : { only }) });
+  const { hours, only, mutation } = request;
+  const seed = request.fromSeed + index;
+  const result = play(request, seed);
   const { digest, simulatedMs, steps, samples, thinned, injected } = result;
   const report = { seed, digest, simulatedMs, steps, samples, thinned, injected };
   if (result.violations.length === 0) return { ...report, failure: null };
-  const shrunk = request.untilFailure ? result : shrink(result, hours);
+  // Who names faults wants to see what they do, all of them.
+  const shrunk = request.untilFailure || only !== null ? result : shrink(result, hours);
   const kept = shrunk.faults.map((fault) => fault.index).join(',') || NO_FAULTS;
   const broken = mutation === null ? '' : ` --mutation ${mutation}`;
   return {
@@ -94,8 +95,18 @@ function runSeed(request: SimulationRequest, index: number): SeedReport {
   };
 }
 
-function traceOne({ fromSeed, hours, only }: SimulationRequest): number {
-  const result = runWorld({ seed: fromSeed, hours, onLine: print, ...(only === null ? {} : { only }) });
+/** Plays a seed with all of its faults, or with exactly those that were asked for. */
+function play({ hours, only }: SimulationRequest, seed: number, onLine?: (line: string) => void): RunResult {
+  const told = onLine === undefined ? {} : { onLine };
+  if (only === null) return runWorld({ seed, hours, ...told });
+  const result = runWorld({ seed, hours, only, ...told });
+  const missing = only.filter((one) => !result.faults.some(({ index }) => index === one));
+  if (missing.length > 0) throw new UsageError(`--only: seed ${seed} has no fault ${missing.join(', ')}`);
+  return result;
+}
+
+function traceOne(request: SimulationRequest): number {
+  const result = play(request, request.fromSeed, print);
   print(`digest ${result.digest}`);
   return result.violations.length === 0 ? 0 : 1;
 }

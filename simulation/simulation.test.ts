@@ -5,9 +5,10 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { FAULT_KINDS } from './faults/plan.ts';
+import { digestOf } from './kernel/trace.ts';
 import { MUTATIONS } from './mutations/mutations.ts';
 
-const root = join(import.meta.dirname, '..');
+const main = join(import.meta.dirname, 'main.ts');
 const run = promisify(execFile);
 
 const failureSchema = z.object({
@@ -30,7 +31,7 @@ const summarySchema = z.object({
 
 /** Exit code, and the last line as what it must be: one JSON object that sums up. */
 async function simulate(...args: readonly string[]) {
-  const argv = [join(root, 'simulation/main.ts'), '--json', ...args];
+  const argv = [main, '--json', ...args];
   const { code, stdout } = await run(process.execPath, argv, { maxBuffer: 64 * 2 ** 20 }).then(
     (done) => ({ code: 0, stdout: done.stdout }),
     (error: { code: number; stdout: string }) => error,
@@ -68,11 +69,27 @@ describe('simulation', () => {
     expect(once.code).toBe(1);
     const bytes = ({ stdout }: { stdout: string }) => stdout.replace(/"(seconds|speed)":[0-9.]+/g, '');
     expect(bytes(once)).toBe(bytes(twice));
-    expect(once.summary.failures[0]?.digest).toBe(failure.digest);
+    expect(once.summary.failures).toEqual([failure]);
+    expect(once.summary.digest).toBe(digestOf([failure.digest]));
+  });
+
+  it('plays exactly the faults that it is given, and refuses those that a seed has not', async () => {
+    const given = ['--seeds', '1', '--hours', '0.1', '--mutation', 'release_before_ack', '--only'];
+    const { code, summary } = await simulate(...given, '0,2,1');
+    expect(code).toBe(1);
+    const [failure] = summary.failures;
+    expect(failure?.faults.map((fault) => fault.split(' ')[0])).toEqual(['#0', '#1', '#2']);
+    expect(failure?.replay).toContain('--only 0,1,2 ');
+    expect(Object.values(summary.faults).reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(3);
+    expect(summary.digest).toBe(digestOf([failure?.digest ?? '']));
+    await expect(run(process.execPath, [main, ...given, '0,999'])).rejects.toMatchObject({
+      code: 64,
+      stderr: expect.stringContaining('seed 1 has no fault 999'),
+    });
   });
 
   it('refuses what it does not understand', async () => {
-    const attempt = run(process.execPath, [join(root, 'simulation/main.ts'), '--seeds', 'many']);
+    const attempt = run(process.execPath, [main, '--seeds', 'many']);
     await expect(attempt).rejects.toMatchObject({
       code: 64,
       stderr: expect.stringContaining('--seeds: many'),
