@@ -2,6 +2,7 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { timer } from 'rxjs';
 import { Server } from 'socket.io';
+import { type ServerOptions, WebSocketServer } from 'ws';
 import type { Clock } from '../../platform/clock.ts';
 import type { HqConfig } from '../config.ts';
 
@@ -33,12 +34,12 @@ export function createSocketServer(
     pingTimeout: config.socket.pingTimeoutMs,
     connectTimeout: config.socket.connectTimeoutMs,
     perMessageDeflate: false,
+    wsEngine: OneMessageATurn,
     httpCompression: false,
     allowEIO3: false,
     destroyUpgrade: true,
     ...(config.corsOrigins.length > 0 ? { cors: { origin: config.corsOrigins } } : {}),
   });
-  takeTurns(io);
   // The default namespace exists by itself; joining it would keep an idle connection alive for ever.
   io.of('/').use((_socket, next) => next(new Error('join /agents or /dashboard')));
   io.engine.on('connection', (socket: EngineSocket) => {
@@ -54,12 +55,10 @@ export function createSocketServer(
 
 /**
  * One message of a WebSocket per turn of the event loop: a chunk of a client that floods holds hundreds, and all others would wait
- * until each of them has been answered. Engine.IO hands no such option on to its WebSocket server.
+ * until each of them has been answered.
  */
-function takeTurns(io: Server): void {
-  const sockets: unknown = Reflect.get(io.engine, 'ws');
-  const options: unknown = typeof sockets === 'object' && sockets !== null && Reflect.get(sockets, 'options');
-  if (typeof options !== 'object' || options === null)
-    throw new Error('Engine.IO has no WebSocket server whose options can be set: another version is needed.');
-  Reflect.set(options, 'allowSynchronousEvents', false);
+class OneMessageATurn extends WebSocketServer {
+  constructor(options: ServerOptions) {
+    super({ ...options, allowSynchronousEvents: false });
+  }
 }
