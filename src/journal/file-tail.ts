@@ -51,8 +51,8 @@ const FIXED_PAGES = 4;
 
 export function createFileTail({ path, usage }: FileTailOptions): FileTail {
   const fd = openSync(path, 'r+');
-  /** Pages that were free one commit earlier: what a commit frees only the one after the next can use. */
-  let freeBefore = 0;
+  /** Pages that were free one commit earlier: what a commit frees only the one after the next can use. All of them at the start. */
+  let freeBefore = Number.POSITIVE_INFINITY;
   let hasFailed = false;
 
   const grow = (bytes: number) => {
@@ -62,15 +62,17 @@ export function createFileTail({ path, usage }: FileTailOptions): FileTail {
   const makeRoom = (operations: readonly Operation[], now: PageUsage) => {
     const { pages, pageBytes, free } = now;
     const tail = () => fstatSync(fd).size - pages * pageBytes;
-    const wanted = pagesFor(operations, now) * pageBytes + REMOVAL_BYTES;
-    // Half: a large value needs pages in a row.
-    const reusable = (Math.min(free, freeBefore) / 2) * pageBytes;
+    const { large, small } = pagesFor(operations, now);
+    const wanted = (large + small) * pageBytes + REMOVAL_BYTES;
+    const freed = Math.min(free, freeBefore);
     freeBefore = free;
     const missing = wanted - tail();
     if (missing <= 0) return;
     try {
       grow(missing + Math.min(STEP_BYTES, pages * pageBytes * STEP_SHARE));
     } catch (error) {
+      // A large value needs pages in a row, and of scattered ones not all can be used.
+      const reusable = (large === 0 ? freed : freed / 2) * pageBytes;
       if (tail() + reusable < wanted && !mostlyRemoves(operations)) throw error;
     }
   };
@@ -90,7 +92,10 @@ export function createFileTail({ path, usage }: FileTailOptions): FileTail {
 }
 
 /** Pages that a commit may write, at most or nearly so. */
-function pagesFor(operations: readonly Operation[], { index, depth, listing, pageBytes }: PageUsage): number {
+function pagesFor(
+  operations: readonly Operation[],
+  { index, depth, listing, pageBytes }: PageUsage,
+): { readonly large: number; readonly small: number } {
   let large = 0;
   let smallBytes = 0;
   for (const { value } of operations) {
@@ -102,7 +107,7 @@ function pagesFor(operations: readonly Operation[], { index, depth, listing, pag
   const touched = Math.min(operations.length * depth, index);
   // Pages that are split are half full.
   const split = Math.ceil((2 * smallBytes) / pageBytes) + depth;
-  return large + touched + split + 2 * listing + FIXED_PAGES;
+  return { large, small: touched + split + 2 * listing + FIXED_PAGES };
 }
 
 function mostlyRemoves(operations: readonly Operation[]): boolean {

@@ -34,6 +34,14 @@ describe('the limit of a journal', () => {
     expect(limit.isLowered(), 'asking lowers nothing').toBe(false);
   });
 
+  it.each([
+    ['a tenth', 80 * MIB, 88 * MIB],
+    ['64 KiB', 400 * KIB, 464 * KIB],
+  ])('leaves a margin of %s while thinning makes room, within the quota', (_, footprint, target) => {
+    expect(rig({ quotaBytes: 2048 * MIB }).limit.marginFor(footprint)).toBe(target);
+    expect(rig({ quotaBytes: footprint }).limit.marginFor(footprint)).toBe(footprint);
+  });
+
   it('never goes beyond the quota, also where that is tiny or smaller than what there is', () => {
     expect(rig({ quotaBytes: 64 * KIB }).limit.targetFor(10 * MIB)).toBe(64 * KIB);
     expect(rig({ quotaBytes: 16 * KIB }).limit.targetFor(20 * KIB)).toBe(16 * KIB);

@@ -15,6 +15,8 @@ export type JournalLimit = {
   readonly isLowered: () => boolean;
   /** What a trim has to come down to, of frames that occupy so many bytes. */
   readonly targetFor: (footprint: number) => number;
+  /** Where nothing is removed yet: enough for those that come while thinning makes room. */
+  readonly marginFor: (footprint: number) => number;
   /** The trim to `target` is durable. */
   readonly noteTrimmed: (target: number) => void;
   /** Goes back to the quota when it may; true when it has. */
@@ -37,6 +39,8 @@ const TRIM_BYTES = 256 * 1024;
 const MOST_TRIM_BYTES = 16 * 2 ** 20;
 /** Of a small journal. */
 const MOST_TRIM_SHARE = 0.25;
+const MARGIN_SHARE = 0.1;
+const MARGIN_BYTES = 64 * 1024;
 /** Until it is tried whether there is room again. */
 const PATIENCE_MS = 10_000;
 
@@ -55,6 +59,8 @@ export function createJournalLimit(options: JournalLimitOptions): JournalLimit {
       const trim = Math.min(MOST_TRIM_BYTES, Math.max(footprint * TRIM_SHARE, least));
       return atMost(Math.floor(footprint - trim));
     },
+    marginFor: (footprint) =>
+      atMost(Math.floor(footprint + Math.max(MARGIN_BYTES, footprint * MARGIN_SHARE))),
     noteTrimmed: (target) => {
       lowered = target;
       wasShort = isShort();

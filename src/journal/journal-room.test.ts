@@ -56,6 +56,7 @@ async function rig({ policy = 'drop-oldest' as OverflowPolicy, short = false } =
     return ledger;
   };
   const { footprint } = books();
+  const lowered: number[] = [];
   const trimmed: Ledger[] = [];
   const raised: number[] = [];
   const keeper = createRoomKeeper({
@@ -63,7 +64,8 @@ async function rig({ policy = 'drop-oldest' as OverflowPolicy, short = false } =
     clock,
     policy,
     quotaBytes: QUOTA,
-    footprint,
+    footprint: () => books().footprint,
+    onLowered: () => lowered.push(scheduler.frame),
     onTrimmed: (ledger) => trimmed.push(ledger),
     onRaised: () => raised.push(scheduler.frame),
   });
@@ -74,36 +76,70 @@ async function rig({ policy = 'drop-oldest' as OverflowPolicy, short = false } =
     scheduler.flush();
     scheduler.frame = time;
   };
-  return { keeper, world, books, footprint, trimmed, raised, pass, timers: () => scheduler.actions.length };
+  return {
+    keeper,
+    world,
+    books,
+    footprint,
+    lowered,
+    trimmed,
+    raised,
+    pass,
+    timers: () => scheduler.actions.length,
+  };
 }
 
 describe('the room keeper', () => {
-  it.each(['drop-oldest', 'thin'] as const)(
-    'under %s: answers a full disk with one trim of the oldest, and keeps to what is left',
-    async (policy) => {
-      const { keeper, world, books, footprint, trimmed, pass } = await rig({ policy });
-      expect(keeper.limitBytes()).toBe(QUOTA);
-      keeper.noteFailed(FULL);
-      keeper.noteFailed(FULL);
-      expect(keeper.isDiskFull(), 'not before the trim is durable').toBe(false);
-      pass(FLUSH_MS);
-      expect(world.commits).toBe(1);
-      expect(trimmed).toEqual([books()]);
-      const ledger = books();
-      const dropped = ledger.dropped.overflow_oldest ?? 0;
-      expect(dropped).toBeGreaterThan(0);
-      expect(ledger).toMatchObject({
-        sampled: SAMPLES,
-        pending: SAMPLES - dropped,
-        dropped: { overflow_oldest: dropped },
-        oldest: { seq: dropped + 1 },
-      });
-      expect(ackedSamples(ledger)).toBe(0);
+  it('answers a full disk with one trim of the oldest, and keeps to what is left', async () => {
+    const { keeper, world, books, footprint, trimmed, pass } = await rig();
+    expect(keeper.limitBytes()).toBe(QUOTA);
+    keeper.noteFailed(FULL);
+    keeper.noteFailed(FULL);
+    expect(keeper.isDiskFull(), 'not before the trim is durable').toBe(false);
+    pass(FLUSH_MS);
+    expect(world.commits).toBe(1);
+    expect(trimmed).toEqual([books()]);
+    const ledger = books();
+    const dropped = ledger.dropped.overflow_oldest ?? 0;
+    expect(dropped).toBeGreaterThan(0);
+    expect(ledger).toMatchObject({
+      sampled: SAMPLES,
+      pending: SAMPLES - dropped,
+      dropped: { overflow_oldest: dropped },
+      oldest: { seq: dropped + 1 },
+    });
+    expect(ackedSamples(ledger)).toBe(0);
+    expect(keeper.isDiskFull()).toBe(true);
+    // A quarter of a small journal.
+    expect(keeper.limitBytes()).toBe(Math.floor(footprint * 0.75));
+    expect(ledger.footprint).toBeLessThanOrEqual(keeper.limitBytes());
+    expect(ledger.footprint).toBeGreaterThan(keeper.limitBytes() - 8 * 1024);
+    keeper.end();
+  });
+
+  it.each(['a commit that failed', 'a commit on the last reserve'])(
+    'under thin: lowers the limit after %s, so that thinning makes room, and drops only when that was not enough',
+    async (what) => {
+      const { keeper, world, books, footprint, lowered, trimmed, pass } = await rig({ policy: 'thin' });
+      const before = books();
+      world.short = what !== 'a commit that failed';
+      if (world.short) keeper.noteCommitted();
+      else keeper.noteFailed(FULL);
       expect(keeper.isDiskFull()).toBe(true);
-      // A quarter of a small journal.
+      expect(keeper.limitBytes()).toBe(footprint + 64 * 1024);
+      expect(lowered).toHaveLength(1);
+      keeper.noteCommitted();
+      pass(2_900);
+      keeper.noteFailed(FULL);
+      pass(99);
+      expect(world.commits).toBe(0);
+      expect(books()).toEqual(before);
+      pass(1);
+      keeper.noteFailed(FULL);
+      pass(FLUSH_MS);
+      expect(trimmed).toEqual([books()]);
       expect(keeper.limitBytes()).toBe(Math.floor(footprint * 0.75));
-      expect(ledger.footprint).toBeLessThanOrEqual(keeper.limitBytes());
-      expect(ledger.footprint).toBeGreaterThan(keeper.limitBytes() - 8 * 1024);
+      expect(lowered).toHaveLength(1);
       keeper.end();
     },
   );
@@ -222,6 +258,19 @@ describe('the room keeper', () => {
     pass(1_000);
     expect(raised).toHaveLength(1);
     expect(keeper.limitBytes()).toBe(QUOTA);
+  });
+
+  it('leaves thinning some room and time on a disk that is short from the start', async () => {
+    const { keeper, world, footprint, pass } = await rig({ policy: 'thin', short: true });
+    expect(keeper.limitBytes()).toBe(footprint + 64 * 1024);
+    keeper.noteFailed(FULL);
+    pass(2_999);
+    expect(world.commits).toBe(0);
+    pass(1);
+    keeper.noteFailed(FULL);
+    pass(FLUSH_MS);
+    expect(world.commits).toBe(1);
+    keeper.end();
   });
 
   it.each([

@@ -1,6 +1,7 @@
 /**
  * Keeps a journal going on a disk that is full: sees it, makes room by a commit that only removes (see journal-limit.ts), and goes back
- * to the quota when there is room again. Policies that give up no samples make none: they keep to what they have.
+ * to the quota when there is room again. Policies that give up no samples make none: they keep to what they have. Under `thin` the limit
+ * alone is lowered at first, so that thinning makes the room; only when appends still fail after it had its time is anything removed.
  */
 import { AsyncSubject, interval, Subscription, takeUntil } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
@@ -27,8 +28,10 @@ export type RoomKeeperOptions = {
   readonly clock: Clock;
   readonly policy: OverflowPolicy;
   readonly quotaBytes: number;
-  /** Bytes that frames occupy at the start. */
-  readonly footprint: number;
+  /** Bytes that frames occupy now. */
+  readonly footprint: () => number;
+  /** The limit is lower, and nothing was removed. */
+  readonly onLowered: () => void;
   /** Room was made; the books after it. */
   readonly onTrimmed: (ledger: Ledger) => void;
   /** The quota counts again. */
@@ -37,14 +40,17 @@ export type RoomKeeperOptions = {
 
 /** How often it is looked for room. */
 const LOOK_MS = 1_000;
+/** For thinning to make room, in a few ticks of whoever has it thin. */
+const THINNING_MS = 3_000;
 
 export function createRoomKeeper(options: RoomKeeperOptions): RoomKeeper {
-  const { storage, clock, policy, quotaBytes, footprint, onTrimmed, onRaised } = options;
-  const limit = createJournalLimit({ quotaBytes, clock, isShort: storage.isShort, footprint });
+  const { storage, clock, policy, quotaBytes, footprint, onLowered, onTrimmed, onRaised } = options;
+  const limit = createJournalLimit({ quotaBytes, clock, isShort: storage.isShort, footprint: footprint() });
   /** Also for a trim that lands after the end. */
   const ended$ = new AsyncSubject<void>();
   let looking = Subscription.EMPTY;
   let trimming = false;
+  let thinningUntil = Number.NEGATIVE_INFINITY;
 
   const raise = () => {
     if (!limit.raise()) return;
@@ -80,16 +86,30 @@ export function createRoomKeeper(options: RoomKeeperOptions): RoomKeeper {
         },
       });
   };
-  if (limit.isLowered()) look();
+  const lower = () => {
+    limit.noteTrimmed(limit.marginFor(footprint()));
+    thinningUntil = clock.precise() + THINNING_MS;
+    look();
+  };
+  const makeRoom = () => {
+    if (policy === 'thin' && !limit.isLowered()) {
+      lower();
+      onLowered();
+    } else if (clock.precise() >= thinningUntil) trim();
+  };
+  if (limit.isLowered()) {
+    if (policy === 'thin') lower();
+    else look();
+  }
 
   return {
     limitBytes: limit.bytes,
     isDiskFull: limit.isLowered,
     noteCommitted: () => {
-      if (!limit.isLowered() && storage.isShort()) trim();
+      if (!limit.isLowered() && storage.isShort()) makeRoom();
     },
     noteFailed: (error) => {
-      if (error instanceof StorageError && error.code === 'full') trim();
+      if (error instanceof StorageError && error.code === 'full') makeRoom();
     },
     end: () => {
       ended$.next();

@@ -136,7 +136,8 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
     clock,
     policy,
     quotaBytes: Math.floor(maxBytes * FRAME_SHARE),
-    footprint: opened.footprint,
+    footprint: () => footprint,
+    onLowered: () => stats$.next({ ...stats$.value, ...circumstances(stats$.value.overflowing) }),
     onTrimmed: (ledger) => publish(ledger, true),
     onRaised: () => {
       stats$.next({ ...stats$.value, disk: diskState() });
