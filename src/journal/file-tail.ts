@@ -63,17 +63,19 @@ export function createFileTail({ path, usage }: FileTailOptions): FileTail {
     const { pages, pageBytes, free } = now;
     const tail = () => fstatSync(fd).size - pages * pageBytes;
     const { large, small } = pagesFor(operations, now);
-    const wanted = (large + small) * pageBytes + REMOVAL_BYTES;
+    const needed = (large + small) * pageBytes;
     const freed = Math.min(free, freeBefore);
     freeBefore = free;
-    const missing = wanted - tail();
+    const missing = needed + REMOVAL_BYTES - tail();
     if (missing <= 0) return;
     try {
       grow(missing + Math.min(STEP_BYTES, pages * pageBytes * STEP_SHARE));
     } catch (error) {
+      const removes = operations.filter(({ value }) => value === null).length;
       // A large value needs pages in a row, and of scattered ones not all can be used.
-      const reusable = (large === 0 ? freed : freed / 2) * pageBytes;
-      if (tail() + reusable < wanted && !mostlyRemoves(operations)) throw error;
+      const reusable = (large * pageBytes <= tail() ? freed : freed / 2) * pageBytes;
+      const isEnough = tail() + reusable >= needed + (removes === 0 ? REMOVAL_BYTES : 0);
+      if (!isEnough && removes < operations.length / 2) throw error;
     }
   };
 
@@ -108,11 +110,6 @@ function pagesFor(
   // Pages that are split are half full.
   const split = Math.ceil((2 * smallBytes) / pageBytes) + depth;
   return { large, small: touched + split + 2 * listing + FIXED_PAGES };
-}
-
-function mostlyRemoves(operations: readonly Operation[]): boolean {
-  const removed = operations.filter(({ value }) => value === null).length;
-  return removed > 0 && removed >= operations.length / 2;
 }
 
 /** How many bytes were written. */

@@ -32,7 +32,8 @@ async function startOn(disk: SmallDisk, folder: string, recording: Recording, po
       hq: link.url,
       dataDir,
       sources: [source],
-      args: [...impatient, '--journal-overflow', policy],
+      // Values without any order are no anomalies here.
+      args: [...impatient, '--journal-overflow', policy, '--detect-threshold', '100'],
     });
     return { agent, status: () => agentStatus(agent) };
   };
@@ -102,6 +103,44 @@ describe.skipIf(!canMount)(`a disk that is full${canMount ? '' : ' (skipped: nee
     expect(dropped).toBeGreaterThan(COUNT / 10);
     expect(entry.stored).toBeGreaterThan(COUNT / 10);
     expect(entry.gaps, 'only the oldest').toMatchObject([{ firstSeq: 1, lastSeq: dropped }]);
+  });
+
+  it('under thin: thins the oldest and drops none, also when it starts again without any room left', async () => {
+    const folder = temporaryFolder();
+    const disk = mountSmallDisk(folder, DISK_BYTES);
+    const recording = writeRecording(folder, { source: 'log', count: SHORT, stepMs: 100, seed: 7 });
+    disk.fill(1.5 * MEBIBYTE);
+    const { hq, link, start } = await startOn(disk, folder, recording, 'thin');
+    const source = `csv:path=${recording.path},name=log,speed=500`;
+    const first = start(source);
+    const before = await until(
+      'samples to be thinned',
+      async () => {
+        const now = await first.status();
+        return now?.journal?.disk === 'full' && Number(now.journal.thinned) > 1_000 && now;
+      },
+      FILLED,
+    );
+    expect(before).toMatchObject({ state: 'degraded', journal: { dropped: {} } });
+    await first.agent.end('SIGKILL');
+    disk.fillUp();
+
+    const again = start('sim:hz=100,sensors=2,seed=7');
+    await until('new samples on the full disk', async () => {
+      const now = await again.status();
+      return (now?.pipeline?.commit.committed ?? 0) > 300;
+    });
+    disk.free();
+    link.set({ kind: 'pass' });
+    await until('everything to be delivered', async () => {
+      const now = await again.status();
+      return now?.journal?.disk === 'good' && now.journal.pending < 100 && now.state === 'live';
+    });
+    expect(await again.agent.end('SIGTERM')).toBe(0);
+    const entry = await onlyEntry(hq.url);
+    expect(entry).toMatchObject({ pending: 0, dropped: {}, gaps: [], contiguous: entry.sampled });
+    expect(entry.thinned.overflow).toBeGreaterThan(1_000);
+    expect(entry.stored + (entry.thinned.overflow ?? 0)).toBe(entry.sampled);
   });
 
   it('under drop-newest: keeps what it has, counts what it does not take, and takes new samples within 5 s once there is room', async () => {
