@@ -271,12 +271,17 @@ describe('fleet state', () => {
       const alarm = { kind: 'lost_at_hq', since, detail: '5 samples' };
       expect(fleet.summary('a1')).toMatchObject({ connected: false, alarm });
       expect(fleet.summary('other')?.alarm).toMatchObject({ kind: 'duplicate_agent' });
+      expect([...fleet.alarms()].sort()).toEqual([
+        ['duplicate_agent', 1],
+        ['lost_at_hq', 1],
+      ]);
       clock.pass(1_199_000);
       expect(fleet.summary('a1')?.alarm).toEqual(alarm);
       raise('other', 'duplicate_agent');
       clock.pass(2_000);
       expect(fleet.summary('a1')?.alarm).toBeNull();
       expect(kept(), 'nor is it there at the next').toEqual(['other']);
+      expect([...fleet.alarms()]).toEqual([['duplicate_agent', 1]]);
     });
 
     it('cost one commit a minute while they go on', () => {

@@ -16,6 +16,7 @@ import { assembleHq } from './assemble-hq.ts';
 import { checkHqConfig, type HqConfig } from './config.ts';
 import { hqEvents } from './events.ts';
 import { attachDashboards } from './gateway/dashboard.ts';
+import { registerFleetMetrics } from './gateway/fleet-metrics.ts';
 import { CHAOS_SEVERITY, gatewayEvents } from './gateway/gateway-events.ts';
 import { registerProcessMetrics } from './gateway/process-metrics.ts';
 import { createGateway } from './gateway/server.ts';
@@ -82,6 +83,7 @@ async function assemble(
     assembleHq({ config, storage: opened, access, clock, random, ids, telemetry, version: VERSION, undo }),
   );
   const { store, chaos, fleet } = hq;
+  registerFleetMetrics(telemetry.registry, fleet);
   chaos.state$.subscribe(({ mode, effect }) =>
     gatewayEmit({ type: 'chaos_effect', mode, effect, severity: CHAOS_SEVERITY[effect] }),
   );

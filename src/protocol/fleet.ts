@@ -16,9 +16,10 @@ export const chaosSchema = z.object({
 });
 export type Chaos = z.infer<typeof chaosSchema>;
 
+export const ALARM_KINDS = ['duplicate_agent', 'forked_epoch', 'lost_at_hq'] as const;
 export const agentAlarmSchema = z.object({
   kind: z
-    .enum(['duplicate_agent', 'forked_epoch', 'lost_at_hq'])
+    .enum(ALARM_KINDS)
     .describe(
       'duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a copy of its journal came, and begins a new epoch; lost_at_hq: HQ had to book as lost what it once held',
     ),

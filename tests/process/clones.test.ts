@@ -21,6 +21,7 @@ const told = (process: Running, event: string) =>
   process.stderr.some((line) => line.includes(`"event":"${event}"`));
 const storedOf = async (url: string) =>
   (await ledgerOf(url, 'edge')).reduce((sum, { stored }) => sum + stored, 0);
+const metricsOf = async (url: string) => (await fetch(`${url}/metrics`)).text();
 const more = (url: string, than: number) => async () => (await storedOf(url)) > than;
 
 describe('two agents with one id', () => {
@@ -38,7 +39,7 @@ describe('two agents with one id', () => {
     const { alarm, connected } = await summaryOf(hq.url, 'edge');
     expect(connected).toBe(true);
     expect(alarm).toMatchObject({ kind: 'duplicate_agent', detail: expect.stringContaining('edge') });
-    const metrics = await (await fetch(`${hq.url}/metrics`)).text();
+    const metrics = await metricsOf(hq.url);
     expect(metrics).toMatch(/holdfast_hq_duplicate_agents_total\{agent="edge"\} [1-9]/);
     // What the second one measures stays with it.
     const status = await until('the second to sample', async () => {
@@ -176,7 +177,7 @@ describe('an HQ restored from a backup', () => {
     expect(ledger?.pending).toBe(0);
     expect(ledger?.dropped.lost_at_hq).toBeGreaterThan(0);
     expect((await summaryOf(hq.url, 'edge')).alarm).toMatchObject({ kind: 'lost_at_hq' });
-    const metrics = await (await fetch(`${hq.url}/metrics`)).text();
+    const metrics = await metricsOf(hq.url);
     expect(metrics).toContain(`holdfast_hq_lost_samples_total{agent="edge"} ${ledger?.dropped.lost_at_hq}`);
     expect((ledger?.stored ?? 0) + (ledger?.dropped.lost_at_hq ?? 0)).toBe(kept.sampled);
     // It is told once, so HQ must not forget it.
@@ -184,6 +185,7 @@ describe('an HQ restored from a backup', () => {
     await hq.end('SIGKILL');
     hq = await startHqProcess(hqDir, { port: Number(port), ...built });
     expect((await summaryOf(hq.url, 'edge')).alarm).toEqual(alarm);
+    expect(await metricsOf(hq.url)).toContain('holdfast_hq_alarms{kind="lost_at_hq"} 1\n');
     const samples = await allSamples(hq.url, 'edge');
     expect(samples).toHaveLength(ledger?.stored ?? -1);
     expect(new Set(samples.map(({ seq }) => seq)).size).toBe(samples.length);

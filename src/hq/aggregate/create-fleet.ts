@@ -17,7 +17,13 @@ import {
   Subscription,
 } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
-import type { AgentSummary, FleetDelta, FleetSnapshot, FleetTotals } from '../../protocol/fleet.ts';
+import type {
+  AgentAlarm,
+  AgentSummary,
+  FleetDelta,
+  FleetSnapshot,
+  FleetTotals,
+} from '../../protocol/fleet.ts';
 import type { ChaosControl } from '../chaos.ts';
 import type { LinkEvent } from '../ingest/link-event.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
@@ -246,6 +252,15 @@ export function createFleet(options: FleetOptions): Fleet {
     return entry === undefined ? undefined : summarise(entry);
   };
 
+  const countAlarms = () => {
+    const counts = new Map<AgentAlarm['kind'], number>();
+    for (const entry of alarmed) {
+      const alarm = alarmNow(entry, clock.precise());
+      if (alarm !== null) counts.set(alarm.kind, (counts.get(alarm.kind) ?? 0) + 1);
+    }
+    return counts;
+  };
+
   return {
     snapshot: () => ({
       ts: clock.now(),
@@ -259,6 +274,7 @@ export function createFleet(options: FleetOptions): Fleet {
     summary,
     summaries,
     totals,
+    alarms: countAlarms,
     totals$: totalsState,
     agent$: state((agent: string) =>
       defer(() => {

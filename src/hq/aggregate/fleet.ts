@@ -1,7 +1,13 @@
 /** What HQ knows of its fleet right now; the dashboard namespace and the agents endpoints read it. */
 import type { StateObservable } from '@rx-state/core';
 import type { Observable } from 'rxjs';
-import type { AgentSummary, FleetDelta, FleetSnapshot, FleetTotals } from '../../protocol/fleet.ts';
+import type {
+  AgentAlarm,
+  AgentSummary,
+  FleetDelta,
+  FleetSnapshot,
+  FleetTotals,
+} from '../../protocol/fleet.ts';
 
 export type Fleet = {
   /** The whole state now; costs O(agents). */
@@ -16,6 +22,8 @@ export type Fleet = {
   /** All agents' summaries, ordered by id; costs O(agents). */
   readonly summaries: () => readonly AgentSummary[];
   readonly totals: () => FleetTotals;
+  /** How many agents have an alarm of a kind now; costs O(agents with an alarm). */
+  readonly alarms: () => ReadonlyMap<AgentAlarm['kind'], number>;
   /** The totals, at once and whenever they change. */
   readonly totals$: StateObservable<FleetTotals>;
   /** One agent's summary, at once when known and whenever it changes. */

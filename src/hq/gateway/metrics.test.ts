@@ -35,6 +35,15 @@ describe('metrics', () => {
     expect(Number(/^process_resident_memory_bytes (\d+)/m.exec(body)?.[1])).toBeGreaterThan(1e7);
   });
 
+  it('say how many agents have an alarm, of each kind', async () => {
+    const { body } = await metrics();
+    expect(body.split('\n').filter((line) => line.startsWith('holdfast_hq_alarms'))).toEqual([
+      'holdfast_hq_alarms{kind="duplicate_agent"} 0',
+      'holdfast_hq_alarms{kind="forked_epoch"} 0',
+      'holdfast_hq_alarms{kind="lost_at_hq"} 2',
+    ]);
+  });
+
   it.skipIf(!hasPromtool)(hasPromtool ? 'please promtool' : 'skipped: needs promtool', async () => {
     const { body } = await metrics();
     expect(() =>

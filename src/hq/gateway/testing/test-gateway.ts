@@ -8,6 +8,7 @@ import type { AgentSummary, ChaosMode, FleetDelta, FleetSnapshot } from '../../.
 import { type Access, createAccess } from '../../access.ts';
 import { createChaos } from '../../chaos.ts';
 import { type HqConfig, hqConfigSchema } from '../../config.ts';
+import { registerFleetMetrics } from '../fleet-metrics.ts';
 import { gatewayEvents } from '../gateway-events.ts';
 import { registerProcessMetrics } from '../process-metrics.ts';
 import { createGateway } from '../server.ts';
@@ -42,6 +43,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     summaries: () => store.agents().map(({ agent }) => summaryOf(agent)),
     summary: (agent: string) =>
       store.agents().some((one) => one.agent === agent) ? summaryOf(agent) : undefined,
+    alarms: () => new Map([['lost_at_hq', 2]] as const),
     snapshot: (): FleetSnapshot => ({
       ts: clock.now(),
       hqVersion: '0.0.0',
@@ -52,6 +54,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     }),
   };
   registerProcessMetrics(registry, clock);
+  registerFleetMetrics(registry, fleet);
   const app = await createGateway({
     config,
     clock,
