@@ -18,7 +18,12 @@ const limitsSchema = z
   .strictObject({
     maxFrameBytes: whole('largest encoded frame that HQ takes, bytes', MAX_FRAME_BYTES, KIB, 16 * MIB),
     maxFrameSamples: whole('most samples in one frame', MAX_FRAME_SAMPLES, 1, MAX_FRAME_SAMPLES),
-    maxSeries: whole('most distinct series of one agent', 10_000, 1, 1_000_000),
+    maxSeries: whole(
+      'most distinct series of one agent, counted for each of its sources',
+      10_000,
+      1,
+      1_000_000,
+    ),
     maxAgents: whole('most agents that HQ gets to know', 20_000, 1, 1_000_000),
     creditFrames: whole('backlog frames that one agent may have in flight', 8, 1, 1024),
     drainSlots: whole(

@@ -65,7 +65,7 @@ export const agentSummarySchema = z.object({
     ),
   openAnomalies: z.number(),
   anomaliesTotal: z.number(),
-  seriesCount: z.number(),
+  seriesCount: z.number().describe('one that several sources measure counts for each'),
   alarm: agentAlarmSchema.nullable().describe('what an operator should see to; null when nothing is'),
 });
 export type AgentSummary = z.infer<typeof agentSummarySchema>;

@@ -9,6 +9,11 @@ export function seriesKey(series: Pick<Series, 'name' | 'attributes'>): string {
   return `${series.name}{${keys.map((key) => `${key}=${series.attributes[key]}`).join(',')}}`;
 }
 
+/** Tells the series of an agent apart: two sources may have one of the same key. */
+export function sourceSeriesKey(source: string, series: string): string {
+  return `${source}\0${series}`;
+}
+
 /** The text that is hashed: JSON of `[source, boot, [[name, [[key, value]…], unit]…]]`, attributes sorted by key. */
 export function canonicalSchemaText(schema: Schema): string {
   const series = schema.series.map((one) => [

@@ -1,12 +1,21 @@
 /** What is easily cut or mixed up: figures and alarms on a phone, and two sources that measure series of one name. */
 import { io } from 'socket.io-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { encodeSamples } from '../../src/protocol/frame-codec.ts';
+import type { InternedSchema, Sample } from '../../src/protocol/sample.ts';
+import { internSchema } from '../../src/protocol/schema-ref.ts';
 import { browse, buildDashboard, canBrowse, cutOff } from '../support/chromium.ts';
 import { startHqProcess } from '../support/hq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
+function anomalousSample(schema: InternedSchema, ts: number): Sample {
+  const open = { series: 0, state: 'open', startTs: ts, peakTs: ts, peakValue: 9, peakZ: 9 } as const;
+  const anomalies = [{ ...open, mean: 1, stddev: 1, endTs: null }];
+  return { schema, ts, mono: 0, values: [9], anomalies, diagnostics: [] };
+}
+
 describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium', () => {
-  test('shows figures and alarms whole on a phone, and a chart for each source', async () => {
+  test('shows figures and alarms whole on a phone, and charts and anomalies of each source', async () => {
     const folder = temporaryFolder();
     await buildDashboard(`${folder}/dashboard`);
     const hq = await startHqProcess(`${folder}/hq`, { args: ['--dashboard-dir', `${folder}/dashboard`] });
@@ -39,6 +48,20 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     const first = join();
     first.on('probe', (reply: (answer: unknown) => void) => reply({ instance: 'w1' }));
     await first.timeout(10_000).emitWithAck('hello', { ...hello, ...counts, instance: 'w1' });
+    for (const [at, source] of ['left', 'right'].entries()) {
+      const { ref, ...schema } = internSchema({
+        source,
+        boot: 'boot-1',
+        series: [{ name: 'level', attributes: {}, unit: 'm' }],
+      });
+      await first.timeout(10_000).emitWithAck('schema', { ref, schema });
+      const frame = encodeSamples({
+        epoch: hello.epoch,
+        firstSeq: at + 1,
+        samples: [anomalousSample({ ...schema, ref }, now - at)],
+      });
+      await first.timeout(10_000).emitWithAck('frame', { lane: 'live' }, frame);
+    }
     const refused: unknown = await join()
       .timeout(10_000)
       .emitWithAck('hello', { ...hello, ...counts, instance: 'w2' });
@@ -70,7 +93,13 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
       await card.locator('.series-value', { hasText: value }).waitFor();
     }
     expect(await values.count()).toBe(2);
+    await page.getByLabel('Facts').locator('.fact', { hasText: 'Series2' }).waitFor();
     await shoot('sources', { fullPage: true });
+
+    await page.goto(`${hq.url}/#/agents/winch`);
+    const names = page.locator('.records tbody .text-button');
+    await names.getByText('level@right', { exact: true }).waitFor();
+    expect((await names.allTextContents()).sort()).toEqual(['level@left', 'level@right']);
     expect(complaints).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { SeriesDocument } from '../../protocol/fleet.ts';
-import { findCharts, nameSeries } from './named-series.ts';
+import { chartOf, findCharts, nameSeries } from './named-series.ts';
 
 const series = (name: string, source: string): SeriesDocument => ({
   series: name,
@@ -16,6 +16,13 @@ const charts = (...names: string[]) => findCharts(all, names).map(({ chart }) =>
 
 test('only series that two sources have are named with their source', () => {
   expect(all.map(({ chart }) => chart)).toEqual(['a@sim', 'a@sim-2', 'b']);
+});
+
+test('an anomaly is named as its chart, without a source where HQ does not know it', () => {
+  expect(chartOf(all, { series: 'a', source: 'sim-2' })).toBe('a@sim-2');
+  expect(chartOf(all, { series: 'b', source: 'sim' })).toBe('b');
+  expect(chartOf(all, { series: 'a' })).toBe('a');
+  expect(chartOf([], { series: 'a', source: 'sim' })).toBe('a');
 });
 
 test('a name finds its chart, a bare key those of every source, and none comes twice', () => {

@@ -1,5 +1,5 @@
 /** Series under names that tell them apart. */
-import type { SeriesDocument } from '../../protocol/fleet.ts';
+import type { AnomalyDocument, SeriesDocument } from '../../protocol/fleet.ts';
 
 export type NamedSeries = SeriesDocument & {
   /** The key of the series; with `@source` behind it where another source of the agent has one of this key too. */
@@ -14,6 +14,14 @@ export function nameSeries(all: readonly SeriesDocument[]): readonly NamedSeries
     ...one,
     chart: shared.has(one.series) ? `${one.series}@${one.source}` : one.series,
   }));
+}
+
+/** The chart that an anomaly is of. What was stored before HQ kept the source may be of any that has the series. */
+export function chartOf(
+  all: readonly NamedSeries[],
+  { series, source }: Pick<AnomalyDocument, 'series' | 'source'>,
+): string {
+  return all.find((one) => one.series === series && one.source === source)?.chart ?? series;
 }
 
 /** What an address names: a chart; or a key alone, which stands for that series of every source. Each at most once. */

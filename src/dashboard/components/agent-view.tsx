@@ -1,6 +1,6 @@
 import { useEffect } from 'react';
 import type { AnomalyDocument } from '../../protocol/fleet.ts';
-import { findCharts, type NamedSeries } from '../charts/named-series.ts';
+import { chartOf, findCharts, type NamedSeries } from '../charts/named-series.ts';
 import { defaultSeries } from '../charts/shape.ts';
 import { useAnomalies, useLedger, useSeriesList } from '../state/agent-data.ts';
 import { useAgent, useTotals } from '../state/fleet.ts';
@@ -121,6 +121,7 @@ function AgentRecords({ route }: { readonly route: AgentRoute }) {
       <AnomalyList
         anomalies={useAnomalies(route.id, route.range)}
         range={RANGE_OPTIONS.find(({ value }) => value === route.range)?.label ?? route.range}
+        chartOf={(anomaly) => chartOf(all, anomaly)}
         onShow={(anomaly) => {
           const charts = findCharts(all, route.series ?? []).map(({ chart }) => chart);
           const more = all.filter((one) => isOf(anomaly, one)).map(({ chart }) => chart);

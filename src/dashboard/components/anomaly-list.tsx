@@ -17,10 +17,12 @@ const shown = (value: AnomalyDocument['peakValue'], format: (value: number) => s
 export function AnomalyList(props: {
   readonly anomalies: Loaded<readonly AnomalyDocument[]>;
   readonly range: string;
+  /** The name of the chart that an anomaly is of. */
+  readonly chartOf: (anomaly: AnomalyDocument) => string;
   /** Asks for the chart that an anomaly is of. */
   readonly onShow: (anomaly: AnomalyDocument) => void;
 }) {
-  const { anomalies, range, onShow } = props;
+  const { anomalies, range, chartOf, onShow } = props;
   const rows = (anomalies.data ?? []).toSorted((a, b) => b.startTs - a.startTs).slice(0, MAX_ROWS);
   return (
     <section className="card" aria-labelledby="anomalies-title">
@@ -62,7 +64,7 @@ export function AnomalyList(props: {
                   <tr key={`${anomaly.series} ${anomaly.source} ${anomaly.startTs}`}>
                     <th scope="row">
                       <button type="button" className="text-button" onClick={() => onShow(anomaly)}>
-                        {anomaly.series}
+                        {chartOf(anomaly)}
                       </button>
                     </th>
                     <td data-label="State">

@@ -279,6 +279,10 @@ describe('frames', () => {
     const rebooted = internSchema({ ...schema, boot: 'boot-2' });
     const { ref: sameRef, ...same } = rebooted;
     expect(await ask(socket, 'schema', { ref: sameRef, schema: same })).toEqual({ ok: true });
+    const { ref: otherRef, ...other } = internSchema({ ...schema, source: 'other' });
+    expect(await ask(socket, 'schema', { ref: otherRef, schema: other })).toMatchObject({
+      error: { code: 'too_many_series' },
+    });
   });
 
   it('beyond the allowance are refused with the time to wait', async () => {

@@ -29,7 +29,7 @@ import { PROTOCOL_VERSION, SCHEMA_VERSION } from '../../protocol/events.ts';
 import { FrameError, type FrameHeader, type GapReason } from '../../protocol/frame.ts';
 import { decodeGap, type FrameOutline, outlineOf, verifyFrame } from '../../protocol/frame-codec.ts';
 import type { Epoch, SchemaRef } from '../../protocol/sample.ts';
-import { internSchema, seriesKey } from '../../protocol/schema-ref.ts';
+import { internSchema } from '../../protocol/schema-ref.ts';
 import { ackCoverage, wholeCoverage } from './ack-coverage.ts';
 import type { AgentPeer } from './agent-server.ts';
 import { QueueFullError } from './group-commit.ts';
@@ -188,10 +188,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
           return of(refuse('bad_request', `schema: its content address is ${interned.ref}, not ${ref}`));
         }
         if (store.schema(agent, ref) !== undefined) return of({ ok: true as const });
-        if (
-          store.seriesCount(agent) + shared.newSeries(agent, schema.series.map(seriesKey)) >
-          limits.maxSeries
-        ) {
+        if (store.seriesCount(agent) + shared.newSeries(agent, schema) > limits.maxSeries) {
           refusedSchemas.add(ref);
           return of(
             refuse(

@@ -2,7 +2,8 @@
 import { type MonoTypeOperatorFunction, type Observable, ReplaySubject, share } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import type { Lane } from '../../protocol/events.ts';
-import type { Epoch } from '../../protocol/sample.ts';
+import type { Epoch, Schema } from '../../protocol/sample.ts';
+import { seriesKey } from '../../protocol/schema-ref.ts';
 import type { ChaosControl } from '../chaos.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
 import type { IngestFrame, IngestOutcome } from '../store/store.ts';
@@ -51,8 +52,8 @@ export type IngestShared = {
   readonly offsetOf: (agent: string) => ClockOffset;
   /** Takes an epoch that HQ does not know off the agent's allowance; ms to wait when that is used up. */
   readonly admitEpoch: (agent: string, epoch: Epoch) => number;
-  /** How many of these series the agent does not have yet. */
-  readonly newSeries: (agent: string, series: readonly string[]) => number;
+  /** How many series of this schema the agent does not have yet. */
+  readonly newSeries: (agent: string, schema: Pick<Schema, 'source' | 'series'>) => number;
   readonly knowsAgent: (agent: string) => boolean;
   readonly learnAgent: (agent: string) => void;
   readonly agentCount: () => number;
@@ -141,9 +142,10 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
       offsets.set(agent, offset);
       return offset;
     },
-    newSeries: (agent, series) => {
-      const have = new Set(store.series(agent).map((one) => one.series));
-      return new Set(series.filter((one) => !have.has(one))).size;
+    newSeries: (agent, { source, series }) => {
+      const known = store.series(agent).filter((one) => one.source === source);
+      const have = new Set(known.map((one) => one.series));
+      return new Set(series.map(seriesKey).filter((one) => !have.has(one))).size;
     },
     knowsAgent: (agent) => known.has(agent),
     learnAgent: (agent) => void known.add(agent),

@@ -240,13 +240,15 @@ describe.each(['memory', 'lmdb'] as const)('HQ store over %s', (kind) => {
     expect(store.seriesCount('web')).toBe(2);
   });
 
-  it('knows schemas after a restart and counts series once over boots', async () => {
+  it('knows schemas after a restart and counts series once over boots, but for each source', async () => {
     const rebooted = internSchema({ ...schema, boot: 'boot-2' });
     await firstValueFrom(store.putSchema('a1', rebooted));
+    await firstValueFrom(store.putSchema('a1', internSchema({ ...schema, source: 'other' })));
     await reopen();
     expect(store.schema('a1', rebooted.ref)).toEqual(rebooted);
     expect(store.schema('a2', rebooted.ref)).toBeUndefined();
-    expect(store.seriesCount('a1')).toBe(2);
+    expect(store.seriesCount('a1')).toBe(4);
+    expect(store.series('a1')).toHaveLength(4);
   });
 
   it('counts an open episode once however often it is reported, with the highest peak so far', async () => {

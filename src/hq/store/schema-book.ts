@@ -1,7 +1,7 @@
 /** Schemas of each agent, read from the storage at first use and kept. */
 import type { Storage } from '../../journal/storage.ts';
 import { type InternedSchema, type SchemaRef, schemaSchema } from '../../protocol/sample.ts';
-import { internSchema, seriesKey } from '../../protocol/schema-ref.ts';
+import { internSchema, seriesKey, sourceSeriesKey } from '../../protocol/schema-ref.ts';
 import { parseJson, toJson } from './epoch-state.ts';
 import { agentRange, parseSchemaRef, schemaKey } from './keys.ts';
 import type { Transaction } from './transactions.ts';
@@ -9,6 +9,7 @@ import type { Transaction } from './transactions.ts';
 export type SchemaBook = {
   readonly get: (agent: string, ref: SchemaRef) => InternedSchema | undefined;
   readonly all: (agent: string) => ReadonlyMap<SchemaRef, InternedSchema>;
+  /** Each once per source. */
   readonly seriesCount: (agent: string) => number;
   /** Writes the schema within a transaction; `learn` it once that is flushed. */
   readonly write: (transaction: Transaction, agent: string, schema: InternedSchema) => void;
@@ -46,7 +47,9 @@ export function createSchemaBook(storage: Storage): SchemaBook {
     seriesCount: (agent) => {
       const entry = of(agent);
       entry.seriesCount ??= new Set(
-        [...entry.schemas.values()].flatMap((schema) => schema.series.map(seriesKey)),
+        [...entry.schemas.values()].flatMap(({ source, series }) =>
+          series.map((one) => sourceSeriesKey(source, seriesKey(one))),
+        ),
       ).size;
       return entry.seriesCount;
     },

@@ -1,7 +1,7 @@
 /** The series of an agent, each once per source, over all of its schemas. */
 import type { SeriesDocument } from '../../protocol/fleet.ts';
 import type { SchemaRef } from '../../protocol/sample.ts';
-import { seriesKey } from '../../protocol/schema-ref.ts';
+import { seriesKey, sourceSeriesKey } from '../../protocol/schema-ref.ts';
 import type { SchemaBook } from './schema-book.ts';
 
 /** `spans`: first and last sample time of each schema. A reboot gives a source a new schema with the same series. */
@@ -15,7 +15,7 @@ export function seriesDocuments(
     const [firstTs, lastTs] = spans.get(schema.ref) ?? [null, null];
     for (const one of schema.series) {
       const series = seriesKey(one);
-      const key = `${schema.source}\0${series}`;
+      const key = sourceSeriesKey(schema.source, series);
       const known = documents.get(key);
       documents.set(key, {
         series,

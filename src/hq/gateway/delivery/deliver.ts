@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { catchError, concatMap, defer, finalize, from, type Observable, reduce, timeout } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 import type { InternedSchema, Sample } from '../../../protocol/sample.ts';
-import { seriesKey } from '../../../protocol/schema-ref.ts';
+import { seriesKey, sourceSeriesKey } from '../../../protocol/schema-ref.ts';
 import { type HqStore, KeyReusedError } from '../../store/store.ts';
 import { Problem, unavailable } from '../problem.ts';
 
@@ -59,8 +59,10 @@ export function createDeliver(options: DelivererOptions): Deliver {
   };
 
   const checkSeries = (agent: string, fresh: readonly InternedSchema[]) => {
-    const series = new Set(store.series(agent).map((one) => one.series));
-    for (const schema of fresh) for (const one of schema.series) series.add(seriesKey(one));
+    const series = new Set(store.series(agent).map((one) => sourceSeriesKey(one.source, one.series)));
+    for (const schema of fresh) {
+      for (const one of schema.series) series.add(sourceSeriesKey(schema.source, seriesKey(one)));
+    }
     if (series.size <= options.maxSeries) return;
     throw new Problem(
       'too_many_series',

@@ -257,6 +257,8 @@ describe('limits of a delivery', () => {
     expect((await post(app, '/telemetry', record({ metrics: { b: 2, c: 3 } }))).status).toBe(202);
     const answer = await post(app, '/telemetry', record({ metrics: { d: 4 } }));
     expect([answer.status, answer.problem().type]).toEqual([422, 'urn:holdfast:problem:too_many_series']);
+    const twin = record({ source: 'twin', metrics: { a: 1 } });
+    expect((await post(app, '/telemetry', twin)).status, 'one of a known name, by another source').toBe(422);
     expect((await post(app, '/telemetry', record({ agent: 'other', metrics: { d: 4 } }))).status).toBe(202);
     expect(store.appended).toHaveLength(3);
   });
