@@ -204,6 +204,27 @@ describe('lies', () => {
   });
 });
 
+describe('an HQ restored from a backup', () => {
+  it('tells how many samples it has booked as lost, and they count once', () => {
+    const rig = createRig({
+      hello: (connection) => ({
+        ok: true,
+        protocol: 1,
+        ack: { contiguous: 0, ranges: [] },
+        ...(connection === 1 ? { lost: 561 } : {}),
+        limits: { maxFrameBytes: 262_144, maxFrameSamples: 4096, maxSeries: 1000 },
+        credit: 8,
+        hqTs: 0,
+      }),
+      heartbeat: () => 'silence',
+    });
+    rig.start();
+    rig.run(300_000);
+    expect(rig.connects.length).toBeGreaterThan(1);
+    expect(rig.logs('acks_taken_back')).toMatchObject([{ again: 0, lost: 561 }]);
+  });
+});
+
 describe('HQ that takes no frames', () => {
   it('unavailable pauses, opens the breaker after five rounds, probes gently and closes it', () => {
     let down = true;

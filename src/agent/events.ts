@@ -172,7 +172,7 @@ export const agentEvents = {
       {
         name: 'holdfast_agent_lost_at_hq_samples_total',
         kind: 'counter',
-        help: 'Samples that HQ had confirmed and lost, and that the journal no longer had.',
+        help: 'Samples that HQ had confirmed and lost, and that the journal no longer had: what HQ books as lost_at_hq.',
         value: ({ lost }) => lost,
       },
     ],

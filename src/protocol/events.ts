@@ -90,6 +90,8 @@ export const helloReplySchema = z.union([
     protocol: z.number().int(),
     /** What HQ holds durably of the epoch. */
     ack: coverageSchema,
+    /** Samples that HQ has just booked as `lost_at_hq` because of what hello says was released; `ack` covers them, so that it does not tell. */
+    lost: z.number().int().min(0).optional(),
     limits: limitsSchema,
     /** Backlog frames that may be in flight. */
     credit: z.number().int().min(0),

@@ -2,7 +2,7 @@
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
+import { agentMetrics, agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
 import { built, type Running } from '../support/holdfast.ts';
 import { allSamples, ledgerOf, startHqProcess, summaryOf } from '../support/hq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -170,6 +170,7 @@ describe('an HQ restored from a backup', () => {
     hq = await startHqProcess(hqDir, { port: Number(port), ...built });
     await until('the agent to deliver again', more(hq.url, backedUp + 20));
     await until('it to have caught up', async () => (await agentStatus(agent))?.state === 'live');
+    const counted = await agentMetrics(agent);
     expect(await agent.end('SIGTERM')).toBe(0);
     const kept = await journalStats(dataDir, built);
     const [ledger] = await ledgerOf(hq.url, 'edge');
@@ -177,6 +178,7 @@ describe('an HQ restored from a backup', () => {
     expect(ledger?.pending).toBe(0);
     expect(ledger?.dropped.lost_at_hq).toBeGreaterThan(0);
     expect((await summaryOf(hq.url, 'edge')).alarm).toMatchObject({ kind: 'lost_at_hq' });
+    expect(counted).toContain(`holdfast_agent_lost_at_hq_samples_total ${ledger?.dropped.lost_at_hq}\n`);
     const metrics = await metricsOf(hq.url);
     expect(metrics).toContain(`holdfast_hq_lost_samples_total{agent="edge"} ${ledger?.dropped.lost_at_hq}`);
     expect((ledger?.stored ?? 0) + (ledger?.dropped.lost_at_hq ?? 0)).toBe(kept.sampled);

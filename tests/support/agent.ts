@@ -66,11 +66,20 @@ const statusSchema = z.looseObject({
 
 /** What the health page of a running agent, or the latest that it has had, says; null until there is one. */
 export async function agentStatus(agent: Running) {
+  const response = await askHealthPage(agent, '/status.json');
+  return response === null ? null : statusSchema.parse(await response.json());
+}
+
+/** Its metrics, from the same page. */
+export async function agentMetrics(agent: Running): Promise<string | null> {
+  return (await askHealthPage(agent, '/metrics'))?.text() ?? null;
+}
+
+async function askHealthPage(agent: Running, path: string): Promise<Response | null> {
   const line = agent.stderr.findLast((one) => one.includes('"health_listening"'));
   if (line === undefined) return null;
   const { url } = z.looseObject({ url: z.string() }).parse(JSON.parse(line));
-  const response = await fetch(`${url}/status.json`, { signal: AbortSignal.timeout(10_000) });
-  return statusSchema.parse(await response.json());
+  return fetch(`${url}${path}`, { signal: AbortSignal.timeout(10_000) });
 }
 
 const statsSchema = z.looseObject({

@@ -118,7 +118,7 @@ export function createConversation(options: ConversationOptions): Conversation {
 
   /** HQ may hold less than it once acked: the journal must know before anything is sent or released. */
   const reinstate = (
-    { ack, credit, limits }: Extract<HelloReply, { readonly ok: true }>,
+    { ack, lost: booked = 0, credit, limits }: Extract<HelloReply, { readonly ok: true }>,
     connection: number,
   ): Observable<UplinkMessage> => {
     const problem = checkAck(ack, { sampled: journal.stats().sampled, known: null });
@@ -127,8 +127,8 @@ export function createConversation(options: ConversationOptions): Conversation {
     }
     return journal.noteGreeting(identity.instance).pipe(
       concatMap(() => journal.reinstate(ack)),
-      map((reinstated): UplinkMessage => {
-        if (reinstated.again + reinstated.lost > 0) options.onReinstated(reinstated);
+      map(({ again, lost }): UplinkMessage => {
+        if (again + lost + booked > 0) options.onReinstated({ again, lost: lost + booked });
         const { sampled, released } = journal.stats();
         return { type: 'greeted', connection, ack, credit, limits, sampled, released };
       }),

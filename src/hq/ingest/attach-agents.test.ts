@@ -79,7 +79,9 @@ describe('hello', () => {
 
   it('books what the agent has released and HQ never got', async () => {
     await start();
-    await joinAs(hq, 'a1', { sampled: 9, released: 5 });
+    const [first, hello] = [await hq.join(), helloOf('a1', { sampled: 9, released: 5 })];
+    expect(await ask(first, 'hello', hello)).toMatchObject({ ack: { contiguous: 5 }, lost: 5 });
+    expect(await ask(first, 'hello', hello), 'once').not.toHaveProperty('lost');
     expect(ledger('a1')).toMatchObject({ sampled: 9, pending: 4, dropped: { lost_at_hq: 5 }, contiguous: 5 });
     expect(hq.events).toContainEqual({ type: 'lost_at_hq', agent: 'a1', epoch: EPOCH, samples: 5 });
     const socket = await joinAs(hq, 'a1', { sampled: 9, released: 5, instance: 'later' });

@@ -327,7 +327,8 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
       }),
       map((coverage): HelloReply => {
         if (isRefused(coverage)) return coverage;
-        noteLost(agent, epoch, coveredCount(coverage) - before);
+        const lost = coveredCount(coverage) - before;
+        noteLost(agent, epoch, lost);
         const now = clock.now();
         if (shared.leases.holder(agent) !== connection) {
           return refuse('duplicate_agent', `another connection of ${agent} was faster`, {
@@ -357,6 +358,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
           ok: true,
           protocol: PROTOCOL_VERSION,
           ack: wholeCoverage(coverage),
+          ...(lost === 0 ? {} : { lost }),
           limits: {
             maxFrameBytes: limits.maxFrameBytes,
             maxFrameSamples: limits.maxFrameSamples,
