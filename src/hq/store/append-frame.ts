@@ -8,7 +8,7 @@ import { encodeFrameRecord, type Segment, type StoredLane } from './frame-record
 import type { GapRecord } from './gap-record.ts';
 import { hoursOf, logKey, seqKey, timeKey, writeOrderedDouble } from './keys.ts';
 import type { IngestFrame, IngestOutcome } from './store.ts';
-import { timeBeside } from './time-beside.ts';
+import { timeBeside, timesOfLost } from './time-beside.ts';
 import type { Transaction } from './transactions.ts';
 
 /** Throws FrameError for a gap frame that does not decode; nothing is booked then. */
@@ -37,7 +37,13 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
       putGap(transaction, agent, epoch, from, {
         lastSeq: to,
         reason: gap.reason,
-        ...timesOfPart(transaction, ingest, [from, to]),
+        ...(gap.reason === 'lost_at_hq'
+          ? // The agent has them no more, and tells when it found that out.
+            timesOfLost(transaction.writer, { agent, epoch }, [from, to], {
+              ts: tsMax,
+              coverage: booked.state.coverage,
+            })
+          : timesOfPart(transaction, ingest, [from, to])),
       });
     }
   } else {
@@ -71,8 +77,8 @@ function timesOfPart(
   [from, to]: SeqRange,
 ): Pick<GapRecord, 'fromTs' | 'toTs'> {
   const place = { agent, epoch };
-  const before = from === firstSeq ? undefined : timeBeside(transaction, place, from, 'before');
-  const after = to === firstSeq + count - 1 ? undefined : timeBeside(transaction, place, to, 'after');
+  const before = from === firstSeq ? undefined : timeBeside(transaction.writer, place, from, 'before');
+  const after = to === firstSeq + count - 1 ? undefined : timeBeside(transaction.writer, place, to, 'after');
   // Wall clocks jump: never outside of what the frame says.
   const fromTs = Math.min(Math.max(before ?? tsMin, tsMin), tsMax);
   return { fromTs, toTs: Math.max(Math.min(after ?? tsMax, tsMax), fromTs) };

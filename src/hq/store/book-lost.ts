@@ -3,7 +3,7 @@ import type { Coverage } from '../../protocol/coverage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { putGap } from './append-frame.ts';
 import { book, EMPTY_EPOCH, type EpochState } from './epoch-state.ts';
-import { timeBeside } from './time-beside.ts';
+import { timesOfLost } from './time-beside.ts';
 import type { Transaction } from './transactions.ts';
 
 export type EpochNote = {
@@ -28,8 +28,7 @@ export function bookLost(transaction: Transaction, note: EpochNote): Coverage {
     putGap(transaction, agent, epoch, first, {
       lastSeq: last,
       reason: booking.reason,
-      fromTs: timeBeside(transaction, note, first, 'before') ?? ts,
-      toTs: timeBeside(transaction, note, last, 'after') ?? ts,
+      ...timesOfLost(transaction.writer, note, [first, last], { ts, coverage: booked.state.coverage }),
     });
   }
   transaction.setEpoch(agent, epoch, {

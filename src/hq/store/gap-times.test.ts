@@ -1,7 +1,7 @@
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { createMemoryStorage } from '../../journal/memory-storage.ts';
-import { closeStore, dataFrame, gapFrame, openStore, START } from './testing/frames.ts';
+import { closeStore, dataFrame, EPOCH, gapFrame, openStore, START } from './testing/frames.ts';
 
 describe('the times of gaps', () => {
   it('shows a gap that grew after a part of it was delivered with the times of each part', async () => {
@@ -20,6 +20,40 @@ describe('the times of gaps', () => {
     expect(store.ledger('a1')[0]?.gaps.slice(2)).toEqual([
       { firstSeq: 51, lastSeq: 55, reason: 'rejected', fromTs: at(51), toTs: at(56) },
       { firstSeq: 61, lastSeq: 70, reason: 'rejected', fromTs: at(61), toTs: at(70) },
+    ]);
+    await closeStore(store);
+  });
+
+  it('ends what was lost at HQ where the samples behind it begin, although they come later', async () => {
+    const store = await openStore(createMemoryStorage());
+    const append = (...frames: ReturnType<typeof dataFrame>[]) => firstValueFrom(store.append(frames));
+    const at = (seq: number) => START + seq * 1000;
+    const gaps = () => store.ledger('a1')[0]?.gaps;
+    const lost = (firstSeq: number, lastSeq: number, [fromTs, toTs]: readonly [number, number]) => ({
+      ...{ firstSeq, lastSeq, reason: 'lost_at_hq', fromTs, toTs },
+    });
+    await append(dataFrame(1, 10));
+    const note = { agent: 'a1', epoch: EPOCH, sampled: 50, released: 20, ts: at(50) };
+    await firstValueFrom(store.noteEpoch(note));
+    expect(gaps()).toEqual([lost(11, 20, [at(10), at(50)])]);
+    // Live first, then the backlog; of 31 … 35 the agent says itself that they are lost, once it has found out.
+    await append(dataFrame(45, 50));
+    expect(gaps()).toEqual([lost(11, 20, [at(10), at(45)])]);
+    await append(gapFrame(31, 35, 'lost_at_hq'));
+    await append(dataFrame(21, 30));
+    await append(dataFrame(36, 44));
+    expect(gaps()).toEqual([lost(11, 20, [at(10), at(21)]), lost(31, 35, [at(30), at(36)])]);
+    await closeStore(store);
+  });
+
+  it('shows what a wiped HQ has lost as before the first sample that it has', async () => {
+    const store = await openStore(createMemoryStorage());
+    const at = (seq: number) => START + seq * 1000;
+    const note = { agent: 'a1', epoch: EPOCH, sampled: 50, released: 20, ts: at(50) };
+    await firstValueFrom(store.noteEpoch(note));
+    await firstValueFrom(store.append([dataFrame(21, 50)]));
+    expect(store.ledger('a1')[0]?.gaps).toEqual([
+      { firstSeq: 1, lastSeq: 20, reason: 'lost_at_hq', fromTs: at(21), toTs: at(21) },
     ]);
     await closeStore(store);
   });

@@ -5,6 +5,7 @@ import type { Epoch } from '../../protocol/sample.ts';
 import { type EpochState, pendingOf } from './epoch-state.ts';
 import { decodeGapRecord } from './gap-record.ts';
 import { parseSeqKey, seqRange } from './keys.ts';
+import { timeBeside } from './time-beside.ts';
 
 /** Gaps shown per epoch, newest kept; the counts are exact all the same. */
 export const MAX_GAPS_LISTED = 10_000;
@@ -27,9 +28,11 @@ export function ledgerEntry(storage: Storage, agent: string, epoch: Epoch, state
 function gapsOf(storage: Storage, agent: string, epoch: Epoch): LedgerEntry['gaps'] {
   const query = { ...seqRange('G', agent, epoch, 0), reverse: true, limit: MAX_GAPS_LISTED };
   const gaps: LedgerEntry['gaps'] = [];
+  const open = new Set<LedgerEntry['gaps'][number]>();
   for (const { key, value } of storage.read((reader) => reader.range(query)).toReversed()) {
-    const record = decodeGapRecord(value);
-    if (record === undefined) continue;
+    const decoded = decodeGapRecord(value);
+    if (decoded === undefined) continue;
+    const { open: isOpen = false, ...record } = decoded;
     const { seq: firstSeq } = parseSeqKey(key);
     const previous = gaps.at(-1);
     if (previous !== undefined && previous.reason === record.reason && previous.lastSeq + 1 === firstSeq) {
@@ -39,6 +42,16 @@ function gapsOf(storage: Storage, agent: string, epoch: Epoch): LedgerEntry['gap
     } else {
       gaps.push({ firstSeq, ...record });
     }
+    const gap = gaps.at(-1);
+    if (isOpen && gap !== undefined) open.add(gap);
+  }
+  for (const gap of open) {
+    const [before, after] = storage.read((reader) => [
+      timeBeside(reader, { agent, epoch }, gap.firstSeq, 'before'),
+      timeBeside(reader, { agent, epoch }, gap.lastSeq, 'after'),
+    ]);
+    gap.toTs = Math.min(gap.toTs, after ?? gap.toTs);
+    gap.fromTs = Math.min(before ?? gap.fromTs, gap.toTs);
   }
   return gaps;
 }

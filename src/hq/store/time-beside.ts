@@ -1,17 +1,19 @@
 /** Times of what lies beside a stretch of seqs, for the parts of it that nobody has told the times of. */
+import type { Reader } from '../../journal/storage.ts';
+import { type Coverage, covers, type SeqRange } from '../../protocol/coverage.ts';
 import { readHeader } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { decodeFrameRecord } from './frame-record.ts';
-import { decodeGapRecord } from './gap-record.ts';
+import { decodeGapRecord, type GapRecord } from './gap-record.ts';
 import { parseSeqKey, seqKey, seqRange, successor } from './keys.ts';
-import type { Transaction } from './transactions.ts';
 
 type Times = { readonly tsMin: number; readonly tsMax: number };
+type Place = { readonly agent: string; readonly epoch: Epoch };
 
 /** The time of the nearest frame or gap before or after `seq`: of its end that is turned to it. */
 export function timeBeside(
-  { writer }: Transaction,
-  { agent, epoch }: { readonly agent: string; readonly epoch: Epoch },
+  reader: Reader,
+  { agent, epoch }: Place,
   seq: number,
   side: 'before' | 'after',
 ): number | undefined {
@@ -20,13 +22,28 @@ export function timeBeside(
     const edge = seqKey(kind, agent, epoch, seq);
     const range =
       side === 'before' ? { from: all.from, to: edge, reverse: true } : { from: successor(edge), to: all.to };
-    const entry = writer.range({ ...range, limit: 1 })[0];
+    const entry = reader.range({ ...range, limit: 1 })[0];
     const times = entry === undefined ? undefined : TIMES_OF[kind](entry.value);
     return entry === undefined || times === undefined ? [] : [{ at: parseSeqKey(entry.key).seq, times }];
   };
   const distance = ({ at }: { at: number }) => Math.abs(at - seq);
   const [found] = [...nearest('F'), ...nearest('G')].sort((a, b) => distance(a) - distance(b));
   return side === 'before' ? found?.times.tsMax : found?.times.tsMin;
+}
+
+/** When samples that HQ has lost were sampled. `ts`: when that was found out; `coverage`: with them. */
+export function timesOfLost(
+  reader: Reader,
+  place: Place,
+  [first, last]: SeqRange,
+  { ts, coverage }: { readonly ts: number; readonly coverage: Coverage },
+): Pick<GapRecord, 'fromTs' | 'toTs' | 'open'> {
+  const before = timeBeside(reader, place, first, 'before');
+  const after = timeBeside(reader, place, last, 'after') ?? ts;
+  const fromTs = before ?? Math.min(ts, after);
+  const toTs = Math.max(after, fromTs);
+  const closed = covers(coverage, Math.max(1, first - 1), last + 1);
+  return closed ? { fromTs, toTs } : { fromTs, toTs, open: true };
 }
 
 const TIMES_OF = {
