@@ -58,7 +58,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
       const frame = encodeSamples({
         epoch: hello.epoch,
         firstSeq: at + 1,
-        samples: [anomalousSample({ ...schema, ref }, now - at)],
+        samples: [anomalousSample({ ...schema, ref }, now)],
       });
       await first.timeout(10_000).emitWithAck('frame', { lane: 'live' }, frame);
     }

@@ -1,8 +1,9 @@
-/** Anomaly episodes as records of their own: the reports of one episode (open, open with a higher peak, closed) merged by series and start. */
+/** Anomaly episodes as records of their own: the reports of one episode (open, open with a higher peak, closed) merged by series of a source and start. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Storage } from '../../journal/storage.ts';
 import { type AnomalyDocument, anomalyDocumentSchema } from '../../protocol/fleet.ts';
+import { sourceSeriesKey } from '../../protocol/schema-ref.ts';
 import { parseJson, toJson } from './epoch-state.ts';
 import { episodeKey, episodeRange, indexKey, successor } from './keys.ts';
 import type { TimeRange } from './store.ts';
@@ -13,7 +14,7 @@ const indexStateSchema = z.object({
   anomalies: z.number(),
   /** Longest closed episode: how far before a range one that reaches into it may begin. */
   longestMs: z.number(),
-  /** Latest episode by series: only that one can be open still. */
+  /** Latest episode by `seriesOf`: only that one can be open still. */
   latest: z.array(z.tuple([z.string(), z.object({ startTs: z.number(), open: z.boolean() })])),
   /** First and last time of the samples of each schema, by its ref. */
   spans: z.array(z.tuple([z.string(), z.tuple([z.number(), z.number()])])),
@@ -66,16 +67,17 @@ export function writeReport(
   state: IndexState,
   report: AnomalyDocument,
 ): void {
-  const hash = createHash('sha256').update(report.series).digest();
+  const series = seriesOf(report);
+  const hash = createHash('sha256').update(series).digest();
   const key = episodeKey(agent, report.startTs, hash);
   const known = decodeEpisode(writer.get(key));
   const episode = known === undefined ? report : mergeReports(known, report);
   if (known === undefined) state.anomalies += 1;
   writer.put(key, toJson(episode));
   if (episode.endTs !== null) state.longestMs = Math.max(state.longestMs, episode.endTs - episode.startTs);
-  const latest = state.latest.get(episode.series);
+  const latest = state.latest.get(series);
   if (latest === undefined || latest.startTs <= episode.startTs) {
-    state.latest.set(episode.series, { startTs: episode.startTs, open: episode.state === 'open' });
+    state.latest.set(series, { startTs: episode.startTs, open: episode.state === 'open' });
   }
 }
 
@@ -95,7 +97,8 @@ export function* queryEpisodes(
     const range = episodeRange(agent, startTs, startTs + 1);
     for (const { value } of storage.read((reader) => reader.range({ ...range, limit: PAGE }))) {
       const episode = decodeEpisode(value);
-      if (episode?.state === 'open' && !found.some((one) => same(one, episode))) found.push(episode);
+      if (episode?.state !== 'open' || state.latest.get(seriesOf(episode))?.startTs !== startTs) continue;
+      if (!found.some((one) => same(one, episode))) found.push(episode);
     }
     yield;
   }
@@ -106,7 +109,7 @@ export function* queryEpisodes(
     for (const { value } of entries) {
       const episode = decodeEpisode(value);
       if (episode === undefined || episode.startTs >= to) continue;
-      const latest = state.latest.get(episode.series);
+      const latest = state.latest.get(seriesOf(episode));
       const isOpen = episode.endTs === null && latest?.startTs === episode.startTs;
       if (isOpen || (episode.endTs ?? episode.startTs) >= from) found.push(episode);
     }
@@ -119,5 +122,10 @@ export function* queryEpisodes(
 }
 
 function same(a: AnomalyDocument, b: AnomalyDocument): boolean {
-  return a.series === b.series && a.startTs === b.startTs;
+  return seriesOf(a) === seriesOf(b) && a.startTs === b.startTs;
+}
+
+/** Tells series apart that two sources have under one key. */
+function seriesOf({ source, series }: AnomalyDocument): string {
+  return source === undefined ? series : sourceSeriesKey(source, series);
 }

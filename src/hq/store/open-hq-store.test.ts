@@ -276,6 +276,33 @@ describe.each(['memory', 'lmdb'] as const)('HQ store over %s', (kind) => {
     ]);
   });
 
+  it('keeps apart the episodes of a series that two sources have', async () => {
+    const report = (seq: number): Anomaly => ({
+      ...{ series: 0, state: 'open', startTs: START + seq, peakTs: START + seq, peakValue: 9, peakZ: 4 },
+      ...{ mean: 1, stddev: 2, endTs: null },
+    });
+    const twin = internSchema({ ...schema, source: 'twin' });
+    await firstValueFrom(store.putSchema('a1', twin));
+    // Of one start; the next of the twin leaves the other open.
+    for (const [seq, of, startTs] of [
+      [1, schema, 0],
+      [2, twin, 0],
+      [3, twin, 5],
+    ] as const) {
+      const indexed = firstValueFrom(store.indexed$);
+      await append(dataFrame(seq, seq, { schema: of, anomalies: () => [report(startTs)] }));
+      await indexed;
+    }
+    expect(store.anomalyCounts('a1')).toEqual({ open: 2, total: 3 });
+    const later = { agent: 'a1', from: START + 10_000, to: START + 20_000 };
+    expect(
+      (await firstValueFrom(store.anomalies(later))).map(({ source, startTs }) => [source, startTs - START]),
+    ).toEqual([
+      ['sim', 0],
+      ['twin', 5],
+    ]);
+  });
+
   it('merges the reports of an episode and tells when each series was measured', async () => {
     const report = (state: 'open' | 'closed', peakZ: number): Anomaly => ({
       series: 0,

@@ -19,7 +19,7 @@ import {
   encodeThinned,
   readHeader,
 } from '../../../protocol/frame-codec.ts';
-import type { Anomaly, Sample } from '../../../protocol/sample.ts';
+import type { Anomaly, InternedSchema, Sample } from '../../../protocol/sample.ts';
 import { internSchema } from '../../../protocol/schema-ref.ts';
 import { type HqStoreOptions, type OpenedHqStore, openHqStore } from '../open-hq-store.ts';
 import type { IngestFrame } from '../store.ts';
@@ -54,6 +54,8 @@ type FrameOptions = {
   readonly epoch?: string;
   readonly lane?: IngestFrame['lane'];
   readonly arrivalTs?: number;
+  /** Default: `schema`. */
+  readonly schema?: InternedSchema;
   readonly anomalies?: (seq: number) => readonly Anomaly[];
 };
 
@@ -62,7 +64,7 @@ export function dataFrame(first: number, last: number, options: FrameOptions = {
   const { agent = 'a1', epoch = EPOCH, lane = 'backlog', arrivalTs = START + last * 1000 + 50 } = options;
   const samples = Array.from({ length: last - first + 1 }, (_, index) =>
     sampleOf(first + index, options.anomalies?.(first + index)),
-  );
+  ).map((sample) => ({ ...sample, schema: options.schema ?? schema }));
   const bytes = encodeSamples({ epoch, firstSeq: first, samples });
   return { agent, header: readHeader(bytes), bytes, arrivalTs, lane };
 }
