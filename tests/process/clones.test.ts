@@ -191,6 +191,11 @@ describe('an HQ restored from a backup', () => {
     const samples = await allSamples(hq.url, 'edge');
     expect(samples).toHaveLength(ledger?.stored ?? -1);
     expect(new Set(samples.map(({ seq }) => seq)).size).toBe(samples.length);
+    expect(ledger?.gaps.map(({ reason }) => reason)).toEqual(['lost_at_hq']);
+    for (const { lastSeq, toTs } of ledger?.gaps ?? []) {
+      const behind = samples.filter(({ seq }) => seq > lastSeq).map(({ ts }) => ts);
+      expect(toTs).toBe(Math.min(...behind));
+    }
   });
 
   it('takes the next process of an agent for what it is, also when the one before had to greet it anew', async () => {
