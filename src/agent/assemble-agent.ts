@@ -44,6 +44,8 @@ export type AssembledAgent = {
   readonly start: () => void;
   /** Errors when the uplink crashed too often; completes when the agent has ended. */
   readonly failed$: Observable<unknown>;
+  /** Samples that are not committed yet; once a stop has begun also those that it gave up: at its end, how many it lost. */
+  readonly uncommitted: () => number;
   /** Ends sampling, makes everything durable, sends what is live, says goodbye, closes the journal, then `last`. Completes; never errors. */
   readonly stop: (last: Observable<unknown>) => Observable<never>;
 };
@@ -81,6 +83,13 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
   watchAgent({ journal, pipeline, uplink, clock, emit, stopping$ }).pipe(takeUntil(ended$)).subscribe(state$);
 
   let clean = true;
+  /** Before the stop; a journal that is closed has the pipeline discard what waits. */
+  let discardedBefore: number | null = null;
+  const discarded = () => discardedBefore ?? pipeline.status().commit.discarded;
+  const uncommitted = () => {
+    const { commit } = pipeline.status();
+    return commit.uncommitted + commit.discarded - discarded();
+  };
   return {
     pipeline,
     uplink,
@@ -93,20 +102,32 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
       });
     },
     failed$: uplink.failed$.pipe(takeUntil(ended$)),
+    uncommitted,
     stop: (last) =>
       stopInOrder({
         flush: defer(() => {
           stopping$.next(true);
+          discardedBefore = discarded();
           pipeline.stop();
           return flushed$;
         }),
         leave: uplink.stop,
         closeJournal: defer(() => {
           ended$.next();
-          emit({ type: 'agent_stopped', pending: journal.stats().pending, clean });
           return journal.close();
         }),
-        closeHealth: last,
+        closeHealth: defer(() => {
+          // Not before: a commit under way may end while the journal is closed.
+          const { pending } = journal.stats();
+          emit({
+            type: 'agent_stopped',
+            pending,
+            uncommitted: uncommitted(),
+            discarded: discarded(),
+            clean,
+          });
+          return last;
+        }),
         onUnclean: (step, error) => {
           clean = false;
           emit({

@@ -24,9 +24,10 @@ export const agentEvents = {
     message: 'the health page cannot be served; everything else goes on',
     metrics: [],
   }),
-  agent_stopped: defineEvent<{ pending: number; clean: boolean }>({
-    level: 'info',
-    message: 'agent stopped; what is pending stays in the journal',
+  /** `uncommitted`: samples that this stop lost, for no commit of them came to an end (one that failed may yet appear in the journal); `discarded`: those that fell out of memory before it. */
+  agent_stopped: defineEvent<{ pending: number; uncommitted: number; discarded: number; clean: boolean }>({
+    level: ({ uncommitted }) => (uncommitted > 0 ? 'warn' : 'info'),
+    message: 'agent stopped; what is pending stays in the journal, what is uncommitted is lost',
     metrics: [],
   }),
   stop_unclean: defineEvent<{ step: string; reason: string }>({

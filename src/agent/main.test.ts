@@ -86,7 +86,10 @@ describe('an agent', () => {
     expect(hq.goodbyes).toHaveLength(1);
     const { sampled } = agent.status().journal ?? { sampled: -1 };
     expect(hq.coverage()).toEqual({ contiguous: sampled, ranges: [] });
-    expect(linesOf(agent.lines, 'agent_stopped')).toMatchObject([{ pending: 0, clean: true }]);
+    expect(linesOf(agent.lines, 'agent_stopped')).toMatchObject([
+      { level: 'info', pending: 0, uncommitted: 0, discarded: 0, clean: true },
+    ]);
+    expect(agent.loss()).toBeNull();
 
     const again = await agentFor(hq.url, { dataDir });
     await vi.waitFor(() => expect(hq.coverage().contiguous).toBeGreaterThan(sampled));

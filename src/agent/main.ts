@@ -57,6 +57,8 @@ export type RunningAgent = {
   readonly failed: Promise<Error>;
   /** Ends sampling, makes everything durable, sends what is live, says goodbye and closes, within 30 s. Idempotent. */
   readonly stop: () => Promise<void>;
+  /** What ending now loses, or what the stop has lost, in a sentence; null when nothing. */
+  readonly loss: () => string | null;
 };
 
 /** Settings that contradict each other; `problems` has a sentence for each. */
@@ -174,6 +176,10 @@ export async function startAgent(
     stop: () => {
       stopped ??= finished(agent.stop(health?.close() ?? EMPTY));
       return stopped;
+    },
+    loss: () => {
+      const count = agent.uncommitted();
+      return count === 0 ? null : `${count} samples could not be committed to the journal and are lost`;
     },
   };
 }

@@ -5,19 +5,30 @@ export type Stoppable = {
   readonly stop: () => Promise<void>;
   /** Resolves with the reason when it can no longer do its work. */
   readonly failed: Promise<unknown>;
+  /** What ending now loses, or what the stop has lost, in a sentence; null when nothing. */
+  readonly loss?: () => string | null;
 };
 
 /**
  * Starts something and stops it on SIGTERM, SIGINT, or when the process that started this one with a channel goes
  * away. Resolves with the exit code once everything has ended; rejects when `start` does. While it is still starting there
  * is nothing to put in order: the process leaves at once. What fails with an error that asks for it is started again.
+ * What an end loses is told on standard error, whatever the log level.
  */
 export async function runUntilStopped(start: () => Promise<Stoppable>): Promise<number> {
   const asked = Promise.withResolvers<number>();
   let state: 'starting' | 'running' | 'stopping' = 'starting';
+  let current: Stoppable | null = null;
+  const tellLoss = () => {
+    const loss = current?.loss?.() ?? null;
+    if (loss !== null) process.stderr.write(`holdfast: ${loss}\n`);
+  };
   const stop = (exitCode: number) => {
     if (state === 'starting') process.exit(exitCode);
-    if (state === 'stopping') process.exit(exitCode === EXIT.ok ? 130 : exitCode);
+    if (state === 'stopping') {
+      tellLoss();
+      process.exit(exitCode === EXIT.ok ? 130 : exitCode);
+    }
     state = 'stopping';
     asked.resolve(exitCode);
   };
@@ -28,6 +39,7 @@ export async function runUntilStopped(start: () => Promise<Stoppable>): Promise<
 
   for (;;) {
     const running = await start();
+    current = running;
     state = 'running';
     const restart = Promise.withResolvers<null>();
     running.failed.then((error) => {
@@ -43,6 +55,7 @@ export async function runUntilStopped(start: () => Promise<Stoppable>): Promise<
       process.stderr.write(`holdfast: stopped with an error: ${messageOf(error)}\n`);
       return EXIT.failure;
     }
+    tellLoss();
     if (exitCode !== null) return exitCode;
     state = 'starting';
   }

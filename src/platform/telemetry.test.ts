@@ -42,6 +42,11 @@ const definitions = {
     ],
   }),
   link_lost: defineEvent<{ reason: string }>({ level: 'warn', message: 'lost the link', metrics: [] }),
+  stopped: defineEvent<{ lost: number }>({
+    level: ({ lost }) => (lost > 0 ? 'warn' : 'info'),
+    message: 'stopped',
+    metrics: [],
+  }),
 };
 
 function harness() {
@@ -100,6 +105,13 @@ describe('an internal event', () => {
     expect(lines).toEqual([
       { level: 'warn', fields: { event: 'link_lost', reason: 'timeout' }, message: 'lost the link' },
     ]);
+  });
+
+  it('may choose the level by its fields', () => {
+    const { emit, lines } = harness();
+    emit({ type: 'stopped', lost: 0 });
+    emit({ type: 'stopped', lost: 2 });
+    expect(lines.map(({ level }) => level)).toEqual(['info', 'warn']);
   });
 
   it('shares a metric between components that declare it alike', async () => {

@@ -20,9 +20,11 @@ export type MetricDefinition<F> = {
   readonly buckets?: readonly number[];
 };
 
+type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
 export type EventDefinition<F> = {
-  /** Level of the log line; null writes none. */
-  readonly level: 'debug' | 'info' | 'warn' | 'error' | null;
+  /** Level of the log line, where it depends on the fields a function of them; null writes none. */
+  readonly level: LogLevel | null | ((fields: F) => LogLevel);
   readonly message: string;
   readonly metrics: readonly MetricDefinition<F>[];
 };
@@ -50,9 +52,11 @@ export function createEmit<D extends EventDefinitions>(definitions: D, telemetry
     const move = definition.metrics.map((metric) =>
       instrument(metric as unknown as MetricDefinition<LogFields>, telemetry.registry),
     );
+    const level = definition.level as EventDefinition<LogFields>['level'];
     handlers.set(type, (fields) => {
       for (const apply of move) apply(fields);
-      if (definition.level !== null) telemetry.logger[definition.level](fields, definition.message);
+      const at = typeof level === 'function' ? level(fields) : level;
+      if (at !== null) telemetry.logger[at](fields, definition.message);
     });
   }
   return (event) => {

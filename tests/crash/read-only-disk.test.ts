@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { agentStatus, impatient, startAgentProcess } from '../support/agent.ts';
+import { agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
 import type { Running } from '../support/holdfast.ts';
 import { allSamples, ledgerOf, startHqProcess, summaryOf } from '../support/hq.ts';
 import { canMount, mountSmallDisk } from '../support/small-disk.ts';
@@ -11,6 +11,8 @@ import { until } from '../support/wait.ts';
 import { buildShim, haveCompiler } from './build-shim.ts';
 
 const MEBIBYTE = 2 ** 20;
+/** Of pino's levels. */
+const WARN = 40;
 const SOURCES = ['sim:hz=20,sensors=2,seed=7'];
 const DEGRADED_MS = 2_000;
 const MAX_UNCOMMITTED = 20_000;
@@ -53,7 +55,7 @@ async function startWithFaults(sources: readonly string[]) {
       CRASH_SHIM_FAULT: fault,
     },
   });
-  return { hq, agent, fault };
+  return { hq, agent, dataDir, fault };
 }
 
 /** Whether each sample that a source gave is committed, waits in memory, or is counted as discarded. */
@@ -105,6 +107,34 @@ describe.skipIf(!haveCompiler)(
       expect(await expectWhole(hq.url, entry.epoch)).toBe(entry.sampled);
     });
 
+    it('says how many samples are lost when the agent is stopped before it can be written again', async () => {
+      const { hq, agent, dataDir, fault } = await startWithFaults(SOURCES);
+      await until('the agent to be live', async () => (await agentStatus(agent))?.state === 'live');
+      writeFileSync(fault, 'readonly');
+      await until(
+        'samples to wait',
+        async () => ((await agentStatus(agent))?.pipeline?.commit.uncommitted ?? 0) >= 40,
+      );
+      agent.process.kill('SIGTERM');
+      const stopping = await until('it to sample no more', async () => {
+        const now = await agentStatus(agent);
+        return now?.state === 'stopping' && now;
+      });
+      expect(await agent.ended).toBe(0);
+
+      expect(isExact(stopping)).toBe(true);
+      const { uncommitted = 0, committed } = stopping.pipeline?.commit ?? {};
+      expect(uncommitted).toBeGreaterThanOrEqual(40);
+      const stopped: unknown[] = logged(agent, 'agent_stopped').map((line) => JSON.parse(line));
+      expect(stopped).toMatchObject([{ level: WARN, pending: 0, uncommitted, discarded: 0, clean: false }]);
+      expect(agent.stderr.at(-1)).toBe(
+        `holdfast: ${uncommitted} samples could not be committed to the journal and are lost`,
+      );
+      const [entry] = await ledgerOf(hq.url, 'edge');
+      expect(entry?.stored, 'the others are at HQ').toBe(committed);
+      expect(await journalStats(dataDir)).toMatchObject({ sampled: committed });
+    });
+
     it('holds 20,000 samples in memory at most, counts each that falls out, and delivers the others once it can be written again', async () => {
       const { hq, agent, fault } = await startWithFaults(FLOOD);
       const status = () => agentStatus(agent);
@@ -141,6 +171,8 @@ describe.skipIf(!haveCompiler)(
       const counter = new RegExp(`^holdfast_agent_samples_discarded_total ${discarded}$`, 'm');
       expect(await metricsOf(agent)).toMatch(counter);
       expect(await agent.end('SIGTERM')).toBe(0);
+      const stopped: unknown = JSON.parse(logged(agent, 'agent_stopped')[0] ?? '{}');
+      expect(stopped).toMatchObject({ uncommitted: 0, discarded, clean: true });
       const [entry, ...others] = await ledgerOf(hq.url, 'edge');
       if (entry === undefined) throw new Error('HQ has no ledger of the agent');
       expect(others).toEqual([]);
