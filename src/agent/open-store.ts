@@ -80,7 +80,7 @@ export async function openStore(options: OpenStoreOptions): Promise<AgentStore> 
 async function openOnDisk(options: OpenStoreOptions): Promise<AgentStore> {
   const { config, clock, newEpoch } = options;
   const storage = await firstValueFrom(
-    openLmdbStorage({ directory: config.dataDir, clock, reserveBytes: RESERVE_BYTES }),
+    openLmdbStorage({ directory: config.dataDir, role: 'agent', clock, reserveBytes: RESERVE_BYTES }),
   );
   const journal = await openOver(storage, options, { newEpoch, maxBytes: config.journal.maxBytes });
   return { journal, damage$: storage.damage$, failed$: storage.fatal$, inMemory: null };

@@ -74,7 +74,7 @@ async function assemble(
   registerProcessMetrics(telemetry.registry, clock);
 
   const dataDir = resolve(config.dataDir);
-  const opened = await firstValueFrom(openLmdbStorage({ directory: dataDir, clock }));
+  const opened = await firstValueFrom(openLmdbStorage({ directory: dataDir, role: 'hq', clock }));
   undo.push('close the storage', () => opened.close());
   const unreadiness: string[] = [];
   const failed = watchStorage(opened, emit);

@@ -2,7 +2,7 @@
  * The data directory and what lies in it:
  * - `data.mdb`, `data.mdb-lock`  LMDB's files;
  * - `lock.sqlite`                held while in use (directory-lock.ts);
- * - `identity.json`              format version and when it was created;
+ * - `identity.json`              format version, when it was created, and whose it is (directory-role.ts);
  * - `in-use.json`                exists from open to close, so that its presence at open tells an unclean end;
  * - `reserve.bin`              space held back for when the disk is full (disk-reserve.ts);
  * - `quarantine-<ts>-<n>.mdb`    damaged files that were moved aside, the newest few;
@@ -27,6 +27,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { DIRECTORY_ROLES, type DirectoryRole, wrongRole } from './directory-role.ts';
 import { StorageError } from './storage.ts';
 
 const FORMAT = 1;
@@ -39,7 +40,12 @@ const REFUSED_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x01021997, '9p'],
 ]);
 
-const identitySchema = z.object({ format: z.number().int(), createdTs: z.number() });
+const identitySchema = z.object({
+  format: z.number().int(),
+  createdTs: z.number(),
+  /** Absent in directories from before it was written, and where it is not known. */
+  role: z.enum(DIRECTORY_ROLES).optional().catch(undefined),
+});
 
 const inUseSchema = z.object({
   bootId: z.string(),
@@ -99,7 +105,7 @@ function createFolders(directory: string): void {
   }
 }
 
-/** Writes the identity of a new directory, checks that of an old one. An unreadable identity is written anew. */
+/** Writes the identity of a new directory, checks that of an old one. An unreadable identity is written anew, without a role. */
 export function checkIdentity(directory: string, now: number): void {
   const identity = readJson(join(directory, IDENTITY_FILE), identitySchema);
   if (identity === null) {
@@ -110,6 +116,22 @@ export function checkIdentity(directory: string, now: number): void {
       `The data directory ${directory} has format ${identity.format}; this version knows up to ${FORMAT}. Use the newer version.`,
     );
   }
+}
+
+/** Whose the directory is, as far as its identity says. */
+export function readRole(directory: string): DirectoryRole | null {
+  return readJson(join(directory, IDENTITY_FILE), identitySchema)?.role ?? null;
+}
+
+/** Throws when the identity says that the directory is another's. Writes nothing. */
+export function refuseOtherRole(directory: string, role: DirectoryRole): void {
+  const recorded = readRole(directory);
+  if (recorded !== null && recorded !== role) throw wrongRole(directory, recorded, role);
+}
+
+export function writeRole(directory: string, role: DirectoryRole): void {
+  const identity = readJson(join(directory, IDENTITY_FILE), identitySchema);
+  if (identity !== null) writeDurably(directory, IDENTITY_FILE, { ...identity, role });
 }
 
 /** Null when the directory was closed cleanly. */

@@ -43,6 +43,7 @@ describe('inspecting a data directory', () => {
       expect(journalStats(directory)).toMatchObject({
         directory,
         running,
+        role: 'agent',
         journal: {
           sampled: 15,
           acked: 5,

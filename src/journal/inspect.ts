@@ -1,6 +1,6 @@
 /**
  * What the command line shows of an agent's journal: read-only, while the agent runs or not. Iterables are pulled, so that a
- * large export waits for whoever reads it. HQ's directories hold other records; of them `inspectDirectory` tells the size and
+ * large export waits for whoever reads it. HQ's directories hold other records; of them `journalStats` tells the size and
  * `verifyJournal` checks every record.
  */
 import type { BucketGroup, GapReason } from '../protocol/frame.ts';
@@ -14,7 +14,9 @@ import {
   schemaSchema,
 } from '../protocol/sample.ts';
 import { internSchema, seriesKey } from '../protocol/schema-ref.ts';
+import { readRole } from './data-directory.ts';
 import { isDirectoryInUse } from './directory-lock.ts';
+import { type DirectoryRole, roleOfRecords } from './directory-role.ts';
 import { listFrames, readFrame, readGap } from './journal-editor.ts';
 import { ALL_DEAD_LETTERS, ALL_SCHEMAS, type FrameKey, LEDGER_KEY, schemaKey } from './journal-keys.ts';
 import { ackedSamples, decodeLedger, type Ledger } from './journal-ledger.ts';
@@ -38,6 +40,8 @@ export type DirectoryReport = {
   readonly directory: string;
   /** Whether a process uses it now. */
   readonly running: boolean;
+  /** Whose it is; null when nothing in it tells. */
+  readonly role: DirectoryRole | null;
   readonly fileBytes: number;
   readonly usedBytes: number;
   /** Null in a directory that is not an agent's. */
@@ -98,10 +102,15 @@ export function journalStats(directory: string): DirectoryReport {
   const running = isDirectoryInUse(directory);
   const reader = openLmdbReader(directory);
   try {
-    return { directory, running, ...reader.stats(), journal: reader.read(summarise) };
+    const role = roleOf(directory, reader);
+    return { directory, running, role, ...reader.stats(), journal: reader.read(summarise) };
   } finally {
     reader.close();
   }
+}
+
+function roleOf(directory: string, reader: LmdbReader): DirectoryRole | null {
+  return readRole(directory) ?? reader.read(roleOfRecords);
 }
 
 function summarise(reader: Reader): JournalSummary | null {
@@ -152,7 +161,9 @@ function* records(directory: string, reverse: boolean): Generator<ExportedRecord
     if (ledger === null) {
       throw new StorageError(
         'configuration',
-        `${directory} holds no agent's journal; HQ's samples are read through its API.`,
+        roleOf(directory, reader) === 'hq'
+          ? `The data directory ${directory} belongs to HQ, whose samples are read through its API. Name the data directory of an agent.`
+          : `The data directory ${directory} holds no agent's journal.`,
       );
     }
     const schemas = new Map<SchemaRef, InternedSchema>();

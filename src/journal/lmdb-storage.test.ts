@@ -107,6 +107,66 @@ describe('LMDB storage', () => {
     await close(await open(directory));
   });
 
+  describe('of a role', () => {
+    const openAs = (role: 'agent' | 'hq') => lastValueFrom(openLmdbStorage({ directory, clock, role }));
+    const identity = (): unknown => JSON.parse(readFileSync(join(directory, 'identity.json'), 'utf8'));
+    /** As versions did that knew no roles. */
+    const fillUnknown = async (...keys: readonly string[]) => {
+      const storage = await open(directory);
+      for (const key of keys) await put(storage, key, 'value');
+      await close(storage);
+      expect(identity()).toEqual({ format: 1, createdTs: expect.any(Number) });
+    };
+    const [ofAgent, ofHq] = ['\u0001', 'V'];
+
+    it.each([
+      ['agent', 'hq', /belongs to an agent and cannot be that of HQ too. Give HQ another --data-dir/],
+      ['hq', 'agent', /belongs to HQ and cannot be that of an agent too. Give the agent another --data-dir/],
+    ] as const)('%s, refuses %s, and leaves no trace of it', async (role, other, message) => {
+      const storage = await openAs(role);
+      await expect(openAs(other), 'while it is in use').rejects.toThrow(message);
+      await close(storage);
+      const before = readdirSync(directory).sort();
+      await expect(openAs(other)).rejects.toThrow(message);
+      await expect(openAs(other)).rejects.toMatchObject({ code: 'configuration' });
+      expect(readdirSync(directory).sort()).toEqual(before);
+      await close(await openAs(role));
+      expect(identity()).toMatchObject({ format: 1, role });
+    });
+
+    it.each([
+      [ofAgent, 'agent', 'hq'],
+      [ofHq, 'hq', 'agent'],
+    ] as const)(
+      'from before there were roles: record %j says that it is of %s, and %s is refused',
+      async (key, role, other) => {
+        await fillUnknown(key);
+        await expect(openAs(other)).rejects.toThrow(/another --data-dir/);
+        expect(readInUse(directory), 'closed again').toBeNull();
+        expect(identity()).toMatchObject({ role });
+        const storage = await openAs(role);
+        expect(storage.read((reader) => reader.get(Buffer.from(key)))).toBeDefined();
+        await close(storage);
+      },
+    );
+
+    it.each([[[]], [[ofAgent, ofHq]]])(
+      'from before there were roles: records %j do not say whose it is, so the next who opens has it',
+      async (keys) => {
+        await fillUnknown(...keys);
+        await close(await openAs('hq'));
+        expect(identity()).toMatchObject({ role: 'hq' });
+        await expect(openAs('agent')).rejects.toThrow(/another --data-dir/);
+      },
+    );
+
+    it('that no version of today knows is as good as none', async () => {
+      writeFileSync(join(directory, 'identity.json'), '{"format":1,"createdTs":0,"role":"relay"}');
+      await close(await openAs('agent'));
+      expect(identity()).toEqual({ format: 1, createdTs: 0, role: 'agent' });
+    });
+  });
+
   it('starts on an identity file of rubbish', async () => {
     writeFileSync(join(directory, 'identity.json'), 'rubbish');
     await close(await open(directory));

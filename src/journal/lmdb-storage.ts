@@ -5,7 +5,7 @@
  * - always starts: a file that cannot be trusted is walked through in a child process first, and when that finds it broken
  *   (or dies of it) moved aside and salvaged record by record; the loss is told by `damage$`;
  * - after such a salvage the damage is told at every open until the owner has committed once;
- * - one process a directory (StorageError `locked`), no network file system (`unsupported_filesystem`);
+ * - one process a directory (StorageError `locked`), one role a directory (`configuration`), no network file system (`unsupported_filesystem`);
  * - every wait has a deadline. A commit that misses it leaves the storage unusable for writing and is told by `fatal$`:
  *   LMDB gives no way to find out what became of it, only a new process can;
  * - a full disk fails commits with `full`; reads go on, and so do commits that free more than they take. With a reserve
@@ -15,11 +15,14 @@ import { join } from 'node:path';
 import {
   catchError,
   concat,
+  concatMap,
   defer,
+  EMPTY,
   from,
   ignoreElements,
   map,
   type Observable,
+  of,
   ReplaySubject,
   tap,
   throwError,
@@ -32,10 +35,14 @@ import {
   clearInUse,
   prepareDirectory,
   readInUse,
+  readRole,
+  refuseOtherRole,
   type StatFileSystem,
   writeInUse,
+  writeRole,
 } from './data-directory.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { type DirectoryRole, roleOfRecords, wrongRole } from './directory-role.ts';
 import { isDiskFull } from './disk-full.ts';
 import { createDiskReserve, type DiskReserve } from './disk-reserve.ts';
 import { type Inspection, inspectFile, salvageDataFile } from './inspect-file.ts';
@@ -48,6 +55,8 @@ export type LmdbStorageOptions = {
   /** Created when missing. */
   readonly directory: string;
   readonly clock: Clock;
+  /** Whose directory it is to be; one of the other role is refused. Default: anyone's. */
+  readonly role?: DirectoryRole;
   /** How long a commit, a flush or a close may take, ms. Default 10,000, minimum 100. */
   readonly commitDeadlineMs?: number;
   /** How long walking through a suspect file may take before it is opened all the same, ms. Default 20,000. */
@@ -71,6 +80,8 @@ export function openLmdbStorage(options: LmdbStorageOptions): Observable<LmdbSto
   const { directory, clock } = options;
   return defer(() => {
     prepareDirectory(directory, options.statFileSystem);
+    // Before anything of ours is put into a directory that is another's.
+    if (options.role !== undefined) refuseOtherRole(directory, options.role);
     const lock = lockDirectory(directory);
     const reserve = createDiskReserve({ directory, bytes: options.reserveBytes ?? 0, clock });
     return defer(() => {
@@ -98,8 +109,28 @@ export function openLmdbStorage(options: LmdbStorageOptions): Observable<LmdbSto
           asStorageError(error, `Cannot open the data directory ${directory}`, directory),
         );
       }),
+      concatMap((storage) => takeRole(storage, options)),
     );
   });
+}
+
+/** Records the role where none is, unless the records are those of the other: then closes again and errors. */
+function takeRole(
+  storage: LmdbStorage,
+  { directory, role }: Pick<LmdbStorageOptions, 'directory' | 'role'>,
+): Observable<LmdbStorage> {
+  if (role === undefined || readRole(directory) === role) return of(storage);
+  const belongsTo = storage.read(roleOfRecords) ?? role;
+  try {
+    writeRole(directory, belongsTo);
+  } catch {
+    // As on a full disk: it is found out again at the next open.
+  }
+  if (belongsTo === role) return of(storage);
+  return concat(
+    storage.close().pipe(catchError(() => EMPTY)),
+    throwError(() => wrongRole(directory, belongsTo, role)),
+  );
 }
 
 function startStorage(

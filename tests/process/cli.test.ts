@@ -1,5 +1,5 @@
 /** Life of `holdfast agent` and `holdfast hq` as processes: start, refusal to start, stop, and looking into their directories. */
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -197,6 +197,44 @@ describe('an agent', () => {
   });
 });
 
+describe('an agent and HQ', () => {
+  it.each([
+    ['of today', true],
+    ['from before it was written whose they are', false],
+  ])('each refuse the directory of the other, %s; both go on as they were', async (_, isKnown) => {
+    const folder = temporaryFolder();
+    const [ofAgent, ofHq] = [join(folder, 'edge'), join(folder, 'hq')];
+    const hq = await startHqProcess(ofHq, built);
+    const agent = startAgent(ofAgent, hq.url);
+    await until('it to be live', async () => (await agentStatus(agent))?.state === 'live');
+    expect(await agent.end('SIGTERM')).toBe(0);
+    expect(await hq.end('SIGTERM')).toBe(0);
+
+    if (!isKnown) {
+      for (const dataDir of [ofAgent, ofHq])
+        writeFileSync(join(dataDir, 'identity.json'), '{"format":1,"createdTs":0}\n');
+    }
+    const misled = startAgent(ofHq, NOWHERE);
+    expect(await misled.ended).toBe(1);
+    expect(misled.stderr.at(-1)).toBe(
+      `holdfast: The data directory ${ofHq} belongs to HQ and cannot be that of an agent too. Give the agent another --data-dir.`,
+    );
+    const misledHq = await runToEnd(['hq', '--port', '0', '--data-dir', ofAgent], built);
+    expect(misledHq.code).toBe(1);
+    expect(misledHq.stdout).toBe('');
+    expect(misledHq.stderr).toContain(
+      `holdfast: The data directory ${ofAgent} belongs to an agent and cannot be that of HQ too. Give HQ another --data-dir.`,
+    );
+
+    const again = await startHqProcess(ofHq, built);
+    await expectAllAtHq(again.url, ofAgent);
+    const next = startAgent(ofAgent, again.url);
+    await until('it to be live', async () => (await agentStatus(next))?.state === 'live');
+    expect(await next.end('SIGTERM')).toBe(0);
+    await expectAllAtHq(again.url, ofAgent);
+  });
+});
+
 describe('holdfast journal', () => {
   const look = (verb: string, dir: string, ...args: string[]) =>
     runToEnd(['journal', verb, dir, ...args], built);
@@ -217,6 +255,7 @@ describe('holdfast journal', () => {
       const stats = await look('stats', dataDir);
       expect(stats.code).toBe(0);
       expect(stats.stdout).toMatch(new RegExp(`^running +${running}$`, 'm'));
+      expect(stats.stdout).toMatch(/^role +agent$/m);
       expect(stats.stdout).toMatch(/^sampled +\d+$/m);
       expect(await journalStats(dataDir, built)).toMatchObject({ running });
 
@@ -253,7 +292,7 @@ describe('holdfast journal', () => {
     for (const running of [true, false]) {
       if (!running) expect(await hq.end('SIGTERM')).toBe(0);
       const stats = await look('stats', dataDir, '--json');
-      expect(JSON.parse(stats.stdout)).toMatchObject({ directory: dataDir, running });
+      expect(JSON.parse(stats.stdout)).toMatchObject({ directory: dataDir, running, role: 'hq' });
       const verified = await look('verify', dataDir, '--json');
       expect(verified.code).toBe(0);
       expect(JSON.parse(verified.stdout)).toMatchObject({ ok: true, journal: null });
@@ -261,7 +300,7 @@ describe('holdfast journal', () => {
       for (const verb of ['peek', 'export']) {
         const { code, stderr } = await look(verb, dataDir);
         expect(code).toBe(1);
-        expect(stderr).toContain('read through its API');
+        expect(stderr).toContain('belongs to HQ, whose samples are read through its API');
       }
     }
   });
