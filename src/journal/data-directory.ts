@@ -33,6 +33,8 @@ import { StorageError } from './storage.ts';
 const FORMAT = 1;
 const IDENTITY_FILE = 'identity.json';
 const IN_USE_FILE = 'in-use.json';
+/** Ending of the name that a file has until it is complete. */
+const UNFINISHED = '.new';
 const QUARANTINES_KEPT = 3;
 /** Magic numbers of statfs(2): file systems on which LMDB's memory map and locks do not hold. */
 const REFUSED_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
@@ -192,18 +194,33 @@ function readJson<T>(path: string, schema: z.ZodType<T>): T | null {
 
 function writeDurably(directory: string, name: string, content: unknown): void {
   const path = join(directory, name);
+  const unfinished = `${path}${UNFINISHED}`;
   try {
-    const file = openSync(`${path}.new`, 'w', 0o600);
+    const file = openSync(unfinished, 'w', 0o600);
     try {
       writeSync(file, `${JSON.stringify(content)}\n`);
       fsyncSync(file);
     } finally {
       closeSync(file);
     }
-    renameSync(`${path}.new`, path);
+    renameSync(unfinished, path);
     syncDirectory(directory);
   } catch (error) {
+    removeQuietly(unfinished);
     throw new StorageError('io', `Cannot write ${path}.`, { cause: error });
+  }
+}
+
+/** Removes what a process that ended while it wrote has left. For the holder of the directory. */
+export function removeUnfinished(directory: string): void {
+  for (const name of [IDENTITY_FILE, IN_USE_FILE]) removeQuietly(join(directory, `${name}${UNFINISHED}`));
+}
+
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // A disk that cannot be written keeps it; the next write of it begins anew all the same.
   }
 }
 

@@ -167,6 +167,14 @@ describe('LMDB storage', () => {
     });
   });
 
+  it('clears away what a process left that ended while it wrote', async () => {
+    await close(await open(directory));
+    for (const name of ['identity.json.new', 'in-use.json.new']) writeFileSync(join(directory, name), '');
+    const storage = await open(directory);
+    expect(readdirSync(directory).filter((name) => name.endsWith('.new'))).toEqual([]);
+    await close(storage);
+  });
+
   it('starts on an identity file of rubbish', async () => {
     writeFileSync(join(directory, 'identity.json'), 'rubbish');
     await close(await open(directory));

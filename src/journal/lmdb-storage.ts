@@ -37,6 +37,7 @@ import {
   readInUse,
   readRole,
   refuseOtherRole,
+  removeUnfinished,
   type StatFileSystem,
   writeInUse,
   writeRole,
@@ -85,6 +86,7 @@ export function openLmdbStorage(options: LmdbStorageOptions): Observable<LmdbSto
     const lock = lockDirectory(directory);
     const reserve = createDiskReserve({ directory, bytes: options.reserveBytes ?? 0, clock });
     return defer(() => {
+      removeUnfinished(directory);
       withReserve(directory, reserve, () => checkIdentity(directory, clock.now()));
       const before = readInUse(directory);
       return inspectFile({

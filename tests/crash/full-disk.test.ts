@@ -1,7 +1,8 @@
 /** A real disk that fills up, a tmpfs of a few megabytes, under a real agent whose quota is larger than it. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { readInUse, writeInUse } from '../../src/journal/data-directory.ts';
 import type { LedgerEntry } from '../../src/protocol/fleet.ts';
 import { agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
 import { expectEveryFate } from '../support/fate.ts';
@@ -233,6 +234,17 @@ describe.skipIf(!canMount)(`a disk that is full${canMount ? '' : ' (skipped: nee
     const entry = await onlyEntry(hq.url);
     expect(entry).toMatchObject({ stored: SHORT, dropped: {}, gaps: [] });
     await expectEveryFate({ recording, hqUrl: hq.url, entry, journal: await journalStats(dataDir) });
+  });
+
+  it('keeps nothing of a small file that did not get onto it', () => {
+    const disk = mountSmallDisk(temporaryFolder(), 64 * 1024);
+    disk.fill(0);
+    const inUse = { bootId: 'boot', uncleanEnds: 0, suspect: false, fruitless: 0 };
+    expect(() => writeInUse(disk.path, inUse)).toThrow(/Cannot write/);
+    expect(readdirSync(disk.path)).toEqual(['filler']);
+    disk.free();
+    writeInUse(disk.path, inUse);
+    expect(readInUse(disk.path)).toEqual(inUse);
   });
 
   it('is no obstacle to starting again after a crash, and to draining', async () => {
