@@ -44,7 +44,12 @@ export const epochSchema = z.string().regex(/^[0-9a-f]{12}$/);
 export const schemaRefSchema = z.string().regex(/^[0-9a-f]{12}$/);
 
 /** Name of an agent; also a file-system and URL safe key. */
-export const agentIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
+export const agentIdSchema = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'must be letters, digits and . _ -, a letter or digit first, 64 at most',
+  );
 
 /**
  * One episode of a series beyond its z-score threshold, reported when it opens and when it closes; in between it may be

@@ -78,7 +78,14 @@ describe('settings that cannot be are refused before anything is started, exit c
       args: 'agent --hq ftp://example.net',
       says: 'hq (flag --hq): expected an address that begins with http://',
     },
-    { args: 'agent --id a/b', says: 'id (flag --id)' },
+    {
+      args: 'agent --id a/b',
+      says: 'id (flag --id): must be letters, digits and . _ -, a letter or digit first, 64 at most',
+    },
+    {
+      args: 'agent --preset moon',
+      says: 'no preset "moon"; expected one of "lan"|"lte"|"satellite"',
+    },
     { args: 'agent --source bogus', says: 'unknown source `bogus`' },
     { args: 'agent --source sim:hzz=3', says: 'did you mean `hz`?' },
     { args: 'agent --preset ltee', says: 'did you mean "lte"?' },

@@ -54,6 +54,9 @@ function durationMs(text: string): number | null {
 /** Name of an instance; its place in the schema allows 64 characters. */
 export const nameOption = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'must be letters, digits and . _ -, a letter or digit first, 64 at most',
+  )
   .optional()
   .describe('name of this instance; default: its kind, numbered from the second on');

@@ -55,6 +55,7 @@ describe('the text form of a source', () => {
     ['sim:hz=-1', 'hz: must be at least 0.001, not -1'],
     ['sim:hz=fast', 'hz: expected a number, got "fast"'],
     ['sim:sensors=1.5', 'sensors: must be a whole number, not 1.5'],
+    ['sim:name=a b', 'name: must be letters, digits and . _ -, a letter or digit first, 64 at most'],
     ['sim:hz=1,hz=2', 'option `hz` is given twice'],
     ['csv:path="x', 'a double quote is not closed'],
     ['sim:=3', 'an option has no name'],

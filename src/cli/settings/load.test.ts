@@ -123,7 +123,16 @@ describe('mistakes', () => {
       'did you mean "journal.commitMs"?',
     ],
     ['unknown variable', { environment: { HOLDFAST_IDD: 'x' } }, 'did you mean "HOLDFAST_ID"'],
-    ['unknown preset', { environment: { HOLDFAST_PRESET: 'fra' } }, 'did you mean "far"'],
+    [
+      'unknown preset',
+      { environment: { HOLDFAST_PRESET: 'fra' } },
+      'preset (environment HOLDFAST_PRESET): no preset "fra"; expected one of "lan"|"far"; did you mean "far"?',
+    ],
+    [
+      'unknown preset unlike any',
+      { file: { name: 'f.yaml', text: 'preset: moon' } },
+      'preset (file f.yaml): no preset "moon"; expected one of "lan"|"far"',
+    ],
     ['text for a number', { environment: { HOLDFAST_JOURNAL_COMMIT_MS: 'soon' } }, 'expected a number'],
     [
       'out of bounds',

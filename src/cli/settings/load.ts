@@ -50,7 +50,7 @@ export function loadSettings<T>(request: LoadRequest<T>): Effective<T> {
   const environment = environmentLayer(leaves, request, problems);
   const flags = flagLayer(leaves, request.flags, problems);
   const chosen = [flags, environment, file]
-    .map((layer) => layer.get('preset')?.value)
+    .map((layer) => layer.get('preset'))
     .find((one) => one !== undefined);
   const preset = presetLayer(request.presets, chosen, leaves, problems);
   if (problems.length > 0) throw new ConfigError(problems);
@@ -141,14 +141,19 @@ function loadYaml(): typeof import('yaml') {
 
 function presetLayer(
   presets: LoadRequest<unknown>['presets'],
-  chosen: unknown,
+  setting: { readonly value: unknown; readonly origin: Origin } | undefined,
   leaves: readonly Leaf[],
   problems: string[],
 ): Layer {
-  if (presets === undefined || typeof chosen !== 'string') return new Map();
+  const chosen = setting?.value;
+  if (presets === undefined || setting === undefined || typeof chosen !== 'string') return new Map();
   const preset = Object.hasOwn(presets, chosen) ? presets[chosen] : undefined;
   if (preset === undefined) {
-    problems.push(`preset: no preset "${chosen}"${suggestion(chosen, Object.keys(presets))}`);
+    const names = Object.keys(presets);
+    const valid = names.map((name) => `"${name}"`).join('|');
+    problems.push(
+      `preset (${setting.origin}): no preset "${chosen}"; expected one of ${valid}${suggestion(chosen, names)}`,
+    );
     return new Map();
   }
   const origin = `preset ${chosen}`;
