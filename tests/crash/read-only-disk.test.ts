@@ -135,6 +135,25 @@ describe.skipIf(!haveCompiler)(
       expect(await journalStats(dataDir)).toMatchObject({ sampled: committed });
     });
 
+    it('says how many samples are lost when a second signal ends the agent at once', async () => {
+      const { agent, fault } = await startWithFaults(SOURCES);
+      await until('the agent to be live', async () => (await agentStatus(agent))?.state === 'live');
+      writeFileSync(fault, 'readonly');
+      await until(
+        'samples to wait',
+        async () => ((await agentStatus(agent))?.pipeline?.commit.uncommitted ?? 0) >= 40,
+      );
+      agent.process.kill('SIGTERM');
+      const stopping = await until('it to sample no more', async () => {
+        const now = await agentStatus(agent);
+        return now?.state === 'stopping' && now;
+      });
+      expect(await agent.end('SIGTERM')).toBe(130);
+      expect(agent.stderr.at(-1)).toBe(
+        `holdfast: ${stopping.pipeline?.commit.uncommitted} samples could not be committed to the journal and are lost`,
+      );
+    });
+
     it('holds 20,000 samples in memory at most, counts each that falls out, and delivers the others once it can be written again', async () => {
       const { hq, agent, fault } = await startWithFaults(FLOOD);
       const status = () => agentStatus(agent);
