@@ -2,12 +2,13 @@
  * What an agent's disk has ever held, told by the disk itself, not by the journal: which seqs were committed with which content,
  * and which frames are there now.
  */
+import { openValue } from '../../src/journal/checked-record.ts';
 import { FRAME_KEY_BYTES, parseFrameKey } from '../../src/journal/journal-keys.ts';
 import { keyBytes } from '../../src/journal/key-text.ts';
 import type { Operation } from '../../src/journal/overlay.ts';
 import { type Coverage, cover, EMPTY_COVERAGE, missingWithin, unite } from '../../src/protocol/coverage.ts';
 import type { FrameKind } from '../../src/protocol/frame.ts';
-import { type BucketSaid, bucketsIn, createArchive } from './bucket-truth.ts';
+import { type Archive, type BucketSaid, bucketsIn, createArchive } from './bucket-truth.ts';
 import { type Content, contentsOf, readHeader } from './contents.ts';
 import type { Violations } from './violations.ts';
 
@@ -40,6 +41,10 @@ export type EpochTruth = {
 
 export type AgentTruth = {
   readonly agent: string;
+  /** Every sample that it knows of. */
+  readonly archive: Archive;
+  /** The id under which HQ knows an epoch of it. */
+  readonly idOf: (epoch: string) => string;
   readonly epochs: ReadonlyMap<string, EpochTruth>;
   /** The epoch under which a sample was last written, by its identity. */
   readonly epochOf: (id: number) => string | undefined;
@@ -53,6 +58,10 @@ export type AgentTruth = {
 
 export type AgentTruthOptions = {
   readonly agent: string;
+  /** Of the one whose disk it begins with a copy of: thinned frames on it stand for samples that it never had. */
+  readonly archive?: Archive;
+  /** The id under which HQ knows an epoch of it; default `agent`. */
+  readonly idOf?: (epoch: string) => string;
   readonly now: () => number;
   readonly violations: Violations;
   /** What HQ has ever held durably of an epoch. */
@@ -63,9 +72,10 @@ export type AgentTruthOptions = {
 
 export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
   const { agent, now, violations, everAtHq, wasAtHq } = options;
+  const idOf = options.idOf ?? (() => agent);
   const epochs = new Map<string, EpochTruth>();
   const held = new Map<string, HeldFrame>();
-  const archive = createArchive();
+  const archive = options.archive ?? createArchive();
   /** Epoch under which a sample was last written, by its identity. */
   const places = new Map<number, string>();
 
@@ -161,6 +171,8 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
 
   return {
     agent,
+    archive,
+    idOf,
     epochs,
     epochOf: (id) => places.get(id),
     held: () => held.values(),
@@ -185,7 +197,7 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
         if (kind === 'gap') continue;
         excuseMoved(epoch, first, last);
         for (const [from, to] of missingWithin(kept.get(epoch) ?? EMPTY_COVERAGE, first, last)) {
-          const excused = unite(everAtHq(agent, epoch), epochOf(epoch).destroyed);
+          const excused = unite(everAtHq(idOf(epoch), epoch), epochOf(epoch).destroyed);
           for (const [a, b] of missingWithin(excused, from, to)) {
             violations.report(
               'released_before_ack',
@@ -206,10 +218,10 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
       for (const { truth } of committed) truth.contents.clear();
       for (const [text, stored] of records) {
         const key = keyBytes(text);
-        // Without the checksum that stands behind each value.
-        if (key[0] === FRAME_PREFIX && key.length === FRAME_KEY_BYTES) {
-          put(text, key, stored.subarray(0, stored.length - 4));
-        }
+        if (key[0] !== FRAME_PREFIX || key.length !== FRAME_KEY_BYTES) continue;
+        // What was damaged already when the state was kept is gone: its journal will say so.
+        const value = openValue(key, stored);
+        if (value !== undefined) put(text, key, value);
       }
       // What is neither on the disk now nor at HQ went with the old one. Its seqs may be given out again.
       for (const { epoch, truth, contents } of committed) {
@@ -221,7 +233,7 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
       for (const { epoch, first, last } of before) {
         const kept = [...held.values()]
           .filter((frame) => frame.epoch === epoch)
-          .reduce((sum, frame) => cover(sum, frame.first, frame.last), everAtHq(agent, epoch));
+          .reduce((sum, frame) => cover(sum, frame.first, frame.last), everAtHq(idOf(epoch), epoch));
         const truth = epochOf(epoch);
         for (const [from, to] of missingWithin(kept, first, last)) {
           truth.destroyed = cover(truth.destroyed, from, to);

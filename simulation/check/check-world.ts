@@ -43,9 +43,9 @@ export function checkAlways({ subjects, hq, violations }: CheckOptions): void {
     const { maxBytes } = agent.settings.config.journal;
     const used = agent.disk.usedBytes();
     if (used > maxBytes * DISK_SHARE + DISK_EXTRA_BYTES)
-      violations.report('disk_bound', `${agent.id}: ${used} bytes on the disk, at most ${maxBytes}`);
+      violations.report('disk_bound', `${truth.agent}: ${used} bytes on the disk, at most ${maxBytes}`);
     for (const [epoch, { contents, destroyed }] of truth.epochs) {
-      let known: Coverage = unite(hq.epoch(truth.agent, epoch).ever, destroyed);
+      let known: Coverage = unite(hq.epoch(truth.idOf(epoch), epoch).ever, destroyed);
       for (const frame of truth.held()) {
         if (frame.epoch === epoch) known = cover(known, frame.first, frame.last);
       }
@@ -53,7 +53,7 @@ export function checkAlways({ subjects, hq, violations }: CheckOptions): void {
       for (const [from, to] of missingWithin(known, 1, last)) {
         // Seqs that a damaged journal skipped were nobody's.
         if (!holdsAny(contents, from, to)) continue;
-        violations.report('lost', `${agent.id}: seqs ${from}–${to} of ${epoch} are nowhere`);
+        violations.report('lost', `${truth.agent}: seqs ${from}–${to} of ${epoch} are nowhere`);
       }
     }
   }
@@ -65,23 +65,29 @@ export function checkAlways({ subjects, hq, violations }: CheckOptions): void {
  */
 export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptions): void {
   for (const { agent, truth } of subjects) {
-    for (const [epoch, { contents, delivered, givenUp, destroyed }] of truth.epochs) {
-      const state = hq.epoch(truth.agent, epoch);
+    for (const [epoch, { contents, delivered, destroyed }] of truth.epochs) {
+      const sharers = sharersOf(subjects, truth, epoch);
+      const givenUp = sharers.reduce((all, one) => unite(all, goneOf(one, epoch)), EMPTY_COVERAGE);
+      const state = hq.epoch(truth.idOf(epoch), epoch);
       const checkSame = (seq: number, { id, print }: Content) => {
         const stored = state.stored.get(seq);
+        // HQ forgot what it had, and took the same seq of another copy of the journal.
+        if (sharers.length > 1 && missingWithin(state.undone, seq, seq).length === 0) return;
         if (stored !== undefined && (stored.id !== id || stored.print !== print))
-          violations.report('wrong_content', `${agent.id}: seq ${seq} of ${epoch} is another sample at HQ`);
+          violations.report(
+            'wrong_content',
+            `${truth.agent}: seq ${seq} of ${epoch} is another sample at HQ`,
+          );
       };
-      checkThinned({ name: agent.id, truth, epoch, hq, violations });
+      checkThinned({ name: truth.agent, truth, sharers, epoch, hq, violations });
       // What HQ lost of a journal that is gone nobody can tell it.
       const gone = agent.running()?.journal.epoch === epoch ? destroyed : unite(destroyed, state.undone);
-      const excuses = (reason: string) =>
-        reason === 'lost_at_hq' ? unite(unite(givenUp, destroyed), state.undone) : unite(givenUp, destroyed);
+      const excuses = (reason: string) => (reason === 'lost_at_hq' ? unite(givenUp, state.undone) : givenUp);
       for (const [reason, gap] of state.gaps) {
         for (const [from, to] of subtract(gap, excuses(reason))) {
           violations.report(
             'false_gap',
-            `${agent.id}: seqs ${from}–${to} of ${epoch} are ${reason} at HQ, and nobody gave them up`,
+            `${truth.agent}: seqs ${from}–${to} of ${epoch} are ${reason} at HQ, and nobody gave them up`,
           );
         }
       }
@@ -94,7 +100,7 @@ export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptio
         const stored = state.stored.get(seq);
         if (stored === undefined) {
           if (missingWithin(unite(state.durable, gone), seq, seq).length > 0)
-            violations.report('not_drained', `${agent.id}: seq ${seq} of ${epoch} is not at HQ`);
+            violations.report('not_drained', `${truth.agent}: seq ${seq} of ${epoch} is not at HQ`);
         } else checkSame(seq, content);
       }
     }
@@ -102,23 +108,44 @@ export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptio
   checkLedgers(hq, hqRecords(), violations);
 }
 
+/** Copies of a journal have an epoch in common: what one of them gave up, HQ says of all. */
+function sharersOf(subjects: readonly Subject[], of: AgentTruth, epoch: string): readonly AgentTruth[] {
+  return subjects
+    .map(({ truth }) => truth)
+    .filter((truth) => truth.epochs.has(epoch) && truth.idOf(epoch) === of.idOf(epoch));
+}
+
+function goneOf({ epochs }: AgentTruth, epoch: string): Coverage {
+  const truth = epochs.get(epoch);
+  return truth === undefined ? EMPTY_COVERAGE : unite(truth.givenUp, truth.destroyed);
+}
+
+type TruthOfThinned = Pick<AgentTruth, 'epochs' | 'wrongOf'>;
+
 /** What is thinned at HQ was thinned by the agent, and every bucket that counts says what its samples were. */
 export function checkThinned(of: {
   readonly name: string;
-  readonly truth: Pick<AgentTruth, 'agent' | 'epochs' | 'wrongOf'>;
+  readonly truth: TruthOfThinned & Pick<AgentTruth, 'idOf'>;
+  /** All whose journals have or had this epoch. */
+  readonly sharers: readonly TruthOfThinned[];
   readonly epoch: string;
   readonly hq: Pick<HqTruth, 'epoch'>;
   readonly violations: Violations;
 }): void {
-  const { name, truth, epoch, hq, violations } = of;
-  const state = hq.epoch(truth.agent, epoch);
-  for (const [from, to] of subtract(state.thinned, truth.epochs.get(epoch)?.thinned ?? EMPTY_COVERAGE)) {
+  const { name, truth, sharers, epoch, hq, violations } = of;
+  const state = hq.epoch(truth.idOf(epoch), epoch);
+  const thinned = sharers.reduce(
+    (all, one) => unite(all, one.epochs.get(epoch)?.thinned ?? EMPTY_COVERAGE),
+    EMPTY_COVERAGE,
+  );
+  for (const [from, to] of subtract(state.thinned, thinned)) {
     violations.report('false_gap', `${name}: seqs ${from}–${to} of ${epoch} are thinned at HQ alone`);
   }
   for (const { bytes, segments } of state.thinnedFrames.values()) {
     for (const bucket of bucketsIn(bytes)) {
       if (!segments.some(({ first, last }) => first <= bucket.start && bucket.start <= last)) continue;
-      const wrong = truth.wrongOf(epoch, bucket);
+      const said = sharers.map((one) => one.wrongOf(epoch, bucket));
+      const wrong = said.includes(null) ? null : (said[0] ?? null);
       if (wrong !== null)
         violations.report(
           'wrong_content',

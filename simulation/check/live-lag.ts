@@ -20,7 +20,10 @@ export function createLiveWatch(options: LiveWatchOptions): { readonly look: () 
   const { timeline, subjects, hq, violations, usualDelayMs } = options;
   // What a connection lost before the healing it finds out about by its ack timeout only.
   const openSince = new Map(
-    subjects.map(({ agent }) => [agent.id, timeline.now() + agent.settings.config.uplink.ackTimeoutMs]),
+    subjects.map(({ agent, truth }) => [
+      truth.agent,
+      timeline.now() + agent.settings.config.uplink.ackTimeoutMs,
+    ]),
   );
   return {
     look: () => {
@@ -30,19 +33,19 @@ export function createLiveWatch(options: LiveWatchOptions): { readonly look: () 
         const status = running?.uplink.status();
         const open = status?.phase === 'online' && status.breaker === 'closed' && status.paused === null;
         if (running === null || !open) {
-          openSince.delete(agent.id);
+          openSince.delete(truth.agent);
           continue;
         }
-        const since = openSince.get(agent.id) ?? now;
-        openSince.set(agent.id, since);
+        const since = openSince.get(truth.agent) ?? now;
+        openSince.set(truth.agent, since);
         const { epoch } = running.journal;
         const due = now - LAG_MS - 2 * usualDelayMs[1];
         const commit = truth.epochs.get(epoch)?.commits.findLast(({ at }) => at <= due);
         if (now - since < SETTLE_MS || commit === undefined || commit.at < since) continue;
-        if (!covers(hq.epoch(truth.agent, epoch).ever, commit.seq, commit.seq)) {
+        if (!covers(hq.epoch(truth.idOf(epoch), epoch).ever, commit.seq, commit.seq)) {
           violations.report(
             'live_lag',
-            `${agent.id}: seq ${commit.seq} was committed ${Math.round(now - commit.at)} ms ago and is not at HQ`,
+            `${truth.agent}: seq ${commit.seq} was committed ${Math.round(now - commit.at)} ms ago and is not at HQ`,
           );
         }
       }

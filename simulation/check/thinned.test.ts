@@ -67,7 +67,8 @@ function world() {
         },
       ]),
     found: () => {
-      for (const epoch of truth.epochs.keys()) checkThinned({ name: AGENT, truth, epoch, hq, violations });
+      for (const epoch of truth.epochs.keys())
+        checkThinned({ name: AGENT, truth, sharers: [truth], epoch, hq, violations });
       return violations.list().map(({ rule, detail }) => `${rule}: ${detail}`);
     },
     truth,

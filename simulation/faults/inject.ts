@@ -17,6 +17,8 @@ export type InjectOptions = {
   readonly replaceDisk: (agent: number, content: Snapshot) => void;
   /** Puts an earlier state on the disk of an agent that does not run: the newest for 0, the oldest near 1. */
   readonly rollBack: (agent: number, age: number) => void;
+  /** Starts a copy of an agent on a copy of its disk as it is now, under the same id; what it returns gives the copy a life of its own. */
+  readonly clone: (agent: number, fault: Fault) => () => void;
   /** Puts a backup on the disk of HQ, which does not run: the newest for 0, the oldest near 1. */
   readonly restoreHq: (age: number) => void;
   readonly onInjected: (fault: Fault) => void;
@@ -38,6 +40,8 @@ const CHAOS = ['down', 'slow', 'lossy', 'random'] as const;
 export function createInjector(options: InjectOptions): Injector {
   const { timeline, agents, hq, usualDelayMs, note } = options;
   const active = new Set<Fault>();
+  /** Each gives a copy its own life, unless it has it. */
+  const separations: (() => void)[] = [];
   let healed = false;
 
   const on = (agent: number, ...kinds: readonly FaultKind[]): readonly Fault[] =>
@@ -87,19 +91,27 @@ export function createInjector(options: InjectOptions): Injector {
     if (text !== undefined) disk.damage(keyBytes(text));
   };
 
+  /** Waits for a commit to be under way. */
+  const whenWriting = (disk: Disk, strike: () => void) => {
+    if (healed) return;
+    if (disk.isWriting()) strike();
+    else timeline.afterSteps(1, () => whenWriting(disk, strike));
+  };
+
   /** Kills at once and starts again when the fault has passed. */
-  const down = (fault: Fault, kill: () => void, start: () => void, hold: (held: boolean) => void) => {
-    timeline.afterSteps(fault.steps, () => {
-      if (healed) return;
-      hold(true);
-      kill();
-      timeline.after(fault.forMs, () => {
-        hold(false);
-        start();
-        refresh();
-      });
+  const downNow = (fault: Fault, kill: () => void, start: () => void, hold: (held: boolean) => void) => {
+    if (healed) return;
+    hold(true);
+    kill();
+    timeline.after(fault.forMs, () => {
+      hold(false);
+      start();
+      refresh();
     });
   };
+  /** The same, some events later. */
+  const down: typeof downNow = (fault, ...how) =>
+    timeline.afterSteps(fault.steps, () => downNow(fault, ...how));
 
   const strike = (fault: Fault) => {
     const jumpMs = (fault.strength * 2 - 1) ** 3 * TEN_YEARS_MS;
@@ -131,6 +143,9 @@ export function createInjector(options: InjectOptions): Injector {
             agent.hold,
           );
           break;
+        case 'agent_torn_write':
+          whenWriting(agent.disk, () => downNow(fault, agent.tear, agent.start, agent.hold));
+          break;
         case 'agent_wiped':
           down(
             fault,
@@ -152,6 +167,10 @@ export function createInjector(options: InjectOptions): Injector {
             agent.start,
             agent.hold,
           );
+          break;
+        case 'agent_cloned':
+          separations.push(once(options.clone(index, fault)));
+          timeline.after(fault.forMs, separations.at(-1) ?? (() => {}));
           break;
         case 'agent_clock_jump':
           agent.machine.jump(jumpMs);
@@ -216,10 +235,19 @@ export function createInjector(options: InjectOptions): Injector {
         agent.hold(false);
         agent.start();
       }
+      for (const separate of separations) separate();
       hq.start();
       refresh();
     },
   };
+
+  function once(work: () => void): () => void {
+    let done = false;
+    return () => {
+      if (!done) work();
+      done = true;
+    };
+  }
 
   function rateOf({ strength }: Fault): number {
     // Up to one part in a hundred, either way.

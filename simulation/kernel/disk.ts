@@ -3,7 +3,7 @@
  * cut off by the death of their process.
  *
  * What it promises is what Storage promises and no more: a commit that was said to be durable is on the disk whole. One that
- * failed, or whose process died meanwhile, may be there or not.
+ * failed, or whose process died meanwhile, may be there or not. A torn one is there with a record whose checksum is wrong, which Storage reports.
  */
 import { Observable } from 'rxjs';
 import { keyText } from '../../src/journal/key-text.ts';
@@ -36,8 +36,12 @@ export type Disk = {
   readonly records: () => ReadonlyMap<string, Uint8Array>;
   /** Opens it for one life of a process. */
   readonly open: (life: Life) => Storage;
+  /** Whether a commit is under way. */
+  readonly isWriting: () => boolean;
   /** The process died, or the power went: what was being written is there whole or not at all. */
   readonly interrupt: () => void;
+  /** The same, of a disk that does not write as it promises: the commit is there, and one of its records is torn. */
+  readonly tear: () => void;
   readonly snapshot: () => Snapshot;
   readonly restore: (snapshot: Snapshot) => void;
   /** Flips a bit of a record. */
@@ -58,7 +62,7 @@ const INTERRUPTED_APPEARS = 0.5;
 export function createDisk(chance: Chance, watch: DiskWatch): Disk {
   const disk: MemoryDisk = createMemoryDisk();
   const faults: DiskFaults = { slowMs: 0, capacityBytes: Number.POSITIVE_INFINITY, failing: false };
-  let writing: (() => void) | null = null;
+  let writing: { readonly put: () => void; readonly operations: readonly Operation[] } | null = null;
 
   const grows = (operations: readonly Operation[]): number =>
     operations.reduce((sum, { key, value }) => {
@@ -74,7 +78,7 @@ export function createDisk(chance: Chance, watch: DiskWatch): Disk {
       };
       const latency = chance.between(USUAL_MS.least, USUAL_MS.most) + chance.next() * faults.slowMs;
       const { scheduler } = life.clock;
-      writing = put;
+      writing = { put, operations };
       const timer = scheduler.schedule(() => {
         writing = null;
         const growth = grows(operations);
@@ -93,15 +97,31 @@ export function createDisk(chance: Chance, watch: DiskWatch): Disk {
       return timer;
     });
 
+  const damage = (key: Uint8Array) => {
+    // Values are shared with snapshots: the bit flips in this copy alone.
+    const stored = disk.records.get(keyText(key));
+    if (stored !== undefined) disk.records.set(keyText(key), new Uint8Array(stored));
+    damageRecord(disk, key);
+  };
+
   return {
     faults,
     usedBytes: () => disk.usedBytes,
     records: () => disk.records,
     open: (life) => createMemoryStorage({ disk, flush: flushFor(life) }),
+    isWriting: () => writing !== null,
     interrupt: () => {
-      const put = writing;
+      const interrupted = writing;
       writing = null;
-      if (put !== null && chance.chance(INTERRUPTED_APPEARS)) put();
+      if (interrupted !== null && chance.chance(INTERRUPTED_APPEARS)) interrupted.put();
+    },
+    tear: () => {
+      const torn = writing;
+      writing = null;
+      if (torn === null) return;
+      torn.put();
+      const written = torn.operations.filter(({ value }) => value !== null);
+      if (written.length > 0) damage(chance.pick(written).key);
     },
     snapshot: () => ({ records: new Map(disk.records), usedBytes: disk.usedBytes }),
     restore: ({ records, usedBytes }) => {
@@ -110,11 +130,6 @@ export function createDisk(chance: Chance, watch: DiskWatch): Disk {
       disk.orderedKeys = null;
       disk.usedBytes = usedBytes;
     },
-    damage: (key) => {
-      // Values are shared with snapshots: the bit flips in this copy alone.
-      const stored = disk.records.get(keyText(key));
-      if (stored !== undefined) disk.records.set(keyText(key), new Uint8Array(stored));
-      damageRecord(disk, key);
-    },
+    damage,
   };
 }

@@ -154,6 +154,13 @@ export const MUTATIONS: readonly Mutation[] = [
     fromSeed: 251,
   },
   {
+    name: 'copy_taken_for_the_original',
+    breaks: 'HQ takes what a copy of a journal delivers for what the original would have',
+    file: 'src/hq/ingest/connection.ts',
+    find: "if (judgeRun(knownOf(hello), hello) === 'fork')",
+    replace: 'if (judgeRun(knownOf(hello), hello).length === 0)',
+  },
+  {
     name: 'bucket_forgets_a_maximum',
     breaks: 'of the buckets that are joined only the first gives its maximum',
     file: 'src/protocol/codec/buckets.ts',

@@ -1,7 +1,6 @@
 /** One run: a world drawn from a seed, its faults, its healing, and everything that was found wrong with it. */
 import { config as rxConfig } from 'rxjs';
 import { coveredCount } from '../../src/protocol/coverage.ts';
-import { createAgentTruth } from '../check/agent-truth.ts';
 import { type CheckOptions, checkAlways, checkDrained } from '../check/check-world.ts';
 import { createHqTruth } from '../check/hq-truth.ts';
 import { createLiveWatch } from '../check/live-lag.ts';
@@ -14,9 +13,10 @@ import { createMachine } from '../kernel/machine.ts';
 import { createNetwork } from '../kernel/network.ts';
 import { createTimeline } from '../kernel/timeline.ts';
 import { createTrace } from '../kernel/trace.ts';
+import { createSubject, type SubjectWorld } from './create-subject.ts';
 import { drainBoundMs } from './drain-bound.ts';
 import { drawAgent, drawHq } from './settings.ts';
-import { createSimAgent, type SimAgent } from './sim-agent.ts';
+import type { SimAgent } from './sim-agent.ts';
 import { createSimHq } from './sim-hq.ts';
 
 export type RunOptions = {
@@ -25,6 +25,8 @@ export type RunOptions = {
   readonly hours: number;
   /** Only these of the seed's faults, by index; all without it. */
   readonly only?: readonly number[];
+  /** These faults in place of the seed's own. */
+  readonly faults?: readonly Fault[];
   /** Told of each line of the trace. */
   readonly onLine?: (line: string) => void;
 };
@@ -49,7 +51,7 @@ const CHECKS = 24;
 /** Between two looks at whether everything has drained. */
 const LOOK_MS = 1_000;
 
-export function runWorld({ seed, hours, only, onLine }: RunOptions): RunResult {
+export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): RunResult {
   const chance = createChance(seed);
   const timeline = createTimeline();
   const trace = createTrace(timeline.now, onLine);
@@ -89,44 +91,30 @@ export function runWorld({ seed, hours, only, onLine }: RunOptions): RunResult {
   });
   let lastId = 0;
   let quiet = false;
+  const world: SubjectWorld = {
+    timeline,
+    network,
+    hqTruth,
+    violations,
+    note,
+    nextId: () => {
+      lastId += 1;
+      return lastId;
+    },
+    isQuiet: () => quiet,
+  };
   const subjects = Array.from({ length: shape.whole(1, 4) }, (_, index) => {
     const id = `agent-${index + 1}`;
     const own = chance.stream(id);
     const settings = drawAgent(own.stream('settings'), hours);
-    const truth = createAgentTruth({
-      agent: id,
-      now: timeline.now,
-      violations,
-      everAtHq: (agent, epoch) => hqTruth.epoch(agent, epoch).ever,
-      wasAtHq: hqTruth.wasStored,
-    });
-    const disk = createDisk(own.stream('disk'), {
-      onWritten: (operations) => {
-        note(`${id} wrote ${operations.length}`);
-        truth.wrote(operations);
-      },
-    });
-    const agent = createSimAgent({
-      id,
-      settings,
-      timeline,
-      chance: own,
-      machine: createMachine(timeline, id),
-      wire: network.wire(id),
-      disk,
-      note,
-      nextId: () => {
-        lastId += 1;
-        return lastId;
-      },
-      isQuiet: () => quiet,
-    });
-    return { agent, truth };
+    return createSubject(world, { id, name: id, settings, chance: own });
   });
   const agents = subjects.map(({ agent }) => agent);
+  /** Copies of some of them, as cloned disks make them. */
+  const copies: SimAgent[] = [];
   const checks: CheckOptions = { subjects, hq: hqTruth, hqRecords: hqDisk.records, violations };
 
-  const plan = drawPlan(chance.stream('plan'), { hours, agents: agents.length });
+  const plan = given.faults ?? drawPlan(chance.stream('plan'), { hours, agents: agents.length });
   const faults = only === undefined ? plan : plan.filter(({ index }) => only.includes(index));
   const backups: Snapshot[] = [hqDisk.snapshot()];
   const images = agents.map((agent) => [agent.disk.snapshot()]);
@@ -150,6 +138,22 @@ export function runWorld({ seed, hours, only, onLine }: RunOptions): RunResult {
       if (state === undefined || subject === undefined) return;
       subject.agent.disk.restore(state);
       subject.truth.replaced(subject.agent.disk.records());
+    },
+    clone: (index, fault) => {
+      const original = subjects[index];
+      if (original === undefined) return () => {};
+      const { id, settings, disk } = original.agent;
+      const name = `${id}-copy-${fault.index}`;
+      const copied = { of: original, image: disk.snapshot() };
+      const copy = createSubject(world, { id, name, settings, chance: chance.stream(name), copied });
+      subjects.push(copy);
+      copies.push(copy.agent);
+      copy.agent.start();
+      return () => {
+        copy.agent.kill(false);
+        copy.agent.rename(name);
+        copy.agent.start();
+      };
     },
     restoreHq: (age) => {
       const backup = backups[Math.floor((1 - age) * (backups.length - 1))];
@@ -187,14 +191,14 @@ export function runWorld({ seed, hours, only, onLine }: RunOptions): RunResult {
   }
   attempt(injector.heal);
   const live = createLiveWatch({ timeline, subjects, hq: hqTruth, violations, usualDelayMs });
-  const deadline = timeline.now() + drainBoundMs({ agents, hq, usualDelayMs });
+  const deadline = timeline.now() + drainBoundMs({ agents: [...agents, ...copies], hq, usualDelayMs });
   while (ok() && timeline.now() < end) {
     runUntil(Math.min(end, timeline.now() + LOOK_MS));
     live.look();
   }
   quiet = true;
-  const late = Math.max(deadline, end + drainBoundMs({ agents, hq, usualDelayMs }));
-  const left = () => agents.flatMap((agent) => whatIsLeft(agent) ?? []);
+  const late = Math.max(deadline, end + drainBoundMs({ agents: [...agents, ...copies], hq, usualDelayMs }));
+  const left = () => [...agents, ...copies].flatMap((agent) => whatIsLeft(agent) ?? []);
   while (ok() && timeline.now() < late && left().length > 0) runUntil(timeline.now() + LOOK_MS);
   if (ok()) {
     for (const what of left()) violations.report('not_drained', what);

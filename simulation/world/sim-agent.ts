@@ -15,6 +15,8 @@ import { createCountingSource } from './source.ts';
 
 export type SimAgentOptions = {
   readonly id: string;
+  /** As the trace calls it; default its id. */
+  readonly name?: string;
   readonly settings: AgentSettings;
   readonly timeline: Timeline;
   readonly chance: Chance;
@@ -33,8 +35,12 @@ export type SimAgent = Pick<SimAgentOptions, 'id' | 'machine' | 'wire' | 'disk' 
   readonly start: () => void;
   /** `power`: with its machine, which tells nobody. */
   readonly kill: (power: boolean) => void;
+  /** The power goes while the disk writes, and what it was writing is torn. */
+  readonly tear: () => void;
   /** An ordered stop. */
   readonly stop: () => void;
+  /** Its next start gives it another id, and its journal its own life (`--new-epoch`). */
+  readonly rename: (id: string) => void;
   /** Keeps its supervisor from starting it until `start`. */
   readonly hold: (held: boolean) => void;
 };
@@ -43,7 +49,10 @@ export type SimAgent = Pick<SimAgentOptions, 'id' | 'machine' | 'wire' | 'disk' 
 const RESTART_MS = 2_000;
 
 export function createSimAgent(options: SimAgentOptions): SimAgent {
-  const { id, settings, timeline, chance, machine, wire, disk, note } = options;
+  const { settings, timeline, chance, machine, wire, disk, note } = options;
+  const name = options.name ?? options.id;
+  let { id } = options;
+  let newEpoch = false;
   let life: Life | null = null;
   let running: (AssembledAgent & { readonly journal: Journal }) | null = null;
   let held = false;
@@ -56,7 +65,7 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
     running = null;
   };
   const restart = (mine: Life, why: unknown) => {
-    note(`${id} ended: ${String(why)}`);
+    note(`${name} ended: ${String(why)}`);
     over(mine);
     disk.interrupt();
     wire.drop(false);
@@ -74,16 +83,20 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
     const random = stream.stream('random');
     const { config, periodMs, noisySeries } = settings;
     const instance = ids.hex(8);
-    note(`${id} starts`);
+    note(`${name} starts`);
+    const storage = disk.open(mine);
+    storage.damage$.subscribe(({ what }) => note(`${name} journal_damaged: ${what}`));
     openJournal({
-      storage: disk.open(mine),
+      storage,
       clock,
       ids,
       policy: config.journal.overflow,
       maxBytes: config.journal.maxBytes,
       sealSamples: settings.sealSamples,
+      newEpoch,
     }).subscribe({
       next: (journal) => {
+        newEpoch = false;
         const agent = assembleAgent({
           config,
           identity: { agent: id, instance, version: VERSION },
@@ -103,9 +116,9 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
           clock,
           random,
           emit: ({ type }) => {
-            if (type !== 'journal_stats') note(`${id} ${type}`);
+            if (type !== 'journal_stats') note(`${name} ${type}`);
           },
-          pipelineEmit: ({ type }) => note(`${id} ${type}`),
+          pipelineEmit: ({ type }) => note(`${name} ${type}`),
         });
         running = { ...agent, journal };
         agent.failed$.subscribe({ error: (error) => restart(mine, error) });
@@ -116,19 +129,33 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
   }
 
   return {
-    id,
+    get id() {
+      return id;
+    },
     machine,
     wire,
     disk,
     settings,
     running: () => running,
     start,
+    rename: (other) => {
+      id = other;
+      newEpoch = true;
+    },
     hold: (value) => {
       held = value;
     },
+    tear: () => {
+      if (life === null) return;
+      note(`${name} torn${disk.isWriting() ? ' while it wrote' : ''}`);
+      over(life);
+      disk.tear();
+      wire.drop(true);
+      machine.reboot();
+    },
     kill: (power) => {
       if (life === null) return;
-      note(`${id} killed${power ? ' with its machine' : ''}`);
+      note(`${name} killed${power ? ' with its machine' : ''}`);
       over(life);
       disk.interrupt();
       wire.drop(power);
@@ -137,11 +164,11 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
     stop: () => {
       const mine = life;
       if (mine === null || running === null) return;
-      note(`${id} is stopped`);
+      note(`${name} is stopped`);
       running.stop(EMPTY).subscribe({
         complete: () => {
           if (!mine.isAlive()) return;
-          note(`${id} has stopped`);
+          note(`${name} has stopped`);
           over(mine);
           wire.drop(false);
         },

@@ -57,7 +57,14 @@ export function createSimHq({ config, chance, machine, server, disk, note }: Sim
       }).subscribe((hq) => {
         running = hq;
         // A dashboard that looks on.
-        hq.fleet.delta$.subscribe();
+        const alarms = new Map<string, string>();
+        hq.fleet.delta$.subscribe(({ agents }) => {
+          for (const { id, alarm } of agents) {
+            const kind = alarm?.kind ?? 'none';
+            if (kind !== (alarms.get(id) ?? 'none')) note(`hq alarm of ${id}: ${kind}`);
+            alarms.set(id, kind);
+          }
+        });
         hq.serveAgents(server.listen(mine));
       });
     },

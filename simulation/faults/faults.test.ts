@@ -1,0 +1,59 @@
+/** Faults that are told by what the agents and HQ say of them, each in a world that has no other. */
+import { describe, expect, it } from 'vitest';
+import { runWorld } from '../world/run-world.ts';
+import type { Fault } from './plan.ts';
+
+const MINUTE = 60_000;
+const fault = (index: number, kind: Fault['kind'], at: number, forMs: number): Fault => ({
+  index,
+  kind,
+  at,
+  forMs,
+  agents: [0],
+  strength: 0.5,
+  steps: 0,
+});
+
+function play(seed: number, faults: readonly Fault[]) {
+  const lines: string[] = [];
+  const { violations } = runWorld({ seed, hours: 0.1, faults, onLine: (line) => lines.push(line) });
+  return { violations, lines };
+}
+
+describe('a copy of an agent on a copy of its disk, while both live', () => {
+  it.each([1, 2, 3])(
+    'is refused, both are told, operators see an alarm, and it gets a life of its own: seed %i',
+    (seed) => {
+      const { violations, lines } = play(seed, [fault(0, 'agent_cloned', MINUTE, MINUTE)]);
+      expect(violations).toEqual([]);
+      const first = (end: string, from = 0) => {
+        const at = lines.findIndex((line, index) => index >= from && line.endsWith(end));
+        expect(at, end).toBeGreaterThanOrEqual(from);
+        return at;
+      };
+      const started = first(' agent-1-copy-0 starts');
+      first(' agent-1-copy-0 < hello duplicate_agent', started);
+      first(' agent-1 duplicate_agent', started);
+      first(' hq alarm of agent-1: duplicate_agent', started);
+      const separated = first(' agent-1-copy-0 starts', started + 1);
+      const delivers = (line: string) => line.endsWith(' agent-1-copy-0 < frame ok');
+      expect(lines.slice(0, separated).some(delivers)).toBe(false);
+      expect(lines.slice(separated).some(delivers)).toBe(true);
+      // The original has lost nothing by it.
+      expect(lines.some((line) => line.endsWith(' agent-1 epoch_forked'))).toBe(false);
+    },
+  );
+});
+
+describe('a last commit that is torn', () => {
+  it.each([1, 2, 3])('is recovered, and what it held is told as damage: seed %i', (seed) => {
+    const faults = Array.from({ length: 12 }, (_, index) =>
+      fault(index, 'agent_torn_write', (index + 1) * 20_000, 1_000),
+    );
+    const { violations, lines } = play(seed, faults);
+    expect(violations).toEqual([]);
+    const torn = lines.filter((line) => line.endsWith(' agent-1 torn while it wrote'));
+    expect(torn.length).toBeGreaterThan(8);
+    expect(lines.filter((line) => line.includes(' agent-1 journal_damaged: ')).length).toBeGreaterThan(0);
+  });
+});
