@@ -169,6 +169,30 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
     }
   };
 
+  /**
+   * What a renewal could not take along, damaged frames and cut buckets, it counts in gaps under the new epoch: so many seqs of
+   * the old one are excused, those first that HQ never held.
+   */
+  const excuseGivenUp = (removed: readonly HeldFrame[], put: readonly HeldFrame[]) => {
+    for (const epoch of new Set(removed.map((frame) => frame.epoch))) {
+      const old = removed.filter((frame) => frame.epoch === epoch);
+      let left = gapSeqs(put.filter((frame) => frame.epoch !== epoch)) - gapSeqs(old);
+      const truth = epochOf(epoch);
+      const atHq = everAtHq(idOf(epoch), epoch);
+      const candidates = old
+        .filter(({ kind }) => kind !== 'gap')
+        .flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, index) => first + index))
+        .filter((seq) => missingWithin(truth.destroyed, seq, seq).length > 0)
+        .sort((a, b) => b - a);
+      const isNew = (seq: number) => missingWithin(atHq, seq, seq).length > 0;
+      for (const seq of [...candidates.filter(isNew), ...candidates.filter((one) => !isNew(one))]) {
+        if (left <= 0) break;
+        truth.destroyed = cover(truth.destroyed, seq, seq);
+        left -= 1;
+      }
+    }
+  };
+
   return {
     agent,
     archive,
@@ -179,6 +203,7 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
     wrongOf: (epoch, bucket) => archive.explain(bucket, (seq) => epochs.get(epoch)?.originals.get(seq)).wrong,
     wrote: (operations) => {
       const removed: HeldFrame[] = [];
+      const written: HeldFrame[] = [];
       const kept = new Map<string, Coverage>();
       for (const { key, value } of operations) {
         if (key[0] !== FRAME_PREFIX || key.length !== FRAME_KEY_BYTES) continue;
@@ -190,12 +215,16 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
         }
         const frame = value === null ? null : put(text, key, value);
         if (frame !== null) {
+          written.push(frame);
           kept.set(frame.epoch, cover(kept.get(frame.epoch) ?? EMPTY_COVERAGE, frame.first, frame.last));
         }
       }
       for (const { epoch, first, last, kind } of removed) {
+        if (kind !== 'gap') excuseMoved(epoch, first, last);
+      }
+      excuseGivenUp(removed, written);
+      for (const { epoch, first, last, kind } of removed) {
         if (kind === 'gap') continue;
-        excuseMoved(epoch, first, last);
         for (const [from, to] of missingWithin(kept.get(epoch) ?? EMPTY_COVERAGE, first, last)) {
           const excused = unite(everAtHq(idOf(epoch), epoch), epochOf(epoch).destroyed);
           for (const [a, b] of missingWithin(excused, from, to)) {
@@ -241,4 +270,8 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
       }
     },
   };
+}
+
+function gapSeqs(frames: readonly HeldFrame[]): number {
+  return frames.reduce((sum, { first, last, kind }) => sum + (kind === 'gap' ? last - first + 1 : 0), 0);
 }

@@ -71,8 +71,9 @@ export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptio
       const state = hq.epoch(truth.idOf(epoch), epoch);
       const checkSame = (seq: number, { id, print }: Content) => {
         const stored = state.stored.get(seq);
-        // HQ forgot what it had, and took the same seq of another copy of the journal.
-        if (sharers.length > 1 && missingWithin(state.undone, seq, seq).length === 0) return;
+        // HQ forgot what it had, or this copy of the journal gave it up, and another copy delivered under the same seq.
+        const excused = unite(state.undone, destroyed);
+        if (sharers.length > 1 && missingWithin(excused, seq, seq).length === 0) return;
         if (stored !== undefined && (stored.id !== id || stored.print !== print))
           violations.report(
             'wrong_content',
