@@ -72,7 +72,7 @@ export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptio
       const checkSame = (seq: number, { id, print }: Content) => {
         const stored = state.stored.get(seq);
         // HQ forgot what it had, or this copy of the journal gave it up, and another copy delivered under the same seq.
-        const excused = unite(state.undone, destroyed);
+        const excused = unite(state.undone, goneOf(truth, epoch));
         if (sharers.length > 1 && missingWithin(excused, seq, seq).length === 0) return;
         if (stored !== undefined && (stored.id !== id || stored.print !== print))
           violations.report(
