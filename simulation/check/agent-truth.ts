@@ -170,14 +170,20 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
   };
 
   /**
-   * What a renewal could not take along, damaged frames and cut buckets, it counts in gaps under the new epoch: so many seqs of
-   * the old one are excused, those first that HQ never held.
+   * What had been given up, and what a renewal could not take along, damaged frames and cut buckets, it counts in gaps under the
+   * new epoch: so many seqs of the old one are excused, those first that HQ never held.
    */
   const excuseGivenUp = (removed: readonly HeldFrame[], put: readonly HeldFrame[]) => {
     for (const epoch of new Set(removed.map((frame) => frame.epoch))) {
       const old = removed.filter((frame) => frame.epoch === epoch);
-      let left = gapSeqs(put.filter((frame) => frame.epoch !== epoch)) - gapSeqs(old);
+      let left = gapSeqs(put.filter((frame) => frame.epoch !== epoch));
       const truth = epochOf(epoch);
+      for (const gap of old.filter(({ kind }) => kind === 'gap')) {
+        const seqs = gapSeqs([gap]);
+        if (seqs > left) continue;
+        truth.destroyed = cover(truth.destroyed, gap.first, gap.last);
+        left -= seqs;
+      }
       const atHq = everAtHq(idOf(epoch), epoch);
       const candidates = old
         .filter(({ kind }) => kind !== 'gap')
