@@ -71,15 +71,16 @@ export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptio
       const state = hq.epoch(truth.idOf(epoch), epoch);
       const checkSame = (seq: number, { id, print }: Content) => {
         const stored = state.stored.get(seq);
-        // HQ forgot what it had, or this copy of the journal gave it up, and another copy delivered under the same seq.
-        const excused = unite(state.undone, goneOf(truth, epoch));
-        if (sharers.length > 1 && missingWithin(excused, seq, seq).length === 0) return;
         if (stored !== undefined && (stored.id !== id || stored.print !== print))
           violations.report(
             'wrong_content',
             `${truth.agent}: seq ${seq} of ${epoch} is another sample at HQ`,
           );
       };
+      // HQ forgot what it had, or the journal gave it up: what HQ holds is another copy's, or an earlier state's of this one.
+      const excused = unite(state.undone, goneOf(truth, epoch));
+      const isOfAnother = (seq: number) =>
+        (sharers.length > 1 || delivered.has(seq)) && missingWithin(excused, seq, seq).length === 0;
       checkThinned({ name: truth.agent, truth, sharers, epoch, hq, violations });
       // What HQ lost of a journal that is gone nobody can tell it.
       const gone = agent.running()?.journal.epoch === epoch ? destroyed : unite(destroyed, state.undone);
@@ -102,7 +103,7 @@ export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptio
         if (stored === undefined) {
           if (missingWithin(unite(state.durable, gone), seq, seq).length > 0)
             violations.report('not_drained', `${truth.agent}: seq ${seq} of ${epoch} is not at HQ`);
-        } else checkSame(seq, content);
+        } else if (!isOfAnother(seq)) checkSame(seq, content);
       }
     }
   }
