@@ -55,9 +55,10 @@ export function createFileTail({ path, usage }: FileTailOptions): FileTail {
   let freeBefore = Number.POSITIVE_INFINITY;
   let hasFailed = false;
 
-  const grow = (bytes: number) => {
-    for (let end = fstatSync(fd).size, stop = end + bytes; end < stop; )
-      end += writeZeros(fd, end, stop - end);
+  const grow = (bytes: number, pageBytes: number) => {
+    let end = fstatSync(fd).size;
+    const stop = Math.ceil((end + bytes) / pageBytes) * pageBytes;
+    while (end < stop) end += writeZeros(fd, end, stop - end);
   };
   const makeRoom = (operations: readonly Operation[], now: PageUsage) => {
     const { pages, pageBytes, free } = now;
@@ -69,7 +70,7 @@ export function createFileTail({ path, usage }: FileTailOptions): FileTail {
     const missing = needed + REMOVAL_BYTES - tail();
     if (missing <= 0) return;
     try {
-      grow(missing + Math.min(STEP_BYTES, pages * pageBytes * STEP_SHARE));
+      grow(missing + Math.min(STEP_BYTES, pages * pageBytes * STEP_SHARE), pageBytes);
     } catch (error) {
       const removes = operations.filter(({ value }) => value === null).length;
       // A large value needs pages in a row, and of scattered ones not all can be used.

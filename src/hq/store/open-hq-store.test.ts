@@ -23,24 +23,7 @@ import {
   schema,
   testClock,
 } from './testing/frames.ts';
-
-const EVER = { from: 0, to: START * 2 };
-
-async function allSeqs(store: OpenedHqStore, limit = 1000): Promise<number[]> {
-  const seqs: number[] = [];
-  let cursor: string | null = null;
-  do {
-    const page: Awaited<ReturnType<typeof readPage>> = await readPage(store, limit, cursor);
-    seqs.push(...page.items.map(({ seq }) => seq));
-    cursor = page.cursor;
-  } while (cursor !== null);
-  return seqs;
-}
-const readPage = (store: OpenedHqStore, limit: number, cursor: string | null) =>
-  firstValueFrom(store.samples({ agent: 'a1', limit, cursor, ...EVER }));
-
-const numbers = (first: number, last: number) =>
-  Array.from({ length: last - first + 1 }, (_, i) => first + i);
+import { allSeqs, EVER, numbers, readPage } from './testing/read.ts';
 
 describe.each(['memory', 'lmdb'] as const)('HQ store over %s', (kind) => {
   let home: ReturnType<(typeof homes)[typeof kind]>;
@@ -437,78 +420,5 @@ describe('what HQ keeps in memory', () => {
     await expect.poll(() => removed, { timeout: 5_000 }).toEqual([10]);
     expect(await allSeqs(second)).toEqual(numbers(11, 20));
     await closeStore(second);
-  });
-});
-
-describe('HQ store behind its users', () => {
-  const clock = testClock(START + 1_000_000);
-
-  it('removes nothing for its age when the clock leaps by years', async () => {
-    const leaping = testClock(START);
-    const told: string[] = [];
-    const store = await openStore(createMemoryStorage(), {
-      clock: leaping,
-      maxAgeMs: 500_000,
-      emit: ({ type }) => void told.push(type),
-    });
-    await firstValueFrom(store.append([dataFrame(1, 10, { arrivalTs: START })]));
-    leaping.set(START + 10 * 365 * 86_400_000);
-    await expect.poll(() => told, { timeout: 5_000 }).toContain('store_clock_leapt');
-    await firstValueFrom(timer(1_500));
-    expect(told).not.toContain('store_retention_removed');
-    expect(await allSeqs(store)).toEqual(numbers(1, 10));
-    await closeStore(store);
-  });
-
-  it('merges small frames and shows the same samples as before', async () => {
-    const events: string[] = [];
-    const merged = new Promise<void>((resolve) => {
-      events.length = 0;
-      void openStore(createMemoryStorage(), {
-        clock,
-        emit: (event) => {
-          if (event.type === 'store_frames_merged') resolve();
-        },
-      }).then(async (store) => {
-        await firstValueFrom(store.putSchema('a1', schema));
-        for (let seq = 1; seq <= 200; seq += 1) {
-          await firstValueFrom(store.append([dataFrame(seq, seq, { lane: 'live', arrivalTs: START + seq })]));
-        }
-        opened = store;
-      });
-    });
-    let opened: OpenedHqStore | undefined;
-    await merged;
-    if (opened === undefined) throw new Error('merged before everything was stored');
-    const page = await readPage(opened, 1000, null);
-    expect(page.items.map(({ seq }) => seq)).toEqual(numbers(1, 200));
-    expect(page.items.map(({ arrivalTs }) => arrivalTs)).toEqual(numbers(1, 200).map((seq) => START + seq));
-    expect(opened.ledger('a1')).toMatchObject([{ stored: 200, pending: 0 }]);
-    await closeStore(opened);
-  });
-
-  it('removes samples past their age and goes on counting them', async () => {
-    let removed = () => {};
-    const gone = new Promise<void>((resolve) => {
-      removed = resolve;
-    });
-    const store = await openStore(createMemoryStorage(), {
-      clock,
-      maxAgeMs: 500_000,
-      emit: (event) => {
-        if (event.type === 'store_retention_removed') removed();
-      },
-    });
-    await firstValueFrom(
-      store.append([
-        dataFrame(1, 10, { arrivalTs: START }),
-        dataFrame(11, 20, { arrivalTs: START + 900_000 }),
-      ]),
-    );
-    await gone;
-    expect(await allSeqs(store)).toEqual(numbers(11, 20));
-    expect(store.ledger('a1')).toMatchObject([{ sampled: 20, stored: 20, pending: 0, contiguous: 20 }]);
-    expect((await firstValueFrom(store.append([dataFrame(1, 10)])))[0]).toMatchObject({ duplicates: 10 });
-    await closeStore(store);
   });
 });
