@@ -35,6 +35,15 @@ describe('metrics', () => {
     expect(Number(/^process_resident_memory_bytes (\d+)/m.exec(body)?.[1])).toBeGreaterThan(1e7);
   });
 
+  it('say how many agents are in each state', async () => {
+    const { body } = await metrics();
+    const states = ['starting', 'live', 'catching-up', 'offline', 'degraded', 'stopping'];
+    expect(body.split('\n').filter((line) => line.startsWith('holdfast_hq_agents{'))).toEqual([
+      ...states.map((state) => `holdfast_hq_agents{state="${state}"} 0`),
+      'holdfast_hq_agents{state="unknown"} 1',
+    ]);
+  });
+
   it('say how many agents have an alarm, of each kind', async () => {
     const { body } = await metrics();
     expect(body.split('\n').filter((line) => line.startsWith('holdfast_hq_alarms'))).toEqual([
