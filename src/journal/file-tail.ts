@@ -27,6 +27,7 @@ export type PageUsage = {
 export type FileTail = {
   /** Throws a system error (ENOSPC, EROFS, EIO …) when the commit of these could not be written. */
   readonly prepare: (operations: readonly Operation[]) => void;
+  /** What became of a commit that was prepared, in LMDB. */
   readonly noteWritten: (success: boolean) => void;
   readonly close: () => void;
 };
@@ -37,8 +38,8 @@ export type FileTailOptions = {
   readonly usage: () => PageUsage;
 };
 
-/** Kept for commits that make room. */
-const REMOVAL_BYTES = 64 * 1024;
+/** Kept for commits that make room: for two in a row, since what one frees only the one after the next can use. */
+const REMOVAL_BYTES = 96 * 1024;
 /** Grown by more than is needed, so that it need not be soon again: a share of the file, at most so much. */
 const STEP_SHARE = 1 / 64;
 const STEP_BYTES = 128 * 1024;
@@ -51,8 +52,9 @@ const FIXED_PAGES = 4;
 
 export function createFileTail({ path, usage }: FileTailOptions): FileTail {
   const fd = openSync(path, 'r+');
-  /** Pages that were free one commit earlier: what a commit frees only the one after the next can use. All of them at the start. */
-  let freeBefore = Number.POSITIVE_INFINITY;
+  /** Pages that were free before the last commit that got through, and how many of them it may have taken. */
+  let last = { free: Number.POSITIVE_INFINITY, taken: 0 };
+  let attempt = last;
   let hasFailed = false;
 
   const grow = (bytes: number, pageBytes: number) => {
@@ -65,8 +67,8 @@ export function createFileTail({ path, usage }: FileTailOptions): FileTail {
     const tail = () => fstatSync(fd).size - pages * pageBytes;
     const { large, small } = pagesFor(operations, now);
     const needed = (large + small) * pageBytes;
-    const freed = Math.min(free, freeBefore);
-    freeBefore = free;
+    const freed = Math.min(free, Math.max(0, last.free - last.taken));
+    attempt = { free, taken: large + small };
     const missing = needed + REMOVAL_BYTES - tail();
     if (missing <= 0) return;
     try {
@@ -85,10 +87,12 @@ export function createFileTail({ path, usage }: FileTailOptions): FileTail {
       accessSync(path, constants.W_OK);
       const now = usage();
       makeRoom(operations, now);
-      if (hasFailed) writeZeros(fd, now.pages * now.pageBytes, now.pageBytes);
+      const end = now.pages * now.pageBytes;
+      if (hasFailed && fstatSync(fd).size >= end + now.pageBytes) writeZeros(fd, end, now.pageBytes);
     },
     noteWritten: (success) => {
       hasFailed = !success;
+      if (success) last = attempt;
     },
     close: () => closeSync(fd),
   };

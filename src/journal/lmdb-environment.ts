@@ -99,15 +99,17 @@ export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions
       }
     },
     write: async (operations, own = []) => {
+      let prepared = false;
       try {
         tail?.prepare(operations);
+        prepared = true;
         await db.batch(() => {
           for (const { key, value } of operations) writeOne(db, prefixed(USER_PREFIX, key), value);
           for (const { key, value } of own) writeOne(db, prefixed(OWN_PREFIX, key), value);
         });
         tail?.noteWritten(true);
       } catch (error) {
-        tail?.noteWritten(false);
+        if (prepared) tail?.noteWritten(false);
         const cause = await causeOf(error);
         await reopenIfStuck(cause);
         throw cause;
