@@ -111,9 +111,10 @@ it('refuses an agent that floods at 1,000 times the rate of its neighbours, whos
 
   const p99 = (...some: Kind[]) =>
     some.flatMap(windowsOf).map((name) => percentile(calm.ackMs[name] ?? [], 0.99));
-  const median = (...some: Kind[]) => percentile(p99(...some), 0.5);
-  const quietMs = median('quiet-a', 'quiet-b');
-  const [liveMs, backlogMs] = [median('live'), median('backlog')];
+  // Of the window that other jobs disturbed the least: they only ever add to the time, most of all on the disk.
+  const least = (...some: Kind[]) => Math.min(...p99(...some));
+  const quietMs = least('quiet-a', 'quiet-b');
+  const [liveMs, backlogMs] = [least('live'), least('backlog')];
   const refusedAtHq = await refusalsAt(hq.url);
   keepFigures('flood', {
     slow,
