@@ -92,7 +92,7 @@ describe('simulation', () => {
     const attempt = run(process.execPath, [main, '--seeds', 'many']);
     await expect(attempt).rejects.toMatchObject({
       code: 64,
-      stderr: expect.stringContaining('--seeds: many'),
+      stderr: expect.stringContaining('--seeds: give a whole number from 1 on; not many'),
     });
   });
 });

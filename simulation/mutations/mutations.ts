@@ -84,8 +84,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'merge_at_hq_drops_a_frame',
     breaks: "HQ's merging removes one frame more than it merges",
     file: 'src/hq/store/merge.ts',
-    find: 'merges.push({ pieces: run, frame: mergeFrames(run.map(bytesOf)) });',
-    replace: 'merges.push({ pieces: run, frame: mergeFrames(run.slice(0, -1).map(bytesOf)) });',
+    find: 'merges.push({ pieces, frame: mergeFrames(parts) });',
+    replace: 'merges.push({ pieces, frame: mergeFrames(parts.slice(0, -1)) });',
   },
   {
     name: 'retried_append_stored_twice',
