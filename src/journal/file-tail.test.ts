@@ -31,8 +31,8 @@ describe('the tail of a data file', () => {
     const { path, tail } = tailOf();
     tail.prepare([put(100_000), put(10)]);
     const { size } = statSync(path);
-    expect(size - USAGE.pages * PAGE).toBeGreaterThan(100_000 + 96 * 1024);
-    expect(size - USAGE.pages * PAGE).toBeLessThan(100_000 + 96 * 1024 + 20 * PAGE);
+    expect(size - USAGE.pages * PAGE).toBeGreaterThan(100_000 + 80 * 1024);
+    expect(size - USAGE.pages * PAGE).toBeLessThan(100_000 + 80 * 1024 + 20 * PAGE);
     expect(readFileSync(path).subarray(0, USAGE.pages * PAGE)).toEqual(Buffer.alloc(USAGE.pages * PAGE, 7));
   });
 
@@ -88,7 +88,7 @@ describe('the tail of a data file', () => {
         size - (lastPage + 1) * PAGE,
         `round ${round}, grown by ${size - before}`,
       ).toBeGreaterThanOrEqual(0);
-      expect(size - (lastPage + 1) * PAGE).toBeGreaterThan(64 * 1024);
+      expect(size - (lastPage + 1) * PAGE).toBeGreaterThan(48 * 1024);
     }
     await lastValueFrom(storage.close(), { defaultValue: undefined });
   });

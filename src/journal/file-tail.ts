@@ -39,7 +39,7 @@ export type FileTailOptions = {
 };
 
 /** Kept for commits that make room: for two in a row, since what one frees only the one after the next can use. */
-const REMOVAL_BYTES = 96 * 1024;
+const REMOVAL_BYTES = 80 * 1024;
 /** Grown by more than is needed, so that it need not be soon again: a share of the file, at most so much. */
 const STEP_SHARE = 1 / 64;
 const STEP_BYTES = 128 * 1024;
