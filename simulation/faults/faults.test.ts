@@ -45,6 +45,21 @@ describe('a copy of an agent on a copy of its disk, while both live', () => {
   );
 });
 
+describe('a journal that was rolled back', () => {
+  it.each([1, 2, 3])(
+    'is known as one also when it has more samples than HQ once it is heard again: seed %i',
+    (seed) => {
+      const { violations, lines } = play(seed, [
+        fault(0, 'black_hole', 60_000, 60_000),
+        fault(1, 'agent_rolled_back', 65_000, 1_000),
+        fault(2, 'agent_crash', 115_000, 1_000),
+      ]);
+      expect(violations).toEqual([]);
+      expect(lines.filter((line) => line.endsWith(' agent-1 epoch_forked'))).toHaveLength(1);
+    },
+  );
+});
+
 describe('a last commit that is torn', () => {
   it.each([1, 2, 3])('is recovered, and what it held is told as damage: seed %i', (seed) => {
     const faults = Array.from({ length: 12 }, (_, index) =>

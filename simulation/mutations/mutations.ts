@@ -161,6 +161,15 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'if (judgeRun(knownOf(hello), hello).length === 0)',
   },
   {
+    name: 'copy_that_sampled_on_is_not_noticed',
+    breaks:
+      'a journal that went back is known as such only until its agent starts again with more samples than HQ has',
+    file: 'src/journal/open-journal.ts',
+    find: 'const begun = opened.begun ?? opened.sampled;',
+    replace: 'const begun = opened.sampled;',
+    fromSeed: 300_140,
+  },
+  {
     name: 'bucket_forgets_a_maximum',
     breaks: 'of the buckets that are joined only the first gives its maximum',
     file: 'src/protocol/codec/buckets.ts',

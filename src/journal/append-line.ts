@@ -7,7 +7,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Sample } from '../protocol/sample.ts';
 import type { Appended, OverflowPolicy } from './journal.ts';
 import { appendSamples, NoRoom } from './journal-append.ts';
-import { createEditor } from './journal-editor.ts';
+import { createEditor, type JournalEditor } from './journal-editor.ts';
 import type { Ledger } from './journal-ledger.ts';
 import type { Storage, Writer } from './storage.ts';
 
@@ -17,6 +17,8 @@ export type AppendLineOptions = {
   readonly policy: OverflowPolicy;
   /** Bytes that frames may occupy now. */
   readonly limitBytes: () => number;
+  /** Within the transaction of an append. */
+  readonly onAppend: (editor: JournalEditor) => void;
   readonly onCommitted: (ledger: Ledger, overflowed: boolean) => void;
   /** A commit failed; whoever asked for it is told after this. */
   readonly onFailed: (error: unknown) => void;
@@ -46,7 +48,7 @@ type Attempt = {
 const MAX_ATTEMPTS = 256;
 
 export function createAppendLine(options: AppendLineOptions): AppendLine {
-  const { storage, clock, policy, limitBytes, onCommitted, onFailed, onBlocked } = options;
+  const { storage, clock, policy, limitBytes, onAppend, onCommitted, onFailed, onBlocked } = options;
   const parked: Turn[] = [];
   let attempts: readonly Attempt[] = [];
   const forget = (samples: readonly Sample[]) => {
@@ -80,6 +82,7 @@ export function createAppendLine(options: AppendLineOptions): AppendLine {
       return { appended: earlier.appended, overflowed: false, ledger: editor.finish() };
     }
     try {
+      onAppend(editor);
       const result = appendSamples(writer, editor, { samples, policy, limitBytes: limitBytes() });
       const attempt = { samples, appended: result.appended, lastSeq: editor.ledger.sampled };
       attempts = [...attempts, attempt].slice(-MAX_ATTEMPTS);

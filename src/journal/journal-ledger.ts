@@ -31,6 +31,8 @@ const ledgerSchema = z.object({
   hasAcked: z.boolean(),
   /** The last run (process) of the agent that HQ greeted, and how many have been. */
   greeting: z.object({ number: count, instance: z.string() }).nullable().default(null),
+  /** Highest seq given out when the first run since that greeting began: HQ holds none beyond it. Null until such a run appends. */
+  begun: count.nullable().default(null),
   /** HQ says that another journal uses this epoch: the next open begins a new one. */
   forked: z.boolean().default(false),
   /** Under way to a new epoch: frames before `from` have been moved there, and `next` is the seq of the next one. */
@@ -62,6 +64,7 @@ export function emptyLedger(epoch: string): Ledger {
     oldest: null,
     hasAcked: false,
     greeting: null,
+    begun: null,
     forked: false,
     renewal: null,
   };

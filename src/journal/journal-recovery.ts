@@ -112,6 +112,7 @@ export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: 
     dropped: newlyLost === 0 ? dropped : { ...dropped, damaged: (dropped.damaged ?? 0) + newlyLost },
     // Else HQ would take a journal that was mended for a copy.
     greeting: known?.greeting ?? null,
+    begun: known?.begun ?? null,
     forked: known?.forked ?? false,
   };
   if (base.hasAcked) writer.put(ACKED_KEY, encodeCoverage(acked));

@@ -131,6 +131,25 @@ export function describeJournalContract(name: string, createHarness: () => Journ
       expect(await append(6, 1)).toMatchObject({ frame: { firstSeq: 6 } });
     });
 
+    it('knows with how many samples the first run since the last greeting began, however many followed', async () => {
+      const greet = () => lastValueFrom(journal.noteGreeting('first'));
+      expect(journal.begun).toBe(0);
+      await append(1, 5);
+      await greet();
+      await append(6, 5);
+      await greet();
+      await reopen();
+      expect(journal.begun).toBe(10);
+      await append(11, 5);
+      await reopen();
+      expect(journal.begun).toBe(10);
+      await lastValueFrom(journal.noteGreeting('third'));
+      await append(16, 5);
+      expect(journal.begun).toBe(10);
+      await reopen();
+      expect(journal.begun).toBe(20);
+    });
+
     it('mixes samples of several schemas in one frame', async () => {
       const other = internSchema({ ...TEST_SCHEMA, source: 'other' });
       await lastValueFrom(journal.append([testSample(1), testSample(2, { schema: other }), testSample(3)]));

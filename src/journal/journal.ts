@@ -79,7 +79,7 @@ export type Reinstated = { readonly again: number; readonly lost: number };
 
 export type Journal = {
   readonly epoch: Epoch;
-  /** Highest seq that had been given out when it was opened. */
+  /** Highest seq that had been given out when the first run since the last greeting opened it: HQ can hold none of this journal beyond it. */
   readonly begun: number;
   /** Gives the samples the next seqs and commits them as one head frame; emits once durable. Samples of several schemas may be mixed. */
   readonly append: (samples: readonly Sample[]) => Observable<Appended>;

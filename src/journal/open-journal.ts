@@ -131,6 +131,8 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
   const { storage, clock, policy, maxBytes, inMemory = false, sealSamples = DEFAULT_SEAL_SAMPLES } = options;
   const schemas = storage.read(readSchemas);
   let footprint = opened.footprint;
+  // Kept over runs that HQ does not greet: what they append must not hide that HQ holds more than this journal delivered.
+  const begun = opened.begun ?? opened.sampled;
   const room = createRoomKeeper({
     storage,
     clock,
@@ -197,6 +199,11 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
     clock,
     policy,
     limitBytes: room.limitBytes,
+    onAppend: (editor) => {
+      const { ledger } = editor;
+      const greeted = ledger.greeting?.instance !== opened.greeting?.instance;
+      if (!greeted && ledger.begun === null) editor.count({ begun });
+    },
     onCommitted: (ledger, overflowed) => {
       publish(ledger, overflowed);
       room.noteCommitted();
@@ -207,7 +214,7 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
 
   return {
     epoch: opened.epoch,
-    begun: opened.sampled,
+    begun,
     append: (samples: readonly Sample[]) =>
       line.append(samples).pipe(
         tap(() => {
@@ -236,7 +243,7 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
         const { greeting } = stats$.value;
         if (greeting?.instance === instance) return of(undefined);
         const number = (greeting?.number ?? 0) + 1;
-        return edit((_, editor) => editor.count({ greeting: { number, instance } })).pipe(
+        return edit((_, editor) => editor.count({ greeting: { number, instance }, begun: null })).pipe(
           map(() => undefined),
         );
       }),

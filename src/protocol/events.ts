@@ -66,7 +66,7 @@ export const helloSchema = z.object({
   released: count,
   /** Agent's wall time, ms, for the offset estimate. */
   ts: millis,
-  /** Which life of the journal this is, see judge-run.ts: `number` is one more than that of the last run that HQ greeted, which was `after`; it began with `begun` seqs given out. */
+  /** Which life of the journal this is, see judge-run.ts: `number` is one more than that of the last run that HQ greeted, which was `after`; the first run since then began with `begun` seqs given out. */
   run: z
     .object({
       begun: count,

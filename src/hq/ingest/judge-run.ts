@@ -4,7 +4,7 @@
  *
  * Each process of an agent is a run with a random name, `instance`. The journal notes the last run that HQ greeted, durably and before
  * that run sends a frame; HQ notes the same and whether a frame of that run has arrived. So what an agent says it follows must
- * be what HQ knows, and HQ can hold nothing beyond the seqs with which it began. Two exceptions: a run that HQ greeted and whose
+ * be what HQ knows, and HQ can hold nothing beyond the seqs with which the first run since then began. Two exceptions: a run that HQ greeted and whose
  * process ended before it could note it, which delivered nothing; and a process that connects again to an HQ that has forgotten it.
  */
 import type { Hello } from '../../protocol/events.ts';
