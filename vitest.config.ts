@@ -15,7 +15,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: 3,
-    sequence: { sequencer: SoakFirst },
+    sequence: { sequencer: SoakFirst, groupOrder: 1 },
     reporters: ['default', ['json', { outputFile: 'test-results/vitest.json' }]],
     projects: [
       {
@@ -33,8 +33,19 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'worlds',
+          include: ['simulation/worlds.test.ts'],
+          testTimeout: 300 * seconds,
+          // Before all others, alone.
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'simulation',
           include: ['simulation/**/*.test.ts'],
+          exclude: ['simulation/worlds.test.ts'],
           testTimeout: 300 * seconds,
         },
       },

@@ -111,6 +111,9 @@ function traceOne(request: SimulationRequest): number {
   return result.violations.length === 0 ? 0 : 1;
 }
 
+/** A world leaves much behind at once: with more room for what is young its collection takes a few percent less. */
+const NODE_OPTIONS = ['--max-semi-space-size=64'];
+
 function runChild(
   { hours, mutation }: SimulationRequest,
   fromSeed: number,
@@ -120,7 +123,9 @@ function runChild(
   const args = ['--child', '--from-seed', fromSeed, '--seeds', seeds, '--hours', hours].map(String);
   if (mutation !== null) args.push('--mutation', mutation);
   const script = new URL('./main.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...NODE_OPTIONS, script, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let seen = 0;
   createInterface({ input: child.stdout }).on('line', (line) => {
     seen += 1;

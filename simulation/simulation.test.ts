@@ -1,56 +1,10 @@
 /** The simulation as `npm run simulate` runs it: in processes of its own, so that a mutation breaks nothing here. */
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
-import { FAULT_KINDS } from './faults/plan.ts';
 import { digestOf } from './kernel/trace.ts';
 import { MUTATIONS } from './mutations/mutations.ts';
-
-const main = join(import.meta.dirname, 'main.ts');
-const run = promisify(execFile);
-
-const failureSchema = z.object({
-  seed: z.number(),
-  violations: z.array(z.object({ rule: z.string(), detail: z.string() })).min(1),
-  faults: z.array(z.string()),
-  replay: z.string(),
-  digest: z.string(),
-});
-const summarySchema = z.object({
-  seeds: z.number(),
-  faults: z.record(z.string(), z.number()),
-  simulatedHours: z.number(),
-  samples: z.number(),
-  thinned: z.number(),
-  speed: z.number(),
-  digest: z.string(),
-  failures: z.array(failureSchema),
-});
-
-/** Exit code, and the last line as what it must be: one JSON object that sums up. */
-async function simulate(...args: readonly string[]) {
-  const argv = [main, '--json', ...args];
-  const { code, stdout } = await run(process.execPath, argv, { maxBuffer: 64 * 2 ** 20 }).then(
-    (done) => ({ code: 0, stdout: done.stdout }),
-    (error: { code: number; stdout: string }) => error,
-  );
-  const lines = stdout.trimEnd().split('\n');
-  return { code, stdout, summary: summarySchema.parse(JSON.parse(lines.at(-1) ?? '')) };
-}
+import { failureSchema, main, run, simulate } from './simulate-process.ts';
 
 describe('simulation', () => {
-  it('keeps every promise in 300 worlds', async () => {
-    const { code, summary } = await simulate('--seeds', '300', '--hours', '0.1', '--jobs', '2');
-    expect(summary.failures).toEqual([]);
-    expect(code).toBe(0);
-    expect(summary.seeds).toBe(300);
-    expect(Object.keys(summary.faults).sort()).toEqual([...FAULT_KINDS].sort());
-    // Or the checks of thinned frames would say nothing.
-    expect(summary.thinned).toBeGreaterThan(1_000);
-  });
-
   it('plays a seed twice alike, event by event', async () => {
     const args = ['--seeds', '3', '--from-seed', '77', '--hours', '0.1', '--jobs', '1'] as const;
     const [first, second] = await Promise.all([simulate(...args), simulate(...args)]);

@@ -40,7 +40,7 @@ export function drawAgent(chance: Chance, hours: number): AgentSettings {
   return {
     config: { ...config, journal: { ...config.journal, maxBytes } },
     // A day has as many samples as an hour: what matters happens between them.
-    periodMs: Math.max(100, Math.round((hours * HOUR_MS) / (thins ? 400 : chance.pick([40, 100, 200, 400])))),
+    periodMs: Math.max(900, Math.round((hours * HOUR_MS) / (thins ? 400 : chance.pick([40, 100, 200, 400])))),
     noisySeries: thins ? 40 : chance.pick([0, 40, 40]),
     sealSamples: chance.pick([4, 16, 64, 512]),
   };

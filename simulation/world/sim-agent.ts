@@ -57,6 +57,8 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
   let running: (AssembledAgent & { readonly journal: Journal }) | null = null;
   let held = false;
   let lives = 0;
+  /** It was started while it still stopped. */
+  let startsAgain = false;
 
   const over = (mine: Life) => {
     mine.end();
@@ -73,7 +75,9 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
   };
 
   function start(): void {
-    if (life !== null || held) return;
+    if (held) return;
+    startsAgain = life !== null;
+    if (life !== null) return;
     const mine = machine.begin();
     life = mine;
     lives += 1;
@@ -164,6 +168,7 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
     stop: () => {
       const mine = life;
       if (mine === null || running === null) return;
+      startsAgain = false;
       note(`${name} is stopped`);
       running.stop(EMPTY).subscribe({
         complete: () => {
@@ -171,6 +176,7 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
           note(`${name} has stopped`);
           over(mine);
           wire.drop(false);
+          if (startsAgain) start();
         },
       });
     },
