@@ -16,6 +16,7 @@ export type Rule =
   | 'ledger'
   | 'disk_bound'
   | 'order'
+  | 'dashboard'
   | 'crash';
 
 export type Violations = {

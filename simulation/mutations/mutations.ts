@@ -170,6 +170,13 @@ export const MUTATIONS: readonly Mutation[] = [
     fromSeed: 300_140,
   },
   {
+    name: 'slow_dashboard_misses_changes',
+    breaks: 'of what changes while a dashboard takes nothing only the last is kept',
+    file: 'src/hq/gateway/pending-delta.ts',
+    find: 'for (const agent of delta.agents) agents.set(agent.id, agent);',
+    replace: 'agents.clear();\n      for (const agent of delta.agents) agents.set(agent.id, agent);',
+  },
+  {
     name: 'bucket_forgets_a_maximum',
     breaks: 'of the buckets that are joined only the first gives its maximum',
     file: 'src/protocol/codec/buckets.ts',

@@ -86,6 +86,7 @@ export function runStampede(options: StampedeOptions): StampedeResult {
     machine: createMachine(timeline, 'hq'),
     server: network.server,
     disk: hqDisk,
+    viewers: [],
     note,
   });
   const settings = {

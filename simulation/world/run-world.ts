@@ -4,6 +4,7 @@ import { coveredCount } from '../../src/protocol/coverage.ts';
 import { type CheckOptions, checkAlways, checkDrained } from '../check/check-world.ts';
 import { createHqTruth } from '../check/hq-truth.ts';
 import { createLiveWatch } from '../check/live-lag.ts';
+import { differences, type Shown } from '../check/shown.ts';
 import { createViolations, type Violation } from '../check/violations.ts';
 import { createInjector } from '../faults/inject.ts';
 import { drawPlan, type Fault, type FaultKind } from '../faults/plan.ts';
@@ -18,6 +19,7 @@ import { drainBoundMs } from './drain-bound.ts';
 import { drawAgent, drawHq } from './settings.ts';
 import type { SimAgent } from './sim-agent.ts';
 import { createSimHq } from './sim-hq.ts';
+import { createViewer } from './viewer.ts';
 
 export type RunOptions = {
   readonly seed: number;
@@ -47,7 +49,12 @@ export type RunResult = {
 };
 
 const HOUR_MS = 3_600_000;
+const NOTHING_SHOWN: Shown = new Map();
+/** Faults have ended by then. */
+const HEALED_SHARE = 0.8;
 const CHECKS = 24;
+/** What everybody who looks on sees once all is quiet, they see within this time. */
+const SEEN_WITHIN_MS = 5_000;
 /** Between two looks at whether everything has drained. */
 const LOOK_MS = 1_000;
 
@@ -81,12 +88,25 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
       hqTruth.wrote(operations);
     },
   });
+  const end = hours * HOUR_MS;
+  const healAt = end * HEALED_SHARE;
+  const onlookers = chance.stream('viewers');
+  const viewers = Array.from({ length: onlookers.whole(0, 2) }, (_, index) =>
+    createViewer({
+      timeline,
+      chance: onlookers.stream(String(index)),
+      healAt,
+      onWrong: (what) => violations.report('dashboard', `dashboard ${index + 1} ${what}`),
+      onCut: () => note(`dashboard ${index + 1} is cut off`),
+    }),
+  );
   const hq = createSimHq({
     config: drawHq(shape),
     chance: chance.stream('hq'),
     machine: createMachine(timeline, 'hq'),
     server: network.server,
     disk: hqDisk,
+    viewers,
     note,
   });
   let lastId = 0;
@@ -181,8 +201,6 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
     hq.start();
     for (const agent of agents) agent.start();
   });
-  const end = hours * HOUR_MS;
-  const healAt = end * 0.8;
   for (let check = 1; check <= CHECKS && ok(); check += 1) {
     runUntil((healAt * check) / CHECKS);
     checkAlways(checks);
@@ -205,6 +223,18 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
     checkAlways(checks);
   }
   if (ok()) checkDrained(checks);
+  const shownWrong = () => {
+    const known = new Map(
+      hq
+        .running()
+        ?.fleet.summaries()
+        .map((agent) => [agent.id, agent]),
+    );
+    return viewers.flatMap((viewer) => differences(viewer.shown() ?? NOTHING_SHOWN, known));
+  };
+  const seenBy = timeline.now() + SEEN_WITHIN_MS;
+  while (ok() && timeline.now() < seenBy && shownWrong().length > 0) runUntil(timeline.now() + LOOK_MS);
+  if (ok()) for (const what of shownWrong()) violations.report('dashboard', `a dashboard ${what}`);
   return {
     seed,
     violations: violations.list(),

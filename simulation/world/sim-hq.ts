@@ -2,6 +2,7 @@
 import { createAccess } from '../../src/hq/access.ts';
 import { type AssembledHq, assembleHq } from '../../src/hq/assemble-hq.ts';
 import type { HqConfig } from '../../src/hq/config.ts';
+import { createDashboardFeed } from '../../src/hq/gateway/dashboard-feed.ts';
 import { seededIds } from '../../src/platform/ids.ts';
 import { silentLogger } from '../../src/platform/logger.ts';
 import { createRegistry } from '../../src/platform/telemetry.ts';
@@ -10,6 +11,7 @@ import type { Chance } from '../kernel/chance.ts';
 import type { Disk } from '../kernel/disk.ts';
 import type { Life, Machine } from '../kernel/machine.ts';
 import type { Server } from '../kernel/network.ts';
+import type { Viewer } from './viewer.ts';
 
 export type SimHqOptions = {
   readonly config: HqConfig;
@@ -17,6 +19,8 @@ export type SimHqOptions = {
   readonly machine: Machine;
   readonly server: Server;
   readonly disk: Disk;
+  /** Who look at its dashboard. */
+  readonly viewers: readonly Viewer[];
   readonly note: (line: string) => void;
 };
 
@@ -26,9 +30,12 @@ export type SimHq = Pick<SimHqOptions, 'machine' | 'disk' | 'config'> & {
   readonly kill: (power: boolean) => void;
 };
 
+/** Slower than anybody would choose: a look at the dashboards is an event of its own. */
+const UPDATE_MS = 1_000;
+
 const OPEN_ACCESS = { agentToken: '', operatorToken: '', allowedHosts: [] };
 
-export function createSimHq({ config, chance, machine, server, disk, note }: SimHqOptions): SimHq {
+export function createSimHq({ config, chance, machine, server, disk, viewers, note }: SimHqOptions): SimHq {
   let life: Life | null = null;
   let running: AssembledHq | null = null;
   let lives = 0;
@@ -66,6 +73,14 @@ export function createSimHq({ config, chance, machine, server, disk, note }: Sim
           }
         });
         hq.serveAgents(server.listen(mine));
+        const { stallMs } = config.dashboard;
+        const feed = createDashboardFeed({
+          fleet: hq.fleet,
+          clock: mine.clock,
+          updateMs: UPDATE_MS,
+          stallMs,
+        });
+        for (const viewer of viewers) viewer.connect(feed, hq.fleet);
       });
     },
     kill: (power) => {
@@ -76,6 +91,7 @@ export function createSimHq({ config, chance, machine, server, disk, note }: Sim
       running = null;
       disk.interrupt();
       server.drop(power);
+      for (const viewer of viewers) viewer.drop();
       if (power) machine.reboot();
     },
   };
