@@ -19,7 +19,14 @@ import {
   coveredCount,
   EMPTY_COVERAGE,
 } from '../../src/protocol/coverage.ts';
-import type { FrameReply, Heartbeat, HeartbeatReply, HelloReply, Lane } from '../../src/protocol/events.ts';
+import type {
+  FrameReply,
+  Heartbeat,
+  HeartbeatReply,
+  HelloReply,
+  Lane,
+  WireErrorCode,
+} from '../../src/protocol/events.ts';
 import { readHeader } from '../../src/protocol/frame-codec.ts';
 import { internSchema } from '../../src/protocol/schema-ref.ts';
 
@@ -46,6 +53,12 @@ export type Script = {
   maxFrameSamples?: number;
   needsSchemas?: boolean;
 };
+
+/** What HQ answers when it does not take something. */
+export const refusal = (code: WireErrorCode, retryAfterMs?: number) => ({
+  ok: false as const,
+  error: { code, message: `no: ${code}`, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
+});
 
 const schema = internSchema({
   source: 'test',
@@ -250,3 +263,11 @@ function now<T>(source: Observable<T>): T {
   if (first === undefined) throw new Error('it should have been there at once');
   return first;
 }
+
+/** Commits a sample every 200 ms. */
+export const sampleFor = (rig: Rig, ms: number) => {
+  for (let passed = 0; passed < ms; passed += 200) {
+    rig.append(1);
+    rig.run(200);
+  }
+};

@@ -74,7 +74,8 @@ const uplinkConfigSchema = z.strictObject({
   ),
   breakerOpenMs: whole(
     {
-      description: 'How long an open circuit breaker sends no frames, unless HQ goes and comes back.',
+      description:
+        'How long an open circuit breaker sends no frames, unless HQ goes and comes back, or says that it can store again.',
       unit: 'ms',
     },
     { default: 60_000, minimum: 100, maximum: DAY_MS },

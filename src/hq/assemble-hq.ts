@@ -82,7 +82,8 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
         serveAgents: (server) => {
           const emit = createEmit(ingestEvents, telemetry);
           const { limits } = config;
-          const agents = attachAgents({ server, store, access, chaos, clock, limits, emit });
+          const isStoring = () => health.failure() === null;
+          const agents = attachAgents({ server, store, access, chaos, isStoring, clock, limits, emit });
           agents.links$.subscribe(links);
           undo.push('end the links of agents', () => agents.close());
           return agents;

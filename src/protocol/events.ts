@@ -140,7 +140,13 @@ export const heartbeatSchema = z.object({
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 export const heartbeatReplySchema = z.union([
-  z.object({ ok: z.literal(true), hqTs: millis, ack: coverageSchema }),
+  z.object({
+    ok: z.literal(true),
+    hqTs: millis,
+    ack: coverageSchema,
+    /** Whether HQ's storage takes commits, as far as it knows. Absent: it does not say. */
+    storing: z.boolean().optional(),
+  }),
   refusal,
 ]);
 export type HeartbeatReply = z.infer<typeof heartbeatReplySchema>;

@@ -182,6 +182,7 @@ export function createConversation(options: ConversationOptions): Conversation {
             connection,
             ack: reply.ack,
             sampled: journal.stats().sampled,
+            storing: reply.storing === true,
           });
         }),
       );

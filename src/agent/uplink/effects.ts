@@ -254,6 +254,9 @@ export function createUplinkEffects(
       case 'try_breaker':
         reliability.breaker.signOfLife();
         return EMPTY;
+      case 'hq_stores':
+        reliability.hqStores();
+        return EMPTY;
       case 'fail':
         return of(lost(effect.connection, effect.error));
       case 'read':

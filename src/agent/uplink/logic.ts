@@ -132,13 +132,11 @@ function online(
       return delivered(state, message, settings);
     case 'poisoned':
       return poisoned(state, message, settings);
-    case 'heartbeat_acked':
-      return acknowledged(
-        state,
-        message,
-        { proven: state.memory.episode !== 'protocol', news: false },
-        settings,
-      );
+    case 'heartbeat_acked': {
+      const proven = state.memory.episode !== 'protocol';
+      const [next, effects] = acknowledged(state, message, { proven, news: false }, settings);
+      return [next, message.storing ? [...effects, { type: 'hq_stores' }] : effects];
+    }
     case 'look_again': {
       // A backlog that was read to its end may have been passed over in part, and a live lane need never be idle.
       const idle = inFlight(state).length === 0 && state.live.waiting.length === 0;

@@ -1,5 +1,17 @@
 /** The reliability stack of a frame: what is tried again, when, and when it is better to leave HQ alone. */
-import { catchError, defer, NEVER, Observable, type SchedulerLike, switchMap, tap, timer } from 'rxjs';
+import {
+  catchError,
+  defer,
+  first,
+  NEVER,
+  Observable,
+  retry,
+  type SchedulerLike,
+  switchMap,
+  tap,
+  throwError,
+  timer,
+} from 'rxjs';
 import type { Random } from '../../platform/random.ts';
 import type { Lane, WireError, WireErrorCode } from '../../protocol/events.ts';
 import { type Backoff, backoff } from '../../streams/backoff.ts';
@@ -42,6 +54,8 @@ const MAX_PAUSE_MS = 5_000;
 
 export type Reliability = {
   readonly breaker: CircuitBreaker;
+  /** HQ has said that it can store: when it was HQ's answer that opened the breaker, it need not wait for its time. */
+  readonly hqStores: () => void;
   /** Sends until HQ has taken it. Errors with what no repetition mends: a LinkError, or a FrameRefused for good. */
   readonly protect: <T>(lane: Lane, send: Observable<T>) => Observable<T>;
 };
@@ -73,6 +87,8 @@ export function createReliability(options: ReliabilityOptions): Reliability {
   /** A backlog that has to wait for its turn must not keep live frames waiting. */
   const lanes: Readonly<Record<Lane, Gate>> = { live: createGate(), backlog: createGate() };
   let lastFailureAt = Number.NEGATIVE_INFINITY;
+  /** Whether HQ itself answered the last failure: when it stays silent to frames, what it says besides proves nothing. */
+  let answered = false;
 
   const timeoutOf = <T>(source: Observable<T>) =>
     source.pipe(
@@ -90,7 +106,10 @@ export function createReliability(options: ReliabilityOptions): Reliability {
         catchError((error: unknown) => {
           // Frames that were under way together fail together: that is one failure. A lost connection is none.
           const silent = isClosed(error) || (countsAgainstHq(error) && startedAt < lastFailureAt);
-          if (countsAgainstHq(error)) lastFailureAt = Math.max(lastFailureAt, scheduler.now());
+          if (countsAgainstHq(error)) {
+            lastFailureAt = Math.max(lastFailureAt, scheduler.now());
+            answered = error instanceof FrameRefused;
+          }
           if (!silent) throw error;
           subscriber.error(error);
           return NEVER;
@@ -103,12 +122,6 @@ export function createReliability(options: ReliabilityOptions): Reliability {
     (lane: Lane) =>
     (error: unknown): RetryVerdict => {
       const now = scheduler.now();
-      if (error instanceof BreakerOpenError)
-        return {
-          kind: 'retry',
-          reason: 'breaker_open',
-          afterMs: Math.max(PROBE_PAUSE_MS, error.retryAtMs - now),
-        };
       if (!(error instanceof FrameRefused)) return { kind: 'give-up', reason: 'link' };
       const { code, retryAfterMs } = error.wire;
       if (!HQ_FAILS.has(code) && !HQ_WAITS.has(code)) return { kind: 'give-up', reason: code };
@@ -140,6 +153,20 @@ export function createReliability(options: ReliabilityOptions): Reliability {
       return waitMs > 0 ? timer(waitMs, scheduler).pipe(switchMap(() => send)) : send;
     });
 
+  /** Waits while the breaker refuses, whose time may come sooner than it says. */
+  const whenLetThrough = <T>(send: Observable<T>) =>
+    send.pipe(
+      retry({
+        delay: (error: unknown) => {
+          if (!(error instanceof BreakerOpenError)) return throwError(() => error);
+          const delayMs = error.retryAtMs - scheduler.now();
+          if (delayMs <= 0) return timer(PROBE_PAUSE_MS, scheduler);
+          onPause({ reason: 'breaker_open', delayMs });
+          return breaker.state$.pipe(first(({ kind }) => kind !== 'open'));
+        },
+      }),
+    );
+
   const resumed = (lane: Lane) => {
     all.pause = null;
     lanes[lane].pause = null;
@@ -149,10 +176,13 @@ export function createReliability(options: ReliabilityOptions): Reliability {
 
   return {
     breaker,
-    // Innermost the timeout, so that silence is a failure that the breaker sees; outermost the retry, so that a try while the
-    // breaker is open costs nothing and is repeated. The gate stands before them: to wait is neither a try nor silence.
+    hqStores: () => {
+      if (answered) breaker.signOfLife();
+    },
+    // Innermost the timeout, so that silence is a failure that the breaker sees; around it the breaker, whose refusal is no try.
+    // The gate stands before them: to wait is neither a try nor silence.
     protect: (lane, send) =>
-      retryOf(lane, gated(lane, breakerOf(timeoutOf(send)))).pipe(tap(() => resumed(lane))),
+      retryOf(lane, whenLetThrough(gated(lane, breakerOf(timeoutOf(send))))).pipe(tap(() => resumed(lane))),
   };
 }
 

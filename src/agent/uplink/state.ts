@@ -170,7 +170,13 @@ export type UplinkMessage =
     } & FromConnection)
   /** HQ will never take it as it is. */
   | ({ readonly type: 'poisoned'; readonly firstSeq: number; readonly detail: string } & FromConnection)
-  | ({ readonly type: 'heartbeat_acked'; readonly ack: Coverage; readonly sampled: number } & FromConnection)
+  | ({
+      readonly type: 'heartbeat_acked';
+      readonly ack: Coverage;
+      readonly sampled: number;
+      /** Whether HQ says that its storage takes commits. */
+      readonly storing: boolean;
+    } & FromConnection)
   | { readonly type: 'bisected'; readonly firstSeq: number; readonly parts: readonly StoredFrame[] }
   | { readonly type: 'condemned'; readonly firstSeq: number; readonly detail: string }
   | { readonly type: 'rejected'; readonly origin: number }
@@ -188,6 +194,8 @@ export type UplinkEffect =
   | { readonly type: 'greet'; readonly connection: number }
   /** HQ was away and has greeted, so it is there again: an open breaker need not wait for its time. */
   | { readonly type: 'try_breaker' }
+  /** HQ says that its storage takes commits. */
+  | { readonly type: 'hq_stores' }
   | { readonly type: 'fail'; readonly connection: number; readonly error: LinkError }
   | {
       readonly type: 'read';

@@ -372,6 +372,15 @@ describe('heartbeats', () => {
     expect(heard).toMatchObject([{ kind: 'heartbeat', agent: 'a1', heartbeat: { pending: 2 } }]);
     expect(ledger('a1')).toMatchObject({ sampled: 12, pending: 12 });
   });
+
+  it('say whether HQ can store', async () => {
+    const storing = { now: false };
+    await start({ isStoring: () => storing.now });
+    const socket = await joinAs(hq, 'a1');
+    expect(await ask(socket, 'heartbeat', HEARTBEAT)).toMatchObject({ ok: true, storing: false });
+    storing.now = true;
+    expect(await ask(socket, 'heartbeat', HEARTBEAT)).toMatchObject({ ok: true, storing: true });
+  });
 });
 
 describe('chaos', () => {

@@ -38,6 +38,8 @@ export type AttachAgentsOptions = {
   readonly store: IngestStore;
   readonly access: Pick<Access, 'admit'>;
   readonly chaos: Pick<ChaosControl, 'admit'>;
+  /** Whether the storage takes commits: agents that were refused are told when it does again. */
+  readonly isStoring: () => boolean;
   readonly clock: Clock;
   readonly limits: IngestLimits;
   readonly emit: IngestEmit;
@@ -86,7 +88,7 @@ type Guest = {
 type Handlers = { readonly [K in keyof AgentToHqEvents]: (...received: unknown[]) => void };
 
 export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
-  const { server, store, access, chaos, clock, limits, emit } = options;
+  const { server, store, access, chaos, isStoring, clock, limits, emit } = options;
   const { scheduler } = clock;
   const helloTimeoutMs = options.helloTimeoutMs ?? 10_000;
   const links = new Subject<LinkEvent>();
@@ -109,6 +111,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     store,
     clock,
     chaos,
+    isStoring,
     emit,
     limits,
     leases: createLeases<Holder>(),

@@ -236,7 +236,12 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
           const clockOffsetMs = shared.offsetOf(agent).observe(heartbeat.ts, now, heartbeat.rttMs);
           shared.link({ kind: 'heartbeat', agent, heartbeat, clockOffsetMs, ts: now });
           if (verdict === 'refuse') return of(downOnPurpose());
-          return of({ ok: true as const, hqTs: clock.now(), ack: ackCoverage(store.coverage(agent, epoch)) });
+          return of({
+            ok: true as const,
+            hqTs: clock.now(),
+            ack: ackCoverage(store.coverage(agent, epoch)),
+            storing: shared.isStoring(),
+          });
         }),
       );
     },

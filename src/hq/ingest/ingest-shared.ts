@@ -39,6 +39,8 @@ export type IngestShared = {
   readonly store: IngestStore;
   readonly clock: Clock;
   readonly chaos: Pick<ChaosControl, 'admit'>;
+  /** Whether the storage takes commits. */
+  readonly isStoring: () => boolean;
   readonly emit: IngestEmit;
   readonly limits: IngestLimits;
   readonly leases: Leases<Holder>;
@@ -80,7 +82,7 @@ export type IngestStore = Pick<
 
 export type IngestSharedOptions = Pick<
   IngestShared,
-  'store' | 'clock' | 'chaos' | 'emit' | 'limits' | 'leases' | 'link' | 'drains'
+  'store' | 'clock' | 'chaos' | 'isStoring' | 'emit' | 'limits' | 'leases' | 'link' | 'drains'
 > & {
   readonly commits: GroupCommit;
 };

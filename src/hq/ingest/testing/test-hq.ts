@@ -35,7 +35,12 @@ export type TestHq = {
 export type TestHqOptions = {
   readonly storage?: MemoryStorageOptions;
   readonly limits?: Partial<IngestLimits>;
-} & Partial<Pick<AttachAgentsOptions, 'chaos' | 'access' | 'helloTimeoutMs' | 'recheckMs' | 'maxQueueBytes'>>;
+} & Partial<
+  Pick<
+    AttachAgentsOptions,
+    'chaos' | 'isStoring' | 'access' | 'helloTimeoutMs' | 'recheckMs' | 'maxQueueBytes'
+  >
+>;
 
 const LIMITS: IngestLimits = {
   maxFrameBytes: 256 * 1024,
@@ -65,6 +70,7 @@ export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
     store,
     access: createAccess({ agentToken: TOKEN, operatorToken: '', allowedHosts: [] }),
     chaos: { admit: () => of('pass' as const) },
+    isStoring: () => true,
     clock: createSystemClock(),
     limits: { ...LIMITS, ...limits },
     emit: (event) => {
