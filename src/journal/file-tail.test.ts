@@ -2,10 +2,27 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createSystemClock } from '../platform/clock.ts';
 import { createFileTail, type PageUsage } from './file-tail.ts';
 import { openLmdbStorage } from './lmdb-storage.ts';
+
+/** What the disk answers to the next writes. */
+const disk = vi.hoisted(() => ({ code: '' }));
+vi.mock('node:fs', async (importOriginal) => {
+  const fs = await importOriginal<typeof import('node:fs')>();
+  const writeSync = (fd: number, bytes: Uint8Array, offset: number, length: number, position: number) => {
+    if (disk.code !== '') throw Object.assign(new Error(`${disk.code}: write`), { code: disk.code });
+    return fs.writeSync(fd, bytes, offset, length, position);
+  };
+  return { ...fs, writeSync };
+});
+function answerWrites(code: string): void {
+  disk.code = code;
+  onTestFinished(() => {
+    disk.code = '';
+  });
+}
 
 const PAGE = 4096;
 const USAGE: PageUsage = { pageBytes: PAGE, pages: 10, index: 6, depth: 2, listing: 1, free: 0 };
@@ -57,6 +74,31 @@ describe('the tail of a data file', () => {
     const written = readFileSync(path);
     expect(written.subarray(0, USAGE.pages * PAGE)).toEqual(Buffer.alloc(USAGE.pages * PAGE, 7));
     expect(written.subarray(USAGE.pages * PAGE, (USAGE.pages + 1) * PAGE)).toEqual(Buffer.alloc(PAGE));
+  });
+
+  describe('that cannot grow, where free pages are enough', () => {
+    const freePages = { ...USAGE, pages: 200, free: 100 };
+    it.each(['ENOSPC', 'EDQUOT', 'EFBIG'])('lets the commit through when there is no room (%s)', (code) => {
+      const { tail } = tailOf(freePages);
+      answerWrites(code);
+      expect(() => tail.prepare([put(10)])).not.toThrow();
+    });
+
+    it.each(['EIO', 'EROFS', 'ENODEV'])(
+      'stops it when the disk fails (%s), one that removes, too',
+      (code) => {
+        const { path, tail } = tailOf(freePages);
+        const { size } = statSync(path);
+        answerWrites(code);
+        const failure = expect.objectContaining({ code });
+        expect(() => tail.prepare([put(10)])).toThrow(failure);
+        expect(() => tail.prepare([{ key: new Uint8Array(8), value: null }])).toThrow(failure);
+        expect(statSync(path).size).toBe(size);
+        disk.code = '';
+        tail.prepare([put(10)]);
+        expect(statSync(path).size).toBeGreaterThan(size);
+      },
+    );
   });
 
   it.each([

@@ -8,6 +8,7 @@
  * device that fails; after the first such failure a write of our own goes ahead of each commit until one succeeds.
  */
 import { accessSync, closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
+import { isNoRoom } from './disk-full.ts';
 import type { Operation } from './overlay.ts';
 
 export type PageUsage = {
@@ -74,6 +75,8 @@ export function createFileTail({ path, usage }: FileTailOptions): FileTail {
     try {
       grow(missing + Math.min(STEP_BYTES, pages * pageBytes * STEP_SHARE), pageBytes);
     } catch (error) {
+      // Room among the free pages is no help where the disk fails: LMDB's own writes would, too.
+      if (!isNoRoom(error)) throw error;
       const removes = operations.filter(({ value }) => value === null).length;
       // A large value needs pages in a row, and of scattered ones not all can be used.
       const reusable = (large * pageBytes <= tail() ? freed : freed / 2) * pageBytes;
