@@ -1,34 +1,16 @@
 import { NEVER } from 'rxjs';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { dataFrame } from '../store/testing/frames.ts';
-import {
-  ask,
-  ended,
-  epochOf,
-  helloOf,
-  joinAs,
-  startHq,
-  type TestHq,
-  type TestHqOptions,
-} from './testing/test-hq.ts';
-
-let hq: TestHq;
-const start = async (options: TestHqOptions = {}) => {
-  hq = await startHq(options);
-  return hq;
-};
-afterEach(() => hq.close());
+import { describe, expect, it, vi } from 'vitest';
+import { ask, ended, helloOf, joinAs, send, startHq, type TestHq } from './testing/test-hq.ts';
 
 describe('hostile clients', () => {
   /** HQ is well when an honest agent is. */
-  const honestAgentIsServed = async (agent = 'honest') => {
-    const socket = await joinAs(hq, agent);
-    const { bytes } = dataFrame(1, 1, { epoch: epochOf(agent) });
-    expect(await ask(socket, 'frame', { lane: 'live' }, bytes)).toMatchObject({ ok: true });
+  const honestAgentIsServed = async (hq: TestHq) => {
+    const socket = await joinAs(hq, 'honest');
+    expect(await send(socket, 'live', [1, 1], 'honest')).toMatchObject({ ok: true });
   };
 
   it('that leave out the ack callback or send nonsense do no harm and are cut off in the end', async () => {
-    await start();
+    const hq = await startHq();
     const nonsense: unknown[] = [
       undefined,
       null,
@@ -55,11 +37,11 @@ describe('hostile clients', () => {
       socket.emit(event);
       expect(await gone).toBe('io server disconnect');
     }
-    await honestAgentIsServed();
+    await honestAgentIsServed(hq);
   });
 
   it('that send events with names of their own are cut off', async () => {
-    await start();
+    const hq = await startHq();
     const socket = await hq.join();
     const gone = ended(socket);
     for (const name of [
@@ -75,11 +57,11 @@ describe('hostile clients', () => {
       for (let times = 0; times < 3; times += 1) socket.emit(name, { any: 1 }, () => {});
     }
     expect(await gone).toBe('io server disconnect');
-    await honestAgentIsServed();
+    await honestAgentIsServed(hq);
   });
 
   it('that smuggle __proto__ keys change nothing for others', async () => {
-    await start();
+    const hq = await startHq();
     const socket = await hq.join();
     const poisoned = JSON.parse(
       `{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},${JSON.stringify(helloOf('a1')).slice(1)}`,
@@ -90,28 +72,28 @@ describe('hostile clients', () => {
     );
     await ask(socket, 'heartbeat', heartbeat);
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
-    await honestAgentIsServed();
+    await honestAgentIsServed(hq);
   });
 
   it('that send a message of 10 MB lose their connection and nothing else', async () => {
-    await start();
+    const hq = await startHq();
     const socket = await joinAs(hq, 'a1');
     const gone = ended(socket);
     socket.emit('frame', { lane: 'live' }, new Uint8Array(10 * 1024 * 1024), () => {});
     await gone;
-    await honestAgentIsServed();
+    await honestAgentIsServed(hq);
   });
 
   it('that ask for unknown namespaces are refused', async () => {
-    await start();
+    const hq = await startHq();
     const socket = hq.raw('/secret');
     const refused = await new Promise<Error>((resolve) => void socket.on('connect_error', resolve));
     expect(refused.message).toBe('Invalid namespace');
-    await honestAgentIsServed();
+    await honestAgentIsServed(hq);
   });
 
   it('that pile up unanswered messages are refused more', async () => {
-    await start({ chaos: { admit: () => NEVER } });
+    const hq = await startHq({ chaos: { admit: () => NEVER } });
     const socket = await hq.join();
     const refused = vi.fn();
     for (let index = 0; index < 300; index += 1) socket.emit('hello', helloOf('a1'), refused);

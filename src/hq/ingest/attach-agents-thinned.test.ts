@@ -1,14 +1,10 @@
 /** Thinned frames on the wire: taken like data frames, bounded by their buckets, booked apart. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { encodeThinned } from '../../protocol/frame-codec.ts';
 import { EPOCH, START, schema, thinnedFrame } from '../store/testing/frames.ts';
-import { ask, helloOf, joinAs, startHq, type TestHq } from './testing/test-hq.ts';
+import { ask, helloOf, joinAs, startHq } from './testing/test-hq.ts';
 
-let hq: TestHq;
-beforeEach(async () => {
-  hq = await startHq({ limits: { maxFrameSamples: 16 } });
-});
-afterEach(() => hq.close());
+const start = () => startHq({ limits: { maxFrameSamples: 16 } });
 const lane = { lane: 'backlog' } as const;
 
 /** One bucket that stands for so many samples. */
@@ -35,6 +31,7 @@ const oneBucket = (count: number) =>
 
 describe('a thinned frame', () => {
   it('is acked, booked as thinned, and told apart from stored and lost samples', async () => {
+    const hq = await start();
     const agent = await joinAs(hq, 'a1', { sampled: 128 });
     const { bytes } = thinnedFrame(1, 128, { window: 8 });
     expect(await ask(agent, 'frame', lane, bytes)).toMatchObject({ ok: true, ack: { contiguous: 128 } });
@@ -50,6 +47,7 @@ describe('a thinned frame', () => {
   });
 
   it('may stand for more samples than a frame may hold, not have more buckets', async () => {
+    const hq = await start();
     const agent = await joinAs(hq, 'a1');
     const many = await ask(agent, 'frame', lane, thinnedFrame(1, 136, { window: 8 }).bytes);
     expect(many).toMatchObject({ ok: false, error: { code: 'too_large' } });
@@ -58,6 +56,7 @@ describe('a thinned frame', () => {
   });
 
   it('needs its schemas known, and must be whole', async () => {
+    const hq = await start();
     const agent = await hq.join();
     await ask(agent, 'hello', helloOf('a1'));
     const { bytes } = thinnedFrame(1, 128, { window: 8 });

@@ -1,26 +1,20 @@
 import { BehaviorSubject, firstValueFrom, NEVER, type Observable, of } from 'rxjs';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { StorageError } from '../../journal/storage.ts';
 import { frameReplySchema, heartbeatReplySchema, helloReplySchema } from '../../protocol/events.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import { dataFrame, EPOCH, gapFrame, schema } from '../store/testing/frames.ts';
 import {
+  announce,
   ask,
   ended,
   epochOf,
   helloOf,
   joinAs,
+  send,
   startHq,
   type TestHq,
-  type TestHqOptions,
 } from './testing/test-hq.ts';
-
-let hq: TestHq;
-const start = async (options: TestHqOptions = {}) => {
-  hq = await startHq(options);
-  return hq;
-};
-afterEach(() => hq.close());
 
 const HEARTBEAT = {
   ts: 0,
@@ -34,13 +28,13 @@ const HEARTBEAT = {
   lagMs: 0,
   rttMs: 3,
 };
-const ledger = (agent: string) => hq.store.ledger(agent)[0];
+const ledger = (hq: TestHq, agent: string) => hq.store.ledger(agent)[0];
 
 describe('hello', () => {
   it('is answered with what HQ holds, its limits and the credit', async () => {
-    await start();
+    const hq = await startHq();
     const first = await joinAs(hq, 'a1');
-    await ask(first, 'frame', { lane: 'live' }, dataFrame(3, 4).bytes);
+    await send(first, 'live', [3, 4]);
     first.disconnect();
     const socket = await hq.join();
     const reply = helloReplySchema.parse(await ask(socket, 'hello', helloOf('a1')));
@@ -54,7 +48,7 @@ describe('hello', () => {
   });
 
   it('comes first: anything before it is refused', async () => {
-    await start();
+    const hq = await startHq();
     const socket = await hq.join();
     for (const [event, ...args] of [
       ['frame', { lane: 'live' }, dataFrame(1, 1).bytes],
@@ -69,7 +63,7 @@ describe('hello', () => {
   });
 
   it('of another version is refused with what HQ speaks', async () => {
-    await start();
+    const hq = await startHq();
     const socket = await hq.join();
     expect(await ask(socket, 'hello', helloOf('a1', { protocol: 9 }))).toMatchObject({
       ok: false,
@@ -78,11 +72,16 @@ describe('hello', () => {
   });
 
   it('books what the agent has released and HQ never got', async () => {
-    await start();
+    const hq = await startHq();
     const [first, hello] = [await hq.join(), helloOf('a1', { sampled: 9, released: 5 })];
     expect(await ask(first, 'hello', hello)).toMatchObject({ ack: { contiguous: 5 }, lost: 5 });
     expect(await ask(first, 'hello', hello), 'once').not.toHaveProperty('lost');
-    expect(ledger('a1')).toMatchObject({ sampled: 9, pending: 4, dropped: { lost_at_hq: 5 }, contiguous: 5 });
+    expect(ledger(hq, 'a1')).toMatchObject({
+      sampled: 9,
+      pending: 4,
+      dropped: { lost_at_hq: 5 },
+      contiguous: 5,
+    });
     expect(hq.events).toContainEqual({ type: 'lost_at_hq', agent: 'a1', epoch: EPOCH, samples: 5 });
     const socket = await joinAs(hq, 'a1', { sampled: 9, released: 5, instance: 'later' });
     await ask(socket, 'frame', { lane: 'backlog' }, gapFrame(5, 7, 'lost_at_hq').bytes);
@@ -92,7 +91,7 @@ describe('hello', () => {
   });
 
   it('of one new epoch after the other is refused in the end, and a known epoch never', async () => {
-    await start();
+    const hq = await startHq();
     const newEpoch = (index: number) => index.toString(16).padStart(12, '0');
     const socket = await hq.join();
     for (let index = 1; index <= 100; index += 1) {
@@ -110,9 +109,9 @@ describe('hello', () => {
   });
 
   it('of an epoch that another agent has is refused, and nothing is booked as lost', async () => {
-    await start();
+    const hq = await startHq();
     const original = await joinAs(hq, 'a1');
-    await ask(original, 'frame', { lane: 'live' }, dataFrame(1, 5).bytes);
+    await send(original, 'live', [1, 5]);
     const copy = await hq.join();
     const hello = helloOf('a2', { epoch: EPOCH, sampled: 9, released: 5 });
     expect(await ask(copy, 'hello', hello)).toMatchObject({
@@ -120,7 +119,7 @@ describe('hello', () => {
       error: { code: 'forked_epoch', message: expect.stringMatching(/a1.*--new-epoch/) },
     });
     expect(hq.events).toContainEqual(expect.objectContaining({ type: 'forked_epoch', agent: 'a2' }));
-    expect(ledger('a2')).toBeUndefined();
+    expect(ledger(hq, 'a2')).toBeUndefined();
     expect(await ask(copy, 'hello', helloOf('a2', { sampled: 4 }))).toMatchObject({ ok: true });
     expect(hq.store.ledger('a2')).toMatchObject([{ epoch: epochOf('a2'), sampled: 4, dropped: {} }]);
     // The one that has it is greeted as ever.
@@ -129,21 +128,21 @@ describe('hello', () => {
   });
 
   it('is refused beyond the number of agents that HQ keeps', async () => {
-    await start({ limits: { maxAgents: 1 } });
+    const hq = await startHq({ limits: { maxAgents: 1 } });
     await joinAs(hq, 'a1');
     const socket = await hq.join();
     expect(await ask(socket, 'hello', helloOf('a2'))).toMatchObject({ error: { code: 'unavailable' } });
   });
 
   it('never coming ends the connection', async () => {
-    await start({ helloTimeoutMs: 1 });
+    const hq = await startHq({ helloTimeoutMs: 1 });
     expect(await ended(await hq.join())).toBe('io server disconnect');
   });
 });
 
 describe('tokens', () => {
   it('that are wrong are told so at connecting', async () => {
-    await start();
+    const hq = await startHq();
     await expect(hq.join('wrong')).rejects.toMatchObject({ data: { code: 'unauthorized' } });
   });
 
@@ -155,7 +154,7 @@ describe('tokens', () => {
           ? { ok: true as const }
           : { ok: false as const, reason: 'token' as const, message: 'revoked' },
     };
-    await start({ access });
+    const hq = await startHq({ access });
     const socket = await joinAs(hq, 'a1');
     valid.next(false);
     hq.gateway.recheck();
@@ -165,7 +164,7 @@ describe('tokens', () => {
 
 describe('an agent id', () => {
   it('belongs to the connection that answers: a second one is refused', async () => {
-    await start();
+    const hq = await startHq();
     const first = await joinAs(hq, 'a1');
     first.on('probe', (reply) => reply({ instance: 'a1-1' }));
     const second = await hq.join();
@@ -173,11 +172,11 @@ describe('an agent id', () => {
       ok: false,
       error: { code: 'duplicate_agent' },
     });
-    expect(await ask(first, 'frame', { lane: 'live' }, dataFrame(1, 1).bytes)).toMatchObject({ ok: true });
+    expect(await send(first, 'live', [1, 1])).toMatchObject({ ok: true });
   });
 
   it('goes to the second connection when the first is deaf', async () => {
-    await start();
+    const hq = await startHq();
     const first = await joinAs(hq, 'a1');
     const second = await hq.join();
     const greeting = ask(second, 'hello', helloOf('a1', { instance: 'clone' }));
@@ -187,7 +186,7 @@ describe('an agent id', () => {
   });
 
   it('goes at once to the same process when it comes again', async () => {
-    await start();
+    const hq = await startHq();
     const first = await joinAs(hq, 'a1');
     const probed = vi.fn();
     first.on('probe', probed);
@@ -200,24 +199,24 @@ describe('an agent id', () => {
 
 describe('frames', () => {
   it('are acked once stored, with everything that HQ holds of the epoch', async () => {
-    await start();
+    const hq = await startHq();
     const socket = await joinAs(hq, 'a1');
     const reply = async (first: number, last: number) =>
-      frameReplySchema.parse(await ask(socket, 'frame', { lane: 'backlog' }, dataFrame(first, last).bytes));
+      frameReplySchema.parse(await send(socket, 'backlog', [first, last]));
     expect(await reply(1, 5)).toMatchObject({ ok: true, ack: { contiguous: 5, ranges: [] }, credit: 8 });
     expect(await reply(8, 9)).toMatchObject({ ok: true, ack: { contiguous: 5, ranges: [[8, 9]] } });
     expect(await reply(1, 9)).toMatchObject({ ok: true, ack: { contiguous: 9, ranges: [] } });
     expect(await reply(1, 9)).toMatchObject({ ok: true, ack: { contiguous: 9, ranges: [] } });
-    expect(ledger('a1')).toMatchObject({ stored: 9, pending: 0 });
+    expect(ledger(hq, 'a1')).toMatchObject({ stored: 9, pending: 0 });
     expect(await ask(socket, 'frame', { lane: 'backlog' }, gapFrame(10, 12, 'damaged').bytes)).toMatchObject({
       ok: true,
       ack: { contiguous: 12 },
     });
-    expect(ledger('a1')).toMatchObject({ sampled: 12, stored: 9, dropped: { damaged: 3 } });
+    expect(ledger(hq, 'a1')).toMatchObject({ sampled: 12, stored: 9, dropped: { damaged: 3 } });
   });
 
   it('of an unknown schema are refused with its ref, and taken once it is known', async () => {
-    await start();
+    const hq = await startHq();
     const socket = await hq.join();
     await ask(socket, 'hello', helloOf('a1'));
     const frame = dataFrame(1, 1).bytes;
@@ -225,16 +224,15 @@ describe('frames', () => {
       ok: false,
       error: { code: 'unknown_schema', refs: [schema.ref] },
     });
-    const { ref, ...content } = schema;
-    expect(await ask(socket, 'schema', { ref: 'ffffffffffff', schema: content })).toMatchObject({
+    expect(await announce(socket, { ...schema, ref: 'ffffffffffff' })).toMatchObject({
       error: { code: 'bad_request' },
     });
-    expect(await ask(socket, 'schema', { ref, schema: content })).toEqual({ ok: true });
+    expect(await announce(socket)).toEqual({ ok: true });
     expect(await ask(socket, 'frame', { lane: 'live' }, frame)).toMatchObject({ ok: true });
   });
 
   it('that are damaged, foreign or too large are refused, each by its name', async () => {
-    await start({ limits: { maxFrameBytes: 2_000, maxFrameSamples: 50 } });
+    const hq = await startHq({ limits: { maxFrameBytes: 2_000, maxFrameSamples: 50 } });
     const socket = await joinAs(hq, 'a1');
     const damaged = dataFrame(1, 3).bytes.slice();
     damaged[damaged.length - 1] = (damaged.at(-1) ?? 0) ^ 1;
@@ -251,49 +249,42 @@ describe('frames', () => {
   });
 
   it('that leave ever more holes are refused, until holes are filled', async () => {
-    await start();
+    const hq = await startHq();
     const socket = await joinAs(hq, 'a1');
     const every2nd = Array.from({ length: 10_000 }, (_, index) => dataFrame(3 + 2 * index, 3 + 2 * index));
     await firstValueFrom(hq.store.append(every2nd));
-    const send = (first: number, last: number) =>
-      ask(socket, 'frame', { lane: 'backlog' }, dataFrame(first, last).bytes);
-    expect(await send(20_010, 20_010)).toMatchObject({
+    expect(await send(socket, 'backlog', [20_010, 20_010])).toMatchObject({
       ok: false,
       error: { code: 'rate_limited', message: expect.stringContaining('fill holes first') },
     });
-    expect(await send(20_002, 20_003)).toMatchObject({ ok: true });
-    expect(await send(9_999, 10_001)).toMatchObject({ ok: true });
+    expect(await send(socket, 'backlog', [20_002, 20_003])).toMatchObject({ ok: true });
+    expect(await send(socket, 'backlog', [9_999, 10_001])).toMatchObject({ ok: true });
     expect(hq.store.coverage('a1', EPOCH).ranges.length).toBeLessThan(10_000);
-    expect(await send(20_010, 20_010)).toMatchObject({ ok: true });
+    expect(await send(socket, 'backlog', [20_010, 20_010])).toMatchObject({ ok: true });
   });
 
   it('with more series than an agent may have are refused for good', async () => {
-    await start({ limits: { maxSeries: 3 } });
+    const hq = await startHq({ limits: { maxSeries: 3 } });
     const socket = await joinAs(hq, 'a1');
     const wide = internSchema({
       ...schema,
       series: ['x', 'y'].map((name) => ({ name, attributes: {}, unit: '' })),
     });
-    const { ref, ...content } = wide;
-    expect(await ask(socket, 'schema', { ref, schema: content })).toMatchObject({
+    expect(await announce(socket, wide)).toMatchObject({
       error: { code: 'too_many_series' },
     });
     const rebooted = internSchema({ ...schema, boot: 'boot-2' });
-    const { ref: sameRef, ...same } = rebooted;
-    expect(await ask(socket, 'schema', { ref: sameRef, schema: same })).toEqual({ ok: true });
-    const { ref: otherRef, ...other } = internSchema({ ...schema, source: 'other' });
-    expect(await ask(socket, 'schema', { ref: otherRef, schema: other })).toMatchObject({
+    expect(await announce(socket, rebooted)).toEqual({ ok: true });
+    expect(await announce(socket, internSchema({ ...schema, source: 'other' }))).toMatchObject({
       error: { code: 'too_many_series' },
     });
   });
 
   it('beyond the allowance are refused with the time to wait', async () => {
-    await start({ limits: { framesPerSecond: 1 } });
+    const hq = await startHq({ limits: { framesPerSecond: 1 } });
     const socket = await joinAs(hq, 'a1');
     const replies = await Promise.all(
-      Array.from({ length: 12 }, (_, index) =>
-        ask(socket, 'frame', { lane: 'live' }, dataFrame(index + 1, index + 1).bytes),
-      ),
+      Array.from({ length: 12 }, (_, index) => send(socket, 'live', [index + 1, index + 1])),
     );
     expect(replies.filter(({ ok }) => ok === true)).toHaveLength(10);
     expect(replies.at(-1)).toMatchObject({
@@ -302,41 +293,40 @@ describe('frames', () => {
   });
 
   it('of one agent that floods are held back at its own machine, and live ones have a budget of their own', async () => {
-    await start({ limits: { liveFramesPerSecond: 1 } });
+    const hq = await startHq({ limits: { liveFramesPerSecond: 1 } });
     const socket = await joinAs(hq, 'a1');
-    const flood = Array.from({ length: 5 }, (_, index) =>
-      ask(socket, 'frame', { lane: 'live' }, dataFrame(index + 1, index + 1).bytes),
-    );
+    const flood = Array.from({ length: 5 }, (_, index) => send(socket, 'live', [index + 1, index + 1]));
     const replies = await Promise.all(flood);
     expect(replies.map(({ ok }) => ok)).toEqual([true, true, false, false, false]);
     expect(replies.at(-1)).toMatchObject({ error: { code: 'rate_limited' } });
     expect(hq.events).toContainEqual({ type: 'held_back', agent: 'a1' });
     // It is read again, and its backlog is outside of that budget.
-    expect(await ask(socket, 'frame', { lane: 'backlog' }, dataFrame(3, 5).bytes)).toMatchObject({
+    expect(await send(socket, 'backlog', [3, 5])).toMatchObject({
       ok: true,
       ack: { contiguous: 5 },
     });
   });
 
   it('of many agents that come together share commits', async () => {
-    await start();
+    const hq = await startHq();
     const agents = ['a1', 'a2', 'a3', 'a4', 'a5'];
     const sockets = await Promise.all(agents.map((agent) => joinAs(hq, agent)));
     const replies = await Promise.all(
       sockets.flatMap((socket, agent) =>
         Array.from({ length: 8 }, (_, index) => {
-          const { bytes } = dataFrame(index + 1, index + 1, { epoch: epochOf(agents[agent] ?? '') });
-          return ask(socket, 'frame', { lane: 'backlog' }, bytes);
+          return send(socket, 'backlog', [index + 1, index + 1], agents[agent]);
         }),
       ),
     );
     expect(replies.every(({ ok }) => ok === true)).toBe(true);
-    for (const agent of agents) expect(ledger(agent)).toMatchObject({ stored: 8, contiguous: 8 });
+    for (const agent of agents) expect(ledger(hq, agent)).toMatchObject({ stored: 8, contiguous: 8 });
   });
 
   it('that the storage cannot take are not acked, and are taken when it can', async () => {
     let fails = false;
-    await start({ storage: { refuseCommit: () => (fails ? new StorageError('full', 'disk full') : null) } });
+    const hq = await startHq({
+      storage: { refuseCommit: () => (fails ? new StorageError('full', 'disk full') : null) },
+    });
     const socket = await joinAs(hq, 'a1');
     fails = true;
     const frame = dataFrame(1, 3).bytes;
@@ -353,9 +343,9 @@ describe('frames', () => {
   });
 
   it('that find the queue full are turned away', async () => {
-    await start({ maxQueueBytes: 10 });
+    const hq = await startHq({ maxQueueBytes: 10 });
     const socket = await joinAs(hq, 'a1');
-    expect(await ask(socket, 'frame', { lane: 'live' }, dataFrame(1, 3).bytes)).toMatchObject({
+    expect(await send(socket, 'live', [1, 3])).toMatchObject({
       error: { code: 'unavailable' },
     });
   });
@@ -363,14 +353,14 @@ describe('frames', () => {
 
 describe('heartbeats', () => {
   it('are answered with the coverage and tell the fleet how the agent fares', async () => {
-    await start();
+    const hq = await startHq();
     const socket = await joinAs(hq, 'a1');
     const heard: unknown[] = [];
     hq.gateway.links$.subscribe((event) => heard.push(event));
     const reply = heartbeatReplySchema.parse(await ask(socket, 'heartbeat', HEARTBEAT));
     expect(reply).toMatchObject({ ok: true, ack: { contiguous: 0 } });
     expect(heard).toMatchObject([{ kind: 'heartbeat', agent: 'a1', heartbeat: { pending: 2 } }]);
-    expect(ledger('a1')).toMatchObject({ sampled: 12, pending: 12 });
+    expect(ledger(hq, 'a1')).toMatchObject({ sampled: 12, pending: 12 });
   });
 
   it('say whether HQ can store', async () => {
@@ -386,7 +376,7 @@ describe('heartbeats', () => {
 describe('chaos', () => {
   it('refuses as unavailable, or answers nothing', async () => {
     const verdicts: { next: () => Observable<'pass' | 'refuse' | 'lose'> } = { next: () => of('pass') };
-    await start({ chaos: { admit: () => verdicts.next() } });
+    const hq = await startHq({ chaos: { admit: () => verdicts.next() } });
     const socket = await joinAs(hq, 'a1');
     verdicts.next = () => of('refuse');
     const frame = dataFrame(1, 1).bytes;
@@ -403,7 +393,7 @@ describe('chaos', () => {
   });
 
   it('that holds a message until its connection is gone does not keep it', async () => {
-    await start({ chaos: { admit: () => NEVER } });
+    const hq = await startHq({ chaos: { admit: () => NEVER } });
     const socket = await hq.join();
     socket.emit('hello', helloOf('a1'), () => {});
     await ask(socket, 'goodbye', { reason: 'x' });

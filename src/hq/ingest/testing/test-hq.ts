@@ -4,14 +4,16 @@ import type { AddressInfo } from 'node:net';
 import { firstValueFrom, of } from 'rxjs';
 import { Server } from 'socket.io';
 import { io as connect, type Socket } from 'socket.io-client';
+import { onTestFinished } from 'vitest';
 import { createMemoryStorage, type MemoryStorageOptions } from '../../../journal/memory-storage.ts';
 import { createSystemClock } from '../../../platform/clock.ts';
 import { silentLogger } from '../../../platform/logger.ts';
 import { createEmit, createRegistry } from '../../../platform/telemetry.ts';
-import type { Hello } from '../../../protocol/events.ts';
+import type { Hello, Lane } from '../../../protocol/events.ts';
+import type { InternedSchema } from '../../../protocol/sample.ts';
 import { createAccess } from '../../access.ts';
 import type { OpenedHqStore } from '../../store/open-hq-store.ts';
-import { closeStore, EPOCH, openStore, schema } from '../../store/testing/frames.ts';
+import { closeStore, dataFrame, EPOCH, openStore, schema } from '../../store/testing/frames.ts';
 import { type AgentsGateway, type AttachAgentsOptions, attachAgents } from '../attach-agents.ts';
 import { type IngestEmit, ingestEvents } from '../ingest-events.ts';
 import type { IngestLimits } from '../ingest-shared.ts';
@@ -29,7 +31,6 @@ export type TestHq = {
   /** A connected socket of the namespace; `raw`: as it is, whatever becomes of it. */
   readonly join: (token?: string) => Promise<Socket>;
   readonly raw: (namespace: string, token?: string) => Socket;
-  readonly close: () => Promise<void>;
 };
 
 export type TestHqOptions = {
@@ -54,6 +55,7 @@ const LIMITS: IngestLimits = {
   bytesPerSecond: 64 * 1024 * 1024,
 };
 
+/** Closed when the test ends. */
 export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
   const http = createServer();
   const io = new Server(http, {
@@ -92,6 +94,12 @@ export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
     sockets.push(socket);
     return socket;
   };
+  onTestFinished(async () => {
+    for (const socket of sockets) socket.disconnect();
+    await firstValueFrom(gateway.close(), { defaultValue: undefined });
+    await new Promise<void>((resolve) => void io.close(() => resolve()));
+    await closeStore(store);
+  });
   return {
     url,
     store,
@@ -105,12 +113,6 @@ export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
         socket.on('connect', () => resolve(socket));
         socket.on('connect_error', reject);
       }),
-    close: async () => {
-      for (const socket of sockets) socket.disconnect();
-      await firstValueFrom(gateway.close(), { defaultValue: undefined });
-      await new Promise<void>((resolve) => void io.close(() => resolve()));
-      await closeStore(store);
-    },
   };
 }
 
@@ -144,9 +146,23 @@ export async function joinAs(hq: TestHq, agent: string, more: Partial<Hello> = {
   const socket = await hq.join();
   const greeting = await ask(socket, 'hello', helloOf(agent, more));
   if (greeting.ok !== true) throw new Error(`hello refused: ${JSON.stringify(greeting)}`);
-  const { ref, ...content } = schema;
-  await ask(socket, 'schema', { ref, schema: content });
+  await announce(socket);
   return socket;
+}
+
+/** Makes a schema known, by default that of the test frames. */
+export function announce(socket: Socket, { ref, ...content }: InternedSchema = schema) {
+  return ask(socket, 'schema', { ref, schema: content });
+}
+
+/** Sends a frame of the seqs `first … last` of an agent's epoch. */
+export function send(
+  socket: Socket,
+  lane: Lane,
+  [first, last]: readonly [number, number],
+  agent = 'a1',
+): Promise<Record<string, unknown>> {
+  return ask(socket, 'frame', { lane }, dataFrame(first, last, { epoch: epochOf(agent) }).bytes);
 }
 
 /** Resolves once the socket is disconnected. */
