@@ -1,17 +1,14 @@
 /**
  * All benchmarks: `npm run bench`, which builds first. Figures stand beside the baselines of the same run.
  *
- *     npm run bench [-- --json] [--only NAME,…] [--quick] [--no-build]
- *
- * `--json` prints one document for machines. `--quick` takes seconds and only shows that everything works: its figures mean
- * nothing. Nothing here passes or fails by a figure.
+ * `npm run bench -- --help` names the options. Nothing here passes or fails by a figure.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { VERSION } from '../src/platform/version.ts';
+import { type BenchRequest, parseArguments, UsageError, usageOf } from './arguments.ts';
 import { benchCodec } from './codec.ts';
 import { benchEndToEnd } from './end-to-end.ts';
 import { benchFanIn } from './fan-in.ts';
@@ -46,31 +43,30 @@ function machine() {
   };
 }
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    'no-build': { type: 'boolean', default: false },
-  },
-});
-const chosen = values.only?.split(',') ?? Object.keys(benchmarks);
-const unknown = chosen.filter((name) => !(name in benchmarks));
-if (unknown.length > 0) {
-  console.error(`no benchmark called ${unknown.join(', ')}; there are ${Object.keys(benchmarks).join(', ')}`);
-  process.exit(EXIT_USAGE);
+async function run({ only, json, quick, build }: BenchRequest): Promise<void> {
+  if (build) {
+    // Output goes to standard error: standard output may be read by a machine.
+    execFileSync(process.execPath, [join(root, 'scripts/build.ts')], { stdio: ['ignore', 2, 2] });
+  }
+  const about = { version: VERSION, machine: machine() };
+  if (!json) console.log(about);
+  const results: (BenchResult & { readonly benchmark: string })[] = [];
+  for (const name of only) {
+    const result = await benchmarks[name]?.(quick);
+    if (result === undefined) continue;
+    results.push({ benchmark: name, ...result });
+    if (!json) print([result]);
+  }
+  if (json) console.log(JSON.stringify({ ...about, results }));
 }
-if (!values['no-build']) {
-  // Output goes to standard error: standard output may be read by a machine.
-  execFileSync(process.execPath, [join(root, 'scripts/build.ts')], { stdio: ['ignore', 2, 2] });
+
+const names = Object.keys(benchmarks);
+try {
+  const request = parseArguments(process.argv.slice(2), names);
+  if (request === 'help') console.log(usageOf(names));
+  else await run(request);
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\n\n${usageOf(names)}`);
+  process.exitCode = EXIT_USAGE;
 }
-const about = { version: VERSION, machine: machine() };
-if (!values.json) console.log(about);
-const results: (BenchResult & { readonly benchmark: string })[] = [];
-for (const name of chosen) {
-  const result = await benchmarks[name]?.(values.quick);
-  if (result === undefined) continue;
-  results.push({ benchmark: name, ...result });
-  if (!values.json) print([result]);
-}
-if (values.json) console.log(JSON.stringify({ ...about, results }));

@@ -5,17 +5,20 @@ import { parseArgs } from 'node:util';
 export const USAGE = `npm run simulate -- [--seeds N] [--from-seed N] [--hours H] [--jobs N] [--json]
                      [--until-failure] [--only I,I,…] [--trace] [--mutation NAME]
 
-  --seeds N       worlds to run, default 100
-  --from-seed N   the first seed, default 1
-  --hours H       simulated hours of each, default 1
-  --jobs N        processes, default one a core
-  --json          one JSON object a line; the last one sums up
-  --only I,…      exactly these faults of a seed, by their number in its plan, or none; needs --seeds 1
-  --until-failure stops at the first failure, and does not shrink it
-  --trace         every event on standard output; needs --seeds 1
-  --mutation NAME breaks the product in a known way first (simulation/mutations)
+Runs agents and HQ on one virtual clock with injected faults, one world a seed, and checks what is promised.
 
-Exit code 1 when a promise was broken.`;
+  --seeds N        how many worlds to run; a whole number from 1 on (default: 100)
+  --from-seed N    the first seed; a whole number from 0 on (default: 1)
+  --hours H        how long each world lasts, in simulated hours; above 0, 10000 at most (default: 1)
+  --jobs N         how many processes share the work; a whole number from 1 on (default: one for each processor)
+  --json           one JSON object a line; the last one sums up (default: text)
+  --until-failure  stop at the first failure, and do not shrink it (default: run all, shrink each that fails)
+  --only I,…       exactly these faults of the seed, by their numbers in its plan, or none (default: all); needs --seeds 1
+  --trace          print every event; needs --seeds 1 (default: off)
+  --mutation NAME  break the product in a known way first, as listed in simulation/mutations (default: as it is)
+  -h, --help       print this and end
+
+Exit codes: 0 every promise was kept; 1 one was broken, or the run itself failed; 64 wrong usage.`;
 
 /** In place of a list of faults. */
 export const NO_FAULTS = 'none';
@@ -38,8 +41,10 @@ export type SimulationRequest = {
   readonly child: boolean;
 };
 
-export function parseArguments(args: readonly string[]): SimulationRequest {
+/** Throws UsageError. */
+export function parseArguments(args: readonly string[]): SimulationRequest | 'help' {
   const values = read(args);
+  if (values.help === true) return 'help';
   const seeds = whole('--seeds', values.seeds ?? '100', 1);
   const only = values.only === undefined ? null : values.only === NO_FAULTS ? [] : values.only.split(',');
   if (seeds > 1 && (only !== null || values.trace === true))
@@ -78,6 +83,7 @@ function read(args: readonly string[]) {
         trace: { type: 'boolean' },
         mutation: { type: 'string' },
         child: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
       },
     }).values;
   } catch (error) {

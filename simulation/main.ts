@@ -4,6 +4,10 @@ import { parseArguments, USAGE, UsageError } from './arguments.ts';
 async function main(): Promise<number> {
   try {
     const request = parseArguments(process.argv.slice(2));
+    if (request === 'help') {
+      process.stdout.write(`${USAGE}\n`);
+      return 0;
+    }
     if (request.mutation !== null) {
       const { applyMutation } = await import('./mutations/apply.ts');
       applyMutation(request.mutation);

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
@@ -14,6 +14,29 @@ const documentSchema = z.object({
       rows: z.array(z.object({ name: z.string(), value: z.number(), unit: z.string() })),
     }),
   ),
+});
+
+const bench = (...args: readonly string[]) =>
+  spawnSync(node, [join(root, 'benchmarks/run.ts'), ...args], { encoding: 'utf8' });
+
+it('says what can be asked for, on standard output', () => {
+  const { status, stdout, stderr } = bench('--help');
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  for (const option of ['only', 'json', 'quick', 'no-build'])
+    expect(stdout).toMatch(new RegExp(`^  --${option} .*\\(default: .+\\)`, 'm'));
+  expect(stdout).toContain('codec, journal, end-to-end, live-latency, fan-in');
+  expect(stdout).toMatch(/^Exit codes: 0 .*; 1 .*; 64 /m);
+});
+
+it.each([
+  { asked: ['--sedes'], told: '--sedes' },
+  { asked: ['--only', 'codec,x'], told: 'no benchmark called x; there are codec, journal' },
+])('refuses $asked with the help, on standard error', ({ asked, told }) => {
+  const { status, stdout, stderr } = bench('--no-build', ...asked);
+  expect({ status, stdout }).toEqual({ status: 64, stdout: '' });
+  expect(stderr).toContain(told);
+  expect(stderr).toContain('--no-build');
+  expect(stderr).not.toContain('    at ');
 });
 
 it('every benchmark runs, and yields figures of Holdfast and of its baseline', async () => {
