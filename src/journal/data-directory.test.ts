@@ -23,7 +23,7 @@ describe('a file of the data directory', () => {
   it('that a process left unfinished is removed, and nothing else', () => {
     writeInUse(directory, inUse);
     const whole = readFileSync(join(directory, 'in-use.json'), 'utf8');
-    for (const name of ['in-use.json.new', 'identity.json.new', 'notes.new'])
+    for (const name of ['in-use.json.new', 'identity.json.new', 'data.mdb.room', 'notes.new'])
       writeFileSync(join(directory, name), '');
     removeUnfinished(directory);
     expect(readdirSync(directory).sort()).toEqual(['in-use.json', 'notes.new']);

@@ -29,10 +29,13 @@ import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { DIRECTORY_ROLES, type DirectoryRole, wrongRole } from './directory-role.ts';
 import { StorageError } from './storage.ts';
+import { writeFailure } from './write-failure.ts';
 
 const FORMAT = 1;
 const IDENTITY_FILE = 'identity.json';
 const IN_USE_FILE = 'in-use.json';
+/** Exists for a moment, while opening-room.ts sees whether there is room for a new data file. */
+export const ROOM_FILE = 'data.mdb.room';
 /** Ending of the name that a file has until it is complete. */
 const UNFINISHED = '.new';
 const QUARANTINES_KEPT = 3;
@@ -72,15 +75,8 @@ export function prepareDirectory(directory: string, statFileSystem: StatFileSyst
     createFolders(directory);
     chmodSync(directory, 0o700);
   } catch (error) {
-    throw new StorageError(
-      'io',
-      isReadOnly(error)
-        ? `The data directory ${directory} is on a file system that is read-only; make it writable, or choose another.`
-        : `Cannot create the data directory ${directory}; check its path and permissions.`,
-      {
-        cause: error,
-      },
-    );
+    const what = existsSync(directory) ? 'use' : 'create';
+    throw writeFailure(`Cannot ${what} the data directory ${directory}`, nearest(directory), error);
   }
   const refused = REFUSED_FILE_SYSTEMS.get(statFileSystem(directory).type >>> 0);
   if (refused !== undefined) {
@@ -89,6 +85,13 @@ export function prepareDirectory(directory: string, statFileSystem: StatFileSyst
       `The data directory ${directory} lies on ${refused}, which corrupts memory-mapped data. Use a local disk.`,
     );
   }
+}
+
+/** The folder that is there. */
+function nearest(directory: string): string {
+  let path = resolve(directory);
+  while (!existsSync(path) && dirname(path) !== path) path = dirname(path);
+  return path;
 }
 
 /** One level at a time: Node's own recursion never ends below /proc, where a parent exists in which nothing can be created. */
@@ -207,13 +210,14 @@ function writeDurably(directory: string, name: string, content: unknown): void {
     syncDirectory(directory);
   } catch (error) {
     removeQuietly(unfinished);
-    throw new StorageError('io', `Cannot write ${path}.`, { cause: error });
+    throw writeFailure(`Cannot write ${path}`, directory, error);
   }
 }
 
 /** Removes what a process that ended while it wrote has left. For the holder of the directory. */
 export function removeUnfinished(directory: string): void {
   for (const name of [IDENTITY_FILE, IN_USE_FILE]) removeQuietly(join(directory, `${name}${UNFINISHED}`));
+  removeQuietly(join(directory, ROOM_FILE));
 }
 
 function removeQuietly(path: string): void {
@@ -231,8 +235,4 @@ export function syncDirectory(directory: string): void {
   } finally {
     closeSync(handle);
   }
-}
-
-function isReadOnly(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EROFS';
 }

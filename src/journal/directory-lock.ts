@@ -6,8 +6,9 @@
  * Nothing else may open `lock.sqlite`: closing any descriptor of it in this process would drop the lock.
  */
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { StorageError } from './storage.ts';
+import { writeFailure } from './write-failure.ts';
 
 export type DirectoryLock = { readonly release: () => void };
 
@@ -58,7 +59,7 @@ function createPrivateFile(path: string): void {
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return;
-    throw new StorageError('io', `Cannot create ${path}.`, { cause: error });
+    throw writeFailure(`Cannot create ${path}`, dirname(path), error);
   }
 }
 

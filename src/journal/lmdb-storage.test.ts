@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
@@ -59,6 +67,21 @@ describe('LMDB storage', () => {
     await expect(refusal).rejects.toThrow(directory);
     await close(storage);
     await close(await open(directory));
+  });
+
+  // A hole in it is filled through a memory map: on a full disk that ends the process.
+  it('leaves no hole in the lock file of LMDB, whether it is new or was cut off', async () => {
+    const path = join(directory, 'data.mdb-lock');
+    for (const damage of [() => {}, () => truncateSync(path, 100), () => rmSync(path)]) {
+      damage();
+      const storage = await open(directory);
+      await put(storage, 'a', '1');
+      const { size, blocks } = statSync(path);
+      expect(size).toBe(8_272);
+      expect(blocks * 512).toBeGreaterThanOrEqual(size);
+      await close(storage);
+      expect(readdirSync(directory)).not.toContain('data.mdb.room');
+    }
   });
 
   it.each([

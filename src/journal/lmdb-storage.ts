@@ -48,6 +48,7 @@ import { isDiskFull } from './disk-full.ts';
 import { createDiskReserve, type DiskReserve } from './disk-reserve.ts';
 import { type Inspection, inspectFile, salvageDataFile } from './inspect-file.ts';
 import { DATA_FILE, messageOf, openEnvironment } from './lmdb-environment.ts';
+import { makeRoomToOpen } from './opening-room.ts';
 import type { Operation } from './overlay.ts';
 import { SALVAGE_RECORD } from './probe.ts';
 import { type Damage, type Storage, StorageError } from './storage.ts';
@@ -170,6 +171,7 @@ function startStorage(
     mark();
   };
 
+  withReserve(directory, reserve, () => makeRoomToOpen(path));
   markOpened(directory, reserve, { ...inUse, suspect, fruitless });
   const environment = openEnvironment({ path, readOnly: false, onDamage });
   for (const damage of inspection.damage) damage$.next(damage);

@@ -247,7 +247,9 @@ describe.skipIf(!canMount)(`a disk that is full${canMount ? '' : ' (skipped: nee
     const disk = mountSmallDisk(temporaryFolder(), 64 * 1024);
     disk.fill(0);
     const inUse = { bootId: 'boot', uncleanEnds: 0, suspect: false, fruitless: 0 };
-    expect(() => writeInUse(disk.path, inUse)).toThrow(/Cannot write/);
+    expect(() => writeInUse(disk.path, inUse)).toThrow(
+      `Cannot write ${join(disk.path, 'in-use.json')}: the disk is full. Free some space on it, or choose another data directory.`,
+    );
     expect(readdirSync(disk.path)).toEqual(['filler']);
     disk.free();
     writeInUse(disk.path, inUse);

@@ -10,7 +10,9 @@ import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 import { buildShim, haveCompiler } from './build-shim.ts';
 
+const KIBIBYTE = 1024;
 const MEBIBYTE = 2 ** 20;
+const FULL = 'the disk is full. Free some space on it, or choose another data directory.';
 /** Of pino's levels. */
 const WARN = 40;
 const SOURCES = ['sim:hz=20,sensors=2,seed=7'];
@@ -209,25 +211,34 @@ describe.skipIf(!canMount)(
   `a data directory that cannot be written at the start${canMount ? '' : ' (skipped: needs root to mount)'}`,
   () => {
     it.each([
-      ['is read-only', 'ro'],
-      ['is full to the last byte', 'full'],
+      {
+        what: 'is read-only',
+        leaveBytes: null,
+        file: '',
+        why: 'its file system is read-only. Make it',
+      },
+      { what: 'is full to the last byte', leaveBytes: 0, file: 'identity.json', why: FULL },
+      // Each ended the process within LMDB.
+      { what: 'has no room for the lock file', leaveBytes: 4 * KIBIBYTE, file: 'data.mdb-lock', why: FULL },
+      { what: 'has no room for a data file', leaveBytes: 16 * KIBIBYTE, file: 'data.mdb', why: FULL },
+      { what: 'has no room for a first commit', leaveBytes: 64 * KIBIBYTE, file: 'data.mdb', why: FULL },
     ])(
-      'when it %s: samples are kept in memory and delivered, and go to the disk again once they can',
-      async (_, kind) => {
+      'when it $what: samples are kept in memory and delivered, and go to the disk again once they can',
+      async ({ leaveBytes, file, why }) => {
         const folder = temporaryFolder();
         const disk = mountSmallDisk(folder, 8 * MEBIBYTE);
         const dataDir = join(disk.path, 'edge');
         const hq = await startHqProcess(join(folder, 'hq'));
         const start = () =>
           startAgentProcess({ id: 'edge', hq: hq.url, dataDir, sources: SOURCES, args: impatient });
-        if (kind === 'ro') {
+        if (leaveBytes === null) {
           // There is a journal already, which must stay as it is.
           const first = start();
           await until('the first epoch to be live', async () => (await agentStatus(first))?.state === 'live');
           expect(await first.end('SIGTERM')).toBe(0);
           disk.remount('ro');
         } else {
-          disk.fill(0);
+          disk.fill(leaveBytes);
         }
         const known = (await ledgerOf(hq.url, 'edge').catch(() => [])).map(({ epoch }) => epoch);
 
@@ -240,11 +251,15 @@ describe.skipIf(!canMount)(
           return (now?.journal?.acked ?? 0) > 20 && now;
         });
         expect(inMemory.journal).toMatchObject({ disk: 'absent', maxBytes: 16 * MEBIBYTE });
-        expect(logged(agent, 'journal_in_memory')).toHaveLength(1);
+        const told: unknown[] = logged(agent, 'journal_in_memory').map((line) => JSON.parse(line));
+        const detail = new RegExp(
+          `^Cannot (write|create|use the data directory) ${join(dataDir, file)}[:,].* ${why}`,
+        );
+        expect(told).toMatchObject([{ detail: expect.stringMatching(detail) }]);
         expect(inMemory.troubles.map(({ what }) => what)).toContain('Samples are kept in memory only');
         expect(await metricsOf(agent)).toMatch(/^holdfast_agent_journal_in_memory 1$/m);
 
-        if (kind === 'ro') disk.remount('rw');
+        if (leaveBytes === null) disk.remount('rw');
         else disk.free();
         await until('the agent to go on on the disk', async () => {
           const now = await agentStatus(agent);
