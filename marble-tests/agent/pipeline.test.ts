@@ -57,6 +57,7 @@ function run({
           disk: 'good',
           oldestPendingTs: null,
           greeting: null,
+          rebuilt: false,
         }),
       },
       clock: virtualClock(scheduler),

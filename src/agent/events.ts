@@ -95,7 +95,7 @@ export const agentEvents = {
   epoch_forked: defineEvent<{ detail: string }>({
     level: 'warn',
     message:
-      'this journal is a copy of one that has delivered already; the agent starts again and begins a new epoch',
+      'HQ refuses the epoch of this journal, which is a copy, was rolled back or was damaged; the agent starts again and begins a new one',
     metrics: [],
   }),
   breaker_changed: defineEvent<{ state: BreakerStateName; before: BreakerStateName }>({

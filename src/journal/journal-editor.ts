@@ -34,7 +34,9 @@ export type JournalEditor = {
   /** Replaces a data or thinned frame by gaps over those of its seqs that HQ does not hold, and counts them as dropped. */
   readonly drop: (frame: FrameKey, reason: GapReason) => void;
   readonly count: (
-    change: Partial<Pick<Ledger, 'sampled' | 'thinned' | 'hasAcked' | 'greeting' | 'begun' | 'forked'>>,
+    change: Partial<
+      Pick<Ledger, 'sampled' | 'thinned' | 'hasAcked' | 'greeting' | 'begun' | 'rebuilt' | 'forked'>
+    >,
   ) => void;
   /** Samples of a frame of this kind become pending, or are so no more (negative). Those of gaps never are. */
   readonly countPending: (kind: FrameKind, samples: number) => void;

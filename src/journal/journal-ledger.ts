@@ -33,6 +33,8 @@ const ledgerSchema = z.object({
   greeting: z.object({ number: count, instance: z.string() }).nullable().default(null),
   /** Highest seq given out when the first run since that greeting began: HQ holds none beyond it. Null until such a run appends. */
   begun: count.nullable().default(null),
+  /** The books had to be written anew, or what they say may be old, and HQ has not greeted since: which run it greeted last may be forgotten. */
+  rebuilt: z.boolean().default(false),
   /** HQ says that another journal uses this epoch: the next open begins a new one. */
   forked: z.boolean().default(false),
   /** Under way to a new epoch: frames before `from` have been moved there, and `next` is the seq of the next one. */
@@ -65,6 +67,7 @@ export function emptyLedger(epoch: string): Ledger {
     hasAcked: false,
     greeting: null,
     begun: null,
+    rebuilt: false,
     forked: false,
     renewal: null,
   };

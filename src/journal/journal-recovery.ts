@@ -113,6 +113,7 @@ export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: 
     // Else HQ would take a journal that was mended for a copy.
     greeting: known?.greeting ?? null,
     begun: known?.begun ?? null,
+    rebuilt: known === null || fileDamaged || known.rebuilt,
     forked: known?.forked ?? false,
   };
   if (base.hasAcked) writer.put(ACKED_KEY, encodeCoverage(acked));

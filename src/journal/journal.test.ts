@@ -115,6 +115,27 @@ describe('journal recovery', () => {
     expectExactLedger(journal.stats());
   });
 
+  it('knows that its books were rebuilt until HQ greets it', async () => {
+    const { disk } = await prepare();
+    expect((await openOn(disk)).stats().rebuilt).toBe(false);
+    lose(disk, LEDGER_KEY);
+    expect((await openOn(disk)).stats().rebuilt).toBe(true);
+    // Mended once more meanwhile.
+    lose(disk, frameFrom(91));
+    const journal = await openOn(disk);
+    expect(journal.stats().rebuilt).toBe(true);
+    await lastValueFrom(journal.noteGreeting('any'));
+    expect(journal.stats().rebuilt).toBe(false);
+    expect((await openOn(disk)).stats().rebuilt).toBe(false);
+  });
+
+  it('knows it no more in a new epoch', async () => {
+    const { disk } = await prepare();
+    lose(disk, LEDGER_KEY);
+    await lastValueFrom((await openOn(disk)).noteFork());
+    expect((await openOn(disk)).stats().rebuilt).toBe(false);
+  });
+
   it('does the same when the books are damaged', async () => {
     const { disk, epoch } = await prepare();
     damageRecord(disk, LEDGER_KEY);

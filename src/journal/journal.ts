@@ -46,6 +46,8 @@ export type JournalStats = {
   readonly maxBytes: number;
   /** The last run that HQ greeted; null before the first. */
   readonly greeting: { readonly number: number; readonly instance: string } | null;
+  /** Whether its books had to be rebuilt after damage since HQ greeted last: HQ may then take it for a copy. */
+  readonly rebuilt: boolean;
   /** Whether the quota is reached and samples are given up, or wait. */
   readonly overflowing: boolean;
   /** Whether the quota nears: under policy `thin`, that `thin` has work to do. */

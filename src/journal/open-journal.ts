@@ -243,9 +243,8 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
         const { greeting } = stats$.value;
         if (greeting?.instance === instance) return of(undefined);
         const number = (greeting?.number ?? 0) + 1;
-        return edit((_, editor) => editor.count({ greeting: { number, instance }, begun: null })).pipe(
-          map(() => undefined),
-        );
+        const noted = { greeting: { number, instance }, begun: null, rebuilt: false };
+        return edit((_, editor) => editor.count(noted)).pipe(map(() => undefined));
       }),
     noteFork: () => edit((_, editor) => editor.count({ forked: true })).pipe(map(() => undefined)),
     reinstate: (held) =>
@@ -328,6 +327,7 @@ function toStats(
     acked: ackedSamples(ledger),
     dropped: ledger.dropped,
     greeting: ledger.greeting,
+    rebuilt: ledger.rebuilt,
     oldestPendingTs: ledger.oldest?.ts ?? null,
   };
 }

@@ -66,12 +66,13 @@ export const helloSchema = z.object({
   released: count,
   /** Agent's wall time, ms, for the offset estimate. */
   ts: millis,
-  /** Which life of the journal this is, see judge-run.ts: `number` is one more than that of the last run that HQ greeted, which was `after`; the first run since then began with `begun` seqs given out. */
+  /** Which life of the journal this is, see judge-run.ts: `number` is one more than that of the last run that HQ greeted, which was `after`; the first run since then began with `begun` seqs given out. `rebuilt`: damage may have cost it what it knew of this. */
   run: z
     .object({
       begun: count,
       number: z.number().int().min(1).max(MAX_SEQ),
       after: z.string().max(64).nullable(),
+      rebuilt: z.boolean().optional(),
     })
     .optional(),
 });

@@ -1,7 +1,11 @@
 /** Two agents of one id, copies of a journal, and an HQ restored from a backup, with real processes. */
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { LEDGER_KEY } from '../../src/journal/journal-keys.ts';
+import { openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
+import { createSystemClock } from '../../src/platform/clock.ts';
 import { agentMetrics, agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
 import { built, type Running } from '../support/holdfast.ts';
 import { allSamples, ledgerOf, startHqProcess, summaryOf } from '../support/hq.ts';
@@ -220,5 +224,42 @@ describe('an HQ restored from a backup', () => {
     expect(await ledgerOf(hq.url, 'edge')).toMatchObject([
       { epoch: kept.epoch, sampled: kept.sampled, pending: 0 },
     ]);
+  });
+});
+
+describe('a journal that lost its books after it had delivered', () => {
+  it('begins a new epoch with what is pending, and is called damaged, not a copy', async () => {
+    const folder = temporaryFolder();
+    const [hqDir, dataDir] = [join(folder, 'hq'), join(folder, 'edge')];
+    let hq = await startHqProcess(hqDir, built);
+    const { port } = new URL(hq.url);
+    const agent = start(hq.url, dataDir);
+    await until('something to be stored', more(hq.url, 20));
+    expect(await hq.end('SIGTERM')).toBe(0);
+    const pending = async () => (await agentStatus(agent))?.journal?.pending ?? 0;
+    await until('something to be pending', async () => (await pending()) > 20);
+    expect(await agent.end('SIGTERM')).toBe(0);
+    const before = await journalStats(dataDir, built);
+    const options = { directory: dataDir, clock: createSystemClock() };
+    const storage = await lastValueFrom(openLmdbStorage(options));
+    await lastValueFrom(storage.commit((writer) => writer.remove(LEDGER_KEY)));
+    await lastValueFrom(storage.close(), { defaultValue: undefined });
+
+    hq = await startHqProcess(hqDir, { port: Number(port), ...built });
+    const mended = start(hq.url, dataDir);
+    await until('operators to be told', () => told(hq, 'forked_epoch'));
+    await until('what was pending, and more, to be stored', more(hq.url, before.sampled));
+    const { alarm } = await summaryOf(hq.url, 'edge');
+    expect(alarm).toMatchObject({ kind: 'forked_epoch', detail: expect.stringContaining('was damaged') });
+    expect(alarm?.detail).not.toContain('copy');
+    expect(mended.stderr.find((line) => line.includes('"epoch_forked"'))).toContain('has lost its books');
+    expect(await mended.end('SIGTERM')).toBe(0);
+    const epochs = await ledgerOf(hq.url, 'edge');
+    expect(epochs).toHaveLength(2);
+    const old = epochs.find(({ epoch }) => epoch === before.epoch);
+    const renewed = epochs.find(({ epoch }) => epoch !== before.epoch);
+    expect(old).toMatchObject({ stored: before.sampled - before.pending });
+    expect(renewed).toMatchObject({ pending: 0 });
+    expect(renewed?.stored).toBeGreaterThan(before.pending);
   });
 });

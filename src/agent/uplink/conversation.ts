@@ -57,7 +57,7 @@ export type ConversationOptions = {
   }) => void;
   /** HQ held less than it had acked, and the journal has taken note. */
   readonly onReinstated: (reinstated: Reinstated) => void;
-  /** The journal is a copy, and has noted it: the agent has to start again. */
+  /** HQ refuses the epoch of the journal, as that of a copy, which it has noted: the agent has to start again. */
   readonly onForked: (detail: string) => void;
   /** The message that a connection is of no more use. */
   readonly lost: (connection: number, error: LinkError) => UplinkMessage;
@@ -88,7 +88,7 @@ export function createConversation(options: ConversationOptions): Conversation {
 
   const greet = (session: LinkSession, connection: number): Observable<UplinkMessage> =>
     defer(() => {
-      const { epoch, sampled, released, greeting } = journal.stats();
+      const { epoch, sampled, released, greeting, rebuilt } = journal.stats();
       const sentTs = clock.now();
       const sentAt = clock.precise();
       const hello = {
@@ -99,7 +99,12 @@ export function createConversation(options: ConversationOptions): Conversation {
         sampled,
         released,
         ts: sentTs,
-        run: { begun: journal.begun, number: (greeting?.number ?? 0) + 1, after: greeting?.instance ?? null },
+        run: {
+          begun: journal.begun,
+          number: (greeting?.number ?? 0) + 1,
+          after: greeting?.instance ?? null,
+          ...(rebuilt && { rebuilt }),
+        },
       };
       return session.hello(hello).pipe(
         answerWithin<HelloReply>(settings.connectTimeoutMs, 'the greeting', scheduler),
@@ -140,7 +145,7 @@ export function createConversation(options: ConversationOptions): Conversation {
     );
   };
 
-  /** This journal is a copy of one that has delivered: noted, so that the next start gives it an epoch of its own. */
+  /** HQ cannot tell this journal from a copy of one that has delivered: noted, so that the next start gives it an epoch of its own. */
   const fork = (wire: WireError, connection: number): Observable<UplinkMessage> =>
     journal.noteFork().pipe(
       catchError((error: unknown) => (error instanceof StorageError ? EMPTY : throwError(() => error))),

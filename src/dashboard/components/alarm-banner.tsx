@@ -7,14 +7,18 @@ import { Moment } from './time.tsx';
 
 const MEANING: Readonly<Record<AgentAlarm['kind'], string>> = {
   duplicate_agent: 'two agents claim this id',
-  forked_epoch: 'a copy of its journal came and begins a new epoch',
+  forked_epoch: 'HQ refused the epoch of its journal, which begins a new one',
   lost_at_hq: 'HQ no longer holds what it had acked',
 };
 
 /** What to do about it. */
 const ADVICE: Readonly<Record<AgentAlarm['kind'], ReactNode>> = {
   duplicate_agent: <OwnLife />,
-  forked_epoch: <OwnLife />,
+  forked_epoch: (
+    <>
+      A damaged journal needs no more. <OwnLife />
+    </>
+  ),
   lost_at_hq: 'What the agent still had has come again; the ledger names the rest.',
 };
 

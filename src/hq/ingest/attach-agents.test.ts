@@ -127,6 +127,33 @@ describe('hello', () => {
     expect(await ask(await hq.join(), 'hello', helloOf('a1'))).toMatchObject({ ok: true });
   });
 
+  it.each([
+    { run: { number: 1, after: null, begun: 9 }, told: /is a copy or was rolled back/, not: /damaged/ },
+    {
+      run: { number: 1, after: null, begun: 9, rebuilt: true },
+      told: /was damaged and has lost its books/,
+      not: /copy/,
+    },
+  ])(
+    'of a journal that does not follow is refused, and told as what it is: $told',
+    async ({ run, told, not }) => {
+      const hq = await startHq();
+      const first = await joinAs(hq, 'a1', { run: { number: 1, after: null, begun: 0 } });
+      await send(first, 'live', [1, 5]);
+      first.disconnect();
+      const alarms: string[] = [];
+      hq.gateway.links$.subscribe((event) => event.kind === 'alarm' && alarms.push(event.detail));
+      const hello = helloOf('a1', { instance: 'later', sampled: 9, run });
+      expect(await ask(await hq.join(), 'hello', hello)).toMatchObject({
+        ok: false,
+        error: { code: 'forked_epoch', message: expect.stringMatching(told) },
+      });
+      expect(alarms).toEqual([expect.stringMatching(told)]);
+      expect(alarms[0]).not.toMatch(not);
+      expect(hq.store.ledger('a1')).toMatchObject([{ stored: 5 }]);
+    },
+  );
+
   it('is refused beyond the number of agents that HQ keeps', async () => {
     const hq = await startHq({ limits: { maxAgents: 1 } });
     await joinAs(hq, 'a1');

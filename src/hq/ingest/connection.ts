@@ -281,12 +281,10 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
   }
 
   /** It would deliver other samples under seqs that HQ has already. `holder`: another agent, whose epoch it is. */
-  function forked({ agent, epoch }: Hello, holder: string | null = null): Refused {
+  function forked(hello: Hello, holder: string | null = null): Refused {
     const { address } = transport;
-    const detail =
-      holder === null
-        ? `the journal of ${agent} at ${address} is a copy: another one has delivered in its epoch ${epoch}`
-        : `the journal of ${agent} at ${address} is a copy, or its id was changed: its epoch ${epoch} is that of ${holder}`;
+    const { agent } = hello;
+    const detail = `the journal of ${agent} at ${address} ${whyForked(hello, holder)}`;
     emit({ type: 'forked_epoch', agent, address, detail });
     shared.link({ kind: 'alarm', agent, alarm: 'forked_epoch', detail, ts: clock.now() });
     return refuse('forked_epoch', `${detail}; it begins a new epoch, or restart it with --new-epoch`);
@@ -460,4 +458,12 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
   }
 
   return connection;
+}
+
+/** HQ knows what it refuses by; of its causes only the agent can tell damage, and whatever it says, it is refused. */
+function whyForked({ epoch, run }: Hello, holder: string | null): string {
+  if (holder !== null) return `is a copy, or its id was changed: its epoch ${epoch} is that of ${holder}`;
+  return run?.rebuilt === true
+    ? `was damaged and has lost its books: it no longer knows what it has delivered in its epoch ${epoch}`
+    : `is a copy or was rolled back: another one, or it itself, has delivered more in its epoch ${epoch}`;
 }

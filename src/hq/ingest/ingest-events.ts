@@ -49,12 +49,13 @@ export const ingestEvents = {
   }),
   forked_epoch: defineEvent<{ agent: string; address: string; detail: string }>({
     level: 'warn',
-    message: 'a copy of a journal was refused; its agent begins a new epoch',
+    message:
+      'a journal that is a copy, was rolled back or was damaged was refused; its agent begins a new epoch',
     metrics: [
       {
         name: 'holdfast_hq_forked_epochs_total',
         kind: 'counter',
-        help: 'Hellos refused because another copy of the journal has delivered in its epoch, by agent.',
+        help: 'Hellos refused because the journal is a copy, was rolled back or was damaged, by agent.',
         labelNames: ['agent'],
         labels: ({ agent }) => ({ agent }),
       },
