@@ -392,7 +392,7 @@ describe('heartbeats', () => {
 
   it('say whether HQ can store', async () => {
     const storing = { now: false };
-    await start({ isStoring: () => storing.now });
+    const hq = await startHq({ isStoring: () => storing.now });
     const socket = await joinAs(hq, 'a1');
     expect(await ask(socket, 'heartbeat', HEARTBEAT)).toMatchObject({ ok: true, storing: false });
     storing.now = true;
