@@ -186,11 +186,12 @@ describe('journal on a failing disk', () => {
       const samples = testSamples(1, 5);
       failing = true;
       await expect(lastValueFrom(journal.append(samples))).rejects.toMatchObject({ code: 'io' });
+      expect(journal.stats().disk).toBe('failing');
       failing = false;
       expect(await lastValueFrom(journal.append(samples))).toMatchObject({
         frame: { firstSeq: before + 1, lastSeq: before + 5 },
       });
-      expect(journal.stats().sampled).toBe(before + 5);
+      expect(journal.stats()).toMatchObject({ sampled: before + 5, disk: 'good' });
     }
   });
 
@@ -250,6 +251,7 @@ describe('journal on a failing disk', () => {
     await append(journal, 1, 5);
     full = true;
     await expect(append(journal, 6, 5)).rejects.toMatchObject({ code: 'full' });
+    expect(journal.stats().disk).not.toBe('failing');
     expect(await allPending(journal)).toHaveLength(1);
     full = false;
     await append(journal, 6, 5);

@@ -25,8 +25,11 @@ export type Appended =
   /** Policy `drop-newest`: the samples got their seqs and a gap frame stands for them. */
   | { readonly kind: 'dropped'; readonly frame: StoredFrame };
 
-/** `full`: less than the quota can be used. `absent`: the journal is in memory, and ends with the process. */
-export type DiskState = 'good' | 'full' | 'absent';
+/**
+ * `full`: less than the quota can be used. `failing`: the last append failed for another reason, and is tried again. `absent`: the journal
+ * is in memory, and ends with the process.
+ */
+export type DiskState = 'good' | 'full' | 'failing' | 'absent';
 
 export type JournalStats = {
   readonly epoch: Epoch;

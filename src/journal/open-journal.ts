@@ -146,8 +146,10 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
       line.retry();
     },
   });
+  let failing = false;
   const diskState = (): DiskState => {
     if (inMemory) return 'absent';
+    if (failing) return 'failing';
     return room.isDiskFull() ? 'full' : 'good';
   };
   const circumstances = (overflowing: boolean) => ({
@@ -205,10 +207,15 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
       if (!greeted && ledger.begun === null) editor.count({ begun });
     },
     onCommitted: (ledger, overflowed) => {
+      failing = false;
       publish(ledger, overflowed);
       room.noteCommitted();
     },
-    onFailed: room.noteFailed,
+    onFailed: (error) => {
+      room.noteFailed(error);
+      failing = !(error instanceof StorageError && error.code === 'full');
+      if (diskState() !== stats$.value.disk) stats$.next({ ...stats$.value, disk: diskState() });
+    },
     onBlocked: () => stats$.next({ ...stats$.value, overflowing: true }),
   });
 

@@ -170,6 +170,7 @@ describe.skipIf(!haveCompiler)(
       expect(most, 'the bound is reached, and kept').toBe(MAX_UNCOMMITTED);
       expect(discarding).toMatchObject({
         state: 'degraded',
+        journal: { disk: 'failing' },
         pipeline: { commit: { uncommitted: MAX_UNCOMMITTED } },
       });
       expect(isExact(discarding), 'each is committed, waits or is counted').toBe(true);
