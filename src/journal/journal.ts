@@ -1,6 +1,7 @@
 /** The agent's journal: an append-only log of frames of one epoch, over a Storage. */
 import type { Observable } from 'rxjs';
 import type { Coverage, SeqRange } from '../protocol/coverage.ts';
+import type { DiskState } from '../protocol/events.ts';
 import type { FrameHeader, GapReason } from '../protocol/frame.ts';
 import type { Epoch, InternedSchema, Sample, SchemaRef } from '../protocol/sample.ts';
 
@@ -24,12 +25,6 @@ export type Appended =
   | { readonly kind: 'committed'; readonly frame: StoredFrame }
   /** Policy `drop-newest`: the samples got their seqs and a gap frame stands for them. */
   | { readonly kind: 'dropped'; readonly frame: StoredFrame };
-
-/**
- * `full`: less than the quota can be used. `failing`: the last append failed for another reason, and is tried again. `absent`: the journal
- * is in memory, and ends with the process.
- */
-export type DiskState = 'good' | 'full' | 'failing' | 'absent';
 
 export type JournalStats = {
   readonly epoch: Epoch;

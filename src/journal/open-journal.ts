@@ -33,11 +33,12 @@ import {
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
 import { EMPTY_COVERAGE } from '../protocol/coverage.ts';
+import type { DiskState } from '../protocol/events.ts';
 import { MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
 import type { Sample } from '../protocol/sample.ts';
 import { createAppendLine } from './append-line.ts';
 import { subtract } from './coverage-sets.ts';
-import type { DiskState, Journal, JournalStats, OverflowPolicy } from './journal.ts';
+import type { Journal, JournalStats, OverflowPolicy } from './journal.ts';
 import { createEditor, type JournalEditor, readAcked } from './journal-editor.ts';
 import { LEDGER_KEY } from './journal-keys.ts';
 import { ackedSamples, decodeLedger, type Ledger } from './journal-ledger.ts';

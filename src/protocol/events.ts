@@ -121,6 +121,13 @@ export const frameReplySchema = z.union([
 ]);
 export type FrameReply = z.infer<typeof frameReplySchema>;
 
+/**
+ * Of an agent's journal. `full`: less than the quota can be used. `failing`: the last append failed for another reason, and is tried
+ * again. `absent`: the journal is in memory, and ends with the process.
+ */
+export const DISK_STATES = ['good', 'full', 'failing', 'absent'] as const;
+export type DiskState = (typeof DISK_STATES)[number];
+
 export const heartbeatSchema = z.object({
   ts: millis,
   state: z.enum(AGENT_STATES),
@@ -134,6 +141,8 @@ export const heartbeatSchema = z.object({
   thinned: count.optional(),
   /** Samples lost at the agent, by gap reason. */
   dropped: z.record(z.string().max(32), count),
+  /** How the disk of the journal is; absent: it does not say. */
+  disk: z.enum(DISK_STATES).optional(),
   /** Age of the oldest unacked sample, ms; 0 when none. */
   lagMs: z.number().min(0),
   /** Smoothed round trip of acks, ms; null before the first. */

@@ -16,12 +16,12 @@ export const chaosSchema = z.object({
 });
 export type Chaos = z.infer<typeof chaosSchema>;
 
-export const ALARM_KINDS = ['duplicate_agent', 'forked_epoch', 'lost_at_hq'] as const;
+export const ALARM_KINDS = ['duplicate_agent', 'forked_epoch', 'lost_at_hq', 'agent_disk'] as const;
 export const agentAlarmSchema = z.object({
   kind: z
     .enum(ALARM_KINDS)
     .describe(
-      'duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a journal came that is a copy, was rolled back or was damaged, as detail says, and begins a new epoch; lost_at_hq: HQ had to book as lost what it once held',
+      'duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a journal came that is a copy, was rolled back or was damaged, as detail says, and begins a new epoch; lost_at_hq: HQ had to book as lost what it once held; agent_disk: the disk of its journal is full, failing or cannot be written, as it last said',
     ),
   since: z.number().describe('epoch ms'),
   detail: z.string(),

@@ -87,6 +87,10 @@ describe.skipIf(!haveCompiler)(
       writeFileSync(fault, 'readonly');
       expect(await timeToDegraded(agent, performance.now())).toBeLessThan(DEGRADED_MS);
       await untilHqSays(hq.url, 'degraded');
+      expect((await summaryOf(hq.url, 'edge')).alarm).toMatchObject({
+        kind: 'agent_disk',
+        detail: expect.stringContaining('it takes no writes'),
+      });
       const waiting = await until('samples to wait', async () => {
         const now = await agentStatus(agent);
         return (now?.pipeline?.commit.uncommitted ?? 0) >= 40 && now;
@@ -101,6 +105,7 @@ describe.skipIf(!haveCompiler)(
         return now?.state === 'live' && (now.journal?.sampled ?? 0) >= before + 40 && now;
       });
       expect(well.pipeline?.commit.discarded).toBe(0);
+      await until('the alarm to end', async () => (await summaryOf(hq.url, 'edge')).alarm === null);
       expect(await agent.end('SIGTERM')).toBe(0);
       const [entry, ...others] = await ledgerOf(hq.url, 'edge');
       if (entry === undefined) throw new Error('HQ has no ledger of the agent');

@@ -17,7 +17,7 @@ export function lagOf(stats: JournalStats, now: number): number {
 }
 
 export function heartbeatOf({ now, state, breaker, stats, rttMs }: HeartbeatInput): Heartbeat {
-  const { sampled, released, pending, thinned, pendingBytes } = stats;
+  const { sampled, released, pending, thinned, pendingBytes, disk } = stats;
   return {
     ts: now,
     state,
@@ -27,6 +27,7 @@ export function heartbeatOf({ now, state, breaker, stats, rttMs }: HeartbeatInpu
     pending,
     pendingBytes,
     thinned,
+    disk,
     dropped: Object.fromEntries(Object.entries(stats.dropped).filter(([, count]) => count > 0)),
     lagMs: lagOf(stats, now),
     rttMs,

@@ -9,6 +9,7 @@ const MEANING: Readonly<Record<AgentAlarm['kind'], string>> = {
   duplicate_agent: 'two agents claim this id',
   forked_epoch: 'HQ refused the epoch of its journal, which begins a new one',
   lost_at_hq: 'HQ no longer holds what it had acked',
+  agent_disk: 'the disk of its journal is in trouble',
 };
 
 /** What to do about it. */
@@ -19,6 +20,7 @@ const ADVICE: Readonly<Record<AgentAlarm['kind'], ReactNode>> = {
       A damaged journal needs no more. <OwnLife />
     </>
   ),
+  agent_disk: 'Free some space on it, make it writable or replace it: the agent goes on by itself then.',
   lost_at_hq: 'What the agent still had has come again; the ledger names the rest.',
 };
 

@@ -4,6 +4,7 @@ import type { AgentAlarm, AgentSummary } from '../../protocol/fleet.ts';
 import type { LinkEvent } from '../ingest/link-event.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
 import type { Appended } from '../store/store.ts';
+import { diskAlarmOf } from './disk-alarm.ts';
 import { createRateWindow, type RateWindow } from './rate-window.ts';
 
 export type AgentEntry = {
@@ -18,7 +19,9 @@ export type AgentEntry = {
   lastSampleTs: number | null;
   lastArrivalTs: number | null;
   lagMs: number | null;
-  /** `until`: monotonic, ms; it ends then unless it recurs. */
+  /** How the agent's disk is, as it last said. */
+  diskAlarm: AgentAlarm | null;
+  /** What has happened to it. `until`: monotonic, ms; it ends then unless it recurs. */
   alarm: (AgentAlarm & { readonly until: number }) | null;
   readonly rate: RateWindow;
   /** The last one made; null before the first. */
@@ -39,6 +42,7 @@ export function createAgentEntry(id: string, epoch: string | null): AgentEntry {
     lastSampleTs: null,
     lastArrivalTs: null,
     lagMs: null,
+    diskAlarm: null,
     alarm: null,
     rate: createRateWindow(),
     summary: null,
@@ -62,10 +66,11 @@ export function applyLink(entry: AgentEntry, event: LinkEvent, mono: number): vo
       return;
     case 'heartbeat':
       entry.heartbeat = event.heartbeat;
+      entry.diskAlarm = diskAlarmOf(entry.diskAlarm, event.heartbeat, event.ts);
       entry.clockOffsetMs = event.clockOffsetMs;
       return;
     case 'alarm': {
-      const since = alarmNow(entry, mono)?.since ?? event.ts;
+      const since = recentAlarm(entry, mono)?.since ?? event.ts;
       entry.alarm = { kind: event.alarm, since, detail: event.detail, until: mono + ALARM_MS };
       return;
     }
@@ -80,10 +85,16 @@ export function restoreAlarm(entry: AgentEntry, { kind, since, detail }: AgentAl
   entry.alarm = { kind, since, detail, until: mono + ALARM_MS };
 }
 
-export function alarmNow({ alarm }: AgentEntry, mono: number): AgentAlarm | null {
+/** Of something that happened, and may happen again. */
+export function recentAlarm({ alarm }: AgentEntry, mono: number): AgentAlarm | null {
   if (alarm === null || alarm.until <= mono) return null;
   const { kind, since, detail } = alarm;
   return { kind, since, detail };
+}
+
+/** What happened comes before what goes on: it is told for a while only. */
+export function alarmNow(entry: AgentEntry, mono: number): AgentAlarm | null {
+  return recentAlarm(entry, mono) ?? entry.diskAlarm;
 }
 
 /** `now`: HQ's wall time when the frame was durable, ms. `mono`: the same, monotonic. */

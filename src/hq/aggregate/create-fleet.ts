@@ -33,6 +33,7 @@ import {
   applyAppended,
   applyLink,
   createAgentEntry,
+  recentAlarm,
   restoreAlarm,
   summaryOf,
 } from './agent-entry.ts';
@@ -175,7 +176,7 @@ export function createFleet(options: FleetOptions): Fleet {
       }
     }
     for (const entry of alarmed) {
-      if (alarmNow(entry, clock.precise()) !== null) continue;
+      if (recentAlarm(entry, clock.precise()) !== null) continue;
       alarmed.delete(entry);
       alarms.ended(entry.id);
       touch(entry);
@@ -223,7 +224,7 @@ export function createFleet(options: FleetOptions): Fleet {
       applyLink(entry, event, clock.precise());
       if (event.kind === 'alarm') {
         alarmed.add(entry);
-        const alarm = alarmNow(entry, clock.precise());
+        const alarm = recentAlarm(entry, clock.precise());
         if (alarm !== null) alarms.raised(entry.id, alarm, event.ts);
       }
       touch(entry);
@@ -254,7 +255,7 @@ export function createFleet(options: FleetOptions): Fleet {
 
   const countAlarms = () => {
     const counts = new Map<AgentAlarm['kind'], number>();
-    for (const entry of alarmed) {
+    for (const entry of entries.values()) {
       const alarm = alarmNow(entry, clock.precise());
       if (alarm !== null) counts.set(alarm.kind, (counts.get(alarm.kind) ?? 0) + 1);
     }

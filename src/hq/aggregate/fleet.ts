@@ -22,7 +22,7 @@ export type Fleet = {
   /** All agents' summaries, ordered by id; costs O(agents). */
   readonly summaries: () => readonly AgentSummary[];
   readonly totals: () => FleetTotals;
-  /** How many agents have an alarm of a kind now; costs O(agents with an alarm). */
+  /** How many agents have an alarm of a kind now; costs O(agents). */
   readonly alarms: () => ReadonlyMap<AgentAlarm['kind'], number>;
   /** The totals, at once and whenever they change. */
   readonly totals$: StateObservable<FleetTotals>;

@@ -50,6 +50,7 @@ describe('metrics', () => {
       'holdfast_hq_alarms{kind="duplicate_agent"} 0',
       'holdfast_hq_alarms{kind="forked_epoch"} 0',
       'holdfast_hq_alarms{kind="lost_at_hq"} 2',
+      'holdfast_hq_alarms{kind="agent_disk"} 0',
     ]);
   });
 
