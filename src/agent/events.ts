@@ -229,6 +229,19 @@ export const agentEvents = {
       },
     ],
   }),
+  /** The log lines are `commit_failing` and `journal_failing`. */
+  disk_failing_changed: defineEvent<{ failing: boolean }>({
+    level: null,
+    message: '',
+    metrics: [
+      {
+        name: 'holdfast_agent_disk_failing',
+        kind: 'gauge',
+        help: '1 while commits of the journal fail for another reason than a full disk, else 0.',
+        value: ({ failing }) => (failing ? 1 : 0),
+      },
+    ],
+  }),
   frames_sealed: defineEvent<{ merged: number; sealed: number }>({
     level: 'debug',
     message: 'small frames merged',

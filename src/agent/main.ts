@@ -30,7 +30,7 @@ import { pipelineEvents } from './pipeline/pipeline-events.ts';
 import { createSources } from './sources/registry.ts';
 import { sourceEvents } from './sources/source-events.ts';
 import { parseSourceSpec } from './sources/spec.ts';
-import { type AgentStatus, isReady } from './status.ts';
+import { type AgentStatus, unreadiness } from './status.ts';
 import { createTroubles } from './troubles.ts';
 import { lagOf } from './uplink/heartbeat.ts';
 import { createSocketIoLink } from './uplink/socketio-link.ts';
@@ -158,7 +158,7 @@ export async function startAgent(
   });
   const ready = firstValueFrom(
     merge(pipeline.status$, stopping$).pipe(
-      filter(() => stopping$.value || isReady(status())),
+      filter(() => stopping$.value || unreadiness(status()) === null),
       map(() => undefined),
     ),
   );

@@ -26,9 +26,16 @@ export type AgentStatus = {
   readonly troubles: readonly Trouble[];
 };
 
-/** Journal open, and sampling. */
-export function isReady(status: AgentStatus): boolean {
-  const sampling =
-    status.pipeline?.sources.some(({ state }) => state.kind === 'running' || state.kind === 'ended') ?? false;
-  return status.journal !== null && sampling && status.state !== 'stopping';
+/**
+ * Why it is not ready; null when it is: journal open, and sampling. A sample counts as sampled once its commit is durable, so an
+ * agent whose commits fail is not ready, though its sources run; one on a full disk or without any is, as it still takes samples.
+ */
+export function unreadiness({ state, journal, pipeline }: AgentStatus): string | null {
+  const running =
+    pipeline?.sources.some((source) => source.state.kind === 'running' || source.state.kind === 'ended') ??
+    false;
+  if (journal === null || pipeline === null || !running || state === 'stopping') return state;
+  const { failure } = pipeline.commit;
+  if (failure !== null) return `the journal takes no samples: ${failure}`;
+  return journal.disk === 'failing' ? 'the last commit of the journal failed' : null;
 }

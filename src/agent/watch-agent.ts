@@ -58,10 +58,17 @@ export function watchAgent(options: WatchOptions): Observable<AgentState> {
   return new Observable<AgentState>((subscriber) => {
     let before: AgentState = 'starting';
     let diskFull = false;
+    let diskFailing = false;
     return merge(stopping$, pipeline.status$, uplink.status$, everySecond$)
       .pipe(
         tap(() => {
-          if ((journal.stats().disk === 'full') === diskFull) return;
+          const { disk } = journal.stats();
+          if ((disk === 'failing') !== diskFailing) {
+            diskFailing = !diskFailing;
+            emit({ type: 'disk_failing_changed', failing: diskFailing });
+          }
+          // While it fails nobody knows whether there is room.
+          if (diskFailing || (disk === 'full') === diskFull) return;
           diskFull = !diskFull;
           emit({ type: 'disk_full_changed', full: diskFull, detail: diskFull ? DISK_FULL : DISK_ROOM });
         }),

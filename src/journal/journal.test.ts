@@ -164,6 +164,56 @@ describe('journal recovery', () => {
 });
 
 describe('journal on a failing disk', () => {
+  const diskOf = async (more: { inMemory?: boolean } = {}) => {
+    const world = { fault: null as StorageError | null };
+    const storage = createMemoryStorage({ refuseCommit: () => world.fault });
+    const journal = await lastValueFrom(
+      openJournal({ storage, clock, ids: systemIds, policy: 'drop-newest', maxBytes: 2 ** 20, ...more }),
+    );
+    const told: string[] = [];
+    journal.stats$.subscribe(({ disk }) => told.push(disk));
+    return { world, journal, told };
+  };
+  const refusal = (journal: Journal) =>
+    lastValueFrom(journal.append(testSamples(1, 5))).then(
+      () => null,
+      (error: unknown) => error,
+    );
+
+  it.each(['io', 'deadline'] as const)(
+    'says so from a commit that failed (%s) to the first that succeeds',
+    async (code) => {
+      const { world, journal, told } = await diskOf();
+      expect(journal.stats().disk).toBe('good');
+      world.fault = new StorageError(code, 'no');
+      expect(await refusal(journal)).toBe(world.fault);
+      expect(journal.stats().disk).toBe('failing');
+      expect(told.at(-1)).toBe('failing');
+      world.fault = null;
+      // Any commit shows it, not that of samples alone.
+      await lastValueFrom(journal.noteGreeting('run'));
+      expect(journal.stats().disk).toBe('good');
+      expect(told.at(-1)).toBe('good');
+      world.fault = new StorageError(code, 'no');
+      await lastValueFrom(journal.noteGreeting('another')).catch(() => null);
+      expect(journal.stats().disk).toBe('failing');
+    },
+  );
+
+  it('does not call a full disk a failing one', async () => {
+    const { world, journal } = await diskOf();
+    world.fault = new StorageError('full', 'no');
+    await refusal(journal);
+    expect(journal.stats().disk).toBe('full');
+  });
+
+  it('knows of none when it is in memory', async () => {
+    const { world, journal } = await diskOf({ inMemory: true });
+    world.fault = new StorageError('io', 'no');
+    await refusal(journal);
+    expect(journal.stats().disk).toBe('absent');
+  });
+
   it('stores a retried append once, whether or not the failed commit got through', async () => {
     const disk = createMemoryDisk();
     let failing = false;

@@ -37,6 +37,7 @@ import type { DiskState } from '../protocol/events.ts';
 import { MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
 import type { Sample } from '../protocol/sample.ts';
 import { createAppendLine } from './append-line.ts';
+import { watchCommits } from './commit-health.ts';
 import { subtract } from './coverage-sets.ts';
 import type { Journal, JournalStats, OverflowPolicy } from './journal.ts';
 import { createEditor, type JournalEditor, readAcked } from './journal-editor.ts';
@@ -129,7 +130,10 @@ function checkOptions({ maxBytes, sealSamples = DEFAULT_SEAL_SAMPLES }: JournalO
 }
 
 function createJournal(options: JournalOptions, opened: Ledger): Journal {
-  const { storage, clock, policy, maxBytes, inMemory = false, sealSamples = DEFAULT_SEAL_SAMPLES } = options;
+  const { clock, policy, maxBytes, inMemory = false, sealSamples = DEFAULT_SEAL_SAMPLES } = options;
+  const { storage, failure } = watchCommits(options.storage, () => {
+    stats$.next({ ...stats$.value, disk: diskState() });
+  });
   const schemas = storage.read(readSchemas);
   let footprint = opened.footprint;
   // Kept over runs that HQ does not greet: what they append must not hide that HQ holds more than this journal delivered.
@@ -147,10 +151,10 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
       line.retry();
     },
   });
-  let failing = false;
   const diskState = (): DiskState => {
     if (inMemory) return 'absent';
-    if (failing) return 'failing';
+    const reason = failure();
+    if (reason !== null) return reason === 'full' ? 'full' : 'failing';
     return room.isDiskFull() ? 'full' : 'good';
   };
   const circumstances = (overflowing: boolean) => ({
@@ -208,15 +212,10 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
       if (!greeted && ledger.begun === null) editor.count({ begun });
     },
     onCommitted: (ledger, overflowed) => {
-      failing = false;
       publish(ledger, overflowed);
       room.noteCommitted();
     },
-    onFailed: (error) => {
-      room.noteFailed(error);
-      failing = !(error instanceof StorageError && error.code === 'full');
-      if (diskState() !== stats$.value.disk) stats$.next({ ...stats$.value, disk: diskState() });
-    },
+    onFailed: room.noteFailed,
     onBlocked: () => stats$.next({ ...stats$.value, overflowing: true }),
   });
 

@@ -122,8 +122,8 @@ export const frameReplySchema = z.union([
 export type FrameReply = z.infer<typeof frameReplySchema>;
 
 /**
- * Of an agent's journal. `full`: less than the quota can be used. `failing`: the last append failed for another reason, and is tried
- * again. `absent`: the journal is in memory, and ends with the process.
+ * Of an agent's journal. `full`: less than the quota can be used. `failing`: the last commit failed, and not because the disk is full;
+ * nothing is sampled until one succeeds. `absent`: the journal is in memory, and ends with the process.
  */
 export const DISK_STATES = ['good', 'full', 'failing', 'absent'] as const;
 export type DiskState = (typeof DISK_STATES)[number];

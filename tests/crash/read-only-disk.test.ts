@@ -25,9 +25,18 @@ const FLOOD = Array.from({ length: 8 }, (_, index) => `sim:hz=1000,sensors=8,see
 const logged = (agent: Running, event: string) =>
   agent.stderr.filter((line) => line.includes(`"event":"${event}"`));
 
-async function metricsOf(agent: Running): Promise<string> {
+function ask(agent: Running, path: string): Promise<Response> {
   const url = /"url":"([^"]+)"/.exec(logged(agent, 'health_listening')[0] ?? '')?.[1];
-  return (await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(10_000) })).text();
+  return fetch(`${url}${path}`, { signal: AbortSignal.timeout(10_000) });
+}
+
+async function metricsOf(agent: Running): Promise<string> {
+  return (await ask(agent, '/metrics')).text();
+}
+
+async function readyOf(agent: Running) {
+  const response = await ask(agent, '/readyz');
+  return { status: response.status, text: await response.text() };
 }
 
 /** HQ and the dashboard are told by the heartbeat. */
@@ -83,6 +92,7 @@ describe.skipIf(!haveCompiler)(
       const { hq, agent, fault } = await startWithFaults(SOURCES);
       await until('the agent to be live', async () => (await agentStatus(agent))?.state === 'live');
       const before = (await agentStatus(agent))?.journal?.sampled ?? 0;
+      expect(await readyOf(agent)).toEqual({ status: 200, text: 'ready\n' });
 
       writeFileSync(fault, 'readonly');
       expect(await timeToDegraded(agent, performance.now())).toBeLessThan(DEGRADED_MS);
@@ -98,6 +108,13 @@ describe.skipIf(!haveCompiler)(
       expect(logged(agent, 'commit_failing')).toHaveLength(1);
       expect(waiting.troubles.map(({ what }) => what)).toContain('The journal takes no samples');
       expect(await metricsOf(agent)).toMatch(/^holdfast_agent_commit_failures_total [1-9]/m);
+      expect(waiting.journal?.disk).toBe('failing');
+      expect(await readyOf(agent)).toMatchObject({
+        status: 503,
+        text: expect.stringContaining('takes no samples'),
+      });
+      expect(await (await ask(agent, '/')).text()).toContain('<th>Disk</th><td>failing: ');
+      expect(await metricsOf(agent)).toMatch(/^holdfast_agent_disk_failing 1$/m);
 
       rmSync(fault);
       const well = await until('the agent to be live again, and what waited to be sampled', async () => {
@@ -106,6 +123,9 @@ describe.skipIf(!haveCompiler)(
       });
       expect(well.pipeline?.commit.discarded).toBe(0);
       await until('the alarm to end', async () => (await summaryOf(hq.url, 'edge')).alarm === null);
+      expect(well.journal?.disk).toBe('good');
+      expect(await readyOf(agent)).toEqual({ status: 200, text: 'ready\n' });
+      expect(await metricsOf(agent)).toMatch(/^holdfast_agent_disk_failing 0$/m);
       expect(await agent.end('SIGTERM')).toBe(0);
       const [entry, ...others] = await ledgerOf(hq.url, 'edge');
       if (entry === undefined) throw new Error('HQ has no ledger of the agent');

@@ -9,7 +9,7 @@ import { isIP } from 'node:net';
 import type { Registry } from '@prometheus-io/client';
 import { Observable } from 'rxjs';
 import type { AgentStatus } from '../status.ts';
-import { isReady } from '../status.ts';
+import { unreadiness } from '../status.ts';
 import { renderStatusPage } from './status-page.ts';
 
 export type HealthServerOptions = {
@@ -84,10 +84,12 @@ async function answer(
       return send(response, 200, 'application/json', `${JSON.stringify(status)}\n`);
     case '/healthz':
       return send(response, 200, 'text/plain', 'ok\n');
-    case '/readyz':
-      return isReady(status)
+    case '/readyz': {
+      const reason = unreadiness(status);
+      return reason === null
         ? send(response, 200, 'text/plain', 'ready\n')
-        : send(response, 503, 'text/plain', `not ready: ${status.state}\n`);
+        : send(response, 503, 'text/plain', `not ready: ${reason}\n`);
+    }
     case '/metrics':
       return send(response, 200, options.registry.contentType, await options.registry.metrics());
     default:

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { DiskState } from '../../protocol/events.ts';
 import type { AgentStatus } from '../status.ts';
+import { journalStats } from '../testing/journal-stats.ts';
 import { escapeHtml, renderStatusPage } from './status-page.ts';
 
 const status: AgentStatus = {
@@ -23,6 +25,20 @@ describe('renderStatusPage', () => {
     expect(page).not.toMatch(/<script|<img/);
     expect(page).toContain('60 s ago');
     expect(page).toContain('offline');
+  });
+});
+
+describe('the state of the disk', () => {
+  it.each<[DiskState, string]>([
+    ['good', 'good'],
+    ['full', 'full: the journal keeps within the room that there is'],
+    ['failing', 'failing: read-only; 40 samples wait in memory'],
+    ['absent', 'cannot be written: samples are kept in memory only'],
+  ])('is shown: %s', (disk, text) => {
+    const commit = { uncommitted: 40, committed: 0, discarded: 0, failure: 'read-only' };
+    const pipeline = { sources: [], commit, degraded: true };
+    const page = renderStatusPage({ ...status, journal: journalStats({ disk }), pipeline });
+    expect(page).toContain(`<tr><th>Disk</th><td>${text}</td></tr>`);
   });
 });
 

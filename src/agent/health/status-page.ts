@@ -1,4 +1,5 @@
 /** The status page for people: one small HTML document without scripts. */
+import type { DiskState } from '../../protocol/events.ts';
 import type { SourceStatus } from '../pipeline/pipeline-types.ts';
 import type { AgentStatus } from '../status.ts';
 
@@ -80,7 +81,22 @@ function linkRows({ hq, uplink }: AgentStatus): Row[] {
   return rows;
 }
 
-function journalRows({ journal, lagMs, dataDir }: AgentStatus): Row[] {
+function diskText(disk: DiskState, pipeline: AgentStatus['pipeline']): string {
+  switch (disk) {
+    case 'good':
+      return 'good';
+    case 'full':
+      return 'full: the journal keeps within the room that there is';
+    case 'failing': {
+      const { failure = null, uncommitted = 0 } = pipeline?.commit ?? {};
+      return `failing: ${failure ?? 'the last commit failed'}; ${number(uncommitted)} samples wait in memory`;
+    }
+    case 'absent':
+      return 'cannot be written: samples are kept in memory only';
+  }
+}
+
+function journalRows({ journal, pipeline, lagMs, dataDir }: AgentStatus): Row[] {
   if (journal === null) return [['Directory', dataDir]];
   const dropped = Object.entries(journal.dropped).filter(([, count]) => count > 0);
   return [
@@ -88,6 +104,7 @@ function journalRows({ journal, lagMs, dataDir }: AgentStatus): Row[] {
     ...(journal.thinned > 0 ? [['Of them thinned', number(journal.thinned)] satisfies Row] : []),
     ['Oldest unsent', journal.oldestPendingTs === null ? 'nothing waits' : `${ago(lagMs)} old`],
     ['Used', `${bytes(journal.pendingBytes)} of ${bytes(journal.maxBytes)}`],
+    ['Disk', diskText(journal.disk, pipeline)],
     ['Sampled', number(journal.sampled)],
     ['Confirmed by HQ', number(journal.acked)],
     ['Given up', dropped.length === 0 ? 'none' : dropped.map(([why, count]) => `${count} ${why}`).join(', ')],

@@ -47,6 +47,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     if (commitStatus.failure !== null) return `the journal takes no samples: ${commitStatus.failure}`;
     const { overflowing, disk } = journal.stats();
     if (disk === 'absent') return 'the data directory cannot be written: samples are kept in memory only';
+    if (disk === 'failing') return 'the last commit of the journal failed';
     if (!overflowing) return null;
     return `the ${disk === 'full' ? 'disk' : 'journal'} is full and the overflow policy is at work`;
   };
