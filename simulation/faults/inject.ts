@@ -113,6 +113,21 @@ export function createInjector(options: InjectOptions): Injector {
   const down: typeof downNow = (fault, ...how) =>
     timeline.afterSteps(fault.steps, () => downNow(fault, ...how));
 
+  /** Without its line, and once more before it has that back: by then it may have more samples than HQ has of it. */
+  const startUnheard = (fault: Fault, agent: SimAgent) => {
+    const alone: Fault = { ...fault, kind: 'partition' };
+    active.add(alone);
+    refresh();
+    agent.start();
+    timeline.after(fault.forMs, () => {
+      if (healed) return;
+      agent.kill(false);
+      agent.start();
+      active.delete(alone);
+      refresh();
+    });
+  };
+
   const strike = (fault: Fault) => {
     const jumpMs = (fault.strength * 2 - 1) ** 3 * TEN_YEARS_MS;
     for (const index of fault.agents) {
@@ -164,7 +179,7 @@ export function createInjector(options: InjectOptions): Injector {
               agent.kill(true);
               options.rollBack(index, fault.strength);
             },
-            agent.start,
+            fault.steps % 2 === 0 ? agent.start : () => startUnheard(fault, agent),
             agent.hold,
           );
           break;
