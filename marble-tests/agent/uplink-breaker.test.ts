@@ -21,7 +21,8 @@ describe('HQ that takes no frames', () => {
     const before = rig.sent.length;
     down = false;
     rig.run(100_000);
-    expect(rig.sent.slice(before).filter(({ at }) => at === rig.sent[before]?.at)).toHaveLength(2);
+    const probes = rig.sent.slice(before).filter(({ at }) => at === rig.sent[before]?.at);
+    expect(probes.map(({ lane }) => lane)).toEqual(['live', 'backlog']);
     expect(rig.status()).toMatchObject({ breaker: 'closed', paused: null });
     expect(rig.hq.coverage()).toEqual({ contiguous: 30, ranges: [] });
     expect(rig.logs('delivery_resumed')).toHaveLength(1);
@@ -38,7 +39,7 @@ describe('HQ that takes no frames', () => {
             ok: true,
             hqTs: 0,
             ack: { contiguous: rig.hq.coverage().contiguous, ranges: [] },
-            ...(said === undefined ? {} : { storing: said && !now.failing }),
+            ...(said === undefined ? {} : { storing: said && (frame === 'silence' || !now.failing) }),
           }),
         },
         { breakerOpenMs: 3_600_000 },
@@ -62,11 +63,66 @@ describe('HQ that takes no frames', () => {
     it.each([
       ['does not store yet', 'unavailable', false],
       ['says nothing of it', 'unavailable', undefined],
-      ['stores, but left frames unanswered', 'silence', true],
+      ['said all the time that it stores, but left frames unanswered', 'silence', true],
     ] as const)('%s: it waits for its time', (_, frame, said) => {
       const rig = play(frame, said);
       expect(rig.status()?.breaker).toBe('open');
       expect(rig.hq.coverage().contiguous).toBe(0);
+    });
+
+    it('does not store, then does, although frames stayed unanswered: it tries at once', () => {
+      const now = { failing: true };
+      const rig: Rig = createRig(
+        {
+          frame: () => (now.failing ? 'silence' : undefined),
+          heartbeat: () => ({
+            ok: true,
+            hqTs: 0,
+            ack: { contiguous: rig.hq.coverage().contiguous, ranges: [] },
+            storing: !now.failing,
+          }),
+        },
+        { breakerOpenMs: 3_600_000, breakerFailures: 2 },
+      );
+      for (let frame = 1; frame <= 30; frame += 1) rig.append(1);
+      rig.start();
+      rig.run(120_000);
+      expect(rig.status()?.breaker).toBe('open');
+      const connects = rig.connects.length;
+      now.failing = false;
+      rig.run(60_000);
+      expect(rig.status()).toMatchObject({ breaker: 'closed', paused: null });
+      expect(rig.hq.coverage()).toEqual({ contiguous: 30, ranges: [] });
+      expect(rig.connects).toHaveLength(connects);
+    });
+
+    it.each([
+      ['stores', () => true],
+      ['stores in every other one', (count: number) => count % 2 === 0],
+    ])('%s, and refuses frames all day: ten are tried more than by its time', (_, storing) => {
+      const { uplink: atSea } = agentConfigSchema.parse(PRESETS['at-sea']);
+      let count = 0;
+      const rig: Rig = createRig(
+        {
+          frame: () => refusal('unavailable'),
+          heartbeat: () => {
+            count += 1;
+            const ack = { contiguous: 0, ranges: [] };
+            return { ok: true, hqTs: 0, ack, storing: storing(count) };
+          },
+        },
+        atSea,
+      );
+      rig.append(1);
+      rig.start();
+      rig.run(60_000);
+      const rounds = () => new Set(rig.sent.map(({ at }) => at)).size;
+      const before = rounds();
+      rig.run(24 * 3_600_000);
+      expect(rig.connects).toHaveLength(1);
+      expect(rounds() - before).toBeGreaterThan(24);
+      // 10 s, 20 s … 2560 s, and then by its time.
+      expect(rounds() - before).toBeLessThan(24 + 12);
     });
 
     it('stores, and refuses frames all the same: few are tried', () => {

@@ -187,7 +187,7 @@ export function createConversation(options: ConversationOptions): Conversation {
             connection,
             ack: reply.ack,
             sampled: journal.stats().sampled,
-            storing: reply.storing === true,
+            storing: reply.storing ?? null,
           });
         }),
       );

@@ -254,8 +254,8 @@ export function createUplinkEffects(
       case 'try_breaker':
         reliability.breaker.signOfLife();
         return EMPTY;
-      case 'hq_stores':
-        reliability.hqStores();
+      case 'hq_storing':
+        reliability.hqStoring(effect.storing);
         return EMPTY;
       case 'fail':
         return of(lost(effect.connection, effect.error));

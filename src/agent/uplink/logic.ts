@@ -135,7 +135,8 @@ function online(
     case 'heartbeat_acked': {
       const proven = state.memory.episode !== 'protocol';
       const [next, effects] = acknowledged(state, message, { proven, news: false }, settings);
-      return [next, message.storing ? [...effects, { type: 'hq_stores' }] : effects];
+      const { storing } = message;
+      return [next, storing === null ? effects : [...effects, { type: 'hq_storing', storing }]];
     }
     case 'look_again': {
       // A backlog that was read to its end may have been passed over in part, and a live lane need never be idle.

@@ -5,6 +5,7 @@ import {
   first,
   NEVER,
   Observable,
+  observeOn,
   retry,
   type SchedulerLike,
   switchMap,
@@ -54,8 +55,11 @@ const MAX_PAUSE_MS = 5_000;
 
 export type Reliability = {
   readonly breaker: CircuitBreaker;
-  /** HQ has said that it can store: when it was HQ's answer that opened the breaker, it need not wait for its time. */
-  readonly hqStores: () => void;
+  /**
+   * HQ says whether it can store. That it can counts for an open breaker, which need not wait for its time, where HQ had said that it
+   * cannot, or had answered the last failure itself.
+   */
+  readonly hqStoring: (storing: boolean) => void;
   /** Sends until HQ has taken it. Errors with what no repetition mends: a LinkError, or a FrameRefused for good. */
   readonly protect: <T>(lane: Lane, send: Observable<T>) => Observable<T>;
 };
@@ -87,7 +91,7 @@ export function createReliability(options: ReliabilityOptions): Reliability {
   /** A backlog that has to wait for its turn must not keep live frames waiting. */
   const lanes: Readonly<Record<Lane, Gate>> = { live: createGate(), backlog: createGate() };
   let lastFailureAt = Number.NEGATIVE_INFINITY;
-  /** Whether HQ itself answered the last failure: when it stays silent to frames, what it says besides proves nothing. */
+  /** Whether HQ itself told of the last failure: when it stays silent to frames, what good it says besides proves nothing. */
   let answered = false;
 
   const timeoutOf = <T>(source: Observable<T>) =>
@@ -162,7 +166,11 @@ export function createReliability(options: ReliabilityOptions): Reliability {
           const delayMs = error.retryAtMs - scheduler.now();
           if (delayMs <= 0) return timer(PROBE_PAUSE_MS, scheduler);
           onPause({ reason: 'breaker_open', delayMs });
-          return breaker.state$.pipe(first(({ kind }) => kind !== 'open'));
+          return breaker.state$.pipe(
+            first(({ kind }) => kind !== 'open'),
+            // In turns of their own: woken within one another's, frames would go out in reverse, backlog before live.
+            observeOn(scheduler),
+          );
         },
       }),
     );
@@ -176,8 +184,9 @@ export function createReliability(options: ReliabilityOptions): Reliability {
 
   return {
     breaker,
-    hqStores: () => {
-      if (answered) breaker.signOfLife();
+    hqStoring: (storing) => {
+      if (!storing) answered = true;
+      else if (answered) breaker.signOfLife();
     },
     // Innermost the timeout, so that silence is a failure that the breaker sees; around it the breaker, whose refusal is no try.
     // The gate stands before them: to wait is neither a try nor silence.

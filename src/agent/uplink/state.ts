@@ -174,8 +174,8 @@ export type UplinkMessage =
       readonly type: 'heartbeat_acked';
       readonly ack: Coverage;
       readonly sampled: number;
-      /** Whether HQ says that its storage takes commits. */
-      readonly storing: boolean;
+      /** Whether HQ's storage takes commits; null: it does not say. */
+      readonly storing: boolean | null;
     } & FromConnection)
   | { readonly type: 'bisected'; readonly firstSeq: number; readonly parts: readonly StoredFrame[] }
   | { readonly type: 'condemned'; readonly firstSeq: number; readonly detail: string }
@@ -194,8 +194,8 @@ export type UplinkEffect =
   | { readonly type: 'greet'; readonly connection: number }
   /** HQ was away and has greeted, so it is there again: an open breaker need not wait for its time. */
   | { readonly type: 'try_breaker' }
-  /** HQ says that its storage takes commits. */
-  | { readonly type: 'hq_stores' }
+  /** HQ says whether its storage takes commits. */
+  | { readonly type: 'hq_storing'; readonly storing: boolean }
   | { readonly type: 'fail'; readonly connection: number; readonly error: LinkError }
   | {
       readonly type: 'read';
