@@ -1,6 +1,6 @@
 /** Faults that are told by what the agents and HQ say of them, each in a world that has no other. */
 import { describe, expect, it } from 'vitest';
-import { runWorld } from '../world/run-world.ts';
+import { type RunOptions, runWorld } from '../world/run-world.ts';
 import type { Fault } from './plan.ts';
 
 const MINUTE = 60_000;
@@ -14,10 +14,16 @@ const fault = (index: number, kind: Fault['kind'], at: number, forMs: number): F
   steps: 0,
 });
 
-function play(seed: number, faults: readonly Fault[]) {
+function play(seed: number, faults: readonly Fault[], alter?: RunOptions['alter']) {
   const lines: string[] = [];
-  const { violations } = runWorld({ seed, hours: 0.1, faults, onLine: (line) => lines.push(line) });
-  return { violations, lines };
+  const { violations, simulatedMs } = runWorld({
+    seed,
+    hours: 0.1,
+    faults,
+    onLine: (line) => lines.push(line),
+    ...(alter === undefined ? {} : { alter }),
+  });
+  return { violations, lines, simulatedMs };
 }
 
 describe('a copy of an agent on a copy of its disk, while both live', () => {
@@ -71,4 +77,37 @@ describe('a last commit that is torn', () => {
     expect(torn.length).toBeGreaterThan(8);
     expect(lines.filter((line) => line.includes(' agent-1 journal_damaged: ')).length).toBeGreaterThan(0);
   });
+});
+
+describe("HQ's disk that is full for two minutes", () => {
+  it.each([1, 2, 3])(
+    'holds no agent for the rest of its open breaker, though no line was cut: seed %i',
+    (seed) => {
+      const heartbeatMs = 15_000;
+      const full = { ...fault(0, 'hq_disk_full', MINUTE, 2 * MINUTE), strength: 0 };
+      const { violations, lines, simulatedMs } = play(seed, [full], (drawn) => {
+        const uplink = {
+          ...drawn.config.uplink,
+          heartbeatMs,
+          breakerFailures: 3,
+          breakerOpenMs: 60 * MINUTE,
+        };
+        return { ...drawn, config: { ...drawn.config, uplink } };
+      });
+      expect(violations).toEqual([]);
+      const agents = lines.filter((line) => / agent-\d starts$/.test(line)).length;
+      const of = (end: string) => lines.filter((line) => line.endsWith(end)).map(Number.parseFloat);
+      for (let agent = 1; agent <= agents; agent += 1) {
+        expect(of(` agent-${agent} < hello ok`)).toHaveLength(1);
+        const changes = of(` agent-${agent} breaker_changed`);
+        const since = changes.findIndex((at) => at >= full.at + full.forMs);
+        expect(since, 'it opened').toBeGreaterThan(0);
+        // HQ's look at its disk, a heartbeat, and two probes.
+        const closedAt = changes.at(-1) ?? Number.POSITIVE_INFINITY;
+        expect(closedAt).toBeLessThan(full.at + full.forMs + heartbeatMs + 5_000);
+      }
+      // Nothing was left to be waited for at the end of sampling.
+      expect(simulatedMs).toBeLessThan(7 * MINUTE);
+    },
+  );
 });

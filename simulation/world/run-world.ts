@@ -16,7 +16,7 @@ import { createTimeline } from '../kernel/timeline.ts';
 import { createTrace } from '../kernel/trace.ts';
 import { createSubject, type SubjectWorld } from './create-subject.ts';
 import { drainBoundMs } from './drain-bound.ts';
-import { drawAgent, drawHq } from './settings.ts';
+import { type AgentSettings, drawAgent, drawHq } from './settings.ts';
 import type { SimAgent } from './sim-agent.ts';
 import { createSimHq } from './sim-hq.ts';
 import { createViewer } from './viewer.ts';
@@ -29,6 +29,8 @@ export type RunOptions = {
   readonly only?: readonly number[];
   /** These faults in place of the seed's own. */
   readonly faults?: readonly Fault[];
+  /** Changes what the seed drew for each agent. */
+  readonly alter?: (drawn: AgentSettings) => AgentSettings;
   /** Told of each line of the trace. */
   readonly onLine?: (line: string) => void;
 };
@@ -126,7 +128,8 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
   const subjects = Array.from({ length: shape.whole(1, 4) }, (_, index) => {
     const id = `agent-${index + 1}`;
     const own = chance.stream(id);
-    const settings = drawAgent(own.stream('settings'), hours);
+    const drawn = drawAgent(own.stream('settings'), hours);
+    const settings = given.alter?.(drawn) ?? drawn;
     return createSubject(world, { id, name: id, settings, chance: own });
   });
   const agents = subjects.map(({ agent }) => agent);
@@ -250,14 +253,16 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
   };
 }
 
-/** Why an agent has not drained yet; null when it has. */
+/** Why an agent has not drained yet, or still thinks ill of its disk; null when neither. */
 function whatIsLeft(agent: SimAgent): string | null {
   const running = agent.running();
   if (running === null) return `${agent.id} does not run`;
-  const { pending, pendingFrames, sampled } = running.journal.stats();
+  const { pending, pendingFrames, sampled, disk } = running.journal.stats();
   const { uncommitted, failure } = running.pipeline.status().commit;
   const { phase, reason, breaker, paused } = running.uplink.status();
-  if (pendingFrames === 0 && uncommitted === 0) return null;
-  const why = [phase, `breaker ${breaker}`, reason, paused, failure].filter((one) => one !== null).join(', ');
+  if (pendingFrames === 0 && uncommitted === 0 && disk === 'good') return null;
+  const why = [phase, `breaker ${breaker}`, `disk ${disk}`, reason, paused, failure]
+    .filter((one) => one !== null)
+    .join(', ');
   return `${agent.id}: ${pending} of ${sampled} in ${pendingFrames} frames pending, ${uncommitted} uncommitted: ${why}`;
 }
