@@ -167,7 +167,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/open-journal.ts',
     find: 'const begun = opened.begun ?? opened.sampled;',
     replace: 'const begun = opened.sampled;',
-    fromSeed: 300_140,
+    fromSeed: 60,
   },
   {
     name: 'slow_dashboard_misses_changes',
