@@ -4,8 +4,8 @@ import { askedCommand } from './asked-command.ts';
 
 /** Runs one command line and ends the process with its exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
-  // Whoever reads our output may leave before its end; what is running goes on.
-  process.stdout.on('error', () => {});
+  // Whoever reads our output may leave before its end, and a file may lie on a full disk; what is running goes on.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
   // Before anything else is loaded.
   if (askedCommand(argv) === 'agent') spareMemory();
   const { runCommandLine } = await import('./command-line.ts');

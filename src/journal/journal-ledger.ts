@@ -37,6 +37,8 @@ const ledgerSchema = z.object({
   rebuilt: z.boolean().default(false),
   /** HQ says that another journal uses this epoch: the next open begins a new one. */
   forked: z.boolean().default(false),
+  /** Seqs that were passed over for safety, and that nobody may ever have been given: a new epoch has no need of them. */
+  skipped: z.array(z.tuple([count, count])).default([]),
   /** Under way to a new epoch: frames before `from` have been moved there, and `next` is the seq of the next one. */
   renewal: z.object({ epoch: epochSchema, from: count, next: count }).nullable().default(null),
 });
@@ -69,6 +71,7 @@ export function emptyLedger(epoch: string): Ledger {
     begun: null,
     rebuilt: false,
     forked: false,
+    skipped: [],
     renewal: null,
   };
 }

@@ -115,6 +115,7 @@ export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: 
     begun: known?.begun ?? null,
     rebuilt: known === null || fileDamaged || known.rebuilt,
     forked: known?.forked ?? false,
+    skipped: [...(known?.skipped ?? []), ...(skipped > 0 ? [[seen + 1, sampled] as [number, number]] : [])],
   };
   if (base.hasAcked) writer.put(ACKED_KEY, encodeCoverage(acked));
   const editor = createEditor(writer, now, boundDropped(base));

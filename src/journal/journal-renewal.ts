@@ -3,11 +3,12 @@
  *
  * Frames that HQ has not acked move to the front, in order, under the new epoch and new seqs from 1; what is acked of them stays
  * behind. New seqs never exceed old ones, so it happens in place, a slice of frames in each commit; the books say how far it
- * has come, and an open that finds them so goes on with it. Frames that cannot be read, or are gone, become gaps, as always.
+ * has come, and an open that finds them so goes on with it. Frames that cannot be read, or are gone, become gaps, as always. Seqs that a
+ * recovery had passed over for safety stay behind.
  */
 import { concatMap, EMPTY, expand, last, type Observable, subscribeOn } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
-import { EMPTY_COVERAGE, missingWithin } from '../protocol/coverage.ts';
+import { cover, EMPTY_COVERAGE, missingWithin } from '../protocol/coverage.ts';
 import { encodeGap, readHeader, resealFrame, sliceFrame } from '../protocol/frame-codec.ts';
 import { type Epoch, MAX_SEQ } from '../protocol/sample.ts';
 import { listFrames, readAcked, readFrame, readGap } from './journal-editor.ts';
@@ -39,7 +40,11 @@ function renewSlice(writer: Writer, epoch: Epoch, now: number): boolean {
   const begun: Renewal = ledger.renewal ?? { epoch, from: 0, next: 1 };
   const frames = listFrames(writer, { first: begun.from, last: MAX_SEQ, limit: SLICE_FRAMES });
   const readable = readAcked(writer);
-  const acked = readable ?? EMPTY_COVERAGE;
+  // What was passed over stays behind as well.
+  const acked = ledger.skipped.reduce(
+    (all, [first, last]) => cover(all, first, last),
+    readable ?? EMPTY_COVERAGE,
+  );
   // Without the acks nobody knows which holes are damage.
   const holesCount = readable !== undefined || !ledger.hasAcked;
   let { from, next } = begun;

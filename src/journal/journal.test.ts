@@ -115,6 +115,18 @@ describe('journal recovery', () => {
     expectExactLedger(journal.stats());
   });
 
+  it('leaves the seqs that it passed over behind when it begins a new epoch: nothing of them was lost', async () => {
+    const { disk, epoch } = await prepare();
+    lose(disk, LEDGER_KEY);
+    const rebuilt = await openOn(disk);
+    await append(rebuilt, 1, 3);
+    await lastValueFrom(rebuilt.noteFork());
+    const journal = await openOn(disk);
+    expect(journal.epoch).not.toBe(epoch);
+    expect(journal.stats()).toMatchObject({ sampled: 83, pending: 83, dropped: {} });
+    expectExactLedger(journal.stats());
+  });
+
   it('knows that its books were rebuilt until HQ greets it', async () => {
     const { disk } = await prepare();
     expect((await openOn(disk)).stats().rebuilt).toBe(false);

@@ -1,4 +1,5 @@
 import {
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -94,6 +95,17 @@ describe('LMDB storage', () => {
   });
 
   // Node's own recursive mkdir never comes back from this.
+  it('closes, and lets the directory go, where its mark cannot be removed', async () => {
+    const storage = await open(directory);
+    await put(storage, 'a', '1');
+    const mark = join(directory, 'in-use.json');
+    rmSync(mark);
+    mkdirSync(mark);
+    await close(storage);
+    rmSync(mark, { recursive: true });
+    await close(await open(directory));
+  });
+
   it('says so when the directory cannot be created', async () => {
     const opening = open('/proc/holdfast-test/x');
     await expect(opening).rejects.toMatchObject({ code: 'io' });

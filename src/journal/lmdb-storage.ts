@@ -233,8 +233,8 @@ function startStorage(
       .pipe(ignoreElements(), withDeadline('Closing'))
       .subscribe({
         complete: () => {
-          // Where a read failed the mark stays, so that the next open looks through the file.
-          if (!suspect) clearInUse(directory);
+          // Where a read failed the mark stays, so that the next open looks through the file; also where the disk takes no writes any more.
+          if (!suspect) tryTo(() => clearInUse(directory));
           lock.release();
           damage$.complete();
           fatal$.complete();
@@ -296,4 +296,11 @@ function asStorageError(error: unknown, what: string, directory: string): Storag
   return isDiskFull(error, directory)
     ? new StorageError('full', `${what}: the disk is full (${message}). Free some space.`, { cause: error })
     : new StorageError('io', `${what}: ${message}`, { cause: error });
+}
+
+/** What cannot be done does no harm, and there is nobody to tell. */
+function tryTo(work: () => void): void {
+  try {
+    work();
+  } catch {}
 }

@@ -26,9 +26,19 @@ export type LoggerOptions = {
 export function createLogger(options: LoggerOptions): Logger {
   const destination =
     pretty === null
-      ? pino.destination({ dest: 2, sync: true })
+      ? destinationOf(2)
       : pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' });
   return pino({ level: options.level, base: { ...options.fields, pid: process.pid } }, destination);
+}
+
+/** What cannot be written, for instance to a file on a full disk, waits for the next line; beyond so much lines are dropped. */
+const MAX_WAITING_BYTES = 256 * 1024;
+
+/** A line that cannot be written is no reason to end: whoever logs goes on with its work. */
+function destinationOf(fd: number) {
+  const destination = pino.destination({ dest: fd, sync: true, maxLength: MAX_WAITING_BYTES });
+  destination.on('error', () => {});
+  return destination;
 }
 
 export const silentLogger: Logger = {

@@ -1,4 +1,5 @@
 /** HQ on a disk that fills up, a tmpfs, while an agent stays connected: it refuses, says when it can store again, and has all. */
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { agentStatus, impatient, startAgentProcess } from '../support/agent.ts';
@@ -7,9 +8,43 @@ import { canMount, mountSmallDisk } from '../support/small-disk.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 
+/** What the last page of a file has room for is written on a full disk, too. */
+const PAGE = 4096;
+
 describe.skipIf(!canMount)(
   `HQ's disk that is full${canMount ? '' : ' (skipped: needs root to mount)'}`,
   () => {
+    it('also keeps its log, which has no room either: HQ goes on, and logs again once there is room', async () => {
+      const folder = temporaryFolder();
+      const disk = mountSmallDisk(folder, 16 * 2 ** 20);
+      const log = join(disk.path, 'hq.log');
+      const hq = await startHqProcess(join(disk.path, 'hq'), { args: ['--log-level', 'debug'], logTo: log });
+      const agent = startAgentProcess({
+        id: 'edge',
+        hq: hq.url,
+        dataDir: join(folder, 'edge'),
+        sources: ['sim:hz=100,sensors=8,seed=1'],
+      });
+      await until('samples at HQ', async () => ((await ledgerOf(hq.url, 'edge'))[0]?.stored ?? 0) > 0);
+      disk.fillUp();
+      await until('HQ to be unready', async () => (await fetch(`${hq.url}/readyz`)).status === 503);
+      let size = 0;
+      await until('lines to find no room', async () => {
+        // A connection that may not come in is a line.
+        await fetch(`${hq.url}/api/v1/agents`, { headers: { host: 'foreign.example' } });
+        const before = size;
+        size = statSync(log).size;
+        return size === before && size % PAGE === 0;
+      });
+      disk.free();
+      await until('HQ to be ready', async () => (await fetch(`${hq.url}/readyz`)).status === 200);
+      await until('all to be delivered', async () => (await agentStatus(agent))?.state === 'live');
+      expect(await agent.end('SIGTERM')).toBe(0);
+      expect(await hq.end('SIGTERM')).toBe(0);
+      const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
+      expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ component: 'hq' });
+    });
+
     it('is delivered to again as soon as it has room, over the connection that there is, whatever the breaker waits for', async () => {
       const folder = temporaryFolder();
       const disk = mountSmallDisk(folder, 16 * 2 ** 20);

@@ -1,6 +1,6 @@
 /** Real `holdfast` processes for tests. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
@@ -25,6 +25,8 @@ export type RunOptions = {
   readonly env?: Readonly<Record<string, string>>;
   /** Default: the sources by `bin/holdfast.js`. */
   readonly entry?: readonly string[];
+  /** Standard error goes to the end of this file, and is not kept as lines. */
+  readonly logTo?: string;
 };
 
 /** Runs the build in dist/ (`npm run build`), which starts faster than the sources. */
@@ -39,14 +41,20 @@ export const built: RunOptions = {
 
 /** Starts a command; it is killed at the end of the test when it still runs. */
 export function run(args: readonly string[], options: RunOptions = {}): Running {
+  const log = options.logTo === undefined ? null : openSync(options.logTo, 'a');
   const child = spawn(node, [...(options.entry ?? [join(root, 'bin/holdfast.js')]), ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', log ?? 'pipe'],
     env: { ...cleanEnvironment(), ...options.env },
   });
+  if (log !== null) closeSync(log);
   const stdout: string[] = [];
   const stderr: string[] = [];
-  createInterface({ input: child.stdout }).on('line', (line) => stdout.push(line));
-  createInterface({ input: child.stderr }).on('line', (line) => stderr.push(line));
+  for (const [input, lines] of [
+    [child.stdout, stdout],
+    [child.stderr, stderr],
+  ] as const) {
+    if (input !== null) createInterface({ input }).on('line', (line) => lines.push(line));
+  }
   const ended = new Promise<number | string>((resolve) => {
     child.on('close', (code, signal) => resolve(signal ?? code ?? 'unknown'));
   });

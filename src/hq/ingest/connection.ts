@@ -277,7 +277,11 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
 
   function knownOf({ agent, epoch }: Hello): Known {
     const { contiguous, ranges } = store.coverage(agent, epoch);
-    return { run: store.run(agent, epoch), highest: ranges.at(-1)?.[1] ?? contiguous };
+    return {
+      run: store.run(agent, epoch),
+      highest: ranges.at(-1)?.[1] ?? contiguous,
+      sampled: store.sampled(agent, epoch),
+    };
   }
 
   /** It would deliver other samples under seqs that HQ has already. `holder`: another agent, whose epoch it is. */
@@ -465,5 +469,5 @@ function whyForked({ epoch, run }: Hello, holder: string | null): string {
   if (holder !== null) return `is a copy, or its id was changed: its epoch ${epoch} is that of ${holder}`;
   return run?.rebuilt === true
     ? `was damaged and has lost its books: it no longer knows what it has delivered in its epoch ${epoch}`
-    : `is a copy or was rolled back: another one, or it itself, has delivered more in its epoch ${epoch}`;
+    : `is a copy or was rolled back: another one, or it itself, has sampled more, or delivered more, in its epoch ${epoch}`;
 }

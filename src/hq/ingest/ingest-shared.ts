@@ -75,6 +75,7 @@ export type IngestStore = Pick<
   | 'ownsEpoch'
   | 'putSchema'
   | 'run'
+  | 'sampled'
   | 'schema'
   | 'series'
   | 'seriesCount'

@@ -4,6 +4,7 @@ import { greetedRun, judgeRun, type Run } from './judge-run.ts';
 const run = (number: number, instance: string, delivered = true): Run => ({ number, instance, delivered });
 const hello = (instance: string, number: number, after: string | null, begun = 100) => ({
   instance,
+  sampled: 100,
   run: { number, after, begun },
 });
 const HIGHEST = 100;
@@ -34,9 +35,14 @@ describe('a run', () => {
     ['the same process, at such an HQ where the copy delivered', run(2, 'b'), hello('f', 7, 'f', 99), 'fork'],
     ['the same process, at an HQ that kept no runs before', null, hello('f', 7, 'f', 99), 'follows'],
     ['an earlier state, at an HQ that kept no runs before', null, hello('g', 7, 'f', 99), 'fork'],
-    ['an agent that says nothing of runs', run(3, 'c'), { instance: 'd', run: undefined }, 'follows'],
+    [
+      'an agent that says nothing of runs',
+      run(3, 'c'),
+      { instance: 'd', sampled: 100, run: undefined },
+      'follows',
+    ],
   ] as const)('%s: %s', (_, known, said, verdict) => {
-    expect(judgeRun({ run: known, highest: HIGHEST }, said)).toBe(verdict);
+    expect(judgeRun({ run: known, highest: HIGHEST, sampled: HIGHEST }, said)).toBe(verdict);
   });
 
   it('keeps its number when it connects again, so that the next one follows it', () => {
@@ -45,6 +51,13 @@ describe('a run', () => {
     expect(greetedRun(hello('f', 6, 'e'))).toEqual({ number: 6, instance: 'f' });
     expect(greetedRun({ instance: 'f', run: undefined })).toBeNull();
     const known = { number: 6, instance: 'f', delivered: true };
-    expect(judgeRun({ run: known, highest: HIGHEST }, hello('g', 7, 'f'))).toBe('follows');
+    expect(judgeRun({ run: known, highest: HIGHEST, sampled: HIGHEST }, hello('g', 7, 'f'))).toBe('follows');
+  });
+
+  it('is a copy when it has fewer samples than HQ was told of, although none of them was delivered', () => {
+    const known = { run: run(3, 'c'), highest: 50, sampled: 101 };
+    expect(judgeRun(known, hello('d', 4, 'c'))).toBe('fork');
+    expect(judgeRun({ ...known, sampled: 100 }, hello('d', 4, 'c'))).toBe('follows');
+    expect(judgeRun(known, hello('c', 4, 'c')), 'the same process: an answer came late').toBe('same');
   });
 });

@@ -4,7 +4,7 @@
  *
  * Each process of an agent is a run with a random name, `instance`. The journal notes the last run that HQ greeted, durably and before
  * that run sends a frame; HQ notes the same and whether a frame of that run has arrived. So what an agent says it follows must
- * be what HQ knows, and HQ can hold nothing beyond the seqs with which the first run since then began. Two exceptions: a run that HQ greeted and whose
+ * be what HQ knows, and HQ can hold nothing beyond the seqs with which the first run since then began, nor have heard of more than there are. Two exceptions: a run that HQ greeted and whose
  * process ended before it could note it, which delivered nothing; and a process that connects again to an HQ that has forgotten it.
  */
 import type { Hello } from '../../protocol/events.ts';
@@ -25,31 +25,33 @@ export type Known = {
   readonly run: Run | null;
   /** Highest seq that HQ holds, or holds a gap for. */
   readonly highest: number;
+  /** Highest seq that HQ has been told was given out: an agent tells of none that is not durable. */
+  readonly sampled: number;
 };
 
-type Said = Pick<Hello, 'instance' | 'run'>;
+type Said = Pick<Hello, 'instance' | 'run' | 'sampled'>;
 
 /** A process that was greeted and has noted it follows itself. */
-function hasBeenGreeted({ instance, run }: Said): boolean {
+function hasBeenGreeted({ instance, run }: Pick<Said, 'instance' | 'run'>): boolean {
   return run?.after === instance;
 }
 
 /** What to note of the run that is greeted: its number stays however often it connects, also to an HQ that has forgotten it. */
-export function greetedRun(said: Said): Pick<Run, 'number' | 'instance'> | null {
+export function greetedRun(said: Pick<Said, 'instance' | 'run'>): Pick<Run, 'number' | 'instance'> | null {
   const { instance, run } = said;
   if (run === undefined) return null;
   return { number: hasBeenGreeted(said) ? run.number - 1 : run.number, instance };
 }
 
-export function judgeRun({ run: known, highest }: Known, said: Said): RunVerdict {
+export function judgeRun({ run: known, highest, sampled }: Known, said: Said): RunVerdict {
   const { instance, run } = said;
   if (known?.instance === instance) return 'same';
   // Other implementations need not take part.
   if (run === undefined) return 'follows';
   // An HQ that kept no runs yet, or whose record of them was damaged: what it holds beyond may be this process's own.
   if (known === null && hasBeenGreeted(said)) return 'follows';
-  // It went back behind what it, or another one, has delivered.
-  if (highest > run.begun) return 'fork';
+  // It went back behind what it, or another one, has delivered, or has told of: those seqs were given to other samples.
+  if (highest > run.begun || sampled > said.sampled) return 'fork';
   if (known === null) return 'follows';
   if (hasBeenGreeted(said)) return known.number < run.number - 1 ? 'follows' : 'fork';
   const before = run.number - 1;

@@ -61,6 +61,8 @@ export type AgentCounts = {
 export type OpenedHqStore = HqStore & {
   /** Highest seq that the agent says it has given out; kept with the next commit of the epoch. */
   readonly observeSampled: (agent: string, epoch: Epoch, sampled: number) => void;
+  /** Highest seq of the epoch that it has heard of, whether from its agent or by a frame; 0 when none. */
+  readonly sampled: (agent: string, epoch: Epoch) => number;
   /** Whether HQ gives out the seqs of this epoch itself; no agent may use it. */
   readonly ownsEpoch: (agent: string, epoch: Epoch) => boolean;
   /** The last run of the epoch that was greeted; null when none is known. */
@@ -208,6 +210,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
     anomalies: (query) => sliced(() => queryEpisodes(storage, indexer.state(query.agent), query), clock),
     appended$: appended.asObservable(),
     observeSampled: hints.raise,
+    sampled: (agent, epoch) => Math.max(epochOf(agent, epoch)?.sampled ?? 0, hints.of(agent, epoch)),
     ownsEpoch: (agent, epoch) => epochOf(agent, epoch)?.owned ?? false,
     run: (agent, epoch) => epochOf(agent, epoch)?.run ?? null,
     knowsEpoch: (agent, epoch) => epochOf(agent, epoch) !== undefined,
