@@ -5,7 +5,6 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { putAhead } from '../support/ahead.ts';
 import { densest } from '../support/densest.ts';
 import { built, node } from '../support/holdfast.ts';
 import { ledgerOf, startHqProcess } from '../support/hq.ts';
@@ -63,7 +62,6 @@ function startChild(url: string) {
     lines.push(lineSchema.parse(JSON.parse(line))),
   );
   return {
-    pid: child.pid ?? expect.fail('no process'),
     order: (text: string) => void child.stdin.write(`${text}\n`),
     said: (event: string) =>
       until(
@@ -125,7 +123,6 @@ it('brings 2,000 agents back after an hour, spread out, live first, in fair turn
   await agents.said('stocked');
 
   const hq = await startHqProcess(dataDir, { port, args: HQ_FLAGS, ...built });
-  putAhead([hq.pid, agents.pid]);
   agents.order('back');
   const slowness = await watchSlowness();
   const memory = watchMemory(hq.pid, 100);
@@ -143,7 +140,6 @@ it('brings 2,000 agents back after an hour, spread out, live first, in fair turn
   // A planned restart: all lose HQ at the same moment, and their first waits are short.
   expect(await hq.end('SIGTERM')).toBe(0);
   const last = await startHqProcess(dataDir, { port, args: HQ_FLAGS, ...built });
-  putAhead([last.pid]);
   agents.order('back');
   const againGauges = watchGauges(last.url, Object.keys(BOUNDS));
   const { agents: again } = drainedSchema.parse(await agents.said('drained'));

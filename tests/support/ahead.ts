@@ -1,4 +1,4 @@
-/** Puts processes ahead of other jobs of the machine, for tests whose bounds of time are the product's. */
+/** Puts processes ahead of other jobs of the machine, for tests that compare times of a few milliseconds. */
 import { execFileSync } from 'node:child_process';
 
 /** With all their threads, and those that they start later. It takes root and Linux; elsewhere nothing happens. */
