@@ -116,14 +116,14 @@ export function createInjector(options: InjectOptions): Injector {
   /** Without its line, and once more before it has that back: by then it may have more samples than HQ has of it. */
   const startUnheard = (fault: Fault, agent: SimAgent) => {
     const alone: Fault = { ...fault, kind: 'partition' };
-    active.add(alone);
+    if (!healed) active.add(alone);
     refresh();
     agent.start();
     timeline.after(fault.forMs, () => {
-      if (healed) return;
+      // Else all has healed.
+      if (!active.delete(alone)) return;
       agent.kill(false);
       agent.start();
-      active.delete(alone);
       refresh();
     });
   };
