@@ -58,6 +58,10 @@ describe('a run', () => {
     const known = { run: run(3, 'c'), highest: 50, sampled: 101 };
     expect(judgeRun(known, hello('d', 4, 'c'))).toBe('fork');
     expect(judgeRun({ ...known, sampled: 100 }, hello('d', 4, 'c'))).toBe('follows');
+    const later = { ...hello('d', 4, 'c'), sampled: 500 };
+    expect(judgeRun(known, later), 'not when it began').toBe('fork');
+    const unnoted = { ...known, run: run(4, 'x', false), sampled: 300 };
+    expect(judgeRun(unnoted, later), 'told by one that never noted its greeting').toBe('follows');
     expect(judgeRun(known, hello('c', 4, 'c')), 'the same process: an answer came late').toBe('same');
   });
 });

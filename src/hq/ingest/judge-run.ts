@@ -57,6 +57,9 @@ export function judgeRun({ run: known, highest, sampled }: Known, said: Said): R
   const before = run.number - 1;
   // A backup of HQ was restored: it has forgotten runs, not made them up.
   if (before > known.number) return 'follows';
-  if (before === known.number) return run.after === known.instance ? 'follows' : 'fork';
+  if (before === known.number) {
+    // All that HQ was told of, it was told before the runs began of which it greeted none.
+    return run.after === known.instance && sampled <= run.begun ? 'follows' : 'fork';
+  }
   return before === known.number - 1 && !known.delivered ? 'follows' : 'fork';
 }

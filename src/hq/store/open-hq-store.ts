@@ -181,7 +181,6 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
     noteEpoch: (note) =>
       defer(() => {
         const { agent, epoch } = note;
-        hints.raise(agent, epoch, note.sampled);
         const known = epochOf(agent, epoch);
         const nothingLost = missingWithin(known?.coverage ?? EMPTY_COVERAGE, 1, note.released).length === 0;
         const sameRun = known !== undefined && runOf(known, note) === known.run;
@@ -189,7 +188,12 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
         const nothingNew = known !== undefined && known.sampled >= note.sampled;
         const isCurrent = durable.agents.get(agent)?.epoch === epoch;
         if (sameRun && nothingLost && nothingNew && isCurrent) return of(known.coverage);
-        return transactions.run((transaction) => bookLost(transaction, note));
+        return (
+          transactions
+            .run((transaction) => bookLost(transaction, note))
+            // Not before: who is told of more than the run that it knows has sampled takes the next one for a copy.
+            .pipe(tap(() => hints.raise(agent, epoch, note.sampled)))
+        );
       }),
     putSchema: (agent, schema) =>
       defer(() =>
