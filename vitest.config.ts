@@ -15,7 +15,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: 3,
-    sequence: { sequencer: SoakFirst, groupOrder: 1 },
+    sequence: { sequencer: SoakFirst, groupOrder: 2 },
     reporters: ['default', ['json', { outputFile: 'test-results/vitest.json' }]],
     projects: [
       {
@@ -43,6 +43,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'stampede',
+          include: ['tests/process/stampede.test.ts'],
+          testTimeout: 300 * seconds,
+          hookTimeout: 60 * seconds,
+          // Then this, alone: HQ and two thousand agents are as much as two cores can carry in time.
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'simulation',
           include: ['simulation/**/*.test.ts'],
           exclude: ['simulation/worlds.test.ts'],
@@ -54,6 +65,7 @@ export default defineConfig({
         test: {
           name: 'process',
           include: ['tests/process/**/*.test.ts', 'tests/crash/**/*.test.ts'],
+          exclude: ['tests/process/stampede.test.ts'],
           testTimeout: 300 * seconds,
           hookTimeout: 60 * seconds,
         },
