@@ -19,6 +19,8 @@ const FRAME_SAMPLES = 4096;
 const SAMPLES = FRAMES * FRAME_SAMPLES;
 
 const BOUND_MS = 500;
+/** Until one is not disturbed by what else runs on the machine's cores. */
+const ATTEMPTS = 12;
 
 describe('a journal with 10 million pending samples', () => {
   let directory: string;
@@ -66,7 +68,7 @@ describe('a journal with 10 million pending samples', () => {
   };
 
   it('opens within 500 ms when it was closed cleanly', async () => {
-    expect(await fastestOf(4, async () => {})).toBeLessThan(BOUND_MS);
+    expect(await fastestOf(ATTEMPTS, async () => {})).toBeLessThan(BOUND_MS);
   });
 
   it('opens within 500 ms after kill -9', async () => {
@@ -79,7 +81,7 @@ describe('a journal with 10 million pending samples', () => {
       child.kill('SIGKILL');
       await new Promise((resolve) => child.once('close', resolve));
     };
-    expect(await fastestOf(4, killed)).toBeLessThan(BOUND_MS);
+    expect(await fastestOf(ATTEMPTS, killed)).toBeLessThan(BOUND_MS);
   });
 });
 

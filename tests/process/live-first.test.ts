@@ -114,6 +114,7 @@ describe(`after an outage with ${BACKLOG} pending samples`, () => {
     expectLiveFirst({
       flags: ['--uplink-max-bytes-per-second', '500000'],
       lastsMs: 6000,
-      looks: 20,
+      // Few on a busy machine: each fetches a minute of samples.
+      looks: 5,
     }));
 });
