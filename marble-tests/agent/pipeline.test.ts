@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createPipeline } from '../../src/agent/pipeline/pipeline.ts';
 import type { Pipeline, PipelineSettings, PipelineStatus } from '../../src/agent/pipeline/pipeline-types.ts';
 import type { Source } from '../../src/agent/sources/source.ts';
+import { journalStats } from '../../src/agent/testing/journal-stats.ts';
 import { StorageError } from '../../src/journal/storage.ts';
 import { marbles } from '../marbles.ts';
 import { type Answer, fakeJournal, half, raw, recorder, sourceOf, virtualClock } from './support.ts';
@@ -41,24 +42,7 @@ function run({
       sources: sources(scheduler),
       journal: {
         append: fake.append,
-        stats: () => ({
-          epoch: '000000000000',
-          sampled: 0,
-          released: 0,
-          pending: 0,
-          thinned: 0,
-          pendingBytes: 0,
-          pendingFrames: 0,
-          acked: 0,
-          dropped: {},
-          maxBytes: 1,
-          overflowing: scheduler.now() < fullUntilMs,
-          crowded: false,
-          disk: 'good',
-          oldestPendingTs: null,
-          greeting: null,
-          rebuilt: false,
-        }),
+        stats: () => journalStats({ overflowing: scheduler.now() < fullUntilMs }),
       },
       clock: virtualClock(scheduler),
       random: half,
