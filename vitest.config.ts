@@ -11,6 +11,13 @@ class SoakFirst extends BaseSequencer {
 
 const seconds = 1000;
 
+/** What is held to times of the wall clock, and one after the other has the machine to itself. */
+const ALONE = [
+  'simulation/worlds.test.ts',
+  'tests/process/journal-reopen.test.ts',
+  'tests/process/stampede.test.ts',
+];
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -33,21 +40,12 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'worlds',
-          include: ['simulation/worlds.test.ts'],
-          testTimeout: 300 * seconds,
-          // Before all others, alone.
-          sequence: { groupOrder: 0 },
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'stampede',
-          include: ['tests/process/stampede.test.ts'],
+          name: 'alone',
+          include: ALONE,
           testTimeout: 300 * seconds,
           hookTimeout: 60 * seconds,
-          // Then this, alone: HQ and two thousand agents are as much as two cores can carry in time.
+          maxWorkers: 1,
+          // Before all others.
           sequence: { groupOrder: 1 },
         },
       },
@@ -56,7 +54,7 @@ export default defineConfig({
         test: {
           name: 'simulation',
           include: ['simulation/**/*.test.ts'],
-          exclude: ['simulation/worlds.test.ts'],
+          exclude: ALONE,
           testTimeout: 300 * seconds,
         },
       },
@@ -65,7 +63,7 @@ export default defineConfig({
         test: {
           name: 'process',
           include: ['tests/process/**/*.test.ts', 'tests/crash/**/*.test.ts'],
-          exclude: ['tests/process/stampede.test.ts'],
+          exclude: ALONE,
           testTimeout: 300 * seconds,
           hookTimeout: 60 * seconds,
         },

@@ -50,7 +50,7 @@ import { type Inspection, inspectFile, salvageDataFile } from './inspect-file.ts
 import { DATA_FILE, messageOf, openEnvironment } from './lmdb-environment.ts';
 import { makeRoomToOpen } from './opening-room.ts';
 import type { Operation } from './overlay.ts';
-import { SALVAGE_RECORD } from './probe.ts';
+import { SALVAGE_RECORD } from './probe-request.ts';
 import { type Damage, type Storage, StorageError } from './storage.ts';
 
 export type LmdbStorageOptions = {

@@ -3,26 +3,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Observable } from 'rxjs';
 import { z } from 'zod';
-
-export type ProbeRequest =
-  /** Opens the file with LMDB, reads every record. */
-  | {
-      readonly kind: 'walk';
-      readonly path: string;
-      readonly budgetMs: number;
-      /** Whether another process may write meanwhile: pages then change under a reader that is not LMDB's. */
-      readonly live: boolean;
-    }
-  /** Copies every record that can still be found into a fresh file. */
-  | { readonly kind: 'salvage'; readonly path: string; readonly target: string; readonly reason: string };
-
-/** Name of the storage's own record that a salvage leaves; the first commit of the owner removes it. */
-export const SALVAGE_RECORD = 'salvage';
-
-export const probeRequestSchema: z.ZodType<ProbeRequest> = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('walk'), path: z.string(), budgetMs: z.number(), live: z.boolean() }),
-  z.object({ kind: z.literal('salvage'), path: z.string(), target: z.string(), reason: z.string() }),
-]);
+import type { ProbeRequest } from './probe-request.ts';
 
 const walkReportSchema = z.object({
   kind: z.literal('walked'),

@@ -1,0 +1,15 @@
+/** What a `probe-child` is asked. Apart from probe.ts, so that the child need not load what checks the answers. */
+export type ProbeRequest =
+  /** Opens the file with LMDB, reads every record. */
+  | {
+      readonly kind: 'walk';
+      readonly path: string;
+      readonly budgetMs: number;
+      /** Whether another process may write meanwhile: pages then change under a reader that is not LMDB's. */
+      readonly live: boolean;
+    }
+  /** Copies every record that can still be found into a fresh file. */
+  | { readonly kind: 'salvage'; readonly path: string; readonly target: string; readonly reason: string };
+
+/** Name of the storage's own record that a salvage leaves; the first commit of the owner removes it. */
+export const SALVAGE_RECORD = 'salvage';
