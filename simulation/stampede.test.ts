@@ -37,7 +37,7 @@ const most = (values: readonly number[]) => values.reduce((max, one) => Math.max
 const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
 
 /** `npm run simulate:stampede` takes 5,000, for which `npm test` has not the time. */
-const agents = Number(process.env.STAMPEDE_AGENTS ?? 1_500);
+const agents = Number(process.env.STAMPEDE_AGENTS ?? 1_000);
 const HOUR_MS = 3_600_000;
 /** Nine tenths of `uplink.backoffMaxMs`. */
 const LONGEST_WAIT_MS = 54_000;

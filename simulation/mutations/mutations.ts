@@ -41,6 +41,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/streams/breaker-state.ts',
     find: "return state.kind === 'open' && now >= state.until",
     replace: "return state.kind === 'open' && now >= state.until + 1e12",
+    fromSeed: 9,
   },
   {
     name: 'backlog_before_live',
@@ -65,6 +66,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/journal-editor.ts',
     find: '        addGap(range, reason, times);\n        countPending(',
     replace: '        countPending(',
+    fromSeed: 24,
   },
   {
     name: 'seal_loses_last_frame',
@@ -116,6 +118,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/hq/store/epoch-state.ts',
     find: 'return Buffer.from(JSON.stringify(state));',
     replace: 'return Buffer.from(JSON.stringify({ ...state, coverage: { ...state.coverage, ranges: [] } }));',
+    fromSeed: 20,
   },
   {
     name: 'damaged_frame_swallowed',
@@ -123,6 +126,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/journal-pending.ts',
     find: "if (present.kind !== 'gap') editor.drop(present, 'damaged');",
     replace: "if (present.kind !== 'gap') editor.remove(present);",
+    fromSeed: 24,
   },
   {
     name: 'pending_booked_as_lost',
@@ -137,6 +141,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/hq/store/append-frame.ts',
     find: '    for (const [from, to] of booked.added) {\n      putGap(',
     replace: '    for (const [from, to] of booked.added.slice(1)) {\n      putGap(',
+    fromSeed: 24,
   },
   {
     name: 'samples_out_of_order',
@@ -151,7 +156,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/open-journal.ts',
     find: 'if (subtract(acked, held).length === 0) return',
     replace: 'if (subtract(acked, held).length >= 0) return',
-    fromSeed: 430,
+    fromSeed: 438,
   },
   {
     name: 'copy_taken_for_the_original',
@@ -167,7 +172,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/open-journal.ts',
     find: 'const begun = opened.begun ?? opened.sampled;',
     replace: 'const begun = opened.sampled;',
-    fromSeed: 60,
+    fromSeed: 71,
   },
   {
     name: 'slow_dashboard_misses_changes',
@@ -182,6 +187,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/protocol/codec/buckets.ts',
     find: 'max = Math.max(max, column.max[row] as number);',
     replace: 'max = row === starts[bucket] ? (column.max[row] as number) : max;',
+    fromSeed: 18,
   },
   {
     name: 'whole_samples_lost_in_thinning',
@@ -189,5 +195,6 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/journal-thin.ts',
     find: 'for (const bytes of kept) editor.addFrame(bytes, readHeader(bytes), true);',
     replace: 'for (const bytes of kept.slice(1)) editor.addFrame(bytes, readHeader(bytes), true);',
+    fromSeed: 20,
   },
 ];

@@ -40,7 +40,7 @@ async function makeJournal(directory: string): Promise<string> {
   const journal = await firstValueFrom(
     openJournal({ storage, clock, ids: systemIds, policy: 'drop-oldest', maxBytes: 2 ** 24 }),
   );
-  for (let frame = 1; frame <= 150; frame += 1) {
+  for (let frame = 1; frame <= 100; frame += 1) {
     const count = frame % 15 === 0 ? 60 : 4;
     await lastValueFrom(journal.append(noisySamples(journal.stats().sampled + 1, count)));
   }
