@@ -1,4 +1,5 @@
 /** The `holdfast` command. */
+import { leaveDone } from '../platform/leave.ts';
 import { spareMemory } from '../platform/spare-memory.ts';
 import { askedCommand } from './asked-command.ts';
 
@@ -9,7 +10,5 @@ export async function main(argv: readonly string[]): Promise<void> {
   // Before anything else is loaded.
   if (askedCommand(argv) === 'agent') spareMemory();
   const { runCommandLine } = await import('./command-line.ts');
-  process.exitCode = await runCommandLine(argv);
-  // Whatever a library still holds open must not keep a finished command alive.
-  process.exit();
+  leaveDone(await runCommandLine(argv));
 }

@@ -1,4 +1,5 @@
 /** Ordered stop: the first signal stops, the second leaves at once; the journal makes that safe. */
+import { leaveNow } from '../platform/leave.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 
 export type Stoppable = {
@@ -24,13 +25,14 @@ export async function runUntilStopped(start: () => Promise<Stoppable>): Promise<
     if (loss !== null) process.stderr.write(`holdfast: ${loss}\n`);
   };
   const stop = (exitCode: number) => {
-    if (state === 'starting') process.exit(exitCode);
-    if (state === 'stopping') {
-      tellLoss();
-      process.exit(exitCode === EXIT.ok ? 130 : exitCode);
+    if (state === 'starting') {
+      leaveNow(exitCode);
+    } else if (state === 'stopping') {
+      leaveNow(exitCode === EXIT.ok ? 130 : exitCode, tellLoss);
+    } else {
+      state = 'stopping';
+      asked.resolve(exitCode);
     }
-    state = 'stopping';
-    asked.resolve(exitCode);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(EXIT.ok));
   // False, not undefined: there was a channel, and it is gone already.

@@ -1,6 +1,6 @@
 /**
  * A process of its own for reading a file that may end its reader. Takes one ProbeRequest as JSON argument, prints one report
- * as JSON on standard output and exits with 0; any other end means that the file cannot be trusted.
+ * as JSON on standard output; an end without one means that the file cannot be trusted.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { createSystemClock } from '../platform/clock.ts';
@@ -97,4 +97,3 @@ const request = JSON.parse(process.argv[2] ?? '') as ProbeRequest;
 const report =
   request.kind === 'walk' ? walk(request) : await salvage(request.path, request.target, request.reason);
 writeSync(1, JSON.stringify(report));
-process.exit(0);

@@ -24,7 +24,7 @@ const salvageReportSchema = z.object({
 export type WalkReport = z.infer<typeof walkReportSchema>;
 export type SalvageReport = z.infer<typeof salvageReportSchema>;
 
-/** The child ended without a report: by a signal, an error or the deadline. */
+/** The child ended without a report (how it ends after one does not matter): by a signal, an error or the deadline. */
 export type ProbeFailure = { readonly kind: 'failed'; readonly detail: string };
 
 /** What can be said of the file; `budgetMs` bounds the time taken. */
@@ -77,8 +77,8 @@ function runChild<T>(
     child.on('error', (error) =>
       finish({ kind: 'failed', detail: `cannot start the check: ${error.message}` }),
     );
-    child.on('close', (code, signal) => {
-      const report = code === 0 ? parseReport(schema, texts.out) : null;
+    child.on('close', (_, signal) => {
+      const report = parseReport(schema, texts.out);
       if (report !== null) finish(report);
       else if (signal !== null)
         finish({ kind: 'failed', detail: `reading it ends the process by ${signal}` });

@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
+import { switchCompilers } from './compilers.ts';
 
 /**
  * V8 reads these each time they matter, so that they can be set in a process that runs, however it was started.
@@ -10,8 +11,6 @@ const SPARING = [
   // New objects never get more room than they begin with (1 MB); it would grow to 16 MB and stay.
   '--semi-space-growth-factor=1',
 ];
-/** What makes machine code of JavaScript. The compilers themselves take most of it: they are pages of Node that nobody else needs. */
-const COMPILERS = ['sparkplug', 'maglev', 'turbofan'];
 
 const LOOK_MS = 5_000;
 /** Share of one core from which on speed is worth more than memory. */
@@ -23,7 +22,8 @@ const BUSY = 0.5;
  */
 export function spareMemory(): void {
   for (const flag of SPARING) setFlagsFromString(flag);
-  for (const compiler of COMPILERS) setFlagsFromString(`--no-${compiler}`);
+  // They take more than what they make: they are pages of Node that nobody else needs.
+  switchCompilers('off');
   // Libraries look for it as they load, which would load all of undici (3 MB); none of them needs it here.
   Reflect.deleteProperty(globalThis, 'WebSocket');
 
@@ -33,7 +33,7 @@ export function spareMemory(): void {
     const used = before === undefined ? null : process.cpuUsage(before);
     before = process.cpuUsage();
     if (used === null || (used.user + used.system) / 1000 < BUSY * LOOK_MS) return;
-    for (const compiler of COMPILERS) setFlagsFromString(`--${compiler}`);
+    switchCompilers('on');
     clearInterval(timer);
   }, LOOK_MS);
   timer.unref();

@@ -88,4 +88,3 @@ for (let seed = Number(first); seed < Number(last); seed += 1) {
   const found = await examine(seed).catch((error: unknown) => ({ seed, error: String(error) }));
   writeSync(1, `${JSON.stringify(found)}\n`);
 }
-process.exit(0);

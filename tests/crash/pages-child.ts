@@ -131,4 +131,3 @@ for (let page = Number(share); page < pages; page += Number(shares)) {
     writeSync(1, `${JSON.stringify(report)}\n`);
   }
 }
-process.exit(0);

@@ -24,6 +24,11 @@ const BANNED: readonly { pattern: RegExp; instead: string; allowed: RegExp }[] =
     allowed: /^src\/(platform|dashboard)\//,
   },
   { pattern: /\basyncScheduler\b/, instead: 'clock.scheduler', allowed: /^src\/platform\// },
+  {
+    pattern: /\bprocess\.exit\(/,
+    instead: 'leaveDone() or leaveNow()',
+    allowed: /^src\/platform\/leave\.ts$/,
+  },
   { pattern: /@ts-(ignore|nocheck|expect-error)/, instead: 'a type that holds', allowed: /^$/ },
   { pattern: /\b(TODO|FIXME|XXX)\b/, instead: 'doing it, or an issue', allowed: /^$/ },
   {
