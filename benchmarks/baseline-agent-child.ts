@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { createSystemClock } from '../src/platform/clock.ts';
+import { leaveNow } from '../src/platform/leave.ts';
 import { hostSamples } from '../src/protocol/codec/testing/host-samples.ts';
 
 const [mode, url = '', directory = '.', seconds = '10'] = process.argv.slice(2);
@@ -69,4 +70,4 @@ if (mode === 'live') await live();
 else await drain();
 // Stays until it is ended, so that what it used can be read.
 setInterval(() => {}, 60_000);
-process.on('SIGTERM', () => process.exit());
+process.on('SIGTERM', () => leaveNow(0));

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
+import { leaveNow } from '../src/platform/leave.ts';
 
 const [directory = '.'] = process.argv.slice(2);
 const database = new DatabaseSync(join(directory, 'samples.sqlite'));
@@ -49,4 +50,4 @@ server.listen(0, '127.0.0.1', () => {
   const port = typeof address === 'object' ? address?.port : undefined;
   console.log(JSON.stringify({ event: 'listening', url: `http://127.0.0.1:${port}` }));
 });
-process.on('SIGTERM', () => process.exit());
+process.on('SIGTERM', () => leaveNow(0));

@@ -7,6 +7,7 @@
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createSystemClock } from '../src/platform/clock.ts';
+import { leaveNow } from '../src/platform/leave.ts';
 import { hostSamples, hostSchema } from '../src/protocol/codec/testing/host-samples.ts';
 import { encodeSamples } from '../src/protocol/frame-codec.ts';
 import { quantile } from './result.ts';
@@ -178,4 +179,4 @@ async function run(): Promise<void> {
 }
 
 await run();
-process.exit();
+leaveNow(0);

@@ -71,7 +71,7 @@ async function read(): Promise<void> {
   );
   await lastValueFrom(journal.append(noisySamples(1, 1)));
   say(`read ${frames}`);
-  process.exit(0);
+  process.kill(process.pid, 'SIGKILL');
 }
 
 try {
