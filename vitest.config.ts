@@ -37,7 +37,7 @@ const ALONE = [
 
 export default defineConfig({
   test: {
-    // The hundreds of processes that tests start need not compile what earlier ones did.
+    // The hundreds of scripts that tests start as processes need not compile what earlier ones did.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/tests') },
     pool: 'forks',
     maxWorkers: 3,
