@@ -8,7 +8,7 @@
  * user ended before its first commit (the file itself may be what ends the process). When that goes on although nothing was
  * found, the file is salvaged all the same. After a mere kill nothing is suspect: LMDB's synchronous commits survive that.
  */
-import { closeSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { concatMap, defer, map, type Observable, of } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
@@ -47,6 +47,7 @@ const MAX_UNCLEAN_ENDS = 1;
 const MAX_FRUITLESS = 1;
 /** Spent on each start; some 50 MB. */
 const GLANCE_MS = 100;
+const EMPTIED = 'the file is empty, although it had been used; nothing salvaged';
 const SALVAGED = 'salvaged-';
 /** Salvaging copies the file; allow for slow disks. */
 const SALVAGE_DEADLINE_MS = 900_000;
@@ -56,6 +57,10 @@ export function inspectFile(request: InspectionRequest): Observable<Inspection> 
     const path = join(request.directory, DATA_FILE);
     const uncleanEnds = request.before === null ? 0 : request.before.uncleanEnds + 1;
     const fruitless = request.before?.fruitless ?? 0;
+    if (wasEmptied(path, request.before)) {
+      const emptied: Damage = { what: 'file', key: null, detail: EMPTIED, quarantine: null };
+      return of({ damage: [emptied], uncleanEnds: 0, fruitless });
+    }
     const suspicion = findSuspicion(path, request, uncleanEnds);
     if (suspicion === null) return of({ damage: [], uncleanEnds, fruitless });
     if (suspicion.certain) return salvageDataFile(request, suspicion.detail);
@@ -73,6 +78,15 @@ export function inspectFile(request: InspectionRequest): Observable<Inspection> 
       }),
     );
   });
+}
+
+/**
+ * LMDB writes its first pages as soon as it has created the file: only a process that ended in between leaves an empty one, with a marker
+ * that says that it had not committed yet. A file that is not there was taken away on purpose.
+ */
+function wasEmptied(path: string, before: InUse | null): boolean {
+  const isEmpty = statSync(path, { throwIfNoEntry: false })?.size === 0;
+  return isEmpty && (before === null || before.fruitless === 0);
 }
 
 function findSuspicion(

@@ -62,10 +62,11 @@ function checkPath(directory: string, path: string): void {
         : check.kind === 'good'
           ? 'a page is not what it should be'
           : check.detail;
-    throw new StorageError(
-      'io',
-      `${path} is damaged: ${detail}. Its owner moves it aside and salvages what it can when it starts.`,
-    );
+    const outlook =
+      check.kind === 'absent'
+        ? 'Its owner begins anew when it starts.'
+        : 'Its owner moves it aside and salvages what it can when it starts.';
+    throw new StorageError('io', `${path} is damaged: ${detail}. ${outlook}`);
   } finally {
     closeSync(fd);
   }

@@ -112,6 +112,28 @@ describe('LMDB storage', () => {
     await expect(opening).rejects.toThrow('Cannot create the data directory /proc/holdfast-test/x');
   });
 
+  it('tells of a file that was emptied, but not of one that its first user could not begin', async () => {
+    const first = await open(directory);
+    await put(first, 'a', '1');
+    await close(first);
+    const file = join(directory, 'data.mdb');
+    truncateSync(file);
+    const emptied = await open(directory);
+    expect(await firstValueFrom(emptied.damage$)).toMatchObject({
+      what: 'file',
+      detail: expect.stringContaining('empty'),
+    });
+    await close(emptied);
+    truncateSync(file);
+    writeInUse(directory, { bootId: clock.bootId, uncleanEnds: 0, suspect: false, fruitless: 1 });
+    const begun = await open(directory);
+    const told: unknown[] = [];
+    begun.damage$.subscribe((damage) => told.push(damage));
+    await put(begun, 'b', '2');
+    expect(told).toEqual([]);
+    await close(begun);
+  });
+
   it('does not trust a file whose users end before their first commit, time and again, and keeps what it holds', async () => {
     const first = await open(directory);
     await put(first, 'a', '1');

@@ -71,6 +71,7 @@ function explain(directory: string, detail: string): string {
   const fd = openSync(join(directory, DATA_FILE), 'r');
   try {
     const check = checkMetaPages(fd);
+    if (check.kind === 'absent') return 'the file is empty';
     return check.kind === 'suspect' ? check.detail : detail;
   } finally {
     closeSync(fd);
