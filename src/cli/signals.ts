@@ -13,7 +13,7 @@ export type Stoppable = {
 /**
  * Starts something and stops it on SIGTERM, SIGINT, or when the process that started this one with a channel goes
  * away. Resolves with the exit code once everything has ended; rejects when `start` does. While it is still starting there
- * is nothing to put in order: the process leaves at once. What fails with an error that asks for it is started again.
+ * is nothing to put in order: the process leaves at once (leave.ts). What fails with an error that asks for it is started again.
  * What an end loses is told on standard error, whatever the log level.
  */
 export async function runUntilStopped(start: () => Promise<Stoppable>): Promise<number> {
@@ -26,7 +26,10 @@ export async function runUntilStopped(start: () => Promise<Stoppable>): Promise<
   };
   const stop = (exitCode: number) => {
     if (state === 'starting') {
-      leaveNow(exitCode);
+      // It may just have come to run by then.
+      leaveNow(exitCode, () => {
+        if (state === 'running') tellLoss();
+      });
     } else if (state === 'stopping') {
       leaveNow(exitCode === EXIT.ok ? 130 : exitCode, tellLoss);
     } else {
