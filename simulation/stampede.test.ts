@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { densest } from '../tests/support/densest.ts';
+import { sized } from '../tests/support/long.ts';
 import { keepFigures } from '../tests/support/memory.ts';
 
 const run = promisify(execFile);
@@ -36,8 +37,7 @@ async function stampede(options: object) {
 const most = (values: readonly number[]) => values.reduce((max, one) => Math.max(max, one), 0);
 const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / values.length;
 
-/** `npm run simulate:stampede` takes 5,000, for which `npm test` has not the time. */
-const agents = Number(process.env.STAMPEDE_AGENTS ?? 1_000);
+const agents = Number(process.env.STAMPEDE_AGENTS ?? sized(400, 5_000));
 const HOUR_MS = 3_600_000;
 /** Nine tenths of `uplink.backoffMaxMs`. */
 const LONGEST_WAIT_MS = 54_000;

@@ -15,13 +15,14 @@ import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { decodeData, decodeGap } from '../../src/protocol/frame-codec.ts';
 import { node } from '../support/holdfast.ts';
+import { sized } from '../support/long.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 import { buildShim, haveCompiler } from './build-shim.ts';
 import { parseRecord } from './images.ts';
 
 const here = import.meta.dirname;
-const IMAGES = 2_000;
+const IMAGES = sized(200, 2_000);
 const PROCESSES = 2;
 
 const foundSchema = z.union([

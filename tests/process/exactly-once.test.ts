@@ -5,12 +5,15 @@ import { seededRandom } from '../../src/platform/random.ts';
 import { journalStats, startAgentProcess } from '../support/agent.ts';
 import { built } from '../support/holdfast.ts';
 import { allSamples, ledgerOf, startHqProcess } from '../support/hq.ts';
+import { sized } from '../support/long.ts';
 import { type LinkMode, startProxy } from '../support/proxy.ts';
 import { expectExactly, type Recording, writeRecording } from '../support/recording.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 
-const KILLS = 50;
+const KILLS = sized(12, 50);
+/** Each kind of fault of the link as often. */
+const ROUNDS = sized(1, 4);
 
 /** 10 Hz × 4 sources. */
 function recordingsIn(folder: string): { recordings: readonly Recording[]; sources: readonly string[] } {
@@ -121,7 +124,7 @@ describe('exactly once', () => {
       { kind: 'reset-after', bytes: 2000 },
       { kind: 'reset-after', bytes: 600 },
     ];
-    for (let round = 0; round < 12; round += 1) {
+    for (let round = 0; round < ROUNDS * faults.length; round += 1) {
       const fault = faults[round % faults.length];
       if (fault !== undefined) proxy.set(fault);
       await pause(1000 + random.next() * 2000);

@@ -4,6 +4,8 @@
  *
  *     (start)           {"event":"online"}     all have been greeted and their schemas taken
  *     window NAME       {"event":"window"}     what is sent from now on belongs to this window
+ *     taken COUNT       {"event":"taken"}      so many frames of this window have been taken
+ *     refused COUNT     {"event":"refused"}    so many frames of this window have been refused
  *     end               {"event":"ended", …}   nothing is sent any more and everything has been answered; can be repeated
  */
 import { createInterface } from 'node:readline';
@@ -114,6 +116,11 @@ async function client(agent: string) {
   return { agent, send, account: () => ({ agent, sampled, refused: again.length }) };
 }
 
+const inWindow = {
+  taken: () => ackMs[window]?.length ?? 0,
+  refused: () => Object.values(refusals[window] ?? {}).reduce((sum, count) => sum + count, 0),
+};
+
 const clients = await Promise.all(order.names.map(client));
 let due = clock.precise();
 let sent = 0;
@@ -127,9 +134,13 @@ interval(TICK_MS, clock.scheduler).subscribe(() => {
 });
 say({ event: 'online' });
 for await (const line of createInterface({ input: process.stdin })) {
-  const [word, name = ''] = line.split(' ');
-  window = name;
+  const [word, value = ''] = line.split(' ');
+  if (word === 'window' || word === 'end') window = value;
   if (word === 'window') say({ event: 'window' });
+  if (word === 'taken' || word === 'refused') {
+    while (inWindow[word]() < Number(value)) await delay(POLL_MS);
+    say({ event: word });
+  }
   if (word === 'end') {
     while (outstanding > 0) await delay(POLL_MS);
     say({ event: 'ended', ackMs, refusals, accounts: clients.map(({ account }) => account()) });

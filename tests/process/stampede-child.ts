@@ -4,7 +4,11 @@
  *
  *     (start)           {"event":"online"}     all have been greeted and their first samples confirmed
  *     stock             {"event":"stocked"}    everyone has an hour's backlog and has lost HQ often enough
- *     back              {"event":"drained", …} HQ listens again; in time everyone has delivered everything; can be repeated
+ *     lose              {"event":"lost"}       everyone has lost HQ; who comes from now on comes back
+ *     back              {"event":"drained", …} HQ listens again; in time everyone has delivered everything
+ *
+ * `lose` goes before HQ is started again: a busy machine may let agents in before this process hears that HQ listens. `lose` and
+ * `back` can be repeated.
  */
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -33,6 +37,7 @@ const orderSchema = z.object({
   maxBytesPerSecond: z.number(),
   /** Connections that most of them must have tried in vain. */
   attempts: z.number(),
+  backoffMaxMs: z.number(),
 });
 const order = orderSchema.parse(JSON.parse(process.argv[2] ?? '{}'));
 const POLL_MS = 20;
@@ -48,20 +53,19 @@ const schema = internSchema({
   boot: clock.bootId,
   series: ['level', 'noise'].map((name) => ({ name, attributes: {}, unit: '1' })),
 });
-const config = agentConfigSchema.parse({ uplink: { maxBytesPerSecond: order.maxBytesPerSecond } });
+const { maxBytesPerSecond, backoffMaxMs } = order;
+const config = agentConfigSchema.parse({ uplink: { maxBytesPerSecond, backoffMaxMs } });
 
 type Times = { opened: number; live: number; drained: number };
 type Simulated = {
   readonly id: string;
   readonly journal: Journal;
   readonly uplink: ReturnType<typeof createUplink>;
-  /** Since HQ is back, ms; infinite: not yet. */
+  /** On the clock; infinite: not yet. */
   readonly times: Times;
   sampling: boolean;
 };
 const never = (): Times => ({ opened: Infinity, live: Infinity, drained: Infinity });
-let backAt = Infinity;
-const sinceBack = () => clock.precise() - backAt;
 
 const sampleAt = (ts: number): Sample => ({
   schema,
@@ -92,9 +96,9 @@ async function start(index: number): Promise<Simulated> {
     random: systemRandom,
     system: createActorSystem({ scheduler: clock.scheduler, random: systemRandom }),
     emit: (event) => {
-      if (event.type === 'link_state' && event.connected) times.opened = Math.min(times.opened, sinceBack());
-      if (event.type === 'frame_confirmed' && event.lane === 'live')
-        times.live = Math.min(times.live, sinceBack());
+      const now = clock.precise();
+      if (event.type === 'link_state' && event.connected) times.opened = Math.min(times.opened, now);
+      if (event.type === 'frame_confirmed' && event.lane === 'live') times.live = Math.min(times.live, now);
     },
     agentState: () => 'live',
   });
@@ -130,18 +134,25 @@ async function stock(): Promise<void> {
   say({ event: 'stocked', pending: agents.map(pendingOf).reduce((sum, one) => sum + one, 0) });
 }
 
-async function back(): Promise<void> {
+async function lose(): Promise<void> {
+  await every(({ uplink }) => uplink.status().phase !== 'online');
   for (const agent of agents) {
     Object.assign(agent.times, never());
     agent.sampling = true;
   }
-  backAt = clock.precise();
+  say({ event: 'lost' });
+}
+
+async function back(): Promise<void> {
+  const backAt = clock.precise();
+  // Who was faster than the word of it came at once.
+  const since = (time: number) => Math.max(0, time - backAt);
   let left = [...agents];
   while (left.length > 0) {
     left = left.filter((agent) => {
       // What an hour left behind is there when what was sampled before now is.
       if (!Number.isFinite(agent.times.live) || agent.journal.stats().pendingFrames > 2) return true;
-      agent.times.drained = sinceBack();
+      agent.times.drained = clock.precise();
       return false;
     });
     await delay(POLL_MS);
@@ -150,7 +161,10 @@ async function back(): Promise<void> {
   await every((agent) => pendingOf(agent) === 0);
   say({
     event: 'drained',
-    agents: agents.map(({ id, times, journal }) => ({ id, ...times, sampled: journal.stats().sampled })),
+    agents: agents.map(({ id, times: { opened, live, drained }, journal }) => ({
+      ...{ id, opened: since(opened), live: since(live), drained: since(drained) },
+      sampled: journal.stats().sampled,
+    })),
   });
 }
 
@@ -174,5 +188,6 @@ await every(({ journal }) => journal.stats().released > 0);
 say({ event: 'online' });
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'stock') await stock();
+  if (line === 'lose') await lose();
   if (line === 'back') await back();
 }

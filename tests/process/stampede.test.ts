@@ -1,4 +1,4 @@
-/** Two thousand agents lose HQ and come back: real sockets, a real HQ process that is killed, the agents' real uplinks. */
+/** Many agents lose HQ and come back: real sockets, a real HQ process that is killed, the agents' real uplinks. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,12 +8,17 @@ import { z } from 'zod';
 import { densest } from '../support/densest.ts';
 import { built, node } from '../support/holdfast.ts';
 import { ledgerOf, startHqProcess } from '../support/hq.ts';
+import { expectWithin, long, sized } from '../support/long.ts';
 import { highest, keepFigures, MB, watchMemory } from '../support/memory.ts';
 import { watchSlowness } from '../support/slowness.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 
-const AGENTS = 2_000;
+const AGENTS = sized(150, 2_000);
+/** Few for few agents, so that they have to wait for each other all the same. */
+const DRAIN_SLOTS = sized(4, 64);
+/** Agents that must have been seen to wait at the same time. */
+const WAITING_AT_LEAST = sized(10, 100);
 const ORDER = {
   agents: AGENTS,
   samplePeriodMs: 5_000,
@@ -21,20 +26,24 @@ const ORDER = {
   frameSamples: 900,
   // Less than a backlog, so that one takes more than a second: slots are what it takes to be one of many.
   maxBytesPerSecond: 16_384,
-  attempts: 5,
+  attempts: sized(3, 5),
+  backoffMaxMs: sized(6_000, 60_000),
 };
-/** `uplink.backoffMaxMs`: with thousands of agents somebody always draws almost the longest wait, which leaves room to connect. */
-const LIVE_WITHIN_MS = 60_000;
-/** Queue of HQ, as docs/architecture.md states it, and `limits.drainSlots`. */
+/** With thousands of agents somebody always draws almost the longest wait, which leaves room to connect. */
+const LIVE_WITHIN_MS = ORDER.backoffMaxMs;
+/** Queue of HQ, as docs/architecture.md states it. */
 const BOUNDS = {
   holdfast_hq_queue_bytes: 64 * 2 ** 20,
   holdfast_hq_queue_frames: 8_192,
-  holdfast_hq_drain_slots_taken: 64,
+  holdfast_hq_drain_slots_taken: DRAIN_SLOTS,
 } as const;
 const WAITING = 'holdfast_hq_drain_waiting_agents';
 const METRICS_EVERY_MS = 250;
 const MAX_HQ_MB = 600;
-const HQ_FLAGS = ['--log-level', 'warn', '--limits-requests-per-minute', '1000000'];
+const HQ_FLAGS = [
+  ...['--log-level', 'warn', '--limits-requests-per-minute', '1000000'],
+  ...['--limits-drain-slots', String(DRAIN_SLOTS)],
+];
 
 const lineSchema = z.looseObject({ event: z.string() });
 const drainedSchema = z.object({
@@ -111,7 +120,16 @@ function figuresOf(came: Came) {
   };
 }
 
-it('brings 2,000 agents back after an hour, spread out, live first, in fair turns, within every bound', async () => {
+/** How they come back is judged where the machine is theirs. */
+function expectSpread(figures: ReturnType<typeof figuresOf>, slow: number): void {
+  if (!long) return;
+  // Waits of the fifth attempt are drawn from 0 to 16 s at least: what is left of them falls on any second with 1 in 8 at most.
+  expect(figures.hellosInOneSecond).toBeLessThan(0.2);
+  expectWithin(figures.lastLiveMs, slow * LIVE_WITHIN_MS);
+  expect(figures.longestWaitMs).toBeLessThanOrEqual(slow * 3 * figures.meanWaitMs);
+}
+
+it(`brings ${AGENTS} agents back after an hour, spread out, live first, in fair turns, within every bound`, async () => {
   const dataDir = join(temporaryFolder(), 'hq');
   const first = await startHqProcess(dataDir, { args: HQ_FLAGS, ...built });
   const port = Number(new URL(first.url).port);
@@ -121,6 +139,8 @@ it('brings 2,000 agents back after an hour, spread out, live first, in fair turn
   await first.end('SIGKILL');
   agents.order('stock');
   await agents.said('stocked');
+  agents.order('lose');
+  await agents.said('lost');
 
   const hq = await startHqProcess(dataDir, { port, args: HQ_FLAGS, ...built });
   agents.order('back');
@@ -139,6 +159,8 @@ it('brings 2,000 agents back after an hour, spread out, live first, in fair turn
 
   // A planned restart: all lose HQ at the same moment, and their first waits are short.
   expect(await hq.end('SIGTERM')).toBe(0);
+  agents.order('lose');
+  await agents.said('lost');
   const last = await startHqProcess(dataDir, { port, args: HQ_FLAGS, ...built });
   agents.order('back');
   const againGauges = watchGauges(last.url, Object.keys(BOUNDS));
@@ -150,20 +172,16 @@ it('brings 2,000 agents back after an hour, spread out, live first, in fair turn
   keepFigures('stampede', { slow, outage: figures, restart });
 
   expect(came).toHaveLength(AGENTS);
-  // Waits of the fifth attempt are drawn from 0 to 16 s at least: what is left of them falls on any second with 1 in 8 at most.
-  expect(figures.hellosInOneSecond).toBeLessThan(0.2);
-  expect(figures.lastLiveMs).toBeLessThan(slow * LIVE_WITHIN_MS);
-  expect(figures.looks).toBeGreaterThan(20);
+  expectSpread(figures, slow);
   for (const [name, bound] of Object.entries(BOUNDS))
     expect(gauges.peaks.get(name), name).toBeLessThanOrEqual(bound);
   // There was something to be fair about.
-  expect(gauges.peaks.get(WAITING)).toBeGreaterThan(100);
+  expect(gauges.peaks.get(WAITING)).toBeGreaterThanOrEqual(WAITING_AT_LEAST);
   expect(gauges.peaks.get('holdfast_hq_drain_slots_taken')).toBe(BOUNDS.holdfast_hq_drain_slots_taken);
-  expect(figures.longestWaitMs).toBeLessThanOrEqual(slow * 3 * figures.meanWaitMs);
   expect(figures.hqMb).toBeLessThan(MAX_HQ_MB);
 
   expect(again).toHaveLength(AGENTS);
-  expect(restart.lastLiveMs).toBeLessThan(slow * LIVE_WITHIN_MS);
+  expectWithin(restart.lastLiveMs, slow * LIVE_WITHIN_MS);
   for (const [name, bound] of Object.entries(BOUNDS))
     expect(againGauges.peaks.get(name), name).toBeLessThanOrEqual(bound);
 
@@ -173,4 +191,4 @@ it('brings 2,000 agents back after an hour, spread out, live first, in fair turn
     expect(entry).toMatchObject({ sampled, stored: sampled, pending: 0, contiguous: sampled, gaps: [] });
   }
   expect(await last.end('SIGTERM')).toBe(0);
-}, 400_000);
+}, 600_000);
