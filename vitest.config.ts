@@ -1,14 +1,14 @@
 /** The suites of `npm test`: nothing in them is judged by the clock. vitest.long.config.ts has those of `npm run test:long`. */
 import { defineConfig } from 'vitest/config';
-import { common, project, seconds } from './tests/support/vitest.ts';
+import { common, project } from './tests/support/vitest.ts';
 
 export default defineConfig({
   test: {
     ...common('test-results/vitest.json'),
     maxWorkers: 3,
     projects: [
-      project('unit', ['src/**/*.test.{ts,tsx}', 'tests/tidy/*.test.ts'], { testTimeout: 60 * seconds }),
-      project('marble', ['marble-tests/**/*.test.ts'], { testTimeout: 60 * seconds }),
+      project('unit', ['src/**/*.test.{ts,tsx}', 'tests/tidy/*.test.ts']),
+      project('marble', ['marble-tests/**/*.test.ts']),
       project('simulation', ['simulation/**/*.test.ts']),
       project('process', ['tests/process/**/*.test.ts', 'tests/crash/**/*.test.ts']),
       project('browser', ['tests/browser/**/*.test.ts']),

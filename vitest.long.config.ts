@@ -28,7 +28,7 @@ const JUDGED = [
   'tests/process/stampede.test.ts',
 ];
 
-const times = { testTimeout: 1_200 * seconds };
+const times = { testTimeout: 1_800 * seconds };
 
 export default defineConfig({
   test: {

@@ -76,10 +76,10 @@ describe('a stampede', () => {
     expect(peaks.draining).toBe(drainSlots);
     expect(peaks.credit).toBeLessThanOrEqual(drainSlots * CREDIT_FRAMES);
     expect(figures.longestWaitMs).toBeLessThanOrEqual(3 * figures.meanWaitMs);
-  }, 600_000);
+  });
 
   it('brings live samples back within a minute although breakers are open', async () => {
-    const few = 200;
+    const few = sized(60, 200);
     const options = { agents: few, drainSlots: 64, periodMs: 2_000, outageMs: 5_000, failingMs: 75_000 };
     const { hellos, lives, breakersOpen, violations } = await stampede({
       ...options,

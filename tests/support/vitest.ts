@@ -41,6 +41,7 @@ export function project(
   include: string[],
   test: ProjectTest = {},
 ): TestProjectInlineConfiguration {
-  const timeouts = { testTimeout: 300 * seconds, hookTimeout: 120 * seconds };
+  // They end what hangs. No test is to come near them, however busy the machine is.
+  const timeouts = { testTimeout: 600 * seconds, hookTimeout: 300 * seconds };
   return { extends: true, test: { name, include, ...timeouts, ...test } };
 }
