@@ -11,6 +11,7 @@ export const PROTOCOL_VERSION = 1;
 export const SCHEMA_VERSION = 1;
 
 const count = z.number().int().min(0).max(MAX_SEQ);
+const notNegative = z.number().min(0);
 const millis = z.number().min(-8.64e15).max(8.64e15);
 
 /** What HQ can refuse with. `retryAfterMs`: do not come back sooner. */
@@ -53,6 +54,8 @@ export type BreakerStateName = (typeof BREAKER_STATES)[number];
 
 export const helloSchema = z.object({
   protocol: z.number().int(),
+  /** All versions that the agent speaks; absent: only `protocol`. HQ's answer names the one agreed on. */
+  protocols: z.array(z.number().int()).max(16).optional(),
   schema: z.number().int(),
   agent: agentIdSchema,
   epoch: epochSchema,
@@ -96,12 +99,35 @@ export const helloReplySchema = z.union([
     limits: limitsSchema,
     /** Backlog frames that may be in flight. */
     credit: z.number().int().min(0),
+    /** Backlog bytes that may be in flight; absent: no bound of bytes. */
+    creditBytes: count.optional(),
     /** HQ's wall time, ms. */
     hqTs: millis,
+    /** Which HQ this is: the same on every way to it. */
+    hq: z.string().min(1).max(64).optional(),
+    /** Upper bound that HQ asks for of the wait between attempts to connect, ms. */
+    reconnectMs: z.number().int().min(0).max(86_400_000).optional(),
+    /** `ack` is the first page: the event `coverage` has the rest. Absent: `ack` is notNegative. */
+    more: z.boolean().optional(),
   }),
   refusal,
 ]);
 export type HelloReply = z.infer<typeof helloReplySchema>;
+
+/** The ranges that end beyond `after`. */
+export const coverageRequestSchema = z.object({ after: count });
+export type CoverageRequest = z.infer<typeof coverageRequestSchema>;
+export const coverageReplySchema = z.union([
+  z.object({
+    ok: z.literal(true),
+    /** A page: what HQ holds durably, of the ranges only the first beyond `after`. */
+    ack: coverageSchema,
+    /** Whether there are ranges beyond these. */
+    more: z.boolean(),
+  }),
+  refusal,
+]);
+export type CoverageReply = z.infer<typeof coverageReplySchema>;
 
 export const schemaMessageSchema = z.object({ ref: schemaRefSchema, schema: schemaSchema });
 export type SchemaMessage = z.infer<typeof schemaMessageSchema>;
@@ -116,7 +142,12 @@ export type FrameMeta = z.infer<typeof frameMetaSchema>;
 
 /** Answer to `frame`, sent after HQ's flush. */
 export const frameReplySchema = z.union([
-  z.object({ ok: z.literal(true), ack: coverageSchema, credit: z.number().int().min(0) }),
+  z.object({
+    ok: z.literal(true),
+    ack: coverageSchema,
+    credit: z.number().int().min(0),
+    creditBytes: count.optional(),
+  }),
   refusal,
 ]);
 export type FrameReply = z.infer<typeof frameReplySchema>;
@@ -127,6 +158,32 @@ export type FrameReply = z.infer<typeof frameReplySchema>;
  */
 export const DISK_STATES = ['good', 'full', 'failing', 'absent'] as const;
 export type DiskState = (typeof DISK_STATES)[number];
+
+/** What the agent knows of its link. Rates in bytes a second, null before the first estimate. */
+const linkReportSchema = z.object({
+  /** Estimated delivery rate, By/s. */
+  rate: notNegative.nullable(),
+  /** Least round trip of late, ms. */
+  minRttMs: notNegative.nullable(),
+  /** Queueing delay, ms. */
+  queueMs: notNegative.nullable(),
+  /** Bytes of the socket, both ways, in this day and month of the data budget. */
+  bytesToday: count.optional(),
+  bytesMonth: count.optional(),
+  /** Bytes that the data budget has left; absent: no budget. */
+  budgetLeft: count.optional(),
+  /** Estimated time until the backlog is delivered, ms, with its band; null: unknown. */
+  caughtUpMs: notNegative.nullable().optional(),
+  caughtUpLowMs: notNegative.optional(),
+  caughtUpHighMs: notNegative.optional(),
+  /** At the present rates the backlog is never delivered. */
+  never: z.boolean().optional(),
+  /** Frames in flight, by lane. */
+  live: count,
+  backlog: count,
+  /** Why frames wait on an open connection; absent: they do not. */
+  paused: z.string().max(200).optional(),
+});
 
 export const heartbeatSchema = z.object({
   ts: millis,
@@ -147,6 +204,8 @@ export const heartbeatSchema = z.object({
   lagMs: z.number().min(0),
   /** Smoothed round trip of acks, ms; null before the first. */
   rttMs: z.number().min(0).nullable(),
+  /** How the link is; absent: the agent does not say. */
+  link: linkReportSchema.optional(),
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 export const heartbeatReplySchema = z.union([
@@ -164,7 +223,11 @@ export type HeartbeatReply = z.infer<typeof heartbeatReplySchema>;
 export const goodbyeSchema = z.object({ reason: z.string().max(200) });
 export type Goodbye = z.infer<typeof goodbyeSchema>;
 
-export const creditSchema = z.object({ frames: z.number().int().min(0).max(1024) });
+export const creditSchema = z.object({
+  frames: z.number().int().min(0).max(1024),
+  /** Backlog bytes that may be in flight; absent: no word about bytes. */
+  creditBytes: count.optional(),
+});
 export type Credit = z.infer<typeof creditSchema>;
 
 /** Somebody else claims to be this agent, and was refused. */
@@ -177,6 +240,7 @@ export type Conflict = z.infer<typeof conflictSchema>;
 /** `/agents`, agent to HQ. */
 export type AgentToHqEvents = {
   hello: (hello: Hello, reply: (reply: HelloReply) => void) => void;
+  coverage: (request: CoverageRequest, reply: (reply: CoverageReply) => void) => void;
   schema: (message: SchemaMessage, reply: (reply: OkReply) => void) => void;
   frame: (meta: FrameMeta, frame: Uint8Array, reply: (reply: FrameReply) => void) => void;
   heartbeat: (heartbeat: Heartbeat, reply: (reply: HeartbeatReply) => void) => void;

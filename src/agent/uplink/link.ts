@@ -58,6 +58,7 @@ export class LinkError extends Error {
  * buffered for a later connection, and nothing times out here: deadlines belong to the uplink.
  */
 export type LinkSession = {
+  /** The answer comes when all pages of HQ's coverage have; its `ack` is whole. */
   readonly hello: (hello: Hello) => Observable<HelloReply>;
   readonly schema: (message: SchemaMessage) => Observable<OkReply>;
   readonly frame: (meta: FrameMeta, frame: Uint8Array) => Observable<FrameReply>;
@@ -67,7 +68,8 @@ export type LinkSession = {
 
 export type LinkEvent =
   | { readonly type: 'open'; readonly session: LinkSession }
-  | { readonly type: 'credit'; readonly frames: number }
+  /** `creditBytes`: absent where HQ says no word about bytes. */
+  | { readonly type: 'credit'; readonly frames: number; readonly creditBytes?: number | undefined }
   /** Somebody else claims to be this agent. */
   | { readonly type: 'conflict'; readonly message: string }
   /** An event that this version does not know, or a known one with an unusable payload; ignored. */

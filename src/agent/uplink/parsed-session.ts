@@ -1,9 +1,13 @@
 /** A LinkSession over any transport that can ask and be answered: answers are parsed, as nobody vouches for the other side. */
-import { map, type Observable } from 'rxjs';
+import { concatMap, EMPTY, expand, last, map, type Observable, of } from 'rxjs';
 import { z } from 'zod';
+import { unite } from '../../protocol/coverage.ts';
 import {
   type AgentToHqEvents,
+  coverageReplySchema,
   frameReplySchema,
+  type Hello,
+  type HelloReply,
   heartbeatReplySchema,
   helloReplySchema,
   okReplySchema,
@@ -14,6 +18,8 @@ import { LinkError, type LinkSession } from './link.ts';
 export type Ask = (event: keyof AgentToHqEvents, args: readonly unknown[]) => Observable<unknown>;
 
 const MAX_PROBLEM = 300;
+/** Ten times what HQ keeps of one epoch. */
+const MAX_RANGES = 100_000;
 
 /** An answer that is not what the protocol says is a LinkError of kind `protocol`. */
 export function createParsedSession(ask: Ask): LinkSession {
@@ -26,8 +32,29 @@ export function createParsedSession(ask: Ask): LinkSession {
         throw new LinkError('protocol', `HQ's answer to ${event} is malformed: ${problem}`);
       }),
     );
+  /** The rest of a coverage that came as a first page; each page begins where the one before ended. */
+  const whole = (first: HelloReply): Observable<HelloReply> =>
+    of(first).pipe(
+      expand((reply) => {
+        if (!reply.ok || reply.more !== true) return EMPTY;
+        const after = reply.ack.ranges.at(-1)?.[1] ?? reply.ack.contiguous;
+        return request('coverage', [{ after }], coverageReplySchema).pipe(
+          map((page): HelloReply => {
+            if (!page.ok) return page;
+            const ack = unite(reply.ack, page.ack);
+            // A page that brings nothing new would be asked for again for ever.
+            const stuck = page.more && (ack.ranges.at(-1)?.[1] ?? ack.contiguous) <= after;
+            if (stuck || ack.ranges.length > MAX_RANGES)
+              throw new LinkError('protocol', "HQ's coverage has no end.");
+            const ranges = ack.ranges.map(([start, end]): [number, number] => [start, end]);
+            return { ...reply, ack: { contiguous: ack.contiguous, ranges }, more: page.more };
+          }),
+        );
+      }),
+      last(),
+    );
   return {
-    hello: (hello) => request('hello', [hello], helloReplySchema),
+    hello: (hello: Hello) => request('hello', [hello], helloReplySchema).pipe(concatMap(whole)),
     schema: (message) => request('schema', [message], okReplySchema),
     frame: (meta, frame) => request('frame', [meta, frame], frameReplySchema),
     heartbeat: (heartbeat) => request('heartbeat', [heartbeat], heartbeatReplySchema),

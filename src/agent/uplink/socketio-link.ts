@@ -83,7 +83,7 @@ function openConnection(options: SocketIoLinkOptions, subscriber: Subscriber<Lin
   socket.on('credit', (...args) => {
     const credit = creditSchema.safeParse(args[0]);
     subscriber.next(
-      credit.success ? { type: 'credit', frames: credit.data.frames } : { type: 'ignored', name: 'credit' },
+      credit.success ? { type: 'credit', ...credit.data } : { type: 'ignored', name: 'credit' },
     );
   });
   socket.on('conflict', (...args) => {

@@ -6,9 +6,19 @@ export const MAX_ACK_RANGES = 128;
 
 type AckCoverage = { contiguous: number; ranges: [number, number][] };
 
-/** All of it: what the answer to a hello carries, so that an agent sees what HQ no longer holds. */
+/** All of it: what the answer to the hello of an agent that knows no pages carries, so that it sees what HQ no longer holds. */
 export function wholeCoverage({ contiguous, ranges }: Coverage): AckCoverage {
   return { contiguous, ranges: ranges.map(([first, last]) => [first, last]) };
+}
+
+/** The first ranges that end beyond `after`, and whether more follow. */
+export function coveragePage(
+  { contiguous, ranges }: Coverage,
+  after = 0,
+): { readonly ack: AckCoverage; readonly more: boolean } {
+  const rest = ranges.filter(([, last]) => last > after);
+  const page = wholeCoverage({ contiguous, ranges: rest.slice(0, MAX_ACK_RANGES) });
+  return { ack: page, more: rest.length > MAX_ACK_RANGES };
 }
 
 /** `around`: a seq that the ack must speak of. */

@@ -53,6 +53,7 @@ describe('hello', () => {
     for (const [event, ...args] of [
       ['frame', { lane: 'live' }, dataFrame(1, 1).bytes],
       ['heartbeat', HEARTBEAT],
+      ['coverage', { after: 0 }],
       ['schema', { ref: schema.ref, schema: { source: 'sim', boot: 'b', series: [] } }],
     ] as const) {
       expect(await ask(socket, event, ...args)).toMatchObject({

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { Clock } from '../../platform/clock.ts';
 import {
   type AgentToHqEvents,
+  coverageRequestSchema,
   frameMetaSchema,
   goodbyeSchema,
   heartbeatSchema,
@@ -72,6 +73,7 @@ const TURNS_MS = 250;
 const bytesSchema = z.instanceof(Uint8Array);
 const schemas = {
   hello: z.tuple([helloSchema]),
+  coverage: z.tuple([coverageRequestSchema]),
   schema: z.tuple([schemaMessageSchema]),
   frame: z.tuple([frameMetaSchema, bytesSchema]),
   heartbeat: z.tuple([heartbeatSchema]),
@@ -187,9 +189,10 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
       },
     } satisfies Partial<GuardOptions<readonly unknown[], object>>;
 
-    const { hello, schema, frame, heartbeat, goodbye } = connection;
+    const { hello, coverage, schema, frame, heartbeat, goodbye } = connection;
     const handlers: Handlers = {
       hello: guarded({ ...common, event: 'hello', args: schemas.hello, handle: hello }),
+      coverage: guarded({ ...common, event: 'coverage', args: schemas.coverage, handle: coverage }),
       schema: guarded({ ...common, event: 'schema', args: schemas.schema, handle: schema }),
       frame: guarded({ ...common, event: 'frame', args: schemas.frame, handle: frame }),
       heartbeat: guarded({ ...common, event: 'heartbeat', args: schemas.heartbeat, handle: heartbeat }),

@@ -15,6 +15,8 @@ import {
 } from 'rxjs';
 import { coveredCount } from '../../protocol/coverage.ts';
 import type {
+  CoverageReply,
+  CoverageRequest,
   FrameMeta,
   FrameReply,
   Goodbye,
@@ -30,7 +32,7 @@ import { FrameError, type FrameHeader, type GapReason } from '../../protocol/fra
 import { decodeGap, type FrameOutline, outlineOf, verifyFrame } from '../../protocol/frame-codec.ts';
 import type { Epoch, SchemaRef } from '../../protocol/sample.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
-import { ackCoverage, wholeCoverage } from './ack-coverage.ts';
+import { ackCoverage, coveragePage, wholeCoverage } from './ack-coverage.ts';
 import type { AgentPeer } from './agent-server.ts';
 import { QueueFullError } from './group-commit.ts';
 import type { IngestShared } from './ingest-shared.ts';
@@ -49,6 +51,7 @@ export type Lease = { readonly agent: string; readonly epoch: Epoch; readonly si
 export type Connection = Holder & {
   readonly lease: () => Lease | null;
   readonly hello: (hello: Hello) => Observable<HelloReply>;
+  readonly coverage: (request: CoverageRequest) => Observable<CoverageReply>;
   readonly schema: (message: SchemaMessage) => Observable<OkReply>;
   readonly frame: (meta: FrameMeta, bytes: Uint8Array) => Observable<FrameReply>;
   readonly heartbeat: (heartbeat: Heartbeat) => Observable<HeartbeatReply>;
@@ -178,6 +181,12 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
             return waitMs > 0 ? tooManyEpochs(hello, waitMs) : greet(hello);
           }),
         );
+      }),
+    coverage: ({ after }) =>
+      defer(() => {
+        if (lease === null) return of(HELLO_FIRST);
+        const { agent, epoch } = lease;
+        return of({ ok: true as const, ...coveragePage(store.coverage(agent, epoch), after) });
       }),
     schema: ({ ref, schema }) =>
       defer(() => {
