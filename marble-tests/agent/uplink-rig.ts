@@ -160,6 +160,12 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
       goodbyes.push(reason);
       return answer(undefined, () => ({ ok: true as const }));
     },
+    traffic: () => ({
+      sent: sent.reduce((sum, one) => sum + (one.connection === connection ? one.bytes : 0), 0),
+      received: 0,
+    }),
+    // The scripted link takes everything at once.
+    unsent: () => 0,
   });
 
   const link: Link = {

@@ -7,7 +7,7 @@
  */
 import { Observable, Subject } from 'rxjs';
 import { type Link, LinkError, type LinkEvent } from '../../src/agent/uplink/link.ts';
-import { createParsedSession } from '../../src/agent/uplink/parsed-session.ts';
+import { createParsedSession, type Meter } from '../../src/agent/uplink/parsed-session.ts';
 import type { Admit, AgentPeer, AgentServer, PeerMessage } from '../../src/hq/ingest/agent-server.ts';
 import type { AgentToHqEvents } from '../../src/protocol/events.ts';
 import type { Chance } from './chance.ts';
@@ -70,6 +70,8 @@ export type NetworkOptions = {
 
 const PING_MS = 10_000;
 const PONG_MS = 8_000;
+/** Framing of one message, about. */
+const ENVELOPE_BYTES = 10;
 
 /** One end's view: it hears of the end once, and never again. */
 type End = { readonly life: Life; open: boolean };
@@ -151,6 +153,9 @@ export function createNetwork(options: NetworkOptions): Network {
       const waiting = new Map<number, Waiting>();
       let asked = 0;
       let deadline: () => void = () => {};
+      /** Of the agent's side; what it sends leaves it at once. */
+      const traffic = { sent: 0, received: 0 };
+      const meter = { traffic: () => ({ ...traffic }), unsent: () => 0 };
 
       const endAgent = (error: LinkError) => {
         if (!agent.open) return;
@@ -231,6 +236,7 @@ export function createNetwork(options: NetworkOptions): Network {
             },
           });
           const copy = args.map(copyOf);
+          traffic.sent += bytesOf(event, args);
           later(up, event, () => receive(event, copy, id));
           return () => waiting.delete(id);
         });
@@ -251,6 +257,7 @@ export function createNetwork(options: NetworkOptions): Network {
           const copy = copyOf(reply);
           later(down, `answer to ${event}`, () => {
             const one = waiting.get(id);
+            traffic.received += bytesOf('', [copy]);
             if (!agent.open || !life.isAlive() || one === undefined) return;
             note(`${name} < ${event} ${outcomeOf(copy)}`);
             waiting.delete(id);
@@ -269,6 +276,8 @@ export function createNetwork(options: NetworkOptions): Network {
         let ponged = false;
         down.send(() => {
           if (!agent.open || !life.isAlive()) return;
+          traffic.received += ENVELOPE_BYTES;
+          traffic.sent += ENVELOPE_BYTES;
           expectPing();
           up.send(() => {
             ponged = true;
@@ -299,6 +308,7 @@ export function createNetwork(options: NetworkOptions): Network {
           toAgent: (event, payload) => {
             if (event === 'credit') onCredit?.({ wire: name, frames: Number(payload.frames) });
             later(down, event, () => {
+              traffic.received += bytesOf(event, [payload]);
               if (agent.open && life.isAlive()) agentEvents.event(event, copyOf(payload));
             });
           },
@@ -318,7 +328,7 @@ export function createNetwork(options: NetworkOptions): Network {
         down.send(() => {
           if (!agent.open || !life.isAlive()) return;
           expectPing();
-          agentEvents.opened(ask);
+          agentEvents.opened(ask, meter);
         });
         timeline.after(PING_MS, ping);
       };
@@ -351,7 +361,8 @@ export function createNetwork(options: NetworkOptions): Network {
         connect: () =>
           new Observable<LinkEvent>((subscriber) =>
             connect(life, instance, {
-              opened: (ask) => subscriber.next({ type: 'open', session: createParsedSession(ask) }),
+              opened: (ask, meter) =>
+                subscriber.next({ type: 'open', session: createParsedSession(ask, meter) }),
               event: (event, payload) => subscriber.next(linkEventOf(event, payload)),
               fail: (error) => subscriber.error(error),
             }),
@@ -369,6 +380,7 @@ type Waiting = { readonly fail: (error: LinkError) => void; readonly answer: (re
 type AgentSide = {
   readonly opened: (
     ask: (event: keyof AgentToHqEvents, args: readonly unknown[]) => Observable<unknown>,
+    meter: Meter,
   ) => void;
   readonly event: (event: string, payload: unknown) => void;
   readonly fail: (error: LinkError) => void;
@@ -437,6 +449,14 @@ function copyOf(value: unknown): unknown {
 
 function sizeOf(args: readonly unknown[]): string {
   return args.map((one) => (one instanceof Uint8Array ? `${one.length}B` : '')).join('');
+}
+
+/** About what a message costs on the wire. */
+function bytesOf(event: string, args: readonly unknown[]): number {
+  const contents = args.map((one) =>
+    one instanceof Uint8Array ? one.length : (JSON.stringify(one)?.length ?? 0),
+  );
+  return contents.reduce((sum, bytes) => sum + bytes, ENVELOPE_BYTES + event.length);
 }
 
 function outcomeOf(reply: unknown): string {

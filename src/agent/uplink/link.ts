@@ -64,7 +64,13 @@ export type LinkSession = {
   readonly frame: (meta: FrameMeta, frame: Uint8Array) => Observable<FrameReply>;
   readonly heartbeat: (heartbeat: Heartbeat) => Observable<HeartbeatReply>;
   readonly goodbye: (goodbye: Goodbye) => Observable<OkReply>;
+  /** Bytes of the TCP payload since the connection began, framing and TLS included; `sent` includes `unsent()`. */
+  readonly traffic: () => Traffic;
+  /** Bytes handed over that the kernel has not taken yet. */
+  readonly unsent: () => number;
 };
+
+export type Traffic = { readonly sent: number; readonly received: number };
 
 export type LinkEvent =
   | { readonly type: 'open'; readonly session: LinkSession }

@@ -17,12 +17,15 @@ import { LinkError, type LinkSession } from './link.ts';
 /** Sends when subscribed, emits the answer as it came and completes; errors with a LinkError when the connection ends first. */
 export type Ask = (event: keyof AgentToHqEvents, args: readonly unknown[]) => Observable<unknown>;
 
+/** What a transport counts of its connection. */
+export type Meter = Pick<LinkSession, 'traffic' | 'unsent'>;
+
 const MAX_PROBLEM = 300;
 /** Ten times what HQ keeps of one epoch. */
 const MAX_RANGES = 100_000;
 
 /** An answer that is not what the protocol says is a LinkError of kind `protocol`. */
-export function createParsedSession(ask: Ask): LinkSession {
+export function createParsedSession(ask: Ask, meter: Meter): LinkSession {
   const request = <T>(event: keyof AgentToHqEvents, args: readonly unknown[], schema: z.ZodType<T>) =>
     ask(event, args).pipe(
       map((answer) => {
@@ -59,5 +62,7 @@ export function createParsedSession(ask: Ask): LinkSession {
     frame: (meta, frame) => request('frame', [meta, frame], frameReplySchema),
     heartbeat: (heartbeat) => request('heartbeat', [heartbeat], heartbeatReplySchema),
     goodbye: (goodbye) => request('goodbye', [goodbye], okReplySchema),
+    traffic: meter.traffic,
+    unsent: meter.unsent,
   };
 }

@@ -6,6 +6,7 @@
  * with polling first, each reconnection costs several HTTP requests, an upgrade doubles the frames in doubt, and a
  * proxy that only lets polling through would carry a drain at a hundredth of the speed without anyone noticing.
  */
+import type { Agent } from 'node:http';
 import { Observable, type Subscriber } from 'rxjs';
 import { io, type Socket } from 'socket.io-client';
 import {
@@ -15,6 +16,7 @@ import {
   type HqToAgentEvents,
 } from '../../protocol/events.ts';
 import { classifyConnectFailure } from './classify-failure.ts';
+import { createCountedAgent, createSocketCounter, type SocketCounter } from './counted-sockets.ts';
 import { type Link, LinkError, type LinkEvent } from './link.ts';
 import { type Ask, createParsedSession } from './parsed-session.ts';
 
@@ -36,15 +38,37 @@ const KNOWN_EVENTS: ReadonlySet<string> = new Set<keyof HqToAgentEvents>(['credi
 type Incoming = { readonly [K in keyof HqToAgentEvents]: (...args: unknown[]) => void };
 type Outgoing = { readonly [K in keyof AgentToHqEvents]: (...args: unknown[]) => void };
 type AgentSocket = Socket<Incoming, Outgoing>;
+type Engine = AgentSocket['io']['engine'];
 
 export function createSocketIoLink(options: SocketIoLinkOptions): Link {
-  return { connect: () => new Observable<LinkEvent>((subscriber) => openConnection(options, subscriber)) };
+  let sockets = createSocketCounter();
+  // One for all connections, so that TLS sessions are resumed; sockets belong to the latest connection.
+  const agent = createCountedAgent({
+    secure: new URL(options.url).protocol === 'https:',
+    onSocket: (tcp, top) => sockets.add(tcp, top),
+  });
+  return {
+    connect: () =>
+      new Observable<LinkEvent>((subscriber) => {
+        sockets = createSocketCounter();
+        return openConnection(options, { agent, sockets }, subscriber);
+      }),
+  };
 }
 
-function openConnection(options: SocketIoLinkOptions, subscriber: Subscriber<LinkEvent>): () => void {
+type Sockets = { readonly agent: Agent; readonly sockets: SocketCounter };
+
+function openConnection(
+  options: SocketIoLinkOptions,
+  { agent, sockets }: Sockets,
+  subscriber: Subscriber<LinkEvent>,
+): () => void {
   const { url, token, instance, connectTimeoutMs } = options;
   const auth: Record<string, unknown> = token === undefined ? {} : { token };
+  // The client's types know no Agent, its transports take one.
+  const beyondTypes: object = { agent };
   const settings = {
+    ...beyondTypes,
     transports: ['websocket'],
     reconnection: false,
     retries: 0,
@@ -68,7 +92,11 @@ function openConnection(options: SocketIoLinkOptions, subscriber: Subscriber<Lin
 
   socket.on('connect', () => {
     opened = true;
-    subscriber.next({ type: 'open', session: createParsedSession(asker(socket, url, waiting)) });
+    const meter = {
+      traffic: sockets.traffic,
+      unsent: () => sockets.waiting() + bytesBefore(socket.io.engine),
+    };
+    subscriber.next({ type: 'open', session: createParsedSession(asker(socket, url, waiting), meter) });
   });
   socket.on('connect_error', (error: unknown) => end(classifyConnectFailure(url, error)));
   socket.on('disconnect', (reason) => end(new LinkError('closed', `HQ at ${url} is gone: ${reason}.`)));
@@ -132,4 +160,16 @@ function asker(socket: AgentSocket, url: string, waiting: Set<(error: LinkError)
       });
       return () => waiting.delete(fail);
     });
+}
+
+/** Bytes that wait in the client before any socket: behind a request that is under way, or for this turn's end. */
+function bytesBefore(engine: Pick<Engine, 'writeBuffer'>): number {
+  // The first ones have been written, and leave the list a moment later.
+  const written = Number(Reflect.get(engine, '_prevBufferLen') ?? 0);
+  return engine.writeBuffer.slice(written).reduce((sum, { data }) => sum + sizeOf(data), 0);
+}
+
+function sizeOf(data: unknown): number {
+  if (typeof data === 'string') return Buffer.byteLength(data);
+  return data instanceof ArrayBuffer || ArrayBuffer.isView(data) ? data.byteLength : 0;
 }
