@@ -1,6 +1,8 @@
 /** An agent on its machine: the real one, over a simulated disk, line and clock; it is killed and started again. */
-import { EMPTY } from 'rxjs';
+import { EMPTY, ignoreElements, tap, timer } from 'rxjs';
 import { type AssembledAgent, assembleAgent } from '../../src/agent/assemble-agent.ts';
+import type { TrafficStore } from '../../src/agent/uplink/metering/agent-meter.ts';
+import type { TrafficRecord } from '../../src/agent/uplink/metering/traffic-file.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
 import { seededIds } from '../../src/platform/ids.ts';
@@ -47,6 +49,8 @@ export type SimAgent = Pick<SimAgentOptions, 'id' | 'machine' | 'wire' | 'disk' 
 
 /** What a supervisor waits before it starts an agent again, ms. */
 const RESTART_MS = 2_000;
+/** What a small file takes to be durable. */
+const TRAFFIC_WRITE_MS = 5;
 
 export function createSimAgent(options: SimAgentOptions): SimAgent {
   const { settings, timeline, chance, machine, wire, disk, note } = options;
@@ -60,6 +64,21 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
   /** It was started while it still stopped. */
   let startsAgain = false;
 
+  /** What the file of the count of bytes holds; a write takes a moment, and a process that dies amid one leaves the last. */
+  let kept: TrafficRecord | null = null;
+  const trafficStoreOf = ({ clock, isAlive }: Life): TrafficStore => ({
+    read: kept === null ? { kind: 'missing' } : { kind: 'read', record: kept },
+    uptime: clock.mono,
+    file: {
+      write: (record) =>
+        timer(TRAFFIC_WRITE_MS, clock.scheduler).pipe(
+          tap(() => {
+            if (isAlive()) kept = record;
+          }),
+          ignoreElements(),
+        ),
+    },
+  });
   const over = (mine: Life) => {
     mine.end();
     if (life !== mine) return;
@@ -106,6 +125,7 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
           identity: { agent: id, instance, version: VERSION },
           journal,
           link: wire.link(mine, instance),
+          traffic: trafficStoreOf(mine),
           sources: [
             createCountingSource({
               name: 'sim',

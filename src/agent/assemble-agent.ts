@@ -2,7 +2,7 @@
  * An agent without its outer edges: pipeline and uplink over any journal, link and sources, with their life from start to
  * ordered stop. `main.ts` puts LMDB, Socket.IO and the health page around it; a simulation puts others.
  */
-import { AsyncSubject, BehaviorSubject, defer, type Observable, Subject, takeUntil } from 'rxjs';
+import { AsyncSubject, BehaviorSubject, defer, merge, type Observable, Subject, takeUntil } from 'rxjs';
 import { createActorSystem } from '../actors/system.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -18,6 +18,9 @@ import type { Pipeline } from './pipeline/pipeline-types.ts';
 import type { Source } from './sources/source.ts';
 import { stopInOrder } from './stop-in-order.ts';
 import type { Link } from './uplink/link.ts';
+import { createAgentMeter, type TrafficStore } from './uplink/metering/agent-meter.ts';
+import type { UplinkGate } from './uplink/metering/gate.ts';
+import { createMeteredLink } from './uplink/metering/metered-link.ts';
 import { createUplink, type Uplink, type UplinkOptions } from './uplink/uplink.ts';
 import { watchAgent } from './watch-agent.ts';
 
@@ -27,6 +30,8 @@ export type AssembleAgentOptions = {
   /** Belongs to the agent from now on: its stop closes it. */
   readonly journal: Journal;
   readonly link: Link;
+  /** Where the count of the link's bytes is kept. */
+  readonly traffic: TrafficStore;
   readonly sources: readonly Source[];
   readonly clock: Clock;
   readonly random: Random;
@@ -37,6 +42,8 @@ export type AssembleAgentOptions = {
 export type AssembledAgent = {
   readonly pipeline: Pipeline;
   readonly uplink: Uplink;
+  /** What the data budget lets go, and what it counted. */
+  readonly gate: UplinkGate;
   readonly state$: BehaviorSubject<AgentState>;
   /** Whether a stop has begun: at once, and when it does. */
   readonly stopping$: BehaviorSubject<boolean>;
@@ -51,7 +58,7 @@ export type AssembledAgent = {
 };
 
 export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
-  const { config, identity, journal, link, sources, clock, random, emit, pipelineEmit } = options;
+  const { config, identity, journal, sources, clock, random, emit, pipelineEmit } = options;
   const state$ = new BehaviorSubject<AgentState>('starting');
   const stopping$ = new BehaviorSubject(false);
   const ended$ = new Subject<void>();
@@ -69,10 +76,11 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
       ranges: config.detect.limits.map(parseLimits),
     },
   });
+  const meter = createAgentMeter({ settings: config.uplink, traffic: options.traffic, clock, emit });
   const uplink = createUplink({
     identity,
     settings: config.uplink,
-    link,
+    link: createMeteredLink({ link: options.link, meter, clock }),
     journal,
     clock,
     random,
@@ -93,11 +101,15 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
   return {
     pipeline,
     uplink,
+    gate: meter.gate,
     state$,
     stopping$,
     start: () => {
       pipeline.appended$.subscribe({
-        next: ({ frame }) => uplink.committed(frame),
+        next: ({ frame }) => {
+          if (frame.notable) meter.anomaly();
+          uplink.committed(frame);
+        },
         complete: () => flushed$.complete(),
       });
     },
@@ -114,7 +126,7 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
         leave: uplink.stop,
         closeJournal: defer(() => {
           ended$.next();
-          return journal.close();
+          return merge(meter.close(), journal.close());
         }),
         closeHealth: defer(() => {
           // Not before: a commit under way may end while the journal is closed.

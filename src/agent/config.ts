@@ -6,6 +6,7 @@ import { MAX_FRAME_BYTES } from '../protocol/frame.ts';
 import { agentIdSchema } from '../protocol/sample.ts';
 import { limitsProblems } from './pipeline/diagnose/parse-limits.ts';
 import { sourceProblems } from './sources/spec.ts';
+import { budgetProblems } from './uplink/metering/budget-problems.ts';
 
 export const PRESET_NAMES = ['lan', 'lte', 'satellite', 'at-sea', 'remote-edge', 'multi-cloud'] as const;
 export type PresetName = (typeof PRESET_NAMES)[number];
@@ -103,6 +104,26 @@ const uplinkConfigSchema = z.strictObject({
     { description: 'Budget of the backlog; live frames are outside of it; 0 sets no limit.', unit: 'By/s' },
     { default: 0, minimum: 0, maximum: 2 ** 40 },
   ),
+  maxBytesPerDay: whole(
+    {
+      description:
+        'Most bytes that the link may carry a day, both ways, heartbeats and handshakes included; live samples and anomalies go first, a tenth is kept for anomalies and a hello each hour; 0 sets no limit.',
+      unit: 'By',
+    },
+    { default: 0, minimum: 0, maximum: 2 ** 50 },
+  ),
+  maxBytesPerMonth: whole(
+    { description: 'The same for a calendar month; both hold; 0 sets no limit.', unit: 'By' },
+    { default: 0, minimum: 0, maximum: 2 ** 50 },
+  ),
+  budgetZone: z.string().min(1).max(64).default('UTC').meta({
+    description:
+      'Time zone of those days and months, and of uplink.windows: a name of the IANA database such as Europe/Vienna.',
+  }),
+  windows: z.array(z.string().min(1).max(200)).max(64).default([]).meta({
+    description:
+      'Hours at which backlog may go, one text each, such as 22:00-06:00 or mon-fri 22:00-06:00; without any, at all hours. Live samples and anomalies go at all hours.',
+  }),
 });
 
 const detectConfigSchema = z.strictObject({
@@ -205,6 +226,7 @@ export function checkAgentConfig(config: AgentConfig): string[] {
     problems.push(
       `uplink.maxBytesPerSecond (${uplink.maxBytesPerSecond}) is so low that one frame of ${MAX_FRAME_BYTES} bytes takes over a minute.`,
     );
+  problems.push(...budgetProblems(uplink));
   if (detect.clearThreshold > detect.threshold)
     problems.push(
       `detect.clearThreshold (${detect.clearThreshold}) must not exceed detect.threshold (${detect.threshold}), or an anomaly would open and close at once.`,

@@ -1,5 +1,6 @@
 /** Composition root of the agent: what talks to what, in which order it starts and stops. */
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { type DefaultedStateObservable, state } from '@rx-state/core';
 import {
   catchError,
@@ -13,7 +14,7 @@ import {
   of,
 } from 'rxjs';
 import type { Journal } from '../journal/journal.ts';
-import type { Clock } from '../platform/clock.ts';
+import { type Clock, machineUptime } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Random } from '../platform/random.ts';
@@ -33,6 +34,8 @@ import { parseSourceSpec } from './sources/spec.ts';
 import { type AgentStatus, unreadiness } from './status.ts';
 import { createTroubles } from './troubles.ts';
 import { lagOf } from './uplink/heartbeat.ts';
+import type { TrafficStore } from './uplink/metering/agent-meter.ts';
+import { createTrafficFile, readTrafficFile } from './uplink/metering/traffic-file.ts';
 import { createSocketIoLink } from './uplink/socketio-link.ts';
 
 export type AgentPlatform = {
@@ -111,6 +114,7 @@ export async function startAgent(
       state: parts?.state$.value ?? 'starting',
       journal,
       uplink: parts?.uplink.status() ?? null,
+      budget: parts?.gate.status() ?? null,
       pipeline: parts?.pipeline.status() ?? null,
       lagMs: journal === null ? 0 : lagOf(journal, clock.now()),
       troubles: troubles.list(),
@@ -139,6 +143,7 @@ export async function startAgent(
     identity: { agent: id, instance, version: VERSION },
     journal,
     link: createSocketIoLink({ url, token, instance, connectTimeoutMs }),
+    traffic: await openTraffic(dataDir),
     sources: createSources(specs, {
       clock,
       random,
@@ -182,6 +187,12 @@ export async function startAgent(
       return count === 0 ? null : `${count} samples could not be committed to the journal and are lost`;
     },
   };
+}
+
+/** The count of the link's bytes lies beside the journal. */
+async function openTraffic(dataDir: string): Promise<TrafficStore> {
+  const path = join(dataDir, 'traffic.json');
+  return { file: createTrafficFile(path), read: await readTrafficFile(path), uptime: machineUptime };
 }
 
 /** An agent without its health page is still an agent. */

@@ -21,6 +21,7 @@ function statusOf(change: {
     state,
     journal: journalStats({ disk }),
     uplink: null,
+    budget: null,
     pipeline: {
       sources: [{ name: 'sim', samples: 1, lastTs: 1, state: source }],
       commit: { uncommitted: 0, committed: 1, discarded: 0, failure },

@@ -2,6 +2,7 @@
 import type { JournalStats } from '../journal/journal.ts';
 import type { AgentState } from '../protocol/events.ts';
 import type { PipelineStatus } from './pipeline/pipeline-types.ts';
+import type { BudgetStatus } from './uplink/metering/gate.ts';
 import type { UplinkStatus } from './uplink/uplink.ts';
 
 /** Something that went wrong lately. Times are epoch ms. */
@@ -19,6 +20,8 @@ export type AgentStatus = {
   /** Null until the journal is open. */
   readonly journal: JournalStats | null;
   readonly uplink: UplinkStatus | null;
+  /** What the link has carried and may carry. */
+  readonly budget: BudgetStatus | null;
   readonly pipeline: PipelineStatus | null;
   /** Age of the oldest sample that HQ has not confirmed, ms. */
   readonly lagMs: number;

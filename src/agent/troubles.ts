@@ -8,6 +8,8 @@ const MAX_TROUBLES = 8;
 const WORTH_TELLING: ReadonlyMap<string, string> = new Map([
   ['link_down', 'No link to HQ'],
   ['delivery_paused', 'HQ takes no frames'],
+  ['traffic_count_lost', 'The count of bytes was lost'],
+  ['traffic_count_not_kept', 'The count of bytes cannot be kept'],
   ['samples_rejected', 'Samples can never be delivered'],
   ['duplicate_agent', 'Another agent claims this id'],
   ['acks_taken_back', 'HQ lost what it had confirmed'],

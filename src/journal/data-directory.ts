@@ -5,6 +5,7 @@
  * - `identity.json`              format version, when it was created, and whose it is (directory-role.ts);
  * - `in-use.json`                exists from open to close, so that its presence at open tells an unclean end;
  * - `reserve.bin`              space held back for when the disk is full (disk-reserve.ts);
+ * - `traffic.json`             of an agent: bytes that its link has carried (agent/uplink/metering);
  * - `quarantine-<ts>-<n>.mdb`    damaged files that were moved aside, the newest few;
  * - `salvaged-<ts>.mdb`           while a damaged file is being salvaged; then it takes the place of `data.mdb`.
  * Directory 0700, files 0600.

@@ -1,5 +1,6 @@
 /** The one place that reads time. Everything else is handed a Clock, so that a simulation can hand out another. */
 import { readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
 
 export type Clock = {
@@ -38,4 +39,9 @@ export function createSystemClock(): Clock {
     bootId: boot?.id ?? crypto.randomUUID(),
     scheduler,
   };
+}
+
+/** Time since the machine started, ms; unlike `Clock.mono` it goes on while the machine sleeps. */
+export function machineUptime(): number {
+  return uptime() * 1000;
 }

@@ -14,6 +14,7 @@ const status: AgentStatus = {
   state: 'offline',
   journal: null,
   uplink: null,
+  budget: null,
   pipeline: null,
   lagMs: 0,
   troubles: [{ ts: 40_000, what: 'No link to HQ', detail: '<img src=x onerror=alert(1)>' }],

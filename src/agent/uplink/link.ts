@@ -36,6 +36,8 @@ export type LinkFailure =
   | 'unreachable'
   /** An open connection ended. */
   | 'closed'
+  /** The data budget is used up. */
+  | 'budget'
   /** HQ said no; `wire` says why. */
   | 'rejected';
 

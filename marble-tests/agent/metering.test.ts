@@ -1,0 +1,251 @@
+import { describe, expect, it } from 'vitest';
+import { createMeteringRig } from './metering-rig.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+/** The virtual day begins at midnight. */
+const MIDNIGHT = 24 * HOUR;
+
+describe('the count of bytes', () => {
+  it('is what the connections carry, both ways, whatever for', () => {
+    const rig = createMeteringRig();
+    rig.connect();
+    rig.sends('live', 500);
+    rig.heartbeat();
+    rig.carries(77);
+    rig.pass(2_000);
+    rig.disconnect();
+    expect(rig.day.used).toBe(rig.carried);
+    rig.connect();
+    rig.sends('backlog', 5_000);
+    rig.disconnect();
+    expect(rig.day.used).toBe(rig.carried);
+    expect(rig.carried).toBe(1_350 + 550 + 250 + 77 + 1_300 + 5_000);
+  });
+
+  it('takes what is not backlog for what live samples need', () => {
+    const rig = createMeteringRig({ connectBytes: 0 });
+    rig.connect();
+    for (let second = 0; second < 100; second += 1) {
+      rig.sends('live', 100);
+      rig.sends('backlog', 10_000);
+      rig.pass(1_000);
+    }
+    // Each answer is 50 bytes.
+    expect(rig.meter.gate.status().liveRate).toBeCloseTo(200, -1);
+  });
+
+  it('goes on over a stop exactly, and begins a new day at midnight', () => {
+    const rig = createMeteringRig();
+    rig.connect();
+    rig.carries(12_345);
+    rig.pass(1_000);
+    rig.stop();
+    expect(rig.day.used).toBe(13_695);
+    rig.pass(MIDNIGHT);
+    expect(rig.day.used).toBe(0);
+    expect(rig.meter.gate.status().month.used).toBe(13_695);
+  });
+
+  it.each([0, 1, 17, 300])('is never too low after kills, and too high by a chunk at most (%s)', (lag) => {
+    const rig = createMeteringRig({ maxBytesPerDay: 10_000_000 });
+    const chunk = 10_000_000 / 64;
+    for (let kills = 1; kills <= 12; kills += 1) {
+      rig.connect();
+      for (let step = 0; step < 40; step += 1) {
+        rig.carries(1_000 + 100 * kills);
+        rig.pass(1_000);
+      }
+      rig.pass(lag);
+      rig.kill();
+      expect(rig.day.used).toBeGreaterThanOrEqual(rig.carried);
+      expect(rig.day.used - rig.carried).toBeLessThanOrEqual(kills * chunk);
+    }
+  });
+
+  it('costs few writes however fast the link is', () => {
+    const rig = createMeteringRig();
+    rig.connect();
+    for (let second = 0; second < 600; second += 1) {
+      rig.carries(100_000_000);
+      rig.pass(1_000);
+    }
+    expect(rig.writes.length).toBeLessThan(80);
+  });
+
+  it('goes on when its file cannot be written, says so once, and writes it when it can', () => {
+    let fails = true;
+    const rig = createMeteringRig({ diskFails: () => fails });
+    rig.connect();
+    for (let second = 0; second < 60; second += 1) {
+      rig.carries(1_000_000);
+      rig.pass(1_000);
+    }
+    expect(rig.failures).toEqual(['the disk is read-only']);
+    expect(rig.day.used).toBe(rig.carried);
+    fails = false;
+    rig.carries(1_000_000);
+    rig.pass(15_000);
+    rig.carries(1_000_000);
+    rig.pass(5_000);
+    rig.kill();
+    expect(rig.day.used).toBeGreaterThanOrEqual(rig.carried);
+  });
+});
+
+describe('a link whose budget is used up', () => {
+  const settings = { maxBytesPerDay: 1_000_000 };
+  const used = (bytes: number, more = {}) => {
+    const rig = createMeteringRig({ ...settings, ...more });
+    rig.connect();
+    // The live rate is known then, and small.
+    rig.pass(31_000);
+    rig.sends('backlog', bytes);
+    rig.pass(1_000);
+    return rig;
+  };
+
+  it('lets backlog wait first', () => {
+    const rig = used(0);
+    expect(rig.meter.gate.allows('backlog')).toBe(true);
+    rig.sends('backlog', 895_000);
+    rig.pass(1_000);
+    expect(rig.meter.gate.allows('backlog')).toBe(false);
+    expect(rig.meter.gate.allows('live')).toBe(true);
+    expect(rig.isOpen).toBe(true);
+  });
+
+  it('tells HQ why before it ends', () => {
+    const rig = used(910_000);
+    expect(rig.meter.gate.status()).toMatchObject({ phase: 'reserve', why: 'budget_day' });
+    rig.pass(MINUTE);
+    expect(rig.isOpen).toBe(true);
+    rig.heartbeat();
+    rig.pass(5_000);
+    expect(rig.ended?.kind).toBe('budget');
+    expect(rig.ended?.message).toContain('data budget of the day is used up until 2026-01-02T00:00:00.000Z');
+  });
+
+  it('does not end while something is under way, such as an anomaly', () => {
+    const rig = used(910_000, { answerMs: 8_000 });
+    rig.heartbeat();
+    rig.pass(5_000);
+    rig.sends('backlog', 300);
+    rig.pass(7_000);
+    expect(rig.isOpen).toBe(true);
+    rig.pass(5_000);
+    expect(rig.ended?.kind).toBe('budget');
+  });
+
+  it('comes back once an hour to say so', () => {
+    const rig = used(910_000);
+    rig.heartbeat();
+    rig.pass(5_000);
+    const tries: number[] = [];
+    const before = rig.connections;
+    for (let minute = 1; minute <= 180; minute += 1) {
+      rig.connect();
+      if (rig.isOpen) {
+        tries.push(minute);
+        rig.heartbeat();
+      }
+      rig.pass(MINUTE);
+    }
+    expect(rig.connections - before).toBe(2);
+    const [first = 0, second = 0] = tries;
+    expect(second - first).toBeGreaterThanOrEqual(60);
+  });
+
+  it('remembers over a restart that it has said so', () => {
+    const rig = used(910_000);
+    rig.heartbeat();
+    rig.pass(5_000);
+    rig.kill();
+    rig.connect();
+    expect(rig.ended?.kind).toBe('budget');
+    rig.pass(HOUR);
+    rig.connect();
+    expect(rig.isOpen).toBe(true);
+  });
+
+  it('comes back for an anomaly, at most once a minute', () => {
+    const rig = used(910_000);
+    rig.heartbeat();
+    rig.pass(5_000);
+    rig.meter.anomaly();
+    rig.connect();
+    expect(rig.isOpen).toBe(false);
+    rig.pass(MINUTE);
+    rig.connect();
+    expect(rig.isOpen).toBe(true);
+    expect(rig.meter.gate.allows('notable')).toBe(true);
+  });
+
+  it('comes back for no anomaly once the hellos need what is left', () => {
+    const rig = used(960_000);
+    expect(rig.meter.gate.status().phase).toBe('spent');
+    rig.heartbeat();
+    rig.pass(5_000);
+    rig.meter.anomaly();
+    rig.pass(10 * MINUTE);
+    rig.connect();
+    expect(rig.isOpen).toBe(false);
+  });
+
+  it('goes on at midnight', () => {
+    const rig = used(910_000);
+    rig.heartbeat();
+    rig.pass(MIDNIGHT);
+    expect(rig.phases.at(-1)).toEqual({ kind: 'open' });
+    rig.connect();
+    expect(rig.isOpen).toBe(true);
+    expect(rig.meter.gate.allows('backlog')).toBe(true);
+  });
+
+  it('never carries more than the budget and the message that crossed it', () => {
+    const rig = createMeteringRig(settings);
+    for (let minute = 0; minute < 23 * 60; minute += 1) {
+      if (!rig.isOpen) rig.connect();
+      for (let second = 0; second < 60; second += 1) {
+        rig.sends('live', 300);
+        if (second % 5 === 0) rig.heartbeat();
+        rig.pass(1_000);
+      }
+    }
+    expect(rig.carried).toBeLessThanOrEqual(1_000_000 + 1_350);
+    expect(rig.carried).toBeGreaterThan(900_000);
+  });
+
+  it('does not connect at all without a byte left', () => {
+    const rig = used(1_000_000);
+    expect(rig.ended?.kind).toBe('budget');
+    rig.pass(20 * HOUR);
+    rig.connect();
+    expect(rig.isOpen).toBe(false);
+  });
+
+  it('counts an attempt that never reached HQ as none', () => {
+    let down = false;
+    const rig = used(910_000, { isDown: () => down });
+    rig.heartbeat();
+    rig.pass(5_000);
+    down = true;
+    rig.pass(HOUR);
+    rig.connect();
+    expect(rig.ended?.kind).toBe('refused');
+    down = false;
+    rig.connect();
+    expect(rig.isOpen).toBe(true);
+  });
+});
+
+describe('windows', () => {
+  it('tell when backlog may go', () => {
+    const rig = createMeteringRig({ windows: ['02:00-03:00'] });
+    const changes: boolean[] = [];
+    rig.meter.gate.changes$.subscribe(() => changes.push(rig.meter.gate.allows('backlog')));
+    expect(rig.meter.gate.status()).toMatchObject({ phase: 'live_only', why: 'window' });
+    rig.pass(4 * HOUR);
+    expect(changes).toEqual([true, false]);
+  });
+});

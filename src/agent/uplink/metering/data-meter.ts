@@ -1,0 +1,203 @@
+/**
+ * Counts what the link carries, durably, and says what may go. `data-budget.ts` decides; this keeps its state, time and file.
+ *
+ * The file is ahead of what was spent, so that a kill counts a chunk too much rather than too little (count-writer.ts). A chunk is 1/256
+ * of a day's budget, and up to 1/64 while it lasts for less than ten seconds.
+ */
+import { interval, type Observable, Subject } from 'rxjs';
+import type { Clock } from '../../../platform/clock.ts';
+import { type ChunkBounds, createCountWriter } from './count-writer.ts';
+import {
+  advance,
+  allowsLane,
+  type BudgetPhase,
+  type DataBudget,
+  type DataBudgetSettings,
+  elapsedMs,
+  type Instant,
+  isExhausted,
+  leftIn,
+  limitOf,
+  newBudget,
+  observeLive,
+  type PauseReason,
+  pauseEnd,
+  phaseOf,
+  type SpanName,
+  spend,
+} from './data-budget.ts';
+import type { BudgetStatus, SpanStatus, UplinkGate } from './gate.ts';
+import type { TrafficFile, TrafficRecord } from './traffic-file.ts';
+
+export type DataMeterOptions = {
+  readonly settings: DataBudgetSettings;
+  readonly clock: Clock;
+  /** Time since the machine started, sleep included, ms. */
+  readonly uptime: () => number;
+  readonly file: TrafficFile;
+  /** What the file held at the start; null: nothing that could be read. */
+  readonly record: TrafficRecord | null;
+  readonly onPhase: (phase: BudgetPhase, status: BudgetStatus) => void;
+  /** Once per episode in which the file cannot be written. */
+  readonly onWriteFailure: (reason: string) => void;
+};
+
+export type DataMeter = {
+  readonly gate: UplinkGate;
+  /** Takes note of bytes; `live`: what of them was not backlog. `ms`: time connected that they took. */
+  readonly count: (traffic: { readonly bytes: number; readonly live: number; readonly ms: number }) => void;
+  /** Something with an anomaly has come to be sent. */
+  readonly anomaly: () => void;
+  /** Why there may be no connection now; null when there may. */
+  readonly refusal: () => string | null;
+  /** A connection is made. */
+  readonly connected: () => void;
+  /** HQ knows why nothing goes, or was to be told and could not be. */
+  readonly explained: () => void;
+  /** Why the connection is to end: `now`, or once HQ knows. Null while it may stay. */
+  readonly leaving: () => { readonly now: boolean; readonly why: string } | null;
+  /** Writes the exact count. Completes; never errors. */
+  readonly close: () => Observable<never>;
+};
+
+const TICK_MS = 1_000;
+const NOTHING = { bytes: 0, ms: 0 };
+const HOUR_MS = 3_600_000;
+/** Between two connections for anomalies out of the reserve. */
+const ANOMALY_PAUSE_MS = 60_000;
+const LEAST_CHUNK = 4_096;
+const CHUNK_UNLIMITED = 256 * 1_024;
+const MOST_CHUNK_UNLIMITED = 2 ** 33;
+const CHUNK_SHARE = 1 / 256;
+const MOST_CHUNK_SHARE = 1 / 64;
+const DAYS_A_MONTH = 30;
+
+export function createDataMeter(options: DataMeterOptions): DataMeter {
+  const { settings, clock, uptime, record } = options;
+  const changes$ = new Subject<void>();
+  const now = (): Instant => ({ wall: clock.now(), uptime: uptime(), boot: clock.bootId });
+  let budget: DataBudget =
+    record === null ? newBudget(now(), settings) : { ...record, held: { day: true, month: true } };
+  let helloAt = record?.helloAt ?? null;
+  let anomalyWaits = false;
+  /** What the live rate does not know of yet. */
+  let unseen = NOTHING;
+  budget = advance(budget, now(), settings);
+  let phase = phaseOf(budget, settings);
+  const writer = createCountWriter({
+    bounds: chunkBounds(settings),
+    clock,
+    onFailure: options.onWriteFailure,
+    write: (extra) => {
+      const { at, day, month, liveRate, seenMs } = spend(budget, extra);
+      return options.file.write({ at, day, month, liveRate, seenMs, helloAt });
+    },
+  });
+
+  const look = () => {
+    const before = budget;
+    budget = advance(budget, now(), settings);
+    if (before.day.key !== budget.day.key || before.month.key !== budget.month.key) writer.changed();
+    const next = phaseOf(budget, settings);
+    const changed = next.kind !== phase.kind || whyOf(next) !== whyOf(phase);
+    phase = next;
+    if (!changed) return;
+    if (!isShut(phase)) helloAt = null;
+    writer.changed();
+    options.onPhase(phase, status());
+    changes$.next();
+  };
+  const status = (): BudgetStatus => {
+    const why = whyOf(phase);
+    return {
+      phase: phase.kind,
+      why,
+      until: why === null ? null : pauseEnd(budget, why, settings),
+      day: spanStatus(budget, 'day', settings),
+      month: spanStatus(budget, 'month', settings),
+      liveRate: budget.liveRate,
+    };
+  };
+  const noteHello = () => {
+    if (!isShut(phase)) return;
+    helloAt = now();
+    writer.changed();
+  };
+  const sinceHelloMs = () => (helloAt === null ? null : elapsedMs(helloAt, now()));
+  const ticking = interval(TICK_MS, clock.scheduler).subscribe(look);
+  writer.changed();
+
+  return {
+    gate: {
+      allows: (lane) => allowsLane(phase, lane),
+      changes$: changes$.asObservable(),
+      status,
+    },
+    count: ({ bytes, live, ms }) => {
+      budget = spend(budget, bytes);
+      // A single moment has no rate.
+      unseen = { bytes: unseen.bytes + live, ms: unseen.ms + ms };
+      if (unseen.ms >= TICK_MS) {
+        if (!isShut(phase)) budget = observeLive(budget, unseen);
+        unseen = NOTHING;
+      }
+      writer.spent(bytes);
+      look();
+    },
+    anomaly: () => {
+      anomalyWaits = true;
+    },
+    refusal: () => {
+      look();
+      if (!isShut(phase)) return null;
+      const since = sinceHelloMs();
+      const due = since === null || since >= HOUR_MS;
+      const urgent = phase.kind === 'reserve' && anomalyWaits && since !== null && since >= ANOMALY_PAUSE_MS;
+      return !isExhausted(budget, settings) && (due || urgent) ? null : sentenceOf(status());
+    },
+    connected: () => {
+      anomalyWaits = false;
+      noteHello();
+    },
+    explained: noteHello,
+    leaving: () => (isShut(phase) ? { now: isExhausted(budget, settings), why: sentenceOf(status()) } : null),
+    close: () => {
+      ticking.unsubscribe();
+      changes$.complete();
+      return writer.close();
+    },
+  };
+}
+
+function isShut({ kind }: BudgetPhase): boolean {
+  return kind === 'reserve' || kind === 'spent';
+}
+
+function whyOf(phase: BudgetPhase): PauseReason | null {
+  return phase.kind === 'open' ? null : phase.why;
+}
+
+function spanStatus(budget: DataBudget, span: SpanName, settings: DataBudgetSettings): SpanStatus {
+  const limit = limitOf(span, settings);
+  return {
+    used: budget[span].used,
+    limit: limit === 0 ? null : limit,
+    left: leftIn(budget, span, settings),
+  };
+}
+
+function sentenceOf({ why, until, day, month }: BudgetStatus): string {
+  const [span, name] = why === 'budget_month' ? [month, 'month'] : [day, 'day'];
+  const end = until === null ? '' : ` until ${new Date(until).toISOString()}`;
+  return `The data budget of the ${name} is used up${end}: ${span.used} of ${span.limit} bytes. Samples stay in the journal; HQ hears from this agent once an hour.`;
+}
+
+function chunkBounds({ maxBytesPerDay, maxBytesPerMonth }: DataBudgetSettings): ChunkBounds {
+  const daily = [maxBytesPerDay, maxBytesPerMonth / DAYS_A_MONTH].filter((limit) => limit > 0);
+  if (daily.length === 0) return { least: CHUNK_UNLIMITED, most: MOST_CHUNK_UNLIMITED };
+  const budget = Math.min(...daily);
+  return {
+    least: Math.max(LEAST_CHUNK, budget * CHUNK_SHARE),
+    most: Math.max(LEAST_CHUNK, budget * MOST_CHUNK_SHARE),
+  };
+}

@@ -1,0 +1,30 @@
+/** What the uplink asks before it hands anything to the link. */
+import type { Observable } from 'rxjs';
+import type { BudgetPhase, PauseReason, SendLane } from './data-budget.ts';
+
+/** Bytes of a day or month; `limit` and `left` are null without a limit. */
+export type SpanStatus = {
+  readonly used: number;
+  readonly limit: number | null;
+  readonly left: number | null;
+};
+
+export type BudgetStatus = {
+  readonly phase: BudgetPhase['kind'];
+  /** Why something waits; null while all goes. */
+  readonly why: PauseReason | null;
+  /** When that ends, epoch ms; null while all goes. */
+  readonly until: number | null;
+  readonly day: SpanStatus;
+  readonly month: SpanStatus;
+  /** Bytes a second of everything but backlog. */
+  readonly liveRate: number;
+};
+
+export type UplinkGate = {
+  /** `notable`: frames with anomalies or diagnostics, in whichever lane. */
+  readonly allows: (lane: SendLane) => boolean;
+  /** Emits when an answer of `allows` may have changed. */
+  readonly changes$: Observable<void>;
+  readonly status: () => BudgetStatus;
+};

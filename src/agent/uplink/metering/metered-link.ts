@@ -1,0 +1,134 @@
+/**
+ * A link whose bytes are counted, and that ends and refuses connections when the data budget says so.
+ *
+ * While nothing but a hello each hour may go, a connection stays until HQ has answered a heartbeat that says why, and nothing else is
+ * under way. Without a byte left it ends at once.
+ */
+import { defer, finalize, interval, Observable, type Subscriber, tap, throwError } from 'rxjs';
+import type { Clock } from '../../../platform/clock.ts';
+import { type Link, LinkError, type LinkEvent, type LinkSession } from '../link.ts';
+import type { DataMeter } from './data-meter.ts';
+
+export type MeteredLinkOptions = {
+  readonly link: Link;
+  readonly meter: DataMeter;
+  readonly clock: Pick<Clock, 'precise' | 'scheduler'>;
+};
+
+const TICK_MS = 1_000;
+/** What HQ's answers lead to has begun by then. */
+const QUIET_TICKS = 2;
+
+export function createMeteredLink(options: MeteredLinkOptions): Link {
+  return {
+    ...options.link,
+    connect: () =>
+      defer(() => {
+        const refusal = options.meter.refusal();
+        return refusal === null
+          ? new Observable<LinkEvent>((subscriber) => connectMetered(options, subscriber))
+          : throwError(() => new LinkError('budget', refusal));
+      }),
+  };
+}
+
+function connectMetered(
+  { link, meter, clock }: MeteredLinkOptions,
+  subscriber: Subscriber<LinkEvent>,
+): () => void {
+  let session: LinkSession | null = null;
+  let counted = 0;
+  let countedAt = clock.precise();
+  /** Bytes of backlog frames that were handed over and not counted yet. */
+  let backlog = 0;
+  /** Connecting and hello are done: what they cost does not go on. */
+  let settled = false;
+  let underWay = 0;
+  let quietTicks = 0;
+  /** Whether HQ has answered a heartbeat that says why nothing goes. */
+  let explained = false;
+
+  const count = () => {
+    if (session === null) return;
+    const { sent, received } = session.traffic();
+    const bytes = sent + received - counted;
+    const ms = clock.precise() - countedAt;
+    counted += bytes;
+    countedAt += ms;
+    const live = Math.max(0, bytes - backlog);
+    backlog = Math.max(0, backlog - bytes);
+    meter.count(settled ? { bytes, live, ms } : { bytes, live: 0, ms: 0 });
+  };
+  const leave = (why: string): LinkError => {
+    meter.explained();
+    const error = new LinkError('budget', why);
+    subscriber.error(error);
+    return error;
+  };
+  const request = <T>(make: () => Observable<T>, onAnswer: (why: string | null) => void = () => {}) =>
+    defer((): Observable<T> => {
+      count();
+      const leaving = meter.leaving();
+      if (leaving?.now === true) return throwError(() => leave(leaving.why));
+      underWay += 1;
+      return make().pipe(
+        tap(() => onAnswer(leaving?.why ?? null)),
+        finalize(() => {
+          underWay -= 1;
+          count();
+        }),
+      );
+    });
+  const metered = (inner: LinkSession): LinkSession => ({
+    ...inner,
+    hello: (hello) =>
+      request(() => inner.hello(hello)).pipe(
+        tap(() => {
+          count();
+          settled = true;
+        }),
+      ),
+    schema: (message) => request(() => inner.schema(message)),
+    frame: (meta, bytes) =>
+      request(() => {
+        if (meta.lane === 'backlog') backlog += bytes.length;
+        return inner.frame(meta, bytes);
+      }),
+    heartbeat: (heartbeat) =>
+      request(
+        () => inner.heartbeat(heartbeat),
+        (why) => {
+          explained ||= why !== null;
+        },
+      ),
+    goodbye: (goodbye) => request(() => inner.goodbye(goodbye)),
+  });
+  const look = () => {
+    count();
+    const leaving = meter.leaving();
+    quietTicks = leaving !== null && explained && underWay === 0 ? quietTicks + 1 : 0;
+    if (leaving?.now === true || (leaving !== null && quietTicks >= QUIET_TICKS)) leave(leaving.why);
+  };
+
+  const work = link.connect().subscribe({
+    next: (event) => {
+      if (event.type !== 'open') {
+        subscriber.next(event);
+        return;
+      }
+      session = event.session;
+      meter.connected();
+      count();
+      subscriber.next({ ...event, session: metered(event.session) });
+    },
+    error: (error: unknown) => {
+      count();
+      subscriber.error(error);
+    },
+  });
+  work.add(interval(TICK_MS, clock.scheduler).subscribe(look));
+  return () => {
+    count();
+    work.unsubscribe();
+  };
+}
