@@ -142,7 +142,7 @@ export async function startAgent(
     config,
     identity: { agent: id, instance, version: VERSION },
     journal,
-    link: createSocketIoLink({ url, token, instance, connectTimeoutMs }),
+    link: createSocketIoLink({ url, token, instance, connectTimeoutMs, clock }),
     traffic: await openTraffic(dataDir),
     sources: createSources(specs, {
       clock,

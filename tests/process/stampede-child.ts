@@ -90,6 +90,7 @@ async function start(index: number): Promise<Simulated> {
       token: undefined,
       instance,
       connectTimeoutMs: config.uplink.connectTimeoutMs,
+      clock,
     }),
     journal,
     clock,

@@ -2,6 +2,7 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createSystemClock } from '../../platform/clock.ts';
 import { startFakeHq } from '../testing/fake-hq.ts';
 import { startHeldRelay } from '../testing/held-relay.ts';
 import { startTlsFront, TEST_CERT } from '../testing/tls-front.ts';
@@ -27,7 +28,13 @@ async function fakeHq() {
 }
 
 const linkTo = (url: string) =>
-  createSocketIoLink({ url, token: undefined, instance: 'me', connectTimeoutMs: 5_000 });
+  createSocketIoLink({
+    url,
+    token: undefined,
+    instance: 'me',
+    connectTimeoutMs: 5_000,
+    clock: createSystemClock(),
+  });
 
 async function opened(link: Link): Promise<{ session: LinkSession; events: LinkEvent[]; leave: () => void }> {
   const events: LinkEvent[] = [];

@@ -18,6 +18,8 @@ export type SocketCounter = {
   readonly waiting: () => number;
   /** TCP connections that have been established. */
   readonly established: () => number;
+  /** Ends all of them at once; what the kernel still has to send is thrown away. */
+  readonly reset: () => void;
 };
 
 export function createSocketCounter(): SocketCounter {
@@ -46,6 +48,12 @@ export function createSocketCounter(): SocketCounter {
     },
     waiting: () => [...open.values()].reduce((sum, { writableLength }) => sum + writableLength, 0),
     established: () => established,
+    reset: () => {
+      for (const tcp of open.keys()) {
+        if (tcp.connecting) tcp.destroy();
+        else tcp.resetAndDestroy();
+      }
+    },
   };
 }
 

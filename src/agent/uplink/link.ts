@@ -83,10 +83,20 @@ export type LinkEvent =
   /** An event that this version does not know, or a known one with an unusable payload; ignored. */
   | { readonly type: 'ignored'; readonly name: string };
 
+export type ConnectOptions = {
+  /** Silence that ends an attempt, ms: TCP, TLS, upgrade and join each may take longer while bytes come. Default: the link's own. */
+  readonly connectSilenceMs?: number;
+  /**
+   * Silence that ends an open connection, ms, given the silence that HQ announces, ms. Asked again several times within it.
+   * Default: as announced.
+   */
+  readonly silenceMs?: (announcedMs: number) => number;
+};
+
 export type Link = {
   /**
    * One connection: made when subscribed, closed when unsubscribed. Emits `open` first, then what HQ sends. Ends only
    * by a LinkError, whether it never opened or was lost. Never reconnects by itself.
    */
-  readonly connect: () => Observable<LinkEvent>;
+  readonly connect: (options?: ConnectOptions) => Observable<LinkEvent>;
 };

@@ -3,6 +3,7 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import { firstValueFrom, type Subscription } from 'rxjs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createSystemClock } from '../../platform/clock.ts';
 import { type FakeHq, type FakeHqBehaviour, SILENCE, startFakeHq } from '../testing/fake-hq.ts';
 import { LinkError, type LinkEvent, type LinkSession } from './link.ts';
 import { createSocketIoLink } from './socketio-link.ts';
@@ -33,6 +34,7 @@ function watch(url: string, options: { token?: string; connectTimeoutMs?: number
     token: options.token,
     instance: 'me',
     connectTimeoutMs: options.connectTimeoutMs ?? 2_000,
+    clock: createSystemClock(),
   });
   const watched: Watched = {
     events: [],

@@ -7,18 +7,21 @@
  * proxy that only lets polling through would carry a drain at a hundredth of the speed without anyone noticing.
  */
 import type { Agent } from 'node:http';
-import { Observable, type Subscriber } from 'rxjs';
+import { Observable, type Subscriber, Subscription } from 'rxjs';
 import { io, type Socket } from 'socket.io-client';
+import type { Clock } from '../../platform/clock.ts';
 import {
   type AgentToHqEvents,
   conflictSchema,
   creditSchema,
   type HqToAgentEvents,
 } from '../../protocol/events.ts';
+import { takeAnnouncedSilence } from './announced-silence.ts';
 import { classifyConnectFailure } from './classify-failure.ts';
 import { createCountedAgent, createSocketCounter, type SocketCounter } from './counted-sockets.ts';
-import { type Link, LinkError, type LinkEvent } from './link.ts';
+import { type ConnectOptions, type Link, LinkError, type LinkEvent } from './link.ts';
 import { type Ask, createParsedSession } from './parsed-session.ts';
+import { untilSilent } from './silence.ts';
 
 export type SocketIoLinkOptions = {
   /** Base address of HQ, `http:` or `https:`. */
@@ -26,8 +29,9 @@ export type SocketIoLinkOptions = {
   readonly token: string | undefined;
   /** Random id of this process, the answer to HQ's probe. */
   readonly instance: string;
-  /** How long the WebSocket handshake may take, ms. */
+  /** How long nothing may come while it connects, ms. */
   readonly connectTimeoutMs: number;
+  readonly clock: Pick<Clock, 'scheduler'>;
 };
 
 /** No answer of HQ comes near this; a larger message ends the connection before it is in memory. */
@@ -48,10 +52,10 @@ export function createSocketIoLink(options: SocketIoLinkOptions): Link {
     onSocket: (tcp, top) => sockets.add(tcp, top),
   });
   return {
-    connect: () =>
+    connect: (wishes = {}) =>
       new Observable<LinkEvent>((subscriber) => {
         sockets = createSocketCounter();
-        return openConnection(options, { agent, sockets }, subscriber);
+        return openConnection({ ...options, ...wishes }, { agent, sockets }, subscriber);
       }),
   };
 }
@@ -59,14 +63,14 @@ export function createSocketIoLink(options: SocketIoLinkOptions): Link {
 type Sockets = { readonly agent: Agent; readonly sockets: SocketCounter };
 
 function openConnection(
-  options: SocketIoLinkOptions,
+  options: SocketIoLinkOptions & ConnectOptions,
   { agent, sockets }: Sockets,
   subscriber: Subscriber<LinkEvent>,
 ): () => void {
-  const { url, token, instance, connectTimeoutMs } = options;
+  const { url, token, instance } = options;
   const auth: Record<string, unknown> = token === undefined ? {} : { token };
-  // The client's types know no Agent, its transports take one.
-  const beyondTypes: object = { agent };
+  // The client's types know no Agent and no absence of a limit of total time; `watchSilence` looks at progress instead.
+  const beyondTypes: object = { agent, timeout: false };
   const settings = {
     ...beyondTypes,
     transports: ['websocket'],
@@ -75,7 +79,6 @@ function openConnection(
     autoConnect: false,
     // A connection of its own each time: a cached manager would carry state over from the last one.
     forceNew: true,
-    timeout: connectTimeoutMs,
     auth,
     maxPayload: MAX_INCOMING_BYTES,
   };
@@ -84,7 +87,9 @@ function openConnection(
   const waiting = new Set<(error: LinkError) => void>();
   let opened = false;
 
+  const watching = new Subscription();
   const end = (error: LinkError) => {
+    watching.unsubscribe();
     for (const fail of [...waiting]) fail(error);
     waiting.clear();
     subscriber.error(error);
@@ -132,8 +137,10 @@ function openConnection(
       subscriber.next({ type: 'ignored', name: String(name).slice(0, 64) });
   });
   socket.connect();
+  watching.add(watchSilence(options, { sockets, engine: socket.io.engine, isOpen: () => opened }, end));
 
   return () => {
+    watching.unsubscribe();
     for (const fail of [...waiting]) fail(new LinkError('closed', 'The agent closed the connection.'));
     socket.removeAllListeners();
     socket.offAny();
@@ -142,6 +149,32 @@ function openConnection(
     // Closes the WebSocket too when the namespace never answered.
     socket.io._close();
   };
+}
+
+type Watched = {
+  readonly sockets: SocketCounter;
+  readonly engine: Engine;
+  readonly isOpen: () => boolean;
+};
+
+/** Ends a connection on which nothing comes any more. */
+function watchSilence(
+  { url, connectTimeoutMs, connectSilenceMs, silenceMs, clock }: SocketIoLinkOptions & ConnectOptions,
+  { sockets, engine, isOpen }: Watched,
+  end: (error: LinkError) => void,
+): Subscription {
+  const announcedMs = takeAnnouncedSilence(engine);
+  const connectingMs = connectSilenceMs ?? connectTimeoutMs;
+  return untilSilent({
+    limitMs: () => (isOpen() ? (silenceMs?.(announcedMs()) ?? announcedMs()) : connectingMs),
+    signs: () => sockets.traffic().received + sockets.established(),
+    scheduler: clock.scheduler,
+  }).subscribe((limitMs) => {
+    // What the kernel still holds of a dead connection would compete with the next one.
+    sockets.reset();
+    const spoken = `${url} has sent nothing for ${limitMs / 1000} s`;
+    end(isOpen() ? new LinkError('closed', `HQ at ${spoken}.`) : new LinkError('timeout', `${spoken}.`));
+  });
 }
 
 function asker(socket: AgentSocket, url: string, waiting: Set<(error: LinkError) => void>): Ask {
