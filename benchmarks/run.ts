@@ -13,6 +13,7 @@ import { benchCodec } from './codec.ts';
 import { benchEndToEnd } from './end-to-end.ts';
 import { benchFanIn } from './fan-in.ts';
 import { benchJournal } from './journal.ts';
+import { benchLinks, QUICK_LINKS } from './links.ts';
 import { benchLiveLatency } from './live-latency.ts';
 import type { BenchResult } from './result.ts';
 import { print } from './support/print.ts';
@@ -27,6 +28,7 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<BenchResul
   'live-latency': (quick) => benchLiveLatency(quick ? { seconds: 1, warmUp: 2, rounds: 1 } : {}),
   'fan-in': (quick) =>
     benchFanIn(quick ? { steps: [20], baselineSteps: [5], seconds: 1, warmUp: 1, holdSeconds: 0 } : {}),
+  links: (quick) => benchLinks(quick ? QUICK_LINKS : {}),
 };
 
 function machine() {
