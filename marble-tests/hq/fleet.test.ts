@@ -134,6 +134,21 @@ describe('fleet state', () => {
     expect(told.at(-1)?.alarm, 'viewers are told of the end, too').toBeNull();
   });
 
+  it('keeps what an agent last said of its link until the next connection', () => {
+    const link = { rate: 8_000, minRttMs: 600, queueMs: 20, live: 1, backlog: 2, paused: 'budget_day' };
+    const says = (heartbeat: Heartbeat) =>
+      links.next({ kind: 'heartbeat', agent: 'a1', heartbeat, clockOffsetMs: 0, ts: clock.now() });
+    connect();
+    expect(fleet.summary('a1')?.link).toBeNull();
+    says({ ...HEARTBEAT, link });
+    says(HEARTBEAT);
+    expect(fleet.summary('a1')?.link).toEqual(link);
+    links.next({ kind: 'disconnected', agent: 'a1', reason: 'gone', ts: clock.now() });
+    expect(fleet.summary('a1')?.link, 'it is why the agent went').toEqual(link);
+    connect();
+    expect(fleet.summary('a1')?.link).toBeNull();
+  });
+
   it('counts what came thinned neither as stored nor as dropped', () => {
     connect();
     store.observeSampled('a1', EPOCH, 100);

@@ -11,6 +11,7 @@ import { createEmit, type Telemetry } from '../platform/telemetry.ts';
 import type { Access } from './access.ts';
 import { createFleet } from './aggregate/create-fleet.ts';
 import type { Fleet } from './aggregate/fleet.ts';
+import { pauseChanges } from './aggregate/pauses.ts';
 import { type ChaosControl, createChaos } from './chaos.ts';
 import type { HqConfig } from './config.ts';
 import type { AgentServer } from './ingest/agent-server.ts';
@@ -85,6 +86,7 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
           const isStoring = () => health.failure() === null;
           const agents = attachAgents({ server, store, access, chaos, isStoring, clock, limits, emit });
           agents.links$.subscribe(links);
+          pauseChanges(agents.links$).subscribe((change) => emit({ type: 'agent_paused', ...change }));
           undo.push('end the links of agents', () => agents.close());
           return agents;
         },

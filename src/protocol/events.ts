@@ -159,31 +159,39 @@ export type FrameReply = z.infer<typeof frameReplySchema>;
 export const DISK_STATES = ['good', 'full', 'failing', 'absent'] as const;
 export type DiskState = (typeof DISK_STATES)[number];
 
-/** What the agent knows of its link. Rates in bytes a second, null before the first estimate. */
-const linkReportSchema = z.object({
-  /** Estimated delivery rate, By/s. */
-  rate: notNegative.nullable(),
-  /** Least round trip of late, ms. */
-  minRttMs: notNegative.nullable(),
-  /** Queueing delay, ms. */
-  queueMs: notNegative.nullable(),
-  /** Bytes of the socket, both ways, in this day and month of the data budget. */
-  bytesToday: count.optional(),
-  bytesMonth: count.optional(),
-  /** Bytes that the data budget has left; absent: no budget. */
-  budgetLeft: count.optional(),
-  /** Estimated time until the backlog is delivered, ms, with its band; null: unknown. */
-  caughtUpMs: notNegative.nullable().optional(),
-  caughtUpLowMs: notNegative.optional(),
-  caughtUpHighMs: notNegative.optional(),
-  /** At the present rates the backlog is never delivered. */
-  never: z.boolean().optional(),
-  /** Frames in flight, by lane. */
-  live: count,
-  backlog: count,
-  /** Why frames wait on an open connection; absent: they do not. */
-  paused: z.string().max(200).optional(),
+/** What the agent knows of its link. */
+export const linkReportSchema = z.object({
+  rate: notNegative
+    .nullable()
+    .describe('estimated delivery rate, bytes a second; null before the first estimate'),
+  minRttMs: notNegative.nullable().describe('least round trip of late'),
+  queueMs: notNegative.nullable().describe('queueing delay beyond it'),
+  bytesToday: count.optional().describe('bytes of the socket, both ways, in this day of the data budget'),
+  bytesMonth: count.optional().describe('the same in this month'),
+  budgetLeft: count
+    .optional()
+    .describe(
+      'bytes that the data budget has left, of the day or the month, whichever is less. Absent: no budget',
+    ),
+  caughtUpMs: notNegative
+    .nullable()
+    .optional()
+    .describe('estimated time until the backlog is delivered; 0: it is; null: unknown'),
+  caughtUpLowMs: notNegative.optional().describe('the same at the rate of the fast minutes of the last ten'),
+  caughtUpHighMs: notNegative.optional().describe('the same at the rate of the slow minutes'),
+  never: z.boolean().optional().describe('at the present rates the backlog is never delivered'),
+  live: count.describe('live frames in flight'),
+  backlog: count.describe('backlog frames in flight'),
+  paused: z
+    .string()
+    .max(200)
+    .optional()
+    .describe(
+      'why frames wait: what HQ refused them with, `breaker_open`, `budget_day` or `budget_month` (the data budget is used up), `live_first` (what is left of it is for live samples: backlog waits), `window` (backlog waits for its hours). Absent: they do not',
+    ),
+  pausedUntil: millis.optional().describe("when that ends, by the agent's clock. Absent: not known"),
 });
+export type LinkReport = z.infer<typeof linkReportSchema>;
 
 export const heartbeatSchema = z.object({
   ts: millis,
@@ -204,7 +212,7 @@ export const heartbeatSchema = z.object({
   lagMs: z.number().min(0),
   /** Smoothed round trip of acks, ms; null before the first. */
   rttMs: z.number().min(0).nullable(),
-  /** How the link is; absent: the agent does not say. */
+  /** How the link is; absent: as it was, or the agent does not say. */
   link: linkReportSchema.optional(),
 });
 export type Heartbeat = z.infer<typeof heartbeatSchema>;

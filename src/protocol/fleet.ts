@@ -1,7 +1,7 @@
 /** Documents of HQ's public API and of the `/dashboard` namespace. Times are epoch ms. */
 import { z } from 'zod';
 import { coverageSchema } from './coverage.ts';
-import { AGENT_STATES, BREAKER_STATES } from './events.ts';
+import { AGENT_STATES, BREAKER_STATES, linkReportSchema } from './events.ts';
 import { DIAGNOSTIC_CODES, SEVERITIES } from './sample.ts';
 
 export const CHAOS_MODES = ['off', 'random', 'down', 'slow', 'lossy'] as const;
@@ -46,6 +46,9 @@ export const agentSummarySchema = z.object({
     ),
   clockOffsetMs: z.number().nullable().describe("agent's wall clock minus HQ's"),
   rttMs: z.number().nullable(),
+  link: linkReportSchema
+    .nullable()
+    .describe('what the agent last said of its link; null: nothing since it connected'),
   samplesPerSecond: z.number().describe('stored, over the last 10 s'),
   sampled: z.number(),
   stored: z.number().describe('whole samples'),

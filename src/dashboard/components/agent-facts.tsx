@@ -1,26 +1,10 @@
-import type { ReactNode } from 'react';
 import { formatDuration, formatExact, formatOffset, formatRate, NONE } from '../format.ts';
 import type { AgentEntry } from '../state/fleet-state.ts';
+import { Fact } from './fact.tsx';
+import { LinkFacts } from './link-facts.tsx';
 import { PendingCell } from './pending-cell.tsx';
 import { ShareMeter, shareOf } from './share-meter.tsx';
 import { Age, Moment } from './time.tsx';
-
-function Fact({
-  name,
-  children,
-  hint,
-}: {
-  readonly name: string;
-  readonly children: ReactNode;
-  readonly hint?: string;
-}) {
-  return (
-    <div className="fact" title={hint}>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
-}
 
 const orNone = (value: number | null, format: (value: number) => string): string =>
   value === null ? NONE : format(value);
@@ -60,6 +44,7 @@ export function AgentFacts({ entry }: { readonly entry: AgentEntry }) {
       <Fact name="Pending">
         <PendingCell entry={entry} />
       </Fact>
+      <LinkFacts link={summary.link} connected={summary.connected} />
       <Fact name="Complete">
         <ShareMeter share={summary.completeness} thinned={shareOf(summary.thinned, summary.sampled)} />
       </Fact>

@@ -1,5 +1,5 @@
 /** What is kept of one agent while HQ runs, and the summary made of it. */
-import type { Heartbeat } from '../../protocol/events.ts';
+import type { Heartbeat, LinkReport } from '../../protocol/events.ts';
 import type { AgentAlarm, AgentSummary } from '../../protocol/fleet.ts';
 import type { LinkEvent } from '../ingest/link-event.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
@@ -15,6 +15,8 @@ export type AgentEntry = {
   connectedSince: number | null;
   version: string | null;
   heartbeat: Heartbeat | null;
+  /** What it last said of its link: not every heartbeat does. */
+  link: LinkReport | null;
   clockOffsetMs: number | null;
   lastSampleTs: number | null;
   lastArrivalTs: number | null;
@@ -38,6 +40,7 @@ export function createAgentEntry(id: string, epoch: string | null): AgentEntry {
     connectedSince: null,
     version: null,
     heartbeat: null,
+    link: null,
     clockOffsetMs: null,
     lastSampleTs: null,
     lastArrivalTs: null,
@@ -63,9 +66,11 @@ export function applyLink(entry: AgentEntry, event: LinkEvent, mono: number): vo
       entry.clockOffsetMs = event.clockOffsetMs;
       // What the agent said before it went is not how it is now.
       entry.heartbeat = null;
+      entry.link = null;
       return;
     case 'heartbeat':
       entry.heartbeat = event.heartbeat;
+      entry.link = event.heartbeat.link ?? entry.link;
       entry.diskAlarm = diskAlarmOf(entry.diskAlarm, event.heartbeat, event.ts);
       entry.clockOffsetMs = event.clockOffsetMs;
       return;
@@ -135,6 +140,7 @@ export function summaryOf(entry: AgentEntry, store: CountsStore, mono: number): 
     lagMs: state === 'offline' ? null : entry.lagMs,
     clockOffsetMs: entry.clockOffsetMs,
     rttMs: heartbeat?.rttMs ?? null,
+    link: entry.link,
     samplesPerSecond: entry.rate.rate(mono),
     sampled,
     stored,

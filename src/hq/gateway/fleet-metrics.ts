@@ -4,6 +4,18 @@ import { AGENT_STATES } from '../../protocol/events.ts';
 import { ALARM_KINDS } from '../../protocol/fleet.ts';
 import type { Fleet } from '../aggregate/fleet.ts';
 
+/** Reasons that agents give beyond these count as `other`. */
+const PAUSE_REASONS = [
+  'budget_day',
+  'budget_month',
+  'live_first',
+  'window',
+  'breaker_open',
+  'unavailable',
+  'rate_limited',
+  'other',
+];
+
 export function registerFleetMetrics(registry: Registry, fleet: Pick<Fleet, 'alarms' | 'summaries'>): void {
   new Gauge({
     name: 'holdfast_hq_agents',
@@ -24,6 +36,61 @@ export function registerFleetMetrics(registry: Registry, fleet: Pick<Fleet, 'ala
     collect() {
       const alarms = fleet.alarms();
       for (const kind of ALARM_KINDS) this.set({ kind }, alarms.get(kind) ?? 0);
+    },
+  });
+  registerLinkMetrics(registry, fleet);
+}
+
+/** Sums over agents, and not one series each: a fleet has thousands. */
+function registerLinkMetrics(registry: Registry, fleet: Pick<Fleet, 'summaries'>): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'holdfast_hq_paused_agents',
+    help: 'Agents whose frames wait, by the reason that they gave last.',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      const counts = new Map<string, number>(PAUSE_REASONS.map((reason) => [reason, 0]));
+      for (const { link } of fleet.summaries()) {
+        if (link?.paused === undefined) continue;
+        const reason = counts.has(link.paused) ? link.paused : 'other';
+        counts.set(reason, (counts.get(reason) ?? 0) + 1);
+      }
+      for (const [reason, count] of counts) this.set({ reason }, count);
+    },
+  });
+  new Gauge({
+    name: 'holdfast_hq_backlog_agents',
+    help: 'Connected agents with a backlog, by their forecast: `in_time` has one, `never` gains nothing, `unknown` has seen too little.',
+    labelNames: ['forecast'],
+    registers,
+    collect() {
+      const counts = { in_time: 0, never: 0, unknown: 0 };
+      for (const { link, connected } of fleet.summaries()) {
+        if (!connected || link === null) continue;
+        if (link.never === true) counts.never += 1;
+        else if (link.caughtUpMs == null) counts.unknown += 1;
+        else if (link.caughtUpMs > 0) counts.in_time += 1;
+      }
+      for (const [forecast, count] of Object.entries(counts)) this.set({ forecast }, count);
+    },
+  });
+  new Gauge({
+    name: 'holdfast_hq_longest_catch_up_seconds',
+    help: 'The longest time until the backlog of a connected agent is delivered, of those that have a forecast.',
+    registers,
+    collect() {
+      const times = fleet.summaries().map(({ link, connected }) => (connected ? (link?.caughtUpMs ?? 0) : 0));
+      this.set(times.reduce((most, ms) => Math.max(most, ms), 0) / 1000);
+    },
+  });
+  new Gauge({
+    name: 'holdfast_hq_link_rate_bytes_per_second',
+    help: 'Sum of the delivery rates that connected agents estimate for their links.',
+    registers,
+    collect() {
+      const rates = fleet.summaries().map(({ link, connected }) => (connected ? (link?.rate ?? 0) : 0));
+      this.set(rates.reduce((sum, rate) => sum + rate, 0));
     },
   });
 }

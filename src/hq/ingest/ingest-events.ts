@@ -34,6 +34,12 @@ export const ingestEvents = {
       },
     ],
   }),
+  /** `reason`: null when they go again. `until`: epoch ms, by the agent's clock. */
+  agent_paused: defineEvent<{ agent: string; reason: string | null; until: number | null }>({
+    level: 'info',
+    message: 'whether frames of an agent wait, by its own word, has changed',
+    metrics: [],
+  }),
   duplicate_agent: defineEvent<{ agent: string; address: string; detail: string }>({
     level: 'warn',
     message: 'two agents claim one id; the second is refused',

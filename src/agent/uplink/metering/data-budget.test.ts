@@ -87,7 +87,7 @@ describe('a data budget', () => {
     its.spend(3_900_000);
     expect(its.phase).toEqual({ kind: 'open' });
     its.spend(100_000);
-    expect(its.phase).toEqual({ kind: 'live_only', why: 'budget_day' });
+    expect(its.phase).toEqual({ kind: 'live_only', why: 'live_first' });
     its.spend(4_999_000);
     expect(its.phase.kind).toBe('live_only');
     its.spend(1_000);
@@ -142,7 +142,7 @@ describe('a data budget', () => {
 
   it('keeps backlog until it knows what live samples need', () => {
     const its = world(settingsOf({ maxBytesPerDay: 10_000_000 }));
-    expect(its.phase).toEqual({ kind: 'live_only', why: 'budget_day' });
+    expect(its.phase).toEqual({ kind: 'live_only', why: 'live_first' });
     its.live(10, 29_000);
     expect(its.phase.kind).toBe('live_only');
     its.live(10, 1_000);

@@ -50,7 +50,8 @@ export type DataBudget = {
 };
 
 export type SpanName = 'day' | 'month';
-export type PauseReason = 'budget_day' | 'budget_month' | 'window';
+/** `live_first`: what is left of a budget is for live samples. */
+export type PauseReason = 'budget_day' | 'budget_month' | 'live_first' | 'window';
 export type SendLane = 'live' | 'notable' | 'backlog';
 
 /** What may go. */
@@ -133,8 +134,7 @@ export function phaseOf(budget: DataBudget, settings: DataBudgetSettings): Budge
   if (spent !== undefined) return { kind: 'spent', why: WHY[spent] };
   const low = limited.find((span) => leftOf(budget, span, settings) <= reserveOf(span, settings));
   if (low !== undefined) return { kind: 'reserve', why: WHY[low] };
-  const held = limited.find((span) => budget.held[span]);
-  if (held !== undefined) return { kind: 'live_only', why: WHY[held] };
+  if (limited.some((span) => budget.held[span])) return { kind: 'live_only', why: 'live_first' };
   if (windows.length > 0 && !isOpen(windows, calendar.weekTime(budget.at.wall)))
     return { kind: 'live_only', why: 'window' };
   return { kind: 'open' };
@@ -167,6 +167,8 @@ export function pauseEnd(budget: DataBudget, why: PauseReason, settings: DataBud
       return calendar.day(wall).end;
     case 'budget_month':
       return calendar.month(wall).end;
+    case 'live_first':
+      return calendar[budget.held.day ? 'day' : 'month'](wall).end;
     case 'window':
       return wall - (wall % 60_000) + minutesUntilOpen(windows, calendar.weekTime(wall)) * 60_000;
   }

@@ -14,6 +14,7 @@ export const agent = (id: string, changes: Partial<AgentSummary> = {}): AgentSum
   lagMs: null,
   clockOffsetMs: null,
   rttMs: null,
+  link: null,
   samplesPerSecond: 0,
   sampled: 0,
   stored: 0,

@@ -96,6 +96,7 @@ export function summaryOf(id: string): AgentSummary {
     lagMs: null,
     clockOffsetMs: null,
     rttMs: null,
+    link: null,
     samplesPerSecond: 0,
     sampled: 0,
     stored: 0,
