@@ -5,6 +5,7 @@ import {
   defer,
   finalize,
   forkJoin,
+  isObservable,
   map,
   type Observable,
   of,
@@ -41,13 +42,25 @@ export function createCollectAll(collectors: readonly Collector[], options: Coll
   const isolated = collectors.map((collector) => isolate(collector, options, running));
   return {
     round: () =>
-      forkJoin(isolated.map((collect) => collect())).pipe(
-        map((rounds) => ({
-          readings: rounds.flatMap(({ readings }) => readings),
-          diagnostics: rounds.flatMap(({ diagnostics }) => diagnostics),
-        })),
-      ),
+      defer(() => {
+        const parts = isolated.map((collect) => collect());
+        const waiting = parts.filter((part) => isObservable(part));
+        const answered = (answers: readonly Round[]) => {
+          let next = 0;
+          return joined(parts.map((part) => (isObservable(part) ? (answers[next++] ?? NOTHING) : part)));
+        };
+        return waiting.length === 0 ? of(answered([])) : forkJoin(waiting).pipe(map(answered));
+      }),
     dispose: () => running.unsubscribe(),
+  };
+}
+
+const NOTHING: Round = { readings: [], diagnostics: [] };
+
+function joined(rounds: readonly Round[]): Round {
+  return {
+    readings: rounds.flatMap(({ readings }) => readings),
+    diagnostics: rounds.flatMap(({ diagnostics }) => diagnostics),
   };
 }
 
@@ -55,7 +68,7 @@ function isolate(
   collector: Collector,
   options: CollectAllOptions,
   running: Subscription,
-): () => Observable<Round> {
+): () => Round | Observable<Round> {
   const { source, clock, emit } = options;
   const timeoutMs = collector.timeoutMs ?? options.timeoutMs;
   let series: readonly Series[] = [];
@@ -63,12 +76,11 @@ function isolate(
   let failing = false;
 
   // A collector that hangs is not asked again before it has answered: at most one of its requests is ever under way.
-  const attempt = (): Observable<Outcome> => {
-    if (hanging) return of({ readings: [], failure: 'still no answer' });
+  const wait = (request: Observable<readonly Reading[]>): Observable<Outcome> => {
     const answer = new AsyncSubject<readonly Reading[]>();
     hanging = true;
     running.add(
-      defer(() => collector.collect())
+      request
         .pipe(
           finalize(() => {
             hanging = false;
@@ -83,27 +95,35 @@ function isolate(
       catchError((error: unknown) => of({ readings: [], failure: reasonOf(error, timeoutMs) })),
     );
   };
+  const attempt = (): Outcome | Observable<Outcome> => {
+    if (hanging) return { readings: [], failure: 'still no answer' };
+    try {
+      const answer = collector.collect();
+      return isObservable(answer) ? wait(answer) : { readings: answer, failure: null };
+    } catch (error) {
+      return { readings: [], failure: reasonOf(error, timeoutMs) };
+    }
+  };
 
-  return () =>
-    attempt().pipe(
-      map(({ readings, failure }): Round => {
-        if (failure === null) {
-          series = readings.map((reading) => reading.series);
-          if (failing) emit({ type: 'collector_recovered', source, collector: collector.name });
-          failing = false;
-          return { readings, diagnostics: [] };
-        }
-        const empty = series.map((one) => ({ series: one, value: null }));
-        if (failing) return { readings: empty, diagnostics: [] };
-        failing = true;
-        emit({ type: 'collector_failed', source, collector: collector.name, reason: failure });
-        const detail = `collector ${collector.name}: ${failure}`;
-        return {
-          readings: empty,
-          diagnostics: [{ code: 'stale', severity: 'warning', series: null, detail }],
-        };
-      }),
-    );
+  const judge = ({ readings, failure }: Outcome): Round => {
+    if (failure === null) {
+      series = readings.map((reading) => reading.series);
+      if (failing) emit({ type: 'collector_recovered', source, collector: collector.name });
+      failing = false;
+      return { readings, diagnostics: [] };
+    }
+    const empty = series.map((one) => ({ series: one, value: null }));
+    if (failing) return { readings: empty, diagnostics: [] };
+    failing = true;
+    emit({ type: 'collector_failed', source, collector: collector.name, reason: failure });
+    const detail = `collector ${collector.name}: ${failure}`;
+    return { readings: empty, diagnostics: [{ code: 'stale', severity: 'warning', series: null, detail }] };
+  };
+
+  return () => {
+    const outcome = attempt();
+    return isObservable(outcome) ? outcome.pipe(map(judge)) : judge(outcome);
+  };
 }
 
 function reasonOf(error: unknown, timeoutMs: number): string {

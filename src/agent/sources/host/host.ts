@@ -7,7 +7,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { defer, exhaustMap, finalize, map, type Observable } from 'rxjs';
+import { defer, exhaustMap, finalize, isObservable, map, type Observable, of, switchMap } from 'rxjs';
 import { z } from 'zod';
 import { type InternedSchema, MAX_SERIES_PER_SCHEMA, type Series } from '../../../protocol/sample.ts';
 import { internSchema } from '../../../protocol/schema-ref.ts';
@@ -18,7 +18,7 @@ import { createCollectAll } from './collect-all.ts';
 import type { Collector } from './collector.ts';
 import { procCollectors } from './collectors/all.ts';
 import { portableCollectors } from './collectors/portable.ts';
-import { createHostFiles } from './files.ts';
+import { createHostFiles, type HostFiles } from './files.ts';
 import { hostTraits } from './host-traits.ts';
 import { createSeriesBook } from './series-book.ts';
 
@@ -55,14 +55,15 @@ function watch(spec: HostSpec, name: string, env: SourceEnv): Observable<RawSamp
     precise: clock.precise,
   };
   const factories = existsSync(join(spec.root, 'proc/stat')) ? procCollectors : portableCollectors;
-  const collectors = factories.map((create): Collector => create(access));
+  const collectors = factories.map((create) => withFiles(create(access), access.files));
   const timeoutMs = Math.min(MAX_TIMEOUT_MS, Math.max(MIN_TIMEOUT_MS, Math.ceil(spec.every * 0.8)));
   const all = createCollectAll(collectors, { source: name, timeoutMs, clock, emit });
   const schemaOf = createSchemaKeeper(name, clock.bootId);
   return sampleEvery(spec.every, () => ({ ts: clock.now(), mono: clock.mono() }), clock.scheduler).pipe(
     // A round that takes longer than the period lets ticks pass instead of piling up.
-    exhaustMap(({ ts, mono }) =>
-      all.round().pipe(
+    exhaustMap(({ ts, mono }) => {
+      access.files.beginRound();
+      return all.round().pipe(
         map(({ readings, diagnostics }) => {
           const kept = readings.slice(0, MAX_SERIES_PER_SCHEMA);
           return {
@@ -73,10 +74,29 @@ function watch(spec: HostSpec, name: string, env: SourceEnv): Observable<RawSamp
             diagnostics,
           };
         }),
-      ),
-    ),
+      );
+    }),
     finalize(() => all.dispose()),
   );
+}
+
+/** Waits for files that others than the kernel answer for, in the isolation and within the timeout of the collector. */
+function withFiles(collector: Collector, files: HostFiles): Collector {
+  const { paths, collect } = collector;
+  if (paths === undefined) return collector;
+  return {
+    ...collector,
+    collect: () => {
+      const missing = files.fetch(paths);
+      if (missing === null) return collect();
+      return missing.pipe(
+        switchMap(() => {
+          const answer = collect();
+          return isObservable(answer) ? answer : of(answer);
+        }),
+      );
+    },
+  };
 }
 
 /** The schema of a list of series: the same object while the list stays the same. */

@@ -1,5 +1,6 @@
-import { forkJoin, map, type Observable, of, switchMap } from 'rxjs';
-import { type CollectorFactory, type HostAccess, type Reading, rounded } from '../collector.ts';
+import { type CollectorFactory, type Reading, rounded } from '../collector.ts';
+import type { HostFiles } from '../files.ts';
+import { numberAfter } from '../text.ts';
 
 /** What a control group uses and may use; null where it sets no limit. */
 type Usage = {
@@ -23,96 +24,74 @@ export const container: CollectorFactory = (host) => {
     if (cpuMs === null || last === null || at <= last.at) return null;
     return rounded(Math.max(0, cpuMs - last.cpuMs) / (at - last.at), 4);
   };
+  const readings = (usage: Usage): readonly Reading[] => {
+    const { series } = host;
+    const found: Reading[] = [{ series: series('container.memory.usage', 'By'), value: usage.memoryBytes }];
+    const optional = (name: string, unit: string, value: number | null) => {
+      if (value !== null) found.push({ series: series(name, unit), value });
+    };
+    optional('container.memory.limit', 'By', usage.memoryLimitBytes);
+    if (usage.cpuMs !== null) {
+      found.push({ series: series('container.cpu.usage', '{cpu}'), value: cpuUsage(usage.cpuMs) });
+    }
+    optional('container.cpu.limit', '{cpu}', usage.cpuLimit);
+    return found;
+  };
   return {
     name: 'container',
-    collect: () =>
-      findUsage(host).pipe(
-        map((usage) => {
-          if (usage === null) return [];
-          const { series } = host;
-          const readings: Reading[] = [
-            { series: series('container.memory.usage', 'By'), value: usage.memoryBytes },
-          ];
-          const optional = (name: string, unit: string, value: number | null) => {
-            if (value !== null) readings.push({ series: series(name, unit), value });
-          };
-          optional('container.memory.limit', 'By', usage.memoryLimitBytes);
-          if (usage.cpuMs !== null) {
-            readings.push({ series: series('container.cpu.usage', '{cpu}'), value: cpuUsage(usage.cpuMs) });
-          }
-          optional('container.cpu.limit', '{cpu}', usage.cpuLimit);
-          return readings;
-        }),
-      ),
+    paths: ['/proc/self/cgroup'],
+    collect: () => {
+      const usage = findUsage(host.files);
+      return usage === null ? [] : readings(usage);
+    },
   };
 };
 
-function findUsage(host: HostAccess): Observable<Usage | null> {
-  return host.files.readOptional('/proc/self/cgroup').pipe(
-    switchMap((text) => {
-      const unified = /^0::(.*)$/m.exec(text ?? '')?.[1];
-      const memory = /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(.*)$/m.exec(text ?? '')?.[1];
-      if (memory !== undefined) return usageV1(host, memory);
-      return unified === undefined ? of(null) : usageV2(host, unified);
-    }),
-  );
+function findUsage(files: HostFiles): Usage | null {
+  const text = files.readOptional('/proc/self/cgroup') ?? '';
+  const memory = /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(.*)$/m.exec(text)?.[1];
+  if (memory !== undefined) return usageV1(files, memory);
+  const unified = /^0::(.*)$/m.exec(text)?.[1];
+  return unified === undefined ? null : usageV2(files, unified);
 }
 
-function usageV2({ files }: HostAccess, path: string): Observable<Usage | null> {
+function usageV2(files: HostFiles, path: string): Usage | null {
   const base = `/sys/fs/cgroup${path === '/' ? '' : path}`;
-  return forkJoin(
-    ['memory.current', 'memory.max', 'cpu.stat', 'cpu.max'].map((name) =>
-      files.readOptional(`${base}/${name}`),
-    ),
-  ).pipe(
-    map(([current, max, stat, cpuMax]) => {
-      if (current == null) return null;
-      const [quota = 'max', period = '100000'] = (cpuMax ?? '').trim().split(' ');
-      const limited = finite(max);
-      const cpuLimit = /^\d+$/.test(quota) ? Number(quota) / Number(period) : null;
-      // A namespace of its own shows as `/`; elsewhere, as in a unit of systemd, only limits are worth telling.
-      if (path !== '/' && limited === null && cpuLimit === null) return null;
-      const microseconds = /^usage_usec (\d+)$/m.exec(stat ?? '')?.[1];
-      return {
-        memoryBytes: Number(current),
-        memoryLimitBytes: limited,
-        cpuMs: microseconds === undefined ? null : Number(microseconds) / 1000,
-        cpuLimit,
-      };
-    }),
-  );
+  const current = files.readOptional(`${base}/memory.current`);
+  if (current === null) return null;
+  const limited = finite(files.readOptional(`${base}/memory.max`));
+  const [quota = 'max', period = '100000'] = (files.readOptional(`${base}/cpu.max`) ?? '').trim().split(' ');
+  const cpuLimit = /^\d+$/.test(quota) ? Number(quota) / Number(period) : null;
+  // A namespace of its own shows as `/`; elsewhere, as in a unit of systemd, only limits are worth reporting.
+  if (path !== '/' && limited === null && cpuLimit === null) return null;
+  const microseconds = numberAfter(files.readOptional(`${base}/cpu.stat`) ?? '', 'usage_usec ');
+  return {
+    memoryBytes: Number(current),
+    memoryLimitBytes: limited,
+    cpuMs: microseconds === undefined ? null : microseconds / 1000,
+    cpuLimit,
+  };
 }
 
-function usageV1({ files }: HostAccess, path: string): Observable<Usage | null> {
+function usageV1(files: HostFiles, path: string): Usage | null {
+  // Inside a container the controller's root is the container's own group.
   const read = (controller: string, name: string) =>
-    files.readOptional(`/sys/fs/cgroup/${controller}${path}/${name}`).pipe(
-      // Inside a container the controller's root is the container's own group.
-      switchMap((text) =>
-        text !== null ? of(text) : files.readOptional(`/sys/fs/cgroup/${controller}/${name}`),
-      ),
-    );
-  return forkJoin([
-    read('memory', 'memory.usage_in_bytes'),
-    read('memory', 'memory.limit_in_bytes'),
-    read('cpuacct', 'cpuacct.usage'),
-    read('cpu', 'cpu.cfs_quota_us'),
-    read('cpu', 'cpu.cfs_period_us'),
-  ]).pipe(
-    map(([current, max, nanoseconds, quota, period]) => {
-      const limit = finite(max);
-      const memoryLimitBytes = limit !== null && limit < NO_LIMIT_V1 ? limit : null;
-      const quotaUs = finite(quota);
-      const cpuLimit = quotaUs !== null && quotaUs > 0 ? quotaUs / (finite(period) ?? 100_000) : null;
-      if (current === null || (memoryLimitBytes === null && cpuLimit === null)) return null;
-      const spent = finite(nanoseconds);
-      return {
-        memoryBytes: Number(current),
-        memoryLimitBytes,
-        cpuMs: spent === null ? null : spent / 1e6,
-        cpuLimit,
-      };
-    }),
-  );
+    files.readOptional(`/sys/fs/cgroup/${controller}${path}/${name}`) ??
+    files.readOptional(`/sys/fs/cgroup/${controller}/${name}`);
+  const current = read('memory', 'memory.usage_in_bytes');
+  const limit = finite(read('memory', 'memory.limit_in_bytes'));
+  const memoryLimitBytes = limit !== null && limit < NO_LIMIT_V1 ? limit : null;
+  const quotaUs = finite(read('cpu', 'cpu.cfs_quota_us'));
+  const periodUs = finite(read('cpu', 'cpu.cfs_period_us'));
+  const cpuLimit = quotaUs !== null && quotaUs > 0 ? quotaUs / (periodUs ?? 100_000) : null;
+  if (current === null || (memoryLimitBytes === null && cpuLimit === null)) return null;
+  const nanoseconds = finite(read('cpuacct', 'cpuacct.usage'));
+  return {
+    memoryBytes: Number(current),
+    memoryLimitBytes,
+    cpuMs: nanoseconds === null ? null : nanoseconds / 1e6,
+    cpuLimit,
+  };
 }
 
 /** The number in a file's text; null for `max`, other words and files that are not there. */

@@ -1,4 +1,4 @@
-import { catchError, forkJoin, map, type Observable, of, switchMap } from 'rxjs';
+import { catchError, forkJoin, map, type Observable, of } from 'rxjs';
 import { type CollectorFactory, MAX_DEVICES, type Reading, ratio } from '../collector.ts';
 
 /** File systems on local storage. Network ones are left alone: asking one whose server is gone hangs. */
@@ -30,15 +30,18 @@ export const filesystem: CollectorFactory = ({ files, series }) => {
       catchError(() => of([utilization, used, free].map((one) => ({ series: one, value: null })))),
     );
   };
+  let known: { readonly text: string; readonly mounts: readonly Mount[] } | null = null;
+  const mountsIn = (text: string): readonly Mount[] => {
+    if (known?.text !== text) known = { text, mounts: localMounts(text) };
+    return known.mounts;
+  };
   return {
     name: 'filesystem',
-    collect: () =>
-      files.read('/proc/mounts').pipe(
-        switchMap((text) => {
-          const mounts = localMounts(text);
-          return mounts.length === 0 ? of([]) : forkJoin(mounts.map(readings)).pipe(map((all) => all.flat()));
-        }),
-      ),
+    paths: ['/proc/mounts'],
+    collect: () => {
+      const mounts = mountsIn(files.read('/proc/mounts'));
+      return mounts.length === 0 ? [] : forkJoin(mounts.map(readings)).pipe(map((all) => all.flat()));
+    },
   };
 };
 

@@ -1,39 +1,42 @@
-import { map } from 'rxjs';
 import { type CollectorFactory, ratio } from '../collector.ts';
+import { numberAfter } from '../text.ts';
 
 /** Memory by state. `used` is what programs could not get without swapping: total less what the kernel calls available. */
 export const memory: CollectorFactory = ({ files, series }) => {
   const usage = (state: string) => series('system.memory.usage', 'By', { state });
+  const all = {
+    utilization: series('system.memory.utilization', '1'),
+    used: usage('used'),
+    free: usage('free'),
+    cached: usage('cached'),
+    buffered: usage('buffered'),
+    limit: series('system.memory.limit', 'By'),
+  };
   return {
     name: 'memory',
-    collect: () =>
-      files.read('/proc/meminfo').pipe(
-        map((text) => {
-          const bytes = parseMeminfo(text);
-          const total = bytes.get('MemTotal');
-          const free = bytes.get('MemFree') ?? 0;
-          if (total === undefined) throw new Error('/proc/meminfo has no MemTotal');
-          const cached = (bytes.get('Cached') ?? 0) + (bytes.get('SReclaimable') ?? 0);
-          const buffered = bytes.get('Buffers') ?? 0;
-          const used = total - (bytes.get('MemAvailable') ?? free + cached + buffered);
-          return [
-            { series: series('system.memory.utilization', '1'), value: ratio(used, total) },
-            { series: usage('used'), value: used },
-            { series: usage('free'), value: free },
-            { series: usage('cached'), value: cached },
-            { series: usage('buffered'), value: buffered },
-            { series: series('system.memory.limit', 'By'), value: total },
-          ];
-        }),
-      ),
+    paths: ['/proc/meminfo'],
+    collect: () => {
+      const meminfo = files.read('/proc/meminfo');
+      const total = bytesOf(meminfo, 'MemTotal');
+      const free = bytesOf(meminfo, 'MemFree') ?? 0;
+      if (total === undefined) throw new Error('/proc/meminfo has no MemTotal');
+      const cached = (bytesOf(meminfo, 'Cached') ?? 0) + (bytesOf(meminfo, 'SReclaimable') ?? 0);
+      const buffered = bytesOf(meminfo, 'Buffers') ?? 0;
+      const used = total - (bytesOf(meminfo, 'MemAvailable') ?? free + cached + buffered);
+      return [
+        { series: all.utilization, value: ratio(used, total) },
+        { series: all.used, value: used },
+        { series: all.free, value: free },
+        { series: all.cached, value: cached },
+        { series: all.buffered, value: buffered },
+        { series: all.limit, value: total },
+      ];
+    },
   };
 };
 
-/** Bytes by name, from the kB of /proc/meminfo. */
-export function parseMeminfo(text: string): ReadonlyMap<string, number> {
-  const bytes = new Map<string, number>();
-  for (const [, name, kilobytes] of text.matchAll(/^(\S+): +(\d+) kB$/gm)) {
-    if (name !== undefined) bytes.set(name, Number(kilobytes) * 1024);
-  }
-  return bytes;
+/** Bytes of one line of /proc/meminfo, which has kB. */
+export function bytesOf(meminfo: string, name: string): number | undefined {
+  const kilobytes = numberAfter(meminfo, `${name}:`);
+  return kilobytes === undefined ? undefined : kilobytes * 1024;
 }

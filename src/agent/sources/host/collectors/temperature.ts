@@ -9,31 +9,27 @@ const LOOK_AGAIN_MS = 60_000;
 /** Temperatures of the sensors in /sys/class/hwmon, else of the thermal zones. */
 export const temperature: CollectorFactory = (host) => {
   let known: { readonly sensors: readonly Sensor[]; readonly at: number } | null = null;
-  const sensors = (): Observable<readonly Sensor[]> => {
-    if (known !== null && host.precise() - known.at < LOOK_AGAIN_MS) return of(known.sensors);
-    return findSensors(host).pipe(
-      tap((found) => {
-        known = { sensors: found, at: host.precise() };
-      }),
+  const read = ({ id, path }: Sensor) =>
+    host.files.readLater(path).pipe(
+      map((text) => ({
+        series: host.series('hw.temperature', 'Cel', { id }),
+        value: text === null || text.trim() === '' ? null : Number(text) / 1000,
+      })),
     );
-  };
+  const readAll = (sensors: readonly Sensor[]) => all(sensors.map(read));
   return {
     name: 'temperature',
-    collect: () =>
-      sensors().pipe(
-        switchMap((found) =>
-          all(
-            found.map(({ id, path }) =>
-              host.files.readOptional(path).pipe(
-                map((text) => ({
-                  series: host.series('hw.temperature', 'Cel', { id }),
-                  value: text === null || text.trim() === '' ? null : Number(text) / 1000,
-                })),
-              ),
-            ),
-          ),
-        ),
-      ),
+    collect: () => {
+      if (known !== null && host.precise() - known.at < LOOK_AGAIN_MS) {
+        return known.sensors.length === 0 ? [] : readAll(known.sensors);
+      }
+      return findSensors(host).pipe(
+        tap((sensors) => {
+          known = { sensors, at: host.precise() };
+        }),
+        switchMap(readAll),
+      );
+    },
   };
 };
 
@@ -46,18 +42,18 @@ function findSensors(host: HostAccess): Observable<readonly Sensor[]> {
 
 function hwmonSensors({ files }: HostAccess): Observable<readonly Sensor[]> {
   const base = '/sys/class/hwmon';
-  return files.list(base).pipe(
+  return files.listLater(base).pipe(
     switchMap((chips) =>
       all(
         [...chips].sort().map((chip) =>
-          forkJoin([files.readOptional(`${base}/${chip}/name`), files.list(`${base}/${chip}`)]).pipe(
+          forkJoin([files.readLater(`${base}/${chip}/name`), files.listLater(`${base}/${chip}`)]).pipe(
             switchMap(([name, entries]) =>
               all(
                 entries
                   .filter((entry) => /^temp\d+_input$/.test(entry))
                   .sort()
                   .map((entry) =>
-                    files.readOptional(`${base}/${chip}/${entry.replace('_input', '_label')}`).pipe(
+                    files.readLater(`${base}/${chip}/${entry.replace('_input', '_label')}`).pipe(
                       map((label) => ({
                         id: `${name?.trim() ?? chip}/${label?.trim() ?? entry.replace('_input', '')}`,
                         path: `${base}/${chip}/${entry}`,
@@ -76,7 +72,7 @@ function hwmonSensors({ files }: HostAccess): Observable<readonly Sensor[]> {
 
 function thermalZones({ files }: HostAccess): Observable<readonly Sensor[]> {
   const base = '/sys/class/thermal';
-  return files.list(base).pipe(
+  return files.listLater(base).pipe(
     switchMap((entries) =>
       all(
         entries
@@ -84,7 +80,7 @@ function thermalZones({ files }: HostAccess): Observable<readonly Sensor[]> {
           .sort()
           .map((zone) =>
             files
-              .readOptional(`${base}/${zone}/type`)
+              .readLater(`${base}/${zone}/type`)
               .pipe(map((type) => ({ id: type?.trim() ?? zone, path: `${base}/${zone}/temp` }))),
           ),
       ),

@@ -1,11 +1,11 @@
-import { map } from 'rxjs';
 import type { CollectorFactory } from '../collector.ts';
 
 /** Time since the machine booted. */
-export const uptime: CollectorFactory = ({ files, series }) => ({
-  name: 'uptime',
-  collect: () =>
-    files
-      .read('/proc/uptime')
-      .pipe(map((text) => [{ series: series('system.uptime', 's'), value: Number(text.split(' ')[0]) }])),
-});
+export const uptime: CollectorFactory = ({ files, series }) => {
+  const one = series('system.uptime', 's');
+  return {
+    name: 'uptime',
+    paths: ['/proc/uptime'],
+    collect: () => [{ series: one, value: Number(files.read('/proc/uptime').split(' ', 1)[0]) }],
+  };
+};
