@@ -2,8 +2,8 @@
  * A simulated network between agents and HQ, in place of Socket.IO on both sides: a `Link` for each agent, an `AgentServer` for HQ.
  *
  * A connection is a pair of pipes that keep order, as TCP does. What a black hole swallows arrives late if the connection lives
- * to see it; a message that is lost or doubled is so whole, as a proxy would do it. Both ends ping like Socket.IO, and find out
- * about a dead peer only thereby.
+ * to see it; a message that is lost or doubled is so whole, as a proxy would do it. Both ends ping like Socket.IO, take
+ * whatever arrives for a sign of life, and find out about a dead peer only thereby.
  */
 import { Observable, Subject } from 'rxjs';
 import { type Link, LinkError, type LinkEvent } from '../../src/agent/uplink/link.ts';
@@ -153,6 +153,8 @@ export function createNetwork(options: NetworkOptions): Network {
       const waiting = new Map<number, Waiting>();
       let asked = 0;
       let deadline: () => void = () => {};
+      /** Messages that reached HQ: each is a sign of life, as a pong is. */
+      let heard = 0;
       /** Of the agent's side; what it sends leaves it at once. */
       const traffic = { sent: 0, received: 0 };
       const meter = { traffic: () => ({ ...traffic }), unsent: () => 0 };
@@ -247,6 +249,7 @@ export function createNetwork(options: NetworkOptions): Network {
           if (machineUp) down.send(() => endAgent(closed('transport close')));
           return;
         }
+        heard += 1;
         note(`${name} > ${event} ${sizeOf(args)}`);
         onArrival?.({ wire: name, event, args });
         let acked = false;
@@ -258,7 +261,9 @@ export function createNetwork(options: NetworkOptions): Network {
           later(down, `answer to ${event}`, () => {
             const one = waiting.get(id);
             traffic.received += bytesOf('', [copy]);
-            if (!agent.open || !life.isAlive() || one === undefined) return;
+            if (!agent.open || !life.isAlive()) return;
+            expectPing();
+            if (one === undefined) return;
             note(`${name} < ${event} ${outcomeOf(copy)}`);
             waiting.delete(id);
             one.answer(copy);
@@ -274,6 +279,7 @@ export function createNetwork(options: NetworkOptions): Network {
       const ping = () => {
         if (hq === null || !hq.open || !hq.life.isAlive()) return;
         let ponged = false;
+        const before = heard;
         down.send(() => {
           if (!agent.open || !life.isAlive()) return;
           traffic.received += ENVELOPE_BYTES;
@@ -284,7 +290,7 @@ export function createNetwork(options: NetworkOptions): Network {
           });
         });
         timeline.after(PONG_MS, () => {
-          if (!ponged) endHq('ping timeout');
+          if (!ponged && heard === before) endHq('ping timeout');
         });
         timeline.after(PING_MS, ping);
       };
@@ -309,7 +315,9 @@ export function createNetwork(options: NetworkOptions): Network {
             if (event === 'credit') onCredit?.({ wire: name, frames: Number(payload.frames) });
             later(down, event, () => {
               traffic.received += bytesOf(event, [payload]);
-              if (agent.open && life.isAlive()) agentEvents.event(event, copyOf(payload));
+              if (!agent.open || !life.isAlive()) return;
+              expectPing();
+              agentEvents.event(event, copyOf(payload));
             });
           },
           probe: (answer) => {

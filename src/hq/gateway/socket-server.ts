@@ -5,6 +5,7 @@ import { Server } from 'socket.io';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import type { Clock } from '../../platform/clock.ts';
 import type { HqConfig } from '../config.ts';
+import { countProgressAsPong, type PingedSocket } from './ping-progress.ts';
 
 const KIB = 1024;
 /** Room for event name, acks and attributes beside a frame, and for the largest schema that is reasonable. */
@@ -13,8 +14,7 @@ const SMALLEST_BUFFER_BYTES = 1024 * KIB;
 /** How long a peer may take to answer the closing of its WebSocket, ms; one that never does would hold it for 30 s. */
 const CLOSE_GRACE_MS = 1000;
 
-type EngineSocket = {
-  readonly transport: { readonly name: string };
+type EngineSocket = PingedSocket & {
   readonly request: IncomingMessage;
   readonly once: (event: 'close', listener: () => void) => void;
 };
@@ -43,6 +43,7 @@ export function createSocketServer(
   // The default namespace exists by itself; joining it would keep an idle connection alive for ever.
   io.of('/').use((_socket, next) => next(new Error('join /agents or /dashboard')));
   io.engine.on('connection', (socket: EngineSocket) => {
+    countProgressAsPong(socket, { pingTimeoutMs: config.socket.pingTimeoutMs, clock });
     if (socket.transport.name !== 'websocket') return;
     const tcp = socket.request.socket;
     socket.once('close', () => {
