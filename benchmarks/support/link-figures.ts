@@ -1,8 +1,16 @@
 /** What a run over a slow link comes to, in the terms that agents are held to. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { carriedBetween } from '../../tests/support/link.ts';
 import { quantile } from '../result.ts';
 import type { LinkRow } from './link-rows.ts';
-import { type LinkRun, type Parties, prepareStart, runLink, type Start } from './link-run.ts';
+import {
+  type LinkRun,
+  type Parties,
+  prepareStart,
+  type RunOptions,
+  runLink,
+  type Start,
+} from './link-run.ts';
 
 /** Eight round trips of the link whose rates change. */
 const SETTLED_MS = 5_000;
@@ -31,23 +39,30 @@ export type LinkFigures = {
   readonly duplicateSamples: number;
 };
 
-/** Rows run at the same time: they mostly wait. */
+/** How long the start of a row is waited for before the next one starts. */
+const START_MS = 15_000;
+
+/** Rows run at the same time, as they mostly wait; but each starts by itself, since that takes a processor. */
 export async function measureRows(
   parties: Parties,
   rows: readonly LinkRow[],
-  options: { readonly lateMs?: number } = {},
+  options: Pick<RunOptions, 'lateMs'> = {},
 ): Promise<ReadonlyMap<LinkRow, LinkFigures>> {
   const starts = new Map<string, Start>();
   const keyOf = ({ backlog, isSchemaKnown }: LinkRow) => `${backlog} ${isSchemaKnown}`;
   for (const row of rows) {
     if (!starts.has(keyOf(row))) starts.set(keyOf(row), await prepareStart(parties, row));
   }
-  const figures = rows.map(async (row) => {
+  const runs: Promise<readonly [LinkRow, LinkFigures]>[] = [];
+  for (const row of rows) {
     const start = starts.get(keyOf(row));
     if (start === undefined) throw new Error('a row without a start');
-    return [row, figuresOf(await runLink(parties, { row, start, ...options }))] as const;
-  });
-  return new Map(await Promise.all(figures));
+    const live = Promise.withResolvers<void>();
+    const run = runLink(parties, { row, start, onLive: live.resolve, ...options });
+    runs.push(run.then((seen) => [row, figuresOf(seen)] as const));
+    await Promise.race([live.promise, run, delay(START_MS)]);
+  }
+  return new Map(await Promise.all(runs));
 }
 
 export function figuresOf(run: LinkRun): LinkFigures {

@@ -153,14 +153,14 @@ export type RunOptions = {
   readonly start: Start;
   /** How long the last live samples are waited for. Default 60,000. */
   readonly lateMs?: number;
-  /** For who wants to look on. */
-  readonly onStart?: (link: LinkRelay, hqUrl: string) => void;
+  /** The first live frame arrived. */
+  readonly onLive?: () => void;
 };
 
 /** Copies the start, so that several rows may begin with it. */
 export async function runLink(
   parties: Parties,
-  { row, start, lateMs = 60_000, onStart }: RunOptions,
+  { row, start, lateMs = 60_000, onLive }: RunOptions,
 ): Promise<LinkRun> {
   const { workshop } = parties;
   const copy = { agentDir: workshop.folder(), hqDir: workshop.folder() };
@@ -171,6 +171,7 @@ export async function runLink(
   const marks: Mark[] = [];
   const startTs = Date.now();
   const watch = watchFrames(startTs, (frame) => {
+    if (frame.isLive) onLive?.();
     // Once the model has done with the moment.
     queueMicrotask(() => marks.push({ frame, upWireBytes: link.state().up.wireBytes }));
   });
@@ -184,7 +185,6 @@ export async function runLink(
   try {
     const args = ['--preset', row.preset, '--source', liveSource(workshop)];
     const agent = startAgentOf(parties, { dataDir: copy.agentDir, hq: link.url, args });
-    onStart?.(link, hq.url);
     const from = await until('a connection', () => firstState(link), { everyMs: 2 });
     const schedule = followSchedule(link, row, from.at);
     // The newest of the backlog may come with live samples.
