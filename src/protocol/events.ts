@@ -7,6 +7,9 @@ import { coverageSchema } from './coverage.ts';
 import { agentIdSchema, epochSchema, MAX_SEQ, schemaRefSchema, schemaSchema } from './sample.ts';
 
 export const PROTOCOL_VERSION = 1;
+/** Version 2 adds compact messages and coverage in pages; it is offered in `protocols`, so that an HQ of version 1 accepts the hello. */
+export const COMPACT_PROTOCOL = 2;
+export const PROTOCOLS: readonly number[] = [PROTOCOL_VERSION, COMPACT_PROTOCOL];
 /** Version of the sample schema documents. */
 export const SCHEMA_VERSION = 1;
 

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { decodeDown } from './compact/down.ts';
+import { HEARTBEAT_PATHS, leavesOf } from './compact/heartbeat-delta.ts';
+import { decodeUp, encodeHeartbeatMessage } from './compact/up.ts';
 import { WIRE_ERROR_CODES } from './events.ts';
 import { GAP_REASONS } from './frame.ts';
 import {
@@ -85,6 +88,32 @@ describe('docs/protocol.md', () => {
     const bytes = bytesIn('hex frame:dropped');
     expect(decodeGap(bytes)).toStrictEqual(gap);
     expect(encodeGap(gap)).toEqual(bytes);
+  });
+
+  it('shows the bytes of compact messages as they are', () => {
+    const epoch = '0123456789ab';
+    const first = { request: 0, leaves: leavesOf({ ts: 1790000000000, sampled: 300, 'link.rate': 3236 }) };
+    const next = { request: 5, leaves: leavesOf({ ts: 1790000005000, sampled: 305, 'link.rate': -10.7 }) };
+    expect(encodeHeartbeatMessage(first, null)).toEqual(bytesIn('hex compact:heartbeat'));
+    expect(encodeHeartbeatMessage(next, first)).toEqual(bytesIn('hex compact:delta'));
+    expect(decodeUp(bytesIn('hex compact:delta'), { epoch, heartbeat: first })).toEqual({
+      type: 'heartbeat',
+      ...next,
+    });
+    const acked = { contiguous: 300, ranges: [[304, 310]] as const };
+    expect(decodeDown(bytesIn('hex compact:acked'))).toEqual({
+      type: 'acked',
+      requests: [1, 3],
+      ack: acked,
+      credit: 8,
+    });
+    expect(decodeDown(bytesIn('hex compact:refused'))).toEqual({
+      type: 'refused',
+      request: 4,
+      error: { code: 'unknown_schema', message: 'send', refs: [schema.ref] },
+    });
+    const paths = HEARTBEAT_PATHS.map((path) => `\`${path}\``).join(', ');
+    expect(page.replaceAll('\n', ' ')).toContain(`Paths, from 1: ${paths}.`);
   });
 
   it('states the checksum that it shows', () => {

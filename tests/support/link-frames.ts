@@ -5,6 +5,7 @@
  * protocol wraps them. A frame is live when its newest sample was taken after `liveFrom`.
  */
 import { createReader, OPCODE } from '../../benchmarks/support/websocket.ts';
+import { decodeUp } from '../../src/protocol/compact/up.ts';
 import { FrameError, type FrameHeader } from '../../src/protocol/frame.ts';
 import { readHeader } from '../../src/protocol/frame-codec.ts';
 import { HEADER_BYTES, MAX_PAYLOAD_BYTES } from './link-line.ts';
@@ -27,6 +28,8 @@ export type SeenFrame = {
 const MAGIC = Buffer.from('HF\x01', 'latin1');
 /** The text of Socket.IO that announces a binary message, with its number of attachments. */
 const ANNOUNCEMENT = /^45\d+-/;
+/** A hello, with the epoch of the frames that follow. */
+const HELLO = /\["hello",.*"epoch":"([0-9a-f]{12})"/;
 const MASK_BYTES = 4;
 
 /** Gives a function that takes the bytes of each connection as they arrive. */
@@ -47,11 +50,16 @@ export function watchFrames(
   const reader = () => {
     const read = createReader(true);
     let announced = 0;
+    let epoch = '';
     return (bytes: Buffer) => {
       for (const { opcode, payload } of read(bytes)) {
         const size = messageBytes(payload.length);
-        if (opcode === OPCODE.text) announced = ANNOUNCEMENT.test(payload.toString()) ? size : 0;
-        const header = opcode === OPCODE.binary ? headerIn(payload) : null;
+        if (opcode === OPCODE.text) {
+          const text = payload.toString();
+          announced = ANNOUNCEMENT.test(text) ? size : 0;
+          epoch = HELLO.exec(text)?.[1] ?? epoch;
+        }
+        const header = opcode === OPCODE.binary ? headerIn(wholeFrame(payload, epoch)) : null;
         if (header === null) continue;
         const whole = size + announced;
         announced = 0;
@@ -80,8 +88,15 @@ function messageBytes(payload: number): number {
   return payload + MASK_BYTES + (payload < 126 ? 2 : payload < 2 ** 16 ? 4 : 10);
 }
 
-function headerIn(message: Buffer): FrameHeader | null {
-  const at = message.indexOf(MAGIC);
+/** Compact messages leave out what is the same in all frames of a connection; other messages stay as they are. */
+function wholeFrame(message: Buffer, epoch: string): Uint8Array {
+  if (message[0] !== 0x10 && message[0] !== 0x11) return message;
+  const compact = decodeUp(message, { epoch, heartbeat: null });
+  return compact.type === 'frame' ? compact.frame : message;
+}
+
+function headerIn(message: Uint8Array): FrameHeader | null {
+  const at = Buffer.from(message.buffer, message.byteOffset, message.length).indexOf(MAGIC);
   if (at < 0) return null;
   try {
     return readHeader(message.subarray(at));

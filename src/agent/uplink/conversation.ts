@@ -26,6 +26,7 @@ import {
   type Heartbeat,
   type HelloReply,
   PROTOCOL_VERSION,
+  PROTOCOLS,
   SCHEMA_VERSION,
   type WireError,
 } from '../../protocol/events.ts';
@@ -93,6 +94,7 @@ export function createConversation(options: ConversationOptions): Conversation {
       const sentAt = clock.precise();
       const hello = {
         protocol: PROTOCOL_VERSION,
+        protocols: [...PROTOCOLS],
         schema: SCHEMA_VERSION,
         ...identity,
         epoch,
@@ -111,8 +113,8 @@ export function createConversation(options: ConversationOptions): Conversation {
         concatMap((reply): Observable<UplinkMessage> => {
           if (!reply.ok && reply.error.code === 'forked_epoch') return fork(reply.error, connection);
           if (!reply.ok) return of(lost(connection, refusedGreeting(reply.error)));
-          if (reply.protocol !== PROTOCOL_VERSION) {
-            const spoken = `HQ greets with protocol ${reply.protocol}; this agent speaks ${PROTOCOL_VERSION}.`;
+          if (!PROTOCOLS.includes(reply.protocol)) {
+            const spoken = `HQ answers with protocol ${reply.protocol}; this agent speaks ${PROTOCOLS.join(' and ')}.`;
             return of(lost(connection, new LinkError('protocol', spoken)));
           }
           options.onHqTime({ hqTs: reply.hqTs, sentTs, rttMs: clock.precise() - sentAt });

@@ -125,7 +125,12 @@ describe('what is not HQ', () => {
   });
 
   it('a server that accepts and says nothing: timeout', async () => {
-    const port = await listen(createTcpServer((socket) => cleanups.push(() => socket.destroy())));
+    const port = await listen(
+      createTcpServer((socket) => {
+        socket.on('error', () => {});
+        cleanups.push(() => socket.destroy());
+      }),
+    );
     expect((await failure(`http://127.0.0.1:${port}`, { connectTimeoutMs: 200 })).kind).toBe('timeout');
   });
 

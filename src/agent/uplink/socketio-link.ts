@@ -10,6 +10,8 @@ import type { Agent } from 'node:http';
 import { Observable, type Subscriber, Subscription } from 'rxjs';
 import { io, type Socket } from 'socket.io-client';
 import type { Clock } from '../../platform/clock.ts';
+import { CompactError } from '../../protocol/compact/compact-error.ts';
+import { COMPACT_EVENT, compactParser } from '../../protocol/compact/socketio-parser.ts';
 import {
   type AgentToHqEvents,
   conflictSchema,
@@ -18,6 +20,7 @@ import {
 } from '../../protocol/events.ts';
 import { takeAnnouncedSilence } from './announced-silence.ts';
 import { classifyConnectFailure } from './classify-failure.ts';
+import { type CompactRequests, createCompactRequests, type Emit } from './compact-requests.ts';
 import { createCountedAgent, createSocketCounter, type SocketCounter } from './counted-sockets.ts';
 import { type ConnectOptions, type Link, LinkError, type LinkEvent } from './link.ts';
 import { type Ask, createParsedSession } from './parsed-session.ts';
@@ -37,10 +40,16 @@ export type SocketIoLinkOptions = {
 /** No answer of HQ comes near this; a larger message ends the connection before it is in memory. */
 const MAX_INCOMING_BYTES = 4 * 1024 * 1024;
 
-const KNOWN_EVENTS: ReadonlySet<string> = new Set<keyof HqToAgentEvents>(['credit', 'conflict', 'probe']);
+type Compact = { readonly [COMPACT_EVENT]: (...args: unknown[]) => void };
 /** Types promise nothing about the other side: what arrives is unknown until it is parsed. */
-type Incoming = { readonly [K in keyof HqToAgentEvents]: (...args: unknown[]) => void };
-type Outgoing = { readonly [K in keyof AgentToHqEvents]: (...args: unknown[]) => void };
+type Incoming = { readonly [K in keyof HqToAgentEvents]: (...args: unknown[]) => void } & Compact;
+type Outgoing = { readonly [K in keyof AgentToHqEvents]: (...args: unknown[]) => void } & Compact;
+const KNOWN_EVENTS: ReadonlySet<string> = new Set<keyof Incoming>([
+  'credit',
+  'conflict',
+  'probe',
+  COMPACT_EVENT,
+]);
 type AgentSocket = Socket<Incoming, Outgoing>;
 type Engine = AgentSocket['io']['engine'];
 
@@ -81,8 +90,16 @@ function openConnection(
     forceNew: true,
     auth,
     maxPayload: MAX_INCOMING_BYTES,
+    parser: compactParser,
   };
   const socket: AgentSocket = io(new URL('/agents', url).href, settings);
+  const compact = createCompactRequests(
+    (event, args, answer) => {
+      socket.emit(event, ...args, answer);
+      return () => {};
+    },
+    (bytes) => void socket.emit(COMPACT_EVENT, bytes),
+  );
   /** Requests that wait for an answer; they end with the connection. */
   const waiting = new Set<(error: LinkError) => void>();
   let opened = false;
@@ -101,7 +118,8 @@ function openConnection(
       traffic: sockets.traffic,
       unsent: () => sockets.waiting() + bytesBefore(socket.io.engine),
     };
-    subscriber.next({ type: 'open', session: createParsedSession(asker(socket, url, waiting), meter) });
+    const ask = asker(socket, url, waiting, compact.emit);
+    subscriber.next({ type: 'open', session: createParsedSession(ask, meter) });
   });
   socket.on('connect_error', (error: unknown) => end(classifyConnectFailure(url, error)));
   socket.on('disconnect', (reason) => end(new LinkError('closed', `HQ at ${url} is gone: ${reason}.`)));
@@ -113,11 +131,49 @@ function openConnection(
     const error = new LinkError(kind, `${url} ended the connection before it was open: ${reason}.`);
     queueMicrotask(() => end(error));
   });
+  hear(socket, { url, instance, compact }, subscriber, end);
+  socket.connect();
+  watching.add(watchSilence(options, { sockets, engine: socket.io.engine, isOpen: () => opened }, end));
+
+  return () => {
+    watching.unsubscribe();
+    for (const fail of [...waiting]) fail(new LinkError('closed', 'The agent closed the connection.'));
+    socket.removeAllListeners();
+    socket.offAny();
+    socket.io.removeAllListeners();
+    socket.disconnect();
+    // Closes the WebSocket too when the namespace never answered.
+    socket.io._close();
+  };
+}
+
+/** What HQ says of itself. */
+function hear(
+  socket: AgentSocket,
+  {
+    url,
+    instance,
+    compact,
+  }: Pick<SocketIoLinkOptions, 'url' | 'instance'> & { readonly compact: CompactRequests },
+  subscriber: Subscriber<LinkEvent>,
+  end: (error: LinkError) => void,
+): void {
   socket.on('credit', (...args) => {
     const credit = creditSchema.safeParse(args[0]);
     subscriber.next(
       credit.success ? { type: 'credit', ...credit.data } : { type: 'ignored', name: 'credit' },
     );
+  });
+  socket.on(COMPACT_EVENT, (...args) => {
+    try {
+      const [bytes] = args;
+      if (!(bytes instanceof Uint8Array)) throw new CompactError('unknown_type', 'no bytes');
+      const credit = compact.receive(bytes);
+      if (credit !== null) subscriber.next(credit);
+    } catch (error) {
+      if (!(error instanceof CompactError)) throw error;
+      end(new LinkError('protocol', `HQ at ${url} sent a compact message that cannot be: ${error.message}.`));
+    }
   });
   socket.on('conflict', (...args) => {
     const conflict = conflictSchema.safeParse(args[0]);
@@ -136,19 +192,6 @@ function openConnection(
     if (!KNOWN_EVENTS.has(String(name)))
       subscriber.next({ type: 'ignored', name: String(name).slice(0, 64) });
   });
-  socket.connect();
-  watching.add(watchSilence(options, { sockets, engine: socket.io.engine, isOpen: () => opened }, end));
-
-  return () => {
-    watching.unsubscribe();
-    for (const fail of [...waiting]) fail(new LinkError('closed', 'The agent closed the connection.'));
-    socket.removeAllListeners();
-    socket.offAny();
-    socket.io.removeAllListeners();
-    socket.disconnect();
-    // Closes the WebSocket too when the namespace never answered.
-    socket.io._close();
-  };
 }
 
 type Watched = {
@@ -177,7 +220,7 @@ function watchSilence(
   });
 }
 
-function asker(socket: AgentSocket, url: string, waiting: Set<(error: LinkError) => void>): Ask {
+function asker(socket: AgentSocket, url: string, waiting: Set<(error: LinkError) => void>, emit: Emit): Ask {
   return (event, args) =>
     new Observable((subscriber) => {
       if (!socket.connected) {
@@ -186,12 +229,15 @@ function asker(socket: AgentSocket, url: string, waiting: Set<(error: LinkError)
       }
       const fail = (error: LinkError) => subscriber.error(error);
       waiting.add(fail);
-      socket.emit(event, ...args, (answer: unknown) => {
+      const forget = emit(event, args, (answer) => {
         waiting.delete(fail);
         subscriber.next(answer);
         subscriber.complete();
       });
-      return () => waiting.delete(fail);
+      return () => {
+        waiting.delete(fail);
+        forget();
+      };
     });
 }
 

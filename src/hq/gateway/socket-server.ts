@@ -4,6 +4,7 @@ import { timer } from 'rxjs';
 import { Server } from 'socket.io';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import type { Clock } from '../../platform/clock.ts';
+import { compactParser } from '../../protocol/compact/socketio-parser.ts';
 import type { HqConfig } from '../config.ts';
 import { countProgressAsPong, type PingedSocket } from './ping-progress.ts';
 
@@ -38,6 +39,7 @@ export function createSocketServer(
     httpCompression: false,
     allowEIO3: false,
     destroyUpgrade: true,
+    parser: compactParser,
     ...(config.corsOrigins.length > 0 ? { cors: { origin: config.corsOrigins } } : {}),
   });
   // The default namespace exists by itself; joining it would keep an idle connection alive for ever.

@@ -68,7 +68,7 @@ describe('hello', () => {
     const socket = await hq.join();
     expect(await ask(socket, 'hello', helloOf('a1', { protocol: 9 }))).toMatchObject({
       ok: false,
-      error: { code: 'unsupported_version', supported: { protocol: [1], schema: [1] } },
+      error: { code: 'unsupported_version', supported: { protocol: [1, 2], schema: [1] } },
     });
   });
 

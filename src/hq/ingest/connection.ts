@@ -13,7 +13,7 @@ import {
   tap,
   timer,
 } from 'rxjs';
-import { coveredCount } from '../../protocol/coverage.ts';
+import { type Coverage, coveredCount } from '../../protocol/coverage.ts';
 import type {
   CoverageReply,
   CoverageRequest,
@@ -27,7 +27,7 @@ import type {
   OkReply,
   SchemaMessage,
 } from '../../protocol/events.ts';
-import { PROTOCOL_VERSION, SCHEMA_VERSION } from '../../protocol/events.ts';
+import { COMPACT_PROTOCOL, PROTOCOL_VERSION, PROTOCOLS, SCHEMA_VERSION } from '../../protocol/events.ts';
 import { FrameError, type FrameHeader, type GapReason } from '../../protocol/frame.ts';
 import { decodeGap, type FrameOutline, outlineOf, verifyFrame } from '../../protocol/frame-codec.ts';
 import type { Epoch, SchemaRef } from '../../protocol/sample.ts';
@@ -110,11 +110,11 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     });
 
   function checkHello(hello: Hello): Refused | null {
-    if (hello.protocol !== PROTOCOL_VERSION || hello.schema !== SCHEMA_VERSION) {
+    if (protocolFor(hello) === undefined || hello.schema !== SCHEMA_VERSION) {
       return refuse(
         'unsupported_version',
-        `HQ speaks protocol ${PROTOCOL_VERSION} with schema ${SCHEMA_VERSION}, this agent protocol ${hello.protocol} with schema ${hello.schema}: update the older one`,
-        { supported: { protocol: [PROTOCOL_VERSION], schema: [SCHEMA_VERSION] } },
+        `HQ speaks protocol ${PROTOCOLS.join(' and ')} with schema ${SCHEMA_VERSION}, this agent protocol ${hello.protocol} with schema ${hello.schema}: update the older one`,
+        { supported: { protocol: [...PROTOCOLS], schema: [SCHEMA_VERSION] } },
       );
     }
     if (hello.released > hello.sampled) return refuse('bad_request', 'hello: released is beyond sampled');
@@ -372,8 +372,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
         });
         return {
           ok: true,
-          protocol: PROTOCOL_VERSION,
-          ack: wholeCoverage(coverage),
+          ...agreed(hello, coverage),
           ...(lost === 0 ? {} : { lost }),
           limits: {
             maxFrameBytes: limits.maxFrameBytes,
@@ -471,6 +470,22 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
   }
 
   return connection;
+}
+
+/** The highest version that both speak. */
+function protocolFor({ protocol, protocols = [] }: Hello): number | undefined {
+  return PROTOCOLS.findLast((one) => one === protocol || protocols.includes(one));
+}
+
+/** The version to go on with. Pages are part of version 2: an agent of version 1 would take the first one for all of it. */
+function agreed(
+  hello: Hello,
+  coverage: Coverage,
+): Pick<Extract<HelloReply, { readonly ok: true }>, 'protocol' | 'ack' | 'more'> {
+  if (protocolFor(hello) !== COMPACT_PROTOCOL)
+    return { protocol: PROTOCOL_VERSION, ack: wholeCoverage(coverage) };
+  const { ack, more } = coveragePage(coverage);
+  return { protocol: COMPACT_PROTOCOL, ack, ...(more ? { more } : {}) };
 }
 
 /** HQ knows what it refuses by; of its causes only the agent can tell damage, and whatever it says, it is refused. */

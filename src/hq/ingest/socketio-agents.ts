@@ -1,15 +1,19 @@
 /** The namespace `/agents` of a Socket.IO server as an AgentServer. */
-import { Observable } from 'rxjs';
+import { Observable, Subject } from 'rxjs';
 import type { DefaultEventsMap, ExtendedError, Namespace, Server, Socket } from 'socket.io';
+import { CompactError } from '../../protocol/compact/compact-error.ts';
+import { COMPACT_EVENT } from '../../protocol/compact/socketio-parser.ts';
 import type { AgentToHqEvents, HqToAgentEvents, WireError } from '../../protocol/events.ts';
 import { handshakeRequest } from '../access.ts';
 import type { AgentPeer, AgentServer, PeerMessage } from './agent-server.ts';
+import { createCompactPeer } from './compact-peer.ts';
 
 type Incoming = { readonly [K in keyof AgentToHqEvents]: (...args: unknown[]) => void };
-type AgentSocket = Socket<Incoming, HqToAgentEvents, DefaultEventsMap, unknown>;
+type Outgoing = HqToAgentEvents & { readonly [COMPACT_EVENT]: (bytes: Uint8Array) => void };
+type AgentSocket = Socket<Incoming, Outgoing, DefaultEventsMap, unknown>;
 
 export function createSocketIoAgents(io: Server): AgentServer {
-  const namespace: Namespace<Incoming, HqToAgentEvents, DefaultEventsMap, unknown> = io.of('/agents');
+  const namespace: Namespace<Incoming, Outgoing, DefaultEventsMap, unknown> = io.of('/agents');
   return {
     serve: (admit) =>
       new Observable((subscriber) => {
@@ -31,18 +35,39 @@ export function createSocketIoAgents(io: Server): AgentServer {
 
 function peerOf(socket: AgentSocket): AgentPeer {
   const { handshake } = socket;
+  const compact = createCompactPeer((bytes) => void socket.emit(COMPACT_EVENT, bytes));
+  const broken$ = new Subject<string>();
+  /** Null: it cannot be understood, nor can what follows. */
+  const understood = (event: unknown, args: readonly unknown[]): PeerMessage | null => {
+    if (event !== COMPACT_EVENT || args.length !== 1) return compact.watched({ event, args });
+    try {
+      return compact.received(args[0]);
+    } catch (error) {
+      if (!(error instanceof CompactError)) throw error;
+      broken$.next(`compact message: ${error.code}: ${error.message}`);
+      socket.disconnect(true);
+      return null;
+    }
+  };
   return {
     address: handshake.address,
     credentials: handshakeRequest(handshake),
     messages$: new Observable<PeerMessage>((subscriber) => {
-      const onAny = (event: unknown, ...args: unknown[]) => subscriber.next({ event, args });
+      const onAny = (event: unknown, ...args: unknown[]) => {
+        const message = understood(event, args);
+        if (message !== null) subscriber.next(message);
+      };
       socket.onAny(onAny);
       return () => void socket.offAny(onAny);
     }),
     faults$: new Observable<string>((subscriber) => {
       const onError = (error: Error) => subscriber.next(`socket error: ${error.message}`);
       socket.on('error', onError);
-      return () => void socket.off('error', onError);
+      const broken = broken$.subscribe(subscriber);
+      return () => {
+        socket.off('error', onError);
+        broken.unsubscribe();
+      };
     }),
     ended$: new Observable<string>((subscriber) => {
       const onEnd = (reason: string) => {
@@ -52,7 +77,9 @@ function peerOf(socket: AgentSocket): AgentPeer {
       socket.on('disconnect', onEnd);
       return () => void socket.off('disconnect', onEnd);
     }),
-    sendCredit: (frames) => void socket.emit('credit', { frames }),
+    sendCredit: (frames) => {
+      if (!compact.sendCredit({ frames })) socket.emit('credit', { frames });
+    },
     sendConflict: (message) => void socket.emit('conflict', { message }),
     setReading: (reading) => {
       const line = lineOf(socket);

@@ -9,6 +9,7 @@ import { createMemoryStorage, type MemoryStorageOptions } from '../../../journal
 import { createSystemClock } from '../../../platform/clock.ts';
 import { silentLogger } from '../../../platform/logger.ts';
 import { createEmit, createRegistry } from '../../../platform/telemetry.ts';
+import { compactParser } from '../../../protocol/compact/socketio-parser.ts';
 import type { Hello, Lane } from '../../../protocol/events.ts';
 import type { InternedSchema } from '../../../protocol/sample.ts';
 import { createAccess } from '../../access.ts';
@@ -62,6 +63,7 @@ export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
     maxHttpBufferSize: 1024 * 1024,
     connectTimeout: 5_000,
     transports: ['websocket'],
+    parser: compactParser,
   });
   const store = await openStore(createMemoryStorage(options.storage ?? {}), { clock: createSystemClock() });
   const events: TestHq['events'] = [];
