@@ -329,6 +329,7 @@ export function createNetwork(options: NetworkOptions): Network {
             endHq('server namespace disconnect');
             down.send(() => endAgent(closed('io server disconnect')));
           },
+          received: () => heard,
         });
         hq = { life: listener.life, open: true, peer };
         note(`${name} connected`);
@@ -414,6 +415,7 @@ function createPeer(
     readonly toAgent: (event: string, payload: Readonly<Record<string, unknown>>) => void;
     readonly probe: (answer: (value: unknown) => void) => void;
     readonly close: () => void;
+    readonly received: () => number;
   },
 ): PeerSide {
   const messages$ = new Subject<PeerMessage>();
@@ -445,6 +447,7 @@ function createPeer(
           return gone;
         }),
       disconnect: wire.close,
+      received: wire.received,
     },
   };
 }

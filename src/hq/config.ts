@@ -55,6 +55,24 @@ const limitsSchema = z
     requestsPerMinute: whole('HTTP requests that one address may make a minute', 6_000, 1, 10_000_000),
     ingestInFlight: whole('HTTP deliveries that may be under way at once', 256, 1, 10_000),
     maxConnections: whole('most connections of all kinds at once', 20_000, 16, 1_000_000),
+    maxPendingRequests: whole(
+      'most HTTP requests at once that have not arrived whole; beyond it the slowest are closed',
+      2_000,
+      16,
+      1_000_000,
+    ),
+    maxPendingHellos: whole(
+      'most connections at once that have not joined, and as many agents that have not said hello; beyond it the slowest are closed',
+      5_000,
+      16,
+      1_000_000,
+    ),
+    leastBytesPerSecond: whole(
+      'bytes a second, on average, below which a request, join or hello that has not arrived whole is closed',
+      5,
+      1,
+      100_000,
+    ),
     maxDashboards: whole('most dashboards at once', 200, 1, 10_000),
   })
   .prefault({});
@@ -80,7 +98,12 @@ const socketSchema = z
   .strictObject({
     pingIntervalMs: whole('how often HQ asks a connection whether it lives, ms', 10_000, 100, 600_000),
     pingTimeoutMs: whole('silence after a ping at which the connection is closed, ms', 8_000, 100, 600_000),
-    connectTimeoutMs: whole('how long a connection may take to join a namespace, ms', 5_000, 100, 60_000),
+    connectTimeoutMs: whole(
+      'how long nothing may come of a connection that has not joined a namespace, ms',
+      5_000,
+      100,
+      60_000,
+    ),
   })
   .prefault({});
 

@@ -108,7 +108,7 @@ async function assemble(
   });
   undo.push('end HTTP', () => app.close());
 
-  const io = createSocketServer(app.server, config, clock);
+  const io = createSocketServer(app.server, config, { clock, emit: gatewayEmit });
   undo.push('end Socket.IO', () => void io.engine.close());
   hq.serveAgents(createSocketIoAgents(io));
   const detachDashboards = attachDashboards({

@@ -1,7 +1,9 @@
 /** What the gateway tells of itself. */
 import { defineEvent } from '../../platform/telemetry.ts';
+import { halfOpenEvents } from '../half-open-events.ts';
 
 export const gatewayEvents = {
+  ...halfOpenEvents,
   http_request: defineEvent<{ method: string; route: string; status: number; durationMs: number }>({
     level: 'debug',
     message: 'request answered',

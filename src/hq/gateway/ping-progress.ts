@@ -8,7 +8,7 @@
 import type { EventEmitter } from 'node:events';
 import { Subscription, timer } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
-import { type EngineTransport, receivedBytes } from './received-bytes.ts';
+import { type EngineTransport, receivedBytes } from '../received-bytes.ts';
 
 type Packet = { readonly type: string };
 

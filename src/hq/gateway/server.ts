@@ -13,6 +13,7 @@ import { registerGuard } from './guard.ts';
 import { registerNotFound } from './not-found.ts';
 import { registerOpenApi } from './openapi.ts';
 import { Problem } from './problem.ts';
+import { watchRequests } from './request-watch.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { chaosRoutes } from './routes/chaos.ts';
 import type { GatewayApp, RouteContext } from './routes/context.ts';
@@ -22,8 +23,8 @@ import { registerStaticDashboard } from './static-dashboard.ts';
 
 export type GatewayOptions = RouteContext & { readonly access: Access; readonly logger: Logger };
 
-/** A request that has not arrived whole by then is closed, ms. */
-const REQUEST_TIMEOUT_MS = 30_000;
+/** A request of which nothing has arrived for so long is closed, ms. */
+const REQUEST_SILENCE_MS = 30_000;
 /** How long a stop waits for requests that are being handled, ms. */
 const DRAIN_MS = 10_000;
 const KEEP_ALIVE_MS = 72_000;
@@ -34,7 +35,6 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
   const app: GatewayApp = Fastify({
     logger: false,
     bodyLimit: config.limits.bodyBytes,
-    requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     trustProxy: config.trustProxy,
     routerOptions: { maxParamLength: 20_000, ignoreTrailingSlash: true },
@@ -43,6 +43,13 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
     frameworkErrors: onError,
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = config.limits.maxConnections;
+  watchRequests(app.server, {
+    silenceMs: REQUEST_SILENCE_MS,
+    leastBytesPerSecond: config.limits.leastBytesPerSecond,
+    max: config.limits.maxPendingRequests,
+    clock,
+    emit,
+  });
 
   app.setValidatorCompiler(validatorCompiler);
   // Answers are typed by their schemas and tested against them; checking each one again at run time would cost more than making it.

@@ -6,6 +6,8 @@ import { type ServerOptions, WebSocketServer } from 'ws';
 import type { Clock } from '../../platform/clock.ts';
 import { compactParser } from '../../protocol/compact/socketio-parser.ts';
 import type { HqConfig } from '../config.ts';
+import type { HalfOpenEmit } from '../half-open-events.ts';
+import { watchJoins } from './join-watch.ts';
 import { countProgressAsPong, type PingedSocket } from './ping-progress.ts';
 
 const KIB = 1024;
@@ -14,6 +16,13 @@ const ENVELOPE_BYTES = 64 * KIB;
 const SMALLEST_BUFFER_BYTES = 1024 * KIB;
 /** How long a peer may take to answer the closing of its WebSocket, ms; one that never does would hold it for 30 s. */
 const CLOSE_GRACE_MS = 1000;
+/** No timer runs longer. */
+const NEVER_MS = 2 ** 31 - 1;
+
+export type SocketServerTools = {
+  readonly clock: Pick<Clock, 'precise' | 'scheduler'>;
+  readonly emit: HalfOpenEmit;
+};
 
 type EngineSocket = PingedSocket & {
   readonly request: IncomingMessage;
@@ -24,7 +33,7 @@ type EngineSocket = PingedSocket & {
 export function createSocketServer(
   server: HttpServer,
   config: HqConfig,
-  clock: Pick<Clock, 'scheduler'>,
+  { clock, emit }: SocketServerTools,
 ): Server {
   const io = new Server(server, {
     serveClient: false,
@@ -33,7 +42,8 @@ export function createSocketServer(
     maxHttpBufferSize: Math.max(SMALLEST_BUFFER_BYTES, config.limits.maxFrameBytes + ENVELOPE_BYTES),
     pingInterval: config.socket.pingIntervalMs,
     pingTimeout: config.socket.pingTimeoutMs,
-    connectTimeout: config.socket.connectTimeoutMs,
+    // A limit of total time; joins are watched for progress.
+    connectTimeout: NEVER_MS,
     perMessageDeflate: false,
     wsEngine: OneMessageATurn,
     httpCompression: false,
@@ -41,6 +51,14 @@ export function createSocketServer(
     destroyUpgrade: true,
     parser: compactParser,
     ...(config.corsOrigins.length > 0 ? { cors: { origin: config.corsOrigins } } : {}),
+  });
+  watchJoins(io, {
+    server,
+    silenceMs: config.socket.connectTimeoutMs,
+    leastBytesPerSecond: config.limits.leastBytesPerSecond,
+    max: config.limits.maxPendingHellos,
+    clock,
+    emit,
   });
   // The default namespace exists by itself; joining it would keep an idle connection alive for ever.
   io.of('/').use((_socket, next) => next(new Error('join /agents or /dashboard')));

@@ -27,6 +27,8 @@ export type AgentPeer = {
   /** Emits when the client has answered; errors when its connection ends or it does not know the event. */
   readonly probe: () => Observable<unknown>;
   readonly disconnect: () => void;
+  /** Bytes that have arrived, also of what is not here whole; smaller than before: those of another TCP connection. */
+  readonly received: () => number;
 };
 
 /** Why a connection may not come in; null lets it in. */

@@ -10,6 +10,7 @@ import {
   coverageRequestSchema,
   frameMetaSchema,
   goodbyeSchema,
+  type Hello,
   heartbeatSchema,
   helloSchema,
   schemaMessageSchema,
@@ -17,6 +18,7 @@ import {
 } from '../../protocol/events.ts';
 import type { Access, AccessRequest } from '../access.ts';
 import type { ChaosControl } from '../chaos.ts';
+import { createHalfOpen } from '../half-open.ts';
 import type { AgentPeer, AgentServer } from './agent-server.ts';
 import { type Connection, createConnection } from './connection.ts';
 import { createDrainTurns } from './drain-turns.ts';
@@ -44,7 +46,7 @@ export type AttachAgentsOptions = {
   readonly clock: Clock;
   readonly limits: IngestLimits;
   readonly emit: IngestEmit;
-  /** How long a connection may take to say hello, ms. Default 10,000. */
+  /** How long nothing may come of a connection that has not said hello, ms. Default 10,000. */
   readonly helloTimeoutMs?: number;
   /** How often tokens are checked again, ms. Default 30,000. */
   readonly recheckMs?: number;
@@ -81,20 +83,20 @@ const schemas = {
 };
 
 /** One connection with what is watched about it. */
-type Guest = {
+type PeerEntry = {
   readonly peer: AgentPeer;
   readonly connection: Connection;
   readonly holdBack: (ms: number) => void;
-  readonly joinedAt: number;
+  /** It has said hello. */
+  readonly heard: () => void;
 };
 type Handlers = { readonly [K in keyof AgentToHqEvents]: (...received: unknown[]) => void };
 
 export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
   const { server, store, access, chaos, isStoring, clock, limits, emit } = options;
   const { scheduler } = clock;
-  const helloTimeoutMs = options.helloTimeoutMs ?? 10_000;
   const links = new Subject<LinkEvent>();
-  const guests = new Set<Guest>();
+  const peers = new Set<PeerEntry>();
   const { maxQueueBytes } = options;
   const commits = createGroupCommit({
     append: store.append,
@@ -128,33 +130,48 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     emit({ type: 'agent_unauthorized', address, reason: admission.reason });
     return refuse('unauthorized', admission.message).error;
   };
-  const cutOff = ({ peer, connection }: Guest, reason: string) => {
+  const cutOff = ({ peer, connection }: PeerEntry, reason: string) => {
     emit({ type: 'cut_off', agent: connection.lease()?.agent ?? null, address: peer.address, reason });
     peer.disconnect();
   };
 
-  const welcome = (peer: AgentPeer) => {
+  const hellos = createHalfOpen({
+    silenceMs: options.helloTimeoutMs ?? 10_000,
+    leastBytesPerSecond: limits.leastBytesPerSecond,
+    max: limits.maxPendingHellos,
+    clock,
+    onCount: (count) => emit({ type: 'half_open', kind: 'hello', count }),
+  });
+  const accept = (peer: AgentPeer) => {
     const line = createHoldBack({
       setReading: peer.setReading,
       scheduler,
       onHeld: () => emit({ type: 'held_back', agent: connection.lease()?.agent ?? null }),
     });
     const connection: Connection = createConnection(shared, { ...peer, holdBack: line.holdBack });
-    const guest: Guest = { peer, connection, holdBack: line.holdBack, joinedAt: clock.precise() };
-    guests.add(guest);
-    emit({ type: 'agent_sockets', sockets: guests.size });
-    const work = listen(guest);
+    const heard = hellos.begin({
+      received: peer.received,
+      cut: (reason) => {
+        emit({ type: 'half_open_cut', kind: 'hello', reason, address: peer.address });
+        cutOff(entry, 'no hello');
+      },
+    });
+    const entry: PeerEntry = { peer, connection, holdBack: line.holdBack, heard };
+    peers.add(entry);
+    emit({ type: 'agent_sockets', sockets: peers.size });
+    const work = listen(entry);
     peer.ended$.subscribe((reason) => {
       work.unsubscribe();
+      heard();
       line.end();
-      guests.delete(guest);
+      peers.delete(entry);
       connection.gone(reason);
-      emit({ type: 'agent_sockets', sockets: guests.size });
+      emit({ type: 'agent_sockets', sockets: peers.size });
     });
   };
 
-  function listen(guest: Guest): Subscription {
-    const { peer, connection, holdBack } = guest;
+  function listen(entry: PeerEntry): Subscription {
+    const { peer, connection, holdBack, heard } = entry;
     const work = new Subscription();
     const agent = () => connection.lease()?.agent ?? null;
     let outstanding = 0;
@@ -162,7 +179,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     const violated = (detail: string) => {
       violations += 1;
       emit({ type: 'violation', agent: agent(), address: peer.address, detail });
-      if (violations === MAX_VIOLATIONS) cutOff(guest, 'protocol violations');
+      if (violations === MAX_VIOLATIONS) cutOff(entry, 'protocol violations');
     };
     const common = {
       admit: () => {
@@ -189,7 +206,13 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
       },
     } satisfies Partial<GuardOptions<readonly unknown[], object>>;
 
-    const { hello, coverage, schema, frame, heartbeat, goodbye } = connection;
+    const { coverage, schema, frame, heartbeat, goodbye } = connection;
+    const hello = (message: Hello) =>
+      connection.hello(message).pipe(
+        tap(({ ok }) => {
+          if (ok) heard();
+        }),
+      );
     const handlers: Handlers = {
       hello: guarded({ ...common, event: 'hello', args: schemas.hello, handle: hello }),
       coverage: guarded({ ...common, event: 'coverage', args: schemas.coverage, handle: coverage }),
@@ -209,23 +232,16 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     work.add(peer.faults$.subscribe(violated));
     return work;
   }
-  const serving = server.serve(admit).subscribe(welcome);
+  const serving = server.serve(admit).subscribe(accept);
 
   const recheck = () => {
-    for (const guest of guests) {
-      const { credentials, address } = guest.peer;
-      if (admit(credentials, address) !== null) cutOff(guest, 'token no longer counts');
-    }
-  };
-  const sweep = () => {
-    const now = clock.precise();
-    for (const guest of guests) {
-      if (guest.connection.lease() === null && now - guest.joinedAt > helloTimeoutMs)
-        cutOff(guest, 'no hello');
+    for (const entry of peers) {
+      const { credentials, address } = entry.peer;
+      if (admit(credentials, address) !== null) cutOff(entry, 'token no longer counts');
     }
   };
   const timers = merge(
-    interval(SWEEP_MS, scheduler).pipe(tap(sweep)),
+    interval(SWEEP_MS, scheduler).pipe(tap(hellos.sweep)),
     interval(TURNS_MS, scheduler).pipe(tap(drains.tick)),
     interval(options.recheckMs ?? 30_000, scheduler).pipe(tap(recheck)),
   ).subscribe();

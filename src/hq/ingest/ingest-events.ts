@@ -1,10 +1,12 @@
 /** What ingest tells of itself. */
 import { defineEvent, type Emit } from '../../platform/telemetry.ts';
 import type { Lane, WireErrorCode } from '../../protocol/events.ts';
+import { halfOpenEvents } from '../half-open-events.ts';
 
 const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export const ingestEvents = {
+  ...halfOpenEvents,
   agent_connected: defineEvent<{ agent: string; epoch: string; version: string; connected: number }>({
     level: 'info',
     message: 'agent connected',

@@ -33,6 +33,10 @@ export type IngestLimits = {
   readonly liveFramesPerSecond: number;
   /** Bytes that one agent may send a second, averaged over 4 s. */
   readonly bytesPerSecond: number;
+  /** Connections at once that have not said hello. */
+  readonly maxPendingHellos: number;
+  /** Below this average a hello that has not arrived whole is not waited for. */
+  readonly leastBytesPerSecond: number;
 };
 
 export type IngestShared = {

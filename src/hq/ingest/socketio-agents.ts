@@ -5,6 +5,7 @@ import { CompactError } from '../../protocol/compact/compact-error.ts';
 import { COMPACT_EVENT } from '../../protocol/compact/socketio-parser.ts';
 import type { AgentToHqEvents, HqToAgentEvents, WireError } from '../../protocol/events.ts';
 import { handshakeRequest } from '../access.ts';
+import { receivedBytes } from '../received-bytes.ts';
 import type { AgentPeer, AgentServer, PeerMessage } from './agent-server.ts';
 import { createCompactPeer } from './compact-peer.ts';
 
@@ -97,6 +98,7 @@ function peerOf(socket: AgentSocket): AgentPeer {
         return () => void socket.off('disconnect', gone);
       }),
     disconnect: () => void socket.disconnect(true),
+    received: () => receivedBytes(socket.conn.transport),
   };
 }
 

@@ -7,7 +7,7 @@ import { createTestGateway, type TestGatewayOptions } from './test-gateway.ts';
 export async function startTestGateway(options: TestGatewayOptions = {}) {
   const gateway = await createTestGateway(options);
   const { app, config, fleet, access, clock, emit } = gateway;
-  const io = createSocketServer(app.server, config, clock);
+  const io = createSocketServer(app.server, config, { clock, emit });
   const detach = attachDashboards({
     io,
     fleet,

@@ -26,7 +26,7 @@ export function connectSlowly(port: number): SlowClient {
   return {
     tcp,
     send: (data) => {
-      if (!tcp.destroyed) tcp.write(data);
+      if (!tcp.destroyed) tcp.write(typeof data === 'string' ? Buffer.from(data, 'latin1') : data);
     },
     received: () => received,
     isClosed: () => closed,

@@ -1,6 +1,6 @@
 /** A gateway over a fake store and a fake fleet, for tests: requests are injected or, once it listens, sent. */
 import { Subject } from 'rxjs';
-import { createSystemClock } from '../../../platform/clock.ts';
+import { type Clock, createSystemClock } from '../../../platform/clock.ts';
 import { silentLogger } from '../../../platform/logger.ts';
 import { seededRandom } from '../../../platform/random.ts';
 import { createEmit, createRegistry } from '../../../platform/telemetry.ts';
@@ -18,6 +18,8 @@ export type TestGatewayOptions = {
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly chaos?: ChaosMode;
   readonly reasons?: readonly string[];
+  /** Default: the system's. */
+  readonly clock?: Clock;
 };
 
 export async function createTestGateway(options: TestGatewayOptions = {}) {
@@ -26,7 +28,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     dashboard: { dir: '/nonexistent' },
     ...options.settings,
   });
-  const clock = createSystemClock();
+  const clock = options.clock ?? createSystemClock();
   const registry = createRegistry();
   const emit = createEmit(gatewayEvents, { logger: silentLogger, registry });
   const store = createFakeStore();

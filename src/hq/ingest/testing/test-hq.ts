@@ -54,6 +54,8 @@ const LIMITS: IngestLimits = {
   liveFramesPerSecond: 500,
   framesPerSecond: 2_000,
   bytesPerSecond: 64 * 1024 * 1024,
+  maxPendingHellos: 100,
+  leastBytesPerSecond: 5,
 };
 
 /** Closed when the test ends. */
