@@ -1,6 +1,12 @@
 /** A metered link over a scripted one, on virtual time: what it carries and answers is what the test says. */
 import { defer, ignoreElements, Observable, of, type Subscription, tap, timer } from 'rxjs';
-import { type Link, LinkError, type LinkEvent, type LinkSession } from '../../src/agent/uplink/link.ts';
+import {
+  type Link,
+  LinkError,
+  type LinkEvent,
+  type LinkSession,
+  onlyWay,
+} from '../../src/agent/uplink/link.ts';
 import { createCalendar } from '../../src/agent/uplink/metering/calendar.ts';
 import type { BudgetPhase } from '../../src/agent/uplink/metering/data-budget.ts';
 import { createDataMeter, type DataMeter } from '../../src/agent/uplink/metering/data-meter.ts';
@@ -116,6 +122,7 @@ export function createMeteringRig(script: MeteringScript = {}) {
               answer({ ...ok, ack: { contiguous: 0, ranges: [] }, credit: 8 }, bytes.length),
             heartbeat: () => answer({ ...ok, hqTs: 0, ack: { contiguous: 0, ranges: [] } }, 200),
             goodbye: () => answer(ok, 20),
+            way: onlyWay('http://hq'),
             traffic: () => ({ sent: carried - before, received: 0 }),
             unsent: () => 0,
           },

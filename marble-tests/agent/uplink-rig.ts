@@ -3,7 +3,13 @@ import { EMPTY, map, merge, NEVER, type Observable, Subject, timer, VirtualTimeS
 import { createActorSystem } from '../../src/actors/system.ts';
 import { agentConfigSchema } from '../../src/agent/config.ts';
 import type { agentEvents } from '../../src/agent/events.ts';
-import { type Link, LinkError, type LinkEvent, type LinkSession } from '../../src/agent/uplink/link.ts';
+import {
+  type Link,
+  LinkError,
+  type LinkEvent,
+  type LinkSession,
+  onlyWay,
+} from '../../src/agent/uplink/link.ts';
 import { createUplink } from '../../src/agent/uplink/uplink.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { createMemoryStorage } from '../../src/journal/memory-storage.ts';
@@ -105,6 +111,7 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
   };
 
   const session = (connection: number): LinkSession => ({
+    way: onlyWay('http://hq'),
     hello: () =>
       answer<HelloReply>(script.hello?.(connection), () => ({
         ok: true,

@@ -6,7 +6,7 @@
  * whatever arrives for a sign of life, and find out about a dead peer only thereby.
  */
 import { Observable, Subject } from 'rxjs';
-import { type Link, LinkError, type LinkEvent } from '../../src/agent/uplink/link.ts';
+import { type Link, LinkError, type LinkEvent, onlyWay } from '../../src/agent/uplink/link.ts';
 import { createParsedSession, type Meter } from '../../src/agent/uplink/parsed-session.ts';
 import type { Admit, AgentPeer, AgentServer, PeerMessage } from '../../src/hq/ingest/agent-server.ts';
 import type { AgentToHqEvents } from '../../src/protocol/events.ts';
@@ -157,7 +157,7 @@ export function createNetwork(options: NetworkOptions): Network {
       let heard = 0;
       /** Of the agent's side; what it sends leaves it at once. */
       const traffic = { sent: 0, received: 0 };
-      const meter = { traffic: () => ({ ...traffic }), unsent: () => 0 };
+      const meter = { way: onlyWay(name), traffic: () => ({ ...traffic }), unsent: () => 0 };
 
       const endAgent = (error: LinkError) => {
         if (!agent.open) return;

@@ -6,6 +6,7 @@ import { MAX_FRAME_BYTES } from '../protocol/frame.ts';
 import { agentIdSchema } from '../protocol/sample.ts';
 import { limitsProblems } from './pipeline/diagnose/parse-limits.ts';
 import { sourceProblems } from './sources/spec.ts';
+import { addressProblem } from './uplink/hq-address.ts';
 import { budgetProblems } from './uplink/metering/budget-problems.ts';
 
 export const PRESET_NAMES = ['lan', 'lte', 'satellite', 'at-sea', 'remote-edge', 'multi-cloud'] as const;
@@ -151,9 +152,16 @@ const detectConfigSchema = z.strictObject({
 
 export const agentConfigSchema = z.strictObject({
   hq: z
-    .url({ protocol: /^https?$/, error: 'expected an address that begins with http:// or https://' })
+    .string()
+    .superRefine((text, context) => {
+      const problem = addressProblem(text);
+      if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+    })
     .default('http://127.0.0.1:8000')
-    .meta({ description: 'Address of HQ, http: or https:.' }),
+    .meta({
+      description:
+        'Address of HQ, http: or https:; a path is kept. A user and a password in it are refused: use tokenFile.',
+    }),
   id: agentIdSchema.optional().meta({
     description:
       'Name of this agent; without it the host name, else a random name that is kept in the data directory.',
@@ -168,7 +176,11 @@ export const agentConfigSchema = z.strictObject({
     .min(1)
     .max(4096)
     .optional()
-    .meta({ description: 'Secret that HQ asks of agents (its HOLDFAST_AGENT_TOKEN).' }),
+    .meta({ description: 'Secret that HQ asks of agents (its HOLDFAST_AGENT_TOKEN).', secret: true }),
+  tokenFile: z.string().min(1).optional().meta({
+    description:
+      'File that holds the token, read at each connection; white space around it does not count. Instead of token, which others may read in the list of processes.',
+  }),
   source: z
     .array(z.string().min(1))
     .min(1)
@@ -227,6 +239,8 @@ export function checkAgentConfig(config: AgentConfig): string[] {
       `uplink.maxBytesPerSecond (${uplink.maxBytesPerSecond}) is so low that one frame of ${MAX_FRAME_BYTES} bytes takes over a minute.`,
     );
   problems.push(...budgetProblems(uplink));
+  if (config.token !== undefined && config.tokenFile !== undefined)
+    problems.push('token and tokenFile are both set; only one of them can hold the token.');
   if (detect.clearThreshold > detect.threshold)
     problems.push(
       `detect.clearThreshold (${detect.clearThreshold}) must not exceed detect.threshold (${detect.threshold}), or an anomaly would open and close at once.`,

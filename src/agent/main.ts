@@ -37,6 +37,7 @@ import { lagOf } from './uplink/heartbeat.ts';
 import type { TrafficStore } from './uplink/metering/agent-meter.ts';
 import { createTrafficFile, readTrafficFile } from './uplink/metering/traffic-file.ts';
 import { createSocketIoLink } from './uplink/socketio-link.ts';
+import { createTokenReader } from './uplink/token.ts';
 
 export type AgentPlatform = {
   readonly clock: Clock;
@@ -136,13 +137,13 @@ export async function startAgent(
   id = config.id ?? defaultAgentId({ hostname: hostname(), dataDir, ids, isWritable: inMemory === null });
   const instance = ids.hex(8);
 
-  const { hq: url, token } = config;
+  const { hq: url } = config;
   const { connectTimeoutMs } = config.uplink;
   const agent = assembleAgent({
     config,
     identity: { agent: id, instance, version: VERSION },
     journal,
-    link: createSocketIoLink({ url, token, instance, connectTimeoutMs, clock }),
+    link: createSocketIoLink({ url, token: createTokenReader(config), instance, connectTimeoutMs, clock }),
     traffic: await openTraffic(dataDir),
     sources: createSources(specs, {
       clock,

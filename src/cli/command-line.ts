@@ -56,6 +56,7 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
     .description('Keeps telemetry flowing over networks that cannot be trusted.')
     .version(VERSION, '--version', 'print the version')
     .showHelpAfterError('(add --help for the options)')
+    .configureOutput({ outputError: (text, write) => write(withoutValues(text)) })
     .exitOverride();
   const asked = askedCommand(argv);
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
@@ -69,6 +70,11 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
     for (const nested of command.commands) nested.exitOverride();
   }
   return program;
+}
+
+/** A flag that is not known may be the misspelt one of a token. */
+function withoutValues(text: string): string {
+  return text.replace(/(unknown option '--?[^=']+)=[^']*'/, "$1=…'");
 }
 
 function report(error: unknown): number {

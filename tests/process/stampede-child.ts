@@ -87,7 +87,7 @@ async function start(index: number): Promise<Simulated> {
     settings: config.uplink,
     link: createSocketIoLink({
       url: order.url,
-      token: undefined,
+      token: () => undefined,
       instance,
       connectTimeoutMs: config.uplink.connectTimeoutMs,
       clock,

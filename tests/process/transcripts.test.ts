@@ -98,7 +98,7 @@ it('an agent says to HQ 0.1 what an agent of 0.1 did, but for the versions that 
     await once(server, 'listening');
     const link = createSocketIoLink({
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      token: undefined,
+      token: () => undefined,
       instance: 'me',
       connectTimeoutMs: 60_000,
       clock: createSystemClock(),

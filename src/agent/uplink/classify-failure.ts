@@ -83,7 +83,7 @@ export function classifyConnectFailure(url: string, error: unknown): LinkError {
 
 function withAdvice(message: string): string {
   const sentence = message.endsWith('.') ? message : `${message}.`;
-  return `${sentence} Check the token (--token or HOLDFAST_TOKEN).`;
+  return `${sentence} Check the token (--token-file, --token or HOLDFAST_TOKEN).`;
 }
 
 function fromStatus(url: string, status: number, options: ErrorOptions): LinkError {

@@ -30,7 +30,7 @@ async function fakeHq() {
 const linkTo = (url: string) =>
   createSocketIoLink({
     url,
-    token: undefined,
+    token: () => undefined,
     instance: 'me',
     connectTimeoutMs: 5_000,
     clock: createSystemClock(),

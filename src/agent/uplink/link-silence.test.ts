@@ -17,7 +17,7 @@ function watch(url: string, options: ConnectOptions = {}) {
   const errors: LinkError[] = [];
   const link = createSocketIoLink({
     url,
-    token: undefined,
+    token: () => undefined,
     instance: 'me',
     connectTimeoutMs: CONNECT_MS,
     clock: { scheduler },

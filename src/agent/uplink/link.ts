@@ -32,6 +32,8 @@ export type LinkFailure =
   | 'protocol'
   /** The token is wrong or revoked. */
   | 'unauthorized'
+  /** The file of the token cannot be used. */
+  | 'token_file'
   /** No route to the address. */
   | 'unreachable'
   /** An open connection ended. */
@@ -54,12 +56,30 @@ export class LinkError extends Error {
   }
 }
 
+/** What a way may carry at most: only live frames, anomalies too, or everything. */
+export const MAX_LANES = ['live', 'anomalies', 'backlog'] as const;
+export type MaxLane = (typeof MAX_LANES)[number];
+
+/** One of the ordered ways to HQ. */
+export type Way = {
+  /** Its place in their order; 0 is the best. */
+  readonly index: number;
+  /** Its address, without secrets. */
+  readonly url: string;
+  readonly maxLane: MaxLane;
+};
+
+/** The way of an agent that has only one. */
+export const onlyWay = (url: string): Way => ({ index: 0, url, maxLane: 'backlog' });
+
 /**
  * One open connection. Each request is sent when subscribed, emits HQ's parsed answer once and completes; it errors
  * with a LinkError when the connection ends first (`closed`) or the answer is malformed (`protocol`). Nothing is ever
  * buffered for a later connection, and nothing times out here: deadlines belong to the uplink.
  */
 export type LinkSession = {
+  /** Which way it goes; whoever estimates links keeps them apart by `way.index`. */
+  readonly way: Way;
   /** The answer comes when all pages of HQ's coverage have; its `ack` is whole. */
   readonly hello: (hello: Hello) => Observable<HelloReply>;
   readonly schema: (message: SchemaMessage) => Observable<OkReply>;

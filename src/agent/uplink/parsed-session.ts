@@ -17,8 +17,8 @@ import { LinkError, type LinkSession } from './link.ts';
 /** Sends when subscribed, emits the answer as it came and completes; errors with a LinkError when the connection ends first. */
 export type Ask = (event: keyof AgentToHqEvents, args: readonly unknown[]) => Observable<unknown>;
 
-/** What a transport counts of its connection. */
-export type Meter = Pick<LinkSession, 'traffic' | 'unsent'>;
+/** What a transport knows and counts of its connection. */
+export type Meter = Pick<LinkSession, 'way' | 'traffic' | 'unsent'>;
 
 const MAX_PROBLEM = 300;
 /** Ten times what HQ keeps of one epoch. */
@@ -62,6 +62,7 @@ export function createParsedSession(ask: Ask, meter: Meter): LinkSession {
     frame: (meta, frame) => request('frame', [meta, frame], frameReplySchema),
     heartbeat: (heartbeat) => request('heartbeat', [heartbeat], heartbeatReplySchema),
     goodbye: (goodbye) => request('goodbye', [goodbye], okReplySchema),
+    way: meter.way,
     traffic: meter.traffic,
     unsent: meter.unsent,
   };

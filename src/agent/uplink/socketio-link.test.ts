@@ -31,7 +31,7 @@ type Watched = { readonly events: LinkEvent[]; error: LinkError | null; readonly
 function watch(url: string, options: { token?: string; connectTimeoutMs?: number } = {}): Watched {
   const link = createSocketIoLink({
     url,
-    token: options.token,
+    token: () => options.token,
     instance: 'me',
     connectTimeoutMs: options.connectTimeoutMs ?? 2_000,
     clock: createSystemClock(),
@@ -127,6 +127,7 @@ describe('what is not HQ', () => {
   it('a server that accepts and says nothing: timeout', async () => {
     const port = await listen(
       createTcpServer((socket) => {
+        // The agent resets a silent connection.
         socket.on('error', () => {});
         cleanups.push(() => socket.destroy());
       }),
@@ -153,7 +154,7 @@ describe('HQ', () => {
     const hq = await fakeHq({ token: 'secret' });
     const refused = await failure(hq.url);
     expect(refused.kind).toBe('unauthorized');
-    expect(refused.message).toContain('Check the token (--token or HOLDFAST_TOKEN).');
+    expect(refused.message).toContain('Check the token (--token-file, --token or HOLDFAST_TOKEN).');
     await open(hq.url, 'secret');
     expect(hq.connections()).toBe(1);
   });

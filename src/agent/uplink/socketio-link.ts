@@ -22,14 +22,18 @@ import { takeAnnouncedSilence } from './announced-silence.ts';
 import { classifyConnectFailure } from './classify-failure.ts';
 import { type CompactRequests, createCompactRequests, type Emit } from './compact-requests.ts';
 import { createCountedAgent, createSocketCounter, type SocketCounter } from './counted-sockets.ts';
-import { type ConnectOptions, type Link, LinkError, type LinkEvent } from './link.ts';
+import { shownAddress, socketAddress } from './hq-address.ts';
+import { type ConnectOptions, type Link, LinkError, type LinkEvent, onlyWay, type Way } from './link.ts';
 import { type Ask, createParsedSession } from './parsed-session.ts';
 import { untilSilent } from './silence.ts';
 
 export type SocketIoLinkOptions = {
-  /** Base address of HQ, `http:` or `https:`. */
+  /** Base address of HQ, `http:` or `https:`; a path in it is kept. */
   readonly url: string;
-  readonly token: string | undefined;
+  /** Asked at each connection; may throw a LinkError. */
+  readonly token: () => string | undefined;
+  /** Default: the only way, which may carry everything. */
+  readonly way?: Way;
   /** Random id of this process, the answer to HQ's probe. */
   readonly instance: string;
   /** How long nothing may come while it connects, ms. */
@@ -64,24 +68,30 @@ export function createSocketIoLink(options: SocketIoLinkOptions): Link {
     connect: (wishes = {}) =>
       new Observable<LinkEvent>((subscriber) => {
         sockets = createSocketCounter();
-        return openConnection({ ...options, ...wishes }, { agent, sockets }, subscriber);
+        const token = options.token();
+        return openConnection({ ...options, ...wishes, token }, { agent, sockets }, subscriber);
       }),
   };
 }
 
+type ConnectionOptions = Omit<SocketIoLinkOptions, 'token'> &
+  ConnectOptions & { readonly token: string | undefined };
 type Sockets = { readonly agent: Agent; readonly sockets: SocketCounter };
 
 function openConnection(
-  options: SocketIoLinkOptions & ConnectOptions,
+  options: ConnectionOptions,
   { agent, sockets }: Sockets,
   subscriber: Subscriber<LinkEvent>,
 ): () => void {
-  const { url, token, instance } = options;
+  const { token, instance } = options;
+  const url = shownAddress(options.url);
+  const target = socketAddress(options.url);
   const auth: Record<string, unknown> = token === undefined ? {} : { token };
   // The client's types know no Agent and no absence of a limit of total time; `watchSilence` looks at progress instead.
   const beyondTypes: object = { agent, timeout: false };
   const settings = {
     ...beyondTypes,
+    path: target.path,
     transports: ['websocket'],
     reconnection: false,
     retries: 0,
@@ -92,7 +102,7 @@ function openConnection(
     maxPayload: MAX_INCOMING_BYTES,
     parser: compactParser,
   };
-  const socket: AgentSocket = io(new URL('/agents', url).href, settings);
+  const socket: AgentSocket = io(target.url, settings);
   const compact = createCompactRequests(
     (event, args, answer) => {
       socket.emit(event, ...args, answer);
@@ -115,6 +125,7 @@ function openConnection(
   socket.on('connect', () => {
     opened = true;
     const meter = {
+      way: options.way ?? onlyWay(url),
       traffic: sockets.traffic,
       unsent: () => sockets.waiting() + bytesBefore(socket.io.engine),
     };
@@ -202,7 +213,7 @@ type Watched = {
 
 /** Ends a connection on which nothing comes any more. */
 function watchSilence(
-  { url, connectTimeoutMs, connectSilenceMs, silenceMs, clock }: SocketIoLinkOptions & ConnectOptions,
+  { url: address, connectTimeoutMs, connectSilenceMs, silenceMs, clock }: ConnectionOptions,
   { sockets, engine, isOpen }: Watched,
   end: (error: LinkError) => void,
 ): Subscription {
@@ -215,7 +226,7 @@ function watchSilence(
   }).subscribe((limitMs) => {
     // What the kernel still holds of a dead connection would compete with the next one.
     sockets.reset();
-    const spoken = `${url} has sent nothing for ${limitMs / 1000} s`;
+    const spoken = `${shownAddress(address)} has sent nothing for ${limitMs / 1000} s`;
     end(isOpen() ? new LinkError('closed', `HQ at ${spoken}.`) : new LinkError('timeout', `${spoken}.`));
   });
 }

@@ -52,7 +52,7 @@ function rowsOf(effective: Effective<object>): Row[] {
     const value = leaf.path
       .split('.')
       .reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], effective.config);
-    const secret = /token$/i.test(leaf.path) && typeof value === 'string' && value !== '';
+    const secret = leaf.secret && typeof value === 'string' && value !== '';
     return {
       setting: leaf.path,
       value: secret ? '(set)' : value,

@@ -17,6 +17,8 @@ export type Leaf = {
   readonly choices: readonly string[] | null;
   readonly minimum: number | null;
   readonly maximum: number | null;
+  /** Whether its value is shown to nobody. */
+  readonly secret: boolean;
 };
 
 export const ENV_PREFIX = 'HOLDFAST_';
@@ -29,6 +31,7 @@ const jsonSchemaNode = z.object({
   minimum: z.number().optional(),
   exclusiveMinimum: z.number().optional(),
   maximum: z.number().optional(),
+  secret: z.boolean().default(false),
   properties: z.record(z.string(), z.unknown()).optional(),
   anyOf: z.array(z.unknown()).optional(),
 });
@@ -65,6 +68,7 @@ function walk(raw: unknown, path: readonly string[]): readonly Leaf[] {
       choices: node.enum ?? null,
       minimum: node.minimum ?? null,
       maximum: node.maximum !== undefined && node.maximum < Number.MAX_SAFE_INTEGER ? node.maximum : null,
+      secret: node.secret,
     },
   ];
 }

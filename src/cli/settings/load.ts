@@ -115,7 +115,9 @@ function fileLayer(leaves: readonly Leaf[], file: LoadRequest<unknown>['file'], 
   try {
     document = loadYaml().parse(file.text);
   } catch (error) {
-    problems.push(`${origin}: not valid YAML: ${error instanceof Error ? error.message : String(error)}`);
+    // Its further lines show the text, where a secret may stand.
+    const [reason] = (error instanceof Error ? error.message : String(error)).split('\n');
+    problems.push(`${origin}: not valid YAML: ${reason}`);
     return layer;
   }
   if (document === null || document === undefined) return layer;
