@@ -73,6 +73,12 @@ const limitsSchema = z
       1,
       100_000,
     ),
+    reconnectsPerSecond: whole(
+      'reconnects of all agents together a second; from it HQ tells agents how long to spread theirs',
+      100,
+      1,
+      100_000,
+    ),
     maxDashboards: whole('most dashboards at once', 200, 1, 10_000),
   })
   .prefault({});

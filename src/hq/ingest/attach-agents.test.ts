@@ -162,6 +162,13 @@ describe('hello', () => {
     expect(await ask(socket, 'hello', helloOf('a2'))).toMatchObject({ error: { code: 'unavailable' } });
   });
 
+  it('is answered with how long to spread reconnects, from the number of agents that HQ knows', async () => {
+    const hq = await startHq({ limits: { reconnectsPerSecond: 1 } });
+    for (const agent of ['a1', 'a2']) await joinAs(hq, agent);
+    const socket = await hq.join();
+    expect(await ask(socket, 'hello', helloOf('a3'))).toMatchObject({ reconnectMs: 3_000 });
+  });
+
   it('never coming ends the connection', async () => {
     const hq = await startHq({ helloTimeoutMs: 1 });
     expect(await ended(await hq.join())).toBe('io server disconnect');

@@ -39,6 +39,7 @@ import type { IngestShared } from './ingest-shared.ts';
 import { greetedRun, judgeRun, type Known } from './judge-run.ts';
 import type { Holder } from './leases.ts';
 import { addsRangeTooMany, MAX_RANGES } from './range-bound.ts';
+import { reconnectHintMs } from './reconnect-hint.ts';
 import { isRefused, type Refused, refuse, refuseUnavailable } from './refusal.ts';
 
 /** How long the holder of a lease has to answer a probe. */
@@ -380,6 +381,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
             maxSeries: limits.maxSeries,
           },
           credit: shared.drains.credit(agent),
+          reconnectMs: reconnectHintMs(shared.agentCount(), limits.reconnectsPerSecond),
           hqTs: now,
         };
       }),

@@ -37,6 +37,8 @@ export type IngestLimits = {
   readonly maxPendingHellos: number;
   /** Below this average a hello that has not arrived whole is not waited for. */
   readonly leastBytesPerSecond: number;
+  /** Reconnects of all agents together that HQ asks for at most. */
+  readonly reconnectsPerSecond: number;
 };
 
 export type IngestShared = {

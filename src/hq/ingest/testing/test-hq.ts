@@ -56,6 +56,7 @@ const LIMITS: IngestLimits = {
   bytesPerSecond: 64 * 1024 * 1024,
   maxPendingHellos: 100,
   leastBytesPerSecond: 5,
+  reconnectsPerSecond: 100,
 };
 
 /** Closed when the test ends. */
