@@ -63,8 +63,11 @@ describe('after an outage', () => {
       [17, 20],
       [9, 9],
     ]);
-    const rest = [1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16];
-    expect(order.slice(2)).toEqual(rest.map((seq) => [seq, seq]));
+    // Small frames travel together.
+    expect(order.slice(2)).toEqual([
+      [1, 8],
+      [10, 16],
+    ]);
     expect(rig.hq.stored()).toBe(20);
     expect(rig.journal.stats()).toMatchObject({ pending: 0, pendingFrames: 0 });
   });
@@ -84,7 +87,8 @@ describe('after an outage', () => {
 
   it('keeps at most min(credit, maxInFlight) backlog frames in flight and follows the credit', () => {
     const rig = createRig({ credit: 2 }, { maxInFlight: 4 });
-    for (let frame = 1; frame <= 200; frame += 1) rig.append(1);
+    // No two of them fit one message.
+    for (let frame = 1; frame <= 200; frame += 1) rig.append(300);
     const most = (from: number, to: number) => {
       const backlog = rig.sent.filter(({ lane, at }) => lane === 'backlog' && at >= from && at < to);
       return Math.max(

@@ -46,9 +46,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'backlog_before_live',
     breaks: 'live frames wait until the backlog has drained',
-    file: 'src/agent/uplink/lanes.ts',
-    find: 'while (waiting.length > 0 && flying.length < window &&',
-    replace: 'while (waiting.length > 40 && flying.length < window &&',
+    file: 'src/agent/uplink/live-lane.ts',
+    find: 'while (waiting.length > 0 && flying.length < maxFrames &&',
+    replace: 'while (waiting.length > 40 && flying.length < maxFrames &&',
   },
   {
     name: 'epoch_ignored',

@@ -93,8 +93,19 @@ const uplinkConfigSchema = z.strictObject({
     },
     { default: 100, minimum: 0, maximum: 60_000 },
   ),
+  queueTargetMs: whole(
+    {
+      description:
+        'Queueing delay that the backlog may cause on the link: what is in flight is bounded by its rate and this beyond its round trip. Live frames wait that much longer.',
+      unit: 'ms',
+    },
+    { default: 250, minimum: 10, maximum: 60_000 },
+  ),
   maxInFlight: whole(
-    { description: 'Most backlog frames without confirmation; HQ may allow fewer.', unit: '1' },
+    {
+      description: 'Most backlog frames without confirmation, which bounds memory; HQ may allow fewer.',
+      unit: '1',
+    },
     { default: 8, minimum: 1, maximum: 256 },
   ),
   heartbeatMs: whole(

@@ -13,6 +13,7 @@ export { type ColumnChoice, type DecodeOptions, decodeData } from './codec/decod
 export { encodeGroups, encodeSamples } from './codec/encode.ts';
 export { decodeGap, encodeGap } from './codec/gap.ts';
 export { readHeader, verifyFrame } from './codec/header.ts';
+export { type Piece, piecesOf } from './codec/pieces.ts';
 export { resealFrame } from './codec/reseal.ts';
 export { mergeFrames, sliceFrame, splitFrame } from './codec/reshape.ts';
 export { samplesOf } from './codec/samples.ts';

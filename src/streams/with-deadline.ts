@@ -1,4 +1,14 @@
-import { type MonoTypeOperatorFunction, map, type SchedulerLike, takeUntil, timer } from 'rxjs';
+import {
+  type MonoTypeOperatorFunction,
+  map,
+  NEVER,
+  type Observable,
+  type SchedulerLike,
+  startWith,
+  switchMap,
+  takeUntil,
+  timer,
+} from 'rxjs';
 
 /**
  * Bounds the whole life of a subscription: errors with `makeError()` when the source has not ended `ms` after
@@ -9,15 +19,18 @@ import { type MonoTypeOperatorFunction, map, type SchedulerLike, takeUntil, time
  * withDeadline(6, …)      --a---#
  * ```
  *
- * Otherwise completes and errors with the source.
+ * Each emission of `progress$` begins the `ms` again: then it bounds silence, not the whole. Otherwise completes and errors with the source.
  */
 export function withDeadline<T>(
   ms: number,
   scheduler: SchedulerLike,
   makeError: () => unknown,
+  progress$: Observable<unknown> = NEVER,
 ): MonoTypeOperatorFunction<T> {
   return takeUntil(
-    timer(ms, scheduler).pipe(
+    progress$.pipe(
+      startWith(undefined),
+      switchMap(() => timer(ms, scheduler)),
       map(() => {
         throw makeError();
       }),

@@ -32,7 +32,8 @@ import {
 } from '../../protocol/events.ts';
 import { checkAck } from './check-ack.ts';
 import { LinkError, type LinkSession } from './link.ts';
-import type { UplinkMessage } from './state.ts';
+import type { LinkGauge } from './link-gauge.ts';
+import type { Credit, UplinkMessage } from './state.ts';
 
 export type ConversationSettings = {
   /** How long connecting, and the greeting after it, may take each, ms. */
@@ -47,6 +48,7 @@ export type ConversationOptions = {
   readonly identity: { readonly agent: string; readonly instance: string; readonly version: string };
   readonly journal: Pick<Journal, 'begun' | 'stats' | 'reinstate' | 'noteGreeting' | 'noteFork'>;
   readonly clock: Clock;
+  readonly gauge: LinkGauge;
   readonly settings: ConversationSettings;
   /** What to tell HQ now. `stopping`: it is the last one. */
   readonly heartbeat: (stopping: boolean) => Heartbeat;
@@ -74,6 +76,18 @@ export type Conversation = {
 /** At a stop, for each of the last heartbeat and the goodbye. */
 const FAREWELL_MS = 2_000;
 
+/** About what they take, as JSON with its event. */
+const HELLO_BYTES = 450;
+const HEARTBEAT_BYTES = 330;
+
+/** HQ's word on what it takes. */
+export function creditOf(reply: {
+  readonly credit: number;
+  readonly creditBytes?: number | undefined;
+}): Credit {
+  return { frames: reply.credit, bytes: reply.creditBytes ?? Number.POSITIVE_INFINITY };
+}
+
 /** Errors with a LinkError `timeout` when the first answer takes longer. */
 export function answerWithin<T>(ms: number, what: string, scheduler: SchedulerLike) {
   return timeout<T, Observable<never>>({
@@ -84,8 +98,10 @@ export function answerWithin<T>(ms: number, what: string, scheduler: SchedulerLi
 }
 
 export function createConversation(options: ConversationOptions): Conversation {
-  const { identity, journal, clock, settings, lost } = options;
+  const { identity, journal, clock, settings, lost, gauge } = options;
   const { scheduler } = clock;
+  /** What the link needs for it comes on top. */
+  const patient = (ms: number, bytes: number) => Math.round(ms + gauge.allowanceMs(bytes));
 
   const greet = (session: LinkSession, connection: number): Observable<UplinkMessage> =>
     defer(() => {
@@ -109,7 +125,7 @@ export function createConversation(options: ConversationOptions): Conversation {
         },
       };
       return session.hello(hello).pipe(
-        answerWithin<HelloReply>(settings.connectTimeoutMs, 'the greeting', scheduler),
+        answerWithin<HelloReply>(patient(settings.connectTimeoutMs, HELLO_BYTES), 'the hello', scheduler),
         concatMap((reply): Observable<UplinkMessage> => {
           if (!reply.ok && reply.error.code === 'forked_epoch') return fork(reply.error, connection);
           if (!reply.ok) return of(lost(connection, refusedGreeting(reply.error)));
@@ -117,7 +133,9 @@ export function createConversation(options: ConversationOptions): Conversation {
             const spoken = `HQ answers with protocol ${reply.protocol}; this agent speaks ${PROTOCOLS.join(' and ')}.`;
             return of(lost(connection, new LinkError('protocol', spoken)));
           }
-          options.onHqTime({ hqTs: reply.hqTs, sentTs, rttMs: clock.precise() - sentAt });
+          const rttMs = clock.precise() - sentAt;
+          gauge.probed(HELLO_BYTES, rttMs);
+          options.onHqTime({ hqTs: reply.hqTs, sentTs, rttMs });
           return reinstate(reply, connection);
         }),
       );
@@ -125,9 +143,10 @@ export function createConversation(options: ConversationOptions): Conversation {
 
   /** HQ may hold less than it once acked: the journal must know before anything is sent or released. */
   const reinstate = (
-    { ack, lost: booked = 0, credit, limits }: Extract<HelloReply, { readonly ok: true }>,
+    reply: Extract<HelloReply, { readonly ok: true }>,
     connection: number,
   ): Observable<UplinkMessage> => {
+    const { ack, lost: booked = 0, limits } = reply;
     const problem = checkAck(ack, { sampled: journal.stats().sampled, known: null });
     if (problem !== null) {
       return of(lost(connection, new LinkError('protocol', `HQ breaks the protocol: ${problem}.`)));
@@ -137,7 +156,10 @@ export function createConversation(options: ConversationOptions): Conversation {
       map(({ again, lost }): UplinkMessage => {
         if (again + lost + booked > 0) options.onReinstated({ again, lost: lost + booked });
         const { sampled, released } = journal.stats();
-        return { type: 'greeted', connection, ack, credit, limits, sampled, released };
+        const credit = creditOf(reply);
+        const window = gauge.window();
+        const { reconnectMs = null } = reply;
+        return { type: 'greeted', connection, ack, credit, limits, window, sampled, released, reconnectMs };
       }),
       catchError((error: unknown) => {
         if (!(error instanceof StorageError)) throw error;
@@ -175,7 +197,11 @@ export function createConversation(options: ConversationOptions): Conversation {
       const sentTs = clock.now();
       const sentAt = clock.precise();
       return session.heartbeat(options.heartbeat(stopping)).pipe(
-        answerWithin(stopping ? FAREWELL_MS : settings.ackTimeoutMs, 'a heartbeat', scheduler),
+        answerWithin(
+          patient(stopping ? FAREWELL_MS : settings.ackTimeoutMs, HEARTBEAT_BYTES),
+          'a heartbeat',
+          scheduler,
+        ),
         concatMap((reply): Observable<UplinkMessage> => {
           if (!reply.ok) {
             const { code } = reply.error;
@@ -183,7 +209,9 @@ export function createConversation(options: ConversationOptions): Conversation {
             if (code === 'unavailable' || code === 'rate_limited' || code === 'internal') return EMPTY;
             return of(lost(connection, refusedGreeting(reply.error)));
           }
-          options.onHqTime({ hqTs: reply.hqTs, sentTs, rttMs: clock.precise() - sentAt });
+          const rttMs = clock.precise() - sentAt;
+          gauge.probed(HEARTBEAT_BYTES, rttMs);
+          options.onHqTime({ hqTs: reply.hqTs, sentTs, rttMs });
           return of({
             type: 'heartbeat_acked',
             connection,

@@ -6,12 +6,14 @@ import {
   defer,
   EMPTY,
   finalize,
+  from,
   map,
   type Observable,
   of,
   reduce,
   Subject,
   takeUntil,
+  takeWhile,
   tap,
   throwError,
   timer,
@@ -25,14 +27,16 @@ import type { SeqRange } from '../../protocol/coverage.ts';
 import { FrameError } from '../../protocol/frame.ts';
 import { sliceFrame } from '../../protocol/frame-codec.ts';
 import type { agentEvents } from '../events.ts';
-import { answerWithin, type ConversationOptions, createConversation } from './conversation.ts';
-import { type Courier, createCourier, type Outcome } from './courier.ts';
+import { answerWithin, type ConversationOptions, createConversation, creditOf } from './conversation.ts';
+import { createFrameSender, type FrameSender, type Outcome } from './frame-sender.ts';
+import { createKnownSchemas } from './known-schemas.ts';
 import { type Link, LinkError, type LinkEvent, type LinkSession } from './link.ts';
 import type { Pace } from './pace.ts';
 import type { Reliability } from './reliability.ts';
-import type { Shipment, Suspect, UplinkEffect, UplinkMessage } from './state.ts';
+import { bytesOf } from './shipments.ts';
+import type { Outgoing, Suspected, UplinkEffect, UplinkMessage } from './state.ts';
 
-export type EffectOptions = Omit<ConversationOptions, 'lost' | 'journal' | 'onReinstated'> & {
+export type EffectOptions = Omit<ConversationOptions, 'lost' | 'journal' | 'onReinstated' | 'window'> & {
   readonly link: Link;
   readonly journal: Journal;
   readonly reliability: Reliability;
@@ -48,7 +52,7 @@ export type EffectOptions = Omit<ConversationOptions, 'lost' | 'journal' | 'onRe
 type Connection = {
   readonly ended$: Subject<void>;
   session: LinkSession | null;
-  courier: Courier | null;
+  sender: FrameSender | null;
 };
 
 /** At a stop, for everything that is still to be said; and when HQ takes nothing anyway, ms. */
@@ -61,13 +65,19 @@ const CONFLICT_EPISODE_MS = 1_200_000;
 export function createUplinkEffects(
   options: EffectOptions,
 ): (effect: UplinkEffect) => Observable<UplinkMessage> {
-  const { link, journal, reliability, pace, clock, random, emit, settings } = options;
+  const { link, journal, reliability, pace, clock, random, emit, settings, gauge } = options;
   const { scheduler } = clock;
+  const schemas = createKnownSchemas();
   const unknownNames = new Set<string>();
   let current: Connection | null = null;
   /** The present episode of another agent with our id lasts until then. */
   let conflictUntil = Number.NEGATIVE_INFINITY;
 
+  /** Whatever may have something sent is preceded by what the link can take now. */
+  const knowing = (messages: Observable<UplinkMessage>): Observable<UplinkMessage> =>
+    messages.pipe(
+      concatMap((message) => from<UplinkMessage[]>([{ type: 'window', window: gauge.window() }, message])),
+    );
   const lost = (connection: number, error: LinkError): UplinkMessage => ({
     type: 'lost',
     connection,
@@ -84,10 +94,10 @@ export function createUplinkEffects(
     (connection: number) =>
     (error: unknown): Observable<UplinkMessage> =>
       error instanceof LinkError ? of(lost(connection, error)) : throwError(() => error);
-  const whileOpen = <T>(work: (session: LinkSession, courier: Courier) => Observable<T>): Observable<T> =>
+  const whileOpen = <T>(work: (session: LinkSession, sender: FrameSender) => Observable<T>): Observable<T> =>
     defer(() => {
-      if (current?.session == null || current.courier === null) return EMPTY;
-      return work(current.session, current.courier).pipe(takeUntil(current.ended$));
+      if (current?.session == null || current.sender === null) return EMPTY;
+      return work(current.session, current.sender).pipe(takeUntil(current.ended$));
     });
   /** A journal that fails is reported and does not stop the uplink; what was meant to be done comes up again. */
   const orElse =
@@ -103,7 +113,7 @@ export function createUplinkEffects(
 
   const connect = (connection: number): Observable<UplinkMessage> =>
     defer(() => {
-      const mine: Connection = { ended$: new Subject(), session: null, courier: null };
+      const mine: Connection = { ended$: new Subject(), session: null, sender: null };
       current?.ended$.next();
       current = mine;
       return link.connect().pipe(
@@ -123,11 +133,14 @@ export function createUplinkEffects(
       case 'open': {
         const { session } = event;
         mine.session = session;
-        mine.courier = createCourier({
+        gauge.connected();
+        mine.sender = createFrameSender({
           session,
           reliability,
           journal,
           clock,
+          gauge,
+          schemas,
           onConfirmed: (message) => {
             options.onRoundTrip(message.rttMs);
             emit({ type: 'frame_confirmed', ...message });
@@ -136,7 +149,11 @@ export function createUplinkEffects(
         return of({ type: 'opened', connection });
       }
       case 'credit':
-        return of({ type: 'credit', connection, frames: event.frames });
+        return of({
+          type: 'credit',
+          connection,
+          credit: creditOf({ credit: event.frames, creditBytes: event.creditBytes }),
+        });
       case 'conflict':
         // The other one comes back again and again: once an episode is enough.
         if (scheduler.now() >= conflictUntil) emit({ type: 'duplicate_agent', detail: event.message });
@@ -157,7 +174,8 @@ export function createUplinkEffects(
     const toMessage = (outcome: Outcome): UplinkMessage => {
       switch (outcome.kind) {
         case 'delivered': {
-          const { ack, credit } = outcome.reply;
+          const { ack } = outcome.reply;
+          const credit = creditOf(outcome.reply);
           return { type: 'delivered', connection, firstSeq, ack, credit, sampled: journal.stats().sampled };
         }
         case 'poisoned':
@@ -166,26 +184,38 @@ export function createUplinkEffects(
           return lost(connection, outcome.error);
       }
     };
-    return whileOpen((_, courier) => {
+    return whileOpen((_, sender) => {
       const turn = lane === 'backlog' ? pace(bytesOf(shipment)) : of(true);
       return turn.pipe(
-        concatMap(() => courier.deliver({ lane, shipment, limits })),
+        concatMap(() => sender.deliver({ lane, shipment, limits })),
         map(toMessage),
+        knowing,
       );
     });
   };
 
   const read = (effect: Extract<UplinkEffect, { type: 'read' }>): Observable<UplinkMessage> => {
-    const { connection, what, after, limit } = effect;
+    const { connection, what, after, limit, maxBytes } = effect;
     const query =
       what === 'newest'
         ? ({ order: 'newest', limit } as const)
         : ({ order: 'oldest', after, limit, ...(what === 'notable' ? { notable: true } : {}) } as const);
-    return journal.pending(query).pipe(
-      toArray(),
-      orElse<StoredFrame[]>('read', []),
-      map((frames) => ({ type: 'read', connection, what, frames, exhausted: frames.length < limit })),
-    );
+    return defer(() => {
+      let bytes = 0;
+      return journal.pending(query).pipe(
+        takeWhile((frame) => {
+          bytes += frame.bytes.length;
+          return bytes < maxBytes;
+        }, true),
+        toArray(),
+        orElse<StoredFrame[]>('read', []),
+        map((frames): UplinkMessage => {
+          const exhausted = frames.length < limit && bytes < maxBytes;
+          return { type: 'read', connection, what, frames, exhausted };
+        }),
+        knowing,
+      );
+    });
   };
 
   /** Both emit how many frames went in. */
@@ -226,13 +256,13 @@ export function createUplinkEffects(
     );
   };
 
-  const bisect = ({ frame }: Suspect): UplinkMessage => {
+  const bisect = ({ frame }: Suspected): UplinkMessage => {
     const { firstSeq } = frame;
     try {
       return { type: 'bisected', firstSeq, parts: halvesOf(frame) };
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      return { type: 'condemned', firstSeq, detail: `it cannot be read any more: ${error.message}` };
+      return { type: 'unreadable', firstSeq, detail: `it cannot be read any more: ${error.message}` };
     }
   };
 
@@ -249,7 +279,7 @@ export function createUplinkEffects(
         return EMPTY;
       case 'greet':
         return whileOpen((session) =>
-          conversation.begin(session, effect.connection).pipe(catchError(lostBy(effect.connection))),
+          conversation.begin(session, effect.connection).pipe(knowing, catchError(lostBy(effect.connection))),
         );
       case 'try_breaker':
         reliability.breaker.signOfLife();
@@ -266,6 +296,7 @@ export function createUplinkEffects(
       case 'linger':
         return timer(effect.ms, scheduler).pipe(
           map(() => ({ type: 'linger_over', connection: effect.connection }) as const),
+          knowing,
         );
       case 'release':
         return journal.release(effect.acked).pipe(
@@ -279,7 +310,7 @@ export function createUplinkEffects(
           map((merged) => ({ type: 'sealed', merged }) as const),
         );
       case 'bisect':
-        return of(bisect(effect.suspect));
+        return of(bisect(effect.suspected));
       case 'reject':
         return reject(effect);
       case 'farewell':
@@ -301,13 +332,9 @@ export function createUplinkEffects(
   };
 }
 
-function bytesOf(shipment: Shipment): number {
-  return shipment.frames.reduce((sum, frame) => sum + frame.bytes.length, 0);
-}
-
-function halvesOf(frame: StoredFrame): readonly StoredFrame[] {
+function halvesOf(frame: Outgoing): readonly Outgoing[] {
   const middle = frame.firstSeq + Math.floor((frame.lastSeq - frame.firstSeq) / 2);
-  const part = (firstSeq: number, lastSeq: number): StoredFrame => ({
+  const part = (firstSeq: number, lastSeq: number): Outgoing => ({
     ...frame,
     firstSeq,
     lastSeq,

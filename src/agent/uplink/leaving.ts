@@ -1,7 +1,8 @@
 /** The last part of an uplink's life: what is live still goes out, then the goodbye. Pure. */
 import { unite } from '../../protocol/coverage.ts';
 import { checkAck } from './check-ack.ts';
-import { pumpLive, withSent } from './lanes.ts';
+import { pumpLive } from './live-lane.ts';
+import { withSent } from './shipments.ts';
 import {
   LIVE_WINDOW,
   MAX_WAITING,
@@ -15,10 +16,10 @@ export type Leaving = Extract<UplinkState, { readonly phase: 'leaving' }>;
 
 /** Sends what is live; once nothing of it is left, and the journal has noted what arrived, says goodbye. */
 export function leave(state: Leaving, settings: UplinkSettings): Next {
-  const { memory, limits } = state;
+  const { memory, limits, window } = state;
   const [live, effects] = pumpLive(
-    { ...state.live, lingering: false },
-    { memory, limits, settings: { ...settings, liveLingerMs: 0 }, window: LIVE_WINDOW },
+    { ...state.live, linger: 'none' },
+    { memory, limits, settings: { ...settings, liveLingerMs: 0 }, window, maxFrames: LIVE_WINDOW },
   );
   const shipments = effects.flatMap((effect) => (effect.type === 'deliver' ? [effect.shipment] : []));
   const next = { ...state, live, memory: { ...memory, known: withSent(memory.known, shipments) } };
@@ -33,6 +34,8 @@ export function leaving(state: Leaving, message: UplinkMessage, settings: Uplink
     live: { ...state.live, inFlight: state.live.inFlight.filter((one) => one.firstSeq !== firstSeq) },
   });
   switch (message.type) {
+    case 'window':
+      return [{ ...state, window: message.window }, []];
     case 'committed': {
       const live = { ...state.live, waiting: [...state.live.waiting, message.frame].slice(-MAX_WAITING) };
       return leave({ ...state, live }, settings);

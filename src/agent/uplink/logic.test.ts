@@ -11,6 +11,9 @@ const logic = createUplinkLogic({
   backoffInitialMs: 1_000,
   backoffMaxMs: 60_000,
 });
+const CREDIT = { frames: 8, bytes: Number.POSITIVE_INFINITY };
+/** A link that is no bound. */
+const WIDE = { bytes: 1e9, leastBytes: 1e9, liveBytes: 1e9, pieceBytes: 1e9, rate: null, isMeasured: false };
 const limits = { maxFrameBytes: 1_000, maxFrameSamples: 100, maxSeries: 10 };
 
 function frame(firstSeq: number, lastSeq = firstSeq): StoredFrame {
@@ -20,10 +23,12 @@ const greeted = (contiguous = 0, sampled = 100): UplinkMessage => ({
   type: 'greeted',
   connection: 1,
   ack: { contiguous, ranges: [] },
-  credit: 8,
+  credit: CREDIT,
   limits,
+  window: WIDE,
   sampled,
   released: 0,
+  reconnectMs: null,
 });
 const lost = (error: LinkError, jitter = 0.5): UplinkMessage => ({
   type: 'lost',
@@ -48,7 +53,7 @@ const delivered = (firstSeq: number, contiguous: number): UplinkMessage => ({
   connection: 1,
   firstSeq,
   ack: { contiguous, ranges: [] },
-  credit: 8,
+  credit: CREDIT,
   sampled: 100,
 });
 const opened: UplinkMessage = { type: 'opened', connection: 1 };
@@ -185,7 +190,7 @@ describe('lanes', () => {
     );
     expect(effects).toMatchObject([
       { type: 'deliver', lane: 'backlog', shipment: { firstSeq: 4 } },
-      { type: 'read', what: 'oldest', after: 5, limit: 1 },
+      { type: 'read', what: 'oldest', after: 5 },
     ]);
   });
 
@@ -193,13 +198,13 @@ describe('lanes', () => {
     expect(reached({ type: 'committed', frame: frame(5) }).effects).toEqual([]);
   });
 
-  it('reads as much as there is room for, after what it has seen', () => {
+  it('reads on after what it has seen, when nothing is left to be sent', () => {
     const notable = reached(opened, greeted(), read('newest', []));
-    expect(notable.effects).toMatchObject([{ type: 'read', what: 'notable', after: 0, limit: 2 }]);
+    expect(notable.effects).toMatchObject([{ type: 'read', what: 'notable', after: 0 }]);
     const oldest = reached(opened, greeted(), read('newest', []), read('notable', [frame(7)]));
     expect(oldest.effects).toMatchObject([
       { type: 'deliver', lane: 'backlog', shipment: { firstSeq: 7 } },
-      { type: 'read', what: 'oldest', after: 0, limit: 1 },
+      { type: 'read', what: 'oldest', after: 0 },
     ]);
   });
 
@@ -228,7 +233,7 @@ describe('lanes', () => {
     const passedOver: UplinkMessage[] = [{ type: 'look_again', pending: 6 }, read('oldest', everything)];
     const arrived = [1, 2, 3, 4].map((seq) => delivered(seq, seq));
     const { state, effects } = reached(...ONLINE, ...committed, ...passedOver, ...arrived);
-    expect(state).toMatchObject({ live: { inFlight: [], lingering: true }, backlog: { skipped: true } });
+    expect(state).toMatchObject({ live: { inFlight: [], linger: 'gathering' }, backlog: { skipped: true } });
     expect(typesOf(effects)).not.toContain('read');
     const [sent, deliveries] = logic.transition(state, { type: 'linger_over', connection: 1 });
     expect(typesOf(deliveries)).toEqual(['deliver']);
@@ -249,7 +254,7 @@ describe('lanes', () => {
       connection: 1,
       firstSeq: 1,
       ack: { contiguous: 1, ranges: [[first, last]] },
-      credit: 8,
+      credit: CREDIT,
       sampled: 200,
     });
     expect(typesOf(reached(...busy, answer(50, 60)).effects)).toContain('log_up');

@@ -1,22 +1,25 @@
 /** The uplink as a pure transition: what happens becomes what is and what shall be done. See `state.ts` for the invariants. */
 import type { ActorLogic } from '../../actors/actor.ts';
 import { type Coverage, cover, covers, EMPTY_COVERAGE, unite } from '../../protocol/coverage.ts';
+import { NEW_BACKLOG, takeBacklog } from './backlog-lane.ts';
 import { checkAck } from './check-ack.ts';
-import {
-  busyRanges,
-  EMPTY_LIVE,
-  inFlight,
-  NEW_BACKLOG,
-  overlaps,
-  pump,
-  queueLive,
-  takeBacklog,
-} from './lanes.ts';
+import { pump } from './lanes.ts';
 import { leave, leaving } from './leaving.ts';
+import { EMPTY_LIVE, isLiveSized, queueLive } from './live-lane.ts';
+import {
+  afterLoss,
+  cleared,
+  givenUp,
+  refuse,
+  rejectedBy,
+  rejectWhatIsLeft,
+  suspect,
+  withParts,
+} from './poison-isolation.ts';
 import { reconnectWaitMs } from './reconnect-wait.ts';
+import { busyRanges, inFlight, overlaps } from './shipments.ts';
 import {
   LIVE_WINDOW,
-  MAX_LIVE_SAMPLES,
   type Memory,
   type Online,
   type UplinkEffect,
@@ -25,7 +28,6 @@ import {
   type UplinkState,
 } from './state.ts';
 import { type Next, type Of, release, stopped, violation, withMemory } from './steps.ts';
-import { acquit, addSuspect, afterLoss, closeCase, condemn, refuse, replaceSuspect } from './suspects.ts';
 
 const FRESH: Memory = {
   attempt: 0,
@@ -34,15 +36,18 @@ const FRESH: Memory = {
   acked: EMPTY_COVERAGE,
   releasing: 'no',
   sealing: false,
-  suspects: [],
+  suspected: [],
   strikes: new Map(),
   missed: false,
   proven: false,
+  reconnectMs: null,
   episode: null,
 };
 
 /** Refusals that more haste does not mend: the wait starts near its maximum. */
 const SLOW: ReadonlySet<string> = new Set(['unauthorized', 'unsupported_version', 'duplicate_agent']);
+/** For the newest frames at a connection's beginning: larger ones are none that people wait for. */
+const NEWEST_BYTES = 64 * 1024;
 /** What the first attempts find after a connection has ended: the same outage, seen from without. */
 const GONE: ReadonlySet<string> = new Set(['refused', 'timeout', 'unreachable']);
 
@@ -84,17 +89,14 @@ function transition(state: UplinkState, message: UplinkMessage, settings: Uplink
     case 'sealed':
       return sealed(state, message, settings);
     case 'bisected':
-      return resume(
-        withMemory(state, replaceSuspect(state.memory, message.firstSeq, message.parts)),
-        settings,
-      );
-    case 'condemned': {
-      const [memory, effects] = condemn(state.memory, message.firstSeq, message.detail);
+      return resume(withMemory(state, withParts(state.memory, message.firstSeq, message.parts)), settings);
+    case 'unreadable': {
+      const [memory, effects] = givenUp(state.memory, message.firstSeq, message.detail);
       return [withMemory(state, memory), effects];
     }
     case 'rejected':
       // A gap frame stands in its place now, and must be sent.
-      return resume(lookAgain(withMemory(state, closeCase(state.memory, message.origin))), settings);
+      return resume(lookAgain(withMemory(state, rejectedBy(state.memory, message.origin))), settings);
     case 'stop':
       return stop(state, settings);
     case 'left':
@@ -109,6 +111,7 @@ function online(
   state: Online,
   message: Of<
     | 'credit'
+    | 'window'
     | 'committed'
     | 'read'
     | 'delivered'
@@ -121,11 +124,13 @@ function online(
 ): Next {
   switch (message.type) {
     case 'credit':
-      return pump({ ...state, credit: message.frames }, settings);
+      return pump({ ...state, credit: message.credit }, settings);
+    case 'window':
+      return [{ ...state, window: message.window }, []];
     case 'committed':
       return pump(queueLive(state, message.frame), settings);
     case 'linger_over':
-      return pump({ ...state, live: { ...state.live, lingering: false } }, settings);
+      return pump({ ...state, live: { ...state.live, linger: 'none' } }, settings);
     case 'read':
       return read(state, message, settings);
     case 'delivered':
@@ -165,8 +170,9 @@ function greeted(memory: Memory, message: Of<'greeted'>): Next {
   const before = memory.known ?? cover(EMPTY_COVERAGE, 1, message.sampled);
   const known = cover(unite(before, acked), 1, message.released);
   const strikes = new Map([...memory.strikes].filter(([seq]) => !covers(acked, seq, seq)));
-  const [next, effects] = release({ ...memory, known, acked, strikes, missed: false }, true);
-  const { credit, limits } = message;
+  const { credit, limits, window, reconnectMs } = message;
+  const heard = { ...memory, known, acked, strikes, missed: false, reconnectMs };
+  const [next, effects] = release(heard, true);
   // The newest first, so that the present is seen before the past drains.
   return [
     {
@@ -174,6 +180,7 @@ function greeted(memory: Memory, message: Of<'greeted'>): Next {
       memory: next,
       credit,
       limits,
+      window,
       live: EMPTY_LIVE,
       backlog: { ...NEW_BACKLOG, reading: true },
       alone: null,
@@ -183,20 +190,29 @@ function greeted(memory: Memory, message: Of<'greeted'>): Next {
       // Frames that stay unanswered end connections too, and greetings after that prove nothing.
       ...(memory.missed ? [{ type: 'try_breaker' } as const] : []),
       ...effects,
-      { type: 'read', connection: next.connection, what: 'newest', after: 0, limit: LIVE_WINDOW },
+      {
+        type: 'read',
+        connection: next.connection,
+        what: 'newest',
+        after: 0,
+        limit: LIVE_WINDOW,
+        maxBytes: NEWEST_BYTES,
+      },
     ],
   ];
 }
 
 function read(state: Online, message: Of<'read'>, settings: UplinkSettings): Next {
   if (message.what !== 'newest') {
-    const [next, effects] = takeBacklog(state, message, settings);
-    const [pumped, more] = pump(next, settings);
-    return [pumped, [...effects, ...more]];
+    return pump(takeBacklog(state, message), settings);
   }
-  const taken = [...inFlight(state), ...state.live.waiting, ...state.memory.suspects.map((one) => one.frame)];
+  const taken = [
+    ...inFlight(state),
+    ...state.live.waiting,
+    ...state.memory.suspected.map((one) => one.frame),
+  ];
   const heads = message.frames
-    .filter((frame) => frame.lastSeq - frame.firstSeq < MAX_LIVE_SAMPLES)
+    .filter((frame) => isLiveSized(state.window, frame))
     .filter((frame) => !taken.some((other) => overlaps(frame, other)))
     .filter((frame) => !covers(state.memory.acked, frame.firstSeq, frame.lastSeq))
     .sort((a, b) => a.firstSeq - b.firstSeq);
@@ -217,10 +233,9 @@ function delivered(state: Online, message: Of<'delivered'>, settings: UplinkSett
   const strikes = new Map(state.memory.strikes);
   for (const frame of shipment.frames) strikes.delete(frame.firstSeq);
   const acked = unite(state.memory.acked, message.ack);
-  const [memory, verdicts] = acquit({ ...state.memory, strikes, acked }, message.firstSeq);
+  const memory = cleared({ ...state.memory, strikes, acked }, message.firstSeq);
   const arrived = { ...without(state, message.firstSeq), memory, credit: message.credit };
-  const [next, effects] = acknowledged(arrived, message, { proven: true, news: true }, settings);
-  return [next, [...effects, ...verdicts]];
+  return acknowledged(arrived, message, { proven: true, news: true }, settings);
 }
 
 /** Takes note of an ack. `proven`: the connection has shown that it works; `news`: there is something to release for certain. */
@@ -238,9 +253,10 @@ function acknowledged(
   const noted = proven
     ? { ...state.memory, acked, attempt: 0, proven, episode: null }
     : { ...state.memory, acked };
-  const [memory, releases] = release(noted, news || acked !== state.memory.acked);
+  const [judged, rejects] = noted.suspected.length === 0 ? [noted, []] : rejectWhatIsLeft(noted);
+  const [memory, releases] = release(judged, news || acked !== state.memory.acked);
   const [next, effects] = pump({ ...state, memory }, settings);
-  return [next, [...up, ...releases, ...effects]];
+  return [next, [...up, ...releases, ...rejects, ...effects]];
 }
 
 function poisoned(state: Online, message: Of<'poisoned'>, settings: UplinkSettings): Next {
@@ -251,7 +267,7 @@ function poisoned(state: Online, message: Of<'poisoned'>, settings: UplinkSettin
   const [only] = frames;
   if (only === undefined || frames.length > 1) {
     // Which of the merged ones it was will show when each goes by itself.
-    const memory = frames.reduce((sum, frame) => addSuspect(sum, frame), state.memory);
+    const memory = frames.reduce((sum, frame) => suspect(sum, frame), state.memory);
     return resume(lookAgain({ ...rest, memory }), settings);
   }
   if (only.kind === 'gap') return violation(rest, `a ${only.kind} frame is refused: ${message.detail}`);
@@ -271,7 +287,8 @@ function lost(state: UplinkState, message: Of<'lost'>, settings: UplinkSettings)
       ? afterLoss(state.memory, inFlight(state), state.alone)
       : [state.memory, []];
   const kind = error.wire?.code ?? error.kind;
-  const drawn = reconnectWaitMs({ settings, attempt: judged.attempt, jitter, slow: SLOW.has(kind) });
+  const { attempt, reconnectMs } = judged;
+  const drawn = reconnectWaitMs({ settings, attempt, jitter, slow: SLOW.has(kind), reconnectMs });
   const ms = Math.max(drawn, error.wire?.retryAfterMs ?? 0);
   const told = kind === judged.episode || (judged.episode === 'closed' && GONE.has(kind));
   const missed = judged.missed || state.phase !== 'online' || error.kind === 'closed';
@@ -299,7 +316,11 @@ function released(state: UplinkState, settings: UplinkSettings): Next {
 function seal(state: UplinkState): Next {
   if (state.memory.sealing || state.phase === 'stopped') return [state, []];
   const shipments =
-    state.phase === 'online' ? inFlight(state) : state.phase === 'leaving' ? state.live.inFlight : [];
+    state.phase === 'online'
+      ? [...inFlight(state), ...state.backlog.ready.map(({ whole, ...frame }) => whole ?? frame)]
+      : state.phase === 'leaving'
+        ? state.live.inFlight
+        : [];
   const busy = busyRanges(state.memory, shipments);
   return [withMemory(state, { ...state.memory, sealing: true }), [{ type: 'seal', busy }]];
 }
@@ -313,15 +334,18 @@ function sealed(state: UplinkState, message: Of<'sealed'>, settings: UplinkSetti
 function stop(state: UplinkState, settings: UplinkSettings): Next {
   if (state.phase === 'stopped' || state.phase === 'leaving') return [state, []];
   if (state.phase !== 'online') return stopped(state.memory);
-  const { memory, live, limits } = state;
+  const { memory, live, limits, window } = state;
   const { connection } = memory;
-  const [next, effects] = leave({ phase: 'leaving', memory, live, limits, farewell: false }, settings);
+  const [next, effects] = leave(
+    { phase: 'leaving', memory, live, limits, window, farewell: false },
+    settings,
+  );
   return [next, [{ type: 'leave_deadline', connection }, ...effects]];
 }
 
 function lookAgain(state: UplinkState): UplinkState {
   if (state.phase !== 'online' || state.backlog.stage === 'notable') return state;
-  return { ...state, backlog: { ...state.backlog, cursor: 0, exhausted: false, skipped: false } };
+  return { ...state, backlog: { ...state.backlog, ready: [], cursor: 0, exhausted: false, skipped: false } };
 }
 
 function resume(state: UplinkState, settings: UplinkSettings): Next {

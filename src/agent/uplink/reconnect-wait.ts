@@ -12,6 +12,8 @@ export type ReconnectWaitOptions = {
   readonly jitter: number;
   /** Whether the failure is one that haste does not mend: the wait is then one of the longer half. */
   readonly slow: boolean;
+  /** Upper bound for a way that has worked, ms: HQ's hint; null: no connection has worked yet, or HQ gave no hint. */
+  readonly reconnectMs: number | null;
 };
 
 /**
@@ -21,9 +23,17 @@ export type ReconnectWaitOptions = {
  * `backoffMaxMs` bounds the time until an agent is back, connecting included: of thousands that wait, the last draws almost the
  * whole ceiling, and must be live within that time too.
  */
-export function reconnectWaitMs({ settings, attempt, jitter, slow }: ReconnectWaitOptions): number {
+export function reconnectWaitMs({
+  settings,
+  attempt,
+  jitter,
+  slow,
+  reconnectMs,
+}: ReconnectWaitOptions): number {
   const maxMs = settings.backoffMaxMs * WAIT_SHARE;
   if (slow) return Math.round(maxMs * (0.5 + jitter / 2));
+  // A way that has worked may be there for seconds only: it is tried all the time, at the pace that HQ can bear from all its agents.
+  if (reconnectMs !== null) return Math.round(jitter * Math.min(maxMs, reconnectMs));
   const initialMs = Math.min(settings.backoffInitialMs, maxMs);
   let step = backoff({ initialMs, maxMs, jitter: 'full' }, { next: () => jitter });
   for (let count = 0; count < Math.min(attempt, 32); count += 1) step = step.next();

@@ -61,7 +61,15 @@ export type Reliability = {
    */
   readonly hqStoring: (storing: boolean) => void;
   /** Sends until HQ has taken it. Errors with what no repetition mends: a LinkError, or a FrameRefused for good. */
-  readonly protect: <T>(lane: Lane, send: Observable<T>) => Observable<T>;
+  readonly protect: <T>(lane: Lane, send: Observable<T>, patience?: Patience) => Observable<T>;
+};
+
+/** How a frame's deadline depends on what the link does. */
+export type Patience = {
+  /** Time beyond the ack timeout that the link needs for it, ms; asked when it is sent. */
+  readonly allowanceMs: () => number;
+  /** Emits when something before it was answered: the deadline begins again. Asked when it is sent. */
+  readonly progress$: () => Observable<unknown>;
 };
 
 export type ReliabilityOptions = {
@@ -94,14 +102,12 @@ export function createReliability(options: ReliabilityOptions): Reliability {
   /** Whether HQ itself told of the last failure: when it stays silent to frames, what good it says besides proves nothing. */
   let answered = false;
 
-  const timeoutOf = <T>(source: Observable<T>) =>
-    source.pipe(
-      withDeadline(
-        settings.ackTimeoutMs,
-        scheduler,
-        () => new LinkError('timeout', `HQ did not confirm a frame within ${settings.ackTimeoutMs} ms.`),
-      ),
-    );
+  const timeoutOf = <T>(source: Observable<T>, patience: Patience) =>
+    defer(() => {
+      const ms = Math.round(settings.ackTimeoutMs + patience.allowanceMs());
+      const silent = () => new LinkError('timeout', `HQ did not confirm a frame within ${ms} ms.`);
+      return source.pipe(withDeadline(ms, scheduler, silent, patience.progress$()));
+    });
 
   const breakerOf = <T>(source: Observable<T>) =>
     new Observable<T>((subscriber) => {
@@ -190,10 +196,14 @@ export function createReliability(options: ReliabilityOptions): Reliability {
     },
     // Innermost the timeout, so that silence is a failure that the breaker sees; around it the breaker, whose refusal is no try.
     // The gate stands before them: to wait is neither a try nor silence.
-    protect: (lane, send) =>
-      retryOf(lane, whenLetThrough(gated(lane, breakerOf(timeoutOf(send))))).pipe(tap(() => resumed(lane))),
+    protect: (lane, send, patience = IMPATIENT) =>
+      retryOf(lane, whenLetThrough(gated(lane, breakerOf(timeoutOf(send, patience))))).pipe(
+        tap(() => resumed(lane)),
+      ),
   };
 }
+
+const IMPATIENT: Patience = { allowanceMs: () => 0, progress$: () => NEVER };
 
 type Gate = { pause: Backoff | null; opensAt: number };
 

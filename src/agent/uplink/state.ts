@@ -4,7 +4,9 @@
  *
  * Invariants:
  * - a seq is in flight at most once: live or backlog, never both;
- * - at most `LIVE_WINDOW` live frames and min(credit, maxInFlight) backlog frames are in flight;
+ * - a backlog frame goes only while everything in flight fits the link's window with it, and HQ's credit; at most `maxInFlight` frames,
+ *   which bounds memory; one that can't be cut to fit goes alone in its lane;
+ * - live frames in flight fit their share of the window, or there is one; they wait behind no backlog frame that is not handed over;
  * - at most `MAX_WAITING` live frames wait in memory; older ones are left to the backlog, they are in the journal;
  * - one release and one sealing run at a time; a release covers everything that was acknowledged before it began;
  * - frames are released only on an ack that passed `checkAck`.
@@ -13,15 +15,18 @@ import type { StoredFrame } from '../../journal/journal.ts';
 import type { Coverage } from '../../protocol/coverage.ts';
 import type { Limits, WireError } from '../../protocol/events.ts';
 import type { LinkError, LinkFailure } from './link.ts';
+import type { LinkWindow } from './link-window.ts';
 
 /** Live frames without confirmation. Small: live frames are, and what is newer should not wait behind them. */
 export const LIVE_WINDOW = 4;
+/** A live frame waits no longer than this for others to share its headers on a slow link, ms. */
+export const LIVE_AIM_MS = 2_000;
 /** Live frames that wait for a place, at most. */
 export const MAX_WAITING = 64;
 /** Disconnects with one frame in flight until it is suspected to be their cause. */
 export const STRIKES = 3;
 /** Frames suspected at a time; each is held in memory. */
-export const MAX_SUSPECTS = 32;
+export const MAX_SUSPECTED = 32;
 /** Frames larger than this many samples are sealed ones: they belong to the backlog. */
 export const MAX_LIVE_SAMPLES = 512;
 
@@ -35,26 +40,36 @@ export type UplinkSettings = {
   readonly backoffMaxMs: number;
 };
 
+export type Seqs = { readonly firstSeq: number; readonly lastSeq: number };
+
+/** A frame of the journal, or a part of one that was cut for the link. */
+export type Outgoing = StoredFrame & {
+  /** The journal's frame that it is part of; absent: it is all of it. */
+  readonly whole?: Seqs;
+  /** Bytes that it was cut for; absent: it was not cut. */
+  readonly cutFor?: number | undefined;
+};
+
 /** Frames on their way as one message. */
 export type Shipment = {
   /** First seq: identifies it while it is in flight. */
   readonly firstSeq: number;
   readonly lastSeq: number;
   /** Adjacent frames, merged when there are several. */
-  readonly frames: readonly StoredFrame[];
+  readonly frames: readonly Outgoing[];
 };
 
 /** A frame, or a part of one, that seems to break connections or is refused; it is sent alone, then halved. */
-export type Suspect = {
+export type Suspected = {
   readonly frame: StoredFrame;
   /** First seq of the journal's frame that it is part of. */
   readonly origin: number;
   /** Last seq of that frame. */
   readonly originLast: number;
-  /** `open`: to be tried. `halving`: its parts will take its place. `condemned`: given up. */
+  /** `open`: to be tried. `halving`: its parts will take its place. `refused`: given up. `rejecting`: the journal is being told so. */
   readonly verdict:
-    | { readonly kind: 'open' | 'halving' }
-    | { readonly kind: 'condemned'; readonly detail: string };
+    | { readonly kind: 'open' | 'halving' | 'rejecting' }
+    | { readonly kind: 'refused'; readonly detail: string };
   /** Disconnects while it was alone in flight. */
   readonly strikes: number;
 };
@@ -62,14 +77,23 @@ export type Suspect = {
 export type LiveLane = {
   readonly inFlight: readonly Shipment[];
   readonly waiting: readonly StoredFrame[];
-  /** Whether the linger after a live shipment is running. */
-  readonly lingering: boolean;
+  /** `transmitting`: the link is busy with the last live frame, the next ones gather. `gathering`: they came faster than HQ confirms. */
+  readonly linger: 'none' | 'transmitting' | 'gathering';
+};
+
+/** What HQ takes of the backlog without having confirmed it. */
+export type Credit = {
+  readonly frames: number;
+  /** Infinity where HQ says nothing of bytes. */
+  readonly bytes: number;
 };
 
 export type BacklogLane = {
   readonly inFlight: readonly Shipment[];
   readonly stage: 'notable' | 'oldest';
-  /** Everything up to here has been looked at in this stage. */
+  /** Read, and to be sent next, oldest first. */
+  readonly ready: readonly Outgoing[];
+  /** Everything up to here has been read in this stage. */
   readonly cursor: number;
   readonly reading: boolean;
   /** Whether the journal held nothing more beyond the cursor. */
@@ -90,13 +114,15 @@ export type Memory = {
   readonly acked: Coverage;
   readonly releasing: 'no' | 'yes' | 'again';
   readonly sealing: boolean;
-  readonly suspects: readonly Suspect[];
+  readonly suspected: readonly Suspected[];
   /** Disconnects by first seq of the frame that was in flight. */
   readonly strikes: ReadonlyMap<number, number>;
   /** Whether HQ was not to be reached, or closed the connection, since it last greeted: its next greeting is news. */
   readonly missed: boolean;
   /** Whether the current connection has shown that it works. */
   readonly proven: boolean;
+  /** HQ's hint for a way that has worked: upper bound of the wait before a reconnection, ms; null: no connection has worked yet. */
+  readonly reconnectMs: number | null;
   /** What the current episode of failure was logged as. */
   readonly episode: LinkFailure | WireError['code'] | null;
 };
@@ -104,14 +130,16 @@ export type Memory = {
 export type Online = {
   readonly phase: 'online';
   readonly memory: Memory;
-  readonly credit: number;
+  readonly credit: Credit;
   readonly limits: Limits;
+  /** What the link can take. */
+  readonly window: LinkWindow;
   readonly live: LiveLane;
   readonly backlog: BacklogLane;
-  /** The suspect that is in flight, alone. */
-  readonly alone: Suspect | null;
-  /** Whose turn it is while there are suspects: they alternate with live frames. */
-  readonly turn: 'live' | 'suspect';
+  /** The suspected frame that is in flight, alone. */
+  readonly alone: Suspected | null;
+  /** Whose turn it is while there are suspected frames: they alternate with live frames. */
+  readonly turn: 'live' | 'suspected';
 };
 
 export type UplinkState =
@@ -126,6 +154,7 @@ export type UplinkState =
       readonly memory: Memory;
       readonly live: LiveLane;
       readonly limits: Limits;
+      readonly window: LinkWindow;
       readonly farewell: boolean;
     }
   | { readonly phase: 'stopped'; readonly memory: Memory };
@@ -147,12 +176,17 @@ export type UplinkMessage =
   | ({
       readonly type: 'greeted';
       readonly ack: Coverage;
-      readonly credit: number;
+      readonly credit: Credit;
       readonly limits: Limits;
+      readonly window: LinkWindow;
       readonly sampled: number;
       readonly released: number;
+      /** HQ's hint: upper bound of the wait before a reconnection, ms; null: it says nothing. */
+      readonly reconnectMs: number | null;
     } & FromConnection)
-  | ({ readonly type: 'credit'; readonly frames: number } & FromConnection)
+  | ({ readonly type: 'credit'; readonly credit: Credit } & FromConnection)
+  /** What the link can take has changed. Before every message that may have something sent. */
+  | { readonly type: 'window'; readonly window: LinkWindow }
   | { readonly type: 'committed'; readonly frame: StoredFrame }
   | ({
       readonly type: 'read';
@@ -165,7 +199,7 @@ export type UplinkMessage =
       readonly type: 'delivered';
       readonly firstSeq: number;
       readonly ack: Coverage;
-      readonly credit: number;
+      readonly credit: Credit;
       readonly sampled: number;
     } & FromConnection)
   /** HQ will never take it as it is. */
@@ -178,7 +212,7 @@ export type UplinkMessage =
       readonly storing: boolean | null;
     } & FromConnection)
   | { readonly type: 'bisected'; readonly firstSeq: number; readonly parts: readonly StoredFrame[] }
-  | { readonly type: 'condemned'; readonly firstSeq: number; readonly detail: string }
+  | { readonly type: 'unreadable'; readonly firstSeq: number; readonly detail: string }
   | { readonly type: 'rejected'; readonly origin: number }
   | { readonly type: 'released' }
   | { readonly type: 'seal' }
@@ -203,6 +237,8 @@ export type UplinkEffect =
       readonly what: 'newest' | 'notable' | 'oldest';
       readonly after: number;
       readonly limit: number;
+      /** No more frames once those read have so many bytes. */
+      readonly maxBytes: number;
     }
   | {
       readonly type: 'deliver';
@@ -214,7 +250,7 @@ export type UplinkEffect =
   | { readonly type: 'linger'; readonly connection: number; readonly ms: number }
   | { readonly type: 'release'; readonly acked: Coverage }
   | { readonly type: 'seal'; readonly busy: readonly (readonly [number, number])[] }
-  | { readonly type: 'bisect'; readonly suspect: Suspect }
+  | { readonly type: 'bisect'; readonly suspected: Suspected }
   /** Everything of the frame at `origin` that is not acknowledged is given up. */
   | {
       readonly type: 'reject';

@@ -31,6 +31,7 @@ import type { agentEvents } from '../events.ts';
 import { createUplinkEffects } from './effects.ts';
 import { heartbeatOf } from './heartbeat.ts';
 import type { Link } from './link.ts';
+import { createLinkGauge } from './link-gauge.ts';
 import { createUplinkLogic } from './logic.ts';
 import { createPace } from './pace.ts';
 import { createReliability } from './reliability.ts';
@@ -127,6 +128,11 @@ export function createUplink(options: UplinkOptions): Uplink {
   });
   const { breaker } = reliability;
 
+  const gauge = createLinkGauge({
+    queueTargetMs: settings.queueTargetMs,
+    maxFrames: settings.maxInFlight,
+    clock,
+  });
   const effects = createUplinkEffects({
     identity,
     link,
@@ -134,6 +140,7 @@ export function createUplink(options: UplinkOptions): Uplink {
     reliability,
     pace: createPace(settings.maxBytesPerSecond, scheduler),
     clock,
+    gauge,
     random,
     emit,
     settings,
@@ -240,6 +247,7 @@ export function createUplink(options: UplinkOptions): Uplink {
 
   return {
     committed: (frame) => {
+      actor.send({ type: 'window', window: gauge.window() });
       actor.send({ type: 'committed', frame });
       committed$.next();
     },
@@ -290,6 +298,6 @@ function statusOf(
     backlog: online?.backlog.inFlight.length ?? 0,
     behind:
       online !== null &&
-      (!online.backlog.exhausted || online.backlog.inFlight.length > 0 || now.memory.suspects.length > 0),
+      (!online.backlog.exhausted || online.backlog.inFlight.length > 0 || now.memory.suspected.length > 0),
   };
 }

@@ -93,7 +93,8 @@ export function sliceFrame(bytes: Uint8Array, firstSeq: number, lastSeq: number)
   return firstSeq === frame.header.firstSeq && lastSeq === end ? bytes : cut(frame, firstSeq, lastSeq);
 }
 
-function cut(frame: DataFrame, firstSeq: number, lastSeq: number): Uint8Array {
+/** The same of a frame that is decoded already. */
+export function cut(frame: DataFrame, firstSeq: number, lastSeq: number): Uint8Array {
   const groups: SampleGroup[] = [];
   for (const group of frame.groups) {
     const from = lowerBound(group.seqs, firstSeq);

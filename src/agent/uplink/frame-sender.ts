@@ -1,9 +1,10 @@
-/** Brings one shipment to HQ over one connection: splits, supplies schemas that HQ lacks, tells what came of it. */
+/** Brings one shipment to HQ over one connection: splits, supplies schemas that HQ lacks, reports what came of it. */
 import {
   catchError,
   concatMap,
   defer,
   EMPTY,
+  finalize,
   forkJoin,
   from,
   last,
@@ -21,8 +22,10 @@ import type { FrameReply, Lane, Limits, OkReply } from '../../protocol/events.ts
 import { FrameError } from '../../protocol/frame.ts';
 import { mergeFrames, schemaRefsOf, splitFrame, splitThinned } from '../../protocol/frame-codec.ts';
 import type { SchemaRef } from '../../protocol/sample.ts';
+import type { KnownSchemas } from './known-schemas.ts';
 import { LinkError, type LinkSession } from './link.ts';
-import { FrameRefused, type Reliability } from './reliability.ts';
+import type { LinkGauge } from './link-gauge.ts';
+import { FrameRefused, type Patience, type Reliability } from './reliability.ts';
 import type { Shipment } from './state.ts';
 
 type Confirmed = Extract<FrameReply, { readonly ok: true }>;
@@ -34,11 +37,13 @@ export type Outcome =
   /** The connection is of no more use. */
   | { readonly kind: 'failed'; readonly error: LinkError };
 
-export type CourierOptions = {
+export type FrameSenderOptions = {
   readonly session: LinkSession;
   readonly reliability: Reliability;
   readonly journal: Pick<Journal, 'schema'>;
   readonly clock: Clock;
+  readonly gauge: LinkGauge;
+  readonly schemas: KnownSchemas;
   /** Told how long HQ took for each confirmed message and how many bytes it had. */
   readonly onConfirmed: (message: {
     readonly lane: Lane;
@@ -47,7 +52,7 @@ export type CourierOptions = {
   }) => void;
 };
 
-export type Courier = {
+export type FrameSender = {
   /** Emits the outcome once and completes; completes without one when the connection ended, which the link tells itself. */
   readonly deliver: (order: {
     readonly lane: Lane;
@@ -61,10 +66,10 @@ class Undeliverable extends Error {
   override readonly name = 'Undeliverable';
 }
 
-export function createCourier(options: CourierOptions): Courier {
-  const { session, reliability, journal, clock, onConfirmed } = options;
+export function createFrameSender(options: FrameSenderOptions): FrameSender {
+  const { session, reliability, journal, clock, gauge, schemas, onConfirmed } = options;
   /** One transfer of a schema serves all frames that wait for it. */
-  const schemas = new Map<SchemaRef, Observable<OkReply>>();
+  const transfers = new Map<SchemaRef, Observable<OkReply>>();
 
   const sendSchema = (ref: SchemaRef): Observable<OkReply> =>
     defer(() => {
@@ -81,19 +86,29 @@ export function createCourier(options: CourierOptions): Courier {
 
   const sharedSchema = (ref: SchemaRef): Observable<OkReply> => {
     const shared =
-      schemas.get(ref) ??
+      transfers.get(ref) ??
       sendSchema(ref).pipe(
-        tap({ error: () => schemas.delete(ref) }),
+        tap({ error: () => transfers.delete(ref) }),
         shareReplay({ bufferSize: 1, refCount: false }),
       );
-    schemas.set(ref, shared);
+    transfers.set(ref, shared);
     return shared;
   };
 
   const sendFrame = (lane: Lane, bytes: Uint8Array): Observable<Confirmed> =>
-    session
-      .frame({ lane }, bytes)
-      .pipe(switchMap((reply) => (reply.ok ? of(reply) : throwError(() => new FrameRefused(reply.error)))));
+    measured(bytes, session.frame({ lane }, bytes)).pipe(
+      switchMap((reply) => (reply.ok ? of(reply) : throwError(() => new FrameRefused(reply.error)))),
+    );
+
+  /** The gauge hears when it goes and when it is answered, whatever the answer. */
+  const measured = <T>(bytes: Uint8Array, request: Observable<T>): Observable<T> =>
+    defer(() => {
+      const id = gauge.sent(bytes.length);
+      return request.pipe(
+        tap(() => gauge.answered(id)),
+        finalize(() => gauge.abandoned(id)),
+      );
+    });
 
   const withSchemas = (lane: Lane, bytes: Uint8Array): Observable<Confirmed> =>
     sendFrame(lane, bytes).pipe(
@@ -102,6 +117,7 @@ export function createCourier(options: CourierOptions): Courier {
         const own = schemaRefsOf(bytes);
         const asked = (error.wire.refs ?? own).filter((ref) => own.includes(ref));
         const refs = asked.length > 0 ? asked : own;
+        schemas.forget(refs);
         return forkJoin(refs.map(sharedSchema)).pipe(switchMap(() => sendFrame(lane, bytes)));
       }),
       catchError((error: unknown) => {
@@ -118,10 +134,17 @@ export function createCourier(options: CourierOptions): Courier {
       );
     });
 
+  const patienceFor = ({ length }: Uint8Array): Patience => ({
+    allowanceMs: () => gauge.allowanceMs(length),
+    progress$: gauge.progress$,
+  });
+
   return {
     deliver: ({ lane, shipment, limits }) =>
       defer(() => from(messagesOf(shipment, limits))).pipe(
-        concatMap((bytes) => reliability.protect(lane, timed(lane, bytes))),
+        concatMap((bytes) =>
+          reliability.protect(lane, schemas.inTurn(bytes, timed(lane, bytes)), patienceFor(bytes)),
+        ),
         last(),
         map((reply): Outcome => ({ kind: 'delivered', reply })),
         catchError((error: unknown) => outcomeOf(error)),

@@ -1,0 +1,168 @@
+/** The estimate of a link and the window that follows from it, over virtual links with a backlog that never ends. */
+import { describe, expect, it } from 'vitest';
+import {
+  NEW_ESTIMATE,
+  nextEstimate,
+  onTheWire,
+  payloadWithin,
+} from '../../src/agent/uplink/link-estimate.ts';
+import { leastFrameBytes, transmitMs, windowOf } from '../../src/agent/uplink/link-window.ts';
+import { createVirtualLink, type VirtualLinkOptions } from './virtual-link.ts';
+
+const TARGET_MS = 250;
+const LIVE = { everyMs: 1_000, bytes: 90 };
+/** Bytes per ms, and the round trip, ms. */
+const LINKS = [
+  ['2.4 kbit/s', 0.3, 1_500],
+  ['9.6 kbit/s', 1.2, 1_200],
+  ['64 kbit/s', 8, 600],
+  ['256 kbit/s', 32, 600],
+  ['2 Mbit/s', 250, 50],
+  ['100 Mbit/s', 12_500, 20],
+  ['a LAN', 100_000, 3],
+] as const;
+
+/** A link that has been filled for a while. */
+function filled(options: VirtualLinkOptions, roundTrips = 60) {
+  const link = createVirtualLink(options);
+  link.gauge.probed(450, options.roundTripMs + onTheWire(450) / options.rate);
+  link.setBacklog(true);
+  link.run(options.roundTripMs * roundTrips, LIVE);
+  return link;
+}
+
+describe('a constant link', () => {
+  it.each(LINKS)('of %s is filled, and hardly more', (_name, rate, roundTripMs) => {
+    const link = filled({ rate, roundTripMs });
+    const { use } = link.run(roundTripMs * 60, LIVE);
+    expect(use).toBeGreaterThan(0.85);
+    expect(link.gauge.window().rate).toBeGreaterThan(rate * 0.7);
+    expect(link.gauge.window().rate).toBeLessThan(rate * 1.05);
+    const { least } = link.gauge.estimate();
+    // Of what is small, its own transmission included.
+    expect(least?.ms).toBeGreaterThanOrEqual(roundTripMs);
+    expect(least?.ms).toBeLessThanOrEqual((roundTripMs + onTheWire(LIVE.bytes) / rate) * 1.2 + 1);
+  });
+
+  it.each(LINKS)('of %s holds no more than the window, once it is known', (_name, rate, roundTripMs) => {
+    const link = filled({ rate, roundTripMs });
+    for (let step = 0; step < 200; step += 1) {
+      link.run(Math.max(1, roundTripMs / 10), LIVE);
+      const { phase } = link.gauge.estimate();
+      if (phase.kind !== 'steady') continue;
+      const spare = Math.max(TARGET_MS * rate, 2 * onTheWire(leastFrameBytes(rate)));
+      const least = link.gauge.estimate().least?.ms ?? 0;
+      expect(link.backlogInFlightBytes()).toBeLessThanOrEqual(rate * least * 1.05 + spare * 1.6);
+    }
+  });
+
+  it('that was never filled has only a lower bound of its rate, and no linger', () => {
+    const link = createVirtualLink({ rate: 32, roundTripMs: 600 });
+    link.run(60_000, LIVE);
+    expect(link.gauge.window().isMeasured).toBe(false);
+    expect(transmitMs(link.gauge.window(), 90)).toBe(0);
+  });
+});
+
+describe('a link that changes', () => {
+  it.each([
+    [8, 600],
+    [32, 600],
+    [250, 50],
+    [1.2, 1_200],
+  ])('becomes twenty times faster, from %d bytes per ms over %d ms: followed', (rate, roundTripMs) => {
+    const link = filled({ rate, roundTripMs });
+    link.link.rate = rate * 20;
+    link.run(roundTripMs * 14, LIVE);
+    expect(link.gauge.window().rate).toBeGreaterThan(rate * 20 * 0.7);
+  });
+
+  it.each([
+    [8, 600],
+    [32, 600],
+    [250, 50],
+  ])(
+    'becomes four times slower, from %d bytes per ms over %d ms: nothing is sent until it fits',
+    (rate, roundTripMs) => {
+      const link = filled({ rate, roundTripMs });
+      link.link.rate = rate / 4;
+      // What was in flight drains first.
+      const drainMs = (link.inFlightBytes() / link.link.rate) * 2 + roundTripMs * 6;
+      link.run(drainMs, LIVE);
+      expect(link.gauge.window().rate).toBeLessThan((rate / 4) * 1.2);
+      const { worstQueueMs } = link.run(20 * roundTripMs, LIVE);
+      expect(worstQueueMs).toBeLessThan(4 * TARGET_MS);
+    },
+  );
+
+  it('gets a longer way: its rate stays, and its round trip is seen anew', () => {
+    const link = filled({ rate: 32, roundTripMs: 300 });
+    link.link.roundTripMs = 900;
+    link.run(60_000, LIVE);
+    expect(link.gauge.estimate().least?.ms).toBeGreaterThan(800);
+    expect(link.run(30_000, LIVE).use).toBeGreaterThan(0.75);
+  });
+
+  it('stands still: what is in flight is all that is sent, and the rate falls while no answer comes', () => {
+    const link = filled({ rate: 32, roundTripMs: 600 });
+    const before = link.gauge.window();
+    link.link.rate = 0.001;
+    link.run(20_000);
+    expect(link.gauge.window().rate).toBeLessThan((before.rate ?? 0) / 10);
+    expect(link.inFlightBytes()).toBeLessThan(4 * before.bytes);
+  });
+});
+
+describe('a link that is not smooth', () => {
+  it('with jitter stays filled', () => {
+    const link = filled({ rate: 32, roundTripMs: 300, jitterMs: (answer) => (answer * 37) % 80 });
+    expect(link.run(30_000, LIVE).use).toBeGreaterThan(0.8);
+  });
+
+  it('that loses answers goes on, and does not take the loss for a slower link', () => {
+    const link = filled({ rate: 32, roundTripMs: 300, isLost: (answer) => answer % 10 === 0 });
+    expect(link.run(30_000, LIVE).use).toBeGreaterThan(0.75);
+  });
+
+  it('keeps its rate while there is nothing to be sent', () => {
+    const link = filled({ rate: 32, roundTripMs: 600 });
+    link.setBacklog(false);
+    link.run(120_000, LIVE);
+    expect(link.gauge.window().rate).toBeGreaterThan(32 * 0.7);
+    expect(link.gauge.window().isMeasured).toBe(true);
+  });
+
+  it('is believed by half after a new connection', () => {
+    const link = filled({ rate: 32, roundTripMs: 600 });
+    const rate = link.gauge.window().rate ?? 0;
+    link.gauge.connected();
+    expect(link.gauge.window().rate).toBeCloseTo(rate / 2, 5);
+    expect(link.gauge.window().isMeasured).toBe(false);
+  });
+});
+
+describe('odd events', () => {
+  const options = { queueTargetMs: TARGET_MS };
+
+  it('an answer to nothing, or a second one, changes nothing', () => {
+    expect(nextEstimate(NEW_ESTIMATE, { type: 'answered', id: 7, at: 5 }, options)).toBe(NEW_ESTIMATE);
+    expect(nextEstimate(NEW_ESTIMATE, { type: 'abandoned', id: 7 }, options)).toBe(NEW_ESTIMATE);
+  });
+
+  it('a clock that goes back, or stands still, gives no rate that is not a number', () => {
+    const sent = { type: 'sent', id: 1, bytes: 500, window: 1_000, at: 1_000 } as const;
+    for (const at of [1_000, 400]) {
+      const flying = nextEstimate(NEW_ESTIMATE, sent, options);
+      const after = nextEstimate(flying, { type: 'answered', id: 1, at }, options);
+      const window = windowOf(after, { ...options, maxFrames: 8, now: at });
+      expect(Number.isFinite(window.bytes)).toBe(true);
+      expect(window.bytes).toBeGreaterThan(0);
+      expect(window.pieceBytes).toBeGreaterThan(0);
+    }
+  });
+
+  it('what a payload takes of the link and the reverse agree', () => {
+    for (const wire of [100, 500, 1_466, 1_467, 5_000, 300_000])
+      expect(onTheWire(payloadWithin(wire))).toBeLessThanOrEqual(wire + 52);
+  });
+});

@@ -1,0 +1,193 @@
+/** The backlog lane: what is anomalous first, then the oldest first, in frames that the link carries in a moment. Pure. */
+import type { StoredFrame } from '../../journal/journal.ts';
+import { missingWithin, type SeqRange } from '../../protocol/coverage.ts';
+import { FrameError, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
+import { piecesOf, readHeader, splitThinned } from '../../protocol/frame-codec.ts';
+import { hasRoomFor } from './link-window.ts';
+import { bytesOf, inFlight, nextBatch, overlaps, shipmentOf, wireBytesOf } from './shipments.ts';
+import type { BacklogLane, Online, Outgoing, Seqs, UplinkEffect, UplinkSettings } from './state.ts';
+
+export const NEW_BACKLOG: BacklogLane = {
+  inFlight: [],
+  stage: 'notable',
+  ready: [],
+  cursor: 0,
+  reading: false,
+  exhausted: false,
+  skipped: false,
+};
+
+type Result = readonly [Online, UplinkEffect[]];
+
+/** Frames of the journal that one read may find; small ones are merged for the link. */
+const READ_FRAMES = 64;
+const LEAST_READ_BYTES = 64 * 1024;
+/** A frame is cut when it is larger than it should be by this factor: a little more is not worth the work. */
+const CUT_FROM = 1.25;
+/** Pieces cut at a time: bounds how long it takes. */
+const MAX_PIECES = 16;
+
+/** Backlog frames that may still be sent now. */
+function freePlaces({ credit, backlog }: Online, settings: UplinkSettings): number {
+  return Math.min(credit.frames, settings.maxInFlight) - backlog.inFlight.length;
+}
+
+/** Whether the link, and HQ, have room for so many bytes more. What waits in the live lane goes first. */
+function hasRoom(state: Online, bytes: number): boolean {
+  const { backlog, credit, window, live } = state;
+  if (live.waiting.length > 0) return false;
+  const backlogBytes = backlog.inFlight.reduce((sum, one) => sum + bytesOf(one), 0);
+  if (backlogBytes > 0 && backlogBytes + bytes > credit.bytes) return false;
+  const shipments = inFlight(state);
+  const taken = { bytes: wireBytesOf(shipments), backlogBytes: wireBytesOf(backlog.inFlight) };
+  return hasRoomFor(window, taken, bytes);
+}
+
+/** Sends what is ready, as far as there is room, and reads on when nothing is left. */
+export function pumpBacklog(start: Online, settings: UplinkSettings): Result {
+  let state = start;
+  const effects: UplinkEffect[] = [];
+  while (freePlaces(state, settings) > 0) {
+    state = prepareNext(state);
+    const { backlog, limits, window, memory } = state;
+    const frames = nextBatch(backlog.ready, { ...limits, maxBytes: window.pieceBytes });
+    if (frames.length === 0) break;
+    const shipment = shipmentOf(frames);
+    if (!hasRoom(state, bytesOf(shipment))) return [state, effects];
+    effects.push({ type: 'deliver', connection: memory.connection, lane: 'backlog', shipment, limits });
+    const ready = backlog.ready.slice(frames.length);
+    state = { ...state, backlog: { ...backlog, inFlight: [...backlog.inFlight, shipment], ready } };
+  }
+  const [next, reads] = readOn(state, settings);
+  return [next, [...effects, ...reads]];
+}
+
+function readOn(state: Online, settings: UplinkSettings): Result {
+  const { backlog, memory } = state;
+  if (backlog.ready.length > 0 || backlog.reading || freePlaces(state, settings) <= 0) return [state, []];
+  if (backlog.exhausted) {
+    if (backlog.stage === 'notable')
+      return readOn(
+        { ...state, backlog: { ...backlog, stage: 'oldest', cursor: 0, exhausted: false } },
+        settings,
+      );
+    // What waits in the live lane, or is suspected, would be passed over again; and reading for nothing, without a pause,
+    // keeps the linger from ending and the suspicion from being settled.
+    const isIdle = [inFlight(state), state.live.waiting, memory.suspected].every(
+      ({ length }) => length === 0,
+    );
+    if (!backlog.skipped || !isIdle) return [state, []];
+    return readOn(
+      { ...state, backlog: { ...backlog, cursor: 0, exhausted: false, skipped: false } },
+      settings,
+    );
+  }
+  const { connection } = memory;
+  const maxBytes = Math.max(LEAST_READ_BYTES, Math.round(state.window.bytes));
+  return [
+    { ...state, backlog: { ...backlog, reading: true } },
+    [{ type: 'read', connection, what: backlog.stage, after: backlog.cursor, limit: READ_FRAMES, maxBytes }],
+  ];
+}
+
+/** Takes up what a read found. */
+export function takeBacklog(
+  state: Online,
+  found: { readonly frames: readonly StoredFrame[]; readonly exhausted: boolean },
+): Online {
+  const { backlog } = state;
+  return {
+    ...state,
+    backlog: {
+      ...backlog,
+      ready: [...backlog.ready, ...found.frames],
+      cursor: found.frames.at(-1)?.lastSeq ?? backlog.cursor,
+      reading: false,
+      exhausted: found.exhausted,
+    },
+  };
+}
+
+/**
+ * Makes the first frame that is ready one that may go: leaves out what is on its way, waits in the live lane, is suspected, or is at HQ
+ * already, and cuts it when it is too large for the link.
+ */
+function prepareNext(state: Online): Online {
+  const { backlog, memory, window } = state;
+  const taken: readonly Seqs[] = [
+    ...inFlight(state),
+    ...state.live.waiting,
+    ...memory.suspected.map(({ frame }) => frame),
+  ];
+  let { ready, skipped } = backlog;
+  for (let head = ready[0]; head !== undefined; head = ready[0]) {
+    const unacked = missingWithin(memory.acked, head.firstSeq, head.lastSeq);
+    const overlapping = taken.filter((one) => overlaps(one, head as Outgoing));
+    const missing = outside(unacked, overlapping);
+    skipped ||= overlapping.length > 0;
+    const isWhole = missing.length === 1 && covered(missing, head);
+    if (isWhole && !isTooLarge(head, window.pieceBytes)) break;
+    const rest = ready.slice(1);
+    const parts = missing.length === 0 ? [] : partsOf(head, { ranges: missing, maxBytes: window.pieceBytes });
+    if (parts === null && isWhole) {
+      ready = [{ ...head, cutFor: window.pieceBytes }, ...rest];
+      break;
+    }
+    skipped ||= parts === null;
+    // What is normal of a frame that holds an anomaly has its turn with the oldest.
+    const wanted = backlog.stage === 'notable' ? parts?.filter(({ notable }) => notable) : parts;
+    ready = [...(wanted ?? []), ...rest];
+  }
+  return { ...state, backlog: { ...backlog, ready, skipped } };
+}
+
+/** A frame is cut again only for a link that has become much slower: what cannot be cut further is not tried each time. */
+function isTooLarge({ bytes, cutFor }: Outgoing, pieceBytes: number): boolean {
+  return bytes.length > CUT_FROM * pieceBytes && (cutFor === undefined || pieceBytes < cutFor / 2);
+}
+
+type CutOptions = { readonly ranges: readonly SeqRange[]; readonly maxBytes: number };
+
+/** In seq order; null where it cannot be cut or read: HQ says what is wrong with it. */
+function partsOf(frame: Outgoing, { ranges, maxBytes }: CutOptions): readonly Outgoing[] | null {
+  const whole = frame.whole ?? { firstSeq: frame.firstSeq, lastSeq: frame.lastSeq };
+  try {
+    if (frame.kind === 'data') {
+      const pieces = piecesOf(frame.bytes, { ranges, maxBytes, maxPieces: MAX_PIECES });
+      return pieces.map((piece, index) => ({
+        ...frame,
+        ...piece,
+        whole,
+        cutFor: index < MAX_PIECES ? maxBytes : undefined,
+      }));
+    }
+    if (frame.kind === 'gap' || !covered(ranges, frame)) return null;
+    return splitThinned(frame.bytes, { maxBytes, maxRows: MAX_FRAME_SAMPLES }).map((bytes) => {
+      const { firstSeq, count } = readHeader(bytes);
+      return { ...frame, firstSeq, lastSeq: firstSeq + count - 1, bytes, whole, cutFor: maxBytes };
+    });
+  } catch (error) {
+    if (error instanceof FrameError) return null;
+    throw error;
+  }
+}
+
+function covered(ranges: readonly SeqRange[], { firstSeq, lastSeq }: Seqs): boolean {
+  const [only] = ranges;
+  return only !== undefined && only[0] === firstSeq && only[1] === lastSeq;
+}
+
+/** The parts of `ranges` that none of `taken` touches, in order. */
+function outside(ranges: readonly SeqRange[], taken: readonly Seqs[]): readonly SeqRange[] {
+  return taken.reduce<readonly SeqRange[]>(
+    (left, { firstSeq, lastSeq }) =>
+      left.flatMap(([first, last]): SeqRange[] => {
+        if (lastSeq < first || firstSeq > last) return [[first, last]];
+        const parts: SeqRange[] = [];
+        if (first < firstSeq) parts.push([first, firstSeq - 1]);
+        if (last > lastSeq) parts.push([lastSeq + 1, last]);
+        return parts;
+      }),
+    ranges,
+  );
+}

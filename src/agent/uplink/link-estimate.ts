@@ -1,0 +1,338 @@
+/**
+ * What the uplink knows of its link, from its own frames and their answers: delivery rate, least round trip, queueing delay.
+ * Pure: events in, estimate out.
+ *
+ * The two filters are those of BBR (Cardwell et al., ACM Queue 14-5; draft-cardwell-iccrg-bbr-congestion-control):
+ * - rate: the largest of the last ten rounds' samples. A sample is what was delivered while a frame was under way, over that time.
+ *   Samples of a link that was not filled are lower bounds: they may raise the rate, and never lower it.
+ * - round trip: the least of the last `PROBE_EVERY_MS`; older than that, the window is halved for a round trip so that a
+ *   standing queue drains and the least can be seen again.
+ *
+ * A frame that is late by two queue targets says that the link has slowed down: the older samples no longer count. A round of a filled
+ * link that delivered more, and met hardly any queue, says that it has become faster: the window doubles each round again.
+ *
+ * Units: bytes as they cross the link (`onTheWire`), milliseconds, bytes per millisecond.
+ */
+
+export type EstimateEvent =
+  | { readonly type: 'connected'; readonly at: number }
+  /** A frame was handed over; `bytes` on the wire; `window`: what was allowed in flight then. */
+  | {
+      readonly type: 'sent';
+      readonly id: number;
+      readonly bytes: number;
+      readonly window: number;
+      readonly at: number;
+    }
+  /** HQ answered it, whatever it said. */
+  | { readonly type: 'answered'; readonly id: number; readonly at: number }
+  /** It will not be answered any more. */
+  | { readonly type: 'abandoned'; readonly id: number }
+  /** Something small was answered: a hello, a heartbeat. */
+  | { readonly type: 'probed'; readonly bytes: number; readonly rttMs: number; readonly at: number };
+
+export type Flight = {
+  readonly bytes: number;
+  readonly sentAt: number;
+  /** Whether the link was not filled when it was sent. */
+  readonly isLimited: boolean;
+  /** As they were when it was sent. */
+  readonly delivered: number;
+  readonly deliveredAt: number;
+  readonly firstSentAt: number;
+};
+
+/** `startup`: the window doubles each round. `probing`: it is halved until `until`, so that a queue drains. */
+export type EstimatePhase =
+  | { readonly kind: 'startup'; readonly fullRate: number; readonly flatRounds: number }
+  | { readonly kind: 'steady' }
+  | { readonly kind: 'probing'; readonly since: number; readonly until: number };
+
+type RoundTrip = { readonly ms: number; readonly bytes: number; readonly at: number };
+type RateSample = { readonly rate: number; readonly round: number };
+
+export type LinkEstimate = {
+  readonly flights: ReadonlyMap<number, Flight>;
+  readonly inFlightBytes: number;
+  /** Bytes answered on this connection, and when the last of them were. */
+  readonly delivered: number;
+  readonly deliveredAt: number;
+  /** When the frame that was answered last had been sent. */
+  readonly firstSentAt: number;
+  readonly round: number;
+  /** The round ends with the answer to a frame that was sent after so much was delivered. */
+  readonly roundEnd: number;
+  /** Falling rates of rising rounds; the first is the estimate. */
+  readonly rates: readonly RateSample[];
+  /** Whether the link was ever filled: until then the rate is only a lower bound. */
+  readonly isMeasured: boolean;
+  readonly least: RoundTrip | null;
+  /** Of the answer before: how long the frame waited in a queue. */
+  readonly queueMs: number | null;
+  /** Answers in a row that were late by two targets. */
+  readonly late: number;
+  /** Sum and count of queueing delays of this round. */
+  readonly roundQueueMs: number;
+  readonly roundAnswers: number;
+  readonly roundLimited: boolean;
+  /** The rate at its beginning. */
+  readonly roundRate: number;
+  readonly phase: EstimatePhase;
+  /** Least round trip of frames that were sent while probing. */
+  readonly probed: RoundTrip | null;
+};
+
+export type EstimateOptions = {
+  /** Queueing delay that the backlog may cause, ms. */
+  readonly queueTargetMs: number;
+};
+
+/** IPv4, TCP with timestamps. */
+const PACKET_HEADER_BYTES = 52;
+const PACKET_BYTES = 1_400;
+/** WebSocket header with its mask, and ours. */
+const MESSAGE_BYTES = 14;
+const RATE_ROUNDS = 10;
+const PROBE_EVERY_MS = 30_000;
+const PROBE_EVERY_ROUND_TRIPS = 30;
+/** A link whose answers are late may have a longer way now: its least round trip counts no longer than this. */
+const DOUBTED_AFTER_MS = 5_000;
+const LONGEST_PROBE_MS = 5_000;
+const LATE_ANSWERS = 2;
+/** Growth in a round below which the rate is flat; after so many flat rounds the link is filled. */
+const GROWTH = 1.25;
+const FLAT_ROUNDS = 3;
+/** Of the window in flight, from which a link counts as filled. */
+const FILLED = 0.6;
+/** A round of a filled link that delivered so much more, with less queueing than this of the target, says that it has become faster. */
+const FASTER = 1.05;
+const HARDLY_QUEUED = 0.5;
+/** Of what an earlier connection measured. */
+const CARRIED_OVER = 0.5;
+const LEAST_INTERVAL_MS = 0.25;
+
+export const NEW_ESTIMATE: LinkEstimate = {
+  flights: new Map(),
+  inFlightBytes: 0,
+  delivered: 0,
+  deliveredAt: 0,
+  firstSentAt: 0,
+  round: 0,
+  roundEnd: 0,
+  rates: [],
+  isMeasured: false,
+  least: null,
+  queueMs: null,
+  late: 0,
+  roundQueueMs: 0,
+  roundAnswers: 0,
+  roundLimited: false,
+  roundRate: 0,
+  phase: { kind: 'startup', fullRate: 0, flatRounds: 0 },
+  probed: null,
+};
+
+/** What a message of so many bytes takes of the link. */
+export function onTheWire(bytes: number): number {
+  const payload = bytes + MESSAGE_BYTES;
+  return payload + Math.ceil(payload / PACKET_BYTES) * PACKET_HEADER_BYTES;
+}
+
+/** Bytes a message may have to take no more than `wireBytes` of the link; the inverse of `onTheWire`, at least 1. */
+export function payloadWithin(wireBytes: number): number {
+  const packets = Math.max(1, Math.ceil(wireBytes / (PACKET_BYTES + PACKET_HEADER_BYTES)));
+  return Math.max(1, Math.floor(wireBytes) - packets * PACKET_HEADER_BYTES - MESSAGE_BYTES);
+}
+
+/** Bytes per ms; null before anything was answered. */
+export function rateOf(estimate: LinkEstimate): number | null {
+  return estimate.rates[0]?.rate ?? null;
+}
+
+export function nextEstimate(
+  estimate: LinkEstimate,
+  event: EstimateEvent,
+  options: EstimateOptions,
+): LinkEstimate {
+  switch (event.type) {
+    case 'connected':
+      return connected(estimate, event.at);
+    case 'sent':
+      return sent(estimate, event);
+    case 'answered':
+      return answered(estimate, event, options);
+    case 'abandoned':
+      return without(estimate, event.id);
+    case 'probed':
+      return probed(estimate, event);
+  }
+}
+
+/** Another connection over the same way: what is known of it is believed by half. */
+function connected(estimate: LinkEstimate, at: number): LinkEstimate {
+  const rate = rateOf(estimate);
+  return {
+    ...NEW_ESTIMATE,
+    deliveredAt: at,
+    firstSentAt: at,
+    rates: rate === null ? [] : [{ rate: rate * CARRIED_OVER, round: 0 }],
+    least: estimate.least,
+  };
+}
+
+function sent(estimate: LinkEstimate, event: Extract<EstimateEvent, { type: 'sent' }>): LinkEstimate {
+  const { id, bytes, window, at } = event;
+  const isIdle = estimate.flights.size === 0;
+  // What passed while nothing was under way says nothing about the link.
+  const deliveredAt = isIdle ? at : estimate.deliveredAt;
+  const firstSentAt = isIdle ? at : estimate.firstSentAt;
+  const inFlightBytes = estimate.inFlightBytes + bytes;
+  const flight: Flight = {
+    bytes,
+    sentAt: at,
+    isLimited: estimate.phase.kind === 'probing' || inFlightBytes < FILLED * window,
+    delivered: estimate.delivered,
+    deliveredAt,
+    firstSentAt,
+  };
+  const flights = new Map(estimate.flights).set(id, flight);
+  return { ...estimate, flights, inFlightBytes, deliveredAt, firstSentAt };
+}
+
+function without(estimate: LinkEstimate, id: number): LinkEstimate {
+  const flight = estimate.flights.get(id);
+  if (flight === undefined) return estimate;
+  const flights = new Map(estimate.flights);
+  flights.delete(id);
+  return { ...estimate, flights, inFlightBytes: estimate.inFlightBytes - flight.bytes };
+}
+
+/** Only the round trip: what is small says nothing about the rate, but before all others it is a lower bound. */
+function probed(estimate: LinkEstimate, { bytes, rttMs, at }: Extract<EstimateEvent, { type: 'probed' }>) {
+  const trip = { ms: rttMs, bytes, at };
+  const noted = noteRoundTrip(estimate, trip, at - rttMs);
+  if (noted.rates.length > 0) return noted;
+  const rate = bytes / Math.max(LEAST_INTERVAL_MS, rttMs);
+  return { ...noted, rates: [{ rate, round: noted.round }] };
+}
+
+function answered(
+  before: LinkEstimate,
+  { id, at }: Extract<EstimateEvent, { type: 'answered' }>,
+  { queueTargetMs }: EstimateOptions,
+): LinkEstimate {
+  const flight = before.flights.get(id);
+  if (flight === undefined) return before;
+  const delivered = before.delivered + flight.bytes;
+  const rttMs = Math.max(0, at - flight.sentAt);
+  const trip = { ms: rttMs, bytes: flight.bytes, at };
+  const counted = { ...without(before, id), delivered, deliveredAt: at, firstSentAt: flight.sentAt };
+  const timed = noteRoundTrip(counted, trip, flight.sentAt);
+  const queueMs = queueingDelay(timed, trip);
+  const intervalMs = Math.max(at - flight.deliveredAt, flight.sentAt - flight.firstSentAt, LEAST_INTERVAL_MS);
+  const sample = (delivered - flight.delivered) / intervalMs;
+  const ended = flight.delivered >= before.roundEnd;
+  const rated = noteRate(timed, { sample, isLimited: flight.isLimited });
+  const late = queueMs > 2 * queueTargetMs && !flight.isLimited ? before.late + 1 : 0;
+  const judged =
+    late >= LATE_ANSWERS
+      ? slowedDown({ ...rated, late: 0 }, { sample, at })
+      : { ...rated, late, isMeasured: rated.isMeasured || !flight.isLimited };
+  const summed = {
+    ...judged,
+    queueMs,
+    roundQueueMs: judged.roundQueueMs + queueMs,
+    roundAnswers: judged.roundAnswers + 1,
+    roundLimited: judged.roundLimited || flight.isLimited,
+  };
+  const phased = queueMs > queueTargetMs && summed.phase.kind === 'startup' ? steady(summed) : summed;
+  return ended ? roundEnded(phased, { at, queueTargetMs }) : probeIfDue(phased, { at, queueTargetMs });
+}
+
+const steady = (estimate: LinkEstimate): LinkEstimate => ({ ...estimate, phase: { kind: 'steady' } });
+
+function noteRate(
+  estimate: LinkEstimate,
+  { sample, isLimited }: { sample: number; isLimited: boolean },
+): LinkEstimate {
+  const rate = rateOf(estimate);
+  if (isLimited && rate !== null && sample <= rate) return estimate;
+  const { round } = estimate;
+  const recent = estimate.rates.filter((one) => one.round > round - RATE_ROUNDS);
+  const larger = recent.filter((one) => one.rate > sample);
+  return { ...estimate, rates: [...larger, { rate: sample, round }] };
+}
+
+/** The link is slower than it was: what counts is what it delivers now. */
+function slowedDown(
+  estimate: LinkEstimate,
+  { sample, at }: { readonly sample: number; readonly at: number },
+): LinkEstimate {
+  const { least, round } = estimate;
+  const doubted =
+    least !== null && at - least.at > DOUBTED_AFTER_MS ? { ...least, at: Number.NEGATIVE_INFINITY } : least;
+  return steady({ ...estimate, least: doubted, isMeasured: true, rates: [{ rate: sample, round }] });
+}
+
+function noteRoundTrip(estimate: LinkEstimate, trip: RoundTrip, sentAt: number): LinkEstimate {
+  const { least, phase, probed: seen } = estimate;
+  const isLeast = least === null || trip.ms <= least.ms;
+  const probes = phase.kind === 'probing' && sentAt >= phase.since && (seen === null || trip.ms < seen.ms);
+  if (!isLeast && !probes) return estimate;
+  return { ...estimate, least: isLeast ? trip : least, probed: probes ? trip : seen };
+}
+
+function queueingDelay(estimate: LinkEstimate, trip: RoundTrip): number {
+  const { least } = estimate;
+  const rate = rateOf(estimate);
+  if (least === null || rate === null) return 0;
+  const more = Math.max(0, trip.bytes - least.bytes);
+  return Math.max(0, trip.ms - least.ms - more / rate);
+}
+
+function roundEnded(
+  estimate: LinkEstimate,
+  now: { readonly at: number; readonly queueTargetMs: number },
+): LinkEstimate {
+  const meanQueueMs = estimate.roundQueueMs / estimate.roundAnswers;
+  const next: LinkEstimate = {
+    ...estimate,
+    round: estimate.round + 1,
+    roundEnd: estimate.delivered,
+    roundQueueMs: 0,
+    roundAnswers: 0,
+    roundLimited: false,
+    roundRate: rateOf(estimate) ?? 0,
+  };
+  const rate = rateOf(estimate) ?? 0;
+  const { phase } = estimate;
+  if (phase.kind === 'startup') {
+    if (estimate.roundLimited) return next;
+    if (rate >= phase.fullRate * GROWTH)
+      return { ...next, phase: { kind: 'startup', fullRate: rate, flatRounds: 0 } };
+    const flatRounds = phase.flatRounds + 1;
+    return flatRounds >= FLAT_ROUNDS ? steady(next) : { ...next, phase: { ...phase, flatRounds } };
+  }
+  const isFaster = rate > estimate.roundRate * FASTER && meanQueueMs < HARDLY_QUEUED * now.queueTargetMs;
+  if (phase.kind === 'steady' && !estimate.roundLimited && isFaster)
+    return { ...next, phase: { kind: 'startup', fullRate: rate, flatRounds: 0 } };
+  return probeIfDue(next, now);
+}
+
+function probeIfDue(
+  estimate: LinkEstimate,
+  { at, queueTargetMs }: { readonly at: number; readonly queueTargetMs: number },
+): LinkEstimate {
+  const { phase, least, probed: seen } = estimate;
+  if (least === null) return estimate;
+  if (phase.kind === 'probing') {
+    // A way that has become longer answers later.
+    if (at < phase.until || (seen === null && at < phase.until + LONGEST_PROBE_MS)) return estimate;
+    return { ...estimate, least: { ...(seen ?? least), at }, probed: null, phase: { kind: 'steady' } };
+  }
+  if (phase.kind === 'startup') return estimate;
+  if (at - least.at < Math.max(PROBE_EVERY_MS, PROBE_EVERY_ROUND_TRIPS * least.ms)) return estimate;
+  // What stands in the queue drains first; what is sent from then on meets none.
+  const since = at + Math.max(queueTargetMs, estimate.inFlightBytes / (rateOf(estimate) ?? 1) - least.ms / 2);
+  return { ...estimate, probed: null, phase: { kind: 'probing', since, until: since + 1.25 * least.ms } };
+}

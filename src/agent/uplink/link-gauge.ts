@@ -1,0 +1,79 @@
+/** Keeps the estimate of one way to HQ: is told what goes and comes, says what may be in flight. */
+import { filter, type Observable, Subject } from 'rxjs';
+import type { Clock } from '../../platform/clock.ts';
+import {
+  type EstimateEvent,
+  type LinkEstimate,
+  NEW_ESTIMATE,
+  nextEstimate,
+  onTheWire,
+  rateOf,
+} from './link-estimate.ts';
+import { type LinkWindow, windowOf } from './link-window.ts';
+
+export type LinkGaugeOptions = {
+  /** Queueing delay that the backlog may cause, ms. */
+  readonly queueTargetMs: number;
+  /** Backlog frames that may be in flight. */
+  readonly maxFrames: number;
+  readonly clock: Pick<Clock, 'precise'>;
+};
+
+export type LinkGauge = {
+  readonly connected: () => void;
+  /** A message of so many bytes is handed over; gives the number that its answer is told with, larger each time. */
+  readonly sent: (bytes: number) => number;
+  readonly answered: (id: number) => void;
+  /** Its connection or its deadline has ended. */
+  readonly abandoned: (id: number) => void;
+  /** Something small of `bytes` was answered after `rttMs`. */
+  readonly probed: (bytes: number, rttMs: number) => void;
+  readonly window: () => LinkWindow;
+  readonly estimate: () => LinkEstimate;
+  /** Time that a message of `bytes` may take beyond the usual deadline: what is in flight goes first, at a quarter of the rate. ms. */
+  readonly allowanceMs: (bytes: number) => number;
+  /** Emits whenever something that was sent before now is answered; what waits behind it may wait on. */
+  readonly progress$: () => Observable<unknown>;
+};
+
+/** 1 kbit/s, in bytes per ms: what a link of which nothing is known yet may have. */
+const SLOWEST_RATE = 0.125;
+const CAUTION = 4;
+const MAX_ALLOWANCE_MS = 600_000;
+
+export function createLinkGauge({ queueTargetMs, maxFrames, clock }: LinkGaugeOptions): LinkGauge {
+  const answers$ = new Subject<number>();
+  let estimate = NEW_ESTIMATE;
+  let nextId = 1;
+  const now = () => clock.precise();
+  const note = (event: EstimateEvent) => {
+    estimate = nextEstimate(estimate, event, { queueTargetMs });
+  };
+  const window = () => windowOf(estimate, { queueTargetMs, maxFrames, now: now() });
+  return {
+    connected: () => note({ type: 'connected', at: now() }),
+    sent: (bytes) => {
+      const id = nextId;
+      nextId += 1;
+      note({ type: 'sent', id, bytes: onTheWire(bytes), window: window().bytes, at: now() });
+      return id;
+    },
+    answered: (id) => {
+      note({ type: 'answered', id, at: now() });
+      answers$.next(id);
+    },
+    abandoned: (id) => note({ type: 'abandoned', id }),
+    probed: (bytes, rttMs) => note({ type: 'probed', bytes: onTheWire(bytes), rttMs, at: now() }),
+    window,
+    estimate: () => estimate,
+    allowanceMs: (bytes) => {
+      const waiting = estimate.inFlightBytes + onTheWire(bytes);
+      const rate = Math.max(rateOf(estimate) ?? 0, SLOWEST_RATE);
+      return Math.min(MAX_ALLOWANCE_MS, (CAUTION * waiting) / rate);
+    },
+    progress$: () => {
+      const mine = nextId;
+      return answers$.pipe(filter((id) => id < mine));
+    },
+  };
+}

@@ -1,0 +1,124 @@
+/** What may be in flight on the link, and how large its frames may be. Derived from the estimate; pure. */
+import { type LinkEstimate, onTheWire, payloadWithin, rateOf } from './link-estimate.ts';
+
+export type LinkWindow = {
+  /** Bytes on the wire that may be in flight when a backlog frame is added. */
+  readonly bytes: number;
+  /** Bytes on the wire of backlog frames that may be in flight in any case: two of the least size. */
+  readonly leastBytes: number;
+  /** Bytes on the wire of live frames that may be in flight. */
+  readonly liveBytes: number;
+  /** Bytes that a backlog frame may have. */
+  readonly pieceBytes: number;
+  /** Bytes per ms; null before anything was answered. */
+  readonly rate: number | null;
+  /** Whether the rate is more than a lower bound. */
+  readonly isMeasured: boolean;
+};
+
+export type WindowOptions = {
+  /** Queueing delay that the backlog may cause, ms. */
+  readonly queueTargetMs: number;
+  /** Backlog frames that may be in flight. */
+  readonly maxFrames: number;
+  /** The scheduler's clock, ms. */
+  readonly now: number;
+};
+
+/**
+ * The least frame, by what a sample may cost on the wire: headers and compression make small ones dear. Some ten samples of 17 series
+ * on the slowest links (≤ 30 bytes each), twenty-five from 9.6 kbit/s (≤ 20), one full packet from 25 kbit/s (≤ 13).
+ */
+const SMALLEST_BYTES = 320;
+const SMALL_BYTES = 500;
+const PACKET_BYTES = 1_330;
+/** Bytes per ms: below 9.6 kbit/s, since estimates may be low. */
+const SMALL_FROM = 0.8;
+const LEAST_FRAME_MS = 420;
+/** Of the queue target: what a steady backlog keeps waiting, and what one frame of it takes. */
+const STANDING = 0.75;
+const FRAME_SHARE = 0.5;
+const SPARE_FRAMES = 1.6;
+/** Until the rate is known: what fits the slowest links. */
+const FIRST_LIVE_FRAMES = 4;
+const LIVE_FRAME_BYTES = 170;
+const LARGEST_BYTES = 256 * 1024;
+
+/** Bytes a backlog frame should have at least. */
+export function leastFrameBytes(rate: number | null): number {
+  if (rate === null) return SMALL_BYTES;
+  if (rate < SMALL_FROM) return SMALLEST_BYTES;
+  return Math.min(PACKET_BYTES, Math.max(SMALL_BYTES, rate * LEAST_FRAME_MS));
+}
+
+export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWindow {
+  const { queueTargetMs, maxFrames, now } = options;
+  const rate = presentRate(estimate, { queueTargetMs, now });
+  const leastFrame = leastFrameBytes(rate);
+  const least = onTheWire(leastFrame);
+  if (rate === null)
+    return {
+      bytes: 2 * least,
+      leastBytes: 2 * least,
+      liveBytes: FIRST_LIVE_FRAMES * LIVE_FRAME_BYTES,
+      pieceBytes: leastFrame,
+      rate,
+      isMeasured: false,
+    };
+  const roundTripMs = estimate.least?.ms ?? 0;
+  const inTheWay = rate * roundTripMs;
+  // Frames so large that their number does not bound what is in flight, and so small that live ones need not wait long for one.
+  const target = rate * queueTargetMs;
+  const grown =
+    estimate.phase.kind === 'startup' ? Math.max(2 * inTheWay, inTheWay + target) : inTheWay + target;
+  const piece = Math.max(least, FRAME_SHARE * target, grown / Math.max(2, maxFrames - 1));
+  // Whole frames are sent: with less than one and a half to spare they would not fill the link, and the rate could not be seen.
+  const steady = inTheWay + Math.max(SPARE_FRAMES * piece, STANDING * target);
+  const window = estimate.phase.kind === 'startup' ? Math.max(steady, grown) : steady;
+  const live = rate * (roundTripMs + queueTargetMs);
+  return {
+    bytes: estimate.phase.kind === 'probing' ? Math.max(least, inTheWay / 2) : window,
+    leastBytes: estimate.phase.kind === 'probing' ? least : 2 * least,
+    liveBytes: Math.max(
+      estimate.isMeasured ? 2 * LIVE_FRAME_BYTES : FIRST_LIVE_FRAMES * LIVE_FRAME_BYTES,
+      live,
+    ),
+    pieceBytes: Math.floor(Math.min(LARGEST_BYTES, Math.max(leastFrame, payloadWithin(piece)))),
+    rate,
+    isMeasured: estimate.isMeasured,
+  };
+}
+
+/** The estimated rate, less when the next answer is overdue: nobody has to wait for it to see that the link has slowed down. */
+function presentRate(
+  estimate: LinkEstimate,
+  { queueTargetMs, now }: { readonly queueTargetMs: number; readonly now: number },
+): number | null {
+  const rate = rateOf(estimate);
+  const [oldest] = estimate.flights.values();
+  if (rate === null || oldest === undefined) return rate;
+  const roundTripMs = estimate.least?.ms ?? 0;
+  const silentMs = now - Math.max(estimate.deliveredAt, oldest.sentAt + roundTripMs);
+  const overdue = silentMs > oldest.bytes / rate + 2 * queueTargetMs;
+  return overdue ? Math.min(rate, oldest.bytes / silentMs) : rate;
+}
+
+export type InFlight = {
+  /** Bytes on the wire of everything, and of backlog frames alone. */
+  readonly bytes: number;
+  readonly backlogBytes: number;
+};
+
+/** Whether a backlog frame of so many bytes may be added to what is in flight. */
+export function hasRoomFor(window: LinkWindow, inFlight: InFlight, bytes: number): boolean {
+  const wireBytes = onTheWire(bytes);
+  if (inFlight.bytes + wireBytes <= window.bytes) return true;
+  if (inFlight.backlogBytes + wireBytes <= window.leastBytes) return true;
+  // What cannot be cut any further goes alone, or it would never go.
+  return inFlight.backlogBytes === 0 && wireBytes > window.leastBytes / 2;
+}
+
+/** How long the link needs for a message of so many bytes, ms; 0 while its rate is only a lower bound. */
+export function transmitMs({ rate, isMeasured }: LinkWindow, bytes: number): number {
+  return rate === null || !isMeasured ? 0 : onTheWire(bytes) / rate;
+}
