@@ -29,8 +29,8 @@ export type WindowOptions = {
  * The least frame, by what a sample may cost on the wire: headers and compression make small ones dear. Some ten samples of 17 series
  * on the slowest links (≤ 30 bytes each), twenty-five from 9.6 kbit/s (≤ 20), one full packet from 25 kbit/s (≤ 13).
  */
-const SMALLEST_BYTES = 320;
-const SMALL_BYTES = 500;
+const SMALLEST_BYTES = 340;
+const SMALL_BYTES = 540;
 const PACKET_BYTES = 1_330;
 /** Bytes per ms: below 9.6 kbit/s, since estimates may be low. */
 const SMALL_FROM = 0.8;
