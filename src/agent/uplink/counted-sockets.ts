@@ -4,11 +4,14 @@
  * The agent (of Node's HTTP client) makes each connection itself. TLS runs over a TCP socket of its own, because a TLS socket counts
  * only whole records that it has decrypted: 16 KiB that trickle in would look like silence. TLS sessions are kept and resumed.
  */
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { Agent } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Traffic } from './link.ts';
+
+/** Not imported: that would evaluate each export of the module, and one of them is all of undici, 4 MB in an agent. */
+const { Agent: HttpAgent } = process.getBuiltinModule('node:http');
+const { Agent: HttpsAgent } = process.getBuiltinModule('node:https');
 
 export type SocketCounter = {
   /** `tcp`: beneath TLS; `top`: what the client writes into, the same one without TLS. */
@@ -64,11 +67,11 @@ export type CountedAgentOptions = {
 };
 
 /** For Node's HTTP client and for `ws`. */
-export function createCountedAgent({ secure, onSocket }: CountedAgentOptions): HttpAgent {
+export function createCountedAgent({ secure, onSocket }: CountedAgentOptions): Agent {
   return secure ? new CountedHttpsAgent(onSocket) : new CountedHttpAgent(onSocket);
 }
 
-type Connect = HttpAgent['createConnection'];
+type Connect = Agent['createConnection'];
 type Where = {
   readonly host?: string | null | undefined;
   readonly port?: string | number | null | undefined;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createCalendar, isTimeZone } from './calendar.ts';
 
 const at = (text: string) => Date.parse(text);
@@ -84,5 +84,15 @@ describe('a calendar', () => {
 
   it('knows zones from words', () => {
     expect(['UTC', 'Europe/Vienna', 'Mars/Olympus', ''].map(isTimeZone)).toEqual([true, true, false, false]);
+  });
+
+  it('does without Intl for UTC, the default: its data is a tenth of the memory of an agent', () => {
+    const format = vi.spyOn(Intl, 'DateTimeFormat');
+    isTimeZone('UTC');
+    createCalendar('UTC').day(0);
+    expect(format).not.toHaveBeenCalled();
+    isTimeZone('Europe/Vienna');
+    expect(format).toHaveBeenCalled();
+    format.mockRestore();
   });
 });

@@ -33,6 +33,8 @@ const MAX_DAY_MS = 50 * HOUR_MS;
 const MAX_MONTH_MS = 33 * 24 * HOUR_MS;
 
 export function isTimeZone(name: string): boolean {
+  // The default, and no reason to load the data of Intl: 9 MB of an agent that is held to little more than 75.
+  if (name === 'UTC') return true;
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });
     return true;
