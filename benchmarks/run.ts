@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { VERSION } from '../src/platform/version.ts';
+import { benchAgentIdle } from './agent-idle.ts';
 import { type BenchRequest, parseArguments, UsageError, usageOf } from './arguments.ts';
 import { benchCodec } from './codec.ts';
 import { benchEndToEnd } from './end-to-end.ts';
@@ -28,6 +29,7 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<BenchResul
   'live-latency': (quick) => benchLiveLatency(quick ? { seconds: 1, warmUp: 2, rounds: 1 } : {}),
   'fan-in': (quick) =>
     benchFanIn(quick ? { steps: [20], baselineSteps: [5], seconds: 1, warmUp: 1, holdSeconds: 0 } : {}),
+  'agent-idle': (quick) => benchAgentIdle(quick ? { seconds: 1, settle: 0 } : {}),
   links: (quick) => benchLinks(quick ? QUICK_LINKS : {}),
 };
 
