@@ -9,10 +9,13 @@ import { common, project, seconds } from './tests/support/vitest.ts';
 const BESIDE = [
   'tests/long/beside/**/*.test.ts',
   'tests/crash/crash-images.test.ts',
+  'tests/process/drain-memory.test.ts',
   'tests/process/exactly-once.test.ts',
   'tests/process/soak.test.ts',
   'tests/process/thinning-week.test.ts',
   'simulation/worlds.test.ts',
+  'src/journal/journal.test.ts',
+  'src/protocol/codec/{fuzz,round-trip,thinned}.test.ts',
   'simulation/stampede.test.ts',
 ];
 
@@ -25,6 +28,7 @@ const JUDGED = [
   'tests/process/flood.test.ts',
   'tests/process/hostile.test.ts',
   'tests/process/live-first.test.ts',
+  'tests/process/overflow.test.ts',
   'tests/process/stampede.test.ts',
 ];
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { concat, EMPTY, ignoreElements, lastValueFrom, type Observable, of, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { sized } from '../../tests/support/long.ts';
 import { createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
 import { type Coverage, cover, covers, EMPTY_COVERAGE } from '../protocol/coverage.ts';
@@ -438,7 +439,7 @@ describe('journal, whatever is done to it', () => {
             }
           },
         ),
-        { numRuns: 60 },
+        { numRuns: sized(20, 60) },
       );
       // Otherwise the property would say little about quotas.
       expect(policy === 'thin' ? thinned : overflowed).toBeGreaterThan(10);

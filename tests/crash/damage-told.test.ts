@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { PAGE_FLAG, readPageHeader } from '../../src/journal/lmdb-file.ts';
 import { agentStatus, journalStats, startAgentProcess } from '../support/agent.ts';
 import { browse, buildDashboard, canBrowse } from '../support/chromium.ts';
+import { built } from '../support/holdfast.ts';
 import { allSamples, ledgerOf, startHqProcess, summaryOf } from '../support/hq.ts';
 import { writeRecording } from '../support/recording.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -42,20 +43,26 @@ describe.skipIf(!canBrowse)(canBrowse ? 'damage of a journal' : 'skipped: needs 
     const dataDir = join(folder, 'edge');
     const recording = writeRecording(folder, { source: 'log', count: COUNT, stepMs: 100, seed: 5 });
     const source = `csv:path=${recording.path},name=log,speed=max`;
-    const first = startAgentProcess({ id: 'edge', hq: NOWHERE, dataDir, sources: [source] });
+    const first = startAgentProcess({ id: 'edge', hq: NOWHERE, dataDir, sources: [source], ...built });
     await until(
       'everything to be sampled',
       async () => (await agentStatus(first))?.journal?.sampled === COUNT,
     );
     expect(await first.end('SIGTERM')).toBe(0);
-    const before = await journalStats(dataDir);
+    const before = await journalStats(dataDir, built);
     expect(damageFrames(join(dataDir, 'data.mdb'))).toBeGreaterThan(0);
 
     await buildDashboard(join(folder, 'dashboard'));
     const hq = await startHqProcess(join(folder, 'hq'), {
       args: ['--dashboard-dir', join(folder, 'dashboard')],
     });
-    const agent = startAgentProcess({ id: 'edge', hq: hq.url, dataDir, sources: ['sim:hz=1,sensors=1'] });
+    const agent = startAgentProcess({
+      id: 'edge',
+      hq: hq.url,
+      dataDir,
+      sources: ['sim:hz=1,sensors=1'],
+      ...built,
+    });
     await until('the backlog to be delivered', async () => {
       const summary = await summaryOf(hq.url, 'edge');
       const [entry] = await ledgerOf(hq.url, 'edge');
@@ -77,7 +84,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'damage of a journal' : 'skipped: needs 
     const inGaps = entry.gaps.reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0);
     expect(entry.gaps.every(({ reason }) => reason === 'damaged')).toBe(true);
     expect(inGaps).toBe(damaged);
-    expect((await journalStats(dataDir)).dropped).toEqual({ damaged });
+    expect((await journalStats(dataDir, built)).dropped).toEqual({ damaged });
 
     // Nothing of a damaged frame is believed, and nothing of another is missing.
     const seqs = new Set<number>();

@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { agentStatus, impatient, startAgentProcess } from '../support/agent.ts';
+import { built } from '../support/holdfast.ts';
 import { ledgerOf, startHqProcess } from '../support/hq.ts';
 import { canMount, mountSmallDisk } from '../support/small-disk.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -18,8 +19,13 @@ describe.skipIf(!canMount)(
       const folder = temporaryFolder();
       const disk = mountSmallDisk(folder, 16 * 2 ** 20);
       const log = join(disk.path, 'hq.log');
-      const hq = await startHqProcess(join(disk.path, 'hq'), { args: ['--log-level', 'debug'], logTo: log });
+      const hq = await startHqProcess(join(disk.path, 'hq'), {
+        args: ['--log-level', 'debug'],
+        logTo: log,
+        ...built,
+      });
       const agent = startAgentProcess({
+        ...built,
         id: 'edge',
         hq: hq.url,
         dataDir: join(folder, 'edge'),
@@ -48,8 +54,9 @@ describe.skipIf(!canMount)(
     it('is delivered to again as soon as it has room, over the connection that there is, whatever the breaker waits for', async () => {
       const folder = temporaryFolder();
       const disk = mountSmallDisk(folder, 16 * 2 ** 20);
-      const hq = await startHqProcess(join(disk.path, 'hq'));
+      const hq = await startHqProcess(join(disk.path, 'hq'), built);
       const agent = startAgentProcess({
+        ...built,
         id: 'edge',
         hq: hq.url,
         dataDir: join(folder, 'edge'),

@@ -3,8 +3,9 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
-import type { Running } from '../support/holdfast.ts';
+import { built, type Running } from '../support/holdfast.ts';
 import { allSamples, ledgerOf, startHqProcess, summaryOf } from '../support/hq.ts';
+import { expectWithin } from '../support/long.ts';
 import { canMount, mountSmallDisk } from '../support/small-disk.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
@@ -53,8 +54,9 @@ async function timeToDegraded(agent: Running, begun: number): Promise<number> {
 async function startWithFaults(sources: readonly string[]) {
   const folder = temporaryFolder();
   const [dataDir, fault] = [join(folder, 'edge'), join(folder, 'fault')];
-  const hq = await startHqProcess(join(folder, 'hq'));
+  const hq = await startHqProcess(join(folder, 'hq'), built);
   const agent = startAgentProcess({
+    ...built,
     id: 'edge',
     hq: hq.url,
     dataDir,
@@ -95,7 +97,7 @@ describe.skipIf(!haveCompiler)(
       expect(await readyOf(agent)).toEqual({ status: 200, text: 'ready\n' });
 
       writeFileSync(fault, 'readonly');
-      expect(await timeToDegraded(agent, performance.now())).toBeLessThan(DEGRADED_MS);
+      expectWithin(await timeToDegraded(agent, performance.now()), DEGRADED_MS);
       await untilHqSays(hq.url, 'degraded');
       expect((await summaryOf(hq.url, 'edge')).alarm).toMatchObject({
         kind: 'agent_disk',
@@ -159,7 +161,7 @@ describe.skipIf(!haveCompiler)(
       );
       const [entry] = await ledgerOf(hq.url, 'edge');
       expect(entry?.stored, 'the others are at HQ').toBe(committed);
-      expect(await journalStats(dataDir)).toMatchObject({ sampled: committed });
+      expect(await journalStats(dataDir, built)).toMatchObject({ sampled: committed });
     });
 
     it('says how many samples are lost when a second signal ends the agent at once', async () => {
@@ -254,9 +256,9 @@ describe.skipIf(!canMount)(
         const folder = temporaryFolder();
         const disk = mountSmallDisk(folder, 8 * MEBIBYTE);
         const dataDir = join(disk.path, 'edge');
-        const hq = await startHqProcess(join(folder, 'hq'));
+        const hq = await startHqProcess(join(folder, 'hq'), built);
         const start = () =>
-          startAgentProcess({ id: 'edge', hq: hq.url, dataDir, sources: SOURCES, args: impatient });
+          startAgentProcess({ id: 'edge', hq: hq.url, dataDir, sources: SOURCES, args: impatient, ...built });
         if (leaveBytes === null) {
           // There is a journal already, which must stay as it is.
           const first = start();
@@ -270,7 +272,7 @@ describe.skipIf(!canMount)(
 
         const agent = start();
         await until('the agent to have a page', () => logged(agent, 'health_listening').length > 0);
-        expect(await timeToDegraded(agent, performance.now())).toBeLessThan(DEGRADED_MS);
+        expectWithin(await timeToDegraded(agent, performance.now()), DEGRADED_MS);
         await untilHqSays(hq.url, 'degraded');
         const inMemory = await until('samples to be delivered', async () => {
           const now = await agentStatus(agent);

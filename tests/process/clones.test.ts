@@ -221,9 +221,7 @@ describe('an HQ restored from a backup', () => {
     expect(await next.end('SIGTERM')).toBe(0);
     expect(told(hq, 'forked_epoch')).toBe(false);
     const kept = await journalStats(dataDir, built);
-    expect(await ledgerOf(hq.url, 'edge')).toMatchObject([
-      { epoch: kept.epoch, sampled: kept.sampled, pending: 0 },
-    ]);
+    expect(await ledgerOf(hq.url, 'edge')).toMatchObject([{ epoch: kept.epoch, pending: kept.pending }]);
   });
 });
 

@@ -36,11 +36,8 @@ async function expectNothingLost(
   recordings: readonly Recording[],
 ): Promise<number> {
   const { sampled, epoch } = await journalStats(dataDir, built);
-  await until(
-    `HQ to have all ${sampled} samples`,
-    async () =>
-      (await ledgerOf(url, 'edge')).some((entry) => entry.epoch === epoch && entry.stored >= sampled),
-    { deadlineMs: 60_000 },
+  await until(`HQ to have all ${sampled} samples`, async () =>
+    (await ledgerOf(url, 'edge')).some((entry) => entry.epoch === epoch && entry.stored >= sampled),
   );
   const ledger = await ledgerOf(url, 'edge');
   expect(ledger).toEqual([

@@ -7,11 +7,12 @@ import { seededRandom } from '../../src/platform/random.ts';
 import { agentStatus, impatient, startAgentProcess } from '../support/agent.ts';
 import { built } from '../support/holdfast.ts';
 import { allSamples, getJson, ledgerOf, startHqProcess, summaryOf } from '../support/hq.ts';
+import { expectWithin, long, sized } from '../support/long.ts';
 import { startProxy } from '../support/proxy.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 
-const BACKLOG = 500_000;
+const BACKLOG = sized(200_000, 500_000);
 const HZ = 10;
 const MAX_LAG_MS = 2_000;
 const HOUR_MS = 3_600_000;
@@ -34,12 +35,14 @@ const bucketsSchema = z.object({ items: z.array(z.object({ count: z.number() }))
 
 type Drain = {
   readonly flags: readonly string[];
+  /** Fresh samples that must be at HQ before the last of the backlog is. */
+  readonly before: number;
   readonly lastsMs: number;
   /** How often HQ must have been looked at meanwhile. */
   readonly looks: number;
 };
 
-async function expectLiveFirst({ flags, lastsMs, looks }: Drain): Promise<void> {
+async function expectLiveFirst({ flags, before, lastsMs, looks }: Drain): Promise<void> {
   const folder = temporaryFolder();
   const hq = await startHqProcess(join(folder, 'hq'), built);
   const proxy = await startProxy(() => Number(new URL(hq.url).port));
@@ -73,21 +76,29 @@ async function expectLiveFirst({ flags, lastsMs, looks }: Drain): Promise<void> 
       const { pending } = await summaryOf(hq.url, 'edge');
       return pending < HZ && (await ledgerOf(hq.url, 'edge'))[0]?.ranges.length === 0 ? Date.now() : null;
     },
-    { everyMs: 50 },
+    { everyMs: sized(250, 50) },
   );
-  expect(drainedAt - connectedAt, 'the drain lasts').toBeGreaterThanOrEqual(lastsMs);
-  expect(ages.filter((age) => age > MAX_LAG_MS)).toEqual([]);
-  expect(ages.length).toBeGreaterThanOrEqual(looks);
+  if (long) {
+    expect(drainedAt - connectedAt, 'the drain lasts').toBeGreaterThanOrEqual(lastsMs);
+    expect(ages.filter((age) => age > MAX_LAG_MS)).toEqual([]);
+    expect(ages.length).toBeGreaterThanOrEqual(looks);
+  }
 
   expect(await agent.end('SIGTERM')).toBe(0);
   const live = (await allSamples(hq.url, 'edge', { from: connectedAt })).filter(
     ({ source }) => source === 'sim',
   );
+  // The very end of the recording may be among what was the newest when the agent came back.
+  const at = (share: number) => RECORDED + share * BACKLOG * STEP_MS;
+  const late = await allSamples(hq.url, 'edge', { from: at(0.89), to: at(0.9) });
+  const lateMs = Math.max(...late.map(({ arrivalTs }) => arrivalTs));
+  const ahead = live.filter(({ arrivalTs }) => arrivalTs < lateMs);
+  expect(ahead.length, 'fresh ones go ahead of the backlog').toBeGreaterThanOrEqual(before);
   const during = live.filter(({ ts }) => ts < drainedAt);
-  expect(during.length, 'sampling goes on').toBeGreaterThan(((drainedAt - connectedAt) / 1000) * HZ * 0.8);
-  expect(during[0]?.arrivalTs ?? 0).toBeLessThan(connectedAt + MAX_LAG_MS);
-  const lags = live.map(({ arrivalTs, ts }) => arrivalTs - ts);
-  expect(Math.max(...lags)).toBeLessThan(MAX_LAG_MS);
+  if (long)
+    expect(during.length, 'sampling goes on').toBeGreaterThan(((drainedAt - connectedAt) / 1000) * HZ * 0.8);
+  expectWithin((during[0]?.arrivalTs ?? 0) - connectedAt, MAX_LAG_MS);
+  expectWithin(Math.max(...live.map(({ arrivalTs, ts }) => arrivalTs - ts)), MAX_LAG_MS);
 
   const [entry, ...others] = await ledgerOf(hq.url, 'edge');
   expect(others).toEqual([]);
@@ -108,11 +119,12 @@ async function expectLiveFirst({ flags, lastsMs, looks }: Drain): Promise<void> 
 
 describe(`after an outage with ${BACKLOG} pending samples`, () => {
   it('stores fresh samples within 2 s of reconnecting while the backlog drains at full speed', () =>
-    expectLiveFirst({ flags: [], lastsMs: 0, looks: 0 }));
+    expectLiveFirst({ flags: [], before: 1, lastsMs: 0, looks: 0 }));
 
   it('keeps fresh samples under 2 s of lag through a long drain on a budget', () =>
     expectLiveFirst({
       flags: ['--uplink-max-bytes-per-second', '500000'],
+      before: 10,
       lastsMs: 6000,
       // Few on a busy machine: each fetches a minute of samples.
       looks: 5,

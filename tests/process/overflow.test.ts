@@ -8,13 +8,14 @@ import { agentStatus, impatient, journalStats, startAgentProcess } from '../supp
 import { expectEveryFate } from '../support/fate.ts';
 import { built } from '../support/holdfast.ts';
 import { allSamples, getJson, ledgerOf, startHqProcess } from '../support/hq.ts';
+import { sized } from '../support/long.ts';
 import { startProxy } from '../support/proxy.ts';
 import { type Recording, writeRecording } from '../support/recording.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 
-const QUOTA = 4 * 2 ** 20;
-const COUNT = 400_000;
+const QUOTA = sized(2, 4) * 2 ** 20;
+const COUNT = sized(200_000, 400_000);
 const STEP_MS = 100;
 const BUCKET_MS = 60_000;
 
@@ -126,7 +127,7 @@ describe('a journal that is full', () => {
   it('thins the oldest samples by default, drops none, and HQ shows all of the time', async () => {
     // As fast as thinning can follow on a busy machine; values without any order are no anomalies here.
     const calm = ['--detect-threshold', '100'];
-    const away = await startWithoutHq('thin', { speed: '1000', args: calm });
+    const away = await startWithoutHq('thin', { speed: sized('500', '1000'), args: calm });
     const offline = await until('the whole recording to be sampled', async () => {
       const now = await away.status();
       return now?.journal?.sampled === COUNT && now.journal;

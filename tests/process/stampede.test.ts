@@ -81,7 +81,7 @@ function startChild(url: string) {
           if (said !== undefined) lines = lines.filter((line) => line !== said);
           return said;
         },
-        { deadlineMs: 200_000 },
+        { deadlineMs: 400_000 },
       ),
   };
 }
@@ -191,4 +191,4 @@ it(`brings ${AGENTS} agents back after an hour, spread out, live first, in fair 
     expect(entry).toMatchObject({ sampled, stored: sampled, pending: 0, contiguous: sampled, gaps: [] });
   }
   expect(await last.end('SIGTERM')).toBe(0);
-}, 600_000);
+}, 900_000);

@@ -10,9 +10,9 @@ export const impatient = [
     '--uplink-backoff-max-ms',
     '400',
     '--uplink-connect-timeout-ms',
-    '2000',
+    '6000',
   ],
-  ...['--uplink-ack-timeout-ms', '1000', '--uplink-breaker-open-ms', '1500', '--uplink-heartbeat-ms', '250'],
+  ...['--uplink-ack-timeout-ms', '3000', '--uplink-breaker-open-ms', '4000', '--uplink-heartbeat-ms', '250'],
 ];
 
 export type AgentProcessOptions = RunOptions & {

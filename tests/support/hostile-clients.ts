@@ -23,6 +23,8 @@ export function joined(socket: Socket): Promise<Socket> {
   return new Promise((resolve, reject) => {
     socket.once('connect', () => resolve(socket));
     socket.once('connect_error', reject);
+    // HQ may have closed it before it could join.
+    socket.io.once('close', (reason) => reject(new Error(`closed before it joined: ${reason}`)));
   });
 }
 

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { journalStats, startAgentProcess } from './agent.ts';
-import { built, residentBytes } from './holdfast.ts';
+import { built } from './holdfast.ts';
 import { allSamples, ledgerOf, type RunningHq, startHqProcess, summaryOf } from './hq.ts';
+import { expectWithin, long } from './long.ts';
+import { highest, watchMemory } from './memory.ts';
 import { temporaryFolder } from './temporary.ts';
 import { until } from './wait.ts';
 
@@ -18,12 +20,11 @@ const logLine = z.looseObject({ level: z.number(), event: z.string().optional() 
 
 /**
  * Runs `attack` on an HQ that an honest agent delivers to, then holds HQ to this: it is still the same process, the honest
- * agent's samples all came within 2 s throughout, memory stayed in bounds, no error was logged, and it still stops in order.
+ * agent's samples all came (within 2 s, where times are judged), memory stayed in bounds, no error was logged, and it still stops in order.
  */
 export async function underAttack(attack: (hq: RunningHq) => Promise<void>): Promise<void> {
   const folder = temporaryFolder();
-  const args = ['--socket-connect-timeout-ms', '1000'];
-  const hq = await startHqProcess(join(folder, 'hq'), { args, ...built });
+  const hq = await startHqProcess(join(folder, 'hq'), built);
   const dataDir = join(folder, HONEST);
   const agent = startAgentProcess({
     id: HONEST,
@@ -35,37 +36,29 @@ export async function underAttack(attack: (hq: RunningHq) => Promise<void>): Pro
   const storedOf = async () => (await summaryOf(hq.url, HONEST)).stored;
   await until('the honest agent to be served', async () => (await storedOf()) > HZ);
 
-  const calm = residentBytes(hq.pid);
-  let peak = calm;
-  const watch = setInterval(() => {
-    if (hq.process.exitCode === null) peak = Math.max(peak, residentBytes(hq.pid));
-  }, 50);
+  const memory = watchMemory(hq.pid, 50);
   const from = Date.now();
-  try {
-    await attack(hq);
-    const during = await storedOf();
-    await until('the honest agent to go on', async () => (await storedOf()) > during + HZ);
-  } finally {
-    clearInterval(watch);
-  }
+  await attack(hq);
+  const during = await storedOf();
+  await until('the honest agent to go on', async () => (await storedOf()) > during + HZ);
   const to = Date.now();
 
   expect(hq.process.exitCode, 'HQ is still the process it was').toBeNull();
   expect((await fetch(`${hq.url}/readyz`)).status).toBe(200);
   expect(await agent.end('SIGTERM')).toBe(0);
   const samples = await allSamples(hq.url, HONEST, { from, to });
-  expect(samples.length).toBeGreaterThan(((to - from) / 1000) * HZ * 0.7);
-  expect(Math.max(...samples.map(({ arrivalTs, ts }) => arrivalTs - ts))).toBeLessThan(MAX_LAG_MS);
+  if (long) expect(samples.length).toBeGreaterThan(((to - from) / 1000) * HZ * 0.7);
+  expectWithin(Math.max(...samples.map(({ arrivalTs, ts }) => arrivalTs - ts)), MAX_LAG_MS);
   const { epoch, sampled } = await journalStats(dataDir, built);
   const gone = { pending: 0, thinned: {}, dropped: {}, ranges: [], gaps: [] };
   expect(await ledgerOf(hq.url, HONEST)).toEqual([
     { epoch, sampled, stored: sampled, contiguous: sampled, ...gone },
   ]);
-  expect((peak - calm) / 2 ** 20).toBeLessThan(MAX_GROWTH_BYTES / 2 ** 20);
+  expect(highest(memory) - highest(memory.slice(0, 1))).toBeLessThan(MAX_GROWTH_BYTES);
 
   const asked = performance.now();
   expect(await hq.end('SIGTERM')).toBe(0);
-  expect(performance.now() - asked).toBeLessThan(MAX_STOP_MS);
+  expectWithin(performance.now() - asked, MAX_STOP_MS);
   // What is no log line was written by Node about something that nobody caught.
   const lines = hq.stderr.map((line) => logLine.parse(JSON.parse(line)));
   expect(lines.filter(({ level }) => level >= ERROR_LEVEL)).toEqual([]);

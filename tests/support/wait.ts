@@ -4,7 +4,7 @@
 export async function until<T>(
   what: string,
   probe: () => T | Promise<T>,
-  { deadlineMs = 60_000, everyMs = 25 } = {},
+  { deadlineMs = 240_000, everyMs = 25 } = {},
 ): Promise<Exclude<T, undefined | null | false>> {
   const end = performance.now() + deadlineMs;
   let lastError: unknown;

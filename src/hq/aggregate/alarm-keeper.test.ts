@@ -50,3 +50,18 @@ it('tries again what could not be written, unless there is news of it', () => {
   keeper.retry();
   expect(saveAlarms).not.toHaveBeenCalled();
 });
+
+it('writes at once what has become of an alarm, and only once a minute that it goes on', () => {
+  const saveAlarms = vi.fn((_: Changes) => of(undefined) as never);
+  const keeper = createAlarmKeeper({ saveAlarms });
+  const more = { ...ALARM, detail: 'more of it' };
+  keeper.raised('a', ALARM, 5);
+  keeper.raised('a', more, 6);
+  keeper.raised('a', more, 7);
+  expect(saveAlarms.mock.calls.map(([changes]) => changes.get('a'))).toEqual([
+    { ...ALARM, lastTs: 5 },
+    { ...more, lastTs: 6 },
+  ]);
+  keeper.raised('a', more, 60_006);
+  expect(saveAlarms).toHaveBeenCalledTimes(3);
+});

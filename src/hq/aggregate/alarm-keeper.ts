@@ -1,8 +1,8 @@
 /**
  * Writes down the alarms of agents: what HQ books as lost is told once, and an operator who looks after a restart of HQ must see it.
  *
- * One small record an agent. What comes while a commit is on its way goes with the next; an alarm that goes on is written again
- * once a minute; what could not be written is tried again at `retry`.
+ * One small record an agent. What comes while a commit is on its way goes with the next; an alarm that goes on unchanged is
+ * written again once a minute; what could not be written is tried again at `retry`.
  */
 import type { AgentAlarm } from '../../protocol/fleet.ts';
 import type { AlarmRecord } from '../store/alarms.ts';
@@ -44,7 +44,8 @@ export function createAlarmKeeper(store: Pick<OpenedHqStore, 'saveAlarms'>): Ala
   return {
     raised: (agent, alarm, now) => {
       const before = kept.get(agent);
-      const isNew = before?.kind !== alarm.kind || before.since !== alarm.since;
+      const isNew =
+        before?.kind !== alarm.kind || before.since !== alarm.since || before.detail !== alarm.detail;
       if (!isNew && Math.abs(now - before.lastTs) < SAVE_EVERY_MS) return;
       const record = { ...alarm, lastTs: now };
       kept.set(agent, record);

@@ -51,12 +51,10 @@ describe('the dashboard namespace', () => {
   });
 
   it('merges what changes faster than four times a second', async () => {
-    const { url, delta$, clock } = await start();
+    const { url, delta$ } = await start();
     const socket = open(`${url}/dashboard`);
-    const arrivals: { at: number; delta: FleetDelta }[] = [];
-    socket.on('delta', (delta) =>
-      arrivals.push({ at: clock.precise(), delta: fleetDeltaSchema.parse(delta) }),
-    );
+    const arrivals: FleetDelta[] = [];
+    socket.on('delta', (delta) => arrivals.push(fleetDeltaSchema.parse(delta)));
     await outcome(socket);
     let ts = 0;
     await until(
@@ -68,12 +66,10 @@ describe('the dashboard namespace', () => {
       },
       { everyMs: 5 },
     );
-    const first = arrivals[0] ?? expect.fail('no delta');
-    const last = arrivals[3] ?? expect.fail('no fourth delta');
-    expect(last.at - first.at).toBeGreaterThan(3 * 250 * 0.8);
-    const points = arrivals.flatMap(({ delta }) => delta.ingest.map(({ t }) => t));
+    const points = arrivals.flatMap(({ ingest }) => ingest.map(({ t }) => t));
+    expect(points.length).toBeGreaterThan(arrivals.length);
     expect(points).toEqual(points.map((_, index) => (points[0] ?? 0) + index));
-    for (const { delta } of arrivals) expect(delta.agents.map(({ stored }) => stored)).toEqual([delta.ts]);
+    for (const { agents, ts: at } of arrivals) expect(agents.map(({ stored }) => stored)).toEqual([at]);
   });
 
   it('serves a browser that starts with polling', async () => {

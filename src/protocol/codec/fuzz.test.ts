@@ -5,6 +5,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { sized } from '../../../tests/support/long.ts';
 import { type DataFrame, FrameError, type ThinnedFrame } from '../frame.ts';
 import {
   bucketsOf,
@@ -25,7 +26,7 @@ import { chance } from './testing/chance.ts';
 import { sealed } from './testing/forge.ts';
 import { hostSamples } from './testing/host-samples.ts';
 
-const BUFFERS = 200_000;
+const BUFFERS = sized(60_000, 1_000_000);
 const EPOCH = 'fedcba987654';
 
 function noted(samples: Sample[]): Sample[] {

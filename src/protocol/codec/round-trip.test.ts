@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { sized } from '../../../tests/support/long.ts';
 import {
   decodeData,
   decodeGap,
@@ -18,7 +19,7 @@ import type { Sample } from '../sample.ts';
 import { epochArb, firstSeqArb, gapArb, samplesArb, schemaOf } from './testing/arbitraries.ts';
 import { hostSamples, hostSchema } from './testing/host-samples.ts';
 
-const RUNS = 400;
+const RUNS = sized(200, 4_000);
 const frameArb = fc.record({ epoch: epochArb, firstSeq: firstSeqArb, samples: samplesArb });
 
 function withSeqs(firstSeq: number, samples: readonly Sample[]) {

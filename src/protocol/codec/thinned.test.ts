@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { sized } from '../../../tests/support/long.ts';
 import { type BucketColumn, type BucketGroup, FrameError, MAX_FRAME_SAMPLES } from '../frame.ts';
 import {
   bucketsOf,
@@ -23,7 +24,7 @@ import { sealed } from './testing/forge.ts';
 import { hostSamples } from './testing/host-samples.ts';
 
 const EPOCH = 'fedcba987654';
-const RUNS = 300;
+const RUNS = sized(150, 3_000);
 
 /** Samples at any first seq, and windows that each hold whole ones of the one before. */
 const frameArb = fc.record({

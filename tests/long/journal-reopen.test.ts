@@ -77,7 +77,7 @@ describe('a journal with 10 million pending samples', () => {
 
   it('opens within 500 ms after kill -9', async () => {
     const killed = async () => {
-      const script = fileURLToPath(new URL('./journal-child.ts', import.meta.url));
+      const script = fileURLToPath(new URL('../process/journal-child.ts', import.meta.url));
       const child = spawn(process.execPath, [script, 'hold', directory], {
         stdio: ['ignore', 'pipe', 'ignore'],
       });
