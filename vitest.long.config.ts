@@ -8,7 +8,7 @@ import { common, project, seconds } from './tests/support/vitest.ts';
 /** Nothing in them is judged by the clock: they run beside each other, after the others. */
 const BESIDE = [
   'tests/long/beside/**/*.test.ts',
-  'tests/crash/crash-images.test.ts',
+  'tests/crash/{crash-images,page-damage}.test.ts',
   'tests/process/drain-memory.test.ts',
   'tests/process/exactly-once.test.ts',
   'tests/process/soak.test.ts',

@@ -8,7 +8,7 @@ import { agentStatus, impatient, journalStats, startAgentProcess } from '../supp
 import { expectEveryFate } from '../support/fate.ts';
 import { built } from '../support/holdfast.ts';
 import { ledgerOf, startHqProcess } from '../support/hq.ts';
-import { expectWithin } from '../support/long.ts';
+import { expectWithin, sized } from '../support/long.ts';
 import { startProxy } from '../support/proxy.ts';
 import { type Recording, writeRecording } from '../support/recording.ts';
 import { canMount, mountSmallDisk, type SmallDisk } from '../support/small-disk.ts';
@@ -17,8 +17,8 @@ import { until } from '../support/wait.ts';
 
 const MEBIBYTE = 2 ** 20;
 const DISK_BYTES = 8 * MEBIBYTE;
-const COUNT = 200_000;
-const SHORT = 100_000;
+const COUNT = sized(120_000, 200_000);
+const SHORT = sized(70_000, 100_000);
 const DRAIN_MS = 5_000;
 /** Generous: to fill the disk is work, and the machine may be busy. */
 const FILLED = { deadlineMs: 200_000 };

@@ -1,7 +1,7 @@
 /**
  * Damages each page of a journal's file in each way and says what opening it then gives. Arguments: file, folder to work in, share
- * of the pages (index, of how many). A process of its own: a damaged file may end it, and the case after the last one told is the
- * culprit.
+ * of the pages (index, of how many), step (every so many pages, one is damaged). A process of its own: a damaged file may end it,
+ * and the case after the last one told is the culprit.
  */
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { systemIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
 import { decodeData } from '../../src/protocol/frame-codec.ts';
 
-const [file = '', folder = '', share = '0', shares = '1'] = process.argv.slice(2);
+const [file = '', folder = '', share = '0', shares = '1', step = '1'] = process.argv.slice(2);
 const PAGE = 4096;
 const OVERFLOW_HEADER = 24;
 const FRAME_PREFIX = 0x40;
@@ -121,7 +121,7 @@ async function examine(page: number, kind: Kind): Promise<object> {
   };
 }
 
-for (let page = Number(share); page < pages; page += Number(shares)) {
+for (let page = Number(share) * Number(step); page < pages; page += Number(shares) * Number(step)) {
   for (const kind of KINDS) {
     const report = await examine(page, kind).catch((error: unknown) => ({
       page,

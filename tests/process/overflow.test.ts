@@ -8,7 +8,7 @@ import { agentStatus, impatient, journalStats, startAgentProcess } from '../supp
 import { expectEveryFate } from '../support/fate.ts';
 import { built } from '../support/holdfast.ts';
 import { allSamples, getJson, ledgerOf, startHqProcess } from '../support/hq.ts';
-import { sized } from '../support/long.ts';
+import { long, sized } from '../support/long.ts';
 import { startProxy } from '../support/proxy.ts';
 import { type Recording, writeRecording } from '../support/recording.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -124,33 +124,40 @@ const overflowed = async ({ status, dataDir }: Away) => {
 };
 
 describe('a journal that is full', () => {
-  it('thins the oldest samples by default, drops none, and HQ shows all of the time', async () => {
-    // As fast as thinning can follow on a busy machine; values without any order are no anomalies here.
+  it('thins the oldest samples by default, drops none where it has the time, and HQ shows all that is left', async () => {
+    // As fast as thinning can follow; values without any order are no anomalies here.
     const calm = ['--detect-threshold', '100'];
-    const away = await startWithoutHq('thin', { speed: sized('500', '1000'), args: calm });
+    const away = await startWithoutHq('thin', { speed: sized('300', '1000'), args: calm });
     const offline = await until('the whole recording to be sampled', async () => {
       const now = await away.status();
       return now?.journal?.sampled === COUNT && now.journal;
     });
-    expect(offline).toMatchObject({ pending: COUNT, dropped: {} });
+    // Where others take the machine thinning comes too late for some: then the oldest go, told and counted.
+    const dropped = z.record(z.string(), z.number()).parse(offline.dropped);
+    const { overflow_oldest: gone = 0, ...elsehow } = dropped;
+    if (long) expect(gone).toBe(0);
+    expect(elsehow).toEqual({});
+    expect(offline.pending).toBe(COUNT - gone);
     const stats = await journalStats(away.dataDir, built);
     expect(stats.usedBytes).toBeLessThanOrEqual(QUOTA);
     const thinned = Number(stats.thinned);
     expect(thinned).toBeGreaterThan(COUNT / 10);
     const entry = await away.deliver();
-    expect(entry).toMatchObject({ sampled: COUNT, pending: 0, dropped: {}, gaps: [], contiguous: COUNT });
-    expect(entry.thinned).toEqual({ overflow: COUNT - entry.stored });
-    expect(COUNT - entry.stored).toBeGreaterThanOrEqual(thinned);
+    expect(entry).toMatchObject({ sampled: COUNT, pending: 0, dropped, contiguous: COUNT });
+    expect(entry.gaps).toMatchObject(gone === 0 ? [] : [{ firstSeq: 1, lastSeq: gone }]);
+    expect(entry.thinned).toEqual({ overflow: COUNT - gone - entry.stored });
+    expect(entry.thinned.overflow).toBeGreaterThanOrEqual(thinned);
     const whole = await allSamples(away.hqUrl, 'edge');
     expect(whole).toHaveLength(entry.stored);
     const [from, to] = [timeOf(1), timeOf(COUNT + 1)];
     const query = `from=${from}&to=${to}&step=${60 * BUCKET_MS}`;
     const document = await getJson(`${away.hqUrl}/api/v1/agents/edge/series/row?${query}`);
     const { items } = z.object({ items: z.array(bucketSchema) }).parse(document);
-    expect(items.reduce((sum, { count }) => sum + count, 0)).toBe(COUNT);
+    const full = items.filter(({ count }) => count > 0);
+    expect(full.reduce((sum, { count }) => sum + count, 0)).toBe(COUNT - gone);
     // The rows are numbered: what a bucket says of them follows from its count.
-    let next = 1;
-    for (const { count, min, max, mean } of items) {
+    let next = gone + 1;
+    for (const { count, min, max, mean } of full) {
       expect({ min, max }).toEqual({ min: next, max: next + count - 1 });
       expect(mean).toBeCloseTo(next + (count - 1) / 2, 3);
       next += count;
