@@ -1,5 +1,6 @@
 /** The estimate of a link and the window that follows from it, over virtual links with a backlog that never ends. */
 import { describe, expect, it } from 'vitest';
+import { allowedBy } from '../../src/agent/uplink/allowed.ts';
 import {
   NEW_ESTIMATE,
   nextEstimate,
@@ -7,6 +8,7 @@ import {
   payloadWithin,
 } from '../../src/agent/uplink/link-estimate.ts';
 import { leastFrameBytes, transmitMs, windowOf } from '../../src/agent/uplink/link-window.ts';
+import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
 import { createVirtualLink, type VirtualLinkOptions } from './virtual-link.ts';
 
 const TARGET_MS = 250;
@@ -154,7 +156,7 @@ describe('odd events', () => {
     for (const at of [1_000, 400]) {
       const flying = nextEstimate(NEW_ESTIMATE, sent, options);
       const after = nextEstimate(flying, { type: 'answered', id: 1, at }, options);
-      const window = windowOf(after, { ...options, maxFrames: 8, now: at });
+      const window = windowOf(after, { ...options, maxFrames: 8, now: at, allowed: allowedBy(OPEN_GATE) });
       expect(Number.isFinite(window.bytes)).toBe(true);
       expect(window.bytes).toBeGreaterThan(0);
       expect(window.pieceBytes).toBeGreaterThan(0);

@@ -123,7 +123,7 @@ describe('a link whose budget is used up', () => {
     rig.heartbeat();
     rig.pass(5_000);
     expect(rig.ended?.kind).toBe('budget');
-    expect(rig.ended?.message).toContain('data budget of the day is used up until 2026-01-02T00:00:00.000Z');
+    expect(rig.ended?.message).toContain('data budget of the day is used up until 2026-01-02T00:00:00Z');
   });
 
   it('does not end while something is under way, such as an anomaly', () => {

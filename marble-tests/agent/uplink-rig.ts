@@ -10,6 +10,7 @@ import {
   type LinkSession,
   onlyWay,
 } from '../../src/agent/uplink/link.ts';
+import { OPEN_GATE, type UplinkGate } from '../../src/agent/uplink/metering/gate.ts';
 import { createUplink } from '../../src/agent/uplink/uplink.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { createMemoryStorage } from '../../src/journal/memory-storage.ts';
@@ -58,6 +59,7 @@ export type Script = {
   maxFrameBytes?: number;
   maxFrameSamples?: number;
   needsSchemas?: boolean;
+  gate?: UplinkGate;
 };
 
 /** What HQ answers when it does not take something. */
@@ -245,6 +247,8 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
         system: createActorSystem({ scheduler, random }),
         emit: (event) => events.push({ ...event, at: scheduler.frame }),
         agentState: () => 'live',
+        gate: script.gate ?? OPEN_GATE,
+        linkReport: () => null,
       });
       return uplink;
     },

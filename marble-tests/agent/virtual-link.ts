@@ -3,6 +3,7 @@ import { VirtualTimeScheduler } from 'rxjs';
 import { onTheWire } from '../../src/agent/uplink/link-estimate.ts';
 import { createLinkGauge, type LinkGauge } from '../../src/agent/uplink/link-gauge.ts';
 import { hasRoomFor } from '../../src/agent/uplink/link-window.ts';
+import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
 
 export type VirtualLinkOptions = {
   /** Bytes per ms. */
@@ -25,6 +26,7 @@ export function createVirtualLink(link: VirtualLinkOptions) {
     queueTargetMs: link.queueTargetMs ?? 250,
     maxFrames: link.maxFrames ?? 8,
     clock: { precise: () => scheduler.frame },
+    gate: OPEN_GATE,
   });
   let freeAt = 0;
   let inFlight = 0;

@@ -5,6 +5,7 @@
  */
 import { filter, interval } from 'rxjs';
 import { createActorSystem } from '../../src/actors/system.ts';
+import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
 import { createUplink, type Uplink } from '../../src/agent/uplink/uplink.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
@@ -54,6 +55,8 @@ export function createLightAgent(options: LightAgentOptions): LightAgent {
         system: createActorSystem({ scheduler: clock.scheduler, random }),
         emit: () => {},
         agentState: () => 'live',
+        gate: OPEN_GATE,
+        linkReport: () => null,
       });
       uplink.failed$.subscribe({ error: onFailed });
       running = { journal, uplink };

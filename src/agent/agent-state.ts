@@ -2,7 +2,7 @@ import type { AgentState } from '../protocol/events.ts';
 import type { UplinkState } from './uplink/state.ts';
 
 /** Backlog younger than this is the usual delay between commit and ack, no catching up. */
-const CATCHING_UP_MS = 5_000;
+export const CATCHING_UP_MS = 5_000;
 
 export type AgentCircumstances = {
   readonly stopping: boolean;

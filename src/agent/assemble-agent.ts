@@ -11,6 +11,7 @@ import type { Emit } from '../platform/telemetry.ts';
 import type { AgentState } from '../protocol/events.ts';
 import type { AgentConfig } from './config.ts';
 import type { agentEvents } from './events.ts';
+import { createLinkWatch, type LinkWatch } from './link-watch.ts';
 import { parseLimits } from './pipeline/diagnose/parse-limits.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import type { pipelineEvents } from './pipeline/pipeline-events.ts';
@@ -44,6 +45,7 @@ export type AssembledAgent = {
   readonly uplink: Uplink;
   /** What the data budget lets go, and what it counted. */
   readonly gate: UplinkGate;
+  readonly linkWatch: Pick<LinkWatch, 'forecast'>;
   readonly state$: BehaviorSubject<AgentState>;
   /** Whether a stop has begun: at once, and when it does. */
   readonly stopping$: BehaviorSubject<boolean>;
@@ -87,8 +89,13 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
     system: createActorSystem({ scheduler: clock.scheduler, random }),
     emit,
     agentState: () => state$.value,
+    gate: meter.gate,
+    linkReport: () => linkWatch.report(),
   });
-  watchAgent({ journal, pipeline, uplink, clock, emit, stopping$ }).pipe(takeUntil(ended$)).subscribe(state$);
+  const linkWatch = createLinkWatch({ journal, gate: meter.gate, uplink: uplink.status, clock });
+  watchAgent({ journal, pipeline, uplink, linkWatch, clock, emit, stopping$ })
+    .pipe(takeUntil(ended$))
+    .subscribe(state$);
 
   let clean = true;
   /** Before the stop; a journal that is closed has the pipeline discard what waits. */
@@ -102,6 +109,7 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
     pipeline,
     uplink,
     gate: meter.gate,
+    linkWatch,
     state$,
     stopping$,
     start: () => {

@@ -1,21 +1,15 @@
 /** What an agent reports about itself, its pipeline apart: link, delivery, journal, life. Each drives log line and metrics. */
 import { defineEvent } from '../platform/telemetry.ts';
 import type { AgentState, BreakerStateName, Lane } from '../protocol/events.ts';
-import type { BudgetPhase } from './uplink/metering/data-budget.ts';
+import { linkEvents } from './link-events.ts';
 
 const laneLabel = {
   labels: ({ lane }: { lane: Lane }) => ({ lane }),
   labelNames: ['lane'],
 };
 const BREAKER_VALUES: Readonly<Record<BreakerStateName, number>> = { closed: 0, open: 1, 'half-open': 2 };
-const BUDGET_VALUES: Readonly<Record<BudgetPhase['kind'], number>> = {
-  open: 0,
-  live_only: 1,
-  reserve: 2,
-  spent: 3,
-};
-
 export const agentEvents = {
+  ...linkEvents,
   agent_started: defineEvent<{ agent: string; epoch: string; hq: string; dataDir: string }>({
     level: 'info',
     message: 'agent started',
@@ -125,32 +119,6 @@ export const agentEvents = {
   delivery_resumed: defineEvent<{ after: string }>({
     level: 'info',
     message: 'HQ takes frames again',
-    metrics: [],
-  }),
-  /** `until`: epoch ms. */
-  link_budget_changed: defineEvent<{ phase: BudgetPhase['kind']; why: string | null; until: number | null }>({
-    level: ({ phase }) => (phase === 'reserve' || phase === 'spent' ? 'warn' : 'info'),
-    message:
-      'what the data budget and the windows of the link let go has changed; what waits stays in the journal',
-    metrics: [
-      {
-        name: 'holdfast_agent_budget_phase',
-        kind: 'gauge',
-        help: 'What may go over the link: 0 all, 1 no backlog, 2 only anomalies and a hello each hour, 3 only that hello.',
-        value: ({ phase }) => BUDGET_VALUES[phase],
-      },
-    ],
-  }),
-  traffic_count_lost: defineEvent<{ detail: string }>({
-    level: 'error',
-    message:
-      'the count of bytes of the link cannot be read; it begins at 0, and the budgets of this day and month with it',
-    metrics: [],
-  }),
-  traffic_count_not_kept: defineEvent<{ reason: string }>({
-    level: 'error',
-    message:
-      'the count of bytes of the link cannot be written; a restart would count anew what it has carried since',
     metrics: [],
   }),
   frame_confirmed: defineEvent<{ lane: Lane; bytes: number; rttMs: number }>({

@@ -116,6 +116,7 @@ export async function startAgent(
       journal,
       uplink: parts?.uplink.status() ?? null,
       budget: parts?.gate.status() ?? null,
+      forecast: parts?.linkWatch.forecast() ?? { kind: 'unknown' },
       pipeline: parts?.pipeline.status() ?? null,
       lagMs: journal === null ? 0 : lagOf(journal, clock.now()),
       troubles: troubles.list(),

@@ -22,6 +22,7 @@ function statusOf(change: {
     journal: journalStats({ disk }),
     uplink: null,
     budget: null,
+    forecast: { kind: 'unknown' },
     pipeline: {
       sources: [{ name: 'sim', samples: 1, lastTs: 1, state: source }],
       commit: { uncommitted: 0, committed: 1, discarded: 0, failure },

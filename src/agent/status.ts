@@ -2,6 +2,7 @@
 import type { JournalStats } from '../journal/journal.ts';
 import type { AgentState } from '../protocol/events.ts';
 import type { PipelineStatus } from './pipeline/pipeline-types.ts';
+import type { DrainForecast } from './uplink/drain-forecast.ts';
 import type { BudgetStatus } from './uplink/metering/gate.ts';
 import type { UplinkStatus } from './uplink/uplink.ts';
 
@@ -22,6 +23,8 @@ export type AgentStatus = {
   readonly uplink: UplinkStatus | null;
   /** What the link has carried and may carry. */
   readonly budget: BudgetStatus | null;
+  /** When the backlog will be delivered. */
+  readonly forecast: DrainForecast;
   readonly pipeline: PipelineStatus | null;
   /** Age of the oldest sample that HQ has not confirmed, ms. */
   readonly lagMs: number;

@@ -15,7 +15,10 @@ import type { Emit } from '../platform/telemetry.ts';
 import type { AgentState } from '../protocol/events.ts';
 import { type AgentCircumstances, deriveAgentState } from './agent-state.ts';
 import type { agentEvents } from './events.ts';
+import type { LinkFacts } from './link-report.ts';
+import type { LinkWatch } from './link-watch.ts';
 import type { Pipeline, PipelineStatus } from './pipeline/pipeline-types.ts';
+import type { DrainForecast } from './uplink/drain-forecast.ts';
 import { lagOf } from './uplink/heartbeat.ts';
 import type { Uplink, UplinkStatus } from './uplink/uplink.ts';
 
@@ -33,6 +36,7 @@ export type WatchOptions = {
   readonly journal: Pick<Journal, 'stats'>;
   readonly pipeline: Pick<Pipeline, 'status' | 'status$'>;
   readonly uplink: Pick<Uplink, 'status' | 'status$'>;
+  readonly linkWatch: Pick<LinkWatch, 'look' | 'facts'>;
   readonly clock: Clock;
   readonly emit: Emit<typeof agentEvents>;
   /** Emits whether the agent is stopping, at once and when it changes. */
@@ -41,7 +45,7 @@ export type WatchOptions = {
 
 /** The agent's state at once and after each change; reports the changes and, every second, the journal's figures. Never ends. */
 export function watchAgent(options: WatchOptions): Observable<AgentState> {
-  const { journal, pipeline, uplink, clock, emit, stopping$ } = options;
+  const { journal, pipeline, uplink, linkWatch, clock, emit, stopping$ } = options;
   const derive = () =>
     deriveAgentState(
       circumstancesOf({
@@ -53,7 +57,11 @@ export function watchAgent(options: WatchOptions): Observable<AgentState> {
       }),
     );
   const everySecond$ = interval(PERIOD_MS, clock.scheduler).pipe(
-    tap(() => emit({ type: 'journal_stats', ...figuresOf(journal.stats(), clock.now()) })),
+    tap(() => {
+      linkWatch.look();
+      emit({ type: 'journal_stats', ...figuresOf(journal.stats(), clock.now()) });
+      emit({ type: 'link_stats', ...linkFiguresOf(linkWatch.facts()) });
+    }),
   );
   return new Observable<AgentState>((subscriber) => {
     let before: AgentState = 'starting';
@@ -109,4 +117,36 @@ function figuresOf(stats: JournalStats, now: number) {
   const { sampled, released, pending, thinned, pendingBytes, maxBytes } = stats;
   const dropped = Object.values(stats.dropped).reduce((sum, count) => sum + count, 0);
   return { sampled, released, pending, thinned, pendingBytes, maxBytes, dropped, lagMs: lagOf(stats, now) };
+}
+
+function linkFiguresOf({ uplink, budget, forecast }: LinkFacts) {
+  const { link, live, backlog } = uplink;
+  const unknown = Number.NaN;
+  const left = [budget.day.left, budget.month.left].filter((bytes) => bytes !== null);
+  return {
+    rate: link?.rateBytesPerSecond ?? unknown,
+    minRttMs: link?.minRttMs ?? unknown,
+    queueMs: link?.queueMs ?? unknown,
+    inFlightBytes: link?.inFlightBytes ?? 0,
+    live,
+    backlog,
+    day: budget.day.used,
+    month: budget.month.used,
+    left: left.length === 0 ? Number.POSITIVE_INFINITY : Math.min(...left),
+    caughtUpMs: caughtUpMs(forecast),
+  };
+}
+
+/** NaN: unknown; infinite: never. */
+function caughtUpMs(forecast: DrainForecast): number {
+  switch (forecast.kind) {
+    case 'caught_up':
+      return 0;
+    case 'unknown':
+      return Number.NaN;
+    case 'never':
+      return Number.POSITIVE_INFINITY;
+    case 'in':
+      return forecast.ms;
+  }
 }

@@ -16,6 +16,7 @@ import { firstValueFrom, interval } from 'rxjs';
 import { z } from 'zod';
 import { createActorSystem } from '../../src/actors/system.ts';
 import { agentConfigSchema } from '../../src/agent/config.ts';
+import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
 import { createSocketIoLink } from '../../src/agent/uplink/socketio-link.ts';
 import { createUplink } from '../../src/agent/uplink/uplink.ts';
 import type { Journal } from '../../src/journal/journal.ts';
@@ -102,6 +103,8 @@ async function start(index: number): Promise<Simulated> {
       if (event.type === 'frame_confirmed' && event.lane === 'live') times.live = Math.min(times.live, now);
     },
     agentState: () => 'live',
+    gate: OPEN_GATE,
+    linkReport: () => null,
   });
   return { id, journal, uplink, times, sampling: true };
 }

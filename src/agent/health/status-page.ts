@@ -2,6 +2,8 @@
 import type { DiskState } from '../../protocol/events.ts';
 import type { SourceStatus } from '../pipeline/pipeline-types.ts';
 import type { AgentStatus } from '../status.ts';
+import { budgetRows, estimateRows } from './link-rows.ts';
+import { bytesText, type Row, spanText } from './text.ts';
 
 const REFRESH_SECONDS = 5;
 
@@ -11,7 +13,7 @@ const STYLE = `
 body{font:15px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.3rem}h2{font-size:1rem;margin:1.6rem 0 .3rem}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid var(--line);vertical-align:top}
-th{font-weight:normal;opacity:.75;width:14rem}td{font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+th{font-weight:normal;opacity:.75;width:min(14rem,36%)}td{font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .ok{color:var(--ok)}.warn{color:var(--warn)}.bad{color:var(--bad)}footer{margin-top:2rem;opacity:.7;font-size:.85rem}`;
 
 const STATE_CLASS: Readonly<Record<AgentStatus['state'], string>> = {
@@ -35,7 +37,7 @@ export function renderStatusPage(status: AgentStatus): string {
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeHtml(`${agent}: ${state}`)}</title>
 <style>${STYLE}</style></head><body>
 <h1>${escapeHtml(agent)} <span class="${STATE_CLASS[state]}">${state}</span></h1>
-${table('Link to HQ', linkRows(status))}
+${table('Link to HQ', [...linkRows(status), ...estimateRows(status), ...budgetRows(status)])}
 ${table('Journal', journalRows(status))}
 ${table(
   'Sources',
@@ -43,14 +45,12 @@ ${table(
 )}
 ${table(
   'Lately',
-  status.troubles.map(({ ts, what, detail }) => [`${ago(status.now - ts)} ago`, `${what}: ${detail}`]),
+  status.troubles.map(({ ts, what, detail }) => [`${spanText(status.now - ts)} ago`, `${what}: ${detail}`]),
 )}
-<footer>holdfast ${escapeHtml(status.version)}, up ${ago(status.now - status.startedTs)} · <a href="/status.json">status.json</a> · <a href="/metrics">metrics</a></footer>
+<footer>holdfast ${escapeHtml(status.version)}, up ${spanText(status.now - status.startedTs)} · <a href="/status.json">status.json</a> · <a href="/metrics">metrics</a></footer>
 </body></html>
 `;
 }
-
-type Row = readonly [name: string, value: string];
 
 function table(title: string, rows: readonly Row[]): string {
   if (rows.length === 0) return '';
@@ -102,8 +102,8 @@ function journalRows({ journal, pipeline, lagMs, dataDir }: AgentStatus): Row[] 
   return [
     ['Pending', `${number(journal.pending)} samples in ${number(journal.pendingFrames)} frames`],
     ...(journal.thinned > 0 ? [['Of them thinned', number(journal.thinned)] satisfies Row] : []),
-    ['Oldest unsent', journal.oldestPendingTs === null ? 'nothing waits' : `${ago(lagMs)} old`],
-    ['Used', `${bytes(journal.pendingBytes)} of ${bytes(journal.maxBytes)}`],
+    ['Oldest unsent', journal.oldestPendingTs === null ? 'nothing waits' : `${spanText(lagMs)} old`],
+    ['Used', `${bytesText(journal.pendingBytes)} of ${bytesText(journal.maxBytes)}`],
     ['Disk', diskText(journal.disk, pipeline)],
     ['Sampled', number(journal.sampled)],
     ['Confirmed by HQ', number(journal.acked)],
@@ -115,30 +115,11 @@ function journalRows({ journal, pipeline, lagMs, dataDir }: AgentStatus): Row[] 
 
 function sourceText(source: SourceStatus, now: number): string {
   const { state, samples, lastTs } = source;
-  const newest = lastTs === null ? '' : `, newest ${ago(now - lastTs)} ago`;
+  const newest = lastTs === null ? '' : `, newest ${spanText(now - lastTs)} ago`;
   const why = state.kind === 'restarting' ? `: ${state.reason}` : '';
   return `${state.kind}${why}, ${number(samples)} samples${newest}`;
 }
 
 function number(value: number): string {
   return value.toLocaleString('en-GB');
-}
-
-function bytes(value: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let amount = value;
-  let unit = 0;
-  while (amount >= 1024 && unit < units.length - 1) {
-    amount /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 ? amount : amount.toFixed(1)} ${units[unit]}`;
-}
-
-function ago(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86_400)} d`;
 }

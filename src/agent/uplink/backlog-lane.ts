@@ -43,8 +43,14 @@ function hasRoom(state: Online, bytes: number): boolean {
   return hasRoomFor(window, taken, bytes);
 }
 
+/** Whether the stage may go now: what is anomalous may when nothing else of the backlog does. */
+function mayGo({ backlog, window: { allowed } }: Online): boolean {
+  return allowed.backlog || (backlog.stage === 'notable' && allowed.notable);
+}
+
 /** Sends what is ready, as far as there is room, and reads on when nothing is left. */
 export function pumpBacklog(start: Online, settings: UplinkSettings): Result {
+  if (!mayGo(start)) return [start, []];
   let state = start;
   const effects: UplinkEffect[] = [];
   while (freePlaces(state, settings) > 0) {
@@ -66,6 +72,7 @@ function readOn(state: Online, settings: UplinkSettings): Result {
   const { backlog, memory } = state;
   if (backlog.ready.length > 0 || backlog.reading || freePlaces(state, settings) <= 0) return [state, []];
   if (backlog.exhausted) {
+    if (backlog.stage === 'notable' && !state.window.allowed.backlog) return [state, []];
     if (backlog.stage === 'notable')
       return readOn(
         { ...state, backlog: { ...backlog, stage: 'oldest', cursor: 0, exhausted: false } },

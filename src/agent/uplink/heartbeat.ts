@@ -1,5 +1,5 @@
 import type { JournalStats } from '../../journal/journal.ts';
-import type { AgentState, BreakerStateName, Heartbeat } from '../../protocol/events.ts';
+import type { AgentState, BreakerStateName, Heartbeat, LinkReport } from '../../protocol/events.ts';
 
 export type HeartbeatInput = {
   /** Wall time, ms. */
@@ -9,6 +9,8 @@ export type HeartbeatInput = {
   readonly stats: JournalStats;
   /** ms; null before the first ack. */
   readonly rttMs: number | null;
+  /** Null: HQ knows what it needs. */
+  readonly link: LinkReport | null;
 };
 
 /** Age of the oldest sample that HQ has not confirmed, ms; 0 when none, or when the clock went back behind it. */
@@ -16,7 +18,7 @@ export function lagOf(stats: JournalStats, now: number): number {
   return stats.oldestPendingTs === null ? 0 : Math.max(0, now - stats.oldestPendingTs);
 }
 
-export function heartbeatOf({ now, state, breaker, stats, rttMs }: HeartbeatInput): Heartbeat {
+export function heartbeatOf({ now, state, breaker, stats, rttMs, link }: HeartbeatInput): Heartbeat {
   const { sampled, released, pending, thinned, pendingBytes, disk } = stats;
   return {
     ts: now,
@@ -31,5 +33,6 @@ export function heartbeatOf({ now, state, breaker, stats, rttMs }: HeartbeatInpu
     dropped: Object.fromEntries(Object.entries(stats.dropped).filter(([, count]) => count > 0)),
     lagMs: lagOf(stats, now),
     rttMs,
+    ...(link !== null && { link }),
   };
 }

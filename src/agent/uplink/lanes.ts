@@ -34,8 +34,9 @@ function pumpSuspected(state: Online, settings: UplinkSettings): Result {
 
 /** Everything that may be done now. Idempotent: called after each change. */
 export function pump(state: Online, settings: UplinkSettings): Result {
-  // A suspected frame travels in the backlog lane. Without credit it stays where it is, and has nothing to do with what else is lost.
-  if (nextSuspected(state.memory) !== undefined && (state.credit.frames > 0 || state.alone !== null))
+  // A suspected frame travels in the backlog lane. Without credit, or while no backlog may go, it stays where it is, and has nothing to do with what else is lost.
+  const mayGo = state.credit.frames > 0 && state.window.allowed.backlog;
+  if (nextSuspected(state.memory) !== undefined && (mayGo || state.alone !== null))
     return sent(pumpSuspected(state, settings));
   const [live, liveEffects] = pumpLiveOf(state, settings);
   const [next, effects] = pumpBacklog({ ...state, live }, settings);

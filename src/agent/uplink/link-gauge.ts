@@ -1,6 +1,7 @@
 /** Keeps the estimate of one way to HQ: is told what goes and comes, says what may be in flight. */
 import { filter, type Observable, Subject } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
+import { allowedBy } from './allowed.ts';
 import {
   type EstimateEvent,
   type LinkEstimate,
@@ -10,6 +11,7 @@ import {
   rateOf,
 } from './link-estimate.ts';
 import { type LinkWindow, windowOf } from './link-window.ts';
+import type { UplinkGate } from './metering/gate.ts';
 
 export type LinkGaugeOptions = {
   /** Queueing delay that the backlog may cause, ms. */
@@ -17,6 +19,8 @@ export type LinkGaugeOptions = {
   /** Backlog frames that may be in flight. */
   readonly maxFrames: number;
   readonly clock: Pick<Clock, 'precise'>;
+  /** What the data budget lets go. */
+  readonly gate: Pick<UplinkGate, 'allows'>;
 };
 
 export type LinkGauge = {
@@ -41,7 +45,7 @@ const SLOWEST_RATE = 0.125;
 const CAUTION = 4;
 const MAX_ALLOWANCE_MS = 600_000;
 
-export function createLinkGauge({ queueTargetMs, maxFrames, clock }: LinkGaugeOptions): LinkGauge {
+export function createLinkGauge({ queueTargetMs, maxFrames, clock, gate }: LinkGaugeOptions): LinkGauge {
   const answers$ = new Subject<number>();
   let estimate = NEW_ESTIMATE;
   let nextId = 1;
@@ -49,7 +53,7 @@ export function createLinkGauge({ queueTargetMs, maxFrames, clock }: LinkGaugeOp
   const note = (event: EstimateEvent) => {
     estimate = nextEstimate(estimate, event, { queueTargetMs });
   };
-  const window = () => windowOf(estimate, { queueTargetMs, maxFrames, now: now() });
+  const window = () => windowOf(estimate, { queueTargetMs, maxFrames, now: now(), allowed: allowedBy(gate) });
   return {
     connected: () => note({ type: 'connected', at: now() }),
     sent: (bytes) => {

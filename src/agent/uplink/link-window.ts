@@ -1,4 +1,5 @@
 /** What may be in flight on the link, and how large its frames may be. Derived from the estimate; pure. */
+import type { Allowed } from './allowed.ts';
 import { type LinkEstimate, onTheWire, payloadWithin, rateOf } from './link-estimate.ts';
 
 export type LinkWindow = {
@@ -14,6 +15,8 @@ export type LinkWindow = {
   readonly rate: number | null;
   /** Whether the rate is more than a lower bound. */
   readonly isMeasured: boolean;
+  /** What may go at all. */
+  readonly allowed: Allowed;
 };
 
 export type WindowOptions = {
@@ -23,6 +26,7 @@ export type WindowOptions = {
   readonly maxFrames: number;
   /** The scheduler's clock, ms. */
   readonly now: number;
+  readonly allowed: Allowed;
 };
 
 /**
@@ -52,7 +56,7 @@ export function leastFrameBytes(rate: number | null): number {
 }
 
 export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWindow {
-  const { queueTargetMs, maxFrames, now } = options;
+  const { queueTargetMs, maxFrames, now, allowed } = options;
   const rate = presentRate(estimate, { queueTargetMs, now });
   const leastFrame = leastFrameBytes(rate);
   const least = onTheWire(leastFrame);
@@ -64,6 +68,7 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
       pieceBytes: leastFrame,
       rate,
       isMeasured: false,
+      allowed,
     };
   const roundTripMs = estimate.least?.ms ?? 0;
   const inTheWay = rate * roundTripMs;
@@ -86,6 +91,7 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
     pieceBytes: Math.floor(Math.min(LARGEST_BYTES, Math.max(leastFrame, payloadWithin(piece)))),
     rate,
     isMeasured: estimate.isMeasured,
+    allowed,
   };
 }
 

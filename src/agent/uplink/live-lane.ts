@@ -1,6 +1,7 @@
 /** The live lane: the newest frames, ahead of all that is not handed over yet. Pure. */
 import type { StoredFrame } from '../../journal/journal.ts';
 import { covers } from '../../protocol/coverage.ts';
+import { isLiveAllowed } from './allowed.ts';
 import { onTheWire } from './link-estimate.ts';
 import { type LinkWindow, transmitMs } from './link-window.ts';
 import { bytesOf, inFlight, nextBatch, overlaps, shipmentOf, wireBytesOf } from './shipments.ts';
@@ -39,6 +40,8 @@ function liveBytesWithinAim({ rate, isMeasured }: LinkWindow): number {
 export function queueLive(state: Online, frame: StoredFrame): Online {
   const taken = [...inFlight(state), ...state.live.waiting].some((other) => overlaps(frame, other));
   if (taken || covers(state.memory.acked, frame.firstSeq, frame.lastSeq)) return state;
+  if (!isLiveAllowed(state.window.allowed, frame))
+    return { ...state, backlog: reopened(state.backlog, frame.firstSeq - 1) };
   const waiting = [...state.live.waiting, frame];
   const most = 2 * liveBytesWithinAim(state.window);
   let bytes = waiting.reduce((sum, one) => sum + one.bytes.length, 0);
@@ -54,6 +57,18 @@ export function queueLive(state: Online, frame: StoredFrame): Online {
     ...state,
     live: { ...state.live, waiting },
     backlog: oldest === undefined ? state.backlog : reopened(state.backlog, oldest.firstSeq - 1),
+  };
+}
+
+/** Leaves to the backlog what waits and may not go any more. */
+export function leaveForbidden(state: Online): Online {
+  const isAllowed = (frame: StoredFrame) => isLiveAllowed(state.window.allowed, frame);
+  const oldest = state.live.waiting.find((frame) => !isAllowed(frame));
+  if (oldest === undefined) return state;
+  return {
+    ...state,
+    live: { ...state.live, waiting: state.live.waiting.filter(isAllowed) },
+    backlog: reopened(state.backlog, oldest.firstSeq - 1),
   };
 }
 

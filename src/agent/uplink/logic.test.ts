@@ -13,7 +13,15 @@ const logic = createUplinkLogic({
 });
 const CREDIT = { frames: 8, bytes: Number.POSITIVE_INFINITY };
 /** A link that is no bound. */
-const WIDE = { bytes: 1e9, leastBytes: 1e9, liveBytes: 1e9, pieceBytes: 1e9, rate: null, isMeasured: false };
+const WIDE = {
+  bytes: 1e9,
+  leastBytes: 1e9,
+  liveBytes: 1e9,
+  pieceBytes: 1e9,
+  rate: null,
+  isMeasured: false,
+  allowed: { live: true, notable: true, backlog: true },
+};
 const limits = { maxFrameBytes: 1_000, maxFrameSamples: 100, maxSeries: 10 };
 
 function frame(firstSeq: number, lastSeq = firstSeq): StoredFrame {

@@ -1,11 +1,12 @@
 /** The uplink as a pure transition: what happens becomes what is and what shall be done. See `state.ts` for the invariants. */
 import type { ActorLogic } from '../../actors/actor.ts';
 import { type Coverage, cover, covers, EMPTY_COVERAGE, unite } from '../../protocol/coverage.ts';
+import { isLiveAllowed } from './allowed.ts';
 import { NEW_BACKLOG, takeBacklog } from './backlog-lane.ts';
 import { checkAck } from './check-ack.ts';
 import { pump } from './lanes.ts';
 import { leave, leaving } from './leaving.ts';
-import { EMPTY_LIVE, isLiveSized, queueLive } from './live-lane.ts';
+import { EMPTY_LIVE, isLiveSized, leaveForbidden, queueLive } from './live-lane.ts';
 import {
   afterLoss,
   cleared,
@@ -126,7 +127,7 @@ function online(
     case 'credit':
       return pump({ ...state, credit: message.credit }, settings);
     case 'window':
-      return [{ ...state, window: message.window }, []];
+      return [leaveForbidden({ ...state, window: message.window }), []];
     case 'committed':
       return pump(queueLive(state, message.frame), settings);
     case 'linger_over':
@@ -213,6 +214,7 @@ function read(state: Online, message: Of<'read'>, settings: UplinkSettings): Nex
   ];
   const heads = message.frames
     .filter((frame) => isLiveSized(state.window, frame))
+    .filter((frame) => isLiveAllowed(state.window.allowed, frame))
     .filter((frame) => !taken.some((other) => overlaps(frame, other)))
     .filter((frame) => !covers(state.memory.acked, frame.firstSeq, frame.lastSeq))
     .sort((a, b) => a.firstSeq - b.firstSeq);

@@ -24,15 +24,17 @@ import type { Journal, StoredFrame } from '../../journal/journal.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Emit } from '../../platform/telemetry.ts';
-import type { AgentState } from '../../protocol/events.ts';
+import type { AgentState, LinkReport } from '../../protocol/events.ts';
 import type { BreakerState } from '../../streams/breaker-state.ts';
 import type { AgentConfig } from '../config.ts';
 import type { agentEvents } from '../events.ts';
 import { createUplinkEffects } from './effects.ts';
 import { heartbeatOf } from './heartbeat.ts';
 import type { Link } from './link.ts';
-import { createLinkGauge } from './link-gauge.ts';
+import { type LinkEstimate, rateOf } from './link-estimate.ts';
+import { createLinkGauge, type LinkGauge } from './link-gauge.ts';
 import { createUplinkLogic } from './logic.ts';
+import type { UplinkGate } from './metering/gate.ts';
 import { createPace } from './pace.ts';
 import { createReliability } from './reliability.ts';
 import type { UplinkEffect, UplinkMessage, UplinkState } from './state.ts';
@@ -48,6 +50,10 @@ export type UplinkOptions = {
   readonly emit: Emit<typeof agentEvents>;
   /** What to tell HQ that we are. */
   readonly agentState: () => AgentState;
+  /** What the data budget lets go. */
+  readonly gate: UplinkGate;
+  /** What to tell HQ of the link; null: nothing. */
+  readonly linkReport: () => LinkReport | null;
 };
 
 /** What people and metrics want to know of it. */
@@ -58,6 +64,8 @@ export type UplinkStatus = {
   /** When it tries again, ms of the scheduler's clock; null unless waiting. */
   readonly retryAt: number | null;
   readonly attempt: number;
+  /** Number of the latest connection. */
+  readonly connection: number;
   readonly breaker: BreakerState['kind'];
   /** Why frames wait although there is a connection, for instance `unavailable`; null while they pass. */
   readonly paused: string | null;
@@ -70,6 +78,18 @@ export type UplinkStatus = {
   readonly backlog: number;
   /** Whether frames older than the live ones are still to be sent. */
   readonly behind: boolean;
+  /** What is known of the link; null without a connection. */
+  readonly link: LinkFigures | null;
+};
+
+/** Null before the first estimate. */
+export type LinkFigures = {
+  readonly rateBytesPerSecond: number | null;
+  readonly minRttMs: number | null;
+  /** Queueing delay beyond that. */
+  readonly queueMs: number | null;
+  /** Of frames without HQ's answer, headers included. */
+  readonly inFlightBytes: number;
 };
 
 export type Uplink = {
@@ -132,6 +152,7 @@ export function createUplink(options: UplinkOptions): Uplink {
     queueTargetMs: settings.queueTargetMs,
     maxFrames: settings.maxInFlight,
     clock,
+    gate: options.gate,
   });
   const effects = createUplinkEffects({
     identity,
@@ -152,6 +173,7 @@ export function createUplink(options: UplinkOptions): Uplink {
         breaker: breaker.state().kind,
         stats: journal.stats(),
         rttMs: measures$.value.rttMs,
+        link: options.linkReport(),
       }),
     onForked: (detail) => {
       emit({ type: 'epoch_forked', detail });
@@ -185,9 +207,14 @@ export function createUplink(options: UplinkOptions): Uplink {
 
   const status$ = state(
     combineLatest([actor.state$, breaker.state$, measures$, paused$]).pipe(
-      map(([now, broken, measures, paused]) => statusOf(now, broken, measures, paused)),
+      map(([now, breaker, measures, paused]) => statusOf(now, { breaker, measures, paused, gauge })),
     ),
-    statusOf(logic.initial()[0], breaker.state(), measures$.value, paused$.value),
+    statusOf(logic.initial()[0], {
+      breaker: breaker.state(),
+      measures: measures$.value,
+      paused: paused$.value,
+      gauge,
+    }),
   );
   const keep = merge(
     status$.pipe(
@@ -202,6 +229,12 @@ export function createUplink(options: UplinkOptions): Uplink {
       tap(([before, state]) => emit({ type: 'breaker_changed', before, state })),
     ),
     sealTicks(),
+    options.gate.changes$.pipe(
+      tap(() => {
+        actor.send({ type: 'window', window: gauge.window() });
+        actor.send({ type: 'look_again', pending: journal.stats().pendingFrames });
+      }),
+    ),
   )
     .pipe(takeUntil(stopped$))
     .subscribe({ error: () => {} });
@@ -278,12 +311,24 @@ export function createUplink(options: UplinkOptions): Uplink {
   };
 }
 
-function statusOf(
-  now: UplinkState,
-  breaker: BreakerState,
-  measures: Measures,
-  paused: string | null,
-): UplinkStatus {
+function figuresOf(estimate: LinkEstimate): LinkFigures {
+  const rate = rateOf(estimate);
+  return {
+    rateBytesPerSecond: rate === null ? null : rate * 1000,
+    minRttMs: estimate.least?.ms ?? null,
+    queueMs: estimate.queueMs,
+    inFlightBytes: estimate.inFlightBytes,
+  };
+}
+
+type Surroundings = {
+  readonly breaker: BreakerState;
+  readonly measures: Measures;
+  readonly paused: string | null;
+  readonly gauge: Pick<LinkGauge, 'estimate'>;
+};
+
+function statusOf(now: UplinkState, { breaker, measures, paused, gauge }: Surroundings): UplinkStatus {
   const waiting = now.phase === 'waiting' ? now : null;
   const online = now.phase === 'online' ? now : null;
   return {
@@ -291,6 +336,7 @@ function statusOf(
     reason: waiting?.reason ?? null,
     retryAt: waiting?.until ?? null,
     attempt: now.memory.attempt,
+    connection: now.memory.connection,
     breaker: breaker.kind,
     paused,
     ...measures,
@@ -299,5 +345,6 @@ function statusOf(
     behind:
       online !== null &&
       (!online.backlog.exhausted || online.backlog.inFlight.length > 0 || now.memory.suspected.length > 0),
+    link: online === null ? null : figuresOf(gauge.estimate()),
   };
 }

@@ -1,7 +1,7 @@
 import { formatDuration, formatExact, formatOffset, formatRate, NONE } from '../format.ts';
 import type { AgentEntry } from '../state/fleet-state.ts';
 import { Fact } from './fact.tsx';
-import { LinkFacts } from './link-facts.tsx';
+import { LinkFacts, PauseFact } from './link-facts.tsx';
 import { PendingCell } from './pending-cell.tsx';
 import { ShareMeter, shareOf } from './share-meter.tsx';
 import { Age, Moment } from './time.tsx';
@@ -14,6 +14,7 @@ export function AgentFacts({ entry }: { readonly entry: AgentEntry }) {
   const { summary } = entry;
   return (
     <dl className="card facts" aria-label="Facts">
+      <PauseFact link={summary.link} />
       <Fact name="Link" hint="since when this connection stands">
         {summary.connected ? (
           <>

@@ -5,13 +5,16 @@ export function Fact({
   name,
   children,
   hint,
+  wide = false,
 }: {
   readonly name: string;
   readonly children: ReactNode;
   readonly hint?: string;
+  /** Takes a row of its own, for a sentence. */
+  readonly wide?: boolean;
 }) {
   return (
-    <div className="fact" title={hint}>
+    <div className={wide ? 'fact wide' : 'fact'} title={hint}>
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>

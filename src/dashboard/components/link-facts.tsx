@@ -17,22 +17,12 @@ export function LinkFacts({
   return (
     <>
       {connected && <CatchUp link={link} />}
-      {link.paused !== undefined && (
-        <Fact name="Frames wait" hint="why, by the agent's word, and until when">
-          <span className="warn">{pauseText(link.paused)}</span>
-          {link.pausedUntil !== undefined && (
-            <>
-              , until <Moment ts={link.pausedUntil} />
-            </>
-          )}
-        </Fact>
-      )}
       {connected && <LinkEstimate link={link} />}
-      <Fact
-        name="Carried today"
-        hint="bytes of the socket both ways, in the day and month of the data budget"
-      >
-        {today} <span className="quiet">{month} this month</span>
+      <Fact name="Carried today" hint="bytes of the socket both ways, in the day of the data budget">
+        {today}
+      </Fact>
+      <Fact name="This month" hint="bytes of the socket both ways, in the month of the data budget">
+        {month}
       </Fact>
       {left !== null && (
         <Fact
@@ -74,5 +64,20 @@ function LinkEstimate({ link }: { readonly link: LinkReport }) {
         {formatExact(live)} live <span className="quiet">{formatExact(backlog)} backlog</span>
       </Fact>
     </>
+  );
+}
+
+/** Why frames of an agent wait, in a row of its own; nothing while they go. */
+export function PauseFact({ link }: { readonly link: LinkReport | null }) {
+  if (link?.paused === undefined) return null;
+  return (
+    <Fact name="Frames wait" hint="why, by the agent's word, and until when" wide>
+      <span className="warn">{pauseText(link.paused)}</span>
+      {link.pausedUntil !== undefined && (
+        <>
+          , until <Moment ts={link.pausedUntil} />
+        </>
+      )}
+    </Fact>
   );
 }

@@ -48,6 +48,7 @@ export const HEARTBEAT_PATHS = [
   'thinned',
   'disk',
   'dropped',
+  'link.pausedUntil',
 ] as const;
 const NUMBER_OF = new Map<string, number>(HEARTBEAT_PATHS.map((path, index) => [path, index + 1]));
 

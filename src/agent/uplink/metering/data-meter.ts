@@ -188,7 +188,7 @@ function spanStatus(budget: DataBudget, span: SpanName, settings: DataBudgetSett
 
 function sentenceOf({ why, until, day, month }: BudgetStatus): string {
   const [span, name] = why === 'budget_month' ? [month, 'month'] : [day, 'day'];
-  const end = until === null ? '' : ` until ${new Date(until).toISOString()}`;
+  const end = until === null ? '' : ` until ${new Date(until).toISOString().replace('.000Z', 'Z')}`;
   return `The data budget of the ${name} is used up${end}: ${span.used} of ${span.limit} bytes. Samples stay in the journal; HQ hears from this agent once an hour.`;
 }
 

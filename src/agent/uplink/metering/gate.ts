@@ -1,5 +1,5 @@
 /** What the uplink asks before it hands anything to the link. */
-import type { Observable } from 'rxjs';
+import { NEVER, type Observable } from 'rxjs';
 import type { BudgetPhase, PauseReason, SendLane } from './data-budget.ts';
 
 /** Bytes of a day or month; `limit` and `left` are null without a limit. */
@@ -27,4 +27,13 @@ export type UplinkGate = {
   /** Emits when an answer of `allows` may have changed. */
   readonly changes$: Observable<void>;
   readonly status: () => BudgetStatus;
+};
+
+const UNMETERED: SpanStatus = { used: 0, limit: null, left: null };
+
+/** Lets everything pass, counts nothing. */
+export const OPEN_GATE: UplinkGate = {
+  allows: () => true,
+  changes$: NEVER,
+  status: () => ({ phase: 'open', why: null, until: null, day: UNMETERED, month: UNMETERED, liveRate: 0 }),
 };

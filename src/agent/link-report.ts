@@ -1,0 +1,84 @@
+/** What an agent says of its link: to HQ in heartbeats, and on its own pages. */
+import type { LinkReport } from '../protocol/events.ts';
+import type { DrainForecast } from './uplink/drain-forecast.ts';
+import type { BudgetStatus } from './uplink/metering/gate.ts';
+import type { UplinkStatus } from './uplink/uplink.ts';
+
+export type LinkFacts = {
+  readonly uplink: Pick<UplinkStatus, 'paused' | 'live' | 'backlog' | 'behind' | 'link' | 'connection'>;
+  readonly budget: BudgetStatus;
+  readonly forecast: DrainForecast;
+};
+
+/** Between two reports of a link of which nothing much changes, ms. */
+const REPORT_MS = 30_000;
+const RATE_DIGITS = 3;
+
+export function linkReportOf({ uplink, budget, forecast }: LinkFacts): LinkReport {
+  const { link } = uplink;
+  const left = [budget.day.left, budget.month.left].filter((bytes) => bytes !== null);
+  // Where nothing but backlog may not go, something waits only if there is any.
+  const waits = budget.phase !== 'live_only' || forecast.kind !== 'caught_up';
+  const paused = uplink.paused ?? (waits ? budget.why : null);
+  const rate = link?.rateBytesPerSecond ?? null;
+  return {
+    rate: rate === null ? null : Number(rate.toPrecision(RATE_DIGITS)),
+    minRttMs: rounded(link?.minRttMs ?? null),
+    queueMs: rounded(link?.queueMs ?? null),
+    bytesToday: budget.day.used,
+    bytesMonth: budget.month.used,
+    ...(left.length > 0 && { budgetLeft: Math.floor(Math.min(...left)) }),
+    ...caughtUp(forecast),
+    live: uplink.live,
+    backlog: uplink.backlog,
+    ...(paused !== null && { paused }),
+    ...(paused !== null && paused === budget.why && budget.until !== null && { pausedUntil: budget.until }),
+  };
+}
+
+function caughtUp(
+  forecast: DrainForecast,
+): Pick<LinkReport, 'caughtUpMs' | 'caughtUpLowMs' | 'caughtUpHighMs' | 'never'> {
+  switch (forecast.kind) {
+    case 'caught_up':
+      return { caughtUpMs: 0 };
+    case 'unknown':
+      return { caughtUpMs: null };
+    case 'never':
+      return { never: true };
+    case 'in': {
+      const { ms, lowMs, highMs } = forecast;
+      return {
+        caughtUpMs: Math.round(ms),
+        ...(lowMs !== null && { caughtUpLowMs: Math.round(lowMs) }),
+        ...(highMs !== null && { caughtUpHighMs: Math.round(highMs) }),
+      };
+    }
+  }
+}
+
+function rounded(ms: number | null): number | null {
+  return ms === null ? null : Math.round(ms);
+}
+
+/**
+ * Reports for heartbeats: a new one with the first of a connection, when something begins or ceases to wait, always while there is backlog,
+ * else now and then. In between the last one is said again: heartbeats carry what has changed, and figures change all the time.
+ * `at`: monotonic, ms.
+ */
+export function createLinkReporter(): (facts: LinkFacts, at: number) => LinkReport {
+  let before: { at: number; connection: number; report: LinkReport } | null = null;
+  return (facts, at) => {
+    const report = linkReportOf(facts);
+    const { connection, behind } = facts.uplink;
+    const due =
+      before === null ||
+      before.connection !== connection ||
+      before.report.paused !== report.paused ||
+      behind ||
+      at - before.at >= REPORT_MS;
+    if (!due && before !== null) return before.report;
+    before = { at, connection, report };
+    return report;
+  };
+}

@@ -1,0 +1,15 @@
+/** What may be handed to the link, by the data budget and the windows. */
+import type { StoredFrame } from '../../journal/journal.ts';
+import type { SendLane } from './metering/data-budget.ts';
+import type { UplinkGate } from './metering/gate.ts';
+
+export type Allowed = Readonly<Record<SendLane, boolean>>;
+
+export function allowedBy({ allows }: Pick<UplinkGate, 'allows'>): Allowed {
+  return { live: allows('live'), notable: allows('notable'), backlog: allows('backlog') };
+}
+
+/** Whether a fresh frame may go ahead of the backlog. */
+export function isLiveAllowed(allowed: Allowed, { notable }: Pick<StoredFrame, 'notable'>): boolean {
+  return allowed.live || (notable && allowed.notable);
+}
