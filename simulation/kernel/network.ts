@@ -9,7 +9,7 @@ import { Observable, Subject } from 'rxjs';
 import { type Link, LinkError, type LinkEvent, onlyWay } from '../../src/agent/uplink/link.ts';
 import { createParsedSession, type Meter } from '../../src/agent/uplink/parsed-session.ts';
 import type { Admit, AgentPeer, AgentServer, PeerMessage } from '../../src/hq/ingest/agent-server.ts';
-import type { AgentToHqEvents } from '../../src/protocol/events.ts';
+import { type AgentToHqEvents, creditSchema } from '../../src/protocol/events.ts';
 import type { Chance } from './chance.ts';
 import type { Life } from './machine.ts';
 import type { Timeline } from './timeline.ts';
@@ -396,8 +396,9 @@ type AgentSide = {
 };
 
 function linkEventOf(event: string, payload: unknown): LinkEvent {
-  const { frames, message } = payload as { readonly frames?: unknown; readonly message?: unknown };
-  if (event === 'credit' && typeof frames === 'number') return { type: 'credit', frames };
+  const { message } = payload as { readonly message?: unknown };
+  const credit = creditSchema.safeParse(payload);
+  if (event === 'credit' && credit.success) return { type: 'credit', ...credit.data };
   if (event === 'conflict' && typeof message === 'string') return { type: 'conflict', message };
   return { type: 'ignored', name: event };
 }
@@ -433,7 +434,7 @@ function createPeer(
       messages$,
       faults$: new Subject<string>(),
       ended$,
-      sendCredit: (frames) => wire.toAgent('credit', { frames }),
+      sendCredit: (credit) => wire.toAgent('credit', credit),
       sendConflict: (message) => wire.toAgent('conflict', { message }),
       // The agents of a simulation heed their answers.
       setReading: () => {},

@@ -1,6 +1,6 @@
 /** The server's end of the wire as ingest needs it, in Observables; `socketio-agents.ts` is the real one. */
 import type { Observable } from 'rxjs';
-import type { WireError } from '../../protocol/events.ts';
+import type { Credit, WireError } from '../../protocol/events.ts';
 import type { AccessRequest } from '../access.ts';
 
 /** What a client sent: nothing of it has been looked at. */
@@ -20,7 +20,7 @@ export type AgentPeer = {
   readonly faults$: Observable<string>;
   /** Emits the reason once, when the connection has ended. */
   readonly ended$: Observable<string>;
-  readonly sendCredit: (frames: number) => void;
+  readonly sendCredit: (credit: Credit) => void;
   readonly sendConflict: (message: string) => void;
   /** While false nothing more is read, so that the client's own machine makes it wait. */
   readonly setReading: (reading: boolean) => void;

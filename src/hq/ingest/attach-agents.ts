@@ -107,6 +107,11 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
   const drains = createDrainTurns({
     slots: limits.drainSlots,
     creditFrames: limits.creditFrames,
+    creditBytes: {
+      perAgent: commits.room.agentBytes,
+      total: commits.room.backlogBytes,
+      least: limits.maxFrameBytes,
+    },
     clock,
     load: commits.load,
     emit,

@@ -34,6 +34,9 @@ import type { Epoch, SchemaRef } from '../../protocol/sample.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import { ackCoverage, coveragePage, wholeCoverage } from './ack-coverage.ts';
 import type { AgentPeer } from './agent-server.ts';
+import { creditFields, creditMessage } from './credit-fields.ts';
+import { NOT_COUNTED } from './drain-turns.ts';
+import { whyForked } from './fork-reason.ts';
 import { QueueFullError } from './group-commit.ts';
 import type { IngestShared } from './ingest-shared.ts';
 import { greetedRun, judgeRun, type Known } from './judge-run.ts';
@@ -226,7 +229,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
               return reply;
             }
             answered(reply.stored ? 'stored' : 'duplicate');
-            return { ok: true as const, ack: reply.ack, credit: shared.drains.credit(reply.agent) };
+            return { ok: true as const, ack: reply.ack, ...creditFields(shared.drains.credit(reply.agent)) };
           }),
           finalize(() => {
             if (!done) answered('lost');
@@ -354,10 +357,12 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
         }
         lease = { agent, epoch, since: now };
         shared.learnAgent(agent);
-        shared.drains.greeted(agent, {
+        shared.drains.accepted(agent, {
           sampled: hello.sampled,
           contiguous: coverage.contiguous,
-          tell: transport.sendCredit,
+          // Agents that name the versions they speak know of bytes.
+          knowsBytes: hello.protocols !== undefined,
+          tell: (credit) => transport.sendCredit(creditMessage(credit)),
         });
         const clockOffsetMs = shared.offsetOf(agent).observe(hello.ts, now, null);
         const connected = shared.leases.size();
@@ -380,7 +385,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
             maxFrameSamples: limits.maxFrameSamples,
             maxSeries: limits.maxSeries,
           },
-          credit: shared.drains.credit(agent),
+          ...creditFields(shared.drains.credit(agent)),
           reconnectMs: reconnectHintMs(shared.agentCount(), limits.reconnectsPerSecond),
           hqTs: now,
         };
@@ -452,10 +457,12 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     if (unknown.length > 0) {
       return of(refuse('unknown_schema', 'send these schemas first', { refs: [...unknown] }));
     }
-    const turnMs = lane === 'backlog' ? shared.drains.admit(agent, header.firstSeq + header.count - 1) : 0;
-    if (turnMs > 0) {
-      const message = 'beyond the credit: others drain their backlogs now, this agent has its turn later';
-      return of(refuse('rate_limited', message, { retryAfterMs: turnMs }));
+    const lastSeq = header.firstSeq + header.count - 1;
+    const admission =
+      lane === 'backlog' ? shared.drains.admit(agent, { lastSeq, bytes: bytes.length }) : NOT_COUNTED;
+    if (!admission.isTaken) {
+      const message = 'beyond the credit: more in flight than HQ allows, or others drain their backlogs now';
+      return of(refuse('rate_limited', message, { retryAfterMs: admission.waitMs }));
     }
     return shared.submit({ agent, header, bytes, arrivalTs: clock.now(), lane }).pipe(
       tap(({ coverage, dropped }) => {
@@ -468,6 +475,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
         ack: ackCoverage(outcome.coverage, header.firstSeq),
       })),
       storageFailed('frame'),
+      finalize(admission.answered),
     );
   }
 
@@ -488,12 +496,4 @@ function agreed(
     return { protocol: PROTOCOL_VERSION, ack: wholeCoverage(coverage) };
   const { ack, more } = coveragePage(coverage);
   return { protocol: COMPACT_PROTOCOL, ack, ...(more ? { more } : {}) };
-}
-
-/** HQ knows what it refuses by; of its causes only the agent can tell damage, and whatever it says, it is refused. */
-function whyForked({ epoch, run }: Hello, holder: string | null): string {
-  if (holder !== null) return `is a copy, or its id was changed: its epoch ${epoch} is that of ${holder}`;
-  return run?.rebuilt === true
-    ? `was damaged and has lost its books: it no longer knows what it has delivered in its epoch ${epoch}`
-    : `is a copy or was rolled back: another one, or it itself, has sampled more, or delivered more, in its epoch ${epoch}`;
 }

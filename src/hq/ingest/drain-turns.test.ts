@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Credit } from './credit-window.ts';
 import { createDrainTurns, type DrainTurns } from './drain-turns.ts';
 
 let now: number;
@@ -15,15 +16,24 @@ function start(slots: number): void {
   turns = createDrainTurns({
     slots,
     creditFrames: 8,
+    creditBytes: { perAgent: 8_000, total: 64_000, least: 1_000 },
     clock: { precise: () => now },
     load: () => load,
     emit: (event) => events.push(event),
   });
 }
 /** The credit in the answer to hello. */
-function greet(agent: string, { sampled = 100, contiguous = 0 } = {}): number {
-  turns.greeted(agent, { sampled, contiguous, tell: (frames) => told.push([agent, frames]) });
-  return turns.credit(agent);
+function accept(agent: string, { sampled = 100, contiguous = 0 } = {}): number {
+  const tell = ({ frames }: Credit) => void told.push([agent, frames]);
+  turns.accepted(agent, { sampled, contiguous, knowsBytes: false, tell });
+  return frames(agent);
+}
+const frames = (agent: string) => turns.credit(agent).frames;
+/** Whether a backlog frame is taken; it is answered at once. */
+function admit(agent: string, lastSeq: number): boolean {
+  const admission = turns.admit(agent, { lastSeq, bytes: 100 });
+  if (admission.isTaken) admission.answered();
+  return admission.isTaken;
 }
 function pass(ms: number): void {
   for (const end = now + ms; now < end; ) {
@@ -35,38 +45,38 @@ beforeEach(() => start(1));
 
 describe('credit', () => {
   it('is the usual one for all while nobody waits', () => {
-    expect(greet('a')).toBe(8);
-    expect(greet('live', { sampled: 5, contiguous: 5 })).toBe(8);
-    expect(turns.admit('a', 50)).toBe(0);
+    expect(accept('a')).toBe(8);
+    expect(accept('live', { sampled: 5, contiguous: 5 })).toBe(8);
+    expect(admit('a', 50)).toBe(true);
     pass(60_000);
-    expect(turns.credit('a')).toBe(8);
+    expect(frames('a')).toBe(8);
     expect(told).toEqual([]);
   });
 
   it('is 0 for those who wait, until their turn', () => {
-    greet('a');
-    expect(greet('b')).toBe(0);
-    expect(turns.admit('b', 10)).toBeGreaterThan(0);
+    accept('a');
+    expect(accept('b')).toBe(0);
+    expect(admit('b', 10)).toBe(false);
     turns.covered('a', 99);
     expect(told).toEqual([]);
     turns.covered('a', 100);
     expect(told).toEqual([['b', 8]]);
-    expect(turns.admit('b', 10)).toBe(0);
+    expect(admit('b', 10)).toBe(true);
     expect(events.at(-1)).toEqual({ type: 'drain_turns', taken: 1, waiting: 0 });
   });
 
   it('is 0 while somebody waits also for those who are not behind', () => {
-    greet('a');
-    greet('b');
-    expect(greet('live', { sampled: 5, contiguous: 5 })).toBe(0);
+    accept('a');
+    accept('b');
+    expect(accept('live', { sampled: 5, contiguous: 5 })).toBe(0);
     turns.covered('a', 100);
-    expect(turns.credit('live')).toBe(8);
+    expect(frames('live')).toBe(8);
   });
 
   it('goes round while several drain for long, and is told each time', () => {
-    for (const agent of ['a', 'b', 'c']) greet(agent);
+    for (const agent of ['a', 'b', 'c']) accept(agent);
     for (let step = 0; step < 24; step += 1) {
-      for (const agent of ['a', 'b', 'c']) if (turns.credit(agent) > 0) turns.admit(agent, 50);
+      for (const agent of ['a', 'b', 'c']) if (frames(agent) > 0) admit(agent, 50);
       pass(250);
     }
     expect(told).toEqual([
@@ -81,67 +91,94 @@ describe('credit', () => {
 
   it('is shared among those who drain, and follows the load', () => {
     start(512);
-    for (let index = 0; index < 256; index += 1) greet(`agent-${index}`);
-    expect(turns.credit('agent-3')).toBe(2);
+    for (let index = 0; index < 256; index += 1) accept(`agent-${index}`);
+    expect(frames('agent-3')).toBe(2);
     load = 1;
     pass(250);
     expect(new Set(told.slice(-256).map(([, frames]) => frames))).toEqual(new Set([1]));
   });
 
   it('that was given is good for frames that come after the turn, and for no more', () => {
-    greet('a');
-    greet('b');
+    accept('a');
+    accept('b');
     pass(1_000);
     expect(told).toEqual([
       ['a', 0],
       ['b', 8],
     ]);
-    const late = Array.from({ length: 10 }, (_, index) => turns.admit('a', index + 1));
-    expect(late.slice(0, 8)).toEqual(Array.from({ length: 8 }, () => 0));
-    expect(late.slice(8).every((ms) => ms > 0)).toBe(true);
+    const late = Array.from({ length: 10 }, (_, index) => admit('a', index + 1));
+    expect(late.filter(Boolean)).toHaveLength(8);
+    expect(late.slice(8)).toEqual([false, false]);
   });
 
-  it('is not needed for what HQ holds already', () => {
-    greet('a');
-    expect(greet('b', { sampled: 100, contiguous: 50 })).toBe(0);
-    expect(turns.admit('b', 50)).toBe(0);
+  it('is all that one connection may have in flight, however many frames come at once', () => {
+    accept('a');
+    const all = Array.from({ length: 250 }, () => turns.admit('a', { lastSeq: 50, bytes: 100 }));
+    expect(all.filter(({ isTaken }) => isTaken)).toHaveLength(8);
+    for (const admission of all.slice(0, 2)) if (admission.isTaken) admission.answered();
+    expect([1, 2, 3].map(() => turns.admit('a', { lastSeq: 50, bytes: 100 }).isTaken)).toEqual([
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  it('counts bytes too for an agent that knows of them, by its share of the room', () => {
+    start(64);
+    const told: Credit[] = [];
+    const one = {
+      sampled: 100,
+      contiguous: 0,
+      knowsBytes: true,
+      tell: (credit: Credit) => void told.push(credit),
+    };
+    turns.accepted('a', one);
+    expect(turns.credit('a')).toEqual({ frames: 8, bytes: 8_000 });
+    const all = Array.from({ length: 8 }, () => turns.admit('a', { lastSeq: 50, bytes: 3_000 }).isTaken);
+    expect(all).toEqual([true, true, false, false, false, false, false, false]);
+    for (let index = 0; index < 31; index += 1) accept(`agent-${index}`);
+    pass(250);
+    expect(told).toEqual([{ frames: 8, bytes: 2_000 }]);
+    load = 1;
+    pass(250);
+    expect(told.at(-1)).toEqual({ frames: 1, bytes: 1_000 });
   });
 });
 
 describe('an agent is behind', () => {
   it('until HQ holds what it had given out at hello, and not for what it has given out since', () => {
-    greet('a', { sampled: 100, contiguous: 100 });
-    greet('b');
-    expect(turns.credit('b')).toBe(8);
+    accept('a', { sampled: 100, contiguous: 100 });
+    accept('b');
+    expect(frames('b')).toBe(8);
     turns.heard('a', 101);
-    expect(turns.credit('b')).toBe(8);
+    expect(frames('b')).toBe(8);
   });
 
   it('when what it had given out one heartbeat ago has not come', () => {
-    greet('a', { sampled: 100, contiguous: 100 });
+    accept('a', { sampled: 100, contiguous: 100 });
     turns.heard('a', 150);
-    greet('b');
+    accept('b');
     turns.heard('a', 200);
     // It waits for b now.
-    expect(turns.credit('a')).toBe(0);
+    expect(frames('a')).toBe(0);
     turns.covered('b', 100);
     expect(told).toEqual([['a', 8]]);
   });
 
   it('when it sends in the backlog lane', () => {
-    greet('a', { sampled: 0, contiguous: 0 });
-    greet('b', { sampled: 0, contiguous: 0 });
-    expect(turns.admit('a', 5)).toBe(0);
+    accept('a', { sampled: 0, contiguous: 0 });
+    accept('b', { sampled: 0, contiguous: 0 });
+    expect(admit('a', 5)).toBe(true);
     // Credit that it had been given.
-    expect(turns.admit('b', 5)).toBe(0);
-    expect(turns.credit('b')).toBe(0);
+    expect(admit('b', 5)).toBe(true);
+    expect(frames('b')).toBe(0);
     turns.gone('a');
     expect(told).toEqual([['b', 8]]);
   });
 
   it('no more when its connection has ended', () => {
-    greet('a');
-    greet('b');
+    accept('a');
+    accept('b');
     turns.gone('b');
     turns.gone('a');
     expect(events.at(-1)).toEqual({ type: 'drain_turns', taken: 0, waiting: 0 });

@@ -4,10 +4,12 @@
  * An agent is behind while HQ lacks a seq that had been given out when it said hello, or one heartbeat ago, or that it sent
  * in the backlog lane; what is younger travels in the live lane. Those that are behind take turns in the slots of
  * `drain-slots.ts`. While somebody waits for a slot, credit is 0 for all who have none; else everybody has the usual credit, so that
- * a backlog begins without asking. Credit is a promise: frames that it allowed are taken also when they come after a turn's end.
+ * a backlog begins without asking. Credit bounds frames and, for agents that know of it, bytes in flight; it is enforced exactly, by a
+ * `credit-window.ts` for each connection: frames that it allowed are taken also when they come after a turn's end.
  */
 import type { Clock } from '../../platform/clock.ts';
 import { creditShare } from './credit-share.ts';
+import { type Credit, type CreditWindow, createCreditWindow } from './credit-window.ts';
 import { createDrainSlots, type Shift } from './drain-slots.ts';
 import type { IngestEmit } from './ingest-events.ts';
 
@@ -16,6 +18,8 @@ export type DrainTurnsOptions = {
   readonly slots: number;
   /** Backlog frames that one agent may have in flight when there is room for all. */
   readonly creditFrames: number;
+  /** Backlog bytes that one agent may have in flight when there is room for all, and that the queue has room for in all. */
+  readonly creditBytes: { readonly perAgent: number; readonly total: number; readonly least: number };
   readonly clock: Pick<Clock, 'precise'>;
   /** Share of the queue in use, 0 … 1. */
   readonly load: () => number;
@@ -24,35 +28,44 @@ export type DrainTurnsOptions = {
 
 export type DrainTurns = {
   /** The agent said hello; `tell` sends it another credit later. */
-  readonly greeted: (agent: string, is: Greeted) => void;
+  readonly accepted: (agent: string, is: Accepted) => void;
   /** It has given out so many seqs by now. */
   readonly heard: (agent: string, sampled: number) => void;
   /** HQ holds everything up to there. */
   readonly covered: (agent: string, contiguous: number) => void;
-  /** A backlog frame up to this seq: 0 takes it, else ms after which to come again. */
-  readonly admit: (agent: string, lastSeq: number) => number;
-  /** The credit to answer with. */
-  readonly credit: (agent: string) => number;
+  /** A backlog frame has arrived. */
+  readonly admit: (agent: string, frame: { readonly lastSeq: number; readonly bytes: number }) => Admission;
+  /** The credit to answer with; `bytes` is infinite for an agent that does not know of it. */
+  readonly credit: (agent: string) => Credit;
   readonly gone: (agent: string) => void;
   /** To be called several times a second: ends turns, and tells those who drain what has changed. */
   readonly tick: () => void;
 };
 
-type Greeted = {
+/** Taken: to be told once it has been answered, however. Refused: when to come again. */
+export type Admission =
+  | { readonly isTaken: true; readonly answered: () => void }
+  | { readonly isTaken: false; readonly waitMs: number };
+
+/** Live frames need no credit. */
+export const NOT_COUNTED: Admission = { isTaken: true, answered: () => {} };
+
+type Accepted = {
   readonly sampled: number;
   readonly contiguous: number;
-  readonly tell: (frames: number) => void;
+  /** It heeds a credit of bytes. */
+  readonly knowsBytes: boolean;
+  readonly tell: (credit: Credit) => void;
 };
 type Drainer = {
-  readonly tell: (frames: number) => void;
+  readonly tell: (credit: Credit) => void;
+  readonly knowsBytes: boolean;
+  readonly window: CreditWindow;
   /** It is behind while HQ does not hold everything up to this seq. */
   target: number;
   /** What it had given out at its last heartbeat. */
   sampled: number;
   contiguous: number;
-  told: number;
-  /** Frames that were allowed and may still come. */
-  promised: number;
 };
 
 /** Backlog frames of all agents together that are given out as credit. */
@@ -60,22 +73,33 @@ const TOTAL_CREDIT = 512;
 /** Long against a round trip, so that a turn is worth its beginning; short against the patience of a person. */
 const TURN_MS = 2_000;
 const IDLE_MS = 1_000;
+const NONE: Credit = { frames: 0, bytes: 0 };
+/** Bytes of credit are told again without being asked when they have changed so much. */
+const NOTABLE = 2;
 
 export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
-  const { creditFrames, clock, load, emit } = options;
+  const { creditFrames, creditBytes, clock, load, emit } = options;
   const slots = createDrainSlots({ slots: options.slots, turnMs: TURN_MS, idleMs: IDLE_MS });
   const drainers = new Map<string, Drainer>();
   let reported = '';
 
-  const share = () =>
-    creditShare(
-      { perAgent: creditFrames, total: TOTAL_CREDIT },
-      { drainingAgents: slots.taken(), load: load() },
-    );
-  const promise = (drainer: Drainer, frames: number): number => {
-    drainer.told = frames;
-    if (frames > 0) drainer.promised = frames;
-    return frames;
+  const share = (): Credit => {
+    const now = { drainingAgents: slots.taken(), load: load() };
+    return {
+      frames: creditShare({ perAgent: creditFrames, total: TOTAL_CREDIT }, now),
+      bytes: Math.max(creditBytes.least, creditShare(creditBytes, now)),
+    };
+  };
+  const announce = ({ window, knowsBytes }: Drainer, { frames, bytes }: Credit): Credit => {
+    window.announce({ frames, bytes: knowsBytes ? bytes : Number.POSITIVE_INFINITY });
+    return window.announced();
+  };
+  /** Its credit has changed so much that it should hear of it now. */
+  const tellIfNotable = (drainer: Drainer, credit: Credit) => {
+    const { frames, bytes } = drainer.window.announced();
+    const ratio = drainer.knowsBytes && frames > 0 && credit.frames > 0 ? credit.bytes / bytes : 1;
+    if (frames !== credit.frames || ratio >= NOTABLE || ratio <= 1 / NOTABLE)
+      drainer.tell(announce(drainer, credit));
   };
   const report = () => {
     const [taken, waiting] = [slots.taken(), slots.waiting()];
@@ -88,8 +112,7 @@ export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
     for (const { agent, drains } of shifts) {
       const drainer = drainers.get(agent);
       if (drainer === undefined || agent === except) continue;
-      const frames = drains ? share() : 0;
-      if (frames !== drainer.told) drainer.tell(promise(drainer, frames));
+      tellIfNotable(drainer, drains ? share() : NONE);
     }
     report();
   };
@@ -100,9 +123,9 @@ export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
   };
 
   return {
-    greeted: (agent, { sampled, contiguous, tell }) => {
-      const drainer = { tell, target: sampled, sampled, contiguous, told: 0, promised: 0 };
-      drainers.set(agent, drainer);
+    accepted: (agent, { sampled, contiguous, knowsBytes, tell }) => {
+      const window = createCreditWindow();
+      drainers.set(agent, { tell, knowsBytes, window, target: sampled, sampled, contiguous });
       // The answer to hello tells it.
       const now = clock.precise();
       tellAll(contiguous < sampled ? slots.want(agent, now) : slots.leave(agent, now), agent);
@@ -120,25 +143,20 @@ export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
       drainer.contiguous = contiguous;
       if (contiguous >= drainer.target) judge(agent, drainer);
     },
-    admit: (agent, lastSeq) => {
+    admit: (agent, { lastSeq, bytes }) => {
       const drainer = drainers.get(agent);
-      if (drainer === undefined) return 0;
+      if (drainer === undefined) return NOT_COUNTED;
       drainer.target = Math.max(drainer.target, lastSeq);
       judge(agent, drainer);
-      if (slots.drains(agent)) {
-        slots.used(agent, clock.precise());
-        return 0;
-      }
-      // What HQ holds already costs nothing to answer.
-      if (lastSeq <= drainer.contiguous) return 0;
-      if (drainer.promised === 0) return TURN_MS;
-      drainer.promised -= 1;
-      return 0;
+      slots.used(agent, clock.precise());
+      const { window } = drainer;
+      if (!window.admit(bytes)) return { isTaken: false, waitMs: TURN_MS };
+      return { isTaken: true, answered: () => window.answered(bytes) };
     },
     credit: (agent) => {
       const drainer = drainers.get(agent);
-      if (drainer === undefined) return 0;
-      return promise(drainer, slots.drains(agent) || slots.waiting() === 0 ? share() : 0);
+      if (drainer === undefined) return NONE;
+      return announce(drainer, slots.drains(agent) || slots.waiting() === 0 ? share() : NONE);
     },
     gone: (agent) => {
       drainers.delete(agent);
@@ -146,10 +164,10 @@ export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
     },
     tick: () => {
       tellAll(slots.rotate(clock.precise()), null);
-      const frames = share();
+      const credit = share();
       for (const agent of slots.draining()) {
         const drainer = drainers.get(agent);
-        if (drainer !== undefined && drainer.told !== frames) drainer.tell(promise(drainer, frames));
+        if (drainer !== undefined) tellIfNotable(drainer, credit);
       }
     },
   };

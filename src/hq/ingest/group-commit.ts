@@ -46,6 +46,8 @@ export type GroupCommit = {
   readonly settled: (agent: string) => Observable<void>;
   /** Share of the queue in use, or of the backlog's part of it when that is more, 0 … 1. */
   readonly load: () => number;
+  /** Bytes that the queue has room for: of all backlogs, and of one agent. */
+  readonly room: { readonly backlogBytes: number; readonly agentBytes: number };
   /** Completes once nothing waits. */
   readonly idle: () => Observable<never>;
 };
@@ -210,6 +212,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
         entry.waiters.add(subscriber);
         return () => entry.waiters.delete(subscriber);
       }),
+    room: { backlogBytes: BACKLOG_SHARE * maxQueueBytes, agentBytes: AGENT_SHARE * maxQueueBytes },
     load: () => Math.max(use(queued, 1), use(backlog, BACKLOG_SHARE)),
     idle: () =>
       new Observable<never>((subscriber) => {

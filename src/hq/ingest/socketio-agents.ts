@@ -78,8 +78,8 @@ function peerOf(socket: AgentSocket): AgentPeer {
       socket.on('disconnect', onEnd);
       return () => void socket.off('disconnect', onEnd);
     }),
-    sendCredit: (frames) => {
-      if (!compact.sendCredit({ frames })) socket.emit('credit', { frames });
+    sendCredit: (credit) => {
+      if (!compact.sendCredit(credit)) socket.emit('credit', credit);
     },
     sendConflict: (message) => void socket.emit('conflict', { message }),
     setReading: (reading) => {
