@@ -34,7 +34,7 @@ export type WindowOptions = {
  * on the slowest links (≤ 30 bytes each), twenty-five from 9.6 kbit/s (≤ 20), one full packet from 25 kbit/s (≤ 13).
  */
 const SMALLEST_BYTES = 340;
-const SMALL_BYTES = 540;
+const SMALL_BYTES = 420;
 const PACKET_BYTES = 1_330;
 /** Bytes per ms: below 9.6 kbit/s, since estimates may be low. */
 const SMALL_FROM = 0.8;
