@@ -18,8 +18,6 @@ export type VirtualLinkOptions = {
   readonly maxFrames?: number;
 };
 
-export type VirtualLink = ReturnType<typeof createVirtualLink>;
-
 export function createVirtualLink(link: VirtualLinkOptions) {
   const scheduler = new VirtualTimeScheduler();
   const gauge: LinkGauge = createLinkGauge({

@@ -43,6 +43,8 @@ const LEAST_FRAME_MS = 420;
 const STANDING = 0.75;
 const FRAME_SHARE = 0.5;
 const SPARE_FRAMES = 1.6;
+const STARTUP_GAIN = 2.5;
+const STILL_GROWING = 1.4;
 /** Until the rate is known: what fits the slowest links. */
 const FIRST_LIVE_FRAMES = 4;
 const LIVE_FRAME_BYTES = 170;
@@ -93,6 +95,13 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
     isMeasured: estimate.isMeasured,
     allowed,
   };
+}
+
+/** In startup the window grows fast while the rate does; once it hardly does, the queue target is all that is added. */
+function growthOf({ phase, roundRate, rates }: LinkEstimate): number {
+  if (phase.kind !== 'startup') return 1;
+  const [{ rate } = { rate: 0 }] = rates;
+  return rate >= STILL_GROWING * roundRate ? STARTUP_GAIN : 1;
 }
 
 /** The estimated rate, less when the next answer is overdue: nobody has to wait for it to see that the link has slowed down. */
