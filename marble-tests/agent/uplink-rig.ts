@@ -1,5 +1,5 @@
 /** An uplink with a real journal in memory and a scripted HQ, all on virtual time. */
-import { EMPTY, map, merge, NEVER, type Observable, Subject, timer, VirtualTimeScheduler } from 'rxjs';
+import { map, merge, NEVER, type Observable, Subject, timer, VirtualTimeScheduler } from 'rxjs';
 import { createActorSystem } from '../../src/actors/system.ts';
 import { agentConfigSchema } from '../../src/agent/config.ts';
 import type { agentEvents } from '../../src/agent/events.ts';
@@ -178,7 +178,7 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
   });
 
   const link: Link = {
-    connect: () => {
+    connect: ({ connectSilenceMs = 10_000 } = {}) => {
       connects.push(scheduler.frame);
       const connection = connects.length;
       const given = script.connect?.(connection);
@@ -186,7 +186,11 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
       close = (error) => ended$.error(error);
       const opening =
         given === 'silence'
-          ? EMPTY
+          ? timer(connectSilenceMs, scheduler).pipe(
+              map((): LinkEvent => {
+                throw new LinkError('timeout', `Nothing came for ${connectSilenceMs} ms.`);
+              }),
+            )
           : timer(RTT_MS, scheduler).pipe(
               map((): LinkEvent => {
                 if (given !== undefined) throw given;

@@ -59,6 +59,11 @@ type Connection = {
 const LEAVE_MS = 8_000;
 const LEAVE_PAUSED_MS = 1_000;
 const MAX_UNKNOWN_NAMES = 32;
+/** A connection with TLS, roughly. */
+const CONNECT_BYTES = 4_000;
+const MAX_CONNECT_ALLOWANCE_MS = 60_000;
+const SOON_MS = 4_000;
+const SOON_ROUND_TRIPS = 4;
 /** Longer than the refused one ever waits with any preset. */
 const CONFLICT_EPISODE_MS = 1_200_000;
 
@@ -116,8 +121,19 @@ export function createUplinkEffects(
       const mine: Connection = { ended$: new Subject(), session: null, sender: null };
       current?.ended$.next();
       current = mine;
-      return link.connect().pipe(
-        answerWithin<LinkEvent>(settings.connectTimeoutMs, 'the connection', scheduler),
+      const { connectTimeoutMs } = settings;
+      const { least } = gauge.estimate();
+      // A way that has worked answers soon or is not there now: an attempt that hangs would sleep through a short pass of a satellite.
+      const connectSilenceMs =
+        least === null
+          ? connectTimeoutMs
+          : Math.min(connectTimeoutMs, Math.max(SOON_MS, SOON_ROUND_TRIPS * least.ms));
+      // The link itself looks at silence; this bounds what goes on and on.
+      const mostMs = Math.round(
+        connectTimeoutMs + Math.min(MAX_CONNECT_ALLOWANCE_MS, gauge.allowanceMs(CONNECT_BYTES)),
+      );
+      return link.connect({ connectSilenceMs }).pipe(
+        answerWithin<LinkEvent>(mostMs, 'the connection', scheduler),
         concatMap((event) => fromLink(mine, connection, event)),
         catchError(lostBy(connection)),
         takeUntil(mine.ended$),

@@ -43,8 +43,8 @@ const LEAST_FRAME_MS = 420;
 const STANDING = 0.75;
 const FRAME_SHARE = 0.5;
 const SPARE_FRAMES = 1.6;
-const STARTUP_GAIN = 2.5;
-const STILL_GROWING = 1.4;
+/** Doubles each round trip, as BBR and slow start do. */
+const STARTUP_GAIN = 2;
 /** Until the rate is known: what fits the slowest links. */
 const FIRST_LIVE_FRAMES = 4;
 const LIVE_FRAME_BYTES = 170;
@@ -76,8 +76,8 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
   const inTheWay = rate * roundTripMs;
   // Frames so large that their number does not bound what is in flight, and so small that live ones need not wait long for one.
   const target = rate * queueTargetMs;
-  const grown =
-    estimate.phase.kind === 'startup' ? Math.max(2 * inTheWay, inTheWay + target) : inTheWay + target;
+  const growth = estimate.phase.kind === 'startup' ? STARTUP_GAIN : 1;
+  const grown = Math.max(inTheWay + target, growth * inTheWay);
   const piece = Math.max(least, FRAME_SHARE * target, grown / Math.max(2, maxFrames - 1));
   // Whole frames are sent: with less than one and a half to spare they would not fill the link, and the rate could not be seen.
   const steady = inTheWay + Math.max(SPARE_FRAMES * piece, STANDING * target);
@@ -95,13 +95,6 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
     isMeasured: estimate.isMeasured,
     allowed,
   };
-}
-
-/** In startup the window grows fast while the rate does; once it hardly does, the queue target is all that is added. */
-function growthOf({ phase, roundRate, rates }: LinkEstimate): number {
-  if (phase.kind !== 'startup') return 1;
-  const [{ rate } = { rate: 0 }] = rates;
-  return rate >= STILL_GROWING * roundRate ? STARTUP_GAIN : 1;
 }
 
 /** The estimated rate, less when the next answer is overdue: nobody has to wait for it to see that the link has slowed down. */
