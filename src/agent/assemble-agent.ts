@@ -22,6 +22,7 @@ import type { Link } from './uplink/link.ts';
 import { createAgentMeter, type TrafficStore } from './uplink/metering/agent-meter.ts';
 import type { UplinkGate } from './uplink/metering/gate.ts';
 import { createMeteredLink } from './uplink/metering/metered-link.ts';
+import { createOneHqLink } from './uplink/one-hq.ts';
 import { createUplink, type Uplink, type UplinkOptions } from './uplink/uplink.ts';
 import { watchAgent } from './watch-agent.ts';
 
@@ -82,7 +83,7 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
   const uplink = createUplink({
     identity,
     settings: config.uplink,
-    link: createMeteredLink({ link: options.link, meter, clock }),
+    link: createMeteredLink({ link: createOneHqLink(options.link, journal), meter, clock }),
     journal,
     clock,
     random,

@@ -2,7 +2,7 @@
  * HQ without its outer edges: store, chaos, fleet state and the agents' way in over any Storage and any AgentServer. `main.ts`
  * puts LMDB, HTTP and Socket.IO around it; a simulation puts others.
  */
-import { map, type Observable, Subject } from 'rxjs';
+import { concatMap, map, type Observable, Subject } from 'rxjs';
 import type { Storage } from '../journal/storage.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
@@ -14,6 +14,7 @@ import type { Fleet } from './aggregate/fleet.ts';
 import { pauseChanges } from './aggregate/pauses.ts';
 import { type ChaosControl, createChaos } from './chaos.ts';
 import type { HqConfig } from './config.ts';
+import { type IdentityCopy, openIdentity } from './identity.ts';
 import type { AgentServer } from './ingest/agent-server.ts';
 import { type AgentsGateway, attachAgents } from './ingest/attach-agents.ts';
 import { ingestEvents } from './ingest/ingest-events.ts';
@@ -31,6 +32,7 @@ export type AssembleHqOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly ids: Ids;
+  readonly identityCopy?: IdentityCopy;
   readonly telemetry: Telemetry;
   readonly version: string;
   /** How each part is ended is pushed here, in the order in which they were started. */
@@ -54,7 +56,7 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
   const health = watchStorageHealth(options.storage, clock);
   const probing = health.probe$.subscribe();
   undo.push('end the probing of the storage', () => void probing.unsubscribe());
-  return openHqStore({
+  const store$ = openHqStore({
     storage: health.storage,
     clock,
     ids,
@@ -62,8 +64,10 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     maxBytes: config.retention.maxBytes,
     dedupTtlMs: config.dedupTtlMs,
     emit: createEmit(storeEvents, telemetry),
-  }).pipe(
-    map((store): AssembledHq => {
+  });
+  return openIdentity({ storage: health.storage, ids, copy: options.identityCopy }).pipe(
+    concatMap((identity) => store$.pipe(map((store) => ({ store, identity })))),
+    map(({ store, identity }): AssembledHq => {
       undo.push('close the store', () => store.close());
       const chaos = createChaos({
         mode: config.chaos,
@@ -84,7 +88,17 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
           const emit = createEmit(ingestEvents, telemetry);
           const { limits } = config;
           const isStoring = () => health.failure() === null;
-          const agents = attachAgents({ server, store, access, chaos, isStoring, clock, limits, emit });
+          const agents = attachAgents({
+            server,
+            store,
+            access,
+            chaos,
+            isStoring,
+            clock,
+            limits,
+            identity,
+            emit,
+          });
           agents.links$.subscribe(links);
           pauseChanges(agents.links$).subscribe((change) => emit({ type: 'agent_paused', ...change }));
           undo.push('end the links of agents', () => agents.close());

@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { firstValueFrom } from 'rxjs';
+import { readHqIdentity, writeHqIdentity } from '../journal/data-directory.ts';
 import { type LmdbStorage, openLmdbStorage } from '../journal/lmdb-storage.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
@@ -21,6 +22,7 @@ import { CHAOS_SEVERITY, gatewayEvents } from './gateway/gateway-events.ts';
 import { registerProcessMetrics } from './gateway/process-metrics.ts';
 import { createGateway } from './gateway/server.ts';
 import { createSocketServer } from './gateway/socket-server.ts';
+import type { IdentityCopy } from './identity.ts';
 import { createSocketIoAgents } from './ingest/socketio-agents.ts';
 import { HqStartError, listen } from './listen.ts';
 import { createUndoSteps, type UndoSteps } from './undo-steps.ts';
@@ -43,6 +45,11 @@ export type RunningHq = {
 
 const STOPPING = 'HQ is stopping';
 type HqEmit = Emit<typeof hqEvents>;
+
+const identityCopyIn = (directory: string): IdentityCopy => ({
+  read: () => readHqIdentity(directory),
+  write: (identity) => writeHqIdentity(directory, identity),
+});
 
 /** Resolves once HQ listens. Rejects with HqStartError or StorageError, whose messages say what to do. */
 export async function startHq(config: HqConfig, platform: HqPlatform): Promise<RunningHq> {
@@ -80,7 +87,18 @@ async function assemble(
   const failed = watchStorage(opened, emit);
   void failed.then(() => unreadiness.push('the storage has failed; HQ has to be restarted'));
   const hq = await firstValueFrom(
-    assembleHq({ config, storage: opened, access, clock, random, ids, telemetry, version: VERSION, undo }),
+    assembleHq({
+      identityCopy: identityCopyIn(dataDir),
+      config,
+      storage: opened,
+      access,
+      clock,
+      random,
+      ids,
+      telemetry,
+      version: VERSION,
+      undo,
+    }),
   );
   const { store, chaos, fleet } = hq;
   registerFleetMetrics(telemetry.registry, fleet);

@@ -51,6 +51,8 @@ const identitySchema = z.object({
   createdTs: z.number(),
   /** Absent in directories from before it was written, and where it is not known. */
   role: z.enum(DIRECTORY_ROLES).optional().catch(undefined),
+  /** Of HQ's directory: which HQ this is, as the store says too (hq/identity.ts). */
+  hq: z.string().min(1).max(64).optional().catch(undefined),
 });
 
 const inUseSchema = z.object({
@@ -138,6 +140,15 @@ export function refuseOtherRole(directory: string, role: DirectoryRole): void {
 export function writeRole(directory: string, role: DirectoryRole): void {
   const identity = readJson(join(directory, IDENTITY_FILE), identitySchema);
   if (identity !== null) writeDurably(directory, IDENTITY_FILE, { ...identity, role });
+}
+
+export function readHqIdentity(directory: string): string | null {
+  return readJson(join(directory, IDENTITY_FILE), identitySchema)?.hq ?? null;
+}
+
+export function writeHqIdentity(directory: string, hq: string): void {
+  const identity = readJson(join(directory, IDENTITY_FILE), identitySchema);
+  if (identity !== null) writeDurably(directory, IDENTITY_FILE, { ...identity, hq });
 }
 
 /** Null when the directory was closed cleanly. */

@@ -35,7 +35,7 @@ export type JournalEditor = {
   readonly drop: (frame: FrameKey, reason: GapReason) => void;
   readonly count: (
     change: Partial<
-      Pick<Ledger, 'sampled' | 'thinned' | 'hasAcked' | 'greeting' | 'begun' | 'rebuilt' | 'forked'>
+      Pick<Ledger, 'sampled' | 'thinned' | 'hasAcked' | 'greeting' | 'begun' | 'rebuilt' | 'hq' | 'forked'>
     >,
   ) => void;
   /** Samples of a frame of this kind become pending, or are so no more (negative). Those of gaps never are. */

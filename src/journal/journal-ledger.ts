@@ -35,6 +35,8 @@ const ledgerSchema = z.object({
   begun: count.nullable().default(null),
   /** The books had to be written anew, or what they say may be old, and HQ has not greeted since: which run it greeted last may be forgotten. */
   rebuilt: z.boolean().default(false),
+  /** Identity of the HQ that the epoch was last said hello to; null: none, or none that told it. */
+  hq: z.string().nullable().default(null),
   /** HQ says that another journal uses this epoch: the next open begins a new one. */
   forked: z.boolean().default(false),
   /** Seqs that were passed over for safety, and that nobody may ever have been given: a new epoch has no need of them. */
@@ -70,6 +72,7 @@ export function emptyLedger(epoch: string): Ledger {
     greeting: null,
     begun: null,
     rebuilt: false,
+    hq: null,
     forked: false,
     skipped: [],
     renewal: null,

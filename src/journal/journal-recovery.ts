@@ -114,6 +114,7 @@ export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: 
     greeting: known?.greeting ?? null,
     begun: known?.begun ?? null,
     rebuilt: known === null || fileDamaged || known.rebuilt,
+    hq: known?.hq ?? null,
     forked: known?.forked ?? false,
     skipped: [...(known?.skipped ?? []), ...(skipped > 0 ? [[seen + 1, sampled] as [number, number]] : [])],
   };

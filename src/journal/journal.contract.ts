@@ -150,6 +150,18 @@ export function describeJournalContract(name: string, createHarness: () => Journ
       expect(journal.begun).toBe(20);
     });
 
+    it('keeps which HQ it speaks with, until it begins a new epoch', async () => {
+      expect(journal.stats().hq).toBeNull();
+      await append(1, 5);
+      await lastValueFrom(journal.noteHq('north'));
+      expect(journal.stats().hq).toBe('north');
+      await reopen();
+      expect(journal.stats()).toMatchObject({ hq: 'north', sampled: 5 });
+      await lastValueFrom(journal.noteFork());
+      await reopen();
+      expect(journal.stats()).toMatchObject({ hq: null, pending: 5 });
+    });
+
     it('mixes samples of several schemas in one frame', async () => {
       const other = internSchema({ ...TEST_SCHEMA, source: 'other' });
       await lastValueFrom(journal.append([testSample(1), testSample(2, { schema: other }), testSample(3)]));

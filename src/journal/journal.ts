@@ -44,6 +44,8 @@ export type JournalStats = {
   readonly maxBytes: number;
   /** The last run that HQ greeted; null before the first. */
   readonly greeting: { readonly number: number; readonly instance: string } | null;
+  /** Identity of the HQ that this epoch speaks with; null before the first that told its own. */
+  readonly hq: string | null;
   /** Whether its books had to be rebuilt after damage since HQ greeted last: HQ may then take it for a copy. */
   readonly rebuilt: boolean;
   /** Whether the quota is reached and samples are given up, or wait. */
@@ -89,6 +91,8 @@ export type Journal = {
   readonly release: (acked: Coverage) => Observable<JournalStats>;
   /** Notes durably that HQ has greeted this run; nothing may be sent before. Emits once. */
   readonly noteGreeting: (instance: string) => Observable<void>;
+  /** Notes durably which HQ this epoch speaks with. Emits once. */
+  readonly noteHq: (hq: string) => Observable<void>;
   /** Notes durably that another journal uses this epoch: the next open gives this one a new epoch. Emits once. */
   readonly noteFork: () => Observable<void>;
   /**

@@ -253,6 +253,7 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
         const noted = { greeting: { number, instance }, begun: null, rebuilt: false };
         return edit((_, editor) => editor.count(noted)).pipe(map(() => undefined));
       }),
+    noteHq: (hq) => edit((_, editor) => editor.count({ hq })).pipe(map(() => undefined)),
     noteFork: () => edit((_, editor) => editor.count({ forked: true })).pipe(map(() => undefined)),
     reinstate: (held) =>
       defer(() => {
@@ -335,6 +336,7 @@ function toStats(
     dropped: ledger.dropped,
     greeting: ledger.greeting,
     rebuilt: ledger.rebuilt,
+    hq: ledger.hq,
     oldestPendingTs: ledger.oldest?.ts ?? null,
   };
 }

@@ -32,6 +32,7 @@ export const WIRE_ERROR_CODES = [
   'rate_limited',
   'unavailable',
   'internal',
+  'other_hq',
 ] as const;
 export const wireErrorSchema = z.object({
   code: z.enum(WIRE_ERROR_CODES),
@@ -55,6 +56,9 @@ export type AgentState = (typeof AGENT_STATES)[number];
 export const BREAKER_STATES = ['closed', 'open', 'half-open'] as const;
 export type BreakerStateName = (typeof BREAKER_STATES)[number];
 
+/** Of an HQ; the same on every way to it, and after the restore of a backup. */
+export const hqIdentitySchema = z.string().min(1).max(64);
+
 export const helloSchema = z.object({
   protocol: z.number().int(),
   /** All versions that the agent speaks; absent: only `protocol`. HQ's answer names the one agreed on. */
@@ -72,6 +76,8 @@ export const helloSchema = z.object({
   released: count,
   /** Agent's wall time, ms, for the offset estimate. */
   ts: millis,
+  /** The HQ that has acknowledged something of the epoch; absent: none, or none that told its identity. */
+  hq: hqIdentitySchema.optional(),
   /** Which life of the journal this is, see judge-run.ts: `number` is one more than that of the last run that HQ greeted, which was `after`; the first run since then began with `begun` seqs given out. `rebuilt`: damage may have cost it what it knew of this. */
   run: z
     .object({
@@ -107,7 +113,7 @@ export const helloReplySchema = z.union([
     /** HQ's wall time, ms. */
     hqTs: millis,
     /** Which HQ this is: the same on every way to it. */
-    hq: z.string().min(1).max(64).optional(),
+    hq: hqIdentitySchema.optional(),
     /** Upper bound that HQ asks for of the wait between attempts to connect, ms. */
     reconnectMs: z.number().int().min(0).max(86_400_000).optional(),
     /** `ack` is the first page: the event `coverage` has the rest. Absent: `ack` is notNegative. */

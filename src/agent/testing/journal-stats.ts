@@ -15,6 +15,7 @@ export function journalStats(change: Partial<JournalStats> = {}): JournalStats {
     maxBytes: 2 ** 20,
     greeting: null,
     rebuilt: false,
+    hq: null,
     overflowing: false,
     crowded: false,
     disk: 'good',

@@ -38,6 +38,8 @@ export type LinkFailure =
   | 'unreachable'
   /** An open connection ended. */
   | 'closed'
+  /** It is another HQ than the one that holds what this agent has delivered. */
+  | 'other_hq'
   /** The data budget is used up. */
   | 'budget'
   /** HQ said no; `wire` says why. */

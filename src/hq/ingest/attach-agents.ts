@@ -45,6 +45,8 @@ export type AttachAgentsOptions = {
   readonly isStoring: () => boolean;
   readonly clock: Clock;
   readonly limits: IngestLimits;
+  /** Which HQ this is, for agents to know it again (identity.ts). Default: they are told none. */
+  readonly identity?: string | null;
   readonly emit: IngestEmit;
   /** How long nothing may come of a connection that has not said hello, ms. Default 10,000. */
   readonly helloTimeoutMs?: number;
@@ -123,6 +125,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     isStoring,
     emit,
     limits,
+    identity: options.identity ?? null,
     leases: createLeases<Holder>(),
     link: (event) => links.next(event),
     drains,

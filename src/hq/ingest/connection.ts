@@ -43,7 +43,7 @@ import { greetedRun, judgeRun, type Known } from './judge-run.ts';
 import type { Holder } from './leases.ts';
 import { addsRangeTooMany, MAX_RANGES } from './range-bound.ts';
 import { reconnectHintMs } from './reconnect-hint.ts';
-import { isRefused, type Refused, refuse, refuseUnavailable } from './refusal.ts';
+import { isRefused, type Refused, refuse, refuseOther, refuseUnavailable } from './refusal.ts';
 
 /** How long the holder of a lease has to answer a probe. */
 const PROBE_MS = 2_000;
@@ -137,7 +137,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
     if (!shared.knowsAgent(hello.agent) && shared.agentCount() >= limits.maxAgents) {
       return refuseUnavailable(`HQ knows ${limits.maxAgents} agents already and takes no more`, 60_000);
     }
-    return null;
+    return refuseOther(hello, shared.identity);
   }
 
   const connection: Connection = {
@@ -388,6 +388,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
           ...creditFields(shared.drains.credit(agent)),
           reconnectMs: reconnectHintMs(shared.agentCount(), limits.reconnectsPerSecond),
           hqTs: now,
+          ...(shared.identity === null ? {} : { hq: shared.identity }),
         };
       }),
       storageFailed('hello'),

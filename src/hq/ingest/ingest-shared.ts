@@ -49,6 +49,8 @@ export type IngestShared = {
   readonly isStoring: () => boolean;
   readonly emit: IngestEmit;
   readonly limits: IngestLimits;
+  /** Which HQ this is; null when it could not be noted. */
+  readonly identity: string | null;
   readonly leases: Leases<Holder>;
   readonly link: (event: LinkEvent) => void;
   readonly submit: (frame: IngestFrame) => Observable<IngestOutcome>;
@@ -89,7 +91,7 @@ export type IngestStore = Pick<
 
 export type IngestSharedOptions = Pick<
   IngestShared,
-  'store' | 'clock' | 'chaos' | 'isStoring' | 'emit' | 'limits' | 'leases' | 'link' | 'drains'
+  'store' | 'clock' | 'chaos' | 'isStoring' | 'emit' | 'limits' | 'identity' | 'leases' | 'link' | 'drains'
 > & {
   readonly commits: GroupCommit;
 };

@@ -1,5 +1,5 @@
 /** Refusals as answers: the typed errors of the wire. */
-import type { WireError, WireErrorCode } from '../../protocol/events.ts';
+import type { Hello, WireError, WireErrorCode } from '../../protocol/events.ts';
 
 export type Refused = { readonly ok: false; readonly error: WireError };
 
@@ -19,4 +19,10 @@ export const refuseUnavailable = (message: string, retryAfterMs: number): Refuse
 
 export function isRefused(reply: object): reply is Refused {
   return 'ok' in reply && reply.ok === false;
+}
+
+/** The refusal of an agent that has delivered to another HQ, or null: to be asked before anything is accounted for. */
+export function refuseOther({ agent, hq }: Hello, identity: string | null): Refused | null {
+  if (hq === undefined || identity === null || hq === identity) return null;
+  return refuse('other_hq', `HQ has the identity ${identity}, and ${agent} has delivered to ${hq}`);
 }

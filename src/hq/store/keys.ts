@@ -15,6 +15,7 @@
  *     N agent 0 startTs[8] hash[8]            anomaly episode (JSON)
  *     I agent 0                               what the indexer knows of an agent (JSON)
  *     W agent 0                               alarm of the agent: its latest that is not over (JSON)
+ *     H                                       identity of this HQ (JSON, see identity.ts)
  *     P                                       written to find out whether the storage takes commits again
  *     C name                                  position of a named consumer of the arrival log
  *     D agent 0 hash[16] → expiry[8] content[32]
@@ -42,6 +43,7 @@ function scoped(kind: KeyKind, agent: string, extra: number): { key: Buffer; at:
 }
 
 export const META_KEY: Uint8Array = Buffer.from('V');
+export const IDENTITY_KEY: Uint8Array = Buffer.from('H');
 export const PROBE_KEY: Uint8Array = Buffer.from('P');
 export const agentKey = (agent: string): Uint8Array => scoped('A', agent, 0).key;
 export const indexKey = (agent: string): Uint8Array => scoped('I', agent, 0).key;
