@@ -18,12 +18,13 @@ import type { pipelineEvents } from './pipeline/pipeline-events.ts';
 import type { Pipeline } from './pipeline/pipeline-types.ts';
 import type { Source } from './sources/source.ts';
 import { stopInOrder } from './stop-in-order.ts';
-import type { Link } from './uplink/link.ts';
+import type { Link, Way } from './uplink/link.ts';
 import { createAgentMeter, type TrafficStore } from './uplink/metering/agent-meter.ts';
 import type { UplinkGate } from './uplink/metering/gate.ts';
 import { createMeteredLink } from './uplink/metering/metered-link.ts';
 import { createOneHqLink } from './uplink/one-hq.ts';
 import { createUplink, type Uplink, type UplinkOptions } from './uplink/uplink.ts';
+import { createWayLimit } from './uplink/ways/way-limit.ts';
 import { watchAgent } from './watch-agent.ts';
 
 export type AssembleAgentOptions = {
@@ -46,6 +47,8 @@ export type AssembledAgent = {
   readonly uplink: Uplink;
   /** What the data budget lets go, and what it counted. */
   readonly gate: UplinkGate;
+  /** The way to HQ of the latest connection; null before the first. */
+  readonly way: () => Way | null;
   readonly linkWatch: Pick<LinkWatch, 'forecast'>;
   readonly state$: BehaviorSubject<AgentState>;
   /** Whether a stop has begun: at once, and when it does. */
@@ -80,17 +83,29 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
     },
   });
   const meter = createAgentMeter({ settings: config.uplink, traffic: options.traffic, clock, emit });
+  const limited = createWayLimit(
+    createMeteredLink({ link: createOneHqLink(options.link, journal), meter, clock }),
+    meter.gate,
+    (way, before) =>
+      emit({
+        type: 'way_changed',
+        url: way.url,
+        way: way.index + 1,
+        before: before.url,
+        maxLane: way.maxLane,
+      }),
+  );
   const uplink = createUplink({
     identity,
     settings: config.uplink,
-    link: createMeteredLink({ link: createOneHqLink(options.link, journal), meter, clock }),
+    link: limited.link,
     journal,
     clock,
     random,
     system: createActorSystem({ scheduler: clock.scheduler, random }),
     emit,
     agentState: () => state$.value,
-    gate: meter.gate,
+    gate: limited.gate,
     linkReport: () => linkWatch.report(),
   });
   const linkWatch = createLinkWatch({ journal, gate: meter.gate, uplink: uplink.status, clock });
@@ -110,6 +125,7 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
     pipeline,
     uplink,
     gate: meter.gate,
+    way: limited.current,
     linkWatch,
     state$,
     stopping$,

@@ -7,7 +7,9 @@ import { agentIdSchema } from '../protocol/sample.ts';
 import { limitsProblems } from './pipeline/diagnose/parse-limits.ts';
 import { sourceProblems } from './sources/spec.ts';
 import { addressProblem } from './uplink/hq-address.ts';
+import { MAX_LANES } from './uplink/link.ts';
 import { budgetProblems } from './uplink/metering/budget-problems.ts';
+import { parseRoute, type Route } from './uplink/ways/configured-ways.ts';
 
 export const PRESET_NAMES = ['lan', 'lte', 'satellite', 'at-sea', 'remote-edge', 'multi-cloud'] as const;
 export type PresetName = (typeof PRESET_NAMES)[number];
@@ -45,6 +47,32 @@ const journalConfigSchema = z.strictObject({
       'What a full journal does: thin keeps min, max, mean and count of ever longer stretches of the oldest samples, and anomalies whole; drop-oldest gives up the oldest samples, drop-newest refuses new ones, block stops sampling.',
   }),
 });
+
+const MAX_WAYS = 8;
+
+/** One address or several; a list of one is that one. */
+const hqSchema = z
+  .union([z.string(), z.array(z.string()).min(1).max(MAX_WAYS)])
+  .superRefine((value, context) => {
+    for (const text of typeof value === 'string' ? [value] : value) {
+      const problem = addressProblem(text);
+      if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+    }
+  })
+  .transform((value) => {
+    const [first, ...others] = typeof value === 'string' ? [value] : value;
+    return first !== undefined && others.length === 0 ? first : value;
+  });
+
+/** As one text, or with its parts. */
+const routeSchema = z
+  .union([z.string(), z.strictObject({ url: z.string(), maxLane: z.enum(MAX_LANES).default('backlog') })])
+  .transform((value, context): Route => {
+    const read = parseRoute(typeof value === 'string' ? value : `${value.url},maxLane=${value.maxLane}`);
+    if ('route' in read) return read.route;
+    context.addIssue({ code: 'custom', message: read.problem });
+    return z.NEVER;
+  });
 
 const uplinkConfigSchema = z.strictObject({
   backoffInitialMs: whole(
@@ -132,6 +160,18 @@ const uplinkConfigSchema = z.strictObject({
     description:
       'Time zone of those days and months, and of uplink.windows: a name of the IANA database such as Europe/Vienna.',
   }),
+  routes: z.array(routeSchema).max(MAX_WAYS).default([]).meta({
+    description:
+      'Further ways to the same HQ, after those of hq: {url, maxLane} or ADDRESS,maxLane=live. maxLane keeps lanes off an expensive way: live carries only fresh samples, anomalies also older ones with anomalies, backlog everything. A route to an address of hq sets its maxLane.',
+  }),
+  returnAfterMs: whole(
+    {
+      description:
+        'How long a better way must answer before the connection goes back to it; doubles, up to eight times, each time that it is lost again within that time.',
+      unit: 'ms',
+    },
+    { default: 120_000, minimum: 400, maximum: DAY_MS },
+  ),
   windows: z.array(z.string().min(1).max(200)).max(64).default([]).meta({
     description:
       'Hours at which backlog may go, one text each, such as 22:00-06:00 or mon-fri 22:00-06:00; without any, at all hours. Live samples and anomalies go at all hours.',
@@ -162,17 +202,11 @@ const detectConfigSchema = z.strictObject({
 });
 
 export const agentConfigSchema = z.strictObject({
-  hq: z
-    .string()
-    .superRefine((text, context) => {
-      const problem = addressProblem(text);
-      if (problem !== null) context.addIssue({ code: 'custom', message: problem });
-    })
-    .default('http://127.0.0.1:8000')
-    .meta({
-      description:
-        'Address of HQ, http: or https:; a path is kept. A user and a password in it are refused: use tokenFile.',
-    }),
+  hq: hqSchema.prefault('http://127.0.0.1:8000').meta({
+    description:
+      'Address of HQ, http: or https:; a path is kept. A user and a password in it are refused: use tokenFile. Several are ways to the same HQ, best first; in the environment a space or a comma separates them.',
+    separator: '[\\s,;]+',
+  }),
   id: agentIdSchema.optional().meta({
     description:
       'Name of this agent; without it the host name, else a random name that is kept in the data directory.',

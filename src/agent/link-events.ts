@@ -1,5 +1,6 @@
 /** What an agent reports about its link: figures, and what the data budget lets go. */
 import { defineEvent } from '../platform/telemetry.ts';
+import type { MaxLane } from './uplink/link.ts';
 import type { BudgetPhase } from './uplink/metering/data-budget.ts';
 
 const BUDGET_VALUES: Readonly<Record<BudgetPhase['kind'], number>> = {
@@ -10,6 +11,18 @@ const BUDGET_VALUES: Readonly<Record<BudgetPhase['kind'], number>> = {
 };
 
 export const linkEvents = {
+  /** `way`: its place in the order of ways, from 1. */
+  way_changed: defineEvent<{ url: string; way: number; before: string; maxLane: MaxLane }>({
+    level: 'warn',
+    message: 'HQ is reached over another way',
+    metrics: [
+      {
+        name: 'holdfast_agent_way_changes_total',
+        kind: 'counter',
+        help: 'Connections that took another way to HQ than the one before.',
+      },
+    ],
+  }),
   /** `until`: epoch ms. */
   link_budget_changed: defineEvent<{ phase: BudgetPhase['kind']; why: string | null; until: number | null }>({
     level: ({ phase }) => (phase === 'reserve' || phase === 'spent' ? 'warn' : 'info'),

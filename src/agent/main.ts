@@ -36,8 +36,9 @@ import { createTroubles } from './troubles.ts';
 import { lagOf } from './uplink/heartbeat.ts';
 import type { TrafficStore } from './uplink/metering/agent-meter.ts';
 import { createTrafficFile, readTrafficFile } from './uplink/metering/traffic-file.ts';
-import { createSocketIoLink } from './uplink/socketio-link.ts';
 import { createTokenReader } from './uplink/token.ts';
+import { configuredWays } from './uplink/ways/configured-ways.ts';
+import { createHqLink } from './uplink/ways/hq-link.ts';
 
 export type AgentPlatform = {
   readonly clock: Clock;
@@ -95,6 +96,7 @@ export async function startAgent(
   const problems = checkAgentConfig(config);
   if (problems.length > 0) throw new AgentConfigError(problems);
   const specs = config.source.map(parseSourceSpec);
+  const ways = configuredWays(config);
   const { clock, random, ids, logger } = platform;
   const registry = createRegistry();
   const troubles = createTroubles(clock);
@@ -108,7 +110,8 @@ export async function startAgent(
     return {
       agent: id,
       version: VERSION,
-      hq: config.hq,
+      hq: parts?.way()?.url ?? ways[0]?.way.url ?? '',
+      way: ways.length === 1 ? null : { of: ways.length, taken: parts?.way() ?? null },
       dataDir: config.dataDir,
       now: clock.now(),
       startedTs,
@@ -138,13 +141,19 @@ export async function startAgent(
   id = config.id ?? defaultAgentId({ hostname: hostname(), dataDir, ids, isWritable: inMemory === null });
   const instance = ids.hex(8);
 
-  const { hq: url } = config;
-  const { connectTimeoutMs } = config.uplink;
+  const { connectTimeoutMs, returnAfterMs } = config.uplink;
   const agent = assembleAgent({
     config,
     identity: { agent: id, instance, version: VERSION },
     journal,
-    link: createSocketIoLink({ url, token: createTokenReader(config), instance, connectTimeoutMs, clock }),
+    link: createHqLink({
+      ways,
+      token: createTokenReader(config),
+      instance,
+      connectTimeoutMs,
+      returnAfterMs,
+      clock,
+    }),
     traffic: await openTraffic(dataDir),
     sources: createSources(specs, {
       clock,
@@ -169,7 +178,13 @@ export async function startAgent(
       map(() => undefined),
     ),
   );
-  emit({ type: 'agent_started', agent: id, epoch: journal.epoch, hq: url, dataDir });
+  emit({
+    type: 'agent_started',
+    agent: id,
+    epoch: journal.epoch,
+    hq: ways.map(({ way }) => way.url).join(' '),
+    dataDir,
+  });
   agent.start();
   let stopped: Promise<void> | null = null;
 

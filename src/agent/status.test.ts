@@ -15,6 +15,7 @@ function statusOf(change: {
     agent: 'edge',
     version: '1',
     hq: 'http://hq',
+    way: null,
     dataDir: '/data',
     now: 100_000,
     startedTs: 0,

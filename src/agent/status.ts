@@ -3,6 +3,7 @@ import type { JournalStats } from '../journal/journal.ts';
 import type { AgentState } from '../protocol/events.ts';
 import type { PipelineStatus } from './pipeline/pipeline-types.ts';
 import type { DrainForecast } from './uplink/drain-forecast.ts';
+import type { Way } from './uplink/link.ts';
 import type { BudgetStatus } from './uplink/metering/gate.ts';
 import type { UplinkStatus } from './uplink/uplink.ts';
 
@@ -12,7 +13,10 @@ export type Trouble = { readonly ts: number; readonly what: string; readonly det
 export type AgentStatus = {
   readonly agent: string;
   readonly version: string;
+  /** Address of the way that is taken. */
   readonly hq: string;
+  /** How many ways to HQ there are, and which one the latest connection took; null where there is only one. */
+  readonly way: { readonly of: number; readonly taken: Way | null } | null;
   readonly dataDir: string;
   /** Epoch ms. */
   readonly now: number;

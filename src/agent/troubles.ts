@@ -7,6 +7,7 @@ const MAX_TROUBLES = 8;
 /** Events that people should see, with what to say of each. */
 const WORTH_TELLING: ReadonlyMap<string, string> = new Map([
   ['link_down', 'No link to HQ'],
+  ['way_changed', 'HQ is reached over another way'],
   ['delivery_paused', 'HQ takes no frames'],
   ['traffic_count_lost', 'The count of bytes was lost'],
   ['traffic_count_not_kept', 'The count of bytes cannot be kept'],
@@ -21,7 +22,7 @@ const WORTH_TELLING: ReadonlyMap<string, string> = new Map([
   ['commit_failing', 'The journal takes no samples'],
 ]);
 /** Fields that hold the reason, the most telling first. */
-const REASONS = ['detail', 'reason'] as const;
+const REASONS = ['detail', 'reason', 'url'] as const;
 
 export type Troubles = {
   /** An emit that remembers what is worth telling before it passes the event on. */

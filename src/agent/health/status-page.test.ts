@@ -8,6 +8,10 @@ const status: AgentStatus = {
   agent: 'edge',
   version: '1',
   hq: 'http://hq/"><script>alert(1)</script>',
+  way: {
+    of: 2,
+    taken: { index: 1, url: 'http://sat', maxLane: 'live' },
+  },
   dataDir: '/data',
   now: 100_000,
   startedTs: 0,

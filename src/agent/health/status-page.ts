@@ -30,6 +30,8 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
+const WAY_LANES = { live: 'live samples', anomalies: 'live samples and anomalies' } as const;
+
 export function renderStatusPage(status: AgentStatus): string {
   const { agent, state } = status;
   return `<!doctype html>
@@ -60,11 +62,12 @@ function table(title: string, rows: readonly Row[]): string {
   return `<h2>${escapeHtml(title)}</h2>\n<table>\n${body}\n</table>`;
 }
 
-function linkRows({ hq, uplink }: AgentStatus): Row[] {
+function linkRows({ hq, way, uplink }: AgentStatus): Row[] {
   if (uplink === null) return [['HQ', hq]];
   const { phase, reason, paused, breaker, rttMs, clockOffsetMs, live, backlog } = uplink;
   const rows: Row[] = [
     ['HQ', hq],
+    ...wayRows(way),
     [
       'Connection',
       phase + (reason === null ? '' : `: ${reason}`) + (paused === null ? '' : `, frames wait: ${paused}`),
@@ -79,6 +82,14 @@ function linkRows({ hq, uplink }: AgentStatus): Row[] {
     ]);
   rows.push(['Frames in flight', `${live} live, ${backlog} backlog`]);
   return rows;
+}
+
+function wayRows(way: AgentStatus['way']): Row[] {
+  if (way?.taken == null) return [];
+  const { index, maxLane } = way.taken;
+  return [
+    ['Way', `${index + 1} of ${way.of}${maxLane === 'backlog' ? '' : `, for ${WAY_LANES[maxLane]} only`}`],
+  ];
 }
 
 function diskText(disk: DiskState, pipeline: AgentStatus['pipeline']): string {

@@ -149,7 +149,7 @@ export function createUplinkEffects(
       case 'open': {
         const { session } = event;
         mine.session = session;
-        gauge.connected();
+        gauge.connected(session.way.index);
         mine.sender = createFrameSender({
           session,
           reliability,

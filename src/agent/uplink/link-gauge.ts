@@ -1,4 +1,4 @@
-/** Keeps the estimate of one way to HQ: is told what goes and comes, says what may be in flight. */
+/** Keeps the estimate of each way to HQ, of which one is taken at a time: is told what goes and comes, says what may be in flight. */
 import { filter, type Observable, Subject } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import { allowedBy } from './allowed.ts';
@@ -24,7 +24,8 @@ export type LinkGaugeOptions = {
 };
 
 export type LinkGauge = {
-  readonly connected: () => void;
+  /** Over the way with this number: what is known of it is taken up again. */
+  readonly connected: (way?: number) => void;
   /** A message of so many bytes is handed over; gives the number that its answer is told with, larger each time. */
   readonly sent: (bytes: number) => number;
   readonly answered: (id: number) => void;
@@ -48,6 +49,9 @@ const MAX_ALLOWANCE_MS = 600_000;
 export function createLinkGauge({ queueTargetMs, maxFrames, clock, gate }: LinkGaugeOptions): LinkGauge {
   const answers$ = new Subject<number>();
   let estimate = NEW_ESTIMATE;
+  let current = 0;
+  /** What is known of the other ways. */
+  const others = new Map<number, LinkEstimate>();
   let nextId = 1;
   const now = () => clock.precise();
   const note = (event: EstimateEvent) => {
@@ -55,7 +59,14 @@ export function createLinkGauge({ queueTargetMs, maxFrames, clock, gate }: LinkG
   };
   const window = () => windowOf(estimate, { queueTargetMs, maxFrames, now: now(), allowed: allowedBy(gate) });
   return {
-    connected: () => note({ type: 'connected', at: now() }),
+    connected: (way = 0) => {
+      if (way !== current) {
+        others.set(current, estimate);
+        estimate = others.get(way) ?? NEW_ESTIMATE;
+        current = way;
+      }
+      note({ type: 'connected', at: now() });
+    },
     sent: (bytes) => {
       const id = nextId;
       nextId += 1;

@@ -40,6 +40,8 @@ export type LinkFailure =
   | 'closed'
   /** It is another HQ than the one that holds what this agent has delivered. */
   | 'other_hq'
+  /** The connection was ended for a better way, which is taken next. */
+  | 'moved'
   /** The data budget is used up. */
   | 'budget'
   /** HQ said no; `wire` says why. */

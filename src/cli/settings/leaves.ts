@@ -19,6 +19,8 @@ export type Leaf = {
   readonly maximum: number | null;
   /** Whether its value is shown to nobody. */
   readonly secret: boolean;
+  /** What separates the items of a list in one text. */
+  readonly separator: RegExp;
 };
 
 export const ENV_PREFIX = 'HOLDFAST_';
@@ -32,6 +34,7 @@ const jsonSchemaNode = z.object({
   exclusiveMinimum: z.number().optional(),
   maximum: z.number().optional(),
   secret: z.boolean().default(false),
+  separator: z.string().default(';'),
   properties: z.record(z.string(), z.unknown()).optional(),
   anyOf: z.array(z.unknown()).optional(),
 });
@@ -69,13 +72,15 @@ function walk(raw: unknown, path: readonly string[]): readonly Leaf[] {
       minimum: node.minimum ?? null,
       maximum: node.maximum !== undefined && node.maximum < Number.MAX_SAFE_INTEGER ? node.maximum : null,
       secret: node.secret,
+      separator: new RegExp(node.separator),
     },
   ];
 }
 
 function leafType(node: z.infer<typeof jsonSchemaNode>): LeafType {
-  const own =
-    node.type ?? node.anyOf?.map((one) => jsonSchemaNode.parse(one).type).find((type) => type !== 'null');
+  const types = node.anyOf?.map((one) => jsonSchemaNode.parse(one).type) ?? [];
+  // One or several is a list.
+  const own = node.type ?? types.find((type) => type === 'array') ?? types.find((type) => type !== 'null');
   if (own === 'number' || own === 'integer') return 'number';
   if (own === 'boolean') return 'boolean';
   return own === 'array' ? 'list' : 'string';

@@ -22,7 +22,7 @@ export type ReadValue =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly problem: string };
 
-/** Settings ending in `Ms` take `10s`, those ending in `Bytes` or `BytesPerSecond` take `64MiB`; a list is separated by `;`. */
+/** Settings ending in `Ms` take `10s`, those ending in `Bytes` or `BytesPerSecond` take `64MiB`; a list is separated by `;` or by what the setting says. */
 export function readValue(leaf: Leaf, text: string): ReadValue {
   switch (leaf.type) {
     case 'string':
@@ -31,7 +31,7 @@ export function readValue(leaf: Leaf, text: string): ReadValue {
       return {
         ok: true,
         value: text
-          .split(';')
+          .split(leaf.separator)
           .map((part) => part.trim())
           .filter((part) => part !== ''),
       };

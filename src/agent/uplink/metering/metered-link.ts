@@ -6,7 +6,7 @@
  */
 import { defer, finalize, interval, Observable, type Subscriber, tap, throwError } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
-import { type Link, LinkError, type LinkEvent, type LinkSession } from '../link.ts';
+import { type ConnectOptions, type Link, LinkError, type LinkEvent, type LinkSession } from '../link.ts';
 import type { DataMeter } from './data-meter.ts';
 
 export type MeteredLinkOptions = {
@@ -22,11 +22,11 @@ const QUIET_TICKS = 2;
 export function createMeteredLink(options: MeteredLinkOptions): Link {
   return {
     ...options.link,
-    connect: () =>
+    connect: (wishes) =>
       defer(() => {
         const refusal = options.meter.refusal();
         return refusal === null
-          ? new Observable<LinkEvent>((subscriber) => connectMetered(options, subscriber))
+          ? new Observable<LinkEvent>((subscriber) => connectMetered(options, wishes, subscriber))
           : throwError(() => new LinkError('budget', refusal));
       }),
   };
@@ -34,6 +34,7 @@ export function createMeteredLink(options: MeteredLinkOptions): Link {
 
 function connectMetered(
   { link, meter, clock }: MeteredLinkOptions,
+  wishes: ConnectOptions | undefined,
   subscriber: Subscriber<LinkEvent>,
 ): () => void {
   let session: LinkSession | null = null;
@@ -110,7 +111,7 @@ function connectMetered(
     if (leaving?.now === true || (leaving !== null && quietTicks >= QUIET_TICKS)) leave(leaving.why);
   };
 
-  const work = link.connect().subscribe({
+  const work = link.connect(wishes).subscribe({
     next: (event) => {
       if (event.type !== 'open') {
         subscriber.next(event);

@@ -1,0 +1,91 @@
+/** An agent with two ways to one HQ: it goes over to the second when the first fails, and back when it is there again for a while. */
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { agentStatus, impatient, startAgentProcess } from '../support/agent.ts';
+import { built } from '../support/holdfast.ts';
+import { ledgerOf, startHqProcess } from '../support/hq.ts';
+import { type LinkMode, startProxy } from '../support/proxy.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { until } from '../support/wait.ts';
+
+const RETURN_MS = '800ms';
+const waySchema = z.looseObject({
+  hq: z.string(),
+  way: z.looseObject({ of: z.number(), taken: z.looseObject({ index: z.number() }).nullable() }).nullable(),
+});
+
+async function start(args: (urls: { first: string; second: string }) => readonly string[]) {
+  const folder = temporaryFolder();
+  const hq = await startHqProcess(join(folder, 'hq'), built);
+  const { port } = new URL(hq.url);
+  const first = await startProxy(() => Number(port));
+  const second = await startProxy(() => Number(port));
+  const agent = startAgentProcess({
+    ...built,
+    id: 'edge',
+    hq: first.url,
+    dataDir: join(folder, 'edge'),
+    sources: ['sim:hz=20,sensors=2'],
+    args: [
+      ...impatient,
+      ...['--uplink-return-after-ms', RETURN_MS],
+      ...args({ first: first.url, second: second.url }),
+    ],
+  });
+  const stored = async () =>
+    (await ledgerOf(hq.url, 'edge').catch(() => [])).reduce((sum, entry) => sum + entry.stored, 0);
+  const over = async (proxy: { readonly url: string }) => {
+    await until(`samples over ${proxy.url}`, async () => {
+      const status = waySchema.parse(await agentStatus(agent));
+      return status.hq === proxy.url && status.way?.taken != null;
+    });
+    const before = await stored();
+    await until('more samples', async () => (await stored()) > before + 10);
+  };
+  return { hq, agent, first, second, over };
+}
+
+describe('an agent with two ways to HQ', () => {
+  it.each<LinkMode>([{ kind: 'refuse' }, { kind: 'half-open' }])(
+    'goes over and back when the first is gone: $kind',
+    async (mode) => {
+      const { hq, agent, first, second, over } = await start(({ second: url }) => ['--hq', url]);
+      await over(first);
+      first.set(mode);
+      await over(second);
+      first.set({ kind: 'pass' });
+      await over(first);
+      expect(await agent.end('SIGTERM')).toBe(0);
+      const [entry, ...others] = await ledgerOf(hq.url, 'edge');
+      expect(others).toEqual([]);
+      expect(entry).toMatchObject({ stored: entry?.sampled, pending: 0, dropped: {}, ranges: [] });
+      const changes = agent.stderr.filter((line) => line.includes('"way_changed"'));
+      expect(changes.length).toBe(2);
+    },
+  );
+
+  it('keeps the backlog off a way that only live samples may take', async () => {
+    const { hq, agent, first, second } = await start(({ second: url }) => [
+      ...['--uplink-routes', `${url},maxLane=live`],
+    ]);
+    second.set({ kind: 'refuse' });
+    first.set({ kind: 'refuse' });
+    await until('a backlog', async () => ((await agentStatus(agent))?.journal?.pending ?? 0) > 100);
+    second.set({ kind: 'pass' });
+    const entry = async () => (await ledgerOf(hq.url, 'edge').catch(() => []))[0];
+    const live = await until('live samples', async () => {
+      const now = await entry();
+      return now !== undefined && now.stored > 40 ? now : null;
+    });
+    // What was sampled meanwhile came, what lay there did not.
+    expect((live.ranges.at(-1)?.[0] ?? 0) - live.contiguous).toBeGreaterThan(50);
+    expect((await agentStatus(agent))?.journal?.pending).toBeGreaterThan(50);
+    first.set({ kind: 'pass' });
+    await until('the backlog over the first way', async () => {
+      const now = await entry();
+      return now !== undefined && now.contiguous > live.sampled;
+    });
+    expect(await agent.end('SIGTERM')).toBe(0);
+  });
+});
