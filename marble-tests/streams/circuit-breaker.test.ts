@@ -62,7 +62,7 @@ describe('circuitBreaker', () => {
       expect(call(breaker, fails$)).toBe('down');
       expect(breaker.state()).toEqual({ kind: 'closed', failures: 1 });
       expect(call(breaker, fails$)).toBe('down');
-      expect(breaker.state()).toEqual({ kind: 'open', openedAt: 0, until: 10, hurried: 0 });
+      expect(breaker.state()).toEqual({ kind: 'open', openedAt: 0, until: 10, earlyProbes: 0 });
     });
   });
 
@@ -107,7 +107,7 @@ describe('circuitBreaker', () => {
       scheduler.schedule(() => {
         expect(call(breaker, EMPTY)).toBe('completed');
         expect(call(breaker, fails$)).toBe('down');
-        expect(breaker.state()).toEqual({ kind: 'open', openedAt: 15, until: 25, hurried: 0 });
+        expect(breaker.state()).toEqual({ kind: 'open', openedAt: 15, until: 25, earlyProbes: 0 });
       }, 15);
       flush();
     });
@@ -121,7 +121,7 @@ describe('circuitBreaker', () => {
         const probe = breaker.protect(NEVER).subscribe();
         expect(call(breaker, EMPTY)).toBeInstanceOf(BreakerOpenError);
         probe.unsubscribe();
-        expect(breaker.state()).toEqual({ kind: 'half-open', probes: 0, successes: 0, hurried: 0 });
+        expect(breaker.state()).toEqual({ kind: 'half-open', probes: 0, successes: 0, earlyProbes: 0 });
         expect(call(breaker, EMPTY)).toBe('completed');
         expect(breaker.state()).toEqual({ kind: 'closed', failures: 0 });
       }, 10);
@@ -165,7 +165,7 @@ describe('circuitBreaker', () => {
       breaker.state$.subscribe();
       scheduler.schedule(() => expect(breaker.state().kind).toBe('open'), 6);
       scheduler.schedule(
-        () => expect(breaker.state()).toEqual({ kind: 'half-open', probes: 0, successes: 0, hurried: 0 }),
+        () => expect(breaker.state()).toEqual({ kind: 'half-open', probes: 0, successes: 0, earlyProbes: 0 }),
         13,
       );
       flush();
@@ -228,7 +228,7 @@ describe('circuitBreaker', () => {
       marbles(({ cold, scheduler, expectObservable, expectSubscriptions }) => {
         const breaker = opened(circuitBreaker(options, scheduler));
         const probe$ = cold('--|');
-        scheduler.schedule(breaker.signOfLife, 3);
+        scheduler.schedule(breaker.recoveryHint, 3);
         for (let count = 0; count < 3; count += 1)
           expectObservable(breaker.protect(probe$).pipe(catchError(() => EMPTY)), '----^');
         expectSubscriptions(probe$.subscriptions).toBe(['----^-!', '----^-!']);
@@ -238,7 +238,7 @@ describe('circuitBreaker', () => {
 
     it('counts the less the more often it was wrong, and never makes it later', () => {
       marbles(({ scheduler, flush }) => {
-        const breaker = opened(circuitBreaker({ ...options, openMs: 9, doubtMs: 2 }, scheduler));
+        const breaker = opened(circuitBreaker({ ...options, openMs: 9, hintBackoffMs: 2 }, scheduler));
         const probes: number[] = [];
         const probe$ = defer(() => {
           probes.push(scheduler.now());
@@ -246,7 +246,7 @@ describe('circuitBreaker', () => {
         });
         for (let at = 1; at <= 40; at += 1) {
           scheduler.schedule(() => {
-            breaker.signOfLife();
+            breaker.recoveryHint();
             call(breaker, probe$);
           }, at);
         }
@@ -260,13 +260,13 @@ describe('circuitBreaker', () => {
       marbles(({ scheduler, flush }) => {
         const breaker = circuitBreaker(options, scheduler);
         call(breaker, fails$);
-        breaker.signOfLife();
+        breaker.recoveryHint();
         expect(breaker.state()).toEqual({ kind: 'closed', failures: 1 });
         call(breaker, fails$);
         scheduler.schedule(() => {
           breaker.protect(NEVER).subscribe();
           const before = breaker.state();
-          breaker.signOfLife();
+          breaker.recoveryHint();
           expect(breaker.state()).toBe(before);
         }, 10);
         flush();
@@ -276,17 +276,17 @@ describe('circuitBreaker', () => {
 
     it('has its full weight again after a recovery', () => {
       marbles(({ scheduler, flush }) => {
-        const breaker = opened(circuitBreaker({ ...options, doubtMs: 5 }, scheduler));
+        const breaker = opened(circuitBreaker({ ...options, hintBackoffMs: 5 }, scheduler));
         scheduler.schedule(() => {
-          opened(breaker).signOfLife();
+          opened(breaker).recoveryHint();
           call(breaker, fails$);
-          breaker.signOfLife();
-          expect(breaker.state()).toEqual({ kind: 'open', openedAt: 10, until: 15, hurried: 2 });
+          breaker.recoveryHint();
+          expect(breaker.state()).toEqual({ kind: 'open', openedAt: 10, until: 15, earlyProbes: 2 });
         }, 10);
         scheduler.schedule(() => {
           call(breaker, EMPTY);
           call(breaker, EMPTY);
-          opened(breaker).signOfLife();
+          opened(breaker).recoveryHint();
           expect(breaker.state().kind).toBe('half-open');
         }, 15);
         flush();

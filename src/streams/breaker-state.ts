@@ -3,19 +3,19 @@
 export type BreakerState =
   /** Calls pass. `failures` in a row so far. */
   | { readonly kind: 'closed'; readonly failures: number }
-  /** Calls are refused. Times are ms of the breaker's scheduler. `hurried`: signs of life that were heeded since it was closed. */
+  /** Calls are refused. Times are ms of the breaker's scheduler. `earlyProbes`: recovery hints that were followed since it was closed. */
   | {
       readonly kind: 'open';
       readonly openedAt: number;
       readonly until: number;
-      readonly hurried: number;
+      readonly earlyProbes: number;
     }
   /** Few calls pass, to try. `probes` are under way, `successes` have come back. */
   | {
       readonly kind: 'half-open';
       readonly probes: number;
       readonly successes: number;
-      readonly hurried: number;
+      readonly earlyProbes: number;
     };
 
 export type Outcome = 'success' | 'failure' | 'abandoned';
@@ -31,8 +31,8 @@ export type BreakerRules = {
   readonly trip: Trip;
   readonly openMs: number;
   readonly halfOpenProbes: number;
-  /** How long it stays open in spite of the second sign of life that is heeded; doubles with each. */
-  readonly doubtMs: number;
+  /** How long it stays open in spite of the second recovery hint that is followed; doubles with each. */
+  readonly hintBackoffMs: number;
 };
 
 export const CLOSED: BreakerState = { kind: 'closed', failures: 0 };
@@ -40,19 +40,19 @@ export const CLOSED: BreakerState = { kind: 'closed', failures: 0 };
 /** The state at `now`: an open breaker whose time has come is half-open. */
 export function settle(state: BreakerState, now: number): BreakerState {
   return state.kind === 'open' && now >= state.until
-    ? { kind: 'half-open', probes: 0, successes: 0, hurried: state.hurried }
+    ? { kind: 'half-open', probes: 0, successes: 0, earlyProbes: state.earlyProbes }
     : state;
 }
 
 /**
  * The state after a sign from elsewhere that the other side is there again: an open breaker is to try sooner. At once the first
- * time; as long as calls keep failing, each sign that was heeded makes the next one count for less.
+ * time; as long as calls keep failing, each hint that was followed makes the next one count for less.
  */
-export function heed(state: BreakerState, rules: BreakerRules): BreakerState {
+export function takeHint(state: BreakerState, rules: BreakerRules): BreakerState {
   if (state.kind !== 'open') return state;
-  const { openedAt, hurried } = state;
-  const until = openedAt + (hurried === 0 ? 0 : rules.doubtMs * 2 ** (hurried - 1));
-  return until < state.until ? { kind: 'open', openedAt, until, hurried: hurried + 1 } : state;
+  const { openedAt, earlyProbes } = state;
+  const until = openedAt + (earlyProbes === 0 ? 0 : rules.hintBackoffMs * 2 ** (earlyProbes - 1));
+  return until < state.until ? { kind: 'open', openedAt, until, earlyProbes: earlyProbes + 1 } : state;
 }
 
 /** The state after letting one more call through, or null when it must be refused. */
@@ -76,11 +76,11 @@ export function conclude(
   now: number,
   rules: BreakerRules,
 ): BreakerState {
-  const open = (hurried: number): BreakerState => ({
+  const open = (earlyProbes: number): BreakerState => ({
     kind: 'open',
     openedAt: now,
     until: now + rules.openMs,
-    hurried,
+    earlyProbes,
   });
   switch (state.kind) {
     case 'closed': {
@@ -92,7 +92,7 @@ export function conclude(
     case 'open':
       return state;
     case 'half-open': {
-      if (outcome === 'failure') return open(state.hurried);
+      if (outcome === 'failure') return open(state.earlyProbes);
       const probes = state.probes - 1;
       if (outcome === 'abandoned') return { ...state, probes };
       const successes = state.successes + 1;

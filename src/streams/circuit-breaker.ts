@@ -22,9 +22,9 @@ import {
   CLOSED,
   conclude,
   consecutiveFailures,
-  heed,
   type Outcome,
   settle,
+  takeHint,
 } from './breaker-state.ts';
 import { requireAtLeast, requireCount } from './options.ts';
 
@@ -35,8 +35,8 @@ export type CircuitBreakerOptions = {
   readonly openMs: number;
   /** Calls let through to try; so many successes close it again. Minimum 1. */
   readonly halfOpenProbes: number;
-  /** How long it stays open in spite of a sign of life when an earlier one was wrong, ms; doubles with each. Minimum 1. Default `openMs`. */
-  readonly doubtMs?: number;
+  /** How long it stays open in spite of a recovery hint when an earlier one was wrong, ms; doubles with each. Minimum 1. Default `openMs`. */
+  readonly hintBackoffMs?: number;
   /** Which errors are failures of the other side. Others count as success: it answered. Default: all. */
   readonly isFailure?: (error: unknown) => boolean;
 };
@@ -49,10 +49,10 @@ export type CircuitBreaker = {
   readonly protect: <T>(source: Observable<T>) => Observable<T>;
   /**
    * Tells it that the other side has been seen, by other means than calls: an open one tries at once instead of waiting for its
-   * time. When the probe then fails, the next sign makes it try `doubtMs` after that failure, the one after it twice as long, up to
-   * `openMs`: the other side may give signs as often as it likes.
+   * time. When the probe then fails, the next hint makes it try `hintBackoffMs` after that failure, the one after it twice as long, up to
+   * `openMs`: the other side may give hints as often as it likes.
    */
-  readonly signOfLife: () => void;
+  readonly recoveryHint: () => void;
 };
 
 /** A call was refused because the breaker is open, or half-open with all probes under way. */
@@ -87,13 +87,13 @@ export function circuitBreaker(options: CircuitBreakerOptions, scheduler: Schedu
   requireCount('failuresToOpen', options.failuresToOpen);
   requireAtLeast('openMs', options.openMs, 1);
   requireCount('halfOpenProbes', options.halfOpenProbes);
-  const { isFailure = () => true, doubtMs = options.openMs } = options;
-  requireAtLeast('doubtMs', doubtMs, 1);
+  const { isFailure = () => true, hintBackoffMs = options.openMs } = options;
+  requireAtLeast('hintBackoffMs', hintBackoffMs, 1);
   const rules: BreakerRules = {
     trip: consecutiveFailures(options.failuresToOpen),
     openMs: options.openMs,
     halfOpenProbes: options.halfOpenProbes,
-    doubtMs,
+    hintBackoffMs,
   };
   let current: BreakerState = CLOSED;
   const changed$ = new Subject<void>();
@@ -121,8 +121,8 @@ export function circuitBreaker(options: CircuitBreakerOptions, scheduler: Schedu
 
   return {
     state,
-    signOfLife: () => {
-      become(heed(state(), rules));
+    recoveryHint: () => {
+      become(takeHint(state(), rules));
       state();
     },
     state$: defer(() => {

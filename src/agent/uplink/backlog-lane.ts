@@ -22,8 +22,8 @@ type Result = readonly [Online, UplinkEffect[]];
 /** Frames of the journal that one read may find; small ones are merged for the link. */
 const READ_FRAMES = 64;
 const LEAST_READ_BYTES = 64 * 1024;
-/** A frame is cut when it is larger than it should be by this factor: a little more is not worth the work. */
-const CUT_FROM = 1.25;
+/** A frame is cut when it is larger than it should be by this factor: a little more is not worth the work. Two of them have to fit. */
+const CUT_FROM = 1.05;
 /** Pieces cut at a time: bounds how long it takes. */
 const MAX_PIECES = 16;
 
@@ -135,7 +135,10 @@ function prepareNext(state: Online): Online {
     const isWhole = missing.length === 1 && covered(missing, head);
     if (isWhole && !isTooLarge(head, window.pieceBytes)) break;
     const rest = ready.slice(1);
-    const parts = missing.length === 0 ? [] : partsOf(head, { ranges: missing, maxBytes: window.pieceBytes });
+    const parts =
+      missing.length === 0
+        ? []
+        : partsOf(head, { ranges: missing, maxBytes: evenly(head, window.pieceBytes) });
     if (parts === null && isWhole) {
       ready = [{ ...head, cutFor: window.pieceBytes }, ...rest];
       break;
@@ -146,6 +149,12 @@ function prepareNext(state: Online): Online {
     ready = [...(wanted ?? []), ...rest];
   }
   return { ...state, backlog: { ...backlog, ready, skipped } };
+}
+
+/** Parts of one size: a small rest costs headers like a large one. */
+function evenly({ bytes }: Outgoing, pieceBytes: number): number {
+  const parts = Math.ceil(bytes.length / (CUT_FROM * pieceBytes));
+  return parts > MAX_PIECES ? pieceBytes : Math.min(pieceBytes, Math.ceil((bytes.length / parts) * CUT_FROM));
 }
 
 /** A frame is cut again only for a link that has become much slower: what cannot be cut further is not tried each time. */

@@ -298,7 +298,7 @@ export function createUplinkEffects(
           conversation.begin(session, effect.connection).pipe(knowing, catchError(lostBy(effect.connection))),
         );
       case 'try_breaker':
-        reliability.breaker.signOfLife();
+        reliability.breaker.recoveryHint();
         return EMPTY;
       case 'hq_storing':
         reliability.hqStoring(effect.storing);

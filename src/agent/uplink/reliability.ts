@@ -87,7 +87,7 @@ export function createReliability(options: ReliabilityOptions): Reliability {
       failuresToOpen: settings.breakerFailures,
       openMs: settings.breakerOpenMs,
       halfOpenProbes: settings.breakerProbes,
-      doubtMs: settings.backoffInitialMs,
+      hintBackoffMs: settings.backoffInitialMs,
       isFailure: countsAgainstHq,
     },
     scheduler,
@@ -192,7 +192,7 @@ export function createReliability(options: ReliabilityOptions): Reliability {
     breaker,
     hqStoring: (storing) => {
       if (!storing) answered = true;
-      else if (answered) breaker.signOfLife();
+      else if (answered) breaker.recoveryHint();
     },
     // Innermost the timeout, so that silence is a failure that the breaker sees; around it the breaker, whose refusal is no try.
     // The gate stands before them: to wait is neither a try nor silence.
