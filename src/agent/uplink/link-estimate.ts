@@ -105,7 +105,7 @@ const FLAT_ROUNDS = 3;
 /** Of the window in flight, from which a link counts as filled. */
 const FILLED = 0.6;
 /** A round of a filled link that delivered so much more, with less queueing than this of the target, says that it has become faster. */
-const FASTER = 1.15;
+const FASTER = 1.08;
 const HARDLY_QUEUED = 0.5;
 /** Of what an earlier connection measured. */
 const CARRIED_OVER = 0.5;

@@ -31,17 +31,17 @@ export type WindowOptions = {
 
 /**
  * The least frame, by what a sample may cost on the wire: headers and compression make small ones dear. Some ten samples of 17 series
- * on the slowest links (≤ 30 bytes each), twenty-five from 9.6 kbit/s (≤ 20), eighty from 20 kbit/s (≤ 13).
+ * on the slowest links (≤ 30 bytes each), twenty-five from 9.6 kbit/s (≤ 20), a hundred from 25 kbit/s (≤ 13).
  */
 const SMALLEST_BYTES = 340;
 const SMALL_BYTES = 420;
-const MEDIUM_BYTES = 1_000;
+const MEDIUM_BYTES = 1_330;
 /** Bytes per ms: below 9.6 kbit/s, since estimates may be low. */
 const SMALL_FROM = 0.8;
 const LEAST_FRAME_MS = 420;
 /** Of the queue target: what a steady backlog keeps waiting, and what one frame of it takes. */
-const STANDING = 0.65;
-const FRAME_SHARE = 0.4;
+const STANDING = 0.75;
+const FRAME_SHARE = 0.5;
 const SPARE_FRAMES = 1.6;
 /** Doubles each round trip, as BBR and slow start do. */
 const STARTUP_GAIN = 2;
