@@ -27,7 +27,7 @@ const limitsSchema = z
     maxAgents: whole('most agents that HQ gets to know', 20_000, 1, 1_000_000),
     creditFrames: whole('backlog frames that one agent may have in flight', 8, 1, 1024),
     drainSlots: whole(
-      'agents that may drain a backlog at once; the others have their turn later',
+      'agents that may drain a backlog at once at full speed, of slow ones more; the others have their turn later',
       64,
       1,
       1024,

@@ -1,10 +1,14 @@
 /**
- * Who may drain a backlog now: at most `slots` agents at once, the others wait in the order in which they came. Pure.
+ * Who may drain a backlog now: agents that together take at most `slots` slots, the others wait in the order in which they came. Pure.
  *
+ * - An agent takes the part of a slot that it makes use of: its bytes of late, as a share of what one slot stands for, at least 1/64 and at
+ *   most 1. One that has not been measured counts as a whole one. So 64 agents on slow links take one slot, not all of them.
  * - A free slot goes at once to the agent that waits longest; whoever leaves hands its slot on in the same call.
  * - While others wait, a turn ends after `turnMs`, or when the agent has sent nothing for `idleMs`; the agent goes to the end
- *   of the queue. While nobody waits, turns have no end.
- * - So with n agents that want a slot nobody waits longer than ⌈n / slots⌉ turns.
+ *   of the queue. No more turns end than make room for those that wait, the heaviest first. While nobody waits, turns have no end.
+ * - In each turn at least as many of those that wait begin as there are slots. So with n agents that want a slot nobody waits longer
+ *   than ⌈n / slots⌉ turns.
+ * - An agent that becomes faster in its turn counts for more at once: until that turn ends more than `slots` may be taken.
  */
 export type DrainSlotsOptions = {
   /** At least 1. */
@@ -12,49 +16,97 @@ export type DrainSlotsOptions = {
   readonly turnMs: number;
   /** At most `turnMs`. */
   readonly idleMs: number;
+  /** What one slot stands for. */
+  readonly slotBytesPerSecond: number;
 };
 
 /** From now on the agent may drain, or may not. */
-export type Shift = { readonly agent: string; readonly drains: boolean };
+export type TurnChange = { readonly agent: string; readonly drains: boolean };
 
 export type DrainSlots = {
   /** The agent has a backlog. It keeps the slot, or the place in the queue, that it has. */
-  readonly want: (agent: string, nowMs: number) => readonly Shift[];
+  readonly want: (agent: string, nowMs: number) => readonly TurnChange[];
   /** It has none any more, or is gone. */
-  readonly leave: (agent: string, nowMs: number) => readonly Shift[];
-  /** It makes use of its slot. */
-  readonly used: (agent: string, nowMs: number) => void;
+  readonly leave: (agent: string, nowMs: number) => readonly TurnChange[];
+  /** It makes use of its slot, for so many bytes. */
+  readonly used: (agent: string, bytes: number, nowMs: number) => void;
   /** Ends the turns that are over. */
-  readonly rotate: (nowMs: number) => readonly Shift[];
+  readonly rotate: (nowMs: number) => readonly TurnChange[];
   readonly drains: (agent: string) => boolean;
   /** Those that drain, the longest turn first. */
   readonly draining: () => Iterable<string>;
-  /** Slots that are taken. */
+  /** Slots that are taken, rounded up. */
   readonly taken: () => number;
   /** Agents that wait for one. */
   readonly waiting: () => number;
 };
 
-export function createDrainSlots({ slots, turnMs, idleMs }: DrainSlotsOptions): DrainSlots {
-  // Both in the order of insertion: the longest turn and the longest wait come first.
-  const turns = new Map<string, { readonly since: number; usedAt: number }>();
-  const queue = new Set<string>();
+type Turn = {
+  readonly since: number;
+  usedAt: number;
+  weight: number;
+  /** The bytes of the present stretch of `turnMs`, and of the one before. */
+  stretchAt: number;
+  bytes: number;
+  bytesBefore: number;
+};
 
-  const fill = (now: number): Shift[] => {
-    const shifts: Shift[] = [];
-    for (const agent of queue) {
-      if (turns.size >= slots) break;
+const LEAST_WEIGHT = 1 / 64;
+/** Sums of weights are not exact. */
+const EPSILON = 1e-9;
+
+export function createDrainSlots(options: DrainSlotsOptions): DrainSlots {
+  const { slots, turnMs, idleMs } = options;
+  const bytesATurn = (options.slotBytesPerSecond * turnMs) / 1000;
+  // Both in the order of insertion: the longest turn and the longest wait come first.
+  const turns = new Map<string, Turn>();
+  /** Those that wait, with the weight that they had in their last turn. */
+  const queue = new Map<string, number>();
+
+  const used = () => [...turns.values()].reduce((sum, { weight }) => sum + weight, 0);
+  const share = (bytes: number) => Math.min(1, Math.max(LEAST_WEIGHT, bytes / bytesATurn));
+  const fill = (now: number): TurnChange[] => {
+    const changes: TurnChange[] = [];
+    let taken = used();
+    for (const [agent, weight] of queue) {
+      if (taken + weight > slots + EPSILON) break;
+      taken += weight;
       queue.delete(agent);
-      turns.set(agent, { since: now, usedAt: now });
-      shifts.push({ agent, drains: true });
+      turns.set(agent, { since: now, usedAt: now, weight, stretchAt: now, bytes: 0, bytesBefore: 0 });
+      changes.push({ agent, drains: true });
     }
-    return shifts;
+    return changes;
+  };
+  const weigh = (now: number) => {
+    for (const turn of turns.values()) {
+      if (now - turn.stretchAt < turnMs) continue;
+      // A slow agent's frames come one in several stretches.
+      turn.weight = share(Math.max(turn.bytes, turn.bytesBefore));
+      turn.bytesBefore = turn.bytes;
+      turn.bytes = 0;
+      turn.stretchAt = now;
+    }
+  };
+  /** Turns that end so that there is room for those that wait. */
+  const ending = (now: number): string[] => {
+    const waiting = [...queue.values()].reduce((sum, weight) => sum + weight, 0);
+    let missing = waiting - (slots - used());
+    const over = [...turns].filter(
+      ([, { since, usedAt }]) => now - since >= turnMs || now - usedAt >= idleMs,
+    );
+    const going: string[] = [];
+    for (const [agent, { weight }] of over.sort(([, a], [, b]) => b.weight - a.weight)) {
+      if (missing <= EPSILON) break;
+      missing -= weight;
+      going.push(agent);
+    }
+    return going;
   };
 
   return {
     want: (agent, now) => {
       if (turns.has(agent)) return [];
-      queue.add(agent);
+      if (!queue.has(agent)) queue.set(agent, 1);
       return fill(now);
     },
     leave: (agent, now) => {
@@ -62,24 +114,24 @@ export function createDrainSlots({ slots, turnMs, idleMs }: DrainSlotsOptions): 
       if (!turns.delete(agent)) return [];
       return [{ agent, drains: false }, ...fill(now)];
     },
-    used: (agent, now) => {
+    used: (agent, bytes, now) => {
       const turn = turns.get(agent);
-      if (turn !== undefined) turn.usedAt = now;
+      if (turn === undefined) return;
+      turn.usedAt = now;
+      turn.bytes += bytes;
+      turn.weight = Math.max(turn.weight, share(turn.bytes));
     },
     rotate: (now) => {
-      const over = [...turns].filter(
-        ([, { since, usedAt }]) => now - since >= turnMs || now - usedAt >= idleMs,
-      );
-      // Each that goes makes room for one that waits, and no more go than wait.
-      const going = over.slice(0, queue.size).map(([agent]) => agent);
-      for (const agent of going) turns.delete(agent);
+      weigh(now);
+      const going = queue.size === 0 ? [] : ending(now).map((agent) => [agent, turns.get(agent)] as const);
+      for (const [agent] of going) turns.delete(agent);
       const granted = fill(now);
-      for (const agent of going) queue.add(agent);
-      return [...going.map((agent) => ({ agent, drains: false })), ...granted];
+      for (const [agent, turn] of going) queue.set(agent, turn?.weight ?? 1);
+      return [...going.map(([agent]) => ({ agent, drains: false })), ...granted];
     },
     drains: (agent) => turns.has(agent),
     draining: () => turns.keys(),
-    taken: () => turns.size,
+    taken: () => Math.max(0, Math.ceil(used() - EPSILON)),
     waiting: () => queue.size,
   };
 }

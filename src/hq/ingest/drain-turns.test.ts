@@ -31,7 +31,7 @@ function accept(agent: string, { sampled = 100, contiguous = 0 } = {}): number {
 const frames = (agent: string) => turns.credit(agent).frames;
 /** Whether a backlog frame is taken; it is answered at once. */
 function admit(agent: string, lastSeq: number): boolean {
-  const admission = turns.admit(agent, { lastSeq, bytes: 100 });
+  const admission = turns.admit(agent, { lastSeq, bytes: 2 ** 20 });
   if (admission.isTaken) admission.answered();
   return admission.isTaken;
 }

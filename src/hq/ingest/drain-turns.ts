@@ -10,11 +10,11 @@
 import type { Clock } from '../../platform/clock.ts';
 import { creditShare } from './credit-share.ts';
 import { type Credit, type CreditWindow, createCreditWindow } from './credit-window.ts';
-import { createDrainSlots, type Shift } from './drain-slots.ts';
+import { createDrainSlots, type TurnChange } from './drain-slots.ts';
 import type { IngestEmit } from './ingest-events.ts';
 
 export type DrainTurnsOptions = {
-  /** Agents that may drain at once. */
+  /** Agents that may drain at once at full speed; slow ones take part of a slot. */
   readonly slots: number;
   /** Backlog frames that one agent may have in flight when there is room for all. */
   readonly creditFrames: number;
@@ -73,13 +73,20 @@ const TOTAL_CREDIT = 512;
 /** Long against a round trip, so that a turn is worth its beginning; short against the patience of a person. */
 const TURN_MS = 2_000;
 const IDLE_MS = 1_000;
+/** What one slot stands for: 64 of them are more than HQ validates and stores. */
+const SLOT_BYTES_PER_SECOND = 256 * 1024;
 const NONE: Credit = { frames: 0, bytes: 0 };
 /** Bytes of credit are told again without being asked when they have changed so much. */
 const NOTABLE = 2;
 
 export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
   const { creditFrames, creditBytes, clock, load, emit } = options;
-  const slots = createDrainSlots({ slots: options.slots, turnMs: TURN_MS, idleMs: IDLE_MS });
+  const slots = createDrainSlots({
+    slots: options.slots,
+    turnMs: TURN_MS,
+    idleMs: IDLE_MS,
+    slotBytesPerSecond: SLOT_BYTES_PER_SECOND,
+  });
   const drainers = new Map<string, Drainer>();
   let reported = '';
 
@@ -108,8 +115,8 @@ export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
     emit({ type: 'drain_turns', taken, waiting });
   };
   /** Those who leave because they are done are told by the answer to their frame. */
-  const tellAll = (shifts: readonly Shift[], except: string | null) => {
-    for (const { agent, drains } of shifts) {
+  const tellAll = (changes: readonly TurnChange[], except: string | null) => {
+    for (const { agent, drains } of changes) {
       const drainer = drainers.get(agent);
       if (drainer === undefined || agent === except) continue;
       tellIfNotable(drainer, drains ? share() : NONE);
@@ -148,9 +155,10 @@ export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
       if (drainer === undefined) return NOT_COUNTED;
       drainer.target = Math.max(drainer.target, lastSeq);
       judge(agent, drainer);
-      slots.used(agent, clock.precise());
       const { window } = drainer;
-      if (!window.admit(bytes)) return { isTaken: false, waitMs: TURN_MS };
+      const isTaken = window.admit(bytes);
+      slots.used(agent, isTaken ? bytes : 0, clock.precise());
+      if (!isTaken) return { isTaken: false, waitMs: TURN_MS };
       return { isTaken: true, answered: () => window.answered(bytes) };
     },
     credit: (agent) => {
