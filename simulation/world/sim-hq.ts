@@ -3,6 +3,7 @@ import { createAccess } from '../../src/hq/access.ts';
 import { type AssembledHq, assembleHq } from '../../src/hq/assemble-hq.ts';
 import type { HqConfig } from '../../src/hq/config.ts';
 import { createDashboardFeed } from '../../src/hq/gateway/dashboard-feed.ts';
+import type { IdentityCopy } from '../../src/hq/identity.ts';
 import { seededIds } from '../../src/platform/ids.ts';
 import { silentLogger } from '../../src/platform/logger.ts';
 import { createRegistry } from '../../src/platform/telemetry.ts';
@@ -39,6 +40,14 @@ export function createSimHq({ config, chance, machine, server, disk, viewers, no
   let life: Life | null = null;
   let running: AssembledHq | null = null;
   let lives = 0;
+  /** A file beside the store: a backup that is restored leaves it as it is. */
+  let copied: string | null = null;
+  const identityCopy: IdentityCopy = {
+    read: () => copied,
+    write: (identity) => {
+      copied = identity;
+    },
+  };
   return {
     machine,
     disk,
@@ -61,6 +70,7 @@ export function createSimHq({ config, chance, machine, server, disk, viewers, no
         telemetry: { logger: silentLogger, registry: createRegistry() },
         version: VERSION,
         undo: { push: () => {} },
+        identityCopy,
       }).subscribe((hq) => {
         running = hq;
         // A dashboard that looks on.

@@ -130,25 +130,31 @@ function prepareNext(state: Online): Online {
   for (let head = ready[0]; head !== undefined; head = ready[0]) {
     const unacked = missingWithin(memory.acked, head.firstSeq, head.lastSeq);
     const overlapping = taken.filter((one) => overlaps(one, head as Outgoing));
-    const missing = outside(unacked, overlapping);
+    const missing = wantedOf(head, { unacked, overlapping });
     skipped ||= overlapping.length > 0;
     const isWhole = missing.length === 1 && covered(missing, head);
     if (isWhole && !isTooLarge(head, window.pieceBytes)) break;
     const rest = ready.slice(1);
-    const parts =
-      missing.length === 0
-        ? []
-        : partsOf(head, { ranges: missing, maxBytes: evenly(head, window.pieceBytes) });
-    if (parts === null && isWhole) {
+    const maxBytes = evenly(head, window.pieceBytes);
+    const parts = missing.length === 0 ? [] : partsOf(head, { ranges: missing, maxBytes });
+    if (parts === null && overlapping.length === 0) {
       ready = [{ ...head, cutFor: window.pieceBytes }, ...rest];
       break;
     }
-    skipped ||= parts === null;
     // What is normal of a frame that holds an anomaly has its turn with the oldest.
     const wanted = backlog.stage === 'notable' ? parts?.filter(({ notable }) => notable) : parts;
     ready = [...(wanted ?? []), ...rest];
   }
   return { ...state, backlog: { ...backlog, ready, skipped } };
+}
+
+/** What is to be sent of a frame: only of samples can a part be sent, all else goes whole, or waits for what overlaps it. */
+function wantedOf(
+  { kind, firstSeq, lastSeq }: Outgoing,
+  { unacked, overlapping }: { readonly unacked: readonly SeqRange[]; readonly overlapping: readonly Seqs[] },
+): readonly SeqRange[] {
+  if (kind === 'data') return outside(unacked, overlapping);
+  return unacked.length === 0 || overlapping.length > 0 ? [] : [[firstSeq, lastSeq]];
 }
 
 /** Parts of one size: a small rest costs headers like a large one. */

@@ -233,6 +233,25 @@ describe('lanes', () => {
     expect(reached(...busy, read('oldest', []), { ...looks, pending: 0 }).effects).toEqual([]);
   });
 
+  it.each<[string, Partial<StoredFrame>]>([
+    ['is downsampled', { kind: 'thinned' }],
+    // Ten zeros.
+    ['cannot be read', {}],
+  ])(
+    'sends a frame whole of which a part has arrived, when it %s, and does not read it over and over',
+    (_what, is) => {
+      const partly: UplinkMessage = {
+        ...(greeted() as Extract<UplinkMessage, { type: 'greeted' }>),
+        ack: { contiguous: 0, ranges: [[3, 5]] },
+      };
+      const found = read('oldest', [{ ...frame(1, 10), ...is }]);
+      const { effects } = reached(opened, partly, read('newest', []), read('notable', []), found);
+      expect(effects).toMatchObject([
+        { type: 'deliver', lane: 'backlog', shipment: { firstSeq: 1, lastSeq: 10 } },
+      ]);
+    },
+  );
+
   it('does not read the backlog over and over while live frames linger', () => {
     const committed = [1, 2, 3, 4, 5, 6].map(
       (seq): UplinkMessage => ({ type: 'committed', frame: frame(seq) }),
