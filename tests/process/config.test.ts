@@ -134,7 +134,9 @@ describe('settings that cannot be are refused before anything is started, exit c
   });
 });
 
-const rowsSchema = z.array(z.object({ setting: z.string(), value: z.unknown().optional(), origin: z.string() }));
+const rowsSchema = z.array(
+  z.object({ setting: z.string(), value: z.unknown().optional(), origin: z.string() }),
+);
 
 describe('holdfast config print', () => {
   it('shows each setting with where it comes from; what is nearer to the person wins', async () => {
