@@ -36,7 +36,7 @@ import type { Reliability } from './reliability.ts';
 import { bytesOf } from './shipments.ts';
 import type { Outgoing, Suspected, UplinkEffect, UplinkMessage } from './state.ts';
 
-export type EffectOptions = Omit<ConversationOptions, 'lost' | 'journal' | 'onReinstated' | 'window'> & {
+export type EffectOptions = Omit<ConversationOptions, 'lost' | 'journal' | 'onReinstated'> & {
   readonly link: Link;
   readonly journal: Journal;
   readonly reliability: Reliability;
