@@ -1,6 +1,9 @@
 /** A proxy between an agent and HQ that reads along and tells how old samples are when HQ's word that they are durable passes by. */
 import { connect, createServer } from 'node:net';
 import { createSystemClock } from '../../src/platform/clock.ts';
+import { CompactError } from '../../src/protocol/compact/compact-error.ts';
+import { decodeDown } from '../../src/protocol/compact/down.ts';
+import { decodeUp } from '../../src/protocol/compact/up.ts';
 import { FrameError } from '../../src/protocol/frame.ts';
 import { decodeData } from '../../src/protocol/frame-codec.ts';
 import { createReader, OPCODE } from './websocket.ts';
@@ -12,9 +15,8 @@ export type Tap = {
   readonly close: () => void;
 };
 
-/** `451-/agents,ID["frame",…]` announces the binary message that follows; `43/agents,ID[…]` answers it. */
-const FRAME = /^451-\/agents,(\d+)\["frame"/;
-const ANSWER = /^43\/agents,(\d+)\[\{"ok":true/;
+/** `42/agents,ID["hello",…]` names the epoch of the frames that follow. What is binary from then on are compact messages of protocol 2. */
+const HELLO = /\["hello",.*"epoch":"([0-9a-f]{12})"/;
 
 export async function startTap(target: number): Promise<Tap> {
   const clock = createSystemClock();
@@ -25,26 +27,26 @@ export async function startTap(target: number): Promise<Tap> {
     upstream.setNoDelay(true);
     const readUp = createReader(true);
     const readDown = createReader(true);
-    const waiting = new Map<string, readonly number[]>();
-    let announced: string | undefined;
+    const waiting = new Map<number, readonly number[]>();
+    let epoch: string | undefined;
     client.on('data', (chunk) => {
       upstream.write(chunk);
       for (const { opcode, payload } of readUp(chunk)) {
-        if (opcode === OPCODE.text) announced = FRAME.exec(payload.toString())?.[1] ?? announced;
-        else if (opcode === OPCODE.binary && announced !== undefined) {
-          waiting.set(announced, timesOf(payload));
-          announced = undefined;
+        if (opcode === OPCODE.text) epoch = HELLO.exec(payload.toString())?.[1] ?? epoch;
+        else if (opcode === OPCODE.binary && epoch !== undefined) {
+          const frame = frameIn(payload, epoch);
+          if (frame !== null) waiting.set(frame.request, timesOf(frame.frame));
         }
       }
     });
     upstream.on('data', (chunk) => {
       const now = clock.now();
       client.write(chunk);
-      for (const { payload } of readDown(chunk)) {
-        const id = ANSWER.exec(payload.toString())?.[1];
-        if (id === undefined) continue;
-        for (const ts of waiting.get(id) ?? []) ages.push(now - ts);
-        waiting.delete(id);
+      for (const { opcode, payload } of readDown(chunk)) {
+        for (const request of opcode === OPCODE.binary ? ackedIn(payload) : []) {
+          for (const ts of waiting.get(request) ?? []) ages.push(now - ts);
+          waiting.delete(request);
+        }
       }
     });
     client.on('close', () => upstream.destroy()).on('error', () => upstream.destroy());
@@ -56,7 +58,27 @@ export async function startTap(target: number): Promise<Tap> {
   return { url: `http://127.0.0.1:${port}`, ages, close: () => server.close() };
 }
 
-function timesOf(frame: Buffer): readonly number[] {
+function frameIn(payload: Buffer, epoch: string): { request: number; frame: Uint8Array } | null {
+  const message = readable(() => decodeUp(payload, { epoch, heartbeat: null }));
+  return message?.type === 'frame' ? message : null;
+}
+
+function ackedIn(payload: Buffer): readonly number[] {
+  const message = readable(() => decodeDown(payload));
+  return message?.type === 'acked' ? message.requests : [];
+}
+
+/** Null where the message needs one that was not kept here: a heartbeat that says only what has changed. */
+function readable<T>(decode: () => T): T | null {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof CompactError) return null;
+    throw error;
+  }
+}
+
+function timesOf(frame: Uint8Array): readonly number[] {
   try {
     return decodeData(frame).groups.flatMap(({ ts }) => [...ts]);
   } catch (error) {

@@ -46,7 +46,7 @@ function environmentOf({ environment }: z.infer<typeof serviceSchema>): Record<s
   return { ...imageEnvironment, ...Object.fromEntries(own) };
 }
 
-const settingsSchema = z.array(z.object({ setting: z.string(), value: z.unknown() }));
+const settingsSchema = z.array(z.object({ setting: z.string(), value: z.unknown().optional() }));
 
 /** Effective settings of a service, as the command in its container would see them. */
 async function settingsOf(service: z.infer<typeof serviceSchema>): Promise<ReadonlyMap<string, unknown>> {
