@@ -1,5 +1,5 @@
 /** Two agents of one id, copies of a journal, and an HQ restored from a backup, with real processes. */
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
@@ -210,7 +210,11 @@ describe('an HQ restored from a backup', () => {
     const agent = start(hq.url, dataDir);
     await until('something to be stored', more(hq.url, 20));
     expect(await hq.end('SIGTERM')).toBe(0);
+    // Its store is gone; without its identity it would be another HQ, which the agent refuses.
+    const identity = readFileSync(join(hqDir, 'identity.json'));
     rmSync(hqDir, { recursive: true });
+    mkdirSync(hqDir);
+    writeFileSync(join(hqDir, 'identity.json'), identity);
     hq = await startHqProcess(hqDir, { port: Number(port), ...built });
     const known = async () => (await storedOf(hq.url).catch(() => 0)) > 20;
     await until('it to deliver to the HQ that knows nothing', known);
