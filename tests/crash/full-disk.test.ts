@@ -20,6 +20,8 @@ const DISK_BYTES = 8 * MEBIBYTE;
 const COUNT = sized(120_000, 200_000);
 const SHORT = sized(70_000, 100_000);
 const DRAIN_MS = 5_000;
+/** Room in bytes that so many samples do not fit into, however large the frames are: one takes 13.5 bytes of entropy alone. */
+const tooLittleFor = (samples: number): number => samples * 10;
 /** Generous: to fill the disk is work, and the machine may be busy. */
 const FILLED = { deadlineMs: 200_000 };
 
@@ -70,7 +72,7 @@ describe.skipIf(!canMount)(`a disk that is full${canMount ? '' : ' (skipped: nee
     const folder = temporaryFolder();
     const disk = mountSmallDisk(folder, DISK_BYTES);
     const recording = writeRecording(folder, { source: 'log', count: COUNT, stepMs: 100, seed: 3 });
-    disk.fill(3 * MEBIBYTE);
+    disk.fill(tooLittleFor(COUNT));
     const { hq, link, dataDir, start } = await startOn(disk, folder, recording, 'drop-oldest');
     const { agent, status } = start();
     const full = await until(
@@ -210,7 +212,7 @@ describe.skipIf(!canMount)(`a disk that is full${canMount ? '' : ' (skipped: nee
     const folder = temporaryFolder();
     const disk = mountSmallDisk(folder, DISK_BYTES);
     const recording = writeRecording(folder, { source: 'log', count: SHORT, stepMs: 100, seed: 6 });
-    disk.fill(1.5 * MEBIBYTE);
+    disk.fill(tooLittleFor(SHORT));
     const { hq, link, dataDir, start } = await startOn(disk, folder, recording, 'block');
     const { agent, status } = start();
     const held = await until(
@@ -263,7 +265,7 @@ describe.skipIf(!canMount)(`a disk that is full${canMount ? '' : ' (skipped: nee
     const folder = temporaryFolder();
     const disk = mountSmallDisk(folder, DISK_BYTES);
     const recording = writeRecording(folder, { source: 'log', count: COUNT, stepMs: 100, seed: 4 });
-    disk.fill(3 * MEBIBYTE);
+    disk.fill(tooLittleFor(COUNT));
     const { hq, link, start } = await startOn(disk, folder, recording, 'drop-oldest');
     const first = start();
     const before = await until(
