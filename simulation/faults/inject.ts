@@ -12,6 +12,8 @@ export type InjectOptions = {
   readonly agents: readonly SimAgent[];
   readonly hq: SimHq;
   readonly usualDelayMs: readonly [number, number];
+  /** When all faults end, ms of virtual time. */
+  readonly healAt: number;
   readonly note: (line: string) => void;
   /** Puts other content on the disk of an agent that does not run. */
   readonly replaceDisk: (agent: number, content: Snapshot) => void;
@@ -35,13 +37,20 @@ const TEN_YEARS_MS = 10 * 365.25 * 86_400_000;
 const EMPTY_DISK: Snapshot = { records: new Map(), usedBytes: 0 };
 const FRAME_PREFIX = 0x40;
 const BOOKS_KEY = Uint8Array.of(0x01);
+/** Of the time until the healing: everybody is cut off for that long before it, where HQ is restored once more after it. */
+const CUT_OFF_SHARE = 0.15;
+/** How long an agent is waited for that drains. */
+const DRAINING_MS = 6_000;
+const RESTORING_MS = 300;
 const CHAOS = ['down', 'slow', 'lossy', 'random'] as const;
 
 export function createInjector(options: InjectOptions): Injector {
-  const { timeline, agents, hq, usualDelayMs, note } = options;
+  const { timeline, agents, hq, usualDelayMs, healAt, note } = options;
   const active = new Set<Fault>();
   /** Each gives a copy its own life, unless it has it. */
   const separations: (() => void)[] = [];
+  /** For a world whose plan has HQ restored. */
+  let restoreAgain = () => {};
   let healed = false;
 
   const on = (agent: number, ...kinds: readonly FaultKind[]): readonly Fault[] =>
@@ -224,6 +233,22 @@ export function createInjector(options: InjectOptions): Injector {
     }
   };
 
+  /**
+   * Puts HQ's newest backup back once more, soon after the healing: when an agent that was cut off until then has delivered its
+   * present and not yet its past. HQ forgets seqs beyond a hole then, and nobody connects once more: what an agent does not notice
+   * HQ is never told.
+   */
+  const restoreWhileDraining = (until: number) => {
+    if (!agents.some(isDraining) && timeline.now() < until) {
+      timeline.afterSteps(1, () => restoreWhileDraining(until));
+      return;
+    }
+    note('hq_restored while backlogs drain');
+    hq.kill(false);
+    options.restoreHq(0);
+    timeline.after(RESTORING_MS, hq.start);
+  };
+
   const begin = (fault: Fault) => {
     if (healed) return;
     note(`fault ${describeFault(fault)}`);
@@ -241,6 +266,14 @@ export function createInjector(options: InjectOptions): Injector {
     active: () => active.size,
     schedule: (faults) => {
       for (const fault of faults) timeline.after(fault.at - timeline.now(), () => begin(fault));
+      const restored = faults.findLast(({ kind }) => kind === 'hq_restored');
+      if (restored === undefined) return;
+      const cutOff: Fault = { ...restored, kind: 'partition', agents: [...agents.keys()] };
+      timeline.after(healAt * (1 - CUT_OFF_SHARE) - timeline.now(), () => {
+        active.add(cutOff);
+        refresh();
+      });
+      restoreAgain = () => restoreWhileDraining(timeline.now() + DRAINING_MS);
     },
     heal: () => {
       healed = true;
@@ -253,6 +286,7 @@ export function createInjector(options: InjectOptions): Injector {
       for (const separate of separations) separate();
       hq.start();
       refresh();
+      restoreAgain();
     },
   };
 
@@ -268,4 +302,12 @@ export function createInjector(options: InjectOptions): Injector {
     // Up to one part in a hundred, either way.
     return 1 + (strength * 2 - 1) * 0.01;
   }
+}
+
+/** It has delivered newer samples than some that it still has. */
+function isDraining({ running }: SimAgent): boolean {
+  const stats = running()?.journal.stats();
+  if (stats === undefined) return false;
+  const dropped = Object.values(stats.dropped).reduce((sum, count) => sum + count, 0);
+  return stats.acked + dropped > stats.released;
 }

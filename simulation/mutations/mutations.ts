@@ -156,7 +156,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/open-journal.ts',
     find: 'if (subtract(acked, held).length === 0) return',
     replace: 'if (subtract(acked, held).length >= 0) return',
-    fromSeed: 438,
+    fromSeed: 23,
   },
   {
     name: 'copy_taken_for_the_original',

@@ -147,6 +147,7 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
     agents,
     hq,
     usualDelayMs,
+    healAt,
     note,
     replaceDisk: (index, content) => {
       const subject = subjects[index];
