@@ -36,15 +36,18 @@ import { createTroubles } from './troubles.ts';
 import { lagOf } from './uplink/heartbeat.ts';
 import type { TrafficStore } from './uplink/metering/agent-meter.ts';
 import { createTrafficFile, readTrafficFile } from './uplink/metering/traffic-file.ts';
+import type { Environment } from './uplink/proxy/proxy-settings.ts';
 import { createTokenReader } from './uplink/token.ts';
 import { configuredWays } from './uplink/ways/configured-ways.ts';
-import { createHqLink } from './uplink/ways/hq-link.ts';
+import { createHqLink, proxyProblems } from './uplink/ways/hq-link.ts';
 
 export type AgentPlatform = {
   readonly clock: Clock;
   readonly random: Random;
   readonly ids: Ids;
   readonly logger: Logger;
+  /** Names HTTP proxies (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY). Default: none. */
+  readonly environment?: Environment;
 };
 
 export type RunningAgent = {
@@ -97,6 +100,9 @@ export async function startAgent(
   if (problems.length > 0) throw new AgentConfigError(problems);
   const specs = config.source.map(parseSourceSpec);
   const ways = configuredWays(config);
+  const { environment = {} } = platform;
+  const wrongProxies = proxyProblems(ways, environment);
+  if (wrongProxies.length > 0) throw new AgentConfigError(wrongProxies);
   const { clock, random, ids, logger } = platform;
   const registry = createRegistry();
   const troubles = createTroubles(clock);
@@ -153,6 +159,7 @@ export async function startAgent(
       connectTimeoutMs,
       returnAfterMs,
       clock,
+      environment,
     }),
     traffic: await openTraffic(dataDir),
     sources: createSources(specs, {

@@ -56,6 +56,7 @@ export function classifyConnectFailure(url: string, error: unknown): LinkError {
   }
   for (const { code, message = '' } of layers) {
     const name = String(code ?? '');
+    if (name === 'ERR_HOLDFAST_PROXY') return new LinkError('proxy', message, options);
     if (REFUSED.has(name))
       return new LinkError('refused', `Nothing accepts connections at ${url}: is HQ running there?`, options);
     if (DNS.has(name))

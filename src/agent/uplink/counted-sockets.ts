@@ -5,16 +5,18 @@
  * only whole records that it has decrypted: 16 KiB that trickle in would look like silence. TLS sessions are kept and resumed.
  */
 import type { Agent } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Traffic } from './link.ts';
+import type { HttpProxy } from './proxy/proxy-settings.ts';
+import { openTunnel } from './proxy/tunnel.ts';
 
 /** Not imported: that would evaluate each export of the module, and one of them is all of undici, 4 MB in an agent. */
 const { Agent: HttpAgent } = process.getBuiltinModule('node:http');
 const { Agent: HttpsAgent } = process.getBuiltinModule('node:https');
 
 export type SocketCounter = {
-  /** `tcp`: beneath TLS; `top`: what the client writes into, the same one without TLS. */
+  /** `tcp`: beneath TLS; `top`: what the client writes into, the same one without TLS. May be told again of another `top`. */
   readonly add: (tcp: Socket, top: Duplex) => void;
   readonly traffic: () => Traffic;
   /** Bytes written and not yet taken by the kernel. */
@@ -31,7 +33,9 @@ export function createSocketCounter(): SocketCounter {
   let established = 0;
   return {
     add: (tcp, top) => {
+      const isKnown = open.has(tcp);
       open.set(tcp, top);
+      if (isKnown) return;
       tcp.once('connect', () => {
         established += 1;
       });
@@ -64,11 +68,15 @@ export type CountedAgentOptions = {
   readonly secure: boolean;
   /** Takes note of each socket. */
   readonly onSocket: SocketCounter['add'];
+  /** What leads to HQ; null: nothing but the network. */
+  readonly proxy: HttpProxy | null;
+  /** Whether connections are kept for the next request. Default: not. */
+  readonly keepAlive?: boolean;
 };
 
 /** For Node's HTTP client and for `ws`. */
-export function createCountedAgent({ secure, onSocket }: CountedAgentOptions): Agent {
-  return secure ? new CountedHttpsAgent(onSocket) : new CountedHttpAgent(onSocket);
+export function createCountedAgent(options: CountedAgentOptions): Agent {
+  return options.secure ? new CountedHttpsAgent(options) : new CountedHttpAgent(options);
 }
 
 type Connect = Agent['createConnection'];
@@ -76,35 +84,67 @@ type Where = {
   readonly host?: string | null | undefined;
   readonly port?: string | number | null | undefined;
 };
+type Tcp = (error: Error | null, tcp?: Socket, tunnel?: Duplex) => void;
 
-function tcpTo(options: Parameters<Connect>[0]): Socket {
-  const { host, port } = options as Where;
-  return connect({ host: host ?? 'localhost', port: Number(port), noDelay: true });
+/** Gives the connection at once, or later where a proxy has to agree to it. */
+function tcpTo(where: Where, { proxy, onSocket }: CountedAgentOptions, done: Tcp): void {
+  const host = where.host ?? 'localhost';
+  const port = Number(where.port);
+  if (proxy === null) {
+    done(null, connect({ host, port, noDelay: true }));
+    return;
+  }
+  let beneath: Socket | undefined;
+  const onTcp = (tcp: Socket) => {
+    beneath = tcp;
+    onSocket(tcp, tcp);
+  };
+  openTunnel({ proxy, host, port, onTcp }, (error, tunnel) => done(error, beneath, tunnel));
 }
 
 class CountedHttpAgent extends HttpAgent {
-  readonly #onSocket: SocketCounter['add'];
-  constructor(onSocket: SocketCounter['add']) {
-    super({ keepAlive: false });
-    this.#onSocket = onSocket;
+  readonly #counted: CountedAgentOptions;
+  constructor(counted: CountedAgentOptions) {
+    super({ keepAlive: counted.keepAlive ?? false });
+    this.#counted = counted;
   }
-  override createConnection(options: Parameters<Connect>[0]): Socket {
-    const tcp = tcpTo(options);
-    this.#onSocket(tcp, tcp);
-    return tcp;
+  override createConnection(...[options, callback]: Parameters<Connect>): ReturnType<Connect> {
+    let now: Duplex | undefined;
+    let isNow = true;
+    tcpTo(options as Where, this.#counted, (error, tcp, tunnel = tcp) => {
+      if (error !== null || tcp === undefined || tunnel === undefined) {
+        callback?.(error, new Socket());
+        return;
+      }
+      this.#counted.onSocket(tcp, tunnel);
+      if (isNow) now = tunnel;
+      else callback?.(null, tunnel);
+    });
+    isNow = false;
+    return now;
   }
 }
 
 class CountedHttpsAgent extends HttpsAgent {
-  readonly #onSocket: SocketCounter['add'];
-  constructor(onSocket: SocketCounter['add']) {
-    super({ keepAlive: false });
-    this.#onSocket = onSocket;
+  readonly #counted: CountedAgentOptions;
+  constructor(counted: CountedAgentOptions) {
+    super({ keepAlive: counted.keepAlive ?? false });
+    this.#counted = counted;
   }
   override createConnection(...[options, callback]: Parameters<Connect>): ReturnType<Connect> {
-    const tcp = tcpTo(options);
-    const top = super.createConnection(Object.assign({}, options, { socket: tcp }), callback);
-    if (top != null) this.#onSocket(tcp, top);
-    return top;
+    let now: Duplex | null | undefined;
+    let isNow = true;
+    tcpTo(options as Where, this.#counted, (error, tcp, tunnel = tcp) => {
+      if (error !== null || tcp === undefined || tunnel === undefined) {
+        callback?.(error, new Socket());
+        return;
+      }
+      const top = super.createConnection(Object.assign({}, options, { socket: tunnel }), callback);
+      if (top != null) this.#counted.onSocket(tcp, top);
+      if (isNow) now = top;
+      else if (top != null) callback?.(null, top);
+    });
+    isNow = false;
+    return now;
   }
 }

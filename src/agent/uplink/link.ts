@@ -44,6 +44,8 @@ export type LinkFailure =
   | 'moved'
   /** The data budget is used up. */
   | 'budget'
+  /** The HTTP proxy before HQ cannot be used, or refuses. */
+  | 'proxy'
   /** HQ said no; `wire` says why. */
   | 'rejected';
 

@@ -25,6 +25,7 @@ import { createCountedAgent, createSocketCounter, type SocketCounter } from './c
 import { shownAddress, socketAddress } from './hq-address.ts';
 import { type ConnectOptions, type Link, LinkError, type LinkEvent, onlyWay, type Way } from './link.ts';
 import { type Ask, createParsedSession } from './parsed-session.ts';
+import type { HttpProxy } from './proxy/proxy-settings.ts';
 import { untilSilent } from './silence.ts';
 
 export type SocketIoLinkOptions = {
@@ -34,6 +35,8 @@ export type SocketIoLinkOptions = {
   readonly token: () => string | undefined;
   /** Default: the only way, which may carry everything. */
   readonly way?: Way;
+  /** Default: none. */
+  readonly proxy?: HttpProxy | null;
   /** Random id of this process, the answer to HQ's probe. */
   readonly instance: string;
   /** How long nothing may come while it connects, ms. */
@@ -63,6 +66,7 @@ export function createSocketIoLink(options: SocketIoLinkOptions): Link {
   const agent = createCountedAgent({
     secure: new URL(options.url).protocol === 'https:',
     onSocket: (tcp, top) => sockets.add(tcp, top),
+    proxy: options.proxy ?? null,
   });
   return {
     connect: (wishes = {}) =>
@@ -155,6 +159,8 @@ function openConnection(
     socket.disconnect();
     // Closes the WebSocket too when the namespace never answered.
     socket.io._close();
+    // A proxy may still be asked, which is no socket of the client yet.
+    if (!opened) sockets.reset();
   };
 }
 

@@ -25,6 +25,7 @@ export function defineAgentCommand(command: Command): void {
           clock: createSystemClock(),
           random: systemRandom,
           ids: systemIds,
+          environment: process.env,
           logger: createLogger({ level: config.logLevel, fields: { component: 'agent', agent: config.id } }),
         },
         { newEpoch: command.opts().newEpoch === true },

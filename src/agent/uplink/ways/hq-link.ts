@@ -2,6 +2,7 @@
 import type { Clock } from '../../../platform/clock.ts';
 import { createCountedAgent } from '../counted-sockets.ts';
 import type { Link } from '../link.ts';
+import { type Environment, ProxySettingError, proxyFor } from '../proxy/proxy-settings.ts';
 import { createSocketIoLink } from '../socketio-link.ts';
 import type { ConfiguredWay } from './configured-ways.ts';
 import { probeHq } from './probe-hq.ts';
@@ -14,6 +15,8 @@ export type HqLinkOptions = {
   readonly connectTimeoutMs: number;
   readonly returnAfterMs: number;
   readonly clock: Pick<Clock, 'scheduler'>;
+  /** Proxies are named there. */
+  readonly environment: Environment;
 };
 
 export function createHqLink(options: HqLinkOptions): Link {
@@ -21,16 +24,34 @@ export function createHqLink(options: HqLinkOptions): Link {
   return createRoutedLink({
     returnAfterMs,
     clock,
-    ways: options.ways.map(({ way, address }) => ({
-      way,
-      link: createSocketIoLink({ url: address, way, token, instance, connectTimeoutMs, clock }),
-      probe: () =>
-        probeHq({
-          address,
-          agentOf: (onSocket) => createCountedAgent({ secure: address.startsWith('https:'), onSocket }),
-          timeoutMs: connectTimeoutMs,
-          clock,
-        }),
-    })),
+    ways: options.ways.map(({ way, address }) => {
+      const proxy = proxyFor(address, options.environment);
+      return {
+        way,
+        link: createSocketIoLink({ url: address, way, proxy, token, instance, connectTimeoutMs, clock }),
+        probe: () =>
+          probeHq({
+            address,
+            agentOf: (onSocket) =>
+              createCountedAgent({ secure: address.startsWith('https:'), onSocket, proxy }),
+            timeoutMs: connectTimeoutMs,
+            clock,
+          }),
+      };
+    }),
   });
+}
+
+/** A sentence for each variable that names a proxy that cannot be. */
+export function proxyProblems(ways: readonly ConfiguredWay[], environment: Environment): readonly string[] {
+  const problems = ways.flatMap(({ address }) => {
+    try {
+      proxyFor(address, environment);
+      return [];
+    } catch (error) {
+      if (!(error instanceof ProxySettingError)) throw error;
+      return [error.message];
+    }
+  });
+  return [...new Set(problems)];
 }
