@@ -104,7 +104,7 @@ describe('an agent', () => {
     cleanups.push(hq.close);
     const agent = await agentFor(hq.url);
     await stateOf(agent, 'offline');
-    await vi.waitFor(() => expect(agent.status().journal?.pending).toBeGreaterThan(30));
+    await vi.waitFor(() => expect(agent.status().journal?.pending).toBeGreaterThan(30), { timeout: 30_000 });
     expect(linesOf(agent.lines, 'link_down')).toMatchObject([{ kind: 'unauthorized', level: 'warn' }]);
     down = false;
     await vi.waitFor(() => expect(hq.coverage().contiguous).toBeGreaterThan(30), { timeout: 5_000 });
