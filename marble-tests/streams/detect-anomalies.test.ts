@@ -159,6 +159,37 @@ describe('createAnomalyDetector', () => {
     expect(starts).toEqual(Array.from({ length: 20 }, (_, index) => index * 1000 + 999));
   });
 
+  it.each([
+    ['with spikes', (index: number, noise: number) => noise + (index % 170 === 169 ? 8 : 0)],
+    ['with steps that last', (index: number, noise: number) => noise + Math.floor(index / 700) * 50],
+    ['with holes', (index: number, noise: number) => (index % 7 === 0 ? Number.NaN : noise ** 9)],
+    ['that stands still', (index: number, noise: number) => (index % 500 < 400 ? 5 : noise)],
+    ['at the edge of the threshold', (_index: number, noise: number) => Math.round(noise * 3)],
+  ])('finds in columns what it finds value by value: a series %s', (_name, valueAt) => {
+    for (const given of [options, { ...options, window: 30, warmUp: 10, minStddev: 0, clearThreshold: 1 }]) {
+      const random = seededRandom(5);
+      const values = Float64Array.from({ length: 6000 }, (_, index) =>
+        valueAt(index, random.next() + random.next()),
+      );
+      const ts = values.map((_, index) => index * 100);
+      const [whole, single] = [createAnomalyDetector(given), createAnomalyDetector(given)];
+      const inColumns: (readonly [number, Episode])[] = [];
+      for (let from = 0; from < values.length; ) {
+        const to = from + 1 + Math.floor(random.next() * 300);
+        const begin = from;
+        whole.nextColumn(ts.subarray(from, to), values.subarray(from, to), (index, episode) =>
+          inColumns.push([begin + index, episode]),
+        );
+        from = to;
+      }
+      const oneByOne = Array.from(values, (value, index) => single.next(index * 100, value));
+      expect(inColumns).toEqual(
+        oneByOne.flatMap((episode, index) => (episode === null ? [] : [[index, episode]])),
+      );
+      expect(inColumns.length).toBeGreaterThan(0);
+    }
+  });
+
   it('refuses thresholds and windows that contradict each other', () => {
     expect(() => createAnomalyDetector({ ...options, clearThreshold: 4 })).toThrow(/threshold/);
     expect(() => createAnomalyDetector({ ...options, warmUp: 5 })).toThrow(/window/);

@@ -13,6 +13,8 @@ function twoPass(values: readonly number[], window: number): Omit<Stats, 'count'
   return { mean, variance, stddev: Math.sqrt(variance) };
 }
 
+const figures = ({ count, mean, variance }: Stats) => ({ count, mean, variance });
+
 const a = { count: 1, mean: 2, variance: 0, stddev: 0 };
 const b = { count: 2, mean: 3, variance: 2, stddev: Math.sqrt(2) };
 const c = { count: 2, mean: 6, variance: 8, stddev: Math.sqrt(8) };
@@ -106,6 +108,40 @@ describe('createRollingStats', () => {
     stats.clear();
     for (const value of [1, 3]) stats.push(value);
     expect(stats).toMatchObject({ count: 2, mean: 2, variance: 2 });
+  });
+
+  it.each([
+    ['noise', (random: () => number) => random() * 2 - 1],
+    ['whole numbers that repeat', (random: () => number) => Math.floor(random() * 4)],
+    ['a constant, and now and then another', (random: () => number) => (random() < 0.02 ? random() : 7)],
+    ['magnitudes from nothing to infinity', (random: () => number) => 10 ** (random() * 620 - 310)],
+    ['no numbers between numbers', (random: () => number) => (random() < 0.1 ? Number.NaN : random())],
+    ['spikes', (random: () => number) => (random() < 0.01 ? 1e12 : random())],
+  ])('pushes at once what pushes one by one would: %s', (_name, next) => {
+    const { next: chance } = seededRandom(11);
+    for (const threshold of [0.5, 3]) {
+      const [atOnce, oneByOne] = [createRollingStats(20), createRollingStats(20)];
+      const values = Float64Array.from({ length: 5000 }, () => next(chance));
+      let quick = 0;
+      for (let from = 0; from < values.length; ) {
+        const end = atOnce.pushWithin(values, from, threshold);
+        quick += end - from;
+        for (; from < end; from += 1) {
+          const { mean, stddev, count } = oneByOne;
+          const value = values[from] as number;
+          expect(count).toBe(20);
+          if (stddev > 0) expect(Math.abs((value - mean) / stddev)).toBeLessThanOrEqual(threshold);
+          oneByOne.push(value);
+        }
+        expect(figures(atOnce)).toEqual(figures(oneByOne));
+        const left = values[from];
+        if (left === undefined) break;
+        atOnce.push(left);
+        oneByOne.push(left);
+        from += 1;
+      }
+      expect(quick).toBeGreaterThan(0);
+    }
   });
 
   it('refuses a window that is no whole number of values', () => {

@@ -33,6 +33,12 @@ export type AnomalyDetector = {
    * Values that are not finite change nothing.
    */
   readonly next: (ts: number, value: number) => Episode | null;
+  /** As `next` for every entry in turn, which `report` is given the results of. NaN stands for no value. Far cheaper a value. */
+  readonly nextColumn: (
+    ts: Float64Array,
+    values: Float64Array,
+    report: (index: number, episode: Episode) => void,
+  ) => void;
 };
 
 type OpenEpisode = {
@@ -115,10 +121,22 @@ export function createAnomalyDetector(options: AnomalyOptions): AnomalyDetector 
     return due && Math.abs(open.peakZ) >= GROWTH * reportedZ ? report(open, ts) : null;
   };
 
+  const next = (ts: number, value: number): Episode | null => {
+    if (!Number.isFinite(value)) return null;
+    return episode === null ? judge(ts, value) : follow(episode, ts, value);
+  };
+
   return {
-    next: (ts, value) => {
-      if (!Number.isFinite(value)) return null;
-      return episode === null ? judge(ts, value) : follow(episode, ts, value);
+    next,
+    nextColumn: (ts, values, report) => {
+      let index = 0;
+      for (;;) {
+        if (episode === null) index = normal.pushWithin(values, index, threshold);
+        if (index >= values.length) return;
+        const found = next(ts[index] as number, values[index] as number);
+        if (found !== null) report(index, found);
+        index += 1;
+      }
     },
   };
 }

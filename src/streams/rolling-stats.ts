@@ -18,6 +18,12 @@ export type RollingStats = Stats & {
    * 1e150.
    */
   readonly push: (value: number) => void;
+  /**
+   * Pushes `values[from]` and what follows for as long as each lies well within `threshold` standard deviations of the
+   * window before it, as in {@link push} one by one. Returns the index of the first value that does not, or that this quick look cannot
+   * judge: that one has not been pushed. Judges full windows only.
+   */
+  readonly pushWithin: (values: Float64Array, from: number, threshold: number) => number;
   readonly clear: () => void;
 };
 
@@ -27,6 +33,12 @@ const MAX_MAGNITUDE = 1e150;
 const WINDOWS_BETWEEN_RECOUNTS = 16;
 /** A sum of squares that fell by this factor has lost its digits to cancellation and is computed afresh at once. */
 const CANCELLATION = 1e-8;
+
+/** How much nearer than `threshold` a value must be to be within it whatever was rounded. */
+const MARGIN = 1 - 1e-9;
+/** Below it squares lose digits or vanish; such windows are left to the exact judgement. */
+const LEAST_SQUARES = 1e-150;
+const LEAST_THRESHOLD = 1e-3;
 
 // Doubles live in a typed array: a captured `let` would allocate a heap number at each update.
 const MEAN = 0;
@@ -72,6 +84,41 @@ export function createRollingStats(window: number): RollingStats {
     sums[LARGEST_SQUARES] = squares;
   };
 
+  const pushWithin = (values: Float64Array, from: number, threshold: number): number => {
+    if (count < window || !(threshold >= LEAST_THRESHOLD)) return from;
+    // |value − mean| ≤ threshold × stddev, without its root and its quotient.
+    const share = ((threshold * threshold) / (window - 1)) * MARGIN;
+    let mean = sums[MEAN] as number;
+    let squares = sums[SQUARES] as number;
+    let largest = sums[LARGEST_SQUARES] as number;
+    let index = from;
+    for (; index < values.length; index += 1) {
+      const value = values[index] as number;
+      const delta = value - mean;
+      const isWithin =
+        squares > LEAST_SQUARES ? delta * delta <= share * squares : delta === 0 && squares === 0;
+      if (!isWithin || !(value <= MAX_MAGNITUDE && value >= -MAX_MAGNITUDE)) break;
+      const old = ring[position] as number;
+      const moved = mean + (value - old) / window;
+      squares += (value - old) * (value - moved + (old - mean));
+      mean = moved;
+      ring[position] = value;
+      position = position + 1 === window ? 0 : position + 1;
+      untilRecount -= 1;
+      if (squares > largest) largest = squares;
+      if (squares < largest * CANCELLATION || untilRecount === 0) {
+        recount();
+        mean = sums[MEAN] as number;
+        squares = sums[SQUARES] as number;
+        largest = squares;
+      }
+    }
+    sums[MEAN] = mean;
+    sums[SQUARES] = squares;
+    sums[LARGEST_SQUARES] = largest;
+    return index;
+  };
+
   const variance = () => (count < 2 ? 0 : (sums[SQUARES] as number) / (count - 1));
 
   return {
@@ -99,6 +146,7 @@ export function createRollingStats(window: number): RollingStats {
       if (squares > largest) sums[LARGEST_SQUARES] = squares;
       if (squares < largest * CANCELLATION || untilRecount === 0) recount();
     },
+    pushWithin,
     clear: () => {
       count = 0;
       position = 0;
