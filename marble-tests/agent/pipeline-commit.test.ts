@@ -4,6 +4,7 @@ import {
   from,
   interval,
   map,
+  mergeMap,
   NEVER,
   type Observable,
   of,
@@ -16,12 +17,14 @@ import { describe, expect, it } from 'vitest';
 import { commit } from '../../src/agent/pipeline/commit.ts';
 import type { CommitStatus } from '../../src/agent/pipeline/pipeline-types.ts';
 import { StorageError } from '../../src/journal/storage.ts';
-import type { Sample } from '../../src/protocol/sample.ts';
+import { blockOf } from '../../src/protocol/codec/testing/blocks.ts';
+import type { SampleRows } from '../../src/protocol/sample-block.ts';
 import { marbles } from '../marbles.ts';
 import { type Answer, fakeJournal, half, recorder, sampleOf, virtualClock } from './support.ts';
 
 type Run = {
-  readonly samples: (scheduler: SchedulerLike) => Observable<number>;
+  /** Several together are a block. */
+  readonly samples: (scheduler: SchedulerLike) => Observable<number | readonly number[]>;
   readonly answers?: (attempt: number) => Answer;
   readonly settings?: Partial<{ commitMs: number; commitMaxCount: number; maxUncommitted: number }>;
   readonly leaveAt?: number;
@@ -38,7 +41,9 @@ function run({ samples, answers = () => ({ afterMs: 5 }), settings, leaveAt }: R
     journal = fake;
     const running = samples(scheduler)
       .pipe(
-        map((value): Sample => sampleOf(value)),
+        map(
+          (value): SampleRows => (typeof value === 'number' ? sampleOf(value) : blockOf(value.map(sampleOf))),
+        ),
         commit({
           append: fake.append,
           settings: { commitMs: 200, commitMaxCount: 100, maxUncommitted: 1000, ...settings },
@@ -116,6 +121,41 @@ describe('gathering samples for a commit', () => {
   it('cancels its timer and the append when left', () => {
     const { journal } = run({ samples: () => concat(of(1), NEVER), leaveAt: 100 });
     expect(journal.attempts).toEqual([]);
+  });
+});
+
+describe('samples in blocks', () => {
+  const from100 = (index: number) => upTo(30).map((row) => index * 30 + row);
+  const paced = (scheduler: SchedulerLike) => interval(10, scheduler).pipe(take(40));
+
+  it('are counted, cut and committed like samples one by one', () => {
+    const settings = { commitMaxCount: 70, maxUncommitted: 1000 };
+    const blocks = run({ samples: (scheduler) => paced(scheduler).pipe(map(from100)), settings });
+    const single = run({ samples: (scheduler) => paced(scheduler).pipe(mergeMap(from100)), settings });
+    expect(blocks.journal.values().flat()).toEqual(upTo(1200));
+    expect(blocks.journal.values().map(({ length }) => length)).toContain(70);
+    expect(blocks.last()).toEqual(single.last());
+    expect(blocks.eventsOf('samples_discarded')).toEqual([]);
+  });
+
+  it('lose their oldest samples alone beyond the bound', () => {
+    const { journal, eventsOf, last } = run({
+      samples: (scheduler) => paced(scheduler).pipe(map(from100)),
+      answers: () => ({ afterMs: 100 }),
+      settings: { commitMaxCount: 25, maxUncommitted: 100 },
+    });
+    const kept = journal.values().flat();
+    const lost = eventsOf('samples_discarded').reduce((sum, { count }) => sum + Number(count), 0);
+    expect(lost).toBeGreaterThan(0);
+    expect(kept.length + lost).toBe(1200);
+    expect(new Set(kept).size).toBe(kept.length);
+    expect(kept.toSorted((a, b) => Number(a) - Number(b))).toEqual(kept);
+    expect(last()).toMatchObject({ committed: kept.length, discarded: lost, uncommitted: 0 });
+  });
+
+  it('are one commit each without a commit time', () => {
+    const { journal } = run({ samples: () => from([[1, 2, 3], 4]), settings: { commitMs: 0 } });
+    expect(journal.values()).toEqual([[1], [2], [3], [4]]);
   });
 });
 

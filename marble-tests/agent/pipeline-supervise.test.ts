@@ -2,6 +2,7 @@ import { concat, NEVER, type Observable, of, throwError, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { supervise } from '../../src/agent/pipeline/supervise.ts';
 import type { RawSample } from '../../src/agent/sources/source.ts';
+import { eachSample } from '../../src/agent/testing/each-sample.ts';
 import { marbles } from '../marbles.ts';
 import { half, raw, recorder, sourceOf, virtualClock } from './support.ts';
 
@@ -24,12 +25,14 @@ function run(lives: (life: number) => Observable<RawSample>, untilMs: number) {
       emit,
       demand$: of(true),
       onState: ({ kind }) => states.push(kind),
-    }).subscribe({
-      next: (sample) => values.push([scheduler.now(), sample.values[0]]),
-      complete: () => {
-        completed = true;
-      },
-    });
+    })
+      .pipe(eachSample())
+      .subscribe({
+        next: (sample) => values.push([scheduler.now(), sample.values[0]]),
+        complete: () => {
+          completed = true;
+        },
+      });
     timer(untilMs, scheduler).subscribe(() => running.unsubscribe());
   });
   return { values, starts, states, events, eventsOf, completed };

@@ -5,6 +5,7 @@ import { PIPELINE_DEFAULTS } from '../../src/agent/pipeline/pipeline-types.ts';
 import { createSource } from '../../src/agent/sources/registry.ts';
 import type { RawSample } from '../../src/agent/sources/source.ts';
 import { parseSourceSpec } from '../../src/agent/sources/spec.ts';
+import { eachSample } from '../../src/agent/testing/each-sample.ts';
 import { type Random, seededRandom } from '../../src/platform/random.ts';
 import type { Sample } from '../../src/protocol/sample.ts';
 import { seriesKey } from '../../src/protocol/schema-ref.ts';
@@ -30,10 +31,10 @@ function simulate(spec: string, count: number, random: Random = half) {
     });
     source
       .samples(of(true))
-      .pipe(take(count), toArray())
+      .pipe(eachSample(), take(count), toArray())
       .subscribe((all) => {
         samples = all;
-        annotated = all.map(annotate);
+        annotated = all.map(annotate.sample);
       });
   });
   const codes = annotated.flatMap(({ diagnostics }) => diagnostics.map(({ code }) => code));

@@ -3,7 +3,9 @@ import { vi } from 'vitest';
 import type { RawSample, Source } from '../../src/agent/sources/source.ts';
 import type { Appended } from '../../src/journal/journal.ts';
 import type { Clock } from '../../src/platform/clock.ts';
+import { unfold } from '../../src/protocol/codec/testing/blocks.ts';
 import type { Sample } from '../../src/protocol/sample.ts';
+import type { SampleRows } from '../../src/protocol/sample-block.ts';
 import { internSchema } from '../../src/protocol/schema-ref.ts';
 
 /** Wall time of virtual time 0. */
@@ -59,10 +61,10 @@ export type Answer = { readonly afterMs: number } | { readonly afterMs: number; 
  */
 export function fakeJournal(scheduler: SchedulerLike, answers: (attempt: number) => Answer) {
   const committed: Sample[][] = [];
-  const attempts: { readonly at: number; readonly batch: readonly Sample[] }[] = [];
+  const attempts: { readonly at: number; readonly batch: readonly SampleRows[] }[] = [];
   let underway = false;
   const overlap = vi.fn();
-  const append = (batch: readonly Sample[]): Observable<Appended> =>
+  const append = (batch: readonly SampleRows[]): Observable<Appended> =>
     new Observable((subscriber) => {
       if (underway) overlap();
       underway = true;
@@ -72,12 +74,13 @@ export function fakeJournal(scheduler: SchedulerLike, answers: (attempt: number)
         underway = false;
         if ('error' in answer) return subscriber.error(answer.error);
         const firstSeq = committed.flat().length + 1;
-        committed.push([...batch]);
+        const samples = batch.flatMap(unfold);
+        committed.push(samples);
         subscriber.next({
           kind: 'committed',
           frame: {
             firstSeq,
-            lastSeq: firstSeq + batch.length - 1,
+            lastSeq: firstSeq + samples.length - 1,
             kind: 'data',
             notable: false,
             tsMin: 0,

@@ -4,7 +4,7 @@
  */
 import { Observable, type Subscription } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
-import type { Sample } from '../protocol/sample.ts';
+import type { SampleRows } from '../protocol/sample-block.ts';
 import type { Appended, OverflowPolicy } from './journal.ts';
 import { appendSamples, NoRoom } from './journal-append.ts';
 import { createEditor, type JournalEditor } from './journal-editor.ts';
@@ -28,7 +28,7 @@ export type AppendLineOptions = {
 
 export type AppendLine = {
   /** Emits once all is durable, then completes. */
-  readonly append: (samples: readonly Sample[]) => Observable<readonly Appended[]>;
+  readonly append: (samples: readonly SampleRows[]) => Observable<readonly Appended[]>;
   /** There may be room again. */
   readonly retry: () => void;
 };
@@ -38,7 +38,7 @@ type Turn = { start: () => void; running: boolean };
 
 /** What an append made of its samples in a commit that has not been confirmed. */
 type Attempt = {
-  readonly samples: readonly Sample[];
+  readonly samples: readonly SampleRows[];
   readonly appended: readonly Appended[];
   /** Highest seq that it gave out. */
   readonly lastSeq: number;
@@ -51,7 +51,7 @@ export function createAppendLine(options: AppendLineOptions): AppendLine {
   const { storage, clock, policy, limitBytes, onAppend, onCommitted, onFailed, onBlocked } = options;
   const parked: Turn[] = [];
   let attempts: readonly Attempt[] = [];
-  const forget = (samples: readonly Sample[]) => {
+  const forget = (samples: readonly SampleRows[]) => {
     attempts = attempts.filter((one) => one.samples !== samples);
   };
 
@@ -66,7 +66,7 @@ export function createAppendLine(options: AppendLineOptions): AppendLine {
     if (index === 0) retry();
   };
 
-  const work = (writer: Writer, turn: Turn, samples: readonly Sample[]) => {
+  const work = (writer: Writer, turn: Turn, samples: readonly SampleRows[]) => {
     const park = () => {
       if (!parked.includes(turn)) parked.push(turn);
       return new NoRoom();

@@ -1,7 +1,8 @@
 /** Appending within one transaction: seqs, frames, and what gives way when the quota is reached. */
 import { type FrameHeader, MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
 import { encodeSamples, readHeader, splitFrame } from '../protocol/frame-codec.ts';
-import { MAX_SEQ, type Sample } from '../protocol/sample.ts';
+import { MAX_SEQ } from '../protocol/sample.ts';
+import { type SampleRows, sliceRows, totalRows } from '../protocol/sample-block.ts';
 import type { Appended, OverflowPolicy, StoredFrame } from './journal.ts';
 import { type JournalEditor, listFrames } from './journal-editor.ts';
 import { type FrameKey, frameFootprint, frameKey, schemaKey } from './journal-keys.ts';
@@ -13,7 +14,7 @@ export class NoRoom extends Error {
 }
 
 export type AppendRequest = {
-  readonly samples: readonly Sample[];
+  readonly samples: readonly SampleRows[];
   readonly policy: OverflowPolicy;
   /** Bytes that frames may occupy. */
   readonly limitBytes: number;
@@ -40,11 +41,12 @@ export function appendSamples(writer: Writer, editor: JournalEditor, request: Ap
 type NewFrame = { readonly bytes: Uint8Array; readonly header: FrameHeader; readonly notable: boolean };
 
 /** One frame for all but the largest appends. */
-function encodeFrames(editor: JournalEditor, samples: readonly Sample[]): NewFrame[] {
+function encodeFrames(editor: JournalEditor, samples: readonly SampleRows[]): NewFrame[] {
   const { epoch, sampled } = editor.ledger;
   const frames: NewFrame[] = [];
-  for (let start = 0; start < samples.length; start += MAX_FRAME_SAMPLES) {
-    const part = samples.slice(start, start + MAX_FRAME_SAMPLES);
+  const total = totalRows(samples);
+  for (let start = 0; start < total; start += MAX_FRAME_SAMPLES) {
+    const part = total <= MAX_FRAME_SAMPLES ? samples : sliceRows(samples, start, start + MAX_FRAME_SAMPLES);
     const whole = encodeSamples({ epoch, firstSeq: sampled + start + 1, samples: part });
     const pieces =
       whole.length <= MAX_FRAME_BYTES
@@ -53,15 +55,16 @@ function encodeFrames(editor: JournalEditor, samples: readonly Sample[]): NewFra
     for (const bytes of pieces) {
       const header = readHeader(bytes);
       const from = header.firstSeq - sampled - 1;
-      const notable = samples.slice(from, from + header.count).some(isNotable);
+      const notable = sliceRows(samples, from, from + header.count).some(isNotable);
       frames.push({ bytes, header, notable });
     }
   }
   return frames;
 }
 
-function isNotable({ anomalies, diagnostics }: Sample): boolean {
-  return anomalies.length > 0 || diagnostics.length > 0;
+function isNotable(rows: SampleRows): boolean {
+  if ('columns' in rows) return rows.notes.length > 0;
+  return rows.anomalies.length > 0 || rows.diagnostics.length > 0;
 }
 
 type Room = 'free' | 'made' | 'none';

@@ -3,7 +3,8 @@ import type { Observable } from 'rxjs';
 import type { Coverage, SeqRange } from '../protocol/coverage.ts';
 import type { DiskState } from '../protocol/events.ts';
 import type { FrameHeader, GapReason } from '../protocol/frame.ts';
-import type { Epoch, InternedSchema, Sample, SchemaRef } from '../protocol/sample.ts';
+import type { Epoch, InternedSchema, SchemaRef } from '../protocol/sample.ts';
+import type { SampleRows } from '../protocol/sample-block.ts';
 
 export const OVERFLOW_POLICIES = ['thin', 'drop-oldest', 'drop-newest', 'block'] as const;
 export type OverflowPolicy = (typeof OVERFLOW_POLICIES)[number];
@@ -84,7 +85,7 @@ export type Journal = {
   /** Highest seq that had been given out when the first run since the last greeting opened it: HQ can hold none of this journal beyond it. */
   readonly begun: number;
   /** Gives the samples the next seqs and commits them as one head frame; emits once durable. Samples of several schemas may be mixed. */
-  readonly append: (samples: readonly Sample[]) => Observable<Appended>;
+  readonly append: (samples: readonly SampleRows[]) => Observable<Appended>;
   /** Unacked frames, gap frames included; emits one frame at a time and completes after `limit`. */
   readonly pending: (query: PendingQuery) => Observable<StoredFrame>;
   /** Takes note of what HQ holds durably and removes frames that it covers wholly; emits the stats after it. */

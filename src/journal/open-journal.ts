@@ -35,7 +35,7 @@ import type { Ids } from '../platform/ids.ts';
 import { EMPTY_COVERAGE } from '../protocol/coverage.ts';
 import type { DiskState } from '../protocol/events.ts';
 import { MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
-import type { Sample } from '../protocol/sample.ts';
+import type { SampleRows } from '../protocol/sample-block.ts';
 import { createAppendLine } from './append-line.ts';
 import { watchCommits } from './commit-health.ts';
 import { subtract } from './coverage-sets.ts';
@@ -222,7 +222,7 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
   return {
     epoch: opened.epoch,
     begun,
-    append: (samples: readonly Sample[]) =>
+    append: (samples: readonly SampleRows[]) =>
       line.append(samples).pipe(
         tap(() => {
           for (const { schema } of samples) schemas.set(schema.ref, schema);

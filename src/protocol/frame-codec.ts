@@ -10,7 +10,8 @@
  */
 export { bucketsOf, coarsen, joinBuckets, sliceBuckets } from './codec/buckets.ts';
 export { type ColumnChoice, type DecodeOptions, decodeData } from './codec/decode.ts';
-export { encodeGroups, encodeSamples } from './codec/encode.ts';
+export { encodeGroups } from './codec/encode.ts';
+export { encodeSamples } from './codec/encode-samples.ts';
 export { decodeGap, encodeGap } from './codec/gap.ts';
 export { readHeader, verifyFrame } from './codec/header.ts';
 export { type Piece, piecesOf } from './codec/pieces.ts';

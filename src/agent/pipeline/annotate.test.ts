@@ -1,6 +1,8 @@
 import { EMPTY } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import type { InternedSchema } from '../../protocol/sample.ts';
+import { seededRandom } from '../../platform/random.ts';
+import { inBlocks, unfold } from '../../protocol/codec/testing/blocks.ts';
+import type { InternedSchema, Sample } from '../../protocol/sample.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import type { SeriesTraits } from '../sources/source.ts';
 import { createAnnotate } from './annotate.ts';
@@ -26,7 +28,7 @@ function annotator(traits: (name: string) => SeriesTraits, settings = PIPELINE_D
   let at = 0;
   const feed = (schema: InternedSchema, ...values: (number | null)[]) => {
     at += 1000;
-    return annotate({ schema, ts: at, mono: at, values });
+    return annotate.sample({ schema, ts: at, mono: at, values });
   };
   return { feed, events, annotate };
 }
@@ -88,10 +90,47 @@ describe('a sample on its way to the journal', () => {
     ]);
   });
 
+  it('is the same in a block', () => {
+    const traits: Record<string, SeriesTraits> = { rails: { railHigh: 9, staleAfterMs: 1500 } };
+    const settings = {
+      ...PIPELINE_DEFAULTS,
+      detection: { ...PIPELINE_DEFAULTS.detection, warmUp: 5, window: 20 },
+    };
+    const schemas = [schemaOf('noise', 'rails', 'steps'), schemaOf('rails', 'noise')];
+    const { next } = seededRandom(3);
+    const samples = Array.from({ length: 2000 }, (_, index): Sample => {
+      const schema = schemas[Math.floor(index / 600) % 2] ?? schemaOf();
+      const values = schema.series.map(() => (next() < 0.1 ? null : Math.round(next() ** 5 * 100) / 10));
+      // The wall clock jumps now and then.
+      const ts = index * 1000 + Math.floor(index / 333) * 60_000;
+      return { schema, ts, mono: index * 1000, values, anomalies: [], diagnostics: [] };
+    });
+    const [single, blocks] = [
+      annotator((name) => traits[name] ?? {}, settings),
+      annotator((name) => traits[name] ?? {}, settings),
+    ];
+    const expected = samples.map((sample) => single.annotate.sample({ ...sample, diagnostics: [] }));
+    const found = inBlocks(samples, 77).flatMap((rows) => {
+      if (!('columns' in rows)) throw new Error('not a block');
+      return unfold(blocks.annotate.block(rows));
+    });
+    expect(found).toEqual(expected);
+    expect(blocks.events).toEqual(single.events);
+    const types = new Set(expected.flatMap(({ diagnostics }) => diagnostics.map(({ code }) => code)));
+    expect([...types].sort()).toEqual(['clock_jump', 'rail_high', 'stale']);
+    expect(expected.some(({ anomalies }) => anomalies.length > 1)).toBe(true);
+  });
+
   it("puts the source's own diagnostics first", () => {
     const { annotate } = annotator(() => ({ railLow: 0 }));
     const own = { code: 'stale', severity: 'warning', series: null, detail: 'collector x' } as const;
-    const sample = annotate({ schema: schemaOf('a'), ts: 0, mono: 0, values: [0], diagnostics: [own] });
+    const sample = annotate.sample({
+      schema: schemaOf('a'),
+      ts: 0,
+      mono: 0,
+      values: [0],
+      diagnostics: [own],
+    });
     expect(sample.diagnostics.map(({ code }) => code)).toEqual(['stale', 'rail_low']);
   });
 });

@@ -1,7 +1,10 @@
-/** Detect and diagnose: makes a sample of what a source measured. Synchronous and without I/O; one for each source. */
+/** Detect and diagnose: makes samples of what a source measured. Synchronous and without I/O; one for each source. */
+
+import type { RowNotes } from '../../protocol/frame.ts';
 import type { Anomaly, Diagnostic, InternedSchema, Sample } from '../../protocol/sample.ts';
+import type { SampleBlock } from '../../protocol/sample-block.ts';
 import { seriesKey } from '../../protocol/schema-ref.ts';
-import type { RawSample, SeriesTraits, Source } from '../sources/source.ts';
+import type { RawBlock, RawSample, SeriesTraits, Source } from '../sources/source.ts';
 import { createDetect } from './detect.ts';
 import { createDiagnose } from './diagnose/diagnose.ts';
 import { limitsFor } from './diagnose/limits.ts';
@@ -15,7 +18,13 @@ export type AnnotateOptions = {
   readonly bufferTrouble: () => string | null;
 };
 
-export function createAnnotate(options: AnnotateOptions): (raw: RawSample) => Sample {
+/** Samples of one source must go through in their order, whether alone or in blocks. */
+export type Annotate = {
+  readonly sample: (raw: RawSample) => Sample;
+  readonly block: (raw: RawBlock) => SampleBlock;
+};
+
+export function createAnnotate(options: AnnotateOptions): Annotate {
   const { source, settings, emit, bufferTrouble } = options;
   const traitsOf = (schema: InternedSchema, index: number): SeriesTraits => {
     const series = schema.series[index];
@@ -42,12 +51,46 @@ export function createAnnotate(options: AnnotateOptions): (raw: RawSample) => Sa
     emit({ type: 'diagnosed', source: source.name, code, severity, series: key, detail });
   };
 
-  return ({ schema, ts, mono, values, diagnostics: own }) => {
-    const anomalies = detect(schema, ts, values);
-    const ruled = diagnose(schema, values, { ts, mono, bufferTrouble: bufferTrouble() });
-    const diagnostics = own === undefined || own.length === 0 ? ruled : [...own, ...ruled];
+  const tellAll = (
+    schema: InternedSchema,
+    { anomalies, diagnostics }: Pick<RowNotes, 'anomalies' | 'diagnostics'>,
+  ) => {
     for (const anomaly of anomalies) tellAnomaly(schema, anomaly);
     for (const diagnostic of diagnostics) tellDiagnostic(schema, diagnostic);
-    return { schema, ts, mono, values, anomalies, diagnostics };
+  };
+
+  return {
+    sample: ({ schema, ts, mono, values, diagnostics: own }) => {
+      const anomalies = detect.sample(schema, ts, values);
+      const ruled = diagnose.sample(schema, values, { ts, mono, bufferTrouble: bufferTrouble() });
+      const diagnostics = own === undefined || own.length === 0 ? ruled : [...own, ...ruled];
+      tellAll(schema, { anomalies, diagnostics });
+      return { schema, ts, mono, values, anomalies, diagnostics };
+    },
+    block: (raw) => {
+      const gather = createNotes();
+      detect.block(raw, (row, anomaly) => gather.of(row).anomalies.push(anomaly));
+      diagnose.block(raw, bufferTrouble(), (row, diagnostic) => gather.of(row).diagnostics.push(diagnostic));
+      const notes = gather.inOrder();
+      for (const note of notes) tellAll(raw.schema, note);
+      return { ...raw, notes };
+    },
+  };
+}
+
+type Noted = { readonly row: number; readonly anomalies: Anomaly[]; readonly diagnostics: Diagnostic[] };
+
+/** Gathers by row what is found series by series. */
+function createNotes(): { readonly of: (row: number) => Noted; readonly inOrder: () => readonly RowNotes[] } {
+  const byRow = new Map<number, Noted>();
+  return {
+    of: (row) => {
+      const known = byRow.get(row);
+      if (known !== undefined) return known;
+      const noted = { row, anomalies: [], diagnostics: [] };
+      byRow.set(row, noted);
+      return noted;
+    },
+    inOrder: () => [...byRow.values()].sort((a, b) => a.row - b.row),
   };
 }

@@ -11,7 +11,7 @@
 import { defer, Observable, type OperatorFunction, type Subscription, throwIfEmpty } from 'rxjs';
 import type { Appended, Journal } from '../../journal/journal.ts';
 import { StorageError } from '../../journal/storage.ts';
-import type { Sample } from '../../protocol/sample.ts';
+import { type SampleRows, totalRows } from '../../protocol/sample-block.ts';
 import type { BackoffOptions } from '../../streams/backoff.ts';
 import { type RetryVerdict, retryWith } from '../../streams/retry-with.ts';
 import type { CommitStatus, PipelineOptions, PipelineSettings } from './pipeline-types.ts';
@@ -34,7 +34,7 @@ export type CommitOptions = Pick<PipelineOptions, 'clock' | 'random' | 'emit'> &
  * What became of the samples, in order. Completes after the source once everything is durable. An error of the source is not
  * expected and comes after the samples before it. Never fails by itself: a journal that was closed ends it, the rest being discarded.
  */
-export function commit(options: CommitOptions): OperatorFunction<Sample, Appended> {
+export function commit(options: CommitOptions): OperatorFunction<SampleRows, Appended> {
   const { append, settings, clock, random, emit, onDemand, onStatus } = options;
   const { commitMs, maxUncommitted } = settings;
   // The batch under way cannot be discarded, so it must leave room for as much again.
@@ -99,20 +99,23 @@ export function commit(options: CommitOptions): OperatorFunction<Sample, Appende
 
       const giveUp = (error: unknown) => {
         onFailure(describe(error), failures + 1);
-        countDiscarded(flying + queue.take(queue.size()).length);
+        const waiting = queue.size();
+        queue.take(waiting);
+        countDiscarded(flying + waiting);
         flying = 0;
         tell(true);
         subscriber.complete();
       };
 
-      const fly = (batch: readonly Sample[]) => {
-        flying = batch.length;
+      const fly = (batch: readonly SampleRows[]) => {
+        const count = totalRows(batch);
+        flying = count;
         const begun = clock.precise();
         const land = () => {
           flying = 0;
-          committed += batch.length;
+          committed += count;
           const seconds = (clock.precise() - begun) / 1000;
-          emit({ type: 'samples_committed', count: batch.length, seconds });
+          emit({ type: 'samples_committed', count, seconds });
           gauge();
           pump();
         };
@@ -153,7 +156,7 @@ export function commit(options: CommitOptions): OperatorFunction<Sample, Appende
             timer?.unsubscribe();
             timer = undefined;
             const batch = queue.take(maxCount);
-            due = Math.max(0, due - batch.length);
+            due = Math.max(0, due - totalRows(batch));
             fly(batch);
           }
           setRoom();
@@ -171,13 +174,15 @@ export function commit(options: CommitOptions): OperatorFunction<Sample, Appende
         pump();
       };
 
-      const add = (sample: Sample) => {
-        queue.push(sample);
-        if (uncommitted() > maxUncommitted) {
+      const add = (rows: SampleRows) => {
+        queue.push(rows);
+        const excess = uncommitted() - maxUncommitted;
+        if (excess > 0) {
           if (!discarding) emit({ type: 'discarding', limit: maxUncommitted });
           discarding = true;
-          countDiscarded(queue.take(1).length);
-          due = Math.max(0, due - 1);
+          queue.take(excess);
+          countDiscarded(excess);
+          due = Math.max(0, due - excess);
         }
         // The common case costs no more than this: the batch gathers and its timer runs.
         if (timer !== undefined && queue.size() < maxCount && uncommitted() < highWater) return;

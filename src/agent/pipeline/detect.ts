@@ -2,7 +2,7 @@
 import type { Anomaly, InternedSchema } from '../../protocol/sample.ts';
 import { seriesKey } from '../../protocol/schema-ref.ts';
 import { type AnomalyDetector, createAnomalyDetector } from '../../streams/detect-anomalies.ts';
-import type { SeriesTraits } from '../sources/source.ts';
+import type { RawBlock, SeriesTraits } from '../sources/source.ts';
 
 export type DetectionSettings = {
   /** |z| beyond which a value opens an anomaly; above 0. */
@@ -23,11 +23,15 @@ export const DETECTION_DEFAULTS: DetectionSettings = {
 };
 
 /** The anomalies that open, grow or close with this sample. Series without a value change nothing. */
-export type Detect = (
-  schema: InternedSchema,
-  ts: number,
-  values: readonly (number | null)[],
-) => readonly Anomaly[];
+export type Detect = {
+  readonly sample: (
+    schema: InternedSchema,
+    ts: number,
+    values: readonly (number | null)[],
+  ) => readonly Anomaly[];
+  /** The same for each row of a block. Within one row reports come in order of series; rows come in no order. */
+  readonly block: (block: RawBlock, report: (row: number, anomaly: Anomaly) => void) => void;
+};
 
 const NONE: readonly Anomaly[] = [];
 
@@ -56,18 +60,28 @@ export function createDetect(
     current = schema;
   };
 
-  return (schema, ts, values) => {
-    if (schema !== current) adopt(schema);
-    let found: Anomaly[] | null = null;
-    for (let index = 0; index < values.length; index += 1) {
-      const value = values[index];
-      if (typeof value !== 'number') continue;
-      const episode = detectors[index]?.next(ts, value);
-      if (episode == null) continue;
-      found ??= [];
-      found.push({ series: index, ...episode });
-    }
-    return found ?? NONE;
+  return {
+    sample: (schema, ts, values) => {
+      if (schema !== current) adopt(schema);
+      let found: Anomaly[] | null = null;
+      for (let index = 0; index < values.length; index += 1) {
+        const value = values[index];
+        if (typeof value !== 'number') continue;
+        const episode = detectors[index]?.next(ts, value);
+        if (episode == null) continue;
+        found ??= [];
+        found.push({ series: index, ...episode });
+      }
+      return found ?? NONE;
+    },
+    block: ({ schema, ts, columns }, report) => {
+      if (schema !== current) adopt(schema);
+      columns.forEach(({ values }, index) => {
+        detectors[index]?.nextColumn(ts, values, (row, episode) =>
+          report(row, { series: index, ...episode }),
+        );
+      });
+    },
   };
 }
 

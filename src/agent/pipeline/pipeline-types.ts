@@ -15,7 +15,7 @@ export type PipelineSettings = {
   readonly commitMs: number;
   /** Samples of one commit at most; reaching it commits at once. Minimum 1. */
   readonly commitMaxCount: number;
-  /** Samples kept in memory while the journal takes none; beyond it the oldest are discarded and counted. Minimum 16. */
+  /** Samples kept in memory while the journal takes none; beyond it the oldest are discarded and counted. Minimum 16; four blocks where a source gives blocks. */
   readonly maxUncommitted: number;
   readonly detection: DetectionSettings;
   /** What is normal for which series; the first match counts, before the defaults of its source. */

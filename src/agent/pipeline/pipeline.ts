@@ -16,7 +16,8 @@ import {
   startWith,
   takeUntil,
 } from 'rxjs';
-import type { RawSample, Source } from '../sources/source.ts';
+import { rowCount, type SampleRows } from '../../protocol/sample-block.ts';
+import type { RawRows, Source } from '../sources/source.ts';
 import { createAnnotate } from './annotate.ts';
 import { commit } from './commit.ts';
 import {
@@ -66,9 +67,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       urgent$.next();
     };
     return supervise(source, { clock, random, emit, demand$, onState }).pipe(
-      map((raw) => {
+      map((raw): SampleRows => {
         track.note(raw);
-        return annotate(raw);
+        return 'columns' in raw ? annotate.block(raw) : annotate.sample(raw);
       }),
     );
   };
@@ -110,7 +111,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 type Track = {
   readonly source: Source;
   state: SourceStatus['state'];
-  readonly note: (raw: RawSample) => void;
+  readonly note: (raw: RawRows) => void;
   readonly status: () => SourceStatus;
 };
 
@@ -121,8 +122,8 @@ function createTrack(source: Source): Track {
     source,
     state: { kind: 'starting' },
     note: (raw) => {
-      samples += 1;
-      lastTs = raw.ts;
+      samples += rowCount(raw);
+      lastTs = typeof raw.ts === 'number' ? raw.ts : (raw.ts.at(-1) ?? lastTs);
     },
     status: () => ({ name: source.name, samples, lastTs, state: track.state }),
   };

@@ -1,8 +1,9 @@
 /** Keeps a source running: starts it again after a failure, and tells how it is. */
 import { defer, finalize, type Observable, tap } from 'rxjs';
+import { rowCount } from '../../protocol/sample-block.ts';
 import type { BackoffOptions } from '../../streams/backoff.ts';
 import { retryWith } from '../../streams/retry-with.ts';
-import type { RawSample, Source } from '../sources/source.ts';
+import type { RawRows, Source } from '../sources/source.ts';
 import type { PipelineOptions, SourceStatus } from './pipeline-types.ts';
 
 const RESTART: BackoffOptions = { initialMs: 1000, maxMs: 60_000, jitter: 'full' };
@@ -16,7 +17,7 @@ export type SuperviseOptions = Pick<PipelineOptions, 'clock' | 'random' | 'emit'
 };
 
 /** The samples of `source` over all its lives. Never errors; completes when the source has no more. */
-export function supervise(source: Source, options: SuperviseOptions): Observable<RawSample> {
+export function supervise(source: Source, options: SuperviseOptions): Observable<RawRows> {
   const { clock, random, emit, demand$, onState } = options;
   return defer(() => {
     let attempt = 0;
@@ -33,11 +34,11 @@ export function supervise(source: Source, options: SuperviseOptions): Observable
       onState({ kind: 'running' });
     };
     return defer(() => source.samples(demand$)).pipe(
-      tap(() => {
-        samples += 1;
+      tap((rows) => {
+        samples += rowCount(rows);
         if (!running) begin();
       }),
-      retryWith<RawSample>(
+      retryWith<RawRows>(
         {
           classify: (error) => ({ kind: 'retry', reason: describe(error), afterMs: RESTART_LEAST_MS }),
           backoff: RESTART,

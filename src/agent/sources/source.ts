@@ -10,6 +10,7 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Emit } from '../../platform/telemetry.ts';
 import type { Diagnostic, InternedSchema, Series } from '../../protocol/sample.ts';
+import type { SampleBlock } from '../../protocol/sample-block.ts';
 import type { Limits } from '../pipeline/diagnose/limits.ts';
 import type { sourceEvents } from './source-events.ts';
 
@@ -26,6 +27,15 @@ export type RawSample = {
   /** What the source itself knows to be wrong, for instance that one of its collectors hangs. */
   readonly diagnostics?: readonly Diagnostic[];
 };
+
+/** Many measurements in columns, for sources that can give more than some hundred a second. */
+export type RawBlock = Omit<SampleBlock, 'notes'>;
+
+/** What a source gives: one sample, or many. */
+export type RawRows = RawSample | RawBlock;
+
+/** Rows of one block at most: what a source may give beyond the end of demand. */
+export const MAX_BLOCK_ROWS = 1024;
 
 /** What the pipeline should know of a series without being told by the configuration. */
 export type SeriesTraits = Limits & {
@@ -47,7 +57,7 @@ export type Source = {
    * The measurements. `demand$` emits at once whether the pipeline has room, and then each change: a source that can
    * run ahead (a file at full speed) stops taking input while it is false; one that is paced by time may ignore it.
    */
-  readonly samples: (demand$: Observable<boolean>) => Observable<RawSample>;
+  readonly samples: (demand$: Observable<boolean>) => Observable<RawRows>;
   readonly traits: (series: Series) => SeriesTraits;
 };
 

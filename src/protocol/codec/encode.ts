@@ -1,6 +1,6 @@
-/** From samples or columns to a data frame. */
-import { type Column, FrameError, MAX_FRAME_SAMPLES, type RowNotes, type SampleGroup } from '../frame.ts';
-import type { Epoch, InternedSchema, Sample } from '../sample.ts';
+/** From columns to a data frame. */
+import { FrameError, MAX_FRAME_SAMPLES, type SampleGroup } from '../frame.ts';
+import type { Epoch } from '../sample.ts';
 import { ByteWriter, malformed } from './bytes.ts';
 import { compressBody } from './compress.ts';
 import { putGroup } from './group.ts';
@@ -81,78 +81,5 @@ function checkGroup(group: SampleGroup, firstSeq: number, count: number): void {
     if (column !== null && column.values.length !== seqs.length) {
       throw malformed(`group: ${column.values.length} values in a column of ${seqs.length} rows`);
     }
-  }
-}
-
-/**
- * Encodes samples, which get the seqs from `firstSeq` on in their order; several schemas may be mixed. Throws
- * FrameError: `too_large` beyond MAX_FRAME_SAMPLES, else `malformed`.
- */
-export function encodeSamples(frame: {
-  readonly epoch: Epoch;
-  readonly firstSeq: number;
-  readonly samples: readonly Sample[];
-}): Uint8Array {
-  const { epoch, firstSeq, samples } = frame;
-  const count = samples.length;
-  if (count > MAX_FRAME_SAMPLES) {
-    throw new FrameError('too_large', `count: ${count} samples, a frame holds ${MAX_FRAME_SAMPLES}`);
-  }
-  const rowsOf = new Map<string, number[]>();
-  for (let index = 0; index < count; index += 1) {
-    const { ref } = (samples[index] as Sample).schema;
-    const rows = rowsOf.get(ref);
-    if (rows === undefined) rowsOf.set(ref, [index]);
-    else rows.push(index);
-  }
-  const groups: SampleGroup[] = [];
-  for (const indices of rowsOf.values()) groups.push(gather(samples, indices, firstSeq));
-  return encodeGroups({ epoch, firstSeq, count, groups });
-}
-
-function gather(samples: readonly Sample[], indices: readonly number[], firstSeq: number): SampleGroup {
-  const rows = indices.length;
-  const { schema } = samples[indices[0] as number] as Sample;
-  const width = schema.series.length;
-  const block = new Float64Array(rows * (width + 3));
-  const seqs = block.subarray(0, rows);
-  const ts = block.subarray(rows, rows * 2);
-  const mono = block.subarray(rows * 2, rows * 3);
-  const notes: RowNotes[] = [];
-  const presence: (Uint8Array | undefined)[] = [];
-  for (let row = 0; row < rows; row += 1) {
-    const index = indices[row] as number;
-    const sample = samples[index] as Sample;
-    const { values, anomalies, diagnostics } = sample;
-    checkValues(values, schema);
-    seqs[row] = firstSeq + index;
-    ts[row] = sample.ts;
-    mono[row] = sample.mono;
-    for (let column = 0, at = rows * 3 + row; column < width; column += 1, at += rows) {
-      const value = values[column] as number | null;
-      if (value === null) {
-        block[at] = Number.NaN;
-        let present = presence[column];
-        if (present === undefined) {
-          present = new Uint8Array(rows).fill(1);
-          presence[column] = present;
-        }
-        present[row] = 0;
-      } else block[at] = value;
-    }
-    if (anomalies.length > 0 || diagnostics.length > 0) notes.push({ row, anomalies, diagnostics });
-  }
-  const columns: Column[] = [];
-  for (let column = 0, at = rows * 3; column < width; column += 1, at += rows) {
-    columns.push({ values: block.subarray(at, at + rows), present: presence[column] ?? null });
-  }
-  return { schemaRef: schema.ref, seqs, ts, mono, columns, notes };
-}
-
-function checkValues(values: readonly (number | null)[], schema: InternedSchema): void {
-  if (values.length !== schema.series.length) {
-    throw malformed(
-      `sample: ${values.length} values for the ${schema.series.length} series of ${schema.ref}`,
-    );
   }
 }

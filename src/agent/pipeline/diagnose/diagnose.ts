@@ -1,6 +1,7 @@
 /** Runs the table of rules over the samples of one source, across changes of its schema. */
 import type { Diagnostic, InternedSchema } from '../../../protocol/sample.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
+import type { RawBlock } from '../../sources/source.ts';
 import { createEpisode, type Episode } from './episode.ts';
 import type { Limits } from './limits.ts';
 import type { SampleContext, SampleRule, SampleRuleOptions, SeriesCheck, SeriesRule } from './rule.ts';
@@ -16,11 +17,19 @@ const SERIES_RULES: readonly SeriesRule[] = [railLow, railHigh, outOfRange, stuc
 const SAMPLE_RULES: readonly SampleRule[] = [clockJump, bufferDegraded];
 
 /** The conditions that begin with this sample; each is reported once an episode. */
-export type Diagnose = (
-  schema: InternedSchema,
-  values: readonly (number | null)[],
-  context: SampleContext,
-) => readonly Diagnostic[];
+export type Diagnose = {
+  readonly sample: (
+    schema: InternedSchema,
+    values: readonly (number | null)[],
+    context: SampleContext,
+  ) => readonly Diagnostic[];
+  /** The same for each row of a block, in their order. */
+  readonly block: (
+    block: RawBlock,
+    bufferTrouble: string | null,
+    report: (row: number, diagnostic: Diagnostic) => void,
+  ) => void;
+};
 
 type Watch = { readonly rule: SeriesRule; readonly check: SeriesCheck; readonly begins: Episode };
 const NONE: readonly Diagnostic[] = [];
@@ -56,25 +65,52 @@ export function createDiagnose(
     current = schema;
   };
 
-  return (schema, values, context) => {
-    if (schema !== current) adopt(schema);
-    let found: Diagnostic[] | null = null;
-    const report = (diagnostic: Diagnostic) => {
-      found ??= [];
-      found.push(diagnostic);
-    };
+  const judge = (
+    context: SampleContext,
+    valueAt: (index: number) => number | null,
+    report: (diagnostic: Diagnostic) => void,
+  ) => {
     for (const { rule, check, begins } of whole) {
       if (!begins(check.holds(context))) continue;
       report({ code: rule.code, severity: rule.severity, series: null, detail: check.detail(context) });
     }
     for (const { index, watches } of watched) {
-      const value = values[index] ?? null;
+      const value = valueAt(index);
       for (const { rule, check, begins } of watches) {
         if (!begins(check.holds(value, context.mono))) continue;
         report({ code: rule.code, severity: rule.severity, series: index, detail: check.detail(value) });
       }
     }
-    return found ?? NONE;
+  };
+
+  return {
+    sample: (schema, values, context) => {
+      if (schema !== current) adopt(schema);
+      let found: Diagnostic[] | null = null;
+      judge(
+        context,
+        (index) => values[index] ?? null,
+        (diagnostic) => {
+          found ??= [];
+          found.push(diagnostic);
+        },
+      );
+      return found ?? NONE;
+    },
+    block: ({ schema, ts, mono, columns }, bufferTrouble, report) => {
+      if (schema !== current) adopt(schema);
+      let row = 0;
+      const valueAt = (index: number) => {
+        const column = columns[index];
+        if (column === undefined || column.present?.[row] === 0) return null;
+        return column.values[row] ?? null;
+      };
+      const reportRow = (diagnostic: Diagnostic) => report(row, diagnostic);
+      for (; row < ts.length; row += 1) {
+        const context = { ts: ts[row] as number, mono: mono[row] as number, bufferTrouble };
+        judge(context, valueAt, reportRow);
+      }
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import { temporaryFolder } from '../../../../tests/support/temporary.ts';
 import { createSystemClock } from '../../../platform/clock.ts';
 import { systemRandom } from '../../../platform/random.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
+import { eachSample } from '../../testing/each-sample.ts';
 import { createSource } from '../registry.ts';
 import type { RawSample } from '../source.ts';
 
@@ -64,7 +65,7 @@ function machine(changes: Readonly<Record<string, string | null>> = {}) {
     emit: (event: Event) => void events.push(event),
   };
   const source = createSource({ kind: 'host', every: 50, root }, env);
-  return { root, events, source, samples$: source.samples(of(true)) };
+  return { root, events, source, samples$: source.samples(of(true)).pipe(eachSample()) };
 }
 const valuesOf = ({ schema, values }: RawSample): Record<string, number | null | undefined> =>
   Object.fromEntries(schema.series.map((series, index) => [seriesKey(series), values[index]]));
@@ -240,7 +241,7 @@ describe('the host source', () => {
       { kind: 'host', every: 50, root: '/' },
       { clock: createSystemClock(), random: systemRandom, emit: () => {} },
     );
-    const samples = await lastValueFrom(source.samples(of(true)).pipe(take(2), toArray()));
+    const samples = await lastValueFrom(source.samples(of(true)).pipe(eachSample(), take(2), toArray()));
     const values = valuesOf(samples[1] as RawSample);
     expect(values['system.memory.usage{state=used}']).toBeGreaterThan(0);
     expect(Object.keys(values).length).toBeGreaterThan(10);

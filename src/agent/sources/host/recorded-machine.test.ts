@@ -7,6 +7,7 @@ import { temporaryFolder } from '../../../../tests/support/temporary.ts';
 import { createSystemClock } from '../../../platform/clock.ts';
 import { systemRandom } from '../../../platform/random.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
+import { eachSample } from '../../testing/each-sample.ts';
 import { createSource } from '../registry.ts';
 
 /**
@@ -40,6 +41,7 @@ describe('a recorded machine', () => {
     );
     const [, second] = await lastValueFrom(
       source.samples(of(true)).pipe(
+        eachSample(),
         take(2),
         map((sample, index) => {
           if (index === 0) write(recorded.next);
