@@ -4,9 +4,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 
 const module = new URL('./spare-memory.ts', import.meta.url).href;
 
-/** Runs `script` after `spareMemory()` in a process of its own, and gives the lines that it and V8's compilers print. */
-function lines(script: string): AsyncIterable<string> {
-  const program = `const { spareMemory } = await import('${module}'); spareMemory(); ${script}`;
+/** Runs `before`, `spareMemory()` and `script` in a process of its own, and gives the lines that it and V8's compilers print. */
+function lines(script: string, before = ''): AsyncIterable<string> {
+  const program = `${before} const { spareMemory } = await import('${module}'); spareMemory(); ${script}`;
   const flags = ['--trace-opt', '--input-type=module', '--eval', program];
   const child = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => {
@@ -34,6 +34,20 @@ describe('sparing memory', () => {
     }
     expect.fail('the process ended');
     // It has to be busy for seconds of its own time.
+  }, 180_000);
+
+  it('compiles what is hot as soon as work is expected', async () => {
+    // How busy the process is is never looked at.
+    const before = 'globalThis.setInterval = () => ({ unref() {} });';
+    const script = `${HOT}
+      const { expectWork } = await import('${module}');
+      expectWork();
+      const go = () => { work(50); setTimeout(go, 0); };
+      go();`;
+    for await (const line of lines(script, before)) {
+      if (/completed optimizing .*\bhot\b/.test(line)) return;
+    }
+    expect.fail('the process ended');
   }, 180_000);
 
   it('keeps no process alive and takes away the WebSocket that nobody uses', async () => {

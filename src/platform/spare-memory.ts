@@ -16,9 +16,16 @@ const LOOK_MS = 5_000;
 /** Share of one core from which on speed is worth more than memory. */
 const BUSY = 0.5;
 
+let favourSpeed = (): void => {};
+
+/** Says that this process is about to be busy for long: its code is compiled from now on. Nothing happens unless memory is spared. */
+export function expectWork(): void {
+  favourSpeed();
+}
+
 /**
  * Trades speed for memory, for a process that lives long and mostly waits: its code is interpreted until it has been
- * busy for some seconds, and compiled from then on. Call it before anything large is loaded.
+ * busy for some seconds, or says that it will be, and compiled from then on. Call it before anything large is loaded.
  */
 export function spareMemory(): void {
   for (const flag of SPARING) setFlagsFromString(flag);
@@ -32,9 +39,12 @@ export function spareMemory(): void {
   const timer = setInterval(() => {
     const used = before === undefined ? null : process.cpuUsage(before);
     before = process.cpuUsage();
-    if (used === null || (used.user + used.system) / 1000 < BUSY * LOOK_MS) return;
+    if (used !== null && (used.user + used.system) / 1000 >= BUSY * LOOK_MS) expectWork();
+  }, LOOK_MS);
+  favourSpeed = () => {
     switchCompilers('on');
     clearInterval(timer);
-  }, LOOK_MS);
+    favourSpeed = () => {};
+  };
   timer.unref();
 }

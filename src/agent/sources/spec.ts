@@ -111,3 +111,8 @@ function splitOptions(text: string, whole: string): readonly string[] {
 function unquote(text: string): string {
   return text.length >= 2 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
 }
+
+/** Whether it gives samples as fast as they are taken. */
+export function isFullSpeed(spec: SourceSpec): boolean {
+  return spec.kind === 'csv' && spec.speed === 'max';
+}

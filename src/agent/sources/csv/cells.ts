@@ -43,7 +43,15 @@ export function timeFormOf(cell: string): TimeForm | null {
 export function parseTime(cell: string, form: TimeForm): number | null {
   const text = cell.trim();
   if (text === '') return null;
-  const ms = form === 'text' ? parseTimeText(text) : TO_MS[form](Number(text));
+  return form === 'text' ? wholeMs(parseTimeText(text)) : timeOfNumber(Number(text), form);
+}
+
+/** The same for a cell that is this number. */
+export function timeOfNumber(value: number, form: TimeForm): number | null {
+  return form === 'text' ? null : wholeMs(TO_MS[form](value));
+}
+
+function wholeMs(ms: number): number | null {
   return Number.isFinite(ms) && Math.abs(ms) <= MAX_DATE_MS ? Math.round(ms) : null;
 }
 

@@ -6,7 +6,7 @@
  * carry the time at which they are replayed (`ts=now`), as if measured now. `ts=` chooses. In a loop with `ts=row` each
  * pass continues where the last one ended.
  *
- * Memory: one chunk of 64 KiB plus at most one record. At full speed the file is read only while the pipeline has
+ * Memory: one chunk of 128 KiB, one block of rows, and at most one record. At full speed the file is read only while the pipeline has
  * room, so it never runs ahead of the journal. After a failure the replay begins again at the top of the file.
  */
 import { z } from 'zod';

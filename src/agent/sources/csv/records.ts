@@ -17,6 +17,10 @@ export type RecordSplitter = {
   /** The next record; null when more text is needed, or after `end` when there is none left. Blank lines are left out. */
   readonly next: () => CsvRecord | null;
   readonly ended: () => boolean;
+  /** Whether nothing of what was pushed is left, not even the rest of a line that is skipped. */
+  readonly isEmpty: () => boolean;
+  /** So many lines of the file go another way. */
+  readonly passLines: (count: number) => void;
 };
 
 /** Characters that a record may have. */
@@ -115,6 +119,10 @@ export function createRecordSplitter(delimiter: string, maxChars: number = MAX_R
     },
     next,
     ended: () => over && position >= text.length,
+    isEmpty: () => !skipping && position >= text.length,
+    passLines: (count) => {
+      line += count;
+    },
   };
 }
 

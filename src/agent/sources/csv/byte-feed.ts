@@ -1,0 +1,56 @@
+import { StringDecoder } from 'node:string_decoder';
+
+/** The bytes of a file as they arrive: taken as text, line by line, or passed over by whoever reads them as they are. */
+export type ByteFeed = {
+  readonly push: (more: Buffer) => void;
+  /** What has arrived; bytes before `at` have been taken. */
+  readonly bytes: () => Buffer;
+  at: number;
+  /** Behind the last line break that has arrived; at most `at` when there is none left. */
+  readonly lastLineEnd: () => number;
+  /** Whether no part of the line at `at` has been taken. */
+  readonly isLineStart: () => boolean;
+  /** Text up to the end of the line, or what has arrived of it; null when there is nothing. */
+  readonly takeLine: () => string | null;
+  /** Some text from where a line begins or goes on; may end anywhere. */
+  readonly takeSome: () => string;
+  /** What was left of a character that never became whole. */
+  readonly takeRest: () => string;
+};
+
+const SOME_BYTES = 64 * 1024;
+const NEWLINE = 10;
+
+export function createByteFeed(): ByteFeed {
+  const decoder = new StringDecoder('utf8');
+  let bytes: Buffer = Buffer.alloc(0);
+  let lastLineEnd = 0;
+  let isLineStart = true;
+
+  const take = (end: number): string => {
+    const text = decoder.write(bytes.subarray(feed.at, end));
+    if (end > feed.at) isLineStart = bytes[end - 1] === NEWLINE;
+    feed.at = end;
+    return text;
+  };
+
+  const feed: ByteFeed = {
+    push: (more) => {
+      bytes = feed.at < bytes.length ? Buffer.concat([bytes.subarray(feed.at), more]) : more;
+      feed.at = 0;
+      lastLineEnd = bytes.lastIndexOf(NEWLINE) + 1;
+    },
+    bytes: () => bytes,
+    at: 0,
+    lastLineEnd: () => lastLineEnd,
+    isLineStart: () => isLineStart,
+    takeLine: () => {
+      if (feed.at >= bytes.length) return null;
+      const newline = bytes.indexOf(NEWLINE, feed.at);
+      return take(newline < 0 ? bytes.length : newline + 1);
+    },
+    takeSome: () => take(Math.min(bytes.length, feed.at + SOME_BYTES)),
+    takeRest: () => decoder.end(),
+  };
+  return feed;
+}

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { createBlockBuilder } from './block-builder.ts';
+import { createPlainRows } from './plain-rows.ts';
+
+const OPTIONS = {
+  delimiter: ',',
+  header: { width: 4, timeIndex: 0 },
+  timeForm: 'ms',
+  indices: [1, 3],
+  maxBytes: 100,
+} as const;
+
+/** How many bytes were read, and the rows in them. */
+function read(text: string) {
+  const bytes = Buffer.from(text);
+  const into = createBlockBuilder(2);
+  const end = createPlainRows(OPTIONS)(bytes, 0, bytes.lastIndexOf('\n') + 1, into);
+  const [a, b] = into.columns();
+  return {
+    end,
+    ts: [...into.ts.subarray(0, into.count)],
+    a: [...(a?.values ?? [])],
+    b: [...(b?.values ?? [])],
+  };
+}
+
+describe('plain rows of a CSV file', () => {
+  it('are read from the bytes, the text between them passed over', () => {
+    const text = '1000,1.25,Zürich,-7\r\n2000,1e3,,0.1\n';
+    expect(read(text)).toEqual({
+      end: Buffer.byteLength(text),
+      ts: [1000, 2000],
+      a: [1.25, 1000],
+      b: [-7, 0.1],
+    });
+  });
+
+  it.each([
+    ['a quote', '2000,"1",x,2\n'],
+    ['a quote in text', '2000,1,"x,y",2\n'],
+    ['text for a number', '2000,four,x,2\n'],
+    ['no time', 'soon,1,x,2\n'],
+    ['too many cells', '2000,1,x,2,3\n'],
+    ['too few cells', '2000,1,x\n'],
+    ['nothing in it', '\n'],
+    ['no end yet', '2000,1,x,2'],
+    ['too many bytes', `2000,1,${'x'.repeat(100)},2\n`],
+  ])('end before a row that has %s', (_what, row) => {
+    const good = '1000,1,x,2\n';
+    expect(read(`${good}${row}`)).toEqual({ end: good.length, ts: [1000], a: [1], b: [2] });
+  });
+
+  it('leave no trace of a row that was given up', () => {
+    const bytes = Buffer.from('1000,,x,four\n2000,5,x,6\n');
+    const into = createBlockBuilder(2);
+    const readRows = createPlainRows(OPTIONS);
+    expect(readRows(bytes, 0, bytes.length, into)).toBe(0);
+    expect(readRows(bytes, 13, bytes.length, into)).toBe(bytes.length);
+    expect(into.columns()[0]?.present?.[0] ?? 1).toBe(1);
+  });
+});
