@@ -7,6 +7,7 @@ const optionsSchema = z.strictObject({
   agents: z.int().positive(),
   periodMs: z.number().positive(),
   outageMs: z.number().positive(),
+  reconnectsPerSecond: z.int().positive(),
   drainSlots: z.int().positive(),
   failingMs: z.number(),
   drainWithinMs: z.number().positive(),

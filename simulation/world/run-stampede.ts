@@ -1,5 +1,5 @@
 /**
- * A stampede: thousands of agents lose HQ at the same moment, go on for an hour, and have it back at the same moment.
+ * A stampede: thousands of agents lose HQ at the same moment, go on without it, and have it back at the same moment.
  *
  * HQ is the real one, as in `run-world.ts`; the agents are light (see `light-agent.ts`): it is their number that counts. What is measured is what goes over the wire and what is on the disks.
  */
@@ -26,6 +26,8 @@ export type StampedeOptions = {
   readonly periodMs: number;
   /** How long HQ is away, ms. */
   readonly outageMs: number;
+  /** `limits.reconnectsPerSecond` of HQ. */
+  readonly reconnectsPerSecond: number;
   /** `limits.drainSlots` of HQ. */
   readonly drainSlots: number;
   /** HQ's storage fails for so long before it dies, ms: the breakers of its agents open. */
@@ -45,13 +47,14 @@ export type StampedeResult = StampedeFigures & {
 
 /** Agents start over this time, and then have as much again to deliver, ms. */
 const START_MS = 20_000;
-const HEARTBEAT_MS = 60_000;
+/** Each agent has one after the last has come, so that all know the hint of a full HQ. */
+const HEARTBEAT_MS = START_MS;
 const LOOK_MS = 100;
 /** After sampling has ended: what is under way arrives, ms. */
 const CALM_MS = 5_000;
 
 export function runStampede(options: StampedeOptions): StampedeResult {
-  const { seed, periodMs, outageMs, drainSlots, failingMs, drainWithinMs } = options;
+  const { seed, periodMs, outageMs, reconnectsPerSecond, drainSlots, failingMs, drainWithinMs } = options;
   const chance = createChance(seed);
   const timeline = createTimeline();
   const note = () => {};
@@ -81,7 +84,7 @@ export function runStampede(options: StampedeOptions): StampedeResult {
     },
   });
   const hq = createSimHq({
-    config: hqConfigSchema.parse({ limits: { drainSlots } }),
+    config: hqConfigSchema.parse({ limits: { drainSlots, reconnectsPerSecond } }),
     chance: chance.stream('hq'),
     machine: createMachine(timeline, 'hq'),
     server: network.server,

@@ -74,7 +74,7 @@ const limitsSchema = z
       100_000,
     ),
     reconnectsPerSecond: whole(
-      'reconnects of all agents together a second, on average; from it HQ tells agents how long to spread theirs',
+      'reconnects of all agents together a second, at most, give or take chance; from it HQ tells agents how long to spread theirs',
       100,
       1,
       100_000,

@@ -17,6 +17,9 @@ const count = z.number().int().min(0).max(MAX_SEQ);
 const notNegative = z.number().min(0);
 const millis = z.number().min(-8.64e15).max(8.64e15);
 
+/** No HQ asks agents to wait for longer between attempts to connect, ms. */
+export const MAX_RECONNECT_MS = 86_400_000;
+
 /** What HQ can refuse with. `retryAfterMs`: do not come back sooner. */
 export const WIRE_ERROR_CODES = [
   'unsupported_version',
@@ -97,6 +100,9 @@ export const limitsSchema = z.object({
 });
 export type Limits = z.infer<typeof limitsSchema>;
 
+/** Upper bound that HQ asks for of the wait between attempts to connect, ms. */
+const reconnectSchema = z.number().int().min(0).max(MAX_RECONNECT_MS);
+
 export const helloReplySchema = z.union([
   z.object({
     ok: z.literal(true),
@@ -114,8 +120,7 @@ export const helloReplySchema = z.union([
     hqTs: millis,
     /** Which HQ this is: the same on every way to it. */
     hq: hqIdentitySchema.optional(),
-    /** Upper bound that HQ asks for of the wait between attempts to connect, ms. */
-    reconnectMs: z.number().int().min(0).max(86_400_000).optional(),
+    reconnectMs: reconnectSchema.optional(),
     /** `ack` is the first page: the event `coverage` has the rest. Absent: `ack` is notNegative. */
     more: z.boolean().optional(),
   }),
@@ -232,6 +237,8 @@ export const heartbeatReplySchema = z.union([
     ack: coverageSchema,
     /** Whether HQ's storage takes commits, as far as it knows. Absent: it does not say. */
     storing: z.boolean().optional(),
+    /** Absent: as HQ last said on this connection. */
+    reconnectMs: reconnectSchema.optional(),
   }),
   refusal,
 ]);

@@ -118,8 +118,14 @@ function answerOf(message: Exclude<DownMessage, { type: 'credit' }>): unknown {
     case 'refused':
       return { ok: false, error: message.error };
     case 'heard': {
-      const { hqTs, ack, storing } = message;
-      return { ok: true, hqTs, ack, ...(storing === undefined ? {} : { storing }) };
+      const { hqTs, ack, storing, reconnectMs } = message;
+      return {
+        ok: true,
+        hqTs,
+        ack,
+        ...(storing === undefined ? {} : { storing }),
+        ...(reconnectMs === undefined ? {} : { reconnectMs }),
+      };
     }
   }
 }

@@ -218,6 +218,7 @@ export function createConversation(options: ConversationOptions): Conversation {
             ack: reply.ack,
             sampled: journal.stats().sampled,
             storing: reply.storing ?? null,
+            reconnectMs: reply.reconnectMs ?? null,
           });
         }),
       );

@@ -77,6 +77,27 @@ function reached(...messages: readonly UplinkMessage[]): {
 }
 const typesOf = (effects: readonly UplinkEffect[]) => effects.map(({ type }) => type);
 
+const heard = (reconnectMs: number | null): UplinkMessage => ({
+  type: 'heartbeat_acked',
+  connection: 1,
+  ack: { contiguous: 0, ranges: [] },
+  sampled: 100,
+  storing: null,
+  reconnectMs,
+});
+
+it.each([
+  ['the hint of hello', [], 1_000],
+  ['what a heartbeat says later', [heard(30_000)], 15_000],
+  ['the last hint, when heartbeats say no more', [heard(30_000), heard(null)], 15_000],
+])('spreads its reconnects by %s', (_what, heartbeats, ms) => {
+  const [first, , ...rest] = ONLINE;
+  const hinted = { ...greeted(), reconnectMs: 2_000 } as UplinkMessage;
+  const gone = lost(new LinkError('closed', 'HQ is gone'));
+  const { effects } = reached(first as UplinkMessage, hinted, ...rest, ...heartbeats, gone);
+  expect(effects).toContainEqual({ type: 'wait', connection: 1, ms });
+});
+
 describe('phases', () => {
   it.each<[string, UplinkMessage[], UplinkState['phase'], UplinkEffect['type'][]]>([
     ['begins by connecting', [], 'connecting', ['connect']],

@@ -140,8 +140,9 @@ function online(
       return poisoned(state, message, settings);
     case 'heartbeat_acked': {
       const proven = state.memory.episode !== 'protocol';
-      const [next, effects] = acknowledged(state, message, { proven, news: false }, settings);
-      const { storing } = message;
+      const { storing, reconnectMs } = message;
+      const told = reconnectMs === null ? state : { ...state, memory: { ...state.memory, reconnectMs } };
+      const [next, effects] = acknowledged(told, message, { proven, news: false }, settings);
       return [next, storing === null ? effects : [...effects, { type: 'hq_storing', storing }]];
     }
     case 'look_again': {

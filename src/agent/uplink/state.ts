@@ -210,6 +210,8 @@ export type UplinkMessage =
       readonly sampled: number;
       /** Whether HQ's storage takes commits; null: it does not say. */
       readonly storing: boolean | null;
+      /** HQ's hint; null: it has not changed. */
+      readonly reconnectMs: number | null;
     } & FromConnection)
   | { readonly type: 'bisected'; readonly firstSeq: number; readonly parts: readonly StoredFrame[] }
   | { readonly type: 'unreadable'; readonly firstSeq: number; readonly detail: string }

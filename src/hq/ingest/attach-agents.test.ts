@@ -166,7 +166,7 @@ describe('hello', () => {
     const hq = await startHq({ limits: { reconnectsPerSecond: 1 } });
     for (const agent of ['a1', 'a2']) await joinAs(hq, agent);
     const socket = await hq.join();
-    expect(await ask(socket, 'hello', helloOf('a3'))).toMatchObject({ reconnectMs: 3_000 });
+    expect(await ask(socket, 'hello', helloOf('a3'))).toMatchObject({ reconnectMs: 6_000 });
   });
 
   it('never coming ends the connection', async () => {
@@ -405,6 +405,15 @@ describe('heartbeats', () => {
     expect(await ask(socket, 'heartbeat', HEARTBEAT)).toMatchObject({ ok: true, storing: false });
     storing.now = true;
     expect(await ask(socket, 'heartbeat', HEARTBEAT)).toMatchObject({ ok: true, storing: true });
+  });
+
+  it('are answered with how long to spread reconnects once more agents are known', async () => {
+    const hq = await startHq({ limits: { reconnectsPerSecond: 1 } });
+    const socket = await joinAs(hq, 'a1');
+    expect(await ask(socket, 'heartbeat', HEARTBEAT)).not.toHaveProperty('reconnectMs');
+    for (const agent of ['a2', 'a3']) await joinAs(hq, agent);
+    expect(await ask(socket, 'heartbeat', HEARTBEAT)).toMatchObject({ reconnectMs: 6_000 });
+    expect(await ask(socket, 'heartbeat', HEARTBEAT)).not.toHaveProperty('reconnectMs');
   });
 });
 

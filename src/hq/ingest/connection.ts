@@ -42,7 +42,7 @@ import type { IngestShared } from './ingest-shared.ts';
 import { greetedRun, judgeRun, type Known } from './judge-run.ts';
 import type { Holder } from './leases.ts';
 import { addsRangeTooMany, MAX_RANGES } from './range-bound.ts';
-import { reconnectHintMs } from './reconnect-hint.ts';
+import { createHintTeller, reconnectHintMs } from './reconnect-hint.ts';
 import { isRefused, type Refused, refuse, refuseOther, refuseUnavailable } from './refusal.ts';
 
 /** How long the holder of a lease has to answer a probe. */
@@ -87,6 +87,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
   /** Schemas that were refused for their number of series: their frames can never be taken. */
   const refusedSchemas = new Set<SchemaRef>();
   let probing: Observable<boolean> | null = null;
+  const hint = createHintTeller(() => reconnectHintMs(shared.agentCount(), limits.reconnectsPerSecond));
 
   const behindChaos = <R>(work: () => Observable<R>): Observable<R | Refused> =>
     chaos.admit().pipe(
@@ -254,6 +255,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
             hqTs: clock.now(),
             ack: ackCoverage(store.coverage(agent, epoch)),
             storing: shared.isStoring(),
+            ...hint.changed(),
           });
         }),
       );
@@ -350,6 +352,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
         const lost = coveredCount(coverage) - before;
         noteLost(agent, epoch, lost);
         const now = clock.now();
+        const { maxFrameBytes, maxFrameSamples, maxSeries } = limits;
         if (shared.leases.holder(agent) !== connection) {
           return refuse('duplicate_agent', `another connection of ${agent} was faster`, {
             retryAfterMs: DUPLICATE_RETRY_MS,
@@ -380,13 +383,9 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
           ok: true,
           ...agreed(hello, coverage),
           ...(lost === 0 ? {} : { lost }),
-          limits: {
-            maxFrameBytes: limits.maxFrameBytes,
-            maxFrameSamples: limits.maxFrameSamples,
-            maxSeries: limits.maxSeries,
-          },
+          limits: { maxFrameBytes, maxFrameSamples, maxSeries },
           ...creditFields(shared.drains.credit(agent)),
-          reconnectMs: reconnectHintMs(shared.agentCount(), limits.reconnectsPerSecond),
+          ...hint.tell(),
           hqTs: now,
           ...(shared.identity === null ? {} : { hq: shared.identity }),
         };

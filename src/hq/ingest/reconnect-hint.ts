@@ -6,9 +6,20 @@ const LEAST_MS = 2_000;
 const MOST_MS = 3_600_000;
 
 /**
- * Upper bound of the wait between two attempts of one agent, ms. Waits are drawn evenly from nothing to this, so that agents come at the
- * given pace on average over it, and at about twice that in the first second after HQ's return.
+ * Upper bound of the wait between two attempts of one agent, ms. Waits are drawn evenly from nothing to this, again and again while HQ
+ * is away. What is left of one at HQ's return falls into any second with at most twice the share of one second in the bound,
+ * so the bound is twice the time that all agents need at the given pace.
  */
 export function reconnectHintMs(agents: number, reconnectsPerSecond: number): number {
-  return Math.min(MOST_MS, Math.max(LEAST_MS, Math.ceil((agents / reconnectsPerSecond) * 1000)));
+  return Math.min(MOST_MS, Math.max(LEAST_MS, Math.ceil((2 * agents * 1000) / reconnectsPerSecond)));
+}
+
+/** For one connection: `changed` is nothing while the agent knows the hint, so that heartbeats stay small. */
+export function createHintTeller(hintMs: () => number) {
+  let toldMs: number | null = null;
+  const tell = () => {
+    toldMs = hintMs();
+    return { reconnectMs: toldMs };
+  };
+  return { tell, changed: () => (hintMs() === toldMs ? {} : tell()) };
 }

@@ -57,6 +57,7 @@ const down: fc.Arbitrary<DownMessage> = fc.oneof(
     hqTs: fc.integer({ min: -8.64e15, max: 8.64e15 }),
     ack: coverage,
     storing: optional(fc.boolean()),
+    reconnectMs: optional(fc.nat(86_400_000)),
   }),
   fc.record({ type: fc.constant('credit' as const), frames: fc.nat(1024), creditBytes: optional(seq) }),
 );

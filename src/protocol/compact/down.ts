@@ -8,7 +8,7 @@
  */
 import { type ByteReader, ByteWriter } from '../codec/bytes.ts';
 import type { Coverage } from '../coverage.ts';
-import { WIRE_ERROR_CODES, type WireError } from '../events.ts';
+import { MAX_RECONNECT_MS, WIRE_ERROR_CODES, type WireError } from '../events.ts';
 import { MAX_SEQ, type SchemaRef } from '../sample.ts';
 import { CompactError } from './compact-error.ts';
 import { readBounded, readCoverage, readText, readWhole, writeCoverage, writeText } from './fields.ts';
@@ -31,6 +31,7 @@ export type DownMessage =
       readonly hqTs: number;
       readonly ack: Coverage;
       readonly storing?: boolean | undefined;
+      readonly reconnectMs?: number | undefined;
     }
   | { readonly type: 'credit'; readonly frames: number; readonly creditBytes?: number | undefined };
 
@@ -43,6 +44,7 @@ const TYPE_BITS = 0x0f;
 const CREDIT_BYTES = 0x10;
 const STORING_KNOWN = 0x10;
 const STORING = 0x20;
+const RECONNECT = 0x40;
 
 /** Frames that one message answers at most. */
 export const MAX_ACKED = 256;
@@ -71,11 +73,15 @@ export function encodeDown(message: DownMessage): Uint8Array {
       writeError(writer, message.error);
       break;
     case 'heard': {
-      const { storing } = message;
-      writer.u8(HEARD | (storing === undefined ? 0 : STORING_KNOWN) | (storing === true ? STORING : 0));
+      const { storing, reconnectMs } = message;
+      const hasStoring = storing === undefined ? 0 : STORING_KNOWN;
+      writer.u8(
+        HEARD | hasStoring | (storing === true ? STORING : 0) | (reconnectMs === undefined ? 0 : RECONNECT),
+      );
       writer.varint(message.request);
       writer.signed(Math.round(message.hqTs));
       writeCoverage(writer, message.ack);
+      if (reconnectMs !== undefined) writer.varint(reconnectMs);
       break;
     }
     case 'credit':
@@ -106,12 +112,16 @@ export function decodeDown(bytes: Uint8Array): DownMessage {
         known(0);
         return { type: 'refused', request: readRequest(reader), error: readError(reader) };
       case HEARD: {
-        known(STORING_KNOWN | STORING);
+        known(STORING_KNOWN | STORING | RECONNECT);
         const request = readRequest(reader);
         const hqTs = reader.signed('time of HQ');
         const ack = readCoverage(reader);
         const storing = flags & STORING_KNOWN ? { storing: (flags & STORING) !== 0 } : {};
-        return { type: 'heard', request, hqTs, ack, ...storing };
+        const reconnect =
+          flags & RECONNECT
+            ? { reconnectMs: readBounded(reader, MAX_RECONNECT_MS, 'wait to reconnect') }
+            : {};
+        return { type: 'heard', request, hqTs, ack, ...storing, ...reconnect };
       }
       case CREDIT: {
         known(CREDIT_BYTES);
