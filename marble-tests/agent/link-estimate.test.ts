@@ -12,7 +12,13 @@ import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
 import { createVirtualLink, type VirtualLinkOptions } from './virtual-link.ts';
 
 const TARGET_MS = 250;
-const LIVE = { everyMs: 1_000, bytes: 90 };
+const LIVE_BYTES = 90;
+/** Live frames gather on a link that needs long for one: they take a quarter of it at most. */
+const liveOn = (rate: number) => ({
+  everyMs: Math.max(1_000, (4 * onTheWire(LIVE_BYTES)) / rate),
+  bytes: LIVE_BYTES,
+});
+const LIVE = liveOn(Number.POSITIVE_INFINITY);
 /** Bytes per ms, and the round trip, ms. */
 const LINKS = [
   ['2.4 kbit/s', 0.3, 1_500],
@@ -29,27 +35,27 @@ function filled(options: VirtualLinkOptions, roundTrips = 60) {
   const link = createVirtualLink(options);
   link.gauge.probed(450, options.roundTripMs + onTheWire(450) / options.rate);
   link.setBacklog(true);
-  link.run(options.roundTripMs * roundTrips, LIVE);
+  link.run(options.roundTripMs * roundTrips, liveOn(options.rate));
   return link;
 }
 
 describe('a constant link', () => {
   it.each(LINKS)('of %s is filled, and hardly more', (_name, rate, roundTripMs) => {
     const link = filled({ rate, roundTripMs });
-    const { use } = link.run(roundTripMs * 60, LIVE);
+    const { use } = link.run(roundTripMs * 60, liveOn(rate));
     expect(use).toBeGreaterThan(0.85);
     expect(link.gauge.window().rate).toBeGreaterThan(rate * 0.7);
     expect(link.gauge.window().rate).toBeLessThan(rate * 1.05);
     const { least } = link.gauge.estimate();
     // Of what is small, its own transmission included.
     expect(least?.ms).toBeGreaterThanOrEqual(roundTripMs);
-    expect(least?.ms).toBeLessThanOrEqual((roundTripMs + onTheWire(LIVE.bytes) / rate) * 1.4 + 1);
+    expect(least?.ms).toBeLessThanOrEqual((roundTripMs + onTheWire(LIVE_BYTES) / rate) * 1.4 + 1);
   });
 
   it.each(LINKS)('of %s holds no more than the window, once it is known', (_name, rate, roundTripMs) => {
     const link = filled({ rate, roundTripMs });
     for (let step = 0; step < 200; step += 1) {
-      link.run(Math.max(1, roundTripMs / 10), LIVE);
+      link.run(Math.max(1, roundTripMs / 10), liveOn(rate));
       const { phase } = link.gauge.estimate();
       if (phase.kind !== 'steady') continue;
       const spare = Math.max(TARGET_MS * rate, 2 * onTheWire(leastFrameBytes(rate)));
@@ -119,6 +125,35 @@ describe('a link that is not smooth', () => {
   it('with jitter stays filled', () => {
     const link = filled({ rate: 32, roundTripMs: 300, jitterMs: (answer) => (answer * 37) % 80 });
     expect(link.run(30_000, LIVE).use).toBeGreaterThan(0.8);
+  });
+
+  it.each(LINKS)(
+    'of %s whose HQ stands still now and then is not taken for a slower one',
+    (_name, rate, roundTripMs) => {
+      // All that was held up is answered at once.
+      const stalls = (at: number) => Math.max(0, 300 - (at % 5_000));
+      const link = filled({ rate, roundTripMs, jitterMs: (_answer, at) => stalls(at) });
+      expect(link.run(60_000, liveOn(rate)).use).toBeGreaterThan(0.8);
+      expect(link.gauge.window().rate).toBeGreaterThan(rate * 0.8);
+    },
+  );
+
+  it.each([
+    ['9.6 kbit/s', 1.2, 1_200],
+    ['64 kbit/s', 8, 600],
+    ['256 kbit/s', 32, 600],
+  ])('of %s is looked at anew without a queue afterwards', (_name, rate, roundTripMs) => {
+    const link = filled({ rate, roundTripMs });
+    const { worstQueueMs } = link.run(120_000, liveOn(rate));
+    const frameMs = onTheWire(leastFrameBytes(rate)) / rate;
+    expect(worstQueueMs).toBeLessThan(2 * TARGET_MS + frameMs);
+  });
+
+  it('short and fast has two frames in flight', () => {
+    const link = filled({ rate: 250, roundTripMs: 50 });
+    const { bytes, pieceBytes } = link.gauge.window();
+    // Each may be a twentieth larger than it should be.
+    expect(2 * onTheWire(1.05 * pieceBytes)).toBeLessThanOrEqual(bytes);
   });
 
   it('that loses answers goes on, and does not take the loss for a slower link', () => {

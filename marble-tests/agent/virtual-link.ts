@@ -10,8 +10,8 @@ export type VirtualLinkOptions = {
   rate: number;
   /** ms, without queue and transmission. */
   roundTripMs: number;
-  /** What HQ adds to an answer, ms; the number of the answer is given. */
-  jitterMs?: (answer: number) => number;
+  /** What HQ adds to an answer, ms; the number of the answer is given, and when it would be there. */
+  jitterMs?: (answer: number, at: number) => number;
   /** Whether the answer never comes. */
   isLost?: (answer: number) => boolean;
   readonly queueTargetMs?: number;
@@ -57,7 +57,7 @@ export function createVirtualLink(link: VirtualLinkOptions) {
         else gauge.answered(id);
         pump();
       },
-      freeAt - now + link.roundTripMs + (link.jitterMs?.(answer) ?? 0),
+      freeAt - now + link.roundTripMs + (link.jitterMs?.(answer, freeAt + link.roundTripMs) ?? 0),
     );
   };
   const pump = (): void => {

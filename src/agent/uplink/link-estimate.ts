@@ -8,8 +8,9 @@
  * - round trip: the least of the last `PROBE_EVERY_MS`; older than that, the window is halved for a round trip so that a
  *   standing queue drains and the least can be seen again.
  *
- * A frame that is late by two queue targets says that the link has slowed down: the older samples no longer count. A round of a filled
- * link that delivered more, and met hardly any queue, says that it has become faster: the window doubles each round again.
+ * Frames that are late by two queue targets, and arrive slower than the rate, say that the link has slowed down: the older samples no
+ * longer count. Late ones that arrive all at once were held up elsewhere: by a disk of HQ, or a busy machine. A round of a filled link
+ * that delivered more, and in which one frame met hardly any queue, says that it has become faster: the window doubles each round again.
  *
  * Units: bytes as they cross the link (`onTheWire`), milliseconds, bytes per millisecond.
  */
@@ -42,13 +43,19 @@ export type Flight = {
   readonly firstSentAt: number;
 };
 
-/** `startup`: the window doubles each round. `probing`: it is halved until `until`, so that a queue drains. */
+/**
+ * `startup`: the window doubles each round. `probing`: it is halved until `until`, so that a queue drains. `refilling`: it grows with
+ * each answer since `delivered` was so much, since all at once would be a queue again.
+ */
 export type EstimatePhase =
   | { readonly kind: 'startup'; readonly fullRate: number; readonly flatRounds: number }
   | { readonly kind: 'steady' }
+  | { readonly kind: 'refilling'; readonly delivered: number }
   | { readonly kind: 'probing'; readonly since: number; readonly until: number };
 
 type RoundTrip = { readonly ms: number; readonly bytes: number; readonly at: number };
+/** Answers in a row that waited longer than something: how many, since when, and what was delivered with the first of them. */
+type Streak = { readonly count: number; readonly since: number; readonly delivered: number };
 type RateSample = { readonly rate: number; readonly round: number };
 
 export type LinkEstimate = {
@@ -69,11 +76,11 @@ export type LinkEstimate = {
   readonly least: RoundTrip | null;
   /** Of the answer before: how long the frame waited in a queue. */
   readonly queueMs: number | null;
-  /** Answers in a row that were late by two targets. */
-  readonly late: number;
-  /** Sum and count of queueing delays of this round. */
+  /** That were late by one target, and by two. */
+  readonly queued: Streak | null;
+  readonly late: Streak | null;
+  /** The least queueing delay of this round. */
   readonly roundQueueMs: number;
-  readonly roundAnswers: number;
   readonly roundLimited: boolean;
   /** The rate at its beginning. */
   readonly roundRate: number;
@@ -99,6 +106,9 @@ const PROBE_EVERY_ROUND_TRIPS = 30;
 const DOUBTED_AFTER_MS = 5_000;
 const LONGEST_PROBE_MS = 5_000;
 const LATE_ANSWERS = 2;
+/** Of the rate: late answers that arrive faster were held up together, and ones that arrive slower met a slower link. */
+const BUNCHED = 2;
+const SLOWER = 0.85;
 /** Growth in a round below which the rate is flat; after so many flat rounds the link is filled. */
 const GROWTH = 1.25;
 const FLAT_ROUNDS = 3;
@@ -123,9 +133,9 @@ export const NEW_ESTIMATE: LinkEstimate = {
   isMeasured: false,
   least: null,
   queueMs: null,
-  late: 0,
-  roundQueueMs: 0,
-  roundAnswers: 0,
+  queued: null,
+  late: null,
+  roundQueueMs: Number.POSITIVE_INFINITY,
   roundLimited: false,
   roundRate: 0,
   phase: { kind: 'startup', fullRate: 0, flatRounds: 0 },
@@ -233,20 +243,33 @@ function answered(
   const sample = (delivered - flight.delivered) / intervalMs;
   const ended = flight.delivered >= before.roundEnd;
   const rated = noteRate(timed, { sample, isLimited: flight.isLimited });
-  const late = queueMs > 2 * queueTargetMs && !flight.isLimited ? before.late + 1 : 0;
-  const judged =
-    late >= LATE_ANSWERS
-      ? slowedDown({ ...rated, late: 0 }, { sample, at })
-      : { ...rated, late, isMeasured: rated.isMeasured || !flight.isLimited };
+  const queued = queueMs > queueTargetMs ? longer(before.queued, { delivered, at }) : null;
+  const late =
+    queueMs > 2 * queueTargetMs && !flight.isLimited ? longer(before.late, { delivered, at }) : null;
+  const isSlower = late !== null && arrivesWithin(late, { delivered, at }, SLOWER * (rateOf(before) ?? 0));
+  const judged = isSlower
+    ? slowedDown({ ...rated, queued, late: null }, { sample, at })
+    : { ...rated, queued, late, isMeasured: rated.isMeasured || !flight.isLimited };
   const summed = {
     ...judged,
     queueMs,
-    roundQueueMs: judged.roundQueueMs + queueMs,
-    roundAnswers: judged.roundAnswers + 1,
+    roundQueueMs: Math.min(judged.roundQueueMs, queueMs),
     roundLimited: judged.roundLimited || flight.isLimited,
   };
-  const phased = queueMs > queueTargetMs && summed.phase.kind === 'startup' ? steady(summed) : summed;
+  const isFull = queued !== null && arrivesWithin(queued, { delivered, at }, BUNCHED * (rateOf(summed) ?? 0));
+  const phased = isFull && summed.phase.kind === 'startup' ? steady(summed) : summed;
   return ended ? roundEnded(phased, { at, queueTargetMs }) : probeIfDue(phased, { at, queueTargetMs });
+}
+
+type Arrival = { readonly delivered: number; readonly at: number };
+
+const longer = (streak: Streak | null, { delivered, at }: Arrival): Streak =>
+  streak === null ? { count: 1, since: at, delivered } : { ...streak, count: streak.count + 1 };
+
+/** Whether the answers of the streak are enough to be judged, and what arrived with them came no faster than `rate`, bytes per ms. */
+function arrivesWithin(streak: Streak, { delivered, at }: Arrival, rate: number): boolean {
+  if (streak.count < LATE_ANSWERS) return false;
+  return delivered - streak.delivered <= rate * (at - streak.since);
 }
 
 const steady = (estimate: LinkEstimate): LinkEstimate => ({ ...estimate, phase: { kind: 'steady' } });
@@ -277,9 +300,19 @@ function slowedDown(
 function noteRoundTrip(estimate: LinkEstimate, trip: RoundTrip, sentAt: number): LinkEstimate {
   const { least, phase, probed: seen } = estimate;
   const isLeast = least === null || trip.ms <= least.ms;
-  const probes = phase.kind === 'probing' && sentAt >= phase.since && (seen === null || trip.ms < seen.ms);
+  const fair = asLargeAs(estimate, trip);
+  const probes = phase.kind === 'probing' && sentAt >= phase.since && (seen === null || fair.ms < seen.ms);
   if (!isLeast && !probes) return estimate;
-  return { ...estimate, least: isLeast ? trip : least, probed: probes ? trip : seen };
+  return { ...estimate, least: isLeast ? trip : least, probed: probes ? fair : seen };
+}
+
+/** What the trip would have taken with as few bytes as the least one, which it does not undercut by this. */
+function asLargeAs(estimate: LinkEstimate, trip: RoundTrip): RoundTrip {
+  const { least } = estimate;
+  const rate = rateOf(estimate);
+  if (least === null || rate === null || trip.bytes <= least.bytes || trip.ms <= least.ms) return trip;
+  const ms = Math.max(least.ms, trip.ms - (trip.bytes - least.bytes) / rate);
+  return { ...trip, ms, bytes: least.bytes };
 }
 
 function queueingDelay(estimate: LinkEstimate, trip: RoundTrip): number {
@@ -294,13 +327,11 @@ function roundEnded(
   estimate: LinkEstimate,
   now: { readonly at: number; readonly queueTargetMs: number },
 ): LinkEstimate {
-  const meanQueueMs = estimate.roundQueueMs / estimate.roundAnswers;
   const next: LinkEstimate = {
     ...estimate,
     round: estimate.round + 1,
     roundEnd: estimate.delivered,
-    roundQueueMs: 0,
-    roundAnswers: 0,
+    roundQueueMs: Number.POSITIVE_INFINITY,
     roundLimited: false,
     roundRate: rateOf(estimate) ?? 0,
   };
@@ -313,7 +344,8 @@ function roundEnded(
     const flatRounds = phase.flatRounds + 1;
     return flatRounds >= FLAT_ROUNDS ? steady(next) : { ...next, phase: { ...phase, flatRounds } };
   }
-  const isFaster = rate > estimate.roundRate * FASTER && meanQueueMs < HARDLY_QUEUED * now.queueTargetMs;
+  const isFaster =
+    rate > estimate.roundRate * FASTER && estimate.roundQueueMs < HARDLY_QUEUED * now.queueTargetMs;
   if (phase.kind === 'steady' && !estimate.roundLimited && isFaster)
     return { ...next, phase: { kind: 'startup', fullRate: rate, flatRounds: 0 } };
   return probeIfDue(next, now);
@@ -328,7 +360,18 @@ function probeIfDue(
   if (phase.kind === 'probing') {
     // A way that has become longer answers later.
     if (at < phase.until || (seen === null && at < phase.until + LONGEST_PROBE_MS)) return estimate;
-    return { ...estimate, least: { ...(seen ?? least), at }, probed: null, phase: { kind: 'steady' } };
+    const { delivered } = estimate;
+    return {
+      ...estimate,
+      least: { ...(seen ?? least), at },
+      probed: null,
+      phase: { kind: 'refilling', delivered },
+    };
+  }
+  if (phase.kind === 'refilling') {
+    const isRefilled =
+      estimate.delivered - phase.delivered > (rateOf(estimate) ?? 0) * (least.ms + queueTargetMs);
+    return isRefilled ? steady(estimate) : estimate;
   }
   if (phase.kind === 'startup') return estimate;
   if (at - least.at < Math.max(PROBE_EVERY_MS, PROBE_EVERY_ROUND_TRIPS * least.ms)) return estimate;

@@ -43,6 +43,8 @@ const LEAST_FRAME_MS = 420;
 const STANDING = 0.75;
 const FRAME_SHARE = 0.5;
 const SPARE_FRAMES = 1.6;
+/** Two frames fit in any case, each a little larger than it should be: with one at a time a short way is idle while its ack comes. */
+const LEAST_FRAMES = 2.1;
 /** Doubles each round trip, as BBR and slow start do. */
 const STARTUP_GAIN = 2;
 /** Until the rate is known: what fits the slowest links. */
@@ -80,11 +82,11 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
   const grown = Math.max(inTheWay + target, growth * inTheWay);
   const piece = Math.max(least, FRAME_SHARE * target, grown / Math.max(2, maxFrames - 1));
   // Whole frames are sent: with less than one and a half to spare they would not fill the link, and the rate could not be seen.
-  const steady = inTheWay + Math.max(SPARE_FRAMES * piece, STANDING * target);
+  const steady = Math.max(LEAST_FRAMES * piece, inTheWay + Math.max(SPARE_FRAMES * piece, STANDING * target));
   const window = estimate.phase.kind === 'startup' ? Math.max(steady, grown) : steady;
   const live = rate * (roundTripMs + queueTargetMs);
   return {
-    bytes: estimate.phase.kind === 'probing' ? Math.max(least, inTheWay / 2) : window,
+    bytes: phasedBytes(estimate, { window, drained: Math.max(least, inTheWay / 2) }),
     leastBytes: estimate.phase.kind === 'probing' ? least : 2 * least,
     liveBytes: Math.max(
       estimate.isMeasured ? 2 * LIVE_FRAME_BYTES : FIRST_LIVE_FRAMES * LIVE_FRAME_BYTES,
@@ -95,6 +97,15 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
     isMeasured: estimate.isMeasured,
     allowed,
   };
+}
+
+/** `window`, or less of it while the link drains, and is filled again. */
+function phasedBytes(
+  { phase, delivered }: LinkEstimate,
+  { window, drained }: { readonly window: number; readonly drained: number },
+): number {
+  if (phase.kind === 'probing') return drained;
+  return phase.kind === 'refilling' ? Math.min(window, drained + delivered - phase.delivered) : window;
 }
 
 /** The estimated rate, less when the next answer is overdue: nobody has to wait for it to see that the link has slowed down. */
