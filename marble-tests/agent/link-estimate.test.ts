@@ -1,14 +1,10 @@
 /** The estimate of a link and the window that follows from it, over virtual links with a backlog that never ends. */
 import { describe, expect, it } from 'vitest';
 import { allowedBy } from '../../src/agent/uplink/allowed.ts';
-import {
-  NEW_ESTIMATE,
-  nextEstimate,
-  onTheWire,
-  payloadWithin,
-} from '../../src/agent/uplink/link-estimate.ts';
+import { NEW_ESTIMATE, nextEstimate } from '../../src/agent/uplink/link-estimate.ts';
 import { leastFrameBytes, transmitMs, windowOf } from '../../src/agent/uplink/link-window.ts';
 import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
+import { onTheWire, payloadWithin } from '../../src/agent/uplink/wire-bytes.ts';
 import { createVirtualLink, type VirtualLinkOptions } from './virtual-link.ts';
 
 const TARGET_MS = 250;
@@ -33,7 +29,7 @@ const LINKS = [
 /** A link that has been filled for a while. */
 function filled(options: VirtualLinkOptions, roundTrips = 60) {
   const link = createVirtualLink(options);
-  link.gauge.probed(450, options.roundTripMs + onTheWire(450) / options.rate);
+  link.gauge.probed({ bytes: 450, ms: options.roundTripMs + onTheWire(450) / options.rate });
   link.setBacklog(true);
   link.run(options.roundTripMs * roundTrips, liveOn(options.rate));
   return link;

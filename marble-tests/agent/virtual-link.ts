@@ -1,9 +1,9 @@
 /** A bottleneck on virtual time: what is sent waits its turn, takes its bytes over the rate, and is answered a round trip later. */
 import { VirtualTimeScheduler } from 'rxjs';
-import { onTheWire } from '../../src/agent/uplink/link-estimate.ts';
 import { createLinkGauge, type LinkGauge } from '../../src/agent/uplink/link-gauge.ts';
 import { hasRoomFor } from '../../src/agent/uplink/link-window.ts';
 import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
+import { onTheWire } from '../../src/agent/uplink/wire-bytes.ts';
 
 export type VirtualLinkOptions = {
   /** Bytes per ms. */

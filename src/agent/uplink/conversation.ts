@@ -134,7 +134,7 @@ export function createConversation(options: ConversationOptions): Conversation {
             return of(lost(connection, new LinkError('protocol', spoken)));
           }
           const rttMs = clock.precise() - sentAt;
-          gauge.probed(HELLO_BYTES, rttMs);
+          gauge.probed({ bytes: HELLO_BYTES, ms: rttMs }, session.joined);
           options.onHqTime({ hqTs: reply.hqTs, sentTs, rttMs });
           return reinstate(reply, connection);
         }),
@@ -210,7 +210,7 @@ export function createConversation(options: ConversationOptions): Conversation {
             return of(lost(connection, refusedGreeting(reply.error)));
           }
           const rttMs = clock.precise() - sentAt;
-          gauge.probed(HEARTBEAT_BYTES, rttMs);
+          gauge.probed({ bytes: HEARTBEAT_BYTES, ms: rttMs });
           options.onHqTime({ hqTs: reply.hqTs, sentTs, rttMs });
           return of({
             type: 'heartbeat_acked',

@@ -14,6 +14,7 @@
  *
  * Units: bytes as they cross the link (`onTheWire`), milliseconds, bytes per millisecond.
  */
+import type { RoundTrip } from './link.ts';
 
 export type EstimateEvent =
   | { readonly type: 'connected'; readonly at: number }
@@ -29,8 +30,13 @@ export type EstimateEvent =
   | { readonly type: 'answered'; readonly id: number; readonly at: number }
   /** It will not be answered any more. */
   | { readonly type: 'abandoned'; readonly id: number }
-  /** Something small was answered: a hello, a heartbeat. */
-  | { readonly type: 'probed'; readonly bytes: number; readonly rttMs: number; readonly at: number };
+  /** Something small was answered: a hello, a heartbeat; `smaller`: just after something that is smaller still. */
+  | {
+      readonly type: 'probed';
+      readonly trip: RoundTrip;
+      readonly smaller?: RoundTrip | undefined;
+      readonly at: number;
+    };
 
 export type Flight = {
   readonly bytes: number;
@@ -53,7 +59,7 @@ export type EstimatePhase =
   | { readonly kind: 'refilling'; readonly delivered: number }
   | { readonly kind: 'probing'; readonly since: number; readonly until: number };
 
-type RoundTrip = { readonly ms: number; readonly bytes: number; readonly at: number };
+type TimedTrip = RoundTrip & { readonly at: number };
 /** Answers in a row that waited longer than something: how many, since when, and what was delivered with the first of them. */
 type Streak = { readonly count: number; readonly since: number; readonly delivered: number };
 type RateSample = { readonly rate: number; readonly round: number };
@@ -73,7 +79,7 @@ export type LinkEstimate = {
   readonly rates: readonly RateSample[];
   /** Whether the link was ever filled: until then the rate is only a lower bound. */
   readonly isMeasured: boolean;
-  readonly least: RoundTrip | null;
+  readonly least: TimedTrip | null;
   /** Of the answer before: how long the frame waited in a queue. */
   readonly queueMs: number | null;
   /** That were late by one target, and by two. */
@@ -86,7 +92,7 @@ export type LinkEstimate = {
   readonly roundRate: number;
   readonly phase: EstimatePhase;
   /** Least round trip of frames that were sent while probing. */
-  readonly probed: RoundTrip | null;
+  readonly probed: TimedTrip | null;
 };
 
 export type EstimateOptions = {
@@ -94,11 +100,6 @@ export type EstimateOptions = {
   readonly queueTargetMs: number;
 };
 
-/** IPv4, TCP with timestamps. */
-const PACKET_HEADER_BYTES = 52;
-const PACKET_BYTES = 1_400;
-/** WebSocket header with its mask, and ours. */
-const MESSAGE_BYTES = 14;
 const RATE_ROUNDS = 10;
 const PROBE_EVERY_MS = 30_000;
 const PROBE_EVERY_ROUND_TRIPS = 30;
@@ -120,6 +121,13 @@ const HARDLY_QUEUED = 0.5;
 /** Of what an earlier connection measured. */
 const CARRIED_OVER = 0.5;
 const LEAST_INTERVAL_MS = 0.25;
+/** What two small round trips may differ by without a slow link: of the shorter one, and ms. */
+const JITTER = 0.1;
+const JITTER_MS = 15;
+/** Of what two round trips tell: what follows from it is handed over at once. */
+const HELD_BACK = 0.5;
+/** How far the difference of two round trips is believed: a smaller one may have been held up. */
+const LEAP = 8;
 
 export const NEW_ESTIMATE: LinkEstimate = {
   flights: new Map(),
@@ -141,18 +149,6 @@ export const NEW_ESTIMATE: LinkEstimate = {
   phase: { kind: 'startup', fullRate: 0, flatRounds: 0 },
   probed: null,
 };
-
-/** What a message of so many bytes takes of the link. */
-export function onTheWire(bytes: number): number {
-  const payload = bytes + MESSAGE_BYTES;
-  return payload + Math.ceil(payload / PACKET_BYTES) * PACKET_HEADER_BYTES;
-}
-
-/** Bytes a message may have to take no more than `wireBytes` of the link; the inverse of `onTheWire`, at least 1. */
-export function payloadWithin(wireBytes: number): number {
-  const packets = Math.max(1, Math.ceil(wireBytes / (PACKET_BYTES + PACKET_HEADER_BYTES)));
-  return Math.max(1, Math.floor(wireBytes) - packets * PACKET_HEADER_BYTES - MESSAGE_BYTES);
-}
 
 /** Bytes per ms; null before anything was answered. */
 export function rateOf(estimate: LinkEstimate): number | null {
@@ -218,12 +214,21 @@ function without(estimate: LinkEstimate, id: number): LinkEstimate {
 }
 
 /** Only the round trip: what is small says nothing about the rate, but before all others it is a lower bound. */
-function probed(estimate: LinkEstimate, { bytes, rttMs, at }: Extract<EstimateEvent, { type: 'probed' }>) {
-  const trip = { ms: rttMs, bytes, at };
-  const noted = noteRoundTrip(estimate, trip, at - rttMs);
+function probed(
+  estimate: LinkEstimate,
+  { trip, smaller, at }: Extract<EstimateEvent, { type: 'probed' }>,
+): LinkEstimate {
+  const noted = noteRoundTrip(estimate, { ...trip, at }, at - trip.ms);
   if (noted.rates.length > 0) return noted;
-  const rate = bytes / Math.max(LEAST_INTERVAL_MS, rttMs);
-  return { ...noted, rates: [{ rate, round: noted.round }] };
+  const bound = trip.bytes / Math.max(LEAST_INTERVAL_MS, trip.ms);
+  const leap = smaller === undefined ? 0 : Math.min(LEAP * bound, rateBetween(smaller, trip));
+  return { ...noted, rates: [{ rate: Math.max(bound, leap), round: noted.round }] };
+}
+
+/** What more bytes took longer; whatever else the larger one took makes it a lower bound. */
+function rateBetween(smaller: RoundTrip, larger: RoundTrip): number {
+  const longerMs = Math.max(larger.ms - smaller.ms, JITTER * smaller.ms, JITTER_MS);
+  return (HELD_BACK * Math.max(0, larger.bytes - smaller.bytes)) / longerMs;
 }
 
 function answered(
@@ -297,7 +302,7 @@ function slowedDown(
   return steady({ ...estimate, least: doubted, isMeasured: true, rates: [{ rate: sample, round }] });
 }
 
-function noteRoundTrip(estimate: LinkEstimate, trip: RoundTrip, sentAt: number): LinkEstimate {
+function noteRoundTrip(estimate: LinkEstimate, trip: TimedTrip, sentAt: number): LinkEstimate {
   const { least, phase, probed: seen } = estimate;
   const isLeast = least === null || trip.ms <= least.ms;
   const fair = asLargeAs(estimate, trip);
@@ -307,7 +312,7 @@ function noteRoundTrip(estimate: LinkEstimate, trip: RoundTrip, sentAt: number):
 }
 
 /** What the trip would have taken with as few bytes as the least one, which it does not undercut by this. */
-function asLargeAs(estimate: LinkEstimate, trip: RoundTrip): RoundTrip {
+function asLargeAs(estimate: LinkEstimate, trip: TimedTrip): TimedTrip {
   const { least } = estimate;
   const rate = rateOf(estimate);
   if (least === null || rate === null || trip.bytes <= least.bytes || trip.ms <= least.ms) return trip;

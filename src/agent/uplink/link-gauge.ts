@@ -2,16 +2,17 @@
 import { filter, type Observable, Subject } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import { allowedBy } from './allowed.ts';
+import type { RoundTrip } from './link.ts';
 import {
   type EstimateEvent,
   type LinkEstimate,
   NEW_ESTIMATE,
   nextEstimate,
-  onTheWire,
   rateOf,
 } from './link-estimate.ts';
 import { type LinkWindow, windowOf } from './link-window.ts';
 import type { UplinkGate } from './metering/gate.ts';
+import { onTheWire } from './wire-bytes.ts';
 
 export type LinkGaugeOptions = {
   /** Queueing delay that the backlog may cause, ms. */
@@ -31,8 +32,8 @@ export type LinkGauge = {
   readonly answered: (id: number) => void;
   /** Its connection or its deadline has ended. */
   readonly abandoned: (id: number) => void;
-  /** Something small of `bytes` was answered after `rttMs`. */
-  readonly probed: (bytes: number, rttMs: number) => void;
+  /** Something small was answered; `smaller`: just after something that is smaller still. */
+  readonly probed: (trip: RoundTrip, smaller?: RoundTrip) => void;
   readonly window: () => LinkWindow;
   readonly estimate: () => LinkEstimate;
   /** Time that a message of `bytes` may take beyond the usual deadline: what is in flight goes first, at a quarter of the rate. ms. */
@@ -45,6 +46,8 @@ export type LinkGauge = {
 const SLOWEST_RATE = 0.125;
 const CAUTION = 4;
 const MAX_ALLOWANCE_MS = 600_000;
+
+const crossing = ({ bytes, ms }: RoundTrip): RoundTrip => ({ bytes: onTheWire(bytes), ms });
 
 export function createLinkGauge({ queueTargetMs, maxFrames, clock, gate }: LinkGaugeOptions): LinkGauge {
   const answers$ = new Subject<number>();
@@ -78,7 +81,8 @@ export function createLinkGauge({ queueTargetMs, maxFrames, clock, gate }: LinkG
       answers$.next(id);
     },
     abandoned: (id) => note({ type: 'abandoned', id }),
-    probed: (bytes, rttMs) => note({ type: 'probed', bytes: onTheWire(bytes), rttMs, at: now() }),
+    probed: (trip, smaller) =>
+      note({ type: 'probed', trip: crossing(trip), smaller: smaller && crossing(smaller), at: now() }),
     window,
     estimate: () => estimate,
     allowanceMs: (bytes) => {

@@ -20,7 +20,7 @@ function watch(url: string, options: ConnectOptions = {}) {
     token: () => undefined,
     instance: 'me',
     connectTimeoutMs: CONNECT_MS,
-    clock: { scheduler },
+    clock: { scheduler, precise: () => scheduler.now() },
   });
   const subscription = link.connect(options).subscribe({
     next: (event) => events.push(event),

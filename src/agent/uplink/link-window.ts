@@ -1,6 +1,7 @@
 /** What may be in flight on the link, and how large its frames may be. Derived from the estimate; pure. */
 import type { Allowed } from './allowed.ts';
-import { type LinkEstimate, onTheWire, payloadWithin, rateOf } from './link-estimate.ts';
+import { type LinkEstimate, rateOf } from './link-estimate.ts';
+import { onTheWire, payloadWithin } from './wire-bytes.ts';
 
 export type LinkWindow = {
   /** Bytes on the wire that may be in flight when a backlog frame is added. */

@@ -86,6 +86,8 @@ export const onlyWay = (url: string): Way => ({ index: 0, url, maxLane: 'backlog
 export type LinkSession = {
   /** Which way it goes; whoever estimates links keeps them apart by `way.index`. */
   readonly way: Way;
+  /** Joining the namespace, the round trip before the hello; absent where the transport does not say. */
+  readonly joined?: RoundTrip | undefined;
   /** The answer comes when all pages of HQ's coverage have; its `ack` is whole. */
   readonly hello: (hello: Hello) => Observable<HelloReply>;
   readonly schema: (message: SchemaMessage) => Observable<OkReply>;
@@ -96,6 +98,13 @@ export type LinkSession = {
   readonly traffic: () => Traffic;
   /** Bytes handed over that the kernel has not taken yet. */
   readonly unsent: () => number;
+};
+
+/** Something small that was answered. */
+export type RoundTrip = {
+  /** Bytes of the TCP payload that went up. */
+  readonly bytes: number;
+  readonly ms: number;
 };
 
 export type Traffic = { readonly sent: number; readonly received: number };

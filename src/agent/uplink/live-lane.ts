@@ -2,7 +2,6 @@
 import type { StoredFrame } from '../../journal/journal.ts';
 import { covers } from '../../protocol/coverage.ts';
 import { isLiveAllowed } from './allowed.ts';
-import { onTheWire } from './link-estimate.ts';
 import { type LinkWindow, transmitMs } from './link-window.ts';
 import { bytesOf, inFlight, nextBatch, overlaps, shipmentOf, wireBytesOf } from './shipments.ts';
 import {
@@ -16,6 +15,7 @@ import {
   type UplinkEffect,
   type UplinkSettings,
 } from './state.ts';
+import { onTheWire } from './wire-bytes.ts';
 
 export const EMPTY_LIVE: LiveLane = { inFlight: [], waiting: [], linger: 'none' };
 

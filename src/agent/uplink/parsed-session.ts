@@ -18,7 +18,7 @@ import { LinkError, type LinkSession } from './link.ts';
 export type Ask = (event: keyof AgentToHqEvents, args: readonly unknown[]) => Observable<unknown>;
 
 /** What a transport knows and counts of its connection. */
-export type Meter = Pick<LinkSession, 'way' | 'traffic' | 'unsent'>;
+export type Meter = Pick<LinkSession, 'way' | 'joined' | 'traffic' | 'unsent'>;
 
 const MAX_PROBLEM = 300;
 /** Ten times what HQ keeps of one epoch. */

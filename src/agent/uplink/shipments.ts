@@ -2,7 +2,6 @@
 import type { StoredFrame } from '../../journal/journal.ts';
 import { type Coverage, cover } from '../../protocol/coverage.ts';
 import type { Limits } from '../../protocol/events.ts';
-import { onTheWire } from './link-estimate.ts';
 import {
   MAX_LIVE_SAMPLES,
   type Memory,
@@ -11,6 +10,7 @@ import {
   type Seqs,
   type Shipment,
 } from './state.ts';
+import { onTheWire } from './wire-bytes.ts';
 
 export function shipmentOf(frames: readonly Outgoing[]): Shipment {
   const first = frames[0];

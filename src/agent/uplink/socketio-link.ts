@@ -41,7 +41,7 @@ export type SocketIoLinkOptions = {
   readonly instance: string;
   /** How long nothing may come while it connects, ms. */
   readonly connectTimeoutMs: number;
-  readonly clock: Pick<Clock, 'scheduler'>;
+  readonly clock: Pick<Clock, 'scheduler' | 'precise'>;
 };
 
 /** No answer of HQ comes near this; a larger message ends the connection before it is in memory. */
@@ -87,7 +87,7 @@ function openConnection(
   { agent, sockets }: Sockets,
   subscriber: Subscriber<LinkEvent>,
 ): () => void {
-  const { token, instance } = options;
+  const { token, instance, clock } = options;
   const url = shownAddress(options.url);
   const target = socketAddress(options.url);
   const auth: Record<string, unknown> = token === undefined ? {} : { token };
@@ -117,6 +117,7 @@ function openConnection(
   /** Requests that wait for an answer; they end with the connection. */
   const waiting = new Set<(error: LinkError) => void>();
   let opened = false;
+  let joining: { readonly at: number; readonly sent: number } | undefined;
 
   const watching = new Subscription();
   const end = (error: LinkError) => {
@@ -126,9 +127,17 @@ function openConnection(
     subscriber.error(error);
   };
 
+  // Heard before the client asks to join.
+  socket.io.on('open', () => {
+    joining = { at: clock.precise(), sent: sockets.traffic().sent };
+  });
   socket.on('connect', () => {
     opened = true;
     const meter = {
+      joined: joining && {
+        bytes: sockets.traffic().sent - joining.sent,
+        ms: clock.precise() - joining.at,
+      },
       way: options.way ?? onlyWay(url),
       traffic: sockets.traffic,
       unsent: () => sockets.waiting() + bytesBefore(socket.io.engine),

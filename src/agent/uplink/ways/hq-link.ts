@@ -14,7 +14,7 @@ export type HqLinkOptions = {
   readonly instance: string;
   readonly connectTimeoutMs: number;
   readonly returnAfterMs: number;
-  readonly clock: Pick<Clock, 'scheduler'>;
+  readonly clock: Pick<Clock, 'scheduler' | 'precise'>;
   /** Proxies are named there. */
   readonly environment: Environment;
 };
