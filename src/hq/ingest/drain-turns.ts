@@ -88,7 +88,8 @@ export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
     slotBytesPerSecond: SLOT_BYTES_PER_SECOND,
   });
   const drainers = new Map<string, Drainer>();
-  let reported = '';
+  // Nobody drains at first, which is nothing to tell.
+  let reported = '0/0';
 
   const share = (): Credit => {
     const now = { drainingAgents: slots.taken(), load: load() };
