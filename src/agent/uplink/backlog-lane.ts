@@ -24,8 +24,8 @@ const READ_FRAMES = 64;
 const LEAST_READ_BYTES = 64 * 1024;
 /** A frame is cut when it is larger than it should be by this factor: a little more is not worth the work. Two of them have to fit. */
 const CUT_FROM = 1.05;
-/** Pieces cut at a time: bounds how long it takes. */
-const MAX_PIECES = 16;
+/** Pieces cut at a time: what follows may be cut for a link that is known better. */
+const MAX_PIECES = 4;
 
 /** Backlog frames that may still be sent now. */
 function freePlaces({ credit, backlog }: Online, settings: UplinkSettings): number {
@@ -133,9 +133,9 @@ function prepareNext(state: Online): Online {
     const missing = wantedOf(head, { unacked, overlapping });
     skipped ||= overlapping.length > 0;
     const isWhole = missing.length === 1 && covered(missing, head);
-    if (isWhole && !isTooLarge(head, window.pieceBytes)) break;
+    if (isWhole && head.isUncut !== true && !isTooLarge(head, window.pieceBytes)) break;
     const rest = ready.slice(1);
-    const maxBytes = evenly(head, window.pieceBytes);
+    const maxBytes = evenly(head, { ranges: missing, pieceBytes: window.pieceBytes });
     const parts = missing.length === 0 ? [] : partsOf(head, { ranges: missing, maxBytes });
     if (parts === null && overlapping.length === 0) {
       ready = [{ ...head, cutFor: window.pieceBytes }, ...rest];
@@ -158,9 +158,16 @@ function wantedOf(
 }
 
 /** Parts of one size: a small rest costs headers like a large one. */
-function evenly({ bytes }: Outgoing, pieceBytes: number): number {
-  const parts = Math.ceil(bytes.length / (CUT_FROM * pieceBytes));
-  return parts > MAX_PIECES ? pieceBytes : Math.min(pieceBytes, Math.ceil((bytes.length / parts) * CUT_FROM));
+function evenly(
+  head: Outgoing,
+  { ranges, pieceBytes }: { readonly ranges: readonly SeqRange[]; readonly pieceBytes: number },
+): number {
+  const samples = ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+  const held = head.isUncut === true && head.whole !== undefined ? head.whole : head;
+  const wanted = (head.bytes.length * samples) / (held.lastSeq - held.firstSeq + 1);
+  const parts = Math.max(1, Math.ceil(wanted / (CUT_FROM * pieceBytes)));
+  if (parts > MAX_PIECES) return pieceBytes;
+  return Math.ceil(Math.min(pieceBytes, wanted / parts) * CUT_FROM);
 }
 
 /** A frame is cut again only for a link that has become much slower: what cannot be cut further is not tried each time. */
@@ -176,12 +183,18 @@ function partsOf(frame: Outgoing, { ranges, maxBytes }: CutOptions): readonly Ou
   try {
     if (frame.kind === 'data') {
       const pieces = piecesOf(frame.bytes, { ranges, maxBytes, maxPieces: MAX_PIECES });
-      return pieces.map((piece, index) => ({
-        ...frame,
-        ...piece,
-        whole,
-        cutFor: index < MAX_PIECES ? maxBytes : undefined,
-      }));
+      const { lastSeq: cutUpTo } = pieces.at(-1) ?? frame;
+      const { isUncut: _, ...own } = frame;
+      return [
+        ...pieces.map((piece) => ({ ...own, ...piece, whole, cutFor: maxBytes })),
+        ...beyond(ranges, cutUpTo).map(([firstSeq, lastSeq]) => ({
+          ...frame,
+          firstSeq,
+          lastSeq,
+          whole,
+          isUncut: true,
+        })),
+      ];
     }
     if (frame.kind === 'gap' || !covered(ranges, frame)) return null;
     return splitThinned(frame.bytes, { maxBytes, maxRows: MAX_FRAME_SAMPLES }).map((bytes) => {
@@ -192,6 +205,12 @@ function partsOf(frame: Outgoing, { ranges, maxBytes }: CutOptions): readonly Ou
     if (error instanceof FrameError) return null;
     throw error;
   }
+}
+
+function beyond(ranges: readonly SeqRange[], seq: number): readonly SeqRange[] {
+  return ranges.flatMap(([first, last]): SeqRange[] =>
+    last > seq ? [[Math.max(first, seq + 1), last]] : [],
+  );
 }
 
 function covered(ranges: readonly SeqRange[], { firstSeq, lastSeq }: Seqs): boolean {

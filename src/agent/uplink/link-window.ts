@@ -81,7 +81,9 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
   const target = rate * queueTargetMs;
   const growth = estimate.phase.kind === 'startup' ? STARTUP_GAIN : 1;
   const grown = Math.max(inTheWay + target, growth * inTheWay);
-  const piece = Math.max(least, FRAME_SHARE * target, grown / Math.max(2, maxFrames - 1));
+  // A link that is still being measured is faster than that: what it carries in the target is not cut.
+  const share = estimate.phase.kind === 'startup' ? 1 : FRAME_SHARE;
+  const piece = Math.max(least, share * target, grown / Math.max(2, maxFrames - 1));
   // Whole frames are sent: with less than one and a half to spare they would not fill the link, and the rate could not be seen.
   const steady = Math.max(LEAST_FRAMES * piece, inTheWay + Math.max(SPARE_FRAMES * piece, STANDING * target));
   const window = estimate.phase.kind === 'startup' ? Math.max(steady, grown) : steady;

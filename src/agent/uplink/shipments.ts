@@ -1,5 +1,4 @@
 /** What is on its way, and what may travel together. Pure. */
-import type { StoredFrame } from '../../journal/journal.ts';
 import { type Coverage, cover } from '../../protocol/coverage.ts';
 import type { Limits } from '../../protocol/events.ts';
 import {
@@ -59,7 +58,7 @@ export type BatchLimits = Pick<Limits, 'maxFrameBytes' | 'maxFrameSamples'> & {
 };
 
 /** Adjacent frames from the head of a queue that may travel as one message. */
-export function nextBatch<T extends StoredFrame>(queue: readonly T[], limits: BatchLimits): readonly T[] {
+export function nextBatch<T extends Outgoing>(queue: readonly T[], limits: BatchLimits): readonly T[] {
   const batch: T[] = [];
   const maxBytes = Math.min(limits.maxBytes, limits.maxFrameBytes);
   let bytes = 0;
@@ -71,7 +70,7 @@ export function nextBatch<T extends StoredFrame>(queue: readonly T[], limits: Ba
       const samples = frame.lastSeq - first.firstSeq + 1;
       const mergeable = first.kind === 'data' && frame.kind === 'data' && frame.firstSeq === last.lastSeq + 1;
       const fits = samples <= Math.min(MAX_LIVE_SAMPLES, limits.maxFrameSamples) && bytes <= maxBytes;
-      if (!mergeable || !fits) break;
+      if (!mergeable || !fits || frame.isUncut === true) break;
     }
     batch.push(frame);
   }

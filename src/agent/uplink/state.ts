@@ -48,6 +48,8 @@ export type Outgoing = StoredFrame & {
   readonly whole?: Seqs;
   /** Bytes that it was cut for; absent: it was not cut. */
   readonly cutFor?: number | undefined;
+  /** Its bytes hold more than its seqs, so that it has to be cut before it goes. */
+  readonly isUncut?: boolean;
 };
 
 /** Frames on their way as one message. */

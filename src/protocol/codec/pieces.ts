@@ -1,4 +1,4 @@
-/** A large data frame for a slow link: pieces off its front that the link carries in a moment, and the rest as it was. */
+/** A large data frame for a slow link: pieces off its front that the link carries in a moment. */
 import type { SeqRange } from '../coverage.ts';
 import type { DataFrame } from '../frame.ts';
 import { decodeData } from './decode.ts';
@@ -17,7 +17,7 @@ export type PieceOptions = {
   readonly ranges: readonly SeqRange[];
   /** Bytes that a piece should have at most; a single sample may have more. */
   readonly maxBytes: number;
-  /** Pieces to cut; what is left of each range follows whole. Bounds the time that one call takes. */
+  /** Pieces to cut at most: bounds the time that one call takes. */
   readonly maxPieces: number;
 };
 
@@ -27,7 +27,7 @@ const WELL_FILLED = 0.8;
 const MAX_TRIES = 3;
 const MAX_GROWTH = 4;
 
-/** In seq order; together exactly `ranges`. Throws FrameError. */
+/** In seq order, the first ones of `ranges`; at least one. Throws FrameError. */
 export function piecesOf(bytes: Uint8Array, { ranges, maxBytes, maxPieces }: PieceOptions): readonly Piece[] {
   const frame = decodeData(bytes);
   const bytesEach = bytes.length / frame.header.count;
@@ -35,10 +35,7 @@ export function piecesOf(bytes: Uint8Array, { ranges, maxBytes, maxPieces }: Pie
   let samples = Math.max(1, Math.floor(maxBytes / bytesEach));
   for (const [first, last] of ranges) {
     for (let from = first; from <= last; ) {
-      if (out.length >= maxPieces) {
-        out.push(pieceOf(frame, from, last));
-        break;
-      }
+      if (out.length >= maxPieces) return out;
       const [piece, next] = fitting(frame, { from, last, samples, maxBytes });
       out.push(piece);
       samples = next;

@@ -1,7 +1,8 @@
 /** The schemas that must be known before a frame means anything. */
 import type { SchemaRef } from '../sample.ts';
-import { type DecodeOptions, decodeData } from './decode.ts';
-import { readHeader } from './header.ts';
+import { type DecodeOptions, decodeData, payloadOf } from './decode.ts';
+import { readHead } from './group.ts';
+import { parseVerified, readHeader } from './header.ts';
 import { decodeThinned } from './thinned.ts';
 
 /** What a data or thinned frame is about, its columns left undecoded. */
@@ -23,7 +24,10 @@ export function outlineOf(bytes: Uint8Array): FrameOutline {
   };
 }
 
-/** The schemas of a data or thinned frame, see `outlineOf`. */
+/** The schemas of a data or thinned frame, see `outlineOf`. Of one schema, which most have, hardly more than its name is read. */
 export function schemaRefsOf(bytes: Uint8Array): readonly SchemaRef[] {
-  return outlineOf(bytes).refs;
+  const { header } = parseVerified(bytes);
+  if (header.kind !== 'data') return outlineOf(bytes).refs;
+  const { schemaRef, rest } = readHead(payloadOf(bytes, header));
+  return rest ? [schemaRef] : outlineOf(bytes).refs;
 }
