@@ -1,0 +1,119 @@
+/** What is cut of large frames for the link, and when. */
+import { expect, it } from 'vitest';
+import type { StoredFrame } from '../../journal/journal.ts';
+import { testSamples } from '../../journal/test-samples.ts';
+import { decodeData, encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
+import { createUplinkLogic } from './logic.ts';
+import type { Outgoing, UplinkEffect, UplinkMessage } from './state.ts';
+
+const SAMPLES = 2_000;
+const CREDIT = { frames: 8, bytes: Number.POSITIVE_INFINITY };
+
+function windowOf(pieceBytes: number) {
+  return {
+    bytes: 2.5 * pieceBytes,
+    leastBytes: 2.5 * pieceBytes,
+    liveBytes: pieceBytes,
+    pieceBytes,
+    rate: 1,
+    isMeasured: true,
+    allowed: { live: true, notable: true, backlog: true },
+  };
+}
+
+function frameOf(firstSeq: number, count: number): StoredFrame {
+  const bytes = encodeSamples({ epoch: '0123456789ab', firstSeq, samples: testSamples(firstSeq, count) });
+  const lastSeq = firstSeq + count - 1;
+  return { firstSeq, lastSeq, kind: 'data', notable: false, tsMin: 0, tsMax: 0, bytes };
+}
+
+const logic = createUplinkLogic({
+  maxInFlight: 8,
+  liveLingerMs: 0,
+  backoffInitialMs: 1_000,
+  backoffMaxMs: 60_000,
+});
+
+/** Answers what is sent, in order, over a link whose pieces have `pieceBytes(n)` when the n-th message is answered; what was sent. */
+function drained(frames: readonly StoredFrame[], pieceBytes: (answered: number) => number): Outgoing[][] {
+  const sampled = frames.at(-1)?.lastSeq ?? 0;
+  let [state, effects] = logic.initial();
+  const sent: Outgoing[][] = [];
+  const say = (message: UplinkMessage) => {
+    [state, effects] = logic.transition(state, message);
+    for (const effect of effects as readonly UplinkEffect[])
+      if (effect.type === 'deliver') sent.push([...effect.shipment.frames]);
+  };
+  const found = (what: 'newest' | 'notable' | 'oldest', some: readonly StoredFrame[]): UplinkMessage => ({
+    type: 'read',
+    connection: 1,
+    what,
+    frames: some,
+    exhausted: true,
+  });
+  say({ type: 'opened', connection: 1 });
+  say({
+    type: 'greeted',
+    connection: 1,
+    ack: { contiguous: 0, ranges: [] },
+    credit: CREDIT,
+    limits: { maxFrameBytes: 1e6, maxFrameSamples: 10_000, maxSeries: 10 },
+    window: windowOf(pieceBytes(0)),
+    sampled,
+    released: 0,
+    reconnectMs: null,
+  });
+  say(found('newest', []));
+  say(found('notable', []));
+  say(found('oldest', frames));
+  for (let answered = 0; answered < sent.length; answered += 1) {
+    say({ type: 'window', window: windowOf(pieceBytes(answered + 1)) });
+    const message = sent[answered] ?? [];
+    const contiguous = message.at(-1)?.lastSeq ?? 0;
+    say({
+      type: 'delivered',
+      connection: 1,
+      firstSeq: message[0]?.firstSeq ?? 0,
+      ack: { contiguous, ranges: [] },
+      credit: CREDIT,
+      sampled,
+    });
+  }
+  return sent;
+}
+
+/** Each frame holds the samples that it says, each sample goes once, in order. */
+function expectAllOnce(sent: readonly (readonly Outgoing[])[], total: number): void {
+  let next = 1;
+  for (const { firstSeq, lastSeq, bytes } of sent.flat()) {
+    expect(firstSeq).toBe(next);
+    expect(readHeader(bytes)).toMatchObject({ firstSeq, count: lastSeq - firstSeq + 1 });
+    decodeData(bytes);
+    next = lastSeq + 1;
+  }
+  expect(next).toBe(total + 1);
+}
+
+const FRAMES = [frameOf(1, SAMPLES), frameOf(SAMPLES + 1, SAMPLES)];
+
+it('cuts large frames to pieces that a slow link carries', () => {
+  const sent = drained(FRAMES, () => 400);
+  expectAllOnce(sent, 2 * SAMPLES);
+  const sizes = sent.map((frames) => frames.reduce((sum, { bytes }) => sum + bytes.length, 0));
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(440);
+  expect(sizes.reduce((sum, size) => sum + size, 0) / sizes.length).toBeGreaterThan(300);
+});
+
+it('sends what is not cut yet in one piece, once the link is seen to be fast', () => {
+  const sent = drained(FRAMES, (answered) => (answered < 3 ? 400 : 1e6));
+  expectAllOnce(sent, 2 * SAMPLES);
+  // Four pieces were cut; the rest of the first frame follows whole, then the second one.
+  expect(sent.length).toBeLessThanOrEqual(8);
+});
+
+it('cuts to smaller pieces what a link that has become slower gets next', () => {
+  const sent = drained(FRAMES, (answered) => (answered < 2 ? 4_000 : 300));
+  expectAllOnce(sent, 2 * SAMPLES);
+  const late = sent.slice(8).flat();
+  expect(Math.max(...late.map(({ bytes }) => bytes.length))).toBeLessThanOrEqual(330);
+});
