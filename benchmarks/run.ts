@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { VERSION } from '../src/platform/version.ts';
+import { benchAgentFull } from './agent-full.ts';
 import { benchAgentIdle } from './agent-idle.ts';
 import { type BenchRequest, parseArguments, UsageError, usageOf } from './arguments.ts';
 import { benchCodec } from './codec.ts';
@@ -30,6 +31,7 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<BenchResul
   'fan-in': (quick) =>
     benchFanIn(quick ? { steps: [20], baselineSteps: [5], seconds: 1, warmUp: 1, holdSeconds: 0 } : {}),
   'agent-idle': (quick) => benchAgentIdle(quick ? { seconds: 1, settle: 0 } : {}),
+  'agent-full': (quick) => benchAgentFull(quick ? { rows: 30_000 } : {}),
   links: (quick) => benchLinks(quick ? QUICK_LINKS : {}),
 };
 

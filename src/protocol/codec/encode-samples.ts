@@ -37,8 +37,16 @@ export function encodeSamples(frame: {
     gathered.rows += rows;
     offset += rows;
   }
+  let values = 0;
+  for (const gathered of bySchema.values()) values += gathered.rows * arraysOf(gathered);
+  const memory = scratchOf(values);
   const groups: SampleGroup[] = [];
-  for (const gathered of bySchema.values()) groups.push(toGroup(gathered, firstSeq));
+  let used = 0;
+  for (const gathered of bySchema.values()) {
+    const end = used + gathered.rows * arraysOf(gathered);
+    groups.push(toGroup(gathered, firstSeq, memory.subarray(used, end)));
+    used = end;
+  }
   return encodeGroups({ epoch, firstSeq, count, groups });
 }
 
@@ -51,10 +59,25 @@ type Target = {
   readonly notes: RowNotes[];
 };
 
-function toGroup({ elements, offsets, rows }: Gathered, firstSeq: number): SampleGroup {
+/** Values of a scratch buffer that is kept: the largest frame of 60 series. */
+const MAX_KEPT_VALUES = 4096 * 64;
+let scratch = new Float64Array(0);
+
+/** Memory for so many values, with anything in it. The encoder is done with it before it is asked for again. */
+function scratchOf(values: number): Float64Array {
+  if (values > MAX_KEPT_VALUES) return new Float64Array(values);
+  if (values > scratch.length) scratch = new Float64Array(values);
+  return scratch;
+}
+
+/** Arrays of a group: seqs, ts, mono, and its columns. */
+function arraysOf({ elements }: Gathered): number {
+  return (elements[0] as SampleRows).schema.series.length + 3;
+}
+
+function toGroup({ elements, offsets, rows }: Gathered, firstSeq: number, block: Float64Array): SampleGroup {
   const { schema } = elements[0] as SampleRows;
   const width = schema.series.length;
-  const block = new Float64Array(rows * (width + 3));
   const target: Target = { rows, block, presence: [], notes: [] };
   let row = 0;
   for (let index = 0; index < elements.length; index += 1) {

@@ -2,6 +2,7 @@ import { StringDecoder } from 'node:string_decoder';
 
 /** The bytes of a file as they arrive: taken as text, line by line, or passed over by whoever reads them as they are. */
 export type ByteFeed = {
+  /** Only once everything before has been taken. */
   readonly push: (more: Buffer) => void;
   /** What has arrived; bytes before `at` have been taken. */
   readonly bytes: () => Buffer;
@@ -36,7 +37,8 @@ export function createByteFeed(): ByteFeed {
 
   const feed: ByteFeed = {
     push: (more) => {
-      bytes = feed.at < bytes.length ? Buffer.concat([bytes.subarray(feed.at), more]) : more;
+      if (feed.at < bytes.length) throw new Error('bytes that were not taken would be lost');
+      bytes = more;
       feed.at = 0;
       lastLineEnd = bytes.lastIndexOf(NEWLINE) + 1;
     },

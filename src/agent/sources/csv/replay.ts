@@ -1,10 +1,10 @@
-/** The adapter of `csv`: owns the file's stream and the pace. */
-import { createReadStream, type ReadStream } from 'node:fs';
+/** The adapter of `csv`: owns the file and the pace. */
 import { Observable, type Subscription } from 'rxjs';
 import type { InternedSchema } from '../../../protocol/sample.ts';
 import { internSchema } from '../../../protocol/schema-ref.ts';
 import type { RawRows, SourceEnv } from '../source.ts';
 import { type BlockBuilder, createBlockBuilder } from './block-builder.ts';
+import { type FileChunks, openFileChunks } from './file-chunks.ts';
 import { CsvError } from './header.ts';
 import { type CsvReader, type CsvRow, createCsvReader } from './rows.ts';
 
@@ -33,7 +33,7 @@ export function replayCsv(
     const { clock } = env;
     const pace = createPace(options, env);
     let schema: InternedSchema | null = null;
-    let stream: ReadStream | null = null;
+    let chunks: FileChunks | null = null;
     let reader: CsvReader | null = null;
     let held: GoodRow | null = null;
     let unused: BlockBuilder | null = null;
@@ -52,22 +52,25 @@ export function replayCsv(
     };
 
     const openFile = () => {
-      const input = createReadStream(options.path, { highWaterMark: CHUNK_BYTES });
       const rowsOf = createCsvReader({ time: options.time, delimiter: options.delimiter });
-      stream = input;
       reader = rowsOf;
       rows = 0;
       skipped = 0;
-      input.on('error', fail);
-      input.on('data', (chunk) => {
-        input.pause();
-        rowsOf.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
-        pump();
+      chunks?.close();
+      chunks = openFileChunks({
+        path: options.path,
+        chunkBytes: CHUNK_BYTES,
+        onChunk: (bytes) => {
+          rowsOf.push(bytes);
+          pump();
+        },
+        onEnd: () => {
+          rowsOf.end();
+          pump();
+        },
+        onError: fail,
       });
-      input.on('end', () => {
-        rowsOf.end();
-        pump();
-      });
+      chunks.pull();
     };
 
     const endPass = () => {
@@ -149,7 +152,7 @@ export function replayCsv(
 
     const stepEnd = (from: CsvReader): 'wait' => {
       if (from.ended()) endPass();
-      else stream?.resume();
+      else chunks?.pull();
       return 'wait';
     };
 
@@ -194,7 +197,7 @@ export function replayCsv(
 
     subscriber.add(() => {
       timer?.unsubscribe();
-      stream?.destroy();
+      chunks?.close();
     });
     openFile();
     subscriber.add(

@@ -24,6 +24,7 @@ export type CsvShape = {
 };
 
 export type CsvReader = {
+  /** Only after `next` or `fill` found nothing left; the bytes must not change until they do again. */
   readonly push: (bytes: Buffer) => void;
   readonly end: () => void;
   /** The next row; null when more text is needed or none is left. Throws CsvError when the file cannot be replayed at all. */
@@ -91,8 +92,12 @@ export function createCsvReader(options: {
 
   /** Waits for the first whole line that is not blank, to learn the delimiter from it. */
   const open = (): State | null => {
-    head = `${head}${feed.takeSome()}`.replace(/^\uFEFF/, '');
-    const line = /^\s*([^\n]*)\n/.exec(head)?.[1] ?? (over ? head : null);
+    let line: string | null = null;
+    do {
+      head = `${head}${feed.takeSome()}`.replace(/^\uFEFF/, '');
+      line = /^\s*([^\n]*)\n/.exec(head)?.[1] ?? null;
+    } while (line === null && feed.at < feed.bytes().length);
+    if (over) line ??= head;
     if (line === null) {
       if (head.length > MAX_RECORD_CHARS) throw new CsvError('the first line is too long to be a header');
       return null;
