@@ -9,6 +9,7 @@ import { sourceProblems } from './sources/spec.ts';
 import { addressProblem } from './uplink/hq-address.ts';
 import { MAX_LANES } from './uplink/link.ts';
 import { budgetProblems } from './uplink/metering/budget-problems.ts';
+import { TRANSPORTS } from './uplink/transports/transport.ts';
 import { parseRoute, type Route } from './uplink/ways/configured-ways.ts';
 
 export const PRESET_NAMES = ['lan', 'lte', 'satellite', 'at-sea', 'remote-edge', 'multi-cloud'] as const;
@@ -172,6 +173,10 @@ const uplinkConfigSchema = z.strictObject({
     },
     { default: 120_000, minimum: 400, maximum: DAY_MS },
   ),
+  transport: z.enum(TRANSPORTS).default('websocket').meta({
+    description:
+      'How the bytes of the link travel. polling: by HTTP requests only, which costs more bytes and round trips; auto: by WebSocket, and by polling where something on the way blocks WebSockets, which is looked at again each hour.',
+  }),
   windows: z.array(z.string().min(1).max(200)).max(64).default([]).meta({
     description:
       'Hours at which backlog may go, one text each, such as 22:00-06:00 or mon-fri 22:00-06:00; without any, at all hours. Live samples and anomalies go at all hours.',

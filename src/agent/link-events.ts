@@ -23,6 +23,17 @@ export const linkEvents = {
       },
     ],
   }),
+  upgrade_blocked: defineEvent<{ detail: string }>({
+    level: 'warn',
+    message: 'no WebSocket gets through to HQ: it is reached by long polling, which costs more bytes',
+    metrics: [
+      {
+        name: 'holdfast_agent_upgrades_blocked_total',
+        kind: 'counter',
+        help: 'Connections that went by long polling because something blocked WebSockets.',
+      },
+    ],
+  }),
   /** `until`: epoch ms. */
   link_budget_changed: defineEvent<{ phase: BudgetPhase['kind']; why: string | null; until: number | null }>({
     level: ({ phase }) => (phase === 'reserve' || phase === 'spent' ? 'warn' : 'info'),

@@ -149,7 +149,7 @@ export async function startAgent(
   id = config.id ?? defaultAgentId({ hostname: hostname(), dataDir, ids, isWritable: inMemory === null });
   const instance = ids.hex(8);
 
-  const { connectTimeoutMs, returnAfterMs } = config.uplink;
+  const { connectTimeoutMs, returnAfterMs, transport } = config.uplink;
   const agent = assembleAgent({
     config,
     identity: { agent: id, instance, version: VERSION },
@@ -160,6 +160,7 @@ export async function startAgent(
       instance,
       connectTimeoutMs,
       returnAfterMs,
+      transport,
       clock,
       environment,
     }),

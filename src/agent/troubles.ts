@@ -8,6 +8,7 @@ const MAX_TROUBLES = 8;
 const WORTH_TELLING: ReadonlyMap<string, string> = new Map([
   ['link_down', 'No link to HQ'],
   ['way_changed', 'HQ is reached over another way'],
+  ['upgrade_blocked', 'HQ is reached by long polling'],
   ['delivery_paused', 'HQ takes no frames'],
   ['traffic_count_lost', 'The count of bytes was lost'],
   ['traffic_count_not_kept', 'The count of bytes cannot be kept'],

@@ -22,6 +22,8 @@ export type FakeHqBehaviour = {
   readonly maxFrameBytes?: number;
   readonly maxFrameSamples?: number;
   readonly credit?: number;
+  /** Default: websocket. */
+  readonly transports?: ('websocket' | 'polling')[];
   /** Socket.IO's own limit of a message. */
   readonly maxMessageBytes?: number;
   /** What connections must bring. */
@@ -48,7 +50,7 @@ export const SILENCE = Symbol('silence');
 export async function startFakeHq(behave: () => FakeHqBehaviour = () => ({})): Promise<FakeHq> {
   const server = createServer();
   const io = new Server(server, {
-    transports: ['websocket'],
+    transports: behave().transports ?? ['websocket'],
     maxHttpBufferSize: behave().maxMessageBytes ?? 1_000_000,
   });
   const hellos: Hello[] = [];

@@ -1,7 +1,8 @@
-/** Turns what a failed WebSocket handshake leaves behind into one of our few kinds, with words for people. */
+/** Turns what a failed handshake leaves behind into one of our few kinds, with words for people. */
 import { z } from 'zod';
 import { wireErrorSchema } from '../../protocol/events.ts';
 import { LinkError } from './link.ts';
+import type { Transport } from './transports/transport.ts';
 
 /** The shapes in which socket.io-client, engine.io-client and ws hand up a cause; each layer wraps the one below. */
 const layerSchema = z.object({
@@ -39,7 +40,11 @@ const TLS =
   /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|EPROTO$|ERR_OSSL|HOSTNAME_MISMATCH|INVALID_CA|.*_CERT(_|$))/;
 
 /** Why `url` could not be connected to. */
-export function classifyConnectFailure(url: string, error: unknown): LinkError {
+export function classifyConnectFailure(
+  url: string,
+  error: unknown,
+  transport: Transport = 'websocket',
+): LinkError {
   const layers = layersOf(error);
   const options = { cause: error };
   const detail = layers.findLast((layer) => (layer.message ?? '') !== '')?.message ?? 'no detail';
@@ -67,7 +72,7 @@ export function classifyConnectFailure(url: string, error: unknown): LinkError {
     if (name === 'ETIMEDOUT' || message === 'timeout')
       return new LinkError('timeout', `${url} does not answer.`, options);
     const status = /^Unexpected server response: (\d{3})/.exec(message)?.[1];
-    if (status !== undefined) return fromStatus(url, Number(status), options);
+    if (status !== undefined) return fromStatus(url, Number(status), options, transport);
     if (message === 'unauthorized' || message.startsWith('unauthorized:'))
       return new LinkError(
         'unauthorized',
@@ -87,7 +92,16 @@ function withAdvice(message: string): string {
   return `${sentence} Check the token (--token-file, --token or HOLDFAST_TOKEN).`;
 }
 
-function fromStatus(url: string, status: number, options: ErrorOptions): LinkError {
+/** What those say who know HTTP and no WebSockets, or want none. HQ itself answers 400 where something took the wish to upgrade away. */
+const NO_UPGRADE: ReadonlySet<number> = new Set([400, 403, 405, 426, 501]);
+
+function fromStatus(url: string, status: number, options: ErrorOptions, transport: Transport): LinkError {
+  if (transport === 'websocket' && NO_UPGRADE.has(status))
+    return new LinkError(
+      'upgrade_blocked',
+      `WebSockets to ${url} are blocked on the way (HTTP ${status} to the upgrade). Let them through, or set uplink.transport to auto or polling.`,
+      options,
+    );
   if (status >= 300 && status < 400)
     return new LinkError(
       'redirect',

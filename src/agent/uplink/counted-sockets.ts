@@ -70,7 +70,7 @@ export type CountedAgentOptions = {
   readonly onSocket: SocketCounter['add'];
   /** What leads to HQ; null: nothing but the network. */
   readonly proxy: HttpProxy | null;
-  /** Whether connections are kept for the next request. Default: not. */
+  /** Connections are kept for the next request, two at most: one request waits for HQ, one brings something. Default: not. */
   readonly keepAlive?: boolean;
 };
 
@@ -78,6 +78,8 @@ export type CountedAgentOptions = {
 export function createCountedAgent(options: CountedAgentOptions): Agent {
   return options.secure ? new CountedHttpsAgent(options) : new CountedHttpAgent(options);
 }
+
+const KEPT = { keepAlive: true, maxSockets: 2 };
 
 type Connect = Agent['createConnection'];
 type Where = {
@@ -105,7 +107,7 @@ function tcpTo(where: Where, { proxy, onSocket }: CountedAgentOptions, done: Tcp
 class CountedHttpAgent extends HttpAgent {
   readonly #counted: CountedAgentOptions;
   constructor(counted: CountedAgentOptions) {
-    super({ keepAlive: counted.keepAlive ?? false });
+    super(counted.keepAlive === true ? KEPT : {});
     this.#counted = counted;
   }
   override createConnection(...[options, callback]: Parameters<Connect>): ReturnType<Connect> {
@@ -128,7 +130,7 @@ class CountedHttpAgent extends HttpAgent {
 class CountedHttpsAgent extends HttpsAgent {
   readonly #counted: CountedAgentOptions;
   constructor(counted: CountedAgentOptions) {
-    super({ keepAlive: counted.keepAlive ?? false });
+    super(counted.keepAlive === true ? KEPT : {});
     this.#counted = counted;
   }
   override createConnection(...[options, callback]: Parameters<Connect>): ReturnType<Connect> {

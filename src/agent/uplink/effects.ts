@@ -147,7 +147,8 @@ export function createUplinkEffects(
   const fromLink = (mine: Connection, connection: number, event: LinkEvent): Observable<UplinkMessage> => {
     switch (event.type) {
       case 'open': {
-        const { session } = event;
+        const { session, blocked } = event;
+        if (blocked !== undefined) emit({ type: 'upgrade_blocked', detail: blocked });
         mine.session = session;
         gauge.connected(session.way.index);
         mine.sender = createFrameSender({

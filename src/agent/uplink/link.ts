@@ -44,6 +44,8 @@ export type LinkFailure =
   | 'moved'
   /** The data budget is used up. */
   | 'budget'
+  /** Something on the way lets HTTP through and no WebSocket. */
+  | 'upgrade_blocked'
   /** The HTTP proxy before HQ cannot be used, or refuses. */
   | 'proxy'
   /** HQ said no; `wire` says why. */
@@ -110,7 +112,8 @@ export type RoundTrip = {
 export type Traffic = { readonly sent: number; readonly received: number };
 
 export type LinkEvent =
-  | { readonly type: 'open'; readonly session: LinkSession }
+  /** `blocked`: no WebSocket got through, so it is by long polling; what was seen, for people. */
+  | { readonly type: 'open'; readonly session: LinkSession; readonly blocked?: string }
   /** `creditBytes`: absent where HQ says no word about bytes. */
   | { readonly type: 'credit'; readonly frames: number; readonly creditBytes?: number | undefined }
   /** Somebody else claims to be this agent. */

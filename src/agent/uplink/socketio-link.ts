@@ -2,9 +2,9 @@
  * The link over Socket.IO.
  *
  * Everything clever in the client is switched off: `retries` reconnects for ever on a message that the server cannot
- * take, its buffer grows without bound while offline, and its backoff is not ours. WebSocket is the only transport:
- * with polling first, each reconnection costs several HTTP requests, an upgrade doubles the frames in doubt, and a
- * proxy that only lets polling through would carry a drain at a hundredth of the speed without anyone noticing.
+ * take, its buffer grows without bound while offline, and its backoff is not ours. A connection has one transport to its
+ * end: with polling first, each reconnection costs several HTTP requests, an upgrade doubles the frames in doubt, and a
+ * proxy that only lets polling through would carry a drain at a fraction of the speed without anyone noticing.
  */
 import type { Agent } from 'node:http';
 import { Observable, type Subscriber, Subscription } from 'rxjs';
@@ -27,6 +27,8 @@ import { type ConnectOptions, type Link, LinkError, type LinkEvent, onlyWay, typ
 import { type Ask, createParsedSession } from './parsed-session.ts';
 import type { HttpProxy } from './proxy/proxy-settings.ts';
 import { untilSilent } from './silence.ts';
+import { createHttpPolling, type HttpPolling } from './transports/http-polling.ts';
+import type { Transport } from './transports/transport.ts';
 
 export type SocketIoLinkOptions = {
   /** Base address of HQ, `http:` or `https:`; a path in it is kept. */
@@ -37,6 +39,8 @@ export type SocketIoLinkOptions = {
   readonly way?: Way;
   /** Default: none. */
   readonly proxy?: HttpProxy | null;
+  /** Default: websocket. */
+  readonly transport?: Transport;
   /** Random id of this process, the answer to HQ's probe. */
   readonly instance: string;
   /** How long nothing may come while it connects, ms. */
@@ -61,30 +65,43 @@ type AgentSocket = Socket<Incoming, Outgoing>;
 type Engine = AgentSocket['io']['engine'];
 
 export function createSocketIoLink(options: SocketIoLinkOptions): Link {
+  const { transport = 'websocket' } = options;
   let sockets = createSocketCounter();
   // One for all connections, so that TLS sessions are resumed; sockets belong to the latest connection.
   const agent = createCountedAgent({
     secure: new URL(options.url).protocol === 'https:',
     onSocket: (tcp, top) => sockets.add(tcp, top),
     proxy: options.proxy ?? null,
+    keepAlive: transport === 'polling',
   });
   return {
     connect: (wishes = {}) =>
       new Observable<LinkEvent>((subscriber) => {
+        // Those of the one before that are still kept would be taken, and not be counted.
+        if (transport === 'polling') sockets.reset();
         sockets = createSocketCounter();
         const token = options.token();
-        return openConnection({ ...options, ...wishes, token }, { agent, sockets }, subscriber);
+        const polling =
+          transport === 'polling'
+            ? createHttpPolling({ agent, maxAnswerBytes: MAX_INCOMING_BYTES, clock: options.clock })
+            : null;
+        return openConnection({ ...options, ...wishes, token }, { agent, sockets, polling }, subscriber);
       }),
   };
 }
 
 type ConnectionOptions = Omit<SocketIoLinkOptions, 'token'> &
   ConnectOptions & { readonly token: string | undefined };
-type Sockets = { readonly agent: Agent; readonly sockets: SocketCounter };
+type Sockets = {
+  readonly agent: Agent;
+  readonly sockets: SocketCounter;
+  /** Null: by WebSocket. */
+  readonly polling: HttpPolling | null;
+};
 
 function openConnection(
   options: ConnectionOptions,
-  { agent, sockets }: Sockets,
+  { agent, sockets, polling }: Sockets,
   subscriber: Subscriber<LinkEvent>,
 ): () => void {
   const { token, instance, clock } = options;
@@ -96,7 +113,8 @@ function openConnection(
   const settings = {
     ...beyondTypes,
     path: target.path,
-    transports: ['websocket'],
+    transports: polling === null ? ['websocket'] : [polling.Transport],
+    upgrade: false,
     reconnection: false,
     retries: 0,
     autoConnect: false,
@@ -145,7 +163,9 @@ function openConnection(
     const ask = asker(socket, url, waiting, compact.emit);
     subscriber.next({ type: 'open', session: createParsedSession(ask, meter) });
   });
-  socket.on('connect_error', (error: unknown) => end(classifyConnectFailure(url, error)));
+  socket.on('connect_error', (error: unknown) =>
+    end(classifyConnectFailure(url, error, polling === null ? 'websocket' : 'polling')),
+  );
   socket.on('disconnect', (reason) => end(new LinkError('closed', `HQ at ${url} is gone: ${reason}.`)));
   // A manager that closes before the namespace answered tells its sockets nothing; when it closes because of the
   // answer, that follows in the same turn and says more.
@@ -170,6 +190,8 @@ function openConnection(
     socket.io._close();
     // A proxy may still be asked, which is no socket of the client yet.
     if (!opened) sockets.reset();
+    // What is kept of the connections would live on.
+    else polling?.left$.subscribe(() => sockets.reset());
   };
 }
 

@@ -4,8 +4,11 @@ import { createCountedAgent } from '../counted-sockets.ts';
 import type { Link } from '../link.ts';
 import { type Environment, ProxySettingError, proxyFor } from '../proxy/proxy-settings.ts';
 import { createSocketIoLink } from '../socketio-link.ts';
+import { createAutoLink } from '../transports/auto-link.ts';
+import { probeUpgrade } from '../transports/probe-upgrade.ts';
+import type { Transport, TransportSetting } from '../transports/transport.ts';
 import type { ConfiguredWay } from './configured-ways.ts';
-import { probeHq } from './probe-hq.ts';
+import { type ProbeOptions, probeHq } from './probe-hq.ts';
 import { createRoutedLink } from './routed-link.ts';
 
 export type HqLinkOptions = {
@@ -14,6 +17,7 @@ export type HqLinkOptions = {
   readonly instance: string;
   readonly connectTimeoutMs: number;
   readonly returnAfterMs: number;
+  readonly transport: TransportSetting;
   readonly clock: Pick<Clock, 'scheduler' | 'precise'>;
   /** Proxies are named there. */
   readonly environment: Environment;
@@ -26,18 +30,24 @@ export function createHqLink(options: HqLinkOptions): Link {
     clock,
     ways: options.ways.map(({ way, address }) => {
       const proxy = proxyFor(address, options.environment);
-      return {
-        way,
-        link: createSocketIoLink({ url: address, way, proxy, token, instance, connectTimeoutMs, clock }),
-        probe: () =>
-          probeHq({
-            address,
-            agentOf: (onSocket) =>
-              createCountedAgent({ secure: address.startsWith('https:'), onSocket, proxy }),
-            timeoutMs: connectTimeoutMs,
-            clock,
-          }),
+      const probing: ProbeOptions = {
+        address,
+        agentOf: (onSocket) => createCountedAgent({ secure: address.startsWith('https:'), onSocket, proxy }),
+        timeoutMs: connectTimeoutMs,
+        clock,
       };
+      const by = (transport: Transport) =>
+        createSocketIoLink({ url: address, way, proxy, transport, token, instance, connectTimeoutMs, clock });
+      const link =
+        options.transport === 'auto'
+          ? createAutoLink({
+              websocket: by('websocket'),
+              polling: by('polling'),
+              probe: () => probeUpgrade(probing),
+              clock,
+            })
+          : by(options.transport);
+      return { way, link, probe: () => probeHq(probing) };
     }),
   });
 }
