@@ -153,6 +153,41 @@ describe('samples in blocks', () => {
     expect(last()).toMatchObject({ committed: kept.length, discarded: lost, uncommitted: 0 });
   });
 
+  it('are recycled once the last of their samples is durable, and never when that one is lost', () => {
+    const recycled: (readonly [index: number, isDurable: boolean])[] = [];
+    let durable: readonly unknown[] = [];
+    const lastOf = (index: number) => index * 30 + 29;
+    marbles(({ scheduler }) => {
+      const fake = fakeJournal(scheduler, () => ({ afterMs: 100 }));
+      interval(10, scheduler)
+        .pipe(
+          take(20),
+          map((index) => ({
+            ...blockOf(from100(index).map(sampleOf)),
+            recycle: () => recycled.push([index, fake.values().flat().includes(lastOf(index))]),
+          })),
+          commit({
+            append: fake.append,
+            settings: { commitMs: 20, commitMaxCount: 25, maxUncommitted: 200 },
+            clock: virtualClock(scheduler),
+            random: half,
+            emit: () => {},
+            onDemand: () => {},
+            onStatus: () => {},
+          }),
+        )
+        .subscribe({
+          complete: () => {
+            durable = fake.values().flat();
+          },
+        });
+    });
+    const expected = upTo(20).filter((index) => durable.includes(lastOf(index)));
+    expect(recycled).toEqual(expected.map((index) => [index, true]));
+    expect(expected.length).toBeGreaterThan(0);
+    expect(expected.length).toBeLessThan(20);
+  });
+
   it('are one commit each without a commit time', () => {
     const { journal } = run({ samples: () => from([[1, 2, 3], 4]), settings: { commitMs: 0 } });
     expect(journal.values()).toEqual([[1], [2], [3], [4]]);

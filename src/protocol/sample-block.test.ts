@@ -35,6 +35,14 @@ describe('samples in blocks', () => {
     );
   });
 
+  it('may be recycled by their last part alone', () => {
+    const recycle = () => {};
+    const block = { ...blockOf(hostSamples(10)), recycle };
+    const parts = [sliceRows([block], 0, 4), sliceRows([block], 4, 9), sliceRows([block], 9, 10)].flat();
+    expect(parts.map((part) => 'recycle' in part)).toEqual([false, false, true]);
+    expect(sliceRows([block], 0, 10)).toEqual([block]);
+  });
+
   it('are refused when their columns do not fit', () => {
     const block = blockOf(hostSamples(3));
     const encode = (samples: readonly (typeof block)[]) => () => encodeSamples({ ...FRAME, samples });

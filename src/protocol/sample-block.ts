@@ -2,7 +2,7 @@
 import type { Column, RowNotes } from './frame.ts';
 import type { InternedSchema, Sample } from './sample.ts';
 
-/** Consecutive samples of one schema; the arrays have one entry a row and must not change any more. At least one row. */
+/** Consecutive samples of one schema, at least one; the arrays have one entry a row and stay as they are until `recycle` is called. */
 export type SampleBlock = {
   readonly schema: InternedSchema;
   /** As in {@link Sample}. */
@@ -12,6 +12,8 @@ export type SampleBlock = {
   readonly columns: readonly Column[];
   /** In ascending order of rows. */
   readonly notes: readonly RowNotes[];
+  /** Says that nobody reads the arrays any more, so that the source may use their memory again. */
+  readonly recycle?: () => void;
 };
 
 /** What flows from a source to the journal: one sample, or many in columns. */
@@ -44,9 +46,9 @@ export function sliceRows(all: readonly SampleRows[], start: number, end: number
   return taken;
 }
 
-/** The rows `from … to − 1`, which share the memory of `block`. */
+/** The rows `from … to − 1`, which share the memory of `block`. Parts are done with in order, so only the last one may recycle it. */
 export function sliceBlock(block: SampleBlock, from: number, to: number): SampleBlock {
-  const { schema, ts, mono, columns, notes } = block;
+  const { schema, ts, mono, columns, notes, recycle } = block;
   if (from === 0 && to === ts.length) return block;
   return {
     schema,
@@ -59,5 +61,6 @@ export function sliceBlock(block: SampleBlock, from: number, to: number): Sample
     notes: notes
       .filter(({ row }) => row >= from && row < to)
       .map((note) => ({ ...note, row: note.row - from })),
+    ...(recycle !== undefined && to === ts.length ? { recycle } : {}),
   };
 }

@@ -116,6 +116,8 @@ export function commit(options: CommitOptions): OperatorFunction<SampleRows, App
           committed += count;
           const seconds = (clock.precise() - begun) / 1000;
           emit({ type: 'samples_committed', count, seconds });
+          // Batches are parts of blocks in order, and this one is durable: what came before it is done with too.
+          for (const rows of batch) if ('columns' in rows) rows.recycle?.();
           gauge();
           pump();
         };

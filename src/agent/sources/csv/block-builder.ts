@@ -6,11 +6,13 @@ const MAX_BLOCK_VALUES = 64 * 1024;
 
 /** Rows under construction. Whoever fills it writes into its arrays and then raises `count`. */
 export type BlockBuilder = {
+  readonly width: number;
   readonly capacity: number;
   /** Rows that are whole. */
   count: number;
   /** `ts[row]`. */
   readonly ts: Float64Array;
+  readonly mono: Float64Array;
   /** `values[column * capacity + row]`. */
   readonly values: Float64Array;
   /** Says that this cell of the row under construction has no value; a later `values` of the cell does not take that back. */
@@ -19,6 +21,8 @@ export type BlockBuilder = {
   /** The row under construction is given up. */
   readonly undo: () => void;
   readonly columns: () => Column[];
+  /** Begins again without rows, in the same memory. */
+  readonly reset: () => void;
 };
 
 export function createBlockBuilder(width: number): BlockBuilder {
@@ -33,9 +37,11 @@ export function createBlockBuilder(width: number): BlockBuilder {
     values[column * capacity + row] = Number.NaN;
   };
   const builder: BlockBuilder = {
+    width,
     capacity,
     count: 0,
     ts,
+    mono: new Float64Array(capacity),
     values,
     leaveOut,
     add: (at, cells) => {
@@ -56,6 +62,10 @@ export function createBlockBuilder(width: number): BlockBuilder {
         values: values.subarray(column * capacity, column * capacity + builder.count),
         present: presence[column]?.subarray(0, builder.count) ?? null,
       })),
+    reset: () => {
+      builder.count = 0;
+      presence.length = 0;
+    },
   };
   return builder;
 }

@@ -1,16 +1,17 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { BehaviorSubject, lastValueFrom, type Observable, of, take, toArray } from 'rxjs';
+import { BehaviorSubject, lastValueFrom, type Observable, of, take, tap, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../../../../tests/support/temporary.ts';
 import { until } from '../../../../tests/support/wait.ts';
 import { createSystemClock } from '../../../platform/clock.ts';
 import { systemRandom } from '../../../platform/random.ts';
+import { unfold } from '../../../protocol/codec/testing/blocks.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
 import { eachSample } from '../../testing/each-sample.ts';
 import { createSource } from '../registry.ts';
-import { MAX_BLOCK_ROWS, type RawSample } from '../source.ts';
+import { MAX_BLOCK_ROWS, type RawRows, type RawSample } from '../source.ts';
 import { parseSourceSpec } from '../spec.ts';
 
 type Event = { readonly type: string; readonly [field: string]: unknown };
@@ -160,6 +161,29 @@ describe('a CSV file at full speed', () => {
   it('does not spin over a file without a good row', async () => {
     const { samples$ } = replay(file('time,a\nx,1\n'), 'speed=max,loop');
     await expect(lastValueFrom(samples$)).rejects.toThrow('no good row');
+  });
+
+  it('lays rows where recycled ones were', async () => {
+    const rows = 20_000;
+    const path = file(
+      `time,a,b\n${Array.from({ length: rows }, (_, row) => `${row},${row},${row % 7 === 0 ? '' : -row}\n`).join('')}`,
+    );
+    const env = { clock: createSystemClock(), random: systemRandom, emit: () => {} };
+    const source = createSource(parseSourceSpec(`csv:path="${path}",speed=max`), env);
+    const memory = new Set<unknown>();
+    const seen: (readonly (number | null)[])[] = [];
+    const keep = tap((all: RawRows) => {
+      if (!('columns' in all)) return;
+      memory.add(all.ts.buffer);
+      seen.push(...unfold({ ...all, notes: [] }).map(({ values }) => values));
+      all.recycle?.();
+      all.recycle?.();
+    });
+    await lastValueFrom(source.samples(of(true)).pipe(keep));
+    expect(seen).toEqual(
+      Array.from({ length: rows - 1 }, (_, row) => [row + 1, (row + 1) % 7 === 0 ? null : -row - 1]),
+    );
+    expect(memory.size).toBe(1);
   });
 
   it('stops reading while the pipeline has no room, and loses nothing', async () => {

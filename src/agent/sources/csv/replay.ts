@@ -21,6 +21,8 @@ export type ReplayOptions = {
 type GoodRow = Extract<CsvRow, { kind: 'row' }>;
 
 const CHUNK_BYTES = 128 * 1024;
+/** Blocks whose memory is kept for the next: about as many as wait for their commit. */
+const MAX_SPARES = 16;
 /** Bad rows that get a log line of their own in one pass. */
 const LOGGED_BAD_ROWS = 10;
 
@@ -36,7 +38,7 @@ export function replayCsv(
     let chunks: FileChunks | null = null;
     let reader: CsvReader | null = null;
     let held: GoodRow | null = null;
-    let unused: BlockBuilder | null = null;
+    const spares: BlockBuilder[] = [];
     let timer: Subscription | undefined;
     let room = true;
     let pumping = false;
@@ -103,7 +105,6 @@ export function replayCsv(
       const learnt = internSchema({ source: options.source, boot: clock.bootId, series: [...shape.series] });
       if (schema?.ref === learnt.ref) return;
       schema = learnt;
-      unused = null;
       env.emit({
         type: 'csv_opened',
         source: options.source,
@@ -128,26 +129,44 @@ export function replayCsv(
       subscriber.next({ schema, ts, mono: clock.mono(), values: row.values });
     };
 
-    const giveBlock = ({ ts, count, columns }: BlockBuilder) => {
-      if (schema === null || count === 0) return;
+    /** An empty block of this width. */
+    const takeBuilder = (width: number): BlockBuilder => {
+      const spare = spares.pop();
+      return spare?.width === width ? spare : createBlockBuilder(width);
+    };
+
+    const spareBuilder = (builder: BlockBuilder) => {
+      builder.reset();
+      if (spares.length < MAX_SPARES) spares.push(builder);
+    };
+
+    const giveBlock = (builder: BlockBuilder, shape: InternedSchema) => {
+      const { count } = builder;
       rows += count;
-      const times = ts.subarray(0, count);
-      for (const [row, at] of times.entries()) {
+      const ts = builder.ts.subarray(0, count);
+      for (let row = 0; row < count; row += 1) {
+        const at = ts[row] as number;
         pace.given(at);
-        times[row] = options.ts === 'now' ? clock.now() : pace.shifted(at);
+        ts[row] = options.ts === 'now' ? clock.now() : pace.shifted(at);
       }
-      const mono = new Float64Array(count).fill(clock.mono());
-      subscriber.next({ schema, ts: times, mono, columns: columns() });
+      const mono = builder.mono.subarray(0, count).fill(clock.mono());
+      let isDone = false;
+      const recycle = () => {
+        if (!isDone) spareBuilder(builder);
+        isDone = true;
+      };
+      subscriber.next({ schema: shape, ts, mono, columns: builder.columns(), recycle });
     };
 
     /** At full speed many rows are one step. */
     const stepBlock = (from: CsvReader, shape: InternedSchema): 'more' | 'wait' => {
-      const builder = unused ?? createBlockBuilder(shape.series.length);
+      const builder = takeBuilder(shape.series.length);
       const bad = from.fill(builder);
-      unused = builder.count === 0 ? builder : null;
-      giveBlock(builder);
+      const isEmpty = builder.count === 0;
+      if (isEmpty) spareBuilder(builder);
+      else giveBlock(builder, shape);
       if (bad !== null) skip(bad);
-      return bad === null && builder.count === 0 ? stepEnd(from) : 'more';
+      return bad === null && isEmpty ? stepEnd(from) : 'more';
     };
 
     const stepEnd = (from: CsvReader): 'wait' => {
