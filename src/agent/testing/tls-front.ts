@@ -1,5 +1,6 @@
 /** TLS before a plain server, for tests. Key and certificate are for `localhost`, sign themselves, and protect nothing. */
-import { type AddressInfo, connect } from 'node:net';
+import { randomBytes } from 'node:crypto';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import { onTestFinished } from 'vitest';
 
@@ -7,11 +8,16 @@ export type TlsFront = {
   readonly port: number;
   /** Handshakes that resumed a session. */
   readonly resumed: () => number;
+  /** Forgets all sessions. */
+  readonly forget: () => void;
+  /** Resets all connections. */
+  readonly cut: () => void;
 };
 
 /** On a free loopback port; closed when the test ends. */
 export async function startTlsFront(targetPort: number): Promise<TlsFront> {
   let resumed = 0;
+  const sockets = new Set<Socket>();
   const server = createServer({ key: TEST_KEY, cert: TEST_CERT }, (client) => {
     if (client.isSessionReused()) resumed += 1;
     const target = connect(targetPort, '127.0.0.1');
@@ -25,9 +31,18 @@ export async function startTlsFront(targetPort: number): Promise<TlsFront> {
     }
     onTestFinished(() => void client.destroy());
   });
+  server.on('connection', (socket: Socket) => void sockets.add(socket));
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
-  return { port: (server.address() as AddressInfo).port, resumed: () => resumed };
+  return {
+    port: (server.address() as AddressInfo).port,
+    resumed: () => resumed,
+    forget: () => server.setTicketKeys(randomBytes(48)),
+    cut: () => {
+      for (const socket of sockets) socket.resetAndDestroy();
+      sockets.clear();
+    },
+  };
 }
 
 const TEST_KEY = `-----BEGIN PRIVATE KEY-----

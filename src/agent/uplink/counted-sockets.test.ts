@@ -105,6 +105,36 @@ describe('bytes of a connection', () => {
     expect(front.resumed()).toBe(1);
   });
 
+  it('are few where a session is resumed, also after a cut, and a whole handshake where HQ has forgotten it', async () => {
+    const { port } = await fakeHq();
+    const front = await startTlsFront(port);
+    const trusted = getCACertificates();
+    setDefaultCACertificates([...trusted, TEST_CERT]);
+    onTestFinished(() => setDefaultCACertificates(trusted));
+    const link = linkTo(`https://127.0.0.1:${front.port}`);
+    const sent: number[] = [];
+    const resumed: number[] = [];
+    const connect = async () => {
+      const { session, leave } = await opened(link);
+      await firstValueFrom(session.hello(hello));
+      sent.push(session.traffic().sent);
+      resumed.push(front.resumed());
+      front.cut();
+      leave();
+    };
+    await connect();
+    await connect();
+    front.forget();
+    await connect();
+    await connect();
+    await connect();
+    expect(resumed).toEqual([0, 1, 1, 1, 2]);
+    const [whole = 0, again = 0, , wholeAgain = 0, last = 0] = sent;
+    expect(again).toBeLessThan(whole - 700);
+    expect(wholeAgain).toBe(whole);
+    expect(last).toBe(again);
+  });
+
   it('that the kernel does not take are unsent', async () => {
     const { port } = await fakeHq();
     const relay = await startHeldRelay(port);

@@ -2,11 +2,13 @@
  * The TCP connections beneath a link, counted where they meet the kernel: HTTP, WebSocket framing and TLS included.
  *
  * The agent (of Node's HTTP client) makes each connection itself. TLS runs over a TCP socket of its own, because a TLS socket counts
- * only whole records that it has decrypted: 16 KiB that trickle in would look like silence. TLS sessions are kept and resumed.
+ * only whole records that it has decrypted: 16 KiB that trickle in would look like silence. TLS sessions are kept and resumed, also those of a
+ * connection that was cut, which Node's own agent forgets.
  */
 import type { Agent } from 'node:http';
 import { connect, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import type { Traffic } from './link.ts';
 import type { HttpProxy } from './proxy/proxy-settings.ts';
 import { openTunnel } from './proxy/tunnel.ts';
@@ -81,6 +83,12 @@ export function createCountedAgent(options: CountedAgentOptions): Agent {
 
 const KEPT = { keepAlive: true, maxSockets: 2 };
 
+/**
+ * What a resumed session offers: Node's first choice (X25519 with ML-KEM) takes 2.3 KB more. The session's own secret comes from a whole
+ * handshake, and goes into the keys.
+ */
+const SHORT_CURVES = 'X25519:prime256v1:secp384r1';
+
 type Connect = Agent['createConnection'];
 type Where = {
   readonly host?: string | null | undefined;
@@ -129,8 +137,11 @@ class CountedHttpAgent extends HttpAgent {
 
 class CountedHttpsAgent extends HttpsAgent {
   readonly #counted: CountedAgentOptions;
+  /** The newest one; all connections are to one address. */
+  #session: Buffer | undefined;
   constructor(counted: CountedAgentOptions) {
-    super(counted.keepAlive === true ? KEPT : {});
+    // Node's own cache would offer what is not kept here.
+    super({ ...(counted.keepAlive === true ? KEPT : {}), maxCachedSessions: 0 });
     this.#counted = counted;
   }
   override createConnection(...[options, callback]: Parameters<Connect>): ReturnType<Connect> {
@@ -141,7 +152,13 @@ class CountedHttpsAgent extends HttpsAgent {
         callback?.(error, new Socket());
         return;
       }
-      const top = super.createConnection(Object.assign({}, options, { socket: tunnel }), callback);
+      const resumption =
+        this.#session === undefined ? {} : { session: this.#session, ecdhCurve: SHORT_CURVES };
+      const top = super.createConnection(
+        Object.assign({}, options, { socket: tunnel, ...resumption }),
+        callback,
+      );
+      if (top instanceof TLSSocket) this.#keepSession(top, this.#session !== undefined);
       if (top != null) this.#counted.onSocket(tcp, top);
       if (isNow) now = top;
       else if (top != null) callback?.(null, top);
@@ -149,4 +166,24 @@ class CountedHttpsAgent extends HttpsAgent {
     isNow = false;
     return now;
   }
+
+  /** `offered`: the handshake begins with a session, which HQ may refuse. */
+  #keepSession(top: TLSSocket, offered: boolean): void {
+    // One that began with the short curves alone is not resumed: the next handshake is a whole one again.
+    const isWhole = () => !offered || top.isSessionReused();
+    top.on('session', (session: Buffer) => {
+      if (isWhole()) this.#session = session;
+    });
+    top.once('secureConnect', () => {
+      if (!isWhole()) this.#session = undefined;
+    });
+    top.on('error', (error: Error) => {
+      if (isOfTls(error)) this.#session = undefined;
+    });
+  }
+}
+
+/** The other side understands no more of the session. Where it has only forgotten it, the handshake goes on without. */
+function isOfTls(error: Error): boolean {
+  return 'code' in error && /^(ERR_SSL|ERR_TLS|EPROTO$)/.test(String(error.code));
 }
