@@ -1,6 +1,6 @@
 /** The backlog lane: what is anomalous first, then the oldest first, in frames that the link carries in a moment. Pure. */
 import type { StoredFrame } from '../../journal/journal.ts';
-import { missingWithin, type SeqRange } from '../../protocol/coverage.ts';
+import { type Coverage, missingWithin, type SeqRange } from '../../protocol/coverage.ts';
 import { FrameError, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import { piecesOf, readHeader, splitThinned } from '../../protocol/frame-codec.ts';
 import { hasRoomFor } from './link-window.ts';
@@ -56,7 +56,13 @@ export function pumpBacklog(start: Online, settings: UplinkSettings): Result {
   while (freePlaces(state, settings) > 0) {
     state = prepareNext(state);
     const { backlog, limits, window, memory } = state;
-    const frames = nextBatch(backlog.ready, { ...limits, maxBytes: window.pieceBytes });
+    const taken = takenOf(state);
+    const frames = nextBatch(backlog.ready, {
+      ...limits,
+      maxBytes: window.pieceBytes,
+      // Only the head has been prepared: what is on its way or at HQ already must not go along with it.
+      mayJoin: (frame) => isUntouched(frame, { acked: memory.acked, taken }),
+    });
     if (frames.length === 0) break;
     const shipment = shipmentOf(frames);
     if (!hasRoom(state, bytesOf(shipment))) return [state, effects];
@@ -121,11 +127,7 @@ export function takeBacklog(
  */
 function prepareNext(state: Online): Online {
   const { backlog, memory, window } = state;
-  const taken: readonly Seqs[] = [
-    ...inFlight(state),
-    ...state.live.waiting,
-    ...memory.suspected.map(({ frame }) => frame),
-  ];
+  const taken = takenOf(state);
   let { ready, skipped } = backlog;
   for (let head = ready[0]; head !== undefined; head = ready[0]) {
     const unacked = missingWithin(memory.acked, head.firstSeq, head.lastSeq);
@@ -146,6 +148,22 @@ function prepareNext(state: Online): Online {
     ready = [...(wanted ?? []), ...rest];
   }
   return { ...state, backlog: { ...backlog, ready, skipped } };
+}
+
+/** What is on its way, waits in the live lane, or is suspected. */
+function takenOf(state: Online): readonly Seqs[] {
+  const suspected = state.memory.suspected.map(({ frame }) => frame);
+  return [...inFlight(state), ...state.live.waiting, ...suspected];
+}
+
+function isUntouched(
+  frame: Seqs,
+  { acked, taken }: { readonly acked: Coverage; readonly taken: readonly Seqs[] },
+): boolean {
+  return (
+    covered(missingWithin(acked, frame.firstSeq, frame.lastSeq), frame) &&
+    !taken.some((one) => overlaps(one, frame))
+  );
 }
 
 /** What is to be sent of a frame: only of samples can a part be sent, all else goes whole, or waits for what overlaps it. */

@@ -223,6 +223,27 @@ describe('lanes', () => {
     ]);
   });
 
+  it.each([
+    ['in flight', [], [1, 3]],
+    ['at HQ already', [[4, 4]], [1, 3]],
+  ] as const)('leaves what is %s out of a batch of the backlog', (what, held, [first, last]) => {
+    const ack = { contiguous: 0, ranges: held.map(([from, to]): [number, number] => [from, to]) };
+    const newest = what === 'in flight' ? [frame(4), frame(5)] : [];
+    const { effects } = reached(
+      opened,
+      { ...greeted(), ack } as UplinkMessage,
+      read('newest', newest),
+      read('notable', []),
+      read(
+        'oldest',
+        [1, 2, 3, 4, 5].map((seq) => frame(seq)),
+      ),
+    );
+    const sent = effects.flatMap((effect) => (effect.type === 'deliver' ? [effect.shipment] : []));
+    expect(sent[0]).toMatchObject({ firstSeq: first, lastSeq: last });
+    expect(sent.slice(1).map(({ firstSeq }) => firstSeq)).toEqual(what === 'in flight' ? [] : [5]);
+  });
+
   it('leaves commits to the journal while offline', () => {
     expect(reached({ type: 'committed', frame: frame(5) }).effects).toEqual([]);
   });

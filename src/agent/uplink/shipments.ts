@@ -55,6 +55,8 @@ export function withSent(known: Coverage | null, shipments: readonly Seqs[]): Co
 export type BatchLimits = Pick<Limits, 'maxFrameBytes' | 'maxFrameSamples'> & {
   /** Together; the first one may have more. */
   readonly maxBytes: number;
+  /** Whether a frame behind the first one may go now; all by default. */
+  readonly mayJoin?: (frame: Seqs) => boolean;
 };
 
 /** Adjacent frames from the head of a queue that may travel as one message. */
@@ -70,7 +72,8 @@ export function nextBatch<T extends Outgoing>(queue: readonly T[], limits: Batch
       const samples = frame.lastSeq - first.firstSeq + 1;
       const mergeable = first.kind === 'data' && frame.kind === 'data' && frame.firstSeq === last.lastSeq + 1;
       const fits = samples <= Math.min(MAX_LIVE_SAMPLES, limits.maxFrameSamples) && bytes <= maxBytes;
-      if (!mergeable || !fits || frame.isUncut === true) break;
+      const mayJoin = frame.isUncut !== true && limits.mayJoin?.(frame) !== false;
+      if (!mergeable || !fits || !mayJoin) break;
     }
     batch.push(frame);
   }
