@@ -81,7 +81,7 @@ describe('an agent', () => {
     const agent = await agentFor(hq.url, { dataDir });
     await agent.ready;
     await stateOf(agent, 'live');
-    await vi.waitFor(() => expect(hq.coverage().contiguous).toBeGreaterThan(20));
+    await vi.waitFor(() => expect(hq.coverage().contiguous).toBeGreaterThan(20), { timeout: 30_000 });
     await agent.stop();
     expect(hq.goodbyes).toHaveLength(1);
     const { sampled } = agent.status().journal ?? { sampled: -1 };

@@ -3,6 +3,7 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import { firstValueFrom, type Subscription } from 'rxjs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { createSystemClock } from '../../platform/clock.ts';
 import { type FakeHq, type FakeHqBehaviour, SILENCE, startFakeHq } from '../testing/fake-hq.ts';
 import { LinkError, type LinkEvent, type LinkSession } from './link.ts';
@@ -139,6 +140,15 @@ describe('what is not HQ', () => {
     const hq = await fakeHq();
     hq.io._nsps.delete('/agents');
     expect((await failure(hq.url)).kind).toBe('protocol');
+  });
+
+  it.each(['0{', '0null', '0"x"', '9', ''])('a handshake of %o: protocol', async (text) => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    server.on('connection', (socket) => socket.send(text));
+    await new Promise((resolve) => void server.once('listening', resolve));
+    cleanups.push(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    expect((await failure(`http://127.0.0.1:${port}`)).kind).toBe('protocol');
   });
 
   it('a proxy whose backend is down: refused', async () => {

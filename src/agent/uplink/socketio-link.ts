@@ -29,6 +29,7 @@ import type { HttpProxy } from './proxy/proxy-settings.ts';
 import { untilSilent } from './silence.ts';
 import { createHttpPolling, type HttpPolling } from './transports/http-polling.ts';
 import type { Transport } from './transports/transport.ts';
+import { GuardedWebSocket } from './transports/web-socket.ts';
 
 export type SocketIoLinkOptions = {
   /** Base address of HQ, `http:` or `https:`; a path in it is kept. */
@@ -113,7 +114,7 @@ function openConnection(
   const settings = {
     ...beyondTypes,
     path: target.path,
-    transports: polling === null ? ['websocket'] : [polling.Transport],
+    transports: [polling === null ? GuardedWebSocket : polling.Transport],
     upgrade: false,
     reconnection: false,
     retries: 0,
