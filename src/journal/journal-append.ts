@@ -24,9 +24,11 @@ export type AppendResult = { readonly appended: readonly Appended[]; readonly ov
 
 export function appendSamples(writer: Writer, editor: JournalEditor, request: AppendRequest): AppendResult {
   const appended: Appended[] = [];
+  // What is larger than the whole quota would wait for ever, also when it takes several frames.
+  const mayBlock = request.policy === 'block' && editor.ledger.frames > 0;
   let overflowed = false;
   for (const frame of encodeFrames(editor, request.samples)) {
-    const room = makeRoom(writer, editor, frame, request);
+    const room = makeRoom(writer, editor, frame, { ...request, mayBlock });
     overflowed ||= room !== 'free';
     appended.push(room === 'none' ? addDropped(writer, editor, frame) : addCommitted(editor, frame));
   }
@@ -73,13 +75,12 @@ function makeRoom(
   writer: Writer,
   editor: JournalEditor,
   { bytes, notable }: NewFrame,
-  { policy, limitBytes }: AppendRequest,
+  { policy, limitBytes, mayBlock }: AppendRequest & { readonly mayBlock: boolean },
 ): Room {
   const needed = frameFootprint({ size: bytes.length, notable });
   const fits = () => editor.ledger.footprint + needed <= limitBytes;
   if (fits()) return 'free';
-  // A frame larger than the whole quota would wait for ever.
-  if (policy === 'block' && editor.ledger.frames === 0) return 'free';
+  if (policy === 'block' && !mayBlock) return 'free';
   if (policy === 'block') throw new NoRoom();
   if (policy === 'drop-newest') return 'none';
   // Under `thin` this is the last resort: samples that come faster than thinning makes room.

@@ -1,6 +1,6 @@
-import { lastValueFrom, VirtualTimeScheduler } from 'rxjs';
-import { describe, expect, it } from 'vitest';
-import type { Clock } from '../platform/clock.ts';
+import { lastValueFrom, toArray, VirtualTimeScheduler } from 'rxjs';
+import { describe, expect, it, vi } from 'vitest';
+import { type Clock, createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
 import type { OverflowPolicy } from './journal.ts';
 import { LEDGER_KEY } from './journal-keys.ts';
@@ -289,4 +289,26 @@ describe('the room keeper', () => {
     pass(60_000);
     expect(raised).toEqual([]);
   });
+});
+
+it('under block takes an append larger than the whole quota when it is empty, also in several frames', async () => {
+  const journal = await lastValueFrom(
+    openJournal({
+      storage: createMemoryStorage({ disk: createMemoryDisk() }),
+      clock: createSystemClock(),
+      ids: systemIds,
+      policy: 'block',
+      maxBytes: 300 * 1024,
+    }),
+  );
+  const appended = await lastValueFrom(journal.append(noisySamples(1, 4_096)).pipe(toArray()));
+  expect(appended.length).toBeGreaterThan(1);
+  expect(appended.map(({ kind }) => kind)).toEqual(appended.map(() => 'committed'));
+  const blocked = vi.fn();
+  const waiting = journal.append(noisySamples(5_000, 1)).subscribe({ next: blocked });
+  await lastValueFrom(journal.release({ contiguous: 0, ranges: [] }), { defaultValue: null });
+  expect(blocked).not.toHaveBeenCalled();
+  await lastValueFrom(journal.release({ contiguous: 4_096, ranges: [] }), { defaultValue: null });
+  await vi.waitFor(() => expect(blocked).toHaveBeenCalledOnce());
+  waiting.unsubscribe();
 });
