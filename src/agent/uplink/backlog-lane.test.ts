@@ -1,8 +1,9 @@
 /** What is cut of large frames for the link, and when. */
 import { expect, it } from 'vitest';
 import type { StoredFrame } from '../../journal/journal.ts';
-import { testSamples } from '../../journal/test-samples.ts';
+import { testSample, testSamples } from '../../journal/test-samples.ts';
 import { decodeData, encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
+import type { LinkWindow } from './link-window.ts';
 import { createUplinkLogic } from './logic.ts';
 import type { Outgoing, UplinkEffect, UplinkMessage } from './state.ts';
 
@@ -27,6 +28,31 @@ function frameOf(firstSeq: number, count: number): StoredFrame {
   return { firstSeq, lastSeq, kind: 'data', notable: false, tsMin: 0, tsMax: 0, bytes };
 }
 
+const found = (what: 'newest' | 'notable' | 'oldest', frames: readonly StoredFrame[]): UplinkMessage => ({
+  type: 'read',
+  connection: 1,
+  what,
+  frames,
+  exhausted: true,
+});
+
+/** What leads to an open connection without fresh frames. */
+const opening = (window: LinkWindow): UplinkMessage[] => [
+  { type: 'opened', connection: 1 },
+  {
+    type: 'greeted',
+    connection: 1,
+    ack: { contiguous: 0, ranges: [] },
+    credit: CREDIT,
+    limits: { maxFrameBytes: 1e6, maxFrameSamples: 10_000, maxSeries: 10 },
+    window,
+    sampled: 2 * SAMPLES,
+    released: 0,
+    reconnectMs: null,
+  },
+  found('newest', []),
+];
+
 const logic = createUplinkLogic({
   maxInFlight: 8,
   liveLingerMs: 0,
@@ -44,26 +70,7 @@ function drained(frames: readonly StoredFrame[], pieceBytes: (answered: number) 
     for (const effect of effects as readonly UplinkEffect[])
       if (effect.type === 'deliver') sent.push([...effect.shipment.frames]);
   };
-  const found = (what: 'newest' | 'notable' | 'oldest', some: readonly StoredFrame[]): UplinkMessage => ({
-    type: 'read',
-    connection: 1,
-    what,
-    frames: some,
-    exhausted: true,
-  });
-  say({ type: 'opened', connection: 1 });
-  say({
-    type: 'greeted',
-    connection: 1,
-    ack: { contiguous: 0, ranges: [] },
-    credit: CREDIT,
-    limits: { maxFrameBytes: 1e6, maxFrameSamples: 10_000, maxSeries: 10 },
-    window: windowOf(pieceBytes(0)),
-    sampled,
-    released: 0,
-    reconnectMs: null,
-  });
-  say(found('newest', []));
+  for (const message of opening(windowOf(pieceBytes(0)))) say(message);
   say(found('notable', []));
   say(found('oldest', frames));
   for (let answered = 0; answered < sent.length; answered += 1) {
@@ -116,4 +123,35 @@ it('cuts to smaller pieces what a link that has become slower gets next', () => 
   expectAllOnce(sent, 2 * SAMPLES);
   const late = sent.slice(8).flat();
   expect(Math.max(...late.map(({ bytes }) => bytes.length))).toBeLessThanOrEqual(330);
+});
+
+it('sends hardly more than the anomalous samples of a frame while nothing else of the backlog may go', () => {
+  const samples = testSamples(1, SAMPLES).map((sample, index) =>
+    index === 700 ? testSample(701, { notable: true }) : sample,
+  );
+  const bytes = encodeSamples({ epoch: '0123456789ab', firstSeq: 1, samples });
+  const large: StoredFrame = {
+    firstSeq: 1,
+    lastSeq: SAMPLES,
+    kind: 'data',
+    notable: true,
+    tsMin: 0,
+    tsMax: 0,
+    bytes,
+  };
+  let [state] = logic.initial();
+  const sent: Outgoing[] = [];
+  for (const message of [
+    ...opening({ ...windowOf(1e6), allowed: { live: true, notable: true, backlog: false } }),
+    found('notable', [large]),
+  ]) {
+    const [next, effects] = logic.transition(state, message);
+    state = next;
+    for (const effect of effects) if (effect.type === 'deliver') sent.push(...effect.shipment.frames);
+  }
+  const [only, ...more] = sent;
+  expect(more).toEqual([]);
+  expect(only?.firstSeq).toBeLessThanOrEqual(701);
+  expect(only?.lastSeq).toBeGreaterThanOrEqual(701);
+  expect(only?.bytes.length).toBeLessThanOrEqual(1_200);
 });

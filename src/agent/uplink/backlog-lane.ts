@@ -24,6 +24,8 @@ const READ_FRAMES = 64;
 const LEAST_READ_BYTES = 64 * 1024;
 /** A frame is cut when it is larger than it should be by this factor: a little more is not worth the work. Two of them have to fit. */
 const CUT_FROM = 1.05;
+/** While only what is anomalous may go, hardly more of a frame than that does. */
+const NOTABLE_BYTES = 1_024;
 /** Pieces cut at a time: what follows may be cut for a link that is known better. */
 const MAX_PIECES = 4;
 
@@ -55,11 +57,11 @@ export function pumpBacklog(start: Online, settings: UplinkSettings): Result {
   const effects: UplinkEffect[] = [];
   while (freePlaces(state, settings) > 0) {
     state = prepareNext(state);
-    const { backlog, limits, window, memory } = state;
+    const { backlog, limits, memory } = state;
     const taken = takenOf(state);
     const frames = nextBatch(backlog.ready, {
       ...limits,
-      maxBytes: window.pieceBytes,
+      maxBytes: pieceBytesOf(state),
       // Only the head has been prepared: what is on its way or at HQ already must not go along with it.
       mayJoin: (frame) => isUntouched(frame, { acked: memory.acked, taken }),
     });
@@ -126,7 +128,8 @@ export function takeBacklog(
  * already, and cuts it when it is too large for the link.
  */
 function prepareNext(state: Online): Online {
-  const { backlog, memory, window } = state;
+  const { backlog, memory } = state;
+  const pieceBytes = pieceBytesOf(state);
   const taken = takenOf(state);
   let { ready, skipped } = backlog;
   for (let head = ready[0]; head !== undefined; head = ready[0]) {
@@ -135,12 +138,12 @@ function prepareNext(state: Online): Online {
     const missing = wantedOf(head, { unacked, overlapping });
     skipped ||= overlapping.length > 0;
     const isWhole = missing.length === 1 && covered(missing, head);
-    if (isWhole && head.isUncut !== true && !isTooLarge(head, window.pieceBytes)) break;
+    if (isWhole && head.isUncut !== true && !isTooLarge(head, pieceBytes)) break;
     const rest = ready.slice(1);
-    const maxBytes = evenly(head, { ranges: missing, pieceBytes: window.pieceBytes });
+    const maxBytes = evenly(head, { ranges: missing, pieceBytes });
     const parts = missing.length === 0 ? [] : partsOf(head, { ranges: missing, maxBytes });
     if (parts === null && overlapping.length === 0) {
-      ready = [{ ...head, cutFor: window.pieceBytes }, ...rest];
+      ready = [{ ...head, cutFor: pieceBytes }, ...rest];
       break;
     }
     // What is normal of a frame that holds an anomaly has its turn with the oldest.
@@ -148,6 +151,12 @@ function prepareNext(state: Online): Online {
     ready = [...(wanted ?? []), ...rest];
   }
   return { ...state, backlog: { ...backlog, ready, skipped } };
+}
+
+/** Bytes that the next frame may have. */
+function pieceBytesOf({ backlog, window: { allowed, pieceBytes } }: Online): number {
+  const isOnlyNotable = backlog.stage === 'notable' && !allowed.backlog;
+  return isOnlyNotable ? Math.min(pieceBytes, NOTABLE_BYTES) : pieceBytes;
 }
 
 /** What is on its way, waits in the live lane, or is suspected. */

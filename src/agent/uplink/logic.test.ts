@@ -171,6 +171,23 @@ describe('phases', () => {
     expect(next).toMatchObject({ phase: 'waiting', until: 500 + ms });
   });
 
+  it.each([
+    ['other_hq', 40_500],
+    ['redirect', 500],
+    ['closed', 1_000],
+  ] as const)('after %s waits what that failure needs, though the way has worked', (kind, ms) => {
+    const [first, , ...rest] = ONLINE;
+    const hinted = { ...greeted(), reconnectMs: 2_000 } as UplinkMessage;
+    const { effects } = reached(
+      first as UplinkMessage,
+      hinted,
+      ...rest,
+      lost(new LinkError(kind, 'no'), 0.5),
+    );
+    const waits = effects.flatMap((effect) => (effect.type === 'wait' ? [effect.ms] : []));
+    expect(waits).toEqual([ms]);
+  });
+
   it("waits at least as long as HQ asks, and long for what haste doesn't mend", () => {
     const asked = new LinkError('rejected', '', {
       wire: { code: 'unavailable', message: '', retryAfterMs: 9_000 },

@@ -46,7 +46,22 @@ const FRESH: Memory = {
 };
 
 /** Refusals that more haste does not mend: the wait starts near its maximum. */
-const SLOW: ReadonlySet<string> = new Set(['unauthorized', 'unsupported_version', 'duplicate_agent']);
+const SLOW: ReadonlySet<string> = new Set([
+  'unauthorized',
+  'unsupported_version',
+  'duplicate_agent',
+  'other_hq',
+]);
+/** A way that has worked is tried again at once and all the time after these: the link may be back any moment. Each attempt costs bytes. */
+const MAY_BE_BACK: ReadonlySet<string> = new Set([
+  'closed',
+  'refused',
+  'timeout',
+  'unreachable',
+  'dns',
+  'moved',
+  'unavailable',
+]);
 /** For the newest frames at a connection's beginning: larger ones are none that people wait for. */
 const NEWEST_BYTES = 64 * 1024;
 /** What the first attempts find after a connection has ended: the same outage, seen from without. */
@@ -290,7 +305,8 @@ function lost(state: UplinkState, message: Of<'lost'>, settings: UplinkSettings)
       ? afterLoss(state.memory, inFlight(state), state.alone)
       : [state.memory, []];
   const kind = error.wire?.code ?? error.kind;
-  const { attempt, reconnectMs } = judged;
+  const { attempt } = judged;
+  const reconnectMs = MAY_BE_BACK.has(kind) ? judged.reconnectMs : null;
   const drawn = reconnectWaitMs({ settings, attempt, jitter, slow: SLOW.has(kind), reconnectMs });
   const ms = Math.max(drawn, error.wire?.retryAfterMs ?? 0);
   const told = kind === judged.episode || (judged.episode === 'closed' && GONE.has(kind));
