@@ -8,7 +8,7 @@ import { limitsProblems } from './pipeline/diagnose/parse-limits.ts';
 import { sourceProblems } from './sources/spec.ts';
 import { addressProblem } from './uplink/hq-address.ts';
 import { MAX_LANES } from './uplink/link.ts';
-import { budgetProblems } from './uplink/metering/budget-problems.ts';
+import { budgetProblems, LEAST_BUDGET_BYTES } from './uplink/metering/budget-problems.ts';
 import { TRANSPORTS } from './uplink/transports/transport.ts';
 import { parseRoute, type Route } from './uplink/ways/configured-ways.ts';
 
@@ -16,7 +16,12 @@ export const PRESET_NAMES = ['lan', 'lte', 'satellite', 'at-sea', 'remote-edge',
 export type PresetName = (typeof PRESET_NAMES)[number];
 
 /** What a setting is about, for the generated documentation. */
-type Meaning = { readonly description: string; readonly unit?: 'ms' | 'By' | 'By/s' | '1' };
+type Meaning = {
+  readonly description: string;
+  readonly unit?: 'ms' | 'By' | 'By/s' | '1';
+  /** What a value other than 0 has to be at least; `checkAgentConfig` says so. */
+  readonly leastUnlessZero?: number;
+};
 const MEBIBYTE = 1024 * 1024;
 const DAY_MS = 86_400_000;
 
@@ -150,11 +155,16 @@ const uplinkConfigSchema = z.strictObject({
       description:
         'Most bytes that the link may carry a day, both ways, heartbeats and handshakes included; live samples and anomalies go first, a tenth is kept for anomalies and a hello each hour; 0 sets no limit.',
       unit: 'By',
+      leastUnlessZero: LEAST_BUDGET_BYTES,
     },
     { default: 0, minimum: 0, maximum: 2 ** 50 },
   ),
   maxBytesPerMonth: whole(
-    { description: 'The same for a calendar month; both hold; 0 sets no limit.', unit: 'By' },
+    {
+      description: 'The same for a calendar month; both hold; 0 sets no limit.',
+      unit: 'By',
+      leastUnlessZero: LEAST_BUDGET_BYTES,
+    },
     { default: 0, minimum: 0, maximum: 2 ** 50 },
   ),
   budgetZone: z.string().min(1).max(64).default('UTC').meta({

@@ -17,6 +17,8 @@ export type Leaf = {
   readonly choices: readonly string[] | null;
   readonly minimum: number | null;
   readonly maximum: number | null;
+  /** What a value other than 0 has to be at least; null: no more than `minimum` says. */
+  readonly leastUnlessZero: number | null;
   /** Whether its value is shown to nobody. */
   readonly secret: boolean;
   /** What separates the items of a list in one text. */
@@ -33,6 +35,7 @@ const jsonSchemaNode = z.object({
   minimum: z.number().optional(),
   exclusiveMinimum: z.number().optional(),
   maximum: z.number().optional(),
+  leastUnlessZero: z.number().optional(),
   secret: z.boolean().default(false),
   separator: z.string().default(';'),
   properties: z.record(z.string(), z.unknown()).optional(),
@@ -71,6 +74,7 @@ function walk(raw: unknown, path: readonly string[]): readonly Leaf[] {
       choices: node.enum ?? null,
       minimum: node.minimum ?? null,
       maximum: node.maximum !== undefined && node.maximum < Number.MAX_SAFE_INTEGER ? node.maximum : null,
+      leastUnlessZero: node.leastUnlessZero ?? null,
       secret: node.secret,
       separator: new RegExp(node.separator),
     },

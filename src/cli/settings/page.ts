@@ -16,7 +16,7 @@ in a name is a level in YAML. Flags win over the environment, the environment ov
 (exit code 78). \`holdfast config print agent|hq\` shows the effective settings and where each comes from, \`holdfast config
 validate\` checks them, \`holdfast config schema\` prints the JSON Schema for your editor.
 
-Settings that end in \`Ms\` are milliseconds and also take \`500ms\`, \`10s\`, \`5m\`, \`2h\`, \`1d\`; those that end in \`Bytes\` (or \`BytesPerSecond\`) are bytes and
+Settings that end in \`Ms\` are milliseconds and also take \`500ms\`, \`10s\`, \`5m\`, \`2h\`, \`1d\`; those that end in \`Bytes\` (or \`BytesPerSecond\`, \`BytesPerDay\`, \`BytesPerMonth\`) are bytes and
 also take \`64KiB\`, \`512MiB\`, \`1GiB\`. A list is repeated as a flag, separated by \`;\` in the environment, and a YAML list in a file.
 
     # holdfast.yaml
@@ -84,6 +84,7 @@ function defaultOf(leaf: Leaf): string {
 
 function boundsOf(leaf: Leaf): string {
   if (leaf.choices !== null) return leaf.choices.map((choice) => `\`${choice}\``).join(' ');
+  if (leaf.leastUnlessZero !== null) return `0, or ${leaf.leastUnlessZero} to ${leaf.maximum}`;
   if (leaf.minimum !== null && leaf.maximum !== null) return `${leaf.minimum} to ${leaf.maximum}`;
   if (leaf.minimum !== null) return `at least ${leaf.minimum}`;
   if (leaf.maximum !== null) return `at most ${leaf.maximum}`;

@@ -22,7 +22,7 @@ export type ReadValue =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly problem: string };
 
-/** Settings ending in `Ms` take `10s`, those ending in `Bytes` or `BytesPerSecond` take `64MiB`; a list is separated by `;` or by what the setting says. */
+/** Settings ending in `Ms` take `10s`, those ending in `Bytes`, or in `Bytes` per a time, take `64MiB`; a list is separated by `;` or by what the setting says. */
 export function readValue(leaf: Leaf, text: string): ReadValue {
   switch (leaf.type) {
     case 'string':
@@ -52,7 +52,11 @@ function readNumber(leaf: Leaf, text: string): ReadValue {
   const match = /^\s*(-?\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*$/.exec(text);
   const unit = match?.[2]?.toLowerCase() ?? '';
   if (match !== null && unit === '') return { ok: true, value: Number(match[1]) };
-  const units = leaf.path.endsWith('Ms') ? DURATIONS : /[bB]ytes(PerSecond)?$/.test(leaf.path) ? SIZES : {};
+  const units = leaf.path.endsWith('Ms')
+    ? DURATIONS
+    : /[bB]ytes(Per(Second|Day|Month))?$/.test(leaf.path)
+      ? SIZES
+      : {};
   const factor = units[unit];
   if (match !== null && factor !== undefined) return { ok: true, value: Number(match[1]) * factor };
   const known = Object.keys(units);

@@ -2,7 +2,7 @@ import { isTimeZone } from './calendar.ts';
 import { windowProblems } from './windows.ts';
 
 /** Below this the hello of each hour would take all of it. */
-const LEAST_BUDGET_BYTES = 100_000;
+export const LEAST_BUDGET_BYTES = 100_000;
 
 /** A sentence for each setting of the data budget that cannot be used. */
 export function budgetProblems(uplink: {
