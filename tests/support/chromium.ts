@@ -36,12 +36,16 @@ export type Browsing = {
   readonly shoot: (name: string, options?: { readonly fullPage?: boolean }) => Promise<void>;
 };
 
+/** For what hangs: how long a page takes says only how busy the machine is. */
+const DEADLINE_MS = 240_000;
+
 /** Opens a window that closes when the test ends. */
 export async function browse(options: { readonly expected?: RegExp } = {}): Promise<Browsing> {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   onTestFinished(() => browser.close());
   const context = await browser.newContext({ viewport: { width: 1360, height: 860 }, colorScheme: 'light' });
   const page = await context.newPage();
+  page.setDefaultTimeout(DEADLINE_MS);
   const complaints: string[] = [];
   const hosts = new Set<string>();
   const complain = (text: string) => {
