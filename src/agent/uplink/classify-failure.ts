@@ -47,7 +47,9 @@ export function classifyConnectFailure(
 ): LinkError {
   const layers = layersOf(error);
   const options = { cause: error };
-  const detail = layers.findLast((layer) => (layer.message ?? '') !== '')?.message ?? 'no detail';
+  const said = layers.findLast((layer) => (layer.message ?? '') !== '')?.message ?? 'no detail';
+  // OpenSSL ends its lines.
+  const detail = said.replaceAll(/\s+/g, ' ').trim();
 
   for (const layer of layers) {
     const wire = wireErrorSchema.safeParse(layer.data);
@@ -82,7 +84,11 @@ export function classifyConnectFailure(
     if (message === 'Invalid namespace')
       return new LinkError('protocol', `${url} is a Socket.IO server but no Holdfast HQ.`, options);
     if (name === 'ECONNRESET' || name === 'EPIPE' || message === 'socket hang up')
-      return new LinkError('closed', `${url} dropped the connection before it was open (${name}).`, options);
+      return new LinkError(
+        'closed',
+        `${url} dropped the connection before it was open (${name || message}).`,
+        options,
+      );
   }
   return new LinkError('protocol', `What answers at ${url} does not speak Socket.IO: ${detail}`, options);
 }
