@@ -108,7 +108,7 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
     gate: limited.gate,
     linkReport: () => linkWatch.report(),
   });
-  const linkWatch = createLinkWatch({ journal, gate: meter.gate, uplink: uplink.status, clock });
+  const linkWatch = createLinkWatch({ journal, gate: limited.gate, uplink: uplink.status, clock });
   watchAgent({ journal, pipeline, uplink, linkWatch, clock, emit, stopping$ })
     .pipe(takeUntil(ended$))
     .subscribe(state$);
@@ -124,7 +124,7 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
   return {
     pipeline,
     uplink,
-    gate: meter.gate,
+    gate: limited.gate,
     way: limited.current,
     linkWatch,
     state$,

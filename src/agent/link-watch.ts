@@ -32,7 +32,10 @@ export function createLinkWatch({ journal, gate, uplink, clock }: LinkWatchOptio
     const { phase, behind } = uplink();
     // Without a connection nothing of the link is known.
     if (phase !== 'online') return { kind: 'unknown' };
-    return forecastOf(seen, behind && lagOf(journal.stats(), clock.now()) > CATCHING_UP_MS);
+    const isBehind = behind && lagOf(journal.stats(), clock.now()) > CATCHING_UP_MS;
+    // What is measured while backlog waits says nothing of the time when it may go.
+    if (isBehind && gate.status().why !== null) return { kind: 'unknown' };
+    return forecastOf(seen, isBehind);
   };
   const facts = (): LinkFacts => ({ uplink: uplink(), budget: gate.status(), forecast: forecast() });
   return {

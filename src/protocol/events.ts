@@ -201,7 +201,7 @@ export const linkReportSchema = z.object({
     .max(200)
     .optional()
     .describe(
-      'why frames wait: what HQ refused them with, `breaker_open`, `budget_day` or `budget_month` (the data budget is used up), `live_first` (what is left of it is for live samples: backlog waits), `window` (backlog waits for its hours). Absent: they do not',
+      'why frames wait: what HQ refused them with, `breaker_open`, `budget_day` or `budget_month` (the data budget is used up), `live_first` (what is left of it is for live samples: backlog waits), `window` (backlog waits for its hours), `way` (backlog waits for a way that may carry it). Absent: they do not',
     ),
   pausedUntil: millis.optional().describe("when that ends, by the agent's clock. Absent: not known"),
 });

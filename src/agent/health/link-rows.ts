@@ -10,6 +10,7 @@ const PAUSES: Readonly<Record<NonNullable<BudgetStatus['why']>, string>> = {
   budget_month: 'the data budget of the month is used up',
   live_first: 'backlog waits, for the rest of the data budget is for live samples',
   window: 'backlog waits for its hours',
+  way: 'backlog waits for a way that may carry it',
 };
 
 export function estimateRows({ uplink, forecast }: AgentStatus): Row[] {

@@ -3,7 +3,9 @@ import { expect, it } from 'vitest';
 import type { StoredFrame } from '../../journal/journal.ts';
 import { testSample, testSamples } from '../../journal/test-samples.ts';
 import { decodeData, encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
+import { isHeldBack, NEW_BACKLOG } from './backlog-lane.ts';
 import type { LinkWindow } from './link-window.ts';
+import { EMPTY_LIVE } from './live-lane.ts';
 import { createUplinkLogic } from './logic.ts';
 import type { Outgoing, UplinkEffect, UplinkMessage } from './state.ts';
 
@@ -154,4 +156,19 @@ it('sends hardly more than the anomalous samples of a frame while nothing else o
   expect(only?.firstSeq).toBeLessThanOrEqual(701);
   expect(only?.lastSeq).toBeGreaterThanOrEqual(701);
   expect(only?.bytes.length).toBeLessThanOrEqual(1_200);
+});
+
+it('is held back while only more than the live lane holds is pending and it may not go', () => {
+  const frame = frameOf(1, 10);
+  const held = (backlogAllowed: boolean, pending: number) => {
+    const window = {
+      ...windowOf(1_000),
+      allowed: { live: true, notable: true, backlog: backlogAllowed },
+    };
+    const live = { ...EMPTY_LIVE, waiting: [frame] };
+    return isHeldBack({ backlog: NEW_BACKLOG, live, window }, pending);
+  };
+  expect(held(false, 10)).toBe(false);
+  expect(held(false, 60_000)).toBe(true);
+  expect(held(true, 60_000)).toBe(false);
 });

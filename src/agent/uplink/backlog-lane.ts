@@ -259,3 +259,16 @@ function outside(ranges: readonly SeqRange[], taken: readonly Seqs[]): readonly 
     ranges,
   );
 }
+
+/** Whether backlog waits that may not go now: it is not read, so only the count of what is pending tells. */
+export function isHeldBack(
+  { backlog, live, window }: Pick<Online, 'backlog' | 'live' | 'window'>,
+  pending: number,
+): boolean {
+  if (window.allowed.backlog) return false;
+  const inLiveLane = [...live.inFlight, ...live.waiting].reduce(
+    (sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1,
+    0,
+  );
+  return pending > inLiveLane || backlog.ready.length > 0;
+}

@@ -84,7 +84,15 @@ export function forecastOf(seen: DrainSeen, behind: boolean): DrainForecast {
   const after = (speed: number) => (speed > 0 ? (latest.bytes * 1000) / speed : null);
   const ms = (latest.bytes * 1000) / rate;
   if (minutes.length < BAND_MINUTES) return { kind: 'in', ms, lowMs: null, highMs: null };
-  return { kind: 'in', ms, lowMs: after(percentile(minutes, 0.8)), highMs: after(percentile(minutes, 0.2)) };
+  // The latest minute may be slower or faster than all those: the band has its own value always.
+  const lowMs = after(percentile(minutes, 0.8)) ?? ms;
+  const highMs = after(percentile(minutes, 0.2));
+  return {
+    kind: 'in',
+    ms,
+    lowMs: Math.min(lowMs, ms),
+    highMs: highMs === null ? null : Math.max(highMs, ms),
+  };
 }
 
 /** Between the two nearest, as most tools have it. */

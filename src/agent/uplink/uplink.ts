@@ -28,6 +28,7 @@ import type { AgentState, LinkReport } from '../../protocol/events.ts';
 import type { BreakerState } from '../../streams/breaker-state.ts';
 import type { AgentConfig } from '../config.ts';
 import type { agentEvents } from '../events.ts';
+import { isHeldBack } from './backlog-lane.ts';
 import { createUplinkEffects } from './effects.ts';
 import { heartbeatOf } from './heartbeat.ts';
 import type { Link } from './link.ts';
@@ -207,13 +208,14 @@ export function createUplink(options: UplinkOptions): Uplink {
 
   const status$ = state(
     combineLatest([actor.state$, breaker.state$, measures$, paused$]).pipe(
-      map(([now, breaker, measures, paused]) => statusOf(now, { breaker, measures, paused, gauge })),
+      map(([now, breaker, measures, paused]) => statusOf(now, { breaker, measures, paused, gauge, journal })),
     ),
     statusOf(logic.initial()[0], {
       breaker: breaker.state(),
       measures: measures$.value,
       paused: paused$.value,
       gauge,
+      journal,
     }),
   );
   const keep = merge(
@@ -326,9 +328,13 @@ type Surroundings = {
   readonly measures: Measures;
   readonly paused: string | null;
   readonly gauge: Pick<LinkGauge, 'estimate'>;
+  readonly journal: Pick<Journal, 'stats'>;
 };
 
-function statusOf(now: UplinkState, { breaker, measures, paused, gauge }: Surroundings): UplinkStatus {
+function statusOf(
+  now: UplinkState,
+  { breaker, measures, paused, gauge, journal }: Surroundings,
+): UplinkStatus {
   const waiting = now.phase === 'waiting' ? now : null;
   const online = now.phase === 'online' ? now : null;
   return {
@@ -344,7 +350,10 @@ function statusOf(now: UplinkState, { breaker, measures, paused, gauge }: Surrou
     backlog: online?.backlog.inFlight.length ?? 0,
     behind:
       online !== null &&
-      (!online.backlog.exhausted || online.backlog.inFlight.length > 0 || now.memory.suspected.length > 0),
+      (!online.backlog.exhausted ||
+        online.backlog.inFlight.length > 0 ||
+        now.memory.suspected.length > 0 ||
+        isHeldBack(online, journal.stats().pending)),
     link: online === null ? null : figuresOf(gauge.estimate()),
   };
 }

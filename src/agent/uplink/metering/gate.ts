@@ -12,8 +12,8 @@ export type SpanStatus = {
 export type BudgetStatus = {
   readonly phase: BudgetPhase['kind'];
   /** Why something waits; null while all goes. */
-  readonly why: PauseReason | null;
-  /** When that ends, epoch ms; null while all goes. */
+  readonly why: PauseReason | 'way' | null;
+  /** When that ends, epoch ms; null while all goes, or when that is not known. */
   readonly until: number | null;
   readonly day: SpanStatus;
   readonly month: SpanStatus;

@@ -42,7 +42,11 @@ export function createWayLimit(
     gate: {
       allows: (lane) => gate.allows(lane) && (current === null || LANES[current.maxLane].has(lane)),
       changes$: merge(gate.changes$, changes),
-      status: gate.status,
+      status: () => {
+        const status = gate.status();
+        if (status.why !== null || current === null || current.maxLane === 'backlog') return status;
+        return { ...status, phase: 'live_only', why: 'way', until: null };
+      },
     },
     current: () => current,
   };
