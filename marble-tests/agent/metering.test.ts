@@ -192,6 +192,58 @@ describe('a link whose budget is used up', () => {
     expect(rig.isOpen).toBe(false);
   });
 
+  it('comes back for no anomaly where connecting takes what may go for it', () => {
+    const rig = used(946_000);
+    expect(rig.meter.gate.status().phase).toBe('reserve');
+    rig.heartbeat();
+    rig.pass(5_000);
+    rig.meter.anomaly();
+    rig.pass(10 * MINUTE);
+    rig.connect();
+    expect(rig.isOpen).toBe(false);
+  });
+
+  it.each([300, 1_000, 9_000])(
+    'keeps the share of the hellos, however many anomalies of %s bytes',
+    (bytes) => {
+      const rig = createMeteringRig({ maxBytesPerDay: 100_000 });
+      rig.connect();
+      rig.pass(31_000);
+      rig.sends('live', 89_000);
+      rig.pass(1_000);
+      rig.heartbeat();
+      rig.pass(5_000);
+      expect(rig.ended?.kind).toBe('budget');
+      const before = rig.carried;
+      for (let minute = 1; minute < 60; minute += 1) {
+        rig.meter.anomaly();
+        rig.pass(MINUTE);
+        rig.connect();
+        // All at once: nothing of it is counted before the last is handed over.
+        for (let count = 0; count < 20; count += 1) rig.sends('live', bytes);
+        rig.heartbeat();
+        rig.pass(5_000);
+      }
+      expect(rig.carried).toBeGreaterThan(before);
+      expect(rig.day.left).toBeGreaterThanOrEqual(5_000);
+    },
+  );
+
+  it('leaves hellos when it is killed', () => {
+    const rig = used(89_000, { maxBytesPerDay: 100_000 });
+    rig.heartbeat();
+    rig.pass(5_000);
+    const { used: before } = rig.day;
+    rig.kill();
+    expect(rig.day.used).toBeGreaterThanOrEqual(before);
+    expect(rig.day.used - before).toBeLessThanOrEqual(100_000 / 64);
+  });
+
+  it('does not promise a hello without a byte left', () => {
+    const rig = used(1_000_000);
+    expect(rig.ended?.message).toContain('HQ hears nothing from this agent until then');
+  });
+
   it('goes on at midnight', () => {
     const rig = used(910_000);
     rig.heartbeat();

@@ -3,6 +3,7 @@ import type { StoredFrame } from '../../journal/journal.ts';
 import { type Coverage, missingWithin, type SeqRange } from '../../protocol/coverage.ts';
 import { FrameError, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import { piecesOf, readHeader, splitThinned } from '../../protocol/frame-codec.ts';
+import { mostInFlight } from './allowed.ts';
 import { hasRoomFor } from './link-window.ts';
 import { bytesOf, inFlight, nextBatch, overlaps, shipmentOf, wireBytesOf } from './shipments.ts';
 import type { BacklogLane, Online, Outgoing, Seqs, UplinkEffect, UplinkSettings } from './state.ts';
@@ -30,8 +31,10 @@ const NOTABLE_BYTES = 1_024;
 const MAX_PIECES = 4;
 
 /** Backlog frames that may still be sent now. */
-function freePlaces({ credit, backlog }: Online, settings: UplinkSettings): number {
-  return Math.min(credit.frames, settings.maxInFlight) - backlog.inFlight.length;
+function freePlaces({ credit, backlog, window }: Online, settings: UplinkSettings): number {
+  return (
+    Math.min(credit.frames, settings.maxInFlight, mostInFlight(window.allowed)) - backlog.inFlight.length
+  );
 }
 
 /** Whether the link, and HQ, have room for so many bytes more. What waits in the live lane goes first. */

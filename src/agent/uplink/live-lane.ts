@@ -1,7 +1,7 @@
 /** The live lane: the newest frames, ahead of all that is not handed over yet. Pure. */
 import type { StoredFrame } from '../../journal/journal.ts';
 import { covers } from '../../protocol/coverage.ts';
-import { isLiveAllowed } from './allowed.ts';
+import { isLiveAllowed, mostInFlight } from './allowed.ts';
 import { type LinkWindow, transmitMs } from './link-window.ts';
 import { bytesOf, inFlight, nextBatch, overlaps, shipmentOf, wireBytesOf } from './shipments.ts';
 import {
@@ -128,5 +128,11 @@ export function pumpLive(live: LiveLane, context: LiveContext): readonly [LiveLa
 
 export function pumpLiveOf(state: Online, settings: UplinkSettings): readonly [LiveLane, UplinkEffect[]] {
   const { memory, limits, window } = state;
-  return pumpLive(state.live, { memory, limits, settings, window, maxFrames: LIVE_WINDOW });
+  return pumpLive(state.live, {
+    memory,
+    limits,
+    settings,
+    window,
+    maxFrames: Math.min(LIVE_WINDOW, mostInFlight(window.allowed)),
+  });
 }

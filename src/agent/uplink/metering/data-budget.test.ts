@@ -92,13 +92,13 @@ describe('a data budget', () => {
     expect(its.phase.kind).toBe('live_only');
     its.spend(1_000);
     expect(its.phase).toEqual({ kind: 'reserve', why: 'budget_day' });
-    // 14 hellos of 3 KiB stay.
-    its.spend(1_000_000 - 14 * 3_072 - 1);
+    // 14 hellos of 3 KiB stay, and what is under way when anomalies end.
+    its.spend(1_000_000 - 14 * 3_072 - 1_536 - 1);
     expect(its.phase.kind).toBe('reserve');
     its.spend(1);
     expect(its.phase).toEqual({ kind: 'spent', why: 'budget_day' });
     expect(isExhausted(its.budget, settings)).toBe(false);
-    its.spend(14 * 3_072);
+    its.spend(14 * 3_072 + 1_536);
     expect(isExhausted(its.budget, settings)).toBe(true);
     expect(pauseEnd(its.budget, 'budget_day', settings)).toBe(Date.parse('2026-11-29T00:00:00Z'));
   });

@@ -6,7 +6,8 @@
  *   that jumps takes what was used along to the date where it lands;
  * - live samples go before backlog: backlog goes while what is left beyond the reserve exceeds what live samples will need until the
  *   span ends, at their present rate;
- * - a tenth of the budget is for anomalies and for a hello each hour. Of that tenth anomalies leave enough for the hellos.
+ * - a tenth of the budget is for anomalies and for a hello each hour. Of that tenth anomalies leave enough for the hellos:
+ *   they end while there is room for one more message, so that what is under way then does not take of it.
  */
 import type { Calendar } from './calendar.ts';
 import { isOpen, minutesUntilOpen, type Window } from './windows.ts';
@@ -70,6 +71,8 @@ const HOUR_MS = 3_600_000;
 const RESERVE_SHARE = 0.1;
 /** What a connection with hello and one heartbeat costs both ways, TLS included, about. */
 const HELLO_BYTES = 3_072;
+/** What anomalies leave beyond the share of the hellos: a frame of them with its answer, and the heartbeat that says why nothing goes. */
+const UNDER_WAY_BYTES = 1_536;
 /** Clocks are set right by less than this without anyone minding; more is a jump. */
 const JUMP_MS = HOUR_MS;
 /** No machine is switched off for longer: one of the two dates is wrong, as where a clock begins in 1970. */
@@ -130,7 +133,7 @@ export function observeLive(budget: DataBudget, { bytes, ms }: { bytes: number; 
 export function phaseOf(budget: DataBudget, settings: DataBudgetSettings): BudgetPhase {
   const { windows, calendar } = settings;
   const limited = SPANS.filter((span) => limitOf(span, settings) > 0);
-  const spent = limited.find((span) => leftOf(budget, span, settings) <= helloShare(budget, span, settings));
+  const spent = limited.find((span) => leftOver(budget, span, settings) <= UNDER_WAY_BYTES);
   if (spent !== undefined) return { kind: 'spent', why: WHY[spent] };
   const low = limited.find((span) => leftOf(budget, span, settings) <= reserveOf(span, settings));
   if (low !== undefined) return { kind: 'reserve', why: WHY[low] };
@@ -156,6 +159,17 @@ export function allowsLane(phase: BudgetPhase, lane: SendLane): boolean {
 /** Whether there is not a byte left, for whatever purpose. */
 export function isExhausted(budget: DataBudget, settings: DataBudgetSettings): boolean {
   return SPANS.some((span) => limitOf(span, settings) > 0 && leftOf(budget, span, settings) <= 0);
+}
+
+/** Bytes that may go for anomalies before what is left is for hellos; infinite without a limit. */
+export function leftForAnomalies(budget: DataBudget, settings: DataBudgetSettings): number {
+  const limited = SPANS.filter((span) => limitOf(span, settings) > 0);
+  return Math.min(...limited.map((span) => leftOver(budget, span, settings)));
+}
+
+/** Whether a connection for anomalies leaves room for one of them. */
+export function isWorthConnecting(budget: DataBudget, settings: DataBudgetSettings): boolean {
+  return leftForAnomalies(budget, settings) >= HELLO_BYTES + UNDER_WAY_BYTES;
 }
 
 /** When what `why` names ends, wall time, ms. */
@@ -231,6 +245,11 @@ function leftOf(budget: DataBudget, span: SpanName, settings: DataBudgetSettings
 
 function reserveOf(span: SpanName, settings: DataBudgetSettings): number {
   return limitOf(span, settings) * RESERVE_SHARE;
+}
+
+/** What is left beyond the share of the hellos. */
+function leftOver(budget: DataBudget, span: SpanName, settings: DataBudgetSettings): number {
+  return leftOf(budget, span, settings) - helloShare(budget, span, settings);
 }
 
 /** What anomalies leave of the reserve. */

@@ -16,6 +16,8 @@ import {
   elapsedMs,
   type Instant,
   isExhausted,
+  isWorthConnecting,
+  leftForAnomalies,
   leftIn,
   limitOf,
   newBudget,
@@ -56,6 +58,8 @@ export type DataMeter = {
   readonly explained: () => void;
   /** Why the connection is to end: `now`, or once HQ knows. Null while it may stay. */
   readonly leaving: () => { readonly now: boolean; readonly why: string } | null;
+  /** Bytes that frames may still take; infinite while the budget lasts. */
+  readonly roomForFrames: () => number;
   /** Writes the exact count. Completes; never errors. */
   readonly close: () => Observable<never>;
 };
@@ -65,7 +69,7 @@ const NOTHING = { bytes: 0, ms: 0 };
 const HOUR_MS = 3_600_000;
 /** Between two connections for anomalies out of the reserve. */
 const ANOMALY_PAUSE_MS = 60_000;
-const LEAST_CHUNK = 4_096;
+const LEAST_CHUNK = 1_024;
 const CHUNK_UNLIMITED = 256 * 1_024;
 const MOST_CHUNK_UNLIMITED = 2 ** 33;
 const CHUNK_SHARE = 1 / 256;
@@ -118,6 +122,7 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
       liveRate: budget.liveRate,
     };
   };
+  const sentence = () => sentenceOf(status(), isExhausted(budget, settings));
   const noteHello = () => {
     if (!isShut(phase)) return;
     helloAt = now();
@@ -152,15 +157,17 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
       if (!isShut(phase)) return null;
       const since = sinceHelloMs();
       const due = since === null || since >= HOUR_MS;
-      const urgent = phase.kind === 'reserve' && anomalyWaits && since !== null && since >= ANOMALY_PAUSE_MS;
-      return !isExhausted(budget, settings) && (due || urgent) ? null : sentenceOf(status());
+      const waited = anomalyWaits && since !== null && since >= ANOMALY_PAUSE_MS;
+      const urgent = waited && phase.kind === 'reserve' && isWorthConnecting(budget, settings);
+      return !isExhausted(budget, settings) && (due || urgent) ? null : sentence();
     },
     connected: () => {
       anomalyWaits = false;
       noteHello();
     },
     explained: noteHello,
-    leaving: () => (isShut(phase) ? { now: isExhausted(budget, settings), why: sentenceOf(status()) } : null),
+    leaving: () => (isShut(phase) ? { now: isExhausted(budget, settings), why: sentence() } : null),
+    roomForFrames: () => (isShut(phase) ? leftForAnomalies(budget, settings) : Number.POSITIVE_INFINITY),
     close: () => {
       ticking.unsubscribe();
       changes$.complete();
@@ -186,10 +193,13 @@ function spanStatus(budget: DataBudget, span: SpanName, settings: DataBudgetSett
   };
 }
 
-function sentenceOf({ why, until, day, month }: BudgetStatus): string {
+function sentenceOf({ why, until, day, month }: BudgetStatus, exhausted: boolean): string {
   const [span, name] = why === 'budget_month' ? [month, 'month'] : [day, 'day'];
   const end = until === null ? '' : ` until ${new Date(until).toISOString().replace('.000Z', 'Z')}`;
-  return `The data budget of the ${name} is used up${end}: ${span.used} of ${span.limit} bytes. Samples stay in the journal; HQ hears from this agent once an hour.`;
+  const hellos = exhausted
+    ? 'HQ hears nothing from this agent until then'
+    : 'HQ hears from this agent once an hour';
+  return `The data budget of the ${name} is used up${end}: ${span.used} of ${span.limit} bytes. Samples stay in the journal; ${hellos}.`;
 }
 
 function chunkBounds({ maxBytesPerDay, maxBytesPerMonth }: DataBudgetSettings): ChunkBounds {

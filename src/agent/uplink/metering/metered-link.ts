@@ -2,9 +2,10 @@
  * A link whose bytes are counted, and that ends and refuses connections when the data budget says so.
  *
  * While nothing but a hello each hour may go, a connection stays until HQ has answered a heartbeat that says why, and nothing else is
- * under way. Without a byte left it ends at once.
+ * under way. Without a byte left it ends at once. A frame that would take of what is left for hellos is not sent, and is under way
+ * for as long as the connection lasts.
  */
-import { defer, finalize, interval, Observable, type Subscriber, tap, throwError } from 'rxjs';
+import { defer, finalize, interval, Observable, Subject, type Subscriber, tap, throwError } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 import { type ConnectOptions, type Link, LinkError, type LinkEvent, type LinkSession } from '../link.ts';
 import type { DataMeter } from './data-meter.ts';
@@ -16,6 +17,8 @@ export type MeteredLinkOptions = {
 };
 
 const TICK_MS = 1_000;
+/** What a frame costs besides itself: framing, TLS, and HQ's answer. */
+const BESIDES_BYTES = 200;
 /** What HQ's answers lead to has begun by then. */
 const QUIET_TICKS = 2;
 
@@ -42,6 +45,9 @@ function connectMetered(
   let countedAt = clock.precise();
   /** Bytes of backlog frames that were handed over and not counted yet. */
   let backlog = 0;
+  /** Bytes of frames of whatever lane that were handed over and not counted yet. */
+  let uncounted = 0;
+  const held$ = new Subject<never>();
   /** Connecting and hello are done: what they cost does not go on. */
   let settled = false;
   let underWay = 0;
@@ -58,6 +64,7 @@ function connectMetered(
     countedAt += ms;
     const live = Math.max(0, bytes - backlog);
     backlog = Math.max(0, backlog - bytes);
+    uncounted = Math.max(0, uncounted - bytes);
     meter.count(settled ? { bytes, live, ms } : { bytes, live: 0, ms: 0 });
   };
   const leave = (why: string): LinkError => {
@@ -73,7 +80,11 @@ function connectMetered(
       if (leaving?.now === true) return throwError(() => leave(leaving.why));
       underWay += 1;
       return make().pipe(
-        tap(() => onAnswer(leaving?.why ?? null)),
+        tap(() => {
+          // What the answer leads to knows then what it has cost.
+          count();
+          onAnswer(leaving?.why ?? null);
+        }),
         finalize(() => {
           underWay -= 1;
           count();
@@ -91,9 +102,15 @@ function connectMetered(
       ),
     schema: (message) => request(() => inner.schema(message)),
     frame: (meta, bytes) =>
-      request(() => {
-        if (meta.lane === 'backlog') backlog += bytes.length;
-        return inner.frame(meta, bytes);
+      defer(() => {
+        count();
+        const cost = bytes.length + BESIDES_BYTES;
+        if (cost > meter.roomForFrames() - uncounted) return held$;
+        uncounted += cost;
+        return request(() => {
+          if (meta.lane === 'backlog') backlog += bytes.length;
+          return inner.frame(meta, bytes);
+        });
       }),
     heartbeat: (heartbeat) =>
       request(
@@ -131,5 +148,6 @@ function connectMetered(
   return () => {
     count();
     work.unsubscribe();
+    held$.error(new LinkError('closed', 'the connection ended'));
   };
 }
