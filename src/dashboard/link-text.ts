@@ -7,6 +7,7 @@ const PAUSES: Readonly<Record<string, string>> = {
   budget_month: 'data budget of the month used up',
   live_first: 'backlog waits: the rest of the data budget is for live samples',
   window: 'backlog waits for its hours',
+  way: 'backlog waits: the way that is taken carries none',
   breaker_open: 'circuit breaker open',
   unavailable: 'HQ is unavailable',
   rate_limited: 'HQ asks for less',

@@ -10,6 +10,7 @@ const PAUSE_REASONS = [
   'budget_month',
   'live_first',
   'window',
+  'way',
   'breaker_open',
   'unavailable',
   'rate_limited',
