@@ -11,7 +11,6 @@ export type InjectOptions = {
   readonly timeline: Timeline;
   readonly agents: readonly SimAgent[];
   readonly hq: SimHq;
-  readonly usualDelayMs: readonly [number, number];
   /** When all faults end, ms of virtual time. */
   readonly healAt: number;
   readonly note: (line: string) => void;
@@ -28,7 +27,8 @@ export type InjectOptions = {
 
 export type Injector = {
   readonly schedule: (faults: readonly Fault[]) => void;
-  readonly active: () => number;
+  /** Since when nothing but the rate of its line troubles an agent, or HQ; ms of virtual time, infinite while something does. */
+  readonly calmSince: (agent: number) => number;
   /** Ends all faults and starts whoever is down. */
   readonly heal: () => void;
 };
@@ -45,8 +45,9 @@ const RESTORING_MS = 300;
 const CHAOS = ['down', 'slow', 'lossy', 'random'] as const;
 
 export function createInjector(options: InjectOptions): Injector {
-  const { timeline, agents, hq, usualDelayMs, healAt, note } = options;
+  const { timeline, agents, hq, healAt, note } = options;
   const active = new Set<Fault>();
+  const calmSince = new Map<number, number>();
   /** Each gives a copy its own life, unless it has it. */
   const separations: (() => void)[] = [];
   /** For a world whose plan has HQ restored. */
@@ -68,11 +69,16 @@ export function createInjector(options: InjectOptions): Injector {
       const lossy = on(index, 'lossy_link');
       const doubling = on(index, 'doubling_link');
       const most = 200 + strongest(slow) ** 2 * 5_000;
+      const [rate] = on(index, 'link_rate');
+      const factor = rate === undefined ? 1 : rateFactorOf(rate);
+      const { line } = agent.settings;
       agent.wire.set({
         cut: on(index, 'cut', 'partition').length > 0,
         upLost: on(index, 'black_hole', 'black_hole_up').length > 0,
         downLost: on(index, 'black_hole', 'black_hole_down').length > 0,
-        delayMs: slow.length === 0 ? usualDelayMs : [most / 4, most],
+        delayMs: slow.length === 0 ? line.delayMs : [most / 4, most],
+        upRate: line.upRate * factor,
+        downRate: line.downRate * factor,
         loss: lossy.length === 0 ? 0 : 0.02 + strongest(lossy) * 0.4,
         doubled: doubling.length === 0 ? 0 : 0.1 + strongest(doubling) * 0.5,
       });
@@ -244,26 +250,35 @@ export function createInjector(options: InjectOptions): Injector {
       return;
     }
     note('hq_restored while backlogs drain');
+    for (const agent of agents.keys()) calmSince.set(agent, timeline.now());
     hq.kill(false);
     options.restoreHq(0);
     timeline.after(RESTORING_MS, hq.start);
   };
 
+  const isTrouble = ({ kind, agents: whom }: Fault, agent: number) =>
+    kind !== 'link_rate' && (whom.length === 0 || whom.includes(agent));
+  const end = (fault: Fault) => {
+    active.delete(fault);
+    for (const agent of agents.keys()) if (isTrouble(fault, agent)) calmSince.set(agent, timeline.now());
+    refresh();
+  };
+
   const begin = (fault: Fault) => {
-    if (healed) return;
+    if (healed && fault.kind !== 'link_rate') return;
     note(`fault ${describeFault(fault)}`);
     active.add(fault);
     options.onInjected(fault);
     refresh();
     strike(fault);
-    timeline.after(fault.forMs, () => {
-      active.delete(fault);
-      refresh();
-    });
+    timeline.after(fault.forMs, () => end(fault));
   };
 
   return {
-    active: () => active.size,
+    calmSince: (agent) => {
+      const troubled = [...active].some((fault) => isTrouble(fault, agent));
+      return troubled ? Number.POSITIVE_INFINITY : (calmSince.get(agent) ?? 0);
+    },
     schedule: (faults) => {
       for (const fault of faults) timeline.after(fault.at - timeline.now(), () => begin(fault));
       const restored = faults.findLast(({ kind }) => kind === 'hq_restored');
@@ -278,10 +293,12 @@ export function createInjector(options: InjectOptions): Injector {
     heal: () => {
       healed = true;
       active.clear();
+      for (const agent of agents.keys()) calmSince.set(agent, timeline.now());
       note('healed');
       for (const agent of agents) {
         agent.hold(false);
         agent.start();
+        agent.liftBudget();
       }
       for (const separate of separations) separate();
       hq.start();
@@ -296,6 +313,11 @@ export function createInjector(options: InjectOptions): Injector {
       if (!done) work();
       done = true;
     };
+  }
+
+  /** Up to 20 times faster or slower. */
+  function rateFactorOf({ strength }: Fault): number {
+    return 20 ** (1 - 2 * strength);
   }
 
   function rateOf({ strength }: Fault): number {

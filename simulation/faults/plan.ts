@@ -38,7 +38,9 @@ export const HQ_FAULTS = [
   'hq_chaos',
   'partition',
 ] as const;
-export const FAULT_KINDS = [...AGENT_FAULTS, ...HQ_FAULTS] as const;
+/** Drawn apart from all others. */
+export const LINE_FAULTS = ['link_rate'] as const;
+export const FAULT_KINDS = [...AGENT_FAULTS, ...HQ_FAULTS, ...LINE_FAULTS] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export type Fault = {
@@ -83,6 +85,45 @@ export function drawPlan(chance: Chance, { hours, agents }: PlanOptions): readon
     };
   });
   return faults.sort((a, b) => a.at - b.at).map((fault, index) => ({ ...fault, index }));
+}
+
+/**
+ * Of lines that have a rate: up to four changes of it with the other faults, a long cut, and one change after all faults have ended. Numbered on from the
+ * plan's, and drawn apart, so that those stay as they are.
+ */
+export function drawLineFaults(
+  chance: Chance,
+  { hours, slow, from }: { readonly hours: number; readonly slow: readonly number[]; readonly from: number },
+): readonly Fault[] {
+  if (slow.length === 0) return [];
+  const healAt = hours * HOUR * 0.8;
+  const rest = hours * HOUR - healAt;
+  const change = (at: number, longestMs: number): Omit<Fault, 'index'> => ({
+    kind: 'link_rate',
+    at,
+    forMs: Math.min(longestMs, chance.between(5, 60) * 1_000),
+    agents: [chance.pick(slow)],
+    strength: chance.next(),
+    steps: 0,
+  });
+  const during = Array.from({ length: chance.whole(0, 4) }, () => {
+    const at = chance.between(0.05, 0.95) * healAt;
+    return change(at, healAt - at);
+  });
+  // Whoever was cut off for long has a backlog when all has healed, and drains it over a line that changes.
+  const cut: Omit<Fault, 'index'> = {
+    ...change(0.05 * healAt, 0.95 * healAt),
+    kind: 'cut',
+    forMs: 0.95 * healAt,
+  };
+  const cuts = chance.chance(0.6) ? [cut] : [];
+  const after = {
+    ...change(healAt + chance.between(3, 8) * 1_000, 0.6 * rest),
+    agents: cut.agents,
+    forMs: 0.6 * rest,
+    strength: chance.between(0.2, 0.8),
+  };
+  return [...during, ...cuts, after].map((fault, index) => ({ ...fault, index: from + index }));
 }
 
 function targets(chance: Chance, kind: FaultKind, agents: number): readonly number[] {

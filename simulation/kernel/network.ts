@@ -5,27 +5,35 @@
  * to see it; a message that is lost or doubled is so whole, as a proxy would do it. Both ends ping like Socket.IO, take
  * whatever arrives for a sign of life, and find out about a dead peer only thereby.
  */
-import { Observable, Subject } from 'rxjs';
-import { type Link, LinkError, type LinkEvent, onlyWay } from '../../src/agent/uplink/link.ts';
-import { createParsedSession, type Meter } from '../../src/agent/uplink/parsed-session.ts';
-import type { Admit, AgentPeer, AgentServer, PeerMessage } from '../../src/hq/ingest/agent-server.ts';
-import { type AgentToHqEvents, creditSchema } from '../../src/protocol/events.ts';
+import { Observable, Subscription } from 'rxjs';
+import {
+  type ConnectOptions,
+  type Link,
+  LinkError,
+  type LinkEvent,
+  onlyWay,
+} from '../../src/agent/uplink/link.ts';
+import { createParsedSession } from '../../src/agent/uplink/parsed-session.ts';
+import { untilSilent } from '../../src/agent/uplink/silence.ts';
+import type { Admit, AgentPeer, AgentServer } from '../../src/hq/ingest/agent-server.ts';
+import type { AgentToHqEvents } from '../../src/protocol/events.ts';
 import type { Chance } from './chance.ts';
+import {
+  type AgentSide,
+  copyOf,
+  createPeer,
+  linkEventOf,
+  outcomeOf,
+  type PeerSide,
+  sizeOf,
+  type Waiting,
+} from './ends.ts';
+import { createLine } from './line.ts';
+import { freeLine, type LineShape, type WireFaults } from './line-shape.ts';
 import type { Life } from './machine.ts';
+import { createPipe, type Pipe } from './pipe.ts';
 import type { Timeline } from './timeline.ts';
-
-export type WireFaults = {
-  /** One-way delay of a message, ms. */
-  delayMs: readonly [least: number, most: number];
-  /** Nothing gets through in this direction; what is sent waits. */
-  upLost: boolean;
-  downLost: boolean;
-  /** Connections end and none can be made. */
-  cut: boolean;
-  /** Share of messages that vanish, and that arrive twice. */
-  loss: number;
-  doubled: number;
-};
+import { createWireSizes, plainBytes, type WireSizes } from './wire-sizes.ts';
 
 /** The line of one agent. */
 export type Wire = {
@@ -36,6 +44,8 @@ export type Wire = {
   readonly link: (life: Life, instance: string) => Link;
   /** The agent's process has died. `silently`: with its machine, so that nobody tells HQ. */
   readonly drop: (silently: boolean) => void;
+  /** Bytes that its agent has sent and received. */
+  readonly bytes: () => number;
 };
 
 export type Server = {
@@ -44,7 +54,10 @@ export type Server = {
   readonly drop: (silently: boolean) => void;
 };
 
-export type Network = { readonly wire: (name: string) => Wire; readonly server: Server };
+export type Network = {
+  readonly wire: (name: string, shape?: LineShape) => Wire;
+  readonly server: Server;
+};
 
 /** What a checker sees of the wire: HQ's answers as they leave HQ. */
 export type Answer = {
@@ -57,6 +70,23 @@ export type Answer = {
 /** What an agent sent, as it reaches HQ's process. */
 export type Arrival = { readonly wire: string; readonly event: string; readonly args: readonly unknown[] };
 
+/** How a connection does that one side has just ended. */
+export type Ended = {
+  readonly wire: string;
+  readonly by: 'agent' | 'hq';
+  /** Since bytes of it have last arrived anywhere, ms. */
+  readonly quietMs: number;
+  /** Bytes of it on their way. */
+  readonly waitingBytes: number;
+};
+
+/** Sees what agents send and hear, and who ends connections. Connections are told apart by number. */
+export type NetworkWatch = {
+  readonly sent: (message: Arrival & { readonly connection: number }) => void;
+  readonly heard: (answer: Answer & { readonly connection: number }) => void;
+  readonly ended: (ended: Ended) => void;
+};
+
 export type NetworkOptions = {
   readonly timeline: Timeline;
   readonly chance: Chance;
@@ -66,12 +96,21 @@ export type NetworkOptions = {
   /** HQ sends an agent another credit. */
   readonly onCredit?: (credit: { readonly wire: string; readonly frames: number }) => void;
   readonly usualDelayMs: readonly [least: number, most: number];
+  readonly watch?: NetworkWatch;
 };
 
 const PING_MS = 10_000;
 const PONG_MS = 8_000;
-/** Framing of one message, about. */
-const ENVELOPE_BYTES = 10;
+/** Of a ping, or a pong. */
+const PING_BYTES = 10;
+/** What goes up and comes down of TCP and of the upgrade, before the join. */
+const HANDSHAKE: readonly (readonly [up: number, down: number])[] = [
+  [1, 1],
+  [350, 220],
+];
+const JOIN_BYTES = 100;
+const CLOSE_BYTES = 8;
+const MODEM_QUEUE_BYTES = 8 * 1024;
 
 /** One end's view: it hears of the end once, and never again. */
 type End = { readonly life: Life; open: boolean };
@@ -82,11 +121,10 @@ type Connection = {
   readonly serverDied: (silently: boolean) => void;
   readonly healed: () => void;
 };
-type Pipe = { readonly send: (work: () => void) => void; readonly healed: () => void };
 type Listener = { readonly life: Life; readonly accept: (peer: AgentPeer) => void; readonly admit: Admit };
 
 export function createNetwork(options: NetworkOptions): Network {
-  const { timeline, chance, note, onAnswer, onArrival, onCredit, usualDelayMs } = options;
+  const { timeline, chance, note, onAnswer, onArrival, onCredit, usualDelayMs, watch } = options;
   const connections = new Set<Connection>();
   let listener: Listener | null = null;
   /** Whether HQ's machine is up: a dead process is told of by its machine, a dead machine by nobody. */
@@ -110,9 +148,9 @@ export function createNetwork(options: NetworkOptions): Network {
     },
   };
 
-  const wire = (name: string): Wire => {
+  const wire = (name: string, shape = freeLine(usualDelayMs)): Wire => {
     const faults: WireFaults = {
-      delayMs: usualDelayMs,
+      ...shape,
       upLost: false,
       downLost: false,
       cut: false,
@@ -120,49 +158,76 @@ export function createNetwork(options: NetworkOptions): Network {
       doubled: 0,
     };
     const mine = new Set<Connection>();
-    const pipe = (direction: 'up' | 'down'): Pipe => {
-      // Whatever is due first, the message that was sent first is delivered.
-      const queue: (() => void)[] = [];
-      let stuck = 0;
-      let free = 0;
-      const isLost = () => (direction === 'up' ? faults.upLost : faults.downLost);
-      const schedule = () => {
-        free = Math.max(free, timeline.now() + chance.between(...faults.delayMs));
-        timeline.after(free - timeline.now(), () => {
-          if (isLost()) stuck += 1;
-          else queue.shift()?.();
-        });
-      };
-      return {
-        send: (work) => {
-          queue.push(work);
-          schedule();
-        },
-        healed: () => {
-          if (isLost()) return;
-          for (; stuck > 0; stuck -= 1) schedule();
-        },
-      };
+    let connected = 0;
+    let bytesEver = 0;
+    const lines = {
+      up: createLine({ timeline, queueBytes: MODEM_QUEUE_BYTES }),
+      down: createLine({ timeline, queueBytes: MODEM_QUEUE_BYTES }),
     };
+    lines.up.setRate(faults.upRate);
+    lines.down.setRate(faults.downRate);
+    const pipe = (direction: 'up' | 'down', onBytes: (bytes: number) => void): Pipe =>
+      createPipe({
+        timeline,
+        chance,
+        line: lines[direction],
+        delayMs: () => faults.delayMs,
+        isLost: () => (direction === 'up' ? faults.upLost : faults.downLost),
+        onBytes,
+      });
+    /** Encoding for its length alone is left out where nobody waits for bytes. */
+    const isSlow = () => Number.isFinite(lines.up.rate()) || Number.isFinite(lines.down.rate());
 
-    const connect = (life: Life, instance: string, agentEvents: AgentSide): (() => void) => {
+    const connect = (
+      life: Life,
+      instance: string,
+      { connectSilenceMs, silenceMs = (announced) => announced }: ConnectOptions,
+      agentEvents: AgentSide,
+    ): (() => void) => {
+      const number = connected;
+      connected += 1;
       const agent: End = { life, open: true };
       let hq: (End & { readonly peer: PeerSide }) | null = null;
-      const up = pipe('up');
-      const down = pipe('down');
+      let arrivedAt = timeline.now();
+      const up = pipe('up', (bytes) => {
+        heard += bytes;
+        arrivedAt = timeline.now();
+      });
+      const down = pipe('down', (bytes) => {
+        traffic.received += bytes;
+        bytesEver += bytes;
+        arrivedAt = timeline.now();
+        if (opened && agent.open && life.isAlive()) expectBytes();
+      });
+      const sizes: WireSizes = createWireSizes();
       const waiting = new Map<number, Waiting>();
       let asked = 0;
       let deadline: () => void = () => {};
-      /** Messages that reached HQ: each is a sign of life, as a pong is. */
+      let opened = false;
+      /** Bytes that reached HQ: each is a sign of life. */
       let heard = 0;
-      /** Of the agent's side; what it sends leaves it at once. */
+      /** Of the agent's side. */
       const traffic = { sent: 0, received: 0 };
-      const meter = { way: onlyWay(name), traffic: () => ({ ...traffic }), unsent: () => 0 };
+      const meter = {
+        way: onlyWay(name),
+        traffic: () => ({ ...traffic }),
+        unsent: () => up.waiting().unsent,
+      };
+      /** What one side ends, for reasons of its own. */
+      const tellEnd = (by: Ended['by']) =>
+        watch?.ended({
+          wire: name,
+          by,
+          quietMs: timeline.now() - arrivedAt,
+          waitingBytes: up.waiting().bytes + down.waiting().bytes,
+        });
 
       const endAgent = (error: LinkError) => {
         if (!agent.open) return;
         agent.open = false;
         deadline();
+        connecting.unsubscribe();
+        up.abandon();
         forget();
         if (!life.isAlive()) return;
         for (const one of [...waiting.values()]) one.fail(error);
@@ -172,6 +237,7 @@ export function createNetwork(options: NetworkOptions): Network {
       const endHq = (reason: string) => {
         if (hq === null || !hq.open) return;
         hq.open = false;
+        down.abandon();
         forget();
         if (hq.life.isAlive()) hq.peer.end(reason);
       };
@@ -182,7 +248,11 @@ export function createNetwork(options: NetworkOptions): Network {
         mine.delete(connection);
       };
       /** What an agent's process does at its end, whether it wants to or not. */
-      const hangUp = () => up.send(() => endHq('transport close'));
+      const hangUp = () => {
+        up.abandon();
+        up.send(CLOSE_BYTES, () => endHq('transport close'));
+      };
+      const hangUpAgent = (error: LinkError) => down.send(CLOSE_BYTES, () => endAgent(error));
 
       const connection: Connection = {
         abort: () => {
@@ -194,13 +264,15 @@ export function createNetwork(options: NetworkOptions): Network {
           agent.open = false;
           deadline();
           forget();
-          if (!silently) hangUp();
+          if (silently) up.abandon();
+          else hangUp();
         },
         serverDied: (silently) => {
           if (hq === null || !hq.open) return;
           hq.open = false;
           forget();
-          if (!silently) down.send(() => endAgent(closed('transport close')));
+          down.abandon();
+          if (!silently) hangUpAgent(closed('transport close'));
         },
         healed: () => {
           up.healed();
@@ -210,15 +282,15 @@ export function createNetwork(options: NetworkOptions): Network {
       connections.add(connection);
       mine.add(connection);
 
-      const later = (direction: Pipe, what: string, work: () => void) => {
+      const later = (direction: Pipe, what: string, bytes: number, work: () => void) => {
         if (faults.loss > 0 && chance.chance(faults.loss)) {
           note(`${name} lost ${what}`);
           return;
         }
-        direction.send(work);
+        direction.send(bytes, work);
         if (faults.doubled > 0 && chance.chance(faults.doubled)) {
           note(`${name} doubled ${what}`);
-          direction.send(work);
+          direction.send(bytes, work);
         }
       };
 
@@ -238,18 +310,20 @@ export function createNetwork(options: NetworkOptions): Network {
             },
           });
           const copy = args.map(copyOf);
-          traffic.sent += bytesOf(event, args);
-          later(up, event, () => receive(event, copy, id));
+          watch?.sent({ wire: name, connection: number, event, args: copy });
+          const bytes = isSlow() ? sizes.up(event, args) : plainBytes(event, args);
+          traffic.sent += bytes;
+          bytesEver += bytes;
+          later(up, event, bytes, () => receive(event, copy, id));
           return () => waiting.delete(id);
         });
 
       const receive = (event: string, args: readonly unknown[], id: number) => {
         if (hq === null || !hq.open || !hq.life.isAlive()) {
           // A machine that is up answers for a process that is gone.
-          if (machineUp) down.send(() => endAgent(closed('transport close')));
+          if (machineUp) hangUpAgent(closed('transport close'));
           return;
         }
-        heard += 1;
         note(`${name} > ${event} ${sizeOf(args)}`);
         onArrival?.({ wire: name, event, args });
         let acked = false;
@@ -258,12 +332,11 @@ export function createNetwork(options: NetworkOptions): Network {
           acked = true;
           onAnswer({ wire: name, event, args, reply });
           const copy = copyOf(reply);
-          later(down, `answer to ${event}`, () => {
+          const bytes = isSlow() ? sizes.down(event, reply) : plainBytes('', [reply]);
+          later(down, `answer to ${event}`, bytes, () => {
             const one = waiting.get(id);
-            traffic.received += bytesOf('', [copy]);
-            if (!agent.open || !life.isAlive()) return;
-            expectPing();
-            if (one === undefined) return;
+            if (!agent.open || !life.isAlive() || one === undefined) return;
+            watch?.heard({ wire: name, connection: number, event, args, reply: copy });
             note(`${name} < ${event} ${outcomeOf(copy)}`);
             waiting.delete(id);
             one.answer(copy);
@@ -272,25 +345,26 @@ export function createNetwork(options: NetworkOptions): Network {
         hq.peer.message({ event, args: [...args.map(copyOf), ack] });
       };
 
-      const expectPing = () => {
+      const expectBytes = () => {
         deadline();
-        deadline = timeline.after(PING_MS + PONG_MS, () => endAgent(closed('ping timeout')));
+        deadline = timeline.after(silenceMs(PING_MS + PONG_MS), () => {
+          tellEnd('agent');
+          endAgent(closed('ping timeout'));
+        });
       };
       const ping = () => {
         if (hq === null || !hq.open || !hq.life.isAlive()) return;
-        let ponged = false;
         const before = heard;
-        down.send(() => {
+        down.send(PING_BYTES, () => {
           if (!agent.open || !life.isAlive()) return;
-          traffic.received += ENVELOPE_BYTES;
-          traffic.sent += ENVELOPE_BYTES;
-          expectPing();
-          up.send(() => {
-            ponged = true;
-          });
+          traffic.sent += PING_BYTES;
+          bytesEver += PING_BYTES;
+          up.send(PING_BYTES, () => {});
         });
         timeline.after(PONG_MS, () => {
-          if (!ponged && heard === before) endHq('ping timeout');
+          if (heard !== before) return;
+          if (hq?.open === true) tellEnd('hq');
+          endHq('ping timeout');
         });
         timeline.after(PING_MS, ping);
       };
@@ -299,7 +373,7 @@ export function createNetwork(options: NetworkOptions): Network {
         if (!agent.open || !life.isAlive()) return;
         if (listener === null || !listener.life.isAlive()) {
           if (machineUp) {
-            down.send(() => endAgent(new LinkError('refused', 'Nothing accepts connections there.')));
+            hangUpAgent(new LinkError('refused', 'Nothing accepts connections there.'));
           }
           return;
         }
@@ -307,48 +381,79 @@ export function createNetwork(options: NetworkOptions): Network {
         const refused = listener.admit(credentials, name);
         if (refused !== null) {
           const error = new LinkError('unauthorized', refused.message, { wire: refused });
-          down.send(() => endAgent(error));
+          hangUpAgent(error);
           return;
         }
         const peer = createPeer(name, credentials, {
           toAgent: (event, payload) => {
             if (event === 'credit') onCredit?.({ wire: name, frames: Number(payload.frames) });
-            later(down, event, () => {
-              traffic.received += bytesOf(event, [payload]);
+            later(down, event, plainBytes(event, [payload]), () => {
               if (!agent.open || !life.isAlive()) return;
-              expectPing();
               agentEvents.event(event, copyOf(payload));
             });
           },
           probe: (answer) => {
-            down.send(() => {
-              if (agent.open && life.isAlive()) up.send(() => answer({ instance }));
+            down.send(PING_BYTES, () => {
+              const reply = { instance };
+              if (agent.open && life.isAlive()) up.send(plainBytes('', [reply]), () => answer(reply));
             });
           },
           close: () => {
+            if (hq?.open === true) tellEnd('hq');
             endHq('server namespace disconnect');
-            down.send(() => endAgent(closed('io server disconnect')));
+            hangUpAgent(closed('io server disconnect'));
           },
           received: () => heard,
         });
         hq = { life: listener.life, open: true, peer };
         note(`${name} connected`);
         listener.accept(peer.peer);
-        down.send(() => {
+        down.send(JOIN_BYTES, () => {
           if (!agent.open || !life.isAlive()) return;
-          expectPing();
+          opened = true;
+          connecting.unsubscribe();
+          expectBytes();
           agentEvents.opened(ask, meter);
         });
         timeline.after(PING_MS, ping);
       };
 
+      /** Bytes come between the steps, which the silence of an attempt counts from; without a rate one exchange says as much. */
+      const shakeHands = (step: number): void => {
+        const exchange = HANDSHAKE[step];
+        if (exchange === undefined) {
+          up.send(JOIN_BYTES, arrive);
+          return;
+        }
+        const [upBytes, downBytes] = exchange;
+        up.send(upBytes, () => {
+          if (!machineUp) return;
+          down.send(downBytes, () => {
+            if (agent.open && life.isAlive()) shakeHands(step + 1);
+          });
+        });
+      };
+      const connecting =
+        connectSilenceMs === undefined
+          ? Subscription.EMPTY
+          : untilSilent({
+              limitMs: () => connectSilenceMs,
+              signs: () => traffic.received,
+              scheduler: life.clock.scheduler,
+            }).subscribe((limit) => {
+              hangUp();
+              endAgent(new LinkError('timeout', `Nothing came for ${limit} ms while connecting.`));
+            });
       if (faults.cut) {
         const [least] = faults.delayMs;
         timeline.after(least, () => endAgent(new LinkError('unreachable', 'No route.')));
-      } else up.send(arrive);
+      } else if (isSlow()) shakeHands(0);
+      else up.send(JOIN_BYTES, arrive);
 
       return () => {
+        connecting.unsubscribe();
         if (!agent.open) return;
+        tellEnd('agent');
         agent.open = false;
         deadline();
         forget();
@@ -363,13 +468,15 @@ export function createNetwork(options: NetworkOptions): Network {
       faults,
       set: (change) => {
         Object.assign(faults, change);
+        lines.up.setRate(faults.upRate);
+        lines.down.setRate(faults.downRate);
         if (change.cut === true) for (const connection of [...mine]) connection.abort();
         for (const connection of [...mine]) connection.healed();
       },
       link: (life, instance) => ({
-        connect: () =>
+        connect: (wishes = {}) =>
           new Observable<LinkEvent>((subscriber) =>
-            connect(life, instance, {
+            connect(life, instance, wishes, {
               opened: (ask, meter) =>
                 subscriber.next({ type: 'open', session: createParsedSession(ask, meter) }),
               event: (event, payload) => subscriber.next(linkEventOf(event, payload)),
@@ -377,101 +484,11 @@ export function createNetwork(options: NetworkOptions): Network {
             }),
           ),
       }),
+      bytes: () => bytesEver,
       drop: (silently) => {
         for (const connection of [...mine]) connection.agentDied(silently);
       },
     };
   };
   return { wire, server };
-}
-
-type Waiting = { readonly fail: (error: LinkError) => void; readonly answer: (reply: unknown) => void };
-type AgentSide = {
-  readonly opened: (
-    ask: (event: keyof AgentToHqEvents, args: readonly unknown[]) => Observable<unknown>,
-    meter: Meter,
-  ) => void;
-  readonly event: (event: string, payload: unknown) => void;
-  readonly fail: (error: LinkError) => void;
-};
-
-function linkEventOf(event: string, payload: unknown): LinkEvent {
-  const { message } = payload as { readonly message?: unknown };
-  const credit = creditSchema.safeParse(payload);
-  if (event === 'credit' && credit.success) return { type: 'credit', ...credit.data };
-  if (event === 'conflict' && typeof message === 'string') return { type: 'conflict', message };
-  return { type: 'ignored', name: event };
-}
-
-type PeerSide = {
-  readonly peer: AgentPeer;
-  readonly message: (message: PeerMessage) => void;
-  readonly end: (reason: string) => void;
-};
-
-function createPeer(
-  address: string,
-  credentials: AgentPeer['credentials'],
-  wire: {
-    readonly toAgent: (event: string, payload: Readonly<Record<string, unknown>>) => void;
-    readonly probe: (answer: (value: unknown) => void) => void;
-    readonly close: () => void;
-    readonly received: () => number;
-  },
-): PeerSide {
-  const messages$ = new Subject<PeerMessage>();
-  const ended$ = new Subject<string>();
-  return {
-    message: (message) => messages$.next(message),
-    end: (reason) => {
-      ended$.next(reason);
-      ended$.complete();
-      messages$.complete();
-    },
-    peer: {
-      address,
-      credentials,
-      messages$,
-      faults$: new Subject<string>(),
-      ended$,
-      sendCredit: (credit) => wire.toAgent('credit', credit),
-      sendConflict: (message) => wire.toAgent('conflict', { message }),
-      // The agents of a simulation heed their answers.
-      setReading: () => {},
-      probe: () =>
-        new Observable((subscriber) => {
-          const gone = ended$.subscribe(() => subscriber.error(new Error('the connection ended')));
-          wire.probe((value) => {
-            subscriber.next(value);
-            subscriber.complete();
-          });
-          return gone;
-        }),
-      disconnect: wire.close,
-      received: wire.received,
-    },
-  };
-}
-
-/** As the wire would: neither side ever sees the other's objects. */
-function copyOf(value: unknown): unknown {
-  if (value instanceof Uint8Array) return new Uint8Array(value);
-  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
-}
-
-function sizeOf(args: readonly unknown[]): string {
-  return args.map((one) => (one instanceof Uint8Array ? `${one.length}B` : '')).join('');
-}
-
-/** About what a message costs on the wire. */
-function bytesOf(event: string, args: readonly unknown[]): number {
-  const contents = args.map((one) =>
-    one instanceof Uint8Array ? one.length : (JSON.stringify(one)?.length ?? 0),
-  );
-  return contents.reduce((sum, bytes) => sum + bytes, ENVELOPE_BYTES + event.length);
-}
-
-function outcomeOf(reply: unknown): string {
-  const { ok, error } = reply as { readonly ok?: unknown; readonly error?: { readonly code?: unknown } };
-  return ok === true ? 'ok' : String(error?.code);
 }

@@ -197,4 +197,45 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: 'for (const bytes of kept.slice(1)) editor.addFrame(bytes, readHeader(bytes), true);',
     fromSeed: 20,
   },
+  {
+    name: 'window_not_bounded',
+    breaks: 'backlog goes into a slow link without bound',
+    file: 'src/agent/uplink/link-window.ts',
+    find: 'if (inFlight.bytes + wireBytes <= window.bytes) return true;',
+    replace: 'if (inFlight.bytes + wireBytes <= window.bytes + 1e9) return true;',
+    fromSeed: 56,
+  },
+  {
+    name: 'backlog_pieces_not_cut',
+    breaks:
+      'frames of the backlog are as large as HQ takes them, and live ones wait behind them in the socket',
+    file: 'src/agent/uplink/link-window.ts',
+    find: 'pieceBytes: Math.floor(Math.min(LARGEST_BYTES, Math.max(leastFrame, payloadWithin(piece)))),',
+    replace: 'pieceBytes: Math.max(LARGEST_BYTES, payloadWithin(piece)),',
+    fromSeed: 56,
+  },
+  {
+    name: 'schema_raced',
+    breaks: 'all frames of a schema that HQ does not know go at once',
+    file: 'src/agent/uplink/known-schemas.ts',
+    find: 'if (unknown.length === 0) return delivery;',
+    replace: 'if (unknown.length >= 0) return delivery;',
+    fromSeed: 5,
+  },
+  {
+    name: 'batch_joins_what_is_on_its_way',
+    breaks: 'a batch of the backlog takes along what the live lane has sent, or HQ has already',
+    file: 'src/agent/uplink/backlog-lane.ts',
+    find: 'mayJoin: (frame) => isUntouched(frame, { acked: memory.acked, taken }),',
+    replace:
+      'mayJoin: (frame) => isUntouched(frame, { acked: memory.acked, taken }) || frame.bytes.length > 0,',
+  },
+  {
+    name: 'budget_ignored',
+    breaks: 'a data budget limits nothing',
+    file: 'src/agent/uplink/metering/data-budget.ts',
+    find: "return span === 'day' ? settings.maxBytesPerDay : settings.maxBytesPerMonth;",
+    replace: "return span === 'day' ? 0 : settings.maxBytesPerMonth;",
+    fromSeed: 26,
+  },
 ];

@@ -63,7 +63,7 @@ export function createSubject(world: SubjectWorld, options: SubjectOptions): Who
     timeline,
     chance,
     machine: createMachine(timeline, name),
-    wire: network.wire(name),
+    wire: network.wire(name, options.settings.line),
     disk,
     note,
     nextId: world.nextId,

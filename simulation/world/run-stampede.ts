@@ -13,6 +13,7 @@ import { createStampedeWatch, type StampedeFigures } from '../check/stampede-wat
 import { createViolations, type Violation } from '../check/violations.ts';
 import { createChance } from '../kernel/chance.ts';
 import { createDisk } from '../kernel/disk.ts';
+import { freeLine } from '../kernel/line-shape.ts';
 import { createMachine } from '../kernel/machine.ts';
 import { createNetwork } from '../kernel/network.ts';
 import { createTimeline } from '../kernel/timeline.ts';
@@ -46,6 +47,7 @@ export type StampedeResult = StampedeFigures & {
 };
 
 /** Agents start over this time, and then have as much again to deliver, ms. */
+const DELAY_MS = [10, 60] as const;
 const START_MS = 20_000;
 /** Each agent has one after the last has come, so that all know the hint of a full HQ. */
 const HEARTBEAT_MS = START_MS;
@@ -69,7 +71,7 @@ export function runStampede(options: StampedeOptions): StampedeResult {
     timeline,
     chance: chance.stream('network'),
     note,
-    usualDelayMs: [10, 60],
+    usualDelayMs: DELAY_MS,
     onArrival: watch.arrived,
     onCredit: watch.credit,
     onAnswer: (answer) => {
@@ -97,6 +99,7 @@ export function runStampede(options: StampedeOptions): StampedeResult {
     periodMs,
     noisySeries: 0,
     sealSamples: 512,
+    line: freeLine(DELAY_MS),
   };
   let lastId = 0;
   let quiet = false;

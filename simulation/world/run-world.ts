@@ -1,13 +1,15 @@
 /** One run: a world drawn from a seed, its faults, its healing, and everything that was found wrong with it. */
 import { config as rxConfig } from 'rxjs';
 import { coveredCount } from '../../src/protocol/coverage.ts';
+import { checkBudgets } from '../check/budgets.ts';
 import { type CheckOptions, checkAlways, checkDrained } from '../check/check-world.ts';
 import { createHqTruth } from '../check/hq-truth.ts';
+import { createLinkWatch } from '../check/link-watch.ts';
 import { createLiveWatch } from '../check/live-lag.ts';
 import { differences, type Shown } from '../check/shown.ts';
 import { createViolations, type Violation } from '../check/violations.ts';
 import { createInjector } from '../faults/inject.ts';
-import { drawPlan, type Fault, type FaultKind } from '../faults/plan.ts';
+import { drawLineFaults, drawPlan, type Fault, type FaultKind } from '../faults/plan.ts';
 import { createChance } from '../kernel/chance.ts';
 import { createDisk, type Snapshot } from '../kernel/disk.ts';
 import { createMachine } from '../kernel/machine.ts';
@@ -17,7 +19,7 @@ import { createTrace } from '../kernel/trace.ts';
 import { createSubject, type SubjectWorld } from './create-subject.ts';
 import { drainBoundMs } from './drain-bound.ts';
 import { type AgentSettings, drawAgent, drawHq } from './settings.ts';
-import type { SimAgent } from './sim-agent.ts';
+import { type SimAgent, withoutBudget } from './sim-agent.ts';
 import { createSimHq } from './sim-hq.ts';
 import { createViewer } from './viewer.ts';
 
@@ -57,6 +59,8 @@ const HEALED_SHARE = 0.8;
 const CHECKS = 24;
 /** What everybody who looks on sees once all is quiet, they see within this time. */
 const SEEN_WITHIN_MS = 5_000;
+/** What a fault left behind has been noticed by then, besides what waits for an ack. */
+const CALM_MS = 10_000;
 /** Between two looks at whether everything has drained. */
 const LOOK_MS = 1_000;
 
@@ -82,6 +86,12 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
     chance: chance.stream('network'),
     note,
     onAnswer: hqTruth.answered,
+    onCredit: (credit) => links.credited(credit),
+    watch: {
+      sent: (message) => links.sent(message),
+      heard: (answer) => links.heard(answer),
+      ended: (ended) => links.ended(ended),
+    },
     usualDelayMs,
   });
   const hqDisk = createDisk(chance.stream('hq-disk'), {
@@ -128,7 +138,7 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
   const subjects = Array.from({ length: shape.whole(1, 4) }, (_, index) => {
     const id = `agent-${index + 1}`;
     const own = chance.stream(id);
-    const drawn = drawAgent(own.stream('settings'), hours);
+    const drawn = drawAgent(own.stream('settings'), { hours, usualDelayMs });
     const settings = given.alter?.(drawn) ?? drawn;
     return createSubject(world, { id, name: id, settings, chance: own });
   });
@@ -137,7 +147,10 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
   const copies: SimAgent[] = [];
   const checks: CheckOptions = { subjects, hq: hqTruth, hqRecords: hqDisk.records, violations };
 
-  const plan = given.faults ?? drawPlan(chance.stream('plan'), { hours, agents: agents.length });
+  const drawn = drawPlan(chance.stream('plan'), { hours, agents: agents.length });
+  const slow = [...agents.keys()].filter((index) => isSlow(agents[index]));
+  const changes = drawLineFaults(chance.stream('line-plan'), { hours, slow, from: drawn.length });
+  const plan = given.faults ?? [...drawn, ...changes];
   const faults = only === undefined ? plan : plan.filter(({ index }) => only.includes(index));
   const backups: Snapshot[] = [hqDisk.snapshot()];
   const images = agents.map((agent) => [agent.disk.snapshot()]);
@@ -146,7 +159,6 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
     timeline,
     agents,
     hq,
-    usualDelayMs,
     healAt,
     note,
     replaceDisk: (index, content) => {
@@ -166,7 +178,8 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
     clone: (index, fault) => {
       const original = subjects[index];
       if (original === undefined) return () => {};
-      const { id, settings, disk } = original.agent;
+      const { id, disk } = original.agent;
+      const settings = withoutBudget(original.agent.settings);
       const name = `${id}-copy-${fault.index}`;
       const copied = { of: original, image: disk.snapshot() };
       const copy = createSubject(world, { id, name, settings, chance: chance.stream(name), copied });
@@ -191,6 +204,22 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
   });
   injector.schedule(faults);
 
+  const place = (name: string) => agents.findIndex(({ wire }) => wire.name === name);
+  /** A copy, and whoever has one, is refused for a while. */
+  const isCalm = (name: string) => {
+    const at = place(name);
+    const agent = agents[at];
+    if (agent === undefined || copies.some(({ id }) => id === agent.id || id.startsWith(`${agent.id}-`)))
+      return false;
+    // A budget that is used up ends connections.
+    if (agent.settings.config.uplink.maxBytesPerDay > 0) return false;
+    const calmMs = CALM_MS + 2 * agent.settings.config.uplink.ackTimeoutMs;
+    return timeline.now() - injector.calmSince(at) > calmMs;
+  };
+  const hasWrongClock = (agent: number) =>
+    faults.some(({ kind, agents: whom }) => kind.startsWith('agent_clock') && whom.includes(agent));
+  const links = createLinkWatch({ timeline, violations, isCalm });
+
   const attempt = (work: () => void) => {
     try {
       work();
@@ -208,20 +237,26 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
   for (let check = 1; check <= CHECKS && ok(); check += 1) {
     runUntil((healAt * check) / CHECKS);
     checkAlways(checks);
+    checkBudgets({ agents: agents.filter((_, index) => !hasWrongClock(index)), violations });
     backups.push(hqDisk.snapshot());
     agents.forEach((agent, index) => void images[index]?.push(agent.disk.snapshot()));
   }
   attempt(injector.heal);
-  const live = createLiveWatch({ timeline, subjects, hq: hqTruth, violations, usualDelayMs });
-  const deadline = timeline.now() + drainBoundMs({ agents: [...agents, ...copies], hq, usualDelayMs });
+  const lineOf = (name: string) => agents[place(name)]?.wire.faults;
+  const live = createLiveWatch({ timeline, subjects, hq: hqTruth, violations, lineOf });
+  const deadline = timeline.now() + drainBoundMs({ agents: [...agents, ...copies], hq });
   while (ok() && timeline.now() < end) {
     runUntil(Math.min(end, timeline.now() + LOOK_MS));
     live.look();
+    links.look(subjects);
   }
   quiet = true;
-  const late = Math.max(deadline, end + drainBoundMs({ agents: [...agents, ...copies], hq, usualDelayMs }));
+  const late = Math.max(deadline, end + drainBoundMs({ agents: [...agents, ...copies], hq }));
   const left = () => [...agents, ...copies].flatMap((agent) => whatIsLeft(agent) ?? []);
-  while (ok() && timeline.now() < late && left().length > 0) runUntil(timeline.now() + LOOK_MS);
+  while (ok() && timeline.now() < late && left().length > 0) {
+    runUntil(timeline.now() + LOOK_MS);
+    links.look(subjects);
+  }
   if (ok()) {
     for (const what of left()) violations.report('not_drained', what);
     checkAlways(checks);
@@ -252,6 +287,10 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
     faults,
     injected,
   };
+}
+
+function isSlow(agent: SimAgent | undefined): boolean {
+  return agent !== undefined && Number.isFinite(agent.settings.line.upRate);
 }
 
 /** Why an agent has not drained yet, or still thinks ill of its disk; null when neither. */

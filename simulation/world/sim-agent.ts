@@ -45,6 +45,8 @@ export type SimAgent = Pick<SimAgentOptions, 'id' | 'machine' | 'wire' | 'disk' 
   readonly rename: (id: string) => void;
   /** Keeps its supervisor from starting it until `start`. */
   readonly hold: (held: boolean) => void;
+  /** Starts it again without a data budget, if it has one. */
+  readonly liftBudget: () => void;
 };
 
 /** What a supervisor waits before it starts an agent again, ms. */
@@ -60,6 +62,7 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
   let life: Life | null = null;
   let running: (AssembledAgent & { readonly journal: Journal }) | null = null;
   let held = false;
+  let lifted = false;
   let lives = 0;
   /** It was started while it still stopped. */
   let startsAgain = false;
@@ -104,7 +107,7 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
     const { clock } = mine;
     const ids = seededIds(stream.stream('ids'));
     const random = stream.stream('random');
-    const { config, periodMs, noisySeries } = settings;
+    const { config, periodMs, noisySeries } = lifted ? withoutBudget(settings) : settings;
     const instance = ids.hex(8);
     note(`${name} starts`);
     const storage = disk.open(mine);
@@ -152,6 +155,15 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
     });
   }
 
+  function kill(power: boolean): void {
+    if (life === null) return;
+    note(`${name} killed${power ? ' with its machine' : ''}`);
+    over(life);
+    disk.interrupt();
+    wire.drop(power);
+    if (power) machine.reboot();
+  }
+
   return {
     get id() {
       return id;
@@ -169,6 +181,13 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
     hold: (value) => {
       held = value;
     },
+    liftBudget: () => {
+      if (settings.config.uplink.maxBytesPerDay === 0) return;
+      lifted = true;
+      if (life === null) return;
+      kill(false);
+      start();
+    },
     tear: () => {
       if (life === null) return;
       note(`${name} torn${disk.isWriting() ? ' while it wrote' : ''}`);
@@ -177,14 +196,7 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
       wire.drop(true);
       machine.reboot();
     },
-    kill: (power) => {
-      if (life === null) return;
-      note(`${name} killed${power ? ' with its machine' : ''}`);
-      over(life);
-      disk.interrupt();
-      wire.drop(power);
-      if (power) machine.reboot();
-    },
+    kill,
     stop: () => {
       const mine = life;
       if (mine === null || running === null) return;
@@ -201,4 +213,9 @@ export function createSimAgent(options: SimAgentOptions): SimAgent {
       });
     },
   };
+}
+
+export function withoutBudget(settings: AgentSettings): AgentSettings {
+  const { config } = settings;
+  return { ...settings, config: { ...config, uplink: { ...config.uplink, maxBytesPerDay: 0 } } };
 }
