@@ -37,6 +37,7 @@ describe('metrics of links', () => {
       'holdfast_hq_paused_agents{reason="budget_month"} 0',
       'holdfast_hq_paused_agents{reason="live_first"} 0',
       'holdfast_hq_paused_agents{reason="window"} 0',
+      'holdfast_hq_paused_agents{reason="way"} 0',
       'holdfast_hq_paused_agents{reason="breaker_open"} 0',
       'holdfast_hq_paused_agents{reason="unavailable"} 0',
       'holdfast_hq_paused_agents{reason="rate_limited"} 0',
