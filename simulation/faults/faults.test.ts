@@ -1,6 +1,7 @@
 /** Faults that are told by what the agents and HQ say of them, each in a world that has no other. */
 import { describe, expect, it } from 'vitest';
 import { type RunOptions, runWorld } from '../world/run-world.ts';
+import type { AgentSettings } from '../world/settings.ts';
 import type { Fault } from './plan.ts';
 
 const MINUTE = 60_000;
@@ -14,6 +15,12 @@ const fault = (index: number, kind: Fault['kind'], at: number, forMs: number): F
   steps: 0,
 });
 
+/** One that is used up would end connections, too, and is lifted by starting the agent again. */
+function withoutBudget(settings: AgentSettings): AgentSettings {
+  const { config } = settings;
+  return { ...settings, config: { ...config, uplink: { ...config.uplink, maxBytesPerDay: 0 } } };
+}
+
 function play(seed: number, faults: readonly Fault[], alter?: RunOptions['alter']) {
   const lines: string[] = [];
   const { violations, simulatedMs } = runWorld({
@@ -21,7 +28,7 @@ function play(seed: number, faults: readonly Fault[], alter?: RunOptions['alter'
     hours: 0.1,
     faults,
     onLine: (line) => lines.push(line),
-    ...(alter === undefined ? {} : { alter }),
+    alter: (drawn) => withoutBudget(alter === undefined ? drawn : alter(drawn)),
   });
   return { violations, lines, simulatedMs };
 }
