@@ -1,7 +1,13 @@
 /** The estimate of a link and the window that follows from it, over virtual links with a backlog that never ends. */
 import { describe, expect, it } from 'vitest';
 import { allowedBy } from '../../src/agent/uplink/allowed.ts';
-import { NEW_ESTIMATE, nextEstimate } from '../../src/agent/uplink/link-estimate.ts';
+import {
+  type EstimateEvent,
+  type LinkEstimate,
+  NEW_ESTIMATE,
+  nextEstimate,
+  rateOf,
+} from '../../src/agent/uplink/link-estimate.ts';
 import { leastFrameBytes, transmitMs, windowOf } from '../../src/agent/uplink/link-window.ts';
 import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
 import { onTheWire, payloadWithin } from '../../src/agent/uplink/wire-bytes.ts';
@@ -197,5 +203,35 @@ describe('odd events', () => {
   it('what a payload takes of the link and the reverse agree', () => {
     for (const wire of [100, 500, 1_466, 1_467, 5_000, 300_000])
       expect(onTheWire(payloadWithin(wire))).toBeLessThanOrEqual(wire + 52);
+  });
+});
+
+describe('answers that are late by more than two targets', () => {
+  /** Eight frames of 1,000 bytes on a link of 8 bytes a ms and 600 ms, after it has been filled; when the answers come, ms from the first. */
+  function rateAfter(answersAt: (index: number) => number): number {
+    const link = filled({ rate: 8, roundTripMs: 600 });
+    const before = link.gauge.estimate();
+    const at = link.now();
+    const next = (estimate: LinkEstimate, event: EstimateEvent) =>
+      nextEstimate(estimate, event, { queueTargetMs: TARGET_MS });
+    let estimate: LinkEstimate = { ...before, flights: new Map(), inFlightBytes: 0 };
+    for (let id = 1; id <= 8; id += 1)
+      estimate = next(estimate, { type: 'sent', id: 1_000_000 + id, bytes: 1_000, window: 8_000, at });
+    // Frames that did not fill the window say nothing of its rate.
+    estimate = {
+      ...estimate,
+      flights: new Map([...estimate.flights].map(([id, one]) => [id, { ...one, isLimited: false }])),
+    };
+    for (let id = 1; id <= 8; id += 1)
+      estimate = next(estimate, { type: 'answered', id: 1_000_000 + id, at: at + 2_200 + answersAt(id - 1) });
+    return rateOf(estimate) ?? 0;
+  }
+
+  it('all at once were held up elsewhere: the rate stays', () => {
+    expect(rateAfter(() => 0)).toBeGreaterThan(7);
+  });
+
+  it('one after the other, slower than the rate, met a slower link', () => {
+    expect(rateAfter((index) => index * 1_000)).toBeLessThan(2);
   });
 });
