@@ -175,6 +175,9 @@ describe('phases', () => {
     ['other_hq', 40_500],
     ['redirect', 500],
     ['closed', 1_000],
+    ['proxy', 1_000],
+    ['budget', 1_000],
+    ['token_file', 1_000],
   ] as const)('after %s waits what that failure needs, though the way has worked', (kind, ms) => {
     const [first, , ...rest] = ONLINE;
     const hinted = { ...greeted(), reconnectMs: 2_000 } as UplinkMessage;

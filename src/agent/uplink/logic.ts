@@ -52,7 +52,10 @@ const SLOW: ReadonlySet<string> = new Set([
   'duplicate_agent',
   'other_hq',
 ]);
-/** A way that has worked is tried again at once and all the time after these: the link may be back any moment. Each attempt costs bytes. */
+/**
+ * A way that has worked is tried again at once and all the time after these: the link may be back any moment, or, as with a budget and a
+ * token's file, an attempt costs no byte of it. A proxy stands before the link: while that is gone, the proxy refuses.
+ */
 const MAY_BE_BACK: ReadonlySet<string> = new Set([
   'closed',
   'refused',
@@ -61,6 +64,9 @@ const MAY_BE_BACK: ReadonlySet<string> = new Set([
   'dns',
   'moved',
   'unavailable',
+  'proxy',
+  'budget',
+  'token_file',
 ]);
 /** For the newest frames at a connection's beginning: larger ones are none that people wait for. */
 const NEWEST_BYTES = 64 * 1024;
