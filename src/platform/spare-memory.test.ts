@@ -20,7 +20,7 @@ const HOT = `
   const work = (ms) => { const end = performance.now() + ms; while (performance.now() < end) hot(1); };`;
 
 describe('sparing memory', () => {
-  it('compiles nothing of a process that has only been started, and what is hot once it has been busy for long', async () => {
+  it('optimizes nothing of a process that has only been started, and what is hot once it has been busy for long', async () => {
     const script = `${HOT}
       work(1000);
       process.stdout.write('started\\n');
@@ -36,7 +36,7 @@ describe('sparing memory', () => {
     // It has to be busy for seconds of its own time.
   }, 180_000);
 
-  it('compiles what is hot as soon as work is expected', async () => {
+  it('optimizes what is hot as soon as work is expected', async () => {
     // How busy the process is is never looked at.
     const before = 'globalThis.setInterval = () => ({ unref() {} });';
     const script = `${HOT}

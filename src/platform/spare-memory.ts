@@ -18,14 +18,14 @@ const BUSY = 0.5;
 
 let favourSpeed = (): void => {};
 
-/** Says that this process is about to be busy for long: its code is compiled from now on. Nothing happens unless memory is spared. */
+/** Says that this process is about to be busy for long: its code is optimized from now on. Nothing happens unless memory is spared. */
 export function expectWork(): void {
   favourSpeed();
 }
 
 /**
- * Trades speed for memory, for a process that lives long and mostly waits: its code is interpreted until it has been
- * busy for some seconds, or says that it will be, and compiled from then on. Call it before anything large is loaded.
+ * Trades speed for memory, for a process that lives long and mostly waits: its code is not optimized until it
+ * has been busy for some seconds, or says that it will be. Call it before anything large is loaded.
  */
 export function spareMemory(): void {
   for (const flag of SPARING) setFlagsFromString(flag);
