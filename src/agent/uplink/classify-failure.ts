@@ -101,26 +101,37 @@ function withAdvice(message: string): string {
 /** What those say who know HTTP and no WebSockets, or want none. HQ itself answers 400 where something took the wish to upgrade away. */
 const NO_UPGRADE: ReadonlySet<number> = new Set([400, 403, 405, 426, 501]);
 
+/** Those say it of any request: no credentials, and elsewhere. */
+const NOT_OF_UPGRADES = (status: number) => status === 401 || (status >= 300 && status < 400);
+
 function fromStatus(url: string, status: number, options: ErrorOptions, transport: Transport): LinkError {
-  if (transport === 'websocket' && NO_UPGRADE.has(status))
+  const isWebSocket = transport === 'websocket' && !NOT_OF_UPGRADES(status);
+  const why = isWebSocket ? { ...options, upgrade: `HTTP ${status} to the upgrade` } : options;
+  if (isWebSocket && NO_UPGRADE.has(status))
     return new LinkError(
       'upgrade_blocked',
       `WebSockets to ${url} are blocked on the way (HTTP ${status} to the upgrade). Let them through, or set uplink.transport to auto or polling.`,
-      options,
+      why,
     );
   if (status >= 300 && status < 400)
     return new LinkError(
       'redirect',
       `${url} answers with a redirect (HTTP ${status}); give the final address.`,
-      options,
+      why,
     );
   if (status === 401 || status === 403)
     return new LinkError(
       'unauthorized',
       withAdvice(`${url} refuses this agent's credentials (HTTP ${status}).`),
-      options,
+      why,
+    );
+  if (status === 407)
+    return new LinkError(
+      'proxy',
+      `A proxy before ${url} wants credentials (HTTP 407 Proxy Authentication Required).`,
+      why,
     );
   if (status === 502 || status === 503 || status === 504)
-    return new LinkError('refused', `A proxy answers for ${url}, but HQ does not (HTTP ${status}).`, options);
-  return new LinkError('protocol', `${url} answers HTTP ${status} instead of Socket.IO.`, options);
+    return new LinkError('refused', `A proxy answers for ${url}, but HQ does not (HTTP ${status}).`, why);
+  return new LinkError('protocol', `${url} answers HTTP ${status} instead of Socket.IO.`, why);
 }

@@ -147,8 +147,7 @@ export function createUplinkEffects(
   const fromLink = (mine: Connection, connection: number, event: LinkEvent): Observable<UplinkMessage> => {
     switch (event.type) {
       case 'open': {
-        const { session, blocked } = event;
-        if (blocked !== undefined) emit({ type: 'upgrade_blocked', detail: blocked });
+        const { session } = event;
         mine.session = session;
         gauge.connected(session.way.index);
         mine.sender = createFrameSender({
@@ -165,6 +164,9 @@ export function createUplinkEffects(
         });
         return of({ type: 'opened', connection });
       }
+      case 'blocked':
+        emit({ type: 'upgrade_blocked', detail: event.what });
+        return EMPTY;
       case 'credit':
         return of({
           type: 'credit',

@@ -57,10 +57,17 @@ export class LinkError extends Error {
   readonly kind: LinkFailure;
   /** HQ's own words, where it said any. */
   readonly wire: WireError | null;
-  constructor(kind: LinkFailure, message: string, options: ErrorOptions & { wire?: WireError } = {}) {
+  /** What became of the wish for a WebSocket, where it went out and no WebSocket came; for people. Something on the way may block them. */
+  readonly upgrade: string | null;
+  constructor(
+    kind: LinkFailure,
+    message: string,
+    options: ErrorOptions & { wire?: WireError; upgrade?: string } = {},
+  ) {
     super(message, options);
     this.kind = kind;
     this.wire = options.wire ?? null;
+    this.upgrade = options.upgrade ?? null;
   }
 }
 
@@ -112,8 +119,9 @@ export type RoundTrip = {
 export type Traffic = { readonly sent: number; readonly received: number };
 
 export type LinkEvent =
-  /** `blocked`: no WebSocket got through, so it is by long polling; what was seen, for people. */
-  | { readonly type: 'open'; readonly session: LinkSession; readonly blocked?: string }
+  | { readonly type: 'open'; readonly session: LinkSession }
+  /** The connection is by long polling because no WebSocket gets through; what was seen, for people. */
+  | { readonly type: 'blocked'; readonly what: string }
   /** `creditBytes`: absent where HQ says no word about bytes. */
   | { readonly type: 'credit'; readonly frames: number; readonly creditBytes?: number | undefined }
   /** Somebody else claims to be this agent. */

@@ -29,7 +29,8 @@ import type { HttpProxy } from './proxy/proxy-settings.ts';
 import { untilSilent } from './silence.ts';
 import { createHttpPolling, type HttpPolling } from './transports/http-polling.ts';
 import type { Transport } from './transports/transport.ts';
-import { GuardedWebSocket } from './transports/web-socket.ts';
+import { withUpgrade } from './transports/upgrade-failure.ts';
+import { createWebSocketTransport } from './transports/web-socket.ts';
 
 export type SocketIoLinkOptions = {
   /** Base address of HQ, `http:` or `https:`; a path in it is kept. */
@@ -110,11 +111,15 @@ function openConnection(
   const target = socketAddress(options.url);
   const auth: Record<string, unknown> = token === undefined ? {} : { token };
   // The client's types know no Agent and no absence of a limit of total time; `watchSilence` looks at progress instead.
+  let asked = false;
+  const onAsked = () => {
+    asked = true;
+  };
   const beyondTypes: object = { agent, timeout: false };
   const settings = {
     ...beyondTypes,
     path: target.path,
-    transports: [polling === null ? GuardedWebSocket : polling.Transport],
+    transports: [polling === null ? createWebSocketTransport(onAsked) : polling.Transport],
     upgrade: false,
     reconnection: false,
     retries: 0,
@@ -143,7 +148,7 @@ function openConnection(
     watching.unsubscribe();
     for (const fail of [...waiting]) fail(error);
     waiting.clear();
-    subscriber.error(error);
+    subscriber.error(asked && joining === undefined ? withUpgrade(error) : error);
   };
 
   // Heard before the client asks to join.
@@ -169,15 +174,18 @@ function openConnection(
   );
   socket.on('disconnect', (reason) => end(new LinkError('closed', `HQ at ${url} is gone: ${reason}.`)));
   // A manager that closes before the namespace answered tells its sockets nothing; when it closes because of the
-  // answer, that follows in the same turn and says more.
-  socket.io.on('close', (reason) => {
+  // answer, or after an error, that follows in the same turn and says more.
+  const closedEarly = (reason: string) => {
     if (opened) return;
     const kind = reason === 'parse error' ? 'protocol' : 'closed';
     const error = new LinkError(kind, `${url} ended the connection before it was open: ${reason}.`);
     queueMicrotask(() => end(error));
-  });
+  };
+  socket.io.on('close', closedEarly);
   hear(socket, { url, instance, compact }, subscriber, end);
   socket.connect();
+  // Of a connection that ends before HQ's first word not even the manager hears.
+  socket.io.engine.on('close', closedEarly);
   watching.add(watchSilence(options, { sockets, engine: socket.io.engine, isOpen: () => opened }, end));
 
   return () => {

@@ -1,7 +1,12 @@
 /**
- * A link by WebSocket which goes by long polling where something on the way blocks WebSockets. Once they are seen blocked, an hour's
- * connections begin with polling. Each hour an upgrade is tried beside the standing connection; when it gets through, that one
- * ends with a LinkError of kind `moved`, and the next `connect` goes by WebSocket.
+ * A link by WebSocket which goes by long polling where something on the way blocks WebSockets.
+ *
+ * - Some answers to the upgrade name it (`upgrade_blocked`): polling follows within the same attempt.
+ * - Other failures at the upgrade (closed, silence, a page, HTTP 502) happen where HQ is down as well. One of them is followed by polling,
+ *   the next time two, up to MAX_FAILURES; four and more on a way that has carried a WebSocket. Polling that opens then is the proof that
+ *   HQ is there, and an upgrade beside it at once shows whether WebSockets are blocked.
+ * - Once they are blocked, an hour's connections begin with polling. Each hour an upgrade is tried beside the standing connection; when it
+ *   gets through, that one ends with a LinkError of kind `moved`, and the next `connect` goes by WebSocket.
  */
 import {
   catchError,
@@ -9,9 +14,13 @@ import {
   defer,
   EMPTY,
   exhaustMap,
-  map,
+  finalize,
   merge,
   type Observable,
+  of,
+  Subject,
+  switchMap,
+  take,
   tap,
   throwError,
   timer,
@@ -29,70 +38,152 @@ export type AutoLinkOptions = {
 };
 
 export const UPGRADE_PROBE_MS = 3_600_000;
+/** Failures at the upgrade before polling is tried on a way that has carried a WebSocket. */
+export const PROVEN_FAILURES = 4;
+/** The most failures at the upgrade between two tries by polling. */
+export const MAX_FAILURES = 16;
+
+type Block = {
+  /** When a WebSocket is tried again, ms. */
+  until: number;
+  /** Whether an upgrade failed while HQ was there. */
+  isCertain: boolean;
+  /** What was seen, until it was told. */
+  readonly seen: LinkError;
+  isTold: boolean;
+};
+
+/** When a failure at the upgrade is followed by polling. */
+type Suspicion = { readonly failures: number; readonly enough: number };
+const UNPROVEN: Suspicion = { failures: 0, enough: 1 };
+const PROVEN: Suspicion = { failures: 0, enough: PROVEN_FAILURES };
 
 export function createAutoLink({ websocket, polling, probe, clock: { scheduler } }: AutoLinkOptions): Link {
-  /** When a WebSocket is tried again; null: none was seen blocked. */
-  let pollUntil: number | null = null;
+  let block: Block | null = null;
+  let suspicion = UNPROVEN;
 
-  const watchUpgrades = (until: number, count: (result: ProbeResult) => void): Observable<never> =>
-    timer(Math.max(0, until - scheduler.now()), UPGRADE_PROBE_MS, scheduler).pipe(
+  /** Begins when polling has opened. */
+  const watchUpgrades = (
+    mine: Block,
+    count: (result: ProbeResult) => void,
+  ): Observable<Extract<LinkEvent, { type: 'blocked' }>> =>
+    timer(mine.isCertain ? Math.max(0, mine.until - scheduler.now()) : 0, UPGRADE_PROBE_MS, scheduler).pipe(
       exhaustMap(probe),
       concatMap((result) => {
         count(result);
-        if (!result.answers) {
-          pollUntil = scheduler.now() + UPGRADE_PROBE_MS;
-          return EMPTY;
+        if (result.answers) {
+          block = null;
+          return throwError(
+            () => new LinkError('moved', 'WebSockets get through to HQ again; the connection goes by one.'),
+          );
         }
-        pollUntil = null;
-        return throwError(
-          () => new LinkError('moved', 'WebSockets get through to HQ again; the connection goes by one.'),
-        );
+        mine.until = scheduler.now() + UPGRADE_PROBE_MS;
+        mine.isCertain = true;
+        return tell(mine);
       }),
     );
 
-  /** `seen`: what has just shown that WebSockets are blocked. */
-  const byPolling = (
-    options: ConnectOptions | undefined,
-    until: number,
-    seen?: LinkError,
-  ): Observable<LinkEvent> =>
+  const byPolling = (options: ConnectOptions | undefined, mine: Block): Observable<LinkEvent> =>
     defer(() => {
+      block = mine;
       const probes = { sent: 0, received: 0 };
+      const opened$ = new Subject<void>();
       let opened = false;
-      const upgrades$ = watchUpgrades(until, ({ sent, received }) => {
-        probes.sent += sent;
-        probes.received += received;
-      });
+      const upgrades$ = opened$.pipe(
+        take(1),
+        switchMap(() =>
+          watchUpgrades(mine, ({ sent, received }) => {
+            probes.sent += sent;
+            probes.received += received;
+          }),
+        ),
+      );
       const events$ = polling.connect(options).pipe(
-        map((event): LinkEvent => {
-          if (event.type !== 'open') return event;
-          opened = true;
-          const session = withProbes(event.session, probes);
-          return seen === undefined ? { ...event, session } : { ...event, session, blocked: seen.message };
+        concatMap((event): Observable<LinkEvent> => {
+          if (event.type !== 'open') return of(event);
+          const open: LinkEvent = { ...event, session: withProbes(event.session, probes) };
+          return merge(of(open), mine.isCertain ? tell(mine) : EMPTY);
         }),
         tap({
-          // What is on the way may have changed.
-          error: () => {
-            if (!opened) pollUntil = null;
+          next: ({ type }) => {
+            if (type !== 'open') return;
+            opened = true;
+            suspicion = UNPROVEN;
+            opened$.next();
           },
+          error: (error: unknown) => {
+            // What is on the way may have changed. Silence tells nothing of it.
+            if (!opened && !isSilence(error)) block = null;
+          },
+        }),
+        finalize(() => {
+          if (!opened && !mine.isTold) block = null;
         }),
       );
       return merge(upgrades$, events$);
     });
 
+  /** By polling after a failure that may have been HQ's; where polling fails too, that failure stands. */
+  const afterFailure = (options: ConnectOptions | undefined, seen: LinkError): Observable<LinkEvent> => {
+    let opened = false;
+    const until = scheduler.now() + UPGRADE_PROBE_MS;
+    return byPolling(options, { until, isCertain: false, seen, isTold: false }).pipe(
+      tap(() => {
+        opened = true;
+      }),
+      catchError((error: unknown) => {
+        const isOfHq = error instanceof LinkError && (error.wire !== null || error.kind === 'unauthorized');
+        throw opened || isOfHq || !(error instanceof LinkError) ? error : seen;
+      }),
+    );
+  };
+
   return {
     connect: (options) =>
       defer(() => {
-        if (pollUntil !== null && scheduler.now() < pollUntil) return byPolling(options, pollUntil);
+        if (block !== null && scheduler.now() < block.until) return byPolling(options, block);
+        let opened = false;
         return websocket.connect(options).pipe(
+          tap(() => {
+            opened = true;
+            block = null;
+            suspicion = PROVEN;
+          }),
           catchError((error: unknown) => {
-            if (!(error instanceof LinkError) || error.kind !== 'upgrade_blocked') throw error;
-            pollUntil = scheduler.now() + UPGRADE_PROBE_MS;
-            return byPolling(options, pollUntil, error);
+            if (opened || !(error instanceof LinkError)) throw error;
+            if (error.kind === 'upgrade_blocked') {
+              const until = scheduler.now() + UPGRADE_PROBE_MS;
+              return byPolling(options, { until, isCertain: true, seen: error, isTold: false });
+            }
+            // The link is down, or HQ has spoken.
+            if (error.upgrade === null) {
+              suspicion = { ...suspicion, failures: 0 };
+              throw error;
+            }
+            suspicion = { ...suspicion, failures: suspicion.failures + 1 };
+            if (suspicion.failures < suspicion.enough) throw error;
+            suspicion = { failures: 0, enough: Math.min(MAX_FAILURES, 2 * suspicion.enough) };
+            return afterFailure(options, error);
           }),
         );
       }),
   };
+}
+
+function isSilence(error: unknown): boolean {
+  return error instanceof LinkError && error.kind === 'timeout';
+}
+
+/** Once an episode. */
+function tell(block: Block): Observable<Extract<LinkEvent, { type: 'blocked' }>> {
+  if (block.isTold) return EMPTY;
+  block.isTold = true;
+  const { seen } = block;
+  const isNamed = seen.kind === 'upgrade_blocked';
+  const what = isNamed
+    ? seen.message
+    : `WebSockets are blocked on the way (${seen.upgrade}). ${seen.message}`;
+  return of({ type: 'blocked', what });
 }
 
 /** Probes are made beside the connection and count as its bytes. */

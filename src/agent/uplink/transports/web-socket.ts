@@ -1,12 +1,23 @@
-/** The client's WebSocket, which a handshake that cannot be read would end the process with. */
+/** The client's WebSocket, which a handshake that cannot be read would end the process with, and which says when its request is out. */
+import type { ClientRequest } from 'node:http';
 import { NodeWebSocket } from 'socket.io-client';
 
-export class GuardedWebSocket extends NodeWebSocket {
-  protected override onData(data: Parameters<NodeWebSocket['onData']>[0]): void {
-    try {
-      super.onData(data);
-    } catch (error) {
-      this.onError('parse error', error);
+/** For the client's `transports`. `onAsked`: the connection stands, TLS included, and has taken the whole wish for a WebSocket. */
+export function createWebSocketTransport(onAsked: () => void): typeof NodeWebSocket {
+  return class GuardedWebSocket extends NodeWebSocket {
+    override createSocket(...[uri, protocols, options]: Parameters<NodeWebSocket['createSocket']>): unknown {
+      const finishRequest = (request: ClientRequest) => {
+        request.once('finish', onAsked);
+        request.end();
+      };
+      return super.createSocket(uri, protocols, { ...options, finishRequest });
     }
-  }
+    protected override onData(data: Parameters<NodeWebSocket['onData']>[0]): void {
+      try {
+        super.onData(data);
+      } catch (error) {
+        this.onError('parse error', error);
+      }
+    }
+  };
 }

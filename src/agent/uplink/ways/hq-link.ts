@@ -7,6 +7,7 @@ import { createSocketIoLink } from '../socketio-link.ts';
 import { createAutoLink } from '../transports/auto-link.ts';
 import { probeUpgrade } from '../transports/probe-upgrade.ts';
 import type { Transport, TransportSetting } from '../transports/transport.ts';
+import { adviseOnUpgrades } from '../transports/upgrade-failure.ts';
 import type { ConfiguredWay } from './configured-ways.ts';
 import { type ProbeOptions, probeHq } from './probe-hq.ts';
 import { createRoutedLink } from './routed-link.ts';
@@ -46,7 +47,9 @@ export function createHqLink(options: HqLinkOptions): Link {
               probe: () => probeUpgrade(probing),
               clock,
             })
-          : by(options.transport);
+          : options.transport === 'websocket'
+            ? adviseOnUpgrades(by('websocket'))
+            : by('polling');
       return { way, link, probe: () => probeHq(probing) };
     }),
   });
