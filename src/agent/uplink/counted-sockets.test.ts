@@ -2,62 +2,21 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { createSystemClock } from '../../platform/clock.ts';
-import { startFakeHq } from '../testing/fake-hq.ts';
 import { startHeldRelay } from '../testing/held-relay.ts';
 import { startTlsFront, TEST_CERT } from '../testing/tls-front.ts';
-import type { Link, LinkEvent, LinkSession } from './link.ts';
-import { createSocketIoLink } from './socketio-link.ts';
+import { fakeHq, HELLO, linkTo, openLink } from '../testing/watched-link.ts';
 
-const hello = {
-  protocol: 1,
-  schema: 1,
-  agent: 'a',
-  epoch: '0123456789ab',
-  instance: 'me',
-  version: '0',
-  sampled: 0,
-  released: 0,
-  ts: 1,
-};
-
-async function fakeHq() {
-  const hq = await startFakeHq();
-  onTestFinished(hq.close);
+async function hqOnPort() {
+  const hq = await fakeHq();
   return { hq, port: Number(new URL(hq.url).port) };
-}
-
-const linkTo = (url: string) =>
-  createSocketIoLink({
-    url,
-    token: () => undefined,
-    instance: 'me',
-    connectTimeoutMs: 5_000,
-    clock: createSystemClock(),
-  });
-
-async function opened(link: Link): Promise<{ session: LinkSession; events: LinkEvent[]; leave: () => void }> {
-  const events: LinkEvent[] = [];
-  const errors: unknown[] = [];
-  const subscription = link.connect().subscribe({
-    next: (event) => events.push(event),
-    error: (error) => errors.push(error),
-  });
-  onTestFinished(() => subscription.unsubscribe());
-  const session = await vi.waitFor(() => {
-    const [event] = events;
-    if (event?.type !== 'open') throw new Error(`not open yet: ${String(errors[0])}`);
-    return event.session;
-  });
-  return { session, events, leave: () => subscription.unsubscribe() };
 }
 
 describe('bytes of a connection', () => {
   it('are those of the TCP payload, both ways, from the handshake on', async () => {
-    const { port } = await fakeHq();
+    const { port } = await hqOnPort();
     const relay = await startHeldRelay(port);
-    const { session } = await opened(linkTo(relay.url));
-    await firstValueFrom(session.hello(hello));
+    const { session } = await openLink(linkTo(relay.url));
+    await firstValueFrom(session.hello(HELLO));
     await vi.waitFor(() => {
       expect(session.unsent()).toBe(0);
       expect(session.traffic()).toEqual({ sent: relay.up(), received: relay.down() });
@@ -68,27 +27,27 @@ describe('bytes of a connection', () => {
   });
 
   it('begin at nothing with each connection', async () => {
-    const { port } = await fakeHq();
+    const { port } = await hqOnPort();
     const link = linkTo(`http://127.0.0.1:${port}`);
-    const first = await opened(link);
-    await firstValueFrom(first.session.hello(hello));
+    const first = await openLink(link);
+    await firstValueFrom(first.session.hello(HELLO));
     const { sent } = first.session.traffic();
-    first.leave();
-    const second = await opened(link);
+    first.subscription.unsubscribe();
+    const second = await openLink(link);
     expect(second.session.traffic().sent).toBeGreaterThan(0);
     expect(second.session.traffic().sent).toBeLessThan(sent);
   });
 
   it('count those of TLS, also of a record that is not here whole', async () => {
-    const { hq, port } = await fakeHq();
+    const { hq, port } = await hqOnPort();
     const front = await startTlsFront(port);
     const relay = await startHeldRelay(front.port);
     const trusted = getCACertificates();
     setDefaultCACertificates([...trusted, TEST_CERT]);
     onTestFinished(() => setDefaultCACertificates(trusted));
     const link = linkTo(`https://127.0.0.1:${relay.port}`);
-    const { session, events, leave } = await opened(link);
-    await firstValueFrom(session.hello(hello));
+    const { session, events, subscription } = await openLink(link);
+    await firstValueFrom(session.hello(HELLO));
     await vi.waitFor(() => expect(session.traffic()).toEqual({ sent: relay.up(), received: relay.down() }));
     const before = relay.down();
     relay.allowDown(before + 100);
@@ -100,13 +59,13 @@ describe('bytes of a connection', () => {
 
     // The next connection resumes the session: it costs no certificate.
     expect(front.resumed()).toBe(0);
-    leave();
-    await opened(link);
+    subscription.unsubscribe();
+    await openLink(link);
     expect(front.resumed()).toBe(1);
   });
 
   it('are few where a session is resumed, also after a cut, and a whole handshake where HQ has forgotten it', async () => {
-    const { port } = await fakeHq();
+    const { port } = await hqOnPort();
     const front = await startTlsFront(port);
     const trusted = getCACertificates();
     setDefaultCACertificates([...trusted, TEST_CERT]);
@@ -115,12 +74,12 @@ describe('bytes of a connection', () => {
     const sent: number[] = [];
     const resumed: number[] = [];
     const connect = async () => {
-      const { session, leave } = await opened(link);
-      await firstValueFrom(session.hello(hello));
+      const { session, subscription } = await openLink(link);
+      await firstValueFrom(session.hello(HELLO));
       sent.push(session.traffic().sent);
       resumed.push(front.resumed());
       front.cut();
-      leave();
+      subscription.unsubscribe();
     };
     await connect();
     await connect();
@@ -136,10 +95,10 @@ describe('bytes of a connection', () => {
   });
 
   it('that the kernel does not take are unsent', async () => {
-    const { port } = await fakeHq();
+    const { port } = await hqOnPort();
     const relay = await startHeldRelay(port);
-    const { session } = await opened(linkTo(relay.url));
-    await firstValueFrom(session.hello(hello));
+    const { session } = await openLink(linkTo(relay.url));
+    await firstValueFrom(session.hello(HELLO));
     relay.allowUp(relay.up());
     // More than all buffers of two sockets hold.
     for (let frames = 0; frames < 32; frames += 1) {

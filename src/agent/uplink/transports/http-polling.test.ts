@@ -1,91 +1,22 @@
 /** The link by long polling, against real sockets. */
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
-import { firstValueFrom, type Subscription } from 'rxjs';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { createSystemClock } from '../../../platform/clock.ts';
-import { type FakeHq, type FakeHqBehaviour, startFakeHq } from '../../testing/fake-hq.ts';
-import { LinkError, type LinkEvent, type LinkSession } from '../link.ts';
-import { createSocketIoLink } from '../socketio-link.ts';
-import type { Transport } from './transport.ts';
+import type { Socket } from 'node:net';
+import { firstValueFrom } from 'rxjs';
+import { describe, expect, it, vi } from 'vitest';
+import type { FakeHqBehaviour } from '../../testing/fake-hq.ts';
+import { failureOf, fakeHq, HELLO, linkTo, listening, openLink } from '../../testing/watched-link.ts';
 
-const HELLO = {
-  protocol: 1,
-  schema: 1,
-  agent: 'a',
-  epoch: '0123456789ab',
-  instance: 'me',
-  version: '0',
-  sampled: 0,
-  released: 0,
-  ts: 1,
-};
-
-async function fakeHq(behave: FakeHqBehaviour = {}): Promise<FakeHq> {
-  const hq = await startFakeHq(() => ({ transports: ['polling'], ...behave }));
-  onTestFinished(hq.close);
-  return hq;
-}
-
-async function answering(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-type Watched = { readonly events: LinkEvent[]; error: LinkError | null; readonly subscription: Subscription };
-
-function connect(url: string, { token = '', transport = 'polling' as Transport } = {}): Watched {
-  const link = createSocketIoLink({
-    url,
-    token: () => (token === '' ? undefined : token),
-    transport,
-    instance: 'me',
-    connectTimeoutMs: 60_000,
-    clock: createSystemClock(),
-  });
-  const watched: Watched = {
-    events: [],
-    error: null,
-    subscription: link.connect().subscribe({
-      next: (event) => watched?.events.push(event),
-      error: (error) => {
-        if (!(error instanceof LinkError)) throw error;
-        watched.error = error;
-      },
-    }),
-  };
-  onTestFinished(() => watched.subscription.unsubscribe());
-  return watched;
-}
-
-async function failure(url: string, options: { token?: string; transport?: Transport } = {}) {
-  const watched = connect(url, options);
-  return vi.waitFor(() => watched.error ?? Promise.reject(new Error('no failure yet')), { timeout: 30_000 });
-}
-
-async function open(url: string, token = ''): Promise<Watched & { session: LinkSession }> {
-  const watched = connect(url, { token });
-  const session = await vi.waitFor(
-    () => {
-      const [event] = watched.events;
-      if (event?.type !== 'open') throw new Error('not open yet');
-      return event.session;
-    },
-    { timeout: 30_000 },
-  );
-  return Object.assign(watched, { session });
-}
+const pollingHq = (behave: FakeHqBehaviour = {}) => fakeHq({ transports: ['polling'], ...behave });
+const byPolling = (url: string, token?: string) =>
+  linkTo(url, token === undefined ? { transport: 'polling' } : { transport: 'polling', token });
+const answering = async (listener: RequestListener) =>
+  `http://127.0.0.1:${await listening(createServer(listener))}`;
 
 describe('HQ by long polling', () => {
   it('gets the token, answers, and takes frames of any bytes', async () => {
-    const hq = await fakeHq({ token: 'secret' });
-    expect((await failure(hq.url)).kind).toBe('unauthorized');
-    const { session } = await open(hq.url, 'secret');
+    const hq = await pollingHq({ token: 'secret' });
+    expect((await failureOf(byPolling(hq.url))).kind).toBe('unauthorized');
+    const { session } = await openLink(byPolling(hq.url, 'secret'));
     expect(await firstValueFrom(session.hello(HELLO))).toMatchObject({ ok: true, credit: 8 });
     const echoed = new Promise((resolve) => {
       for (const socket of hq.io.of('/agents').sockets.values()) {
@@ -100,10 +31,10 @@ describe('HQ by long polling', () => {
   });
 
   it('counts the bytes of all its requests, and ends its connections when it is left', async () => {
-    const hq = await fakeHq();
+    const hq = await pollingHq();
     const seen = new Set<Socket>();
     hq.io.httpServer.on('connection', (socket: Socket) => void seen.add(socket));
-    const { session, subscription } = await open(hq.url);
+    const { session, subscription } = await openLink(byPolling(hq.url));
     for (let count = 0; count < 5; count += 1) await firstValueFrom(session.hello(HELLO));
     const both = () => {
       const { sent, received } = session.traffic();
@@ -124,8 +55,8 @@ describe('HQ by long polling', () => {
   });
 
   it('that goes ends the connection', async () => {
-    const hq = await fakeHq();
-    const watched = await open(hq.url);
+    const hq = await pollingHq();
+    const watched = await openLink(byPolling(hq.url));
     hq.io.of('/agents').disconnectSockets(true);
     await vi.waitFor(() => expect(watched.error?.kind).toBe('closed'));
   });
@@ -155,11 +86,11 @@ describe('what is not HQ', () => {
       'protocol',
     ],
   ])('%s fails by name', async (_what, listener, kind) => {
-    expect((await failure(await answering(listener))).kind).toBe(kind);
+    expect((await failureOf(byPolling(await answering(listener)))).kind).toBe(kind);
   });
 
   it('nothing there: refused', async () => {
-    expect((await failure('http://127.0.0.1:1')).kind).toBe('refused');
+    expect((await failureOf(byPolling('http://127.0.0.1:1'))).kind).toBe('refused');
   });
 });
 
@@ -167,7 +98,7 @@ it.each([400, 403, 405, 426, 501])(
   'a WebSocket that HTTP %d answers is blocked, and it is said what helps',
   async (status) => {
     const url = await answering((_request, response) => response.writeHead(status).end());
-    const error = await failure(url, { transport: 'websocket' });
+    const error = await failureOf(linkTo(url));
     expect(error.kind).toBe('upgrade_blocked');
     expect(error.message).toContain(`HTTP ${status}`);
     expect(error.message).toContain('uplink.transport');
