@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { OVERFLOW_POLICIES } from '../journal/journal.ts';
 import { LOG_LEVELS } from '../platform/logger.ts';
+import { kindOf, shown } from '../platform/plain-error.ts';
 import { MAX_FRAME_BYTES } from '../protocol/frame.ts';
 import { agentIdSchema } from '../protocol/sample.ts';
 import { limitsProblems } from './pipeline/diagnose/parse-limits.ts';
@@ -10,7 +11,7 @@ import { addressProblem } from './uplink/hq-address.ts';
 import { MAX_LANES } from './uplink/link.ts';
 import { budgetProblems, LEAST_BUDGET_BYTES } from './uplink/metering/budget-problems.ts';
 import { TRANSPORTS } from './uplink/transports/transport.ts';
-import { parseRoute, type Route } from './uplink/ways/configured-ways.ts';
+import { parseRoute, type Route, wayProblems } from './uplink/ways/configured-ways.ts';
 
 export const PRESET_NAMES = ['lan', 'lte', 'satellite', 'at-sea', 'remote-edge', 'multi-cloud'] as const;
 export type PresetName = (typeof PRESET_NAMES)[number];
@@ -56,9 +57,30 @@ const journalConfigSchema = z.strictObject({
 
 const MAX_WAYS = 8;
 
+/** A union says of itself only that nothing fits. */
+function hqError({ input }: z.core.$ZodRawIssue): string {
+  if (Array.isArray(input) && input.every((item) => typeof item === 'string'))
+    return `expected one to ${MAX_WAYS} addresses, got ${input.length === 0 ? 'none' : input.length}`;
+  const odd = Array.isArray(input) ? input.find((item) => typeof item !== 'string') : input;
+  const given = Array.isArray(input) ? `a list with ${kindOf(odd)} in it` : kindOf(odd);
+  return `expected an address such as https://hq.example:8000, or a list of addresses, got ${given}`;
+}
+function routeError({ input }: z.core.$ZodRawIssue): string {
+  const expected = `expected {url: ADDRESS, maxLane: ${MAX_LANES.join('|')}}, or ADDRESS,maxLane=live`;
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    return `${expected}, got ${kindOf(input)}`;
+  const { url, maxLane, ...others } = input as Record<string, unknown>;
+  const [other] = Object.keys(others);
+  if (other !== undefined) return `${expected}; it has no ${shown(other)}`;
+  if (typeof url !== 'string') return `${expected}; url is ${url === undefined ? 'missing' : kindOf(url)}`;
+  return `${expected}; maxLane is ${typeof maxLane === 'string' ? shown(maxLane) : kindOf(maxLane)}`;
+}
+
 /** One address or several; a list of one is that one. */
 const hqSchema = z
-  .union([z.string(), z.array(z.string()).min(1).max(MAX_WAYS)])
+  .union([z.string(), z.array(z.string()).min(1, { error: hqError }).max(MAX_WAYS, { error: hqError })], {
+    error: hqError,
+  })
   .superRefine((value, context) => {
     for (const text of typeof value === 'string' ? [value] : value) {
       const problem = addressProblem(text);
@@ -72,7 +94,16 @@ const hqSchema = z
 
 /** As one text, or with its parts. */
 const routeSchema = z
-  .union([z.string(), z.strictObject({ url: z.string(), maxLane: z.enum(MAX_LANES).default('backlog') })])
+  .union(
+    [
+      z.string(),
+      z.strictObject(
+        { url: z.string(), maxLane: z.enum(MAX_LANES).default('backlog') },
+        { error: routeError },
+      ),
+    ],
+    { error: routeError },
+  )
   .transform((value, context): Route => {
     const read = parseRoute(typeof value === 'string' ? value : `${value.url},maxLane=${value.maxLane}`);
     if ('route' in read) return read.route;
@@ -298,7 +329,7 @@ export function checkAgentConfig(config: AgentConfig): string[] {
     problems.push(
       `uplink.maxBytesPerSecond (${uplink.maxBytesPerSecond}) is so low that one frame of ${MAX_FRAME_BYTES} bytes takes over a minute.`,
     );
-  problems.push(...budgetProblems(uplink));
+  problems.push(...wayProblems(config), ...budgetProblems(uplink));
   if (config.token !== undefined && config.tokenFile !== undefined)
     problems.push('token and tokenFile are both set; only one of them can hold the token.');
   if (detect.clearThreshold > detect.threshold)

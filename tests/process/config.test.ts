@@ -86,6 +86,30 @@ describe('settings that cannot be are refused before anything is started, exit c
       args: 'agent --preset moon',
       says: 'no preset "moon"; expected one of "lan"|"lte"|"satellite"',
     },
+    { args: 'agent --hq http://h:99999', says: 'got "http://h:99999"; a port is at most 65535' },
+    {
+      args: 'agent --hq http://h:1 --hq http://h:2 --hq http://H:1/',
+      says: 'hq names http://h:1 twice, the second time as http://H:1/;',
+    },
+    {
+      args: 'agent',
+      env: { HOLDFAST_HQ: 'http://h:1,http://h:1' },
+      says: 'hq names http://h:1 twice;',
+    },
+    {
+      args: 'agent --uplink-transport foo',
+      says: 'uplink.transport (flag --uplink-transport): expected one of "websocket"|"polling"|"auto", got "foo"',
+    },
+    { args: 'agent --uplink-budget-zone Mars/Base', says: 'uplink.budgetZone (Mars/Base) is no time zone' },
+    {
+      args: 'agent --uplink-windows nonsense',
+      says: 'uplink.windows has "nonsense": expected hours such as',
+    },
+    {
+      args: 'agent --uplink-max-bytes-per-day -1',
+      says: 'uplink.maxBytesPerDay (flag --uplink-max-bytes-per-day): must be at least 0, not -1',
+    },
+    { args: 'agent --uplink-max-bytes-per-day 10XB', says: 'mib, gib), got "10XB"' },
     { args: 'agent --source bogus', says: 'unknown source `bogus`' },
     { args: 'agent --source sim:hzz=3', says: 'did you mean `hz`?' },
     { args: 'agent --preset ltee', says: 'did you mean "lte"?' },
@@ -114,6 +138,28 @@ describe('settings that cannot be are refused before anything is started, exit c
     expect(code).toBe(CONFIGURATION);
     expect(stderr).toContain(says);
     expect(stdout).toBe('');
+  });
+
+  it.each([
+    ['hq: {a: b}', 'hq (file FILE): expected an address such as https://hq.example:8000, or a list'],
+    ['hq: []', 'hq (file FILE): expected one to 8 addresses, got none'],
+    ['hq: [http://h:1, {a: b}]', 'got a list with a map in it'],
+    [
+      'uplink: {routes: [{url: http://h:1, maxLane: fast}]}',
+      'uplink.routes.0 (file FILE): expected {url: ADDRESS',
+    ],
+    ['uplink: {routes: [{url: http://h:1, lane: live}]}', 'it has no "lane"'],
+    ['uplink: {routes: [http://h:1, http://h:1]}', 'uplink.routes names http://h:1 twice;'],
+    ['uplink: {windows: {a: b}}', 'uplink.windows (file FILE): expected a list, got a map'],
+    ['uplink: {budgetZone: 5}', 'expected a text, got a number; put it in quotes'],
+    ['uplink: {maxBytesPerDay: 1e99}', 'uplink.maxBytesPerDay (file FILE): must be at most'],
+  ])('%s in a file', async (text, says) => {
+    const file = join(temporaryFolder(), 'holdfast.yaml');
+    writeFileSync(file, text);
+    const { code, stderr } = await holdfast(`agent --config ${file}`);
+    expect(code).toBe(CONFIGURATION);
+    expect(stderr.replaceAll(file, 'FILE')).toContain(says);
+    expect(stderr.trim().split('\n')).toHaveLength(2);
   });
 
   it('names every wrong key of a file at once, each with the nearest valid name', async () => {

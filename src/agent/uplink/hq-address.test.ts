@@ -11,6 +11,20 @@ describe('an address of HQ', () => {
     expect(addressProblem(address)).toContain('begins with http:// or https://'),
   );
 
+  it.each([
+    ['hq:8000', 'got "hq:8000"'],
+    ['', 'got none'],
+    ['http://hq:99999', 'got "http://hq:99999"; a port is at most 65535'],
+    ['http://a:1 http://b:1', '--hq more than once'],
+  ])('"%s" is shown with what is wrong: %s', (address, says) =>
+    expect(addressProblem(address)).toContain(says),
+  );
+
+  it.each(['joe:s3cret@hq', 'http://joe:s3cret@hq:99999', 'hq?token=s3cret'])(
+    'that cannot be read may hold a secret: %s',
+    (address) => expect(addressProblem(address)).not.toContain('s3cret'),
+  );
+
   it.each(['http://joe:s3cret@hq', 'http://s3cret@hq/', 'https://hq/?token=s3cret', 'https://hq/#s3cret'])(
     'must not hold a secret: %s',
     (address) => {

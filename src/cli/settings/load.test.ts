@@ -144,7 +144,11 @@ describe('mistakes', () => {
       { file: { name: 'f.yaml', text: 'journal:\n  commitMs: [1]' } },
       'journal.commitMs (file f.yaml)',
     ],
-    ['a scalar for a branch', { file: { name: 'f', text: 'journal: 3' } }, 'journal'],
+    [
+      'a scalar for a branch',
+      { file: { name: 'f', text: 'journal: 3' } },
+      'file f: "journal" holds settings such as journal.commitMs; expected a map, got a number',
+    ],
     ['not YAML', { file: { name: 'f', text: 'a: [' } }, 'not valid YAML'],
     ['not a mapping', { file: { name: 'f', text: '- a' } }, 'mapping'],
     ['a broken relation', { check: () => ['a must be below b'] }, 'a must be below b'],
@@ -156,6 +160,20 @@ describe('mistakes', () => {
     expect(problemsOf({ environment: { HOLDFAST_NOPE: 'x' } })).toEqual([
       'environment HOLDFAST_NOPE: no such setting',
     ]);
+  });
+
+  it('says the narrower of two bounds', () => {
+    const text = 'journal:\n  commitMs: 1e99';
+    const narrow = schema.extend({
+      journal: z.object({ commitMs: z.int().max(60_000).default(200) }).prefault({}),
+    });
+    expect(problemsOf({ schema: narrow as never, file: { name: 'f', text } })).toEqual([
+      'journal.commitMs (file f): must be at most 60000, not 1e+99',
+    ]);
+  });
+
+  it('takes a branch without settings', () => {
+    expect(problemsOf({ file: { name: 'f', text: 'journal:\n#  commitMs: 3\n' } })).toEqual([]);
   });
 
   it('accepts variables of other components and empty files', () => {

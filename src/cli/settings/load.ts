@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import type { z } from 'zod';
 import { nearestName } from '../../platform/nearest.ts';
-import { plainError } from '../../platform/plain-error.ts';
+import { kindOf, plainError } from '../../platform/plain-error.ts';
 import { ENV_PREFIX, type Leaf, leavesOf } from './leaves.ts';
 import { readValue } from './value.ts';
 
@@ -61,7 +61,7 @@ export function loadSettings<T>(request: LoadRequest<T>): Effective<T> {
   const parsed = request.schema.safeParse(withBranches(tree, leaves), { error: plainError });
   if (!parsed.success) {
     throw new ConfigError(
-      parsed.error.issues.map((issue) => {
+      strictest(parsed.error.issues).map((issue) => {
         const path = issue.path.join('.');
         const origin =
           merged.get(path)?.origin ?? merged.get(path.replace(/\.\d+$/, ''))?.origin ?? 'default';
@@ -73,6 +73,16 @@ export function loadSettings<T>(request: LoadRequest<T>): Effective<T> {
   if (relations.length > 0) throw new ConfigError(relations);
   const origins = new Map(leaves.map((leaf) => [leaf.path, merged.get(leaf.path)?.origin ?? 'default']));
   return { config: parsed.data, origins, leaves };
+}
+
+/** Without bounds that a narrower one of the same setting says too; the narrower comes last. */
+function strictest(issues: readonly z.core.$ZodIssue[]): readonly z.core.$ZodIssue[] {
+  return issues.filter((issue, index) => {
+    const isSame = (other: z.core.$ZodIssue) =>
+      other.code === issue.code && other.path.join('.') === issue.path.join('.');
+    const isBound = issue.code === 'too_big' || issue.code === 'too_small';
+    return !isBound || !issues.slice(index + 1).some(isSame);
+  });
 }
 
 function flagLayer(leaves: readonly Leaf[], flags: LoadRequest<unknown>['flags'], problems: string[]): Layer {
@@ -127,7 +137,14 @@ function fileLayer(leaves: readonly Leaf[], file: LoadRequest<unknown>['file'], 
   }
   for (const [path, value] of flatten(document as Record<string, unknown>, leaves)) {
     const leaf = leaves.find((one) => one.path === path);
-    if (leaf === undefined) {
+    const child = leaves.find((one) => one.path.startsWith(`${path}.`));
+    if (child !== undefined) {
+      // All that stood there may be commented out.
+      if (value !== null)
+        problems.push(
+          `${origin}: "${path}" holds settings such as ${child.path}; expected a map, got ${kindOf(value)}`,
+        );
+    } else if (leaf === undefined) {
       problems.push(`${origin}: no setting "${path}"${suggestion(path, keysOf(leaves))}`);
     } else if (typeof value === 'string' && leaf.type !== 'list') add(layer, leaf, value, origin, problems);
     else
