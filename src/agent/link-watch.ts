@@ -4,8 +4,14 @@ import type { Clock } from '../platform/clock.ts';
 import type { LinkReport } from '../protocol/events.ts';
 import { CATCHING_UP_MS } from './agent-state.ts';
 import { createLinkReporter, type LinkFacts } from './link-report.ts';
-import { type DrainForecast, forecastOf, lookAtDrain, NOTHING_SEEN } from './uplink/drain-forecast.ts';
-import { lagOf } from './uplink/heartbeat.ts';
+import {
+  type DrainForecast,
+  type DrainLook,
+  forecastOf,
+  lookAtDrain,
+  NOTHING_SEEN,
+} from './uplink/drain-forecast.ts';
+import { lagOf, unackedBytesOf } from './uplink/heartbeat.ts';
 import type { UplinkGate } from './uplink/metering/gate.ts';
 import type { UplinkStatus } from './uplink/uplink.ts';
 
@@ -28,24 +34,34 @@ export type LinkWatch = {
 export function createLinkWatch({ journal, gate, uplink, clock }: LinkWatchOptions): LinkWatch {
   const reporter = createLinkReporter();
   let seen = NOTHING_SEEN;
-  const forecast = (): DrainForecast => {
+  /** Nothing tells of a backlog without a connection but its age. */
+  const isBehind = () => {
     const { phase, behind } = uplink();
-    // Without a connection nothing of the link is known.
-    if (phase !== 'online') return { kind: 'unknown' };
-    const isBehind = behind && lagOf(journal.stats(), clock.now()) > CATCHING_UP_MS;
-    // What is measured while backlog waits says nothing of the time when it may go.
-    if (isBehind && gate.status().why !== null) return { kind: 'unknown' };
-    return forecastOf(seen, isBehind);
+    return (behind || phase !== 'online') && lagOf(journal.stats(), clock.now()) > CATCHING_UP_MS;
+  };
+  const linkNow = (): DrainLook['link'] => {
+    if (!isBehind()) return 'caught_up';
+    if (gate.status().why !== null) return 'held';
+    return uplink().phase === 'online' ? 'connected' : 'outage';
+  };
+  const forecast = (): DrainForecast => {
+    const link = linkNow();
+    switch (link) {
+      case 'caught_up':
+        // Without a connection nobody knows.
+        return uplink().phase === 'online' ? { kind: 'caught_up' } : { kind: 'unknown' };
+      case 'held':
+        // What was measured before says nothing of the time when backlog may go.
+        return { kind: 'unknown' };
+      default:
+        return forecastOf(seen);
+    }
   };
   const facts = (): LinkFacts => ({ uplink: uplink(), budget: gate.status(), forecast: forecast() });
   return {
     look: () => {
-      const { pendingBytes } = journal.stats();
-      seen = lookAtDrain(seen, {
-        at: clock.precise(),
-        pendingBytes,
-        connected: uplink().phase === 'online',
-      });
+      const pendingBytes = unackedBytesOf(journal.stats());
+      seen = lookAtDrain(seen, { at: clock.precise(), pendingBytes, link: linkNow() });
     },
     forecast,
     facts,

@@ -55,10 +55,13 @@ export function createEditor(writer: Writer, fallbackTs: number, base?: Ledger):
   };
 
   const account = (frame: FrameKey, sign: 1 | -1) => {
+    const samples = frame.kind === 'gap' ? 0 : frame.lastSeq - frame.firstSeq + 1;
+    const { frameSamples } = ledger;
     ledger = {
       ...ledger,
       frames: ledger.frames + sign,
       frameBytes: ledger.frameBytes + sign * frame.size,
+      frameSamples: frameSamples === null ? null : frameSamples + sign * samples,
       footprint: ledger.footprint + sign * frameFootprint(frame),
     };
   };

@@ -22,6 +22,8 @@ const ledgerSchema = z.object({
   /** Frames, gaps included, and their encoded bytes. */
   frames: count,
   frameBytes: count,
+  /** Seqs in data and thinned frames, acked or not. Null: in a ledger of a version that did not count them. */
+  frameSamples: count.nullable().default(null),
   /** What they occupy on the disk; the quota is on this. */
   footprint: count,
   dropped: z.partialRecord(z.enum(GAP_REASONS), count),
@@ -65,6 +67,7 @@ export function emptyLedger(epoch: string): Ledger {
     thinned: 0,
     frames: 0,
     frameBytes: 0,
+    frameSamples: 0,
     footprint: 0,
     dropped: {},
     oldest: null,

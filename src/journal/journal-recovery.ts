@@ -34,6 +34,8 @@ export type Survey = {
   readonly ledger: Ledger | null;
   readonly empty: boolean;
   readonly healthy: boolean;
+  /** What the ledger of an older version lacks; null: nothing. */
+  readonly added: Pick<Ledger, 'frameSamples'> | null;
   /** Seqs that neither a frame nor HQ's ack accounts for. */
   readonly holes: readonly SeqRange[];
 };
@@ -53,8 +55,11 @@ export function surveyJournal(reader: Reader): Survey {
     scan.pending === ledger.pending &&
     scan.thinned === ledger.thinned &&
     scan.frameBytes === ledger.frameBytes &&
+    (ledger.frameSamples === null || scan.frameSamples === ledger.frameSamples) &&
     scan.footprint === ledger.footprint;
-  return { ledger, empty: ledger === null && scan.frames === 0 && scan.surplus.length === 0, healthy, holes };
+  const empty = ledger === null && scan.frames === 0 && scan.surplus.length === 0;
+  const added = ledger?.frameSamples === null ? { frameSamples: scan.frameSamples } : null;
+  return { ledger, empty, healthy, added, holes };
 }
 
 function missingAtEnd(reader: Reader, ledger: Ledger, scan: Scan): SeqRange[] {
@@ -107,6 +112,7 @@ export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: 
     thinned: scan.thinned,
     frames: scan.frames,
     frameBytes: scan.frameBytes,
+    frameSamples: scan.frameSamples,
     footprint: scan.footprint,
     hasAcked: known?.hasAcked === true || acked !== EMPTY_COVERAGE,
     dropped: newlyLost === 0 ? dropped : { ...dropped, damaged: (dropped.damaged ?? 0) + newlyLost },
@@ -129,8 +135,8 @@ export function recountJournal(
   writer: Writer,
   { epoch, sampled, now }: { readonly epoch: Epoch; readonly sampled: number; readonly now: number },
 ): Ledger {
-  const { frames, frameBytes, footprint, pending, thinned, holes, last } = scanFrames(writer, EMPTY_COVERAGE);
-  const base = { ...emptyLedger(epoch), sampled, frames, frameBytes, footprint, pending, thinned };
+  const { holes, surplus: _, last, ...counts } = scanFrames(writer, EMPTY_COVERAGE);
+  const base = { ...emptyLedger(epoch), sampled, ...counts };
   const editor = createEditor(writer, now, { ...base, dropped: droppedIn(writer) });
   for (const hole of [...holes, ...missingWithin(EMPTY_COVERAGE, last + 1, sampled)]) {
     editor.addGap(hole, 'damaged', { tsMin: now, tsMax: now });
@@ -173,6 +179,7 @@ function boundDropped(ledger: Ledger): Ledger {
 type Scan = {
   readonly frames: number;
   readonly frameBytes: number;
+  readonly frameSamples: number;
   readonly footprint: number;
   readonly pending: number;
   readonly thinned: number;
@@ -185,7 +192,15 @@ type Scan = {
 };
 
 function scanFrames(reader: Reader, acked: Coverage): Scan {
-  const totals = { frames: 0, frameBytes: 0, footprint: 0, pending: 0, thinned: 0, last: 0 };
+  const totals = {
+    frames: 0,
+    frameBytes: 0,
+    frameSamples: 0,
+    footprint: 0,
+    pending: 0,
+    thinned: 0,
+    last: 0,
+  };
   const holes: SeqRange[] = [];
   const surplus: FrameKey[] = [];
   const cursor = { ranges: 0 };
@@ -202,7 +217,10 @@ function scanFrames(reader: Reader, acked: Coverage): Scan {
     totals.frameBytes += frame.size;
     totals.footprint += frameFootprint(frame);
     const samples = missing.reduce((sum, [a, b]) => sum + b - a + 1, 0);
-    if (frame.kind !== 'gap') totals.pending += samples;
+    if (frame.kind !== 'gap') {
+      totals.pending += samples;
+      totals.frameSamples += frame.lastSeq - frame.firstSeq + 1;
+    }
     if (frame.kind === 'thinned') totals.thinned += samples;
     totals.last = frame.lastSeq;
   };

@@ -209,7 +209,12 @@ export function describeJournalContract(name: string, createHarness: () => Journ
         released: 10,
         pendingFrames: 2,
       });
-      expect(await release(upTo(15, [[18, 25]]))).toMatchObject({ acked: 23, pending: 7, pendingFrames: 2 });
+      expect(await release(upTo(15, [[18, 25]]))).toMatchObject({
+        acked: 23,
+        pending: 7,
+        pendingFrames: 2,
+        frameSamples: 20,
+      });
       expect(await release(upTo(25))).toMatchObject({ acked: 25, pending: 5, released: 20 });
       // Older and smaller acks change nothing, nor does one beyond what was sampled.
       expect(await release(upTo(3))).toMatchObject({ acked: 25, pending: 5 });

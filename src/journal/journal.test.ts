@@ -128,6 +128,26 @@ describe('journal recovery', () => {
     expectExactLedger(journal.stats());
   });
 
+  it('counts the samples of its frames where the ledger is of a version that did not', async () => {
+    const disk = createMemoryDisk();
+    let journal = await openOn(disk);
+    await lastValueFrom(journal.append(noisySamples(1, 10)));
+    await lastValueFrom(journal.append(noisySamples(11, 10)));
+    await lastValueFrom(journal.release({ contiguous: 15, ranges: [] }));
+    const before = journal.stats();
+    expect(before).toMatchObject({ pending: 5, frameSamples: 10, rebuilt: false });
+    await lastValueFrom(
+      createMemoryStorage({ disk }).commit((writer) => {
+        const { frameSamples: _, ...old } = JSON.parse(Buffer.from(writer.get(LEDGER_KEY) ?? []).toString());
+        writer.put(LEDGER_KEY, Buffer.from(JSON.stringify(old)));
+      }),
+    );
+    journal = await openOn(disk);
+    expect(journal.stats()).toEqual(before);
+    await lastValueFrom(journal.append(noisySamples(21, 10)));
+    expect(journal.stats()).toMatchObject({ pending: 15, frameSamples: 20 });
+  });
+
   it('knows that its books were rebuilt until HQ greets it', async () => {
     const { disk } = await prepare();
     expect((await openOn(disk)).stats().rebuilt).toBe(false);
@@ -435,6 +455,10 @@ describe('journal, whatever is done to it', () => {
               }
               expect(stats.pendingFrames).toBe(frames.length);
               expect(stats.pendingBytes).toBe(frames.reduce((sum, { bytes }) => sum + bytes.length, 0));
+              const held = frames.filter(({ kind }) => kind !== 'gap');
+              expect(stats.frameSamples).toBe(
+                held.reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0),
+              );
               expect(stats.released).toBe((frames[0]?.firstSeq ?? sampled + 1) - 1);
             }
           },

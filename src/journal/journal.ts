@@ -39,6 +39,8 @@ export type JournalStats = {
   readonly thinned: number;
   readonly pendingBytes: number;
   readonly pendingFrames: number;
+  /** Samples in those frames: the pending ones, and ones that HQ has acked of frames of which it has only a part. */
+  readonly frameSamples: number;
   /** Acked by HQ as samples. sampled = acked + pending + Σ dropped. */
   readonly acked: number;
   readonly dropped: Readonly<Partial<Record<GapReason, number>>>;

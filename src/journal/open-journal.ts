@@ -111,7 +111,11 @@ function mendBooks({ storage, clock, ids }: JournalOptions): Observable<Ledger> 
       })
       .unsubscribe();
     const survey = storage.read(surveyJournal);
-    if (survey.ledger !== null && survey.healthy && !fileDamaged) return of(survey.ledger);
+    const { ledger, healthy, added } = survey;
+    if (ledger !== null && healthy && !fileDamaged)
+      return added === null
+        ? of(ledger)
+        : storage.commit((writer) => createEditor(writer, clock.now(), { ...ledger, ...added }).finish());
     return storage.commit((writer) => {
       if (survey.empty && !fileDamaged) return beginJournal(writer, ids.hex(6), clock.now());
       return repairJournal(writer, { freshEpoch: ids.hex(6), fileDamaged, now: clock.now() });
@@ -332,6 +336,7 @@ function toStats(
     thinned: ledger.thinned,
     pendingBytes: ledger.frameBytes,
     pendingFrames: ledger.frames,
+    frameSamples: ledger.frameSamples ?? ledger.pending,
     acked: ackedSamples(ledger),
     dropped: ledger.dropped,
     greeting: ledger.greeting,

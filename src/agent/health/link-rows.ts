@@ -14,8 +14,10 @@ const PAUSES: Readonly<Record<NonNullable<BudgetStatus['why']>, string>> = {
 };
 
 export function estimateRows({ uplink, forecast }: AgentStatus): Row[] {
-  if (uplink === null || uplink.link === null) return [];
-  return [...figureRows(uplink.link), ['Caught up', forecastText(forecast)]];
+  if (uplink === null) return [];
+  // A link that comes and goes has a forecast while it is away, too.
+  if (uplink.link === null && forecast.kind === 'unknown') return [];
+  return [...(uplink.link === null ? [] : figureRows(uplink.link)), ['Caught up', forecastText(forecast)]];
 }
 
 function figureRows({ rateBytesPerSecond: rate, minRttMs, queueMs, inFlightBytes }: LinkFigures): Row[] {

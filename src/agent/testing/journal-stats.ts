@@ -10,6 +10,7 @@ export function journalStats(change: Partial<JournalStats> = {}): JournalStats {
     thinned: 0,
     pendingBytes: 0,
     pendingFrames: 0,
+    frameSamples: 0,
     acked: 0,
     dropped: {},
     maxBytes: 2 ** 20,

@@ -18,8 +18,18 @@ export function lagOf(stats: JournalStats, now: number): number {
   return stats.oldestPendingTs === null ? 0 : Math.max(0, now - stats.oldestPendingTs);
 }
 
+/** Bytes of what HQ has not acked: of a frame of which it has a part, as much as samples of it are left. */
+export function unackedBytesOf({
+  pendingBytes,
+  pending,
+  frameSamples,
+}: Pick<JournalStats, 'pendingBytes' | 'pending' | 'frameSamples'>): number {
+  // There may be gaps and nothing else.
+  return frameSamples === 0 ? pendingBytes : Math.round((pendingBytes * pending) / frameSamples);
+}
+
 export function heartbeatOf({ now, state, breaker, stats, rttMs, link }: HeartbeatInput): Heartbeat {
-  const { sampled, released, pending, thinned, pendingBytes, disk } = stats;
+  const { sampled, released, pending, thinned, disk } = stats;
   return {
     ts: now,
     state,
@@ -27,7 +37,7 @@ export function heartbeatOf({ now, state, breaker, stats, rttMs, link }: Heartbe
     sampled,
     released,
     pending,
-    pendingBytes,
+    pendingBytes: unackedBytesOf(stats),
     thinned,
     disk,
     dropped: Object.fromEntries(Object.entries(stats.dropped).filter(([, count]) => count > 0)),

@@ -41,7 +41,7 @@ function CatchUp({ link }: { readonly link: LinkReport }) {
   return (
     <Fact
       name="Caught up in"
-      hint="pending bytes by how fast they shrink; the band is what the slow and the fast minutes of the last ten would give"
+      hint="pending bytes by how fast they shrink; the band is what the slow and the fast of the last ten minutes, or of six passes of a link that comes and goes, would give"
     >
       <span className={link.never === true ? 'bad' : undefined}>{text}</span>
       {band !== null && <span className="quiet"> {band}</span>}
