@@ -63,6 +63,10 @@ export type MeteringScript = {
   readonly connectBytes?: number;
   /** HQ cannot be reached. */
   readonly isDown?: () => boolean;
+  /** What a try costs that opens nothing, bytes. */
+  readonly failBytes?: number;
+  /** Tries that open nothing before the one that opens, within each connect. */
+  readonly detours?: number;
   /** Time that HQ takes for each answer, ms. */
   readonly answerMs?: number;
   readonly writeMs?: number;
@@ -103,9 +107,24 @@ export function createMeteringRig(script: MeteringScript = {}) {
       );
     });
   const link: Link = {
-    connect: () =>
+    connect: (wishes) =>
       new Observable<LinkEvent>((subscriber) => {
+        const tryOnce = () => {
+          const before = carried;
+          let end = Number.POSITIVE_INFINITY;
+          wishes?.onTry?.(() => ({ sent: Math.min(end, carried) - before, received: 0 }));
+          return () => {
+            end = carried;
+          };
+        };
+        for (let detour = 0; detour < (script.detours ?? 0); detour += 1) {
+          const fail = tryOnce();
+          carried += script.failBytes ?? 0;
+          fail();
+        }
+        tryOnce();
         if (script.isDown?.() === true) {
+          carried += script.failBytes ?? 0;
           subscriber.error(new LinkError('refused', 'nobody listens'));
           return;
         }

@@ -23,6 +23,21 @@ describe('the count of bytes', () => {
     expect(rig.carried).toBe(1_350 + 550 + 250 + 77 + 1_300 + 5_000);
   });
 
+  it('has what tries cost that opened nothing, the one before that opens included', () => {
+    let down = true;
+    const rig = createMeteringRig({ failBytes: 700, detours: 2, isDown: () => down });
+    rig.connect();
+    rig.connect();
+    expect(rig.day.used).toBe(2 * 3 * 700);
+    down = false;
+    rig.connect();
+    rig.heartbeat();
+    rig.pass(2_000);
+    rig.disconnect();
+    expect(rig.day.used).toBe(rig.carried);
+    expect(rig.carried).toBe(8 * 700 + 1_350 + 250);
+  });
+
   it('takes what is not backlog for what live samples need', () => {
     const rig = createMeteringRig({ connectBytes: 0 });
     rig.connect();
@@ -63,6 +78,26 @@ describe('the count of bytes', () => {
     }
   });
 
+  it.each([0, 1, 17, 300])(
+    'exceeds nothing that was carried after kills where there is no budget (%s)',
+    (lag) => {
+      const rig = createMeteringRig();
+      for (let kills = 1; kills <= 12; kills += 1) {
+        rig.connect();
+        for (let step = 0; step < 400; step += 1) {
+          rig.carries(1_000 + 100 * kills);
+          rig.pass(1_000);
+        }
+        rig.pass(lag);
+        rig.kill();
+        expect(rig.day.used).toBeLessThanOrEqual(rig.carried);
+        expect(rig.carried - rig.day.used).toBeLessThanOrEqual(kills * 130 * 1_024);
+      }
+      expect(rig.writes.length).toBeLessThan(12 * 10);
+      expect(rig.day.used).toBeGreaterThan(0.7 * rig.carried);
+    },
+  );
+
   it('costs few writes however fast the link is', () => {
     const rig = createMeteringRig();
     rig.connect();
@@ -75,7 +110,7 @@ describe('the count of bytes', () => {
 
   it('goes on when its file cannot be written, says so once, and writes it when it can', () => {
     let fails = true;
-    const rig = createMeteringRig({ diskFails: () => fails });
+    const rig = createMeteringRig({ maxBytesPerDay: 100_000_000, diskFails: () => fails });
     rig.connect();
     for (let second = 0; second < 60; second += 1) {
       rig.carries(1_000_000);
@@ -164,6 +199,34 @@ describe('a link whose budget is used up', () => {
     rig.connect();
     expect(rig.ended?.kind).toBe('budget');
     rig.pass(HOUR);
+    rig.connect();
+    expect(rig.isOpen).toBe(true);
+  });
+
+  it('says when it lets the next connection through', () => {
+    const rig = used(910_000);
+    rig.heartbeat();
+    rig.pass(5_000);
+    const { ended } = rig;
+    expect(ended?.againMs).toBe(HOUR);
+    rig.pass(10 * MINUTE);
+    rig.connect();
+    // It was said a little before.
+    const { againMs = 0 } = rig.ended ?? {};
+    expect(againMs).toBeGreaterThan(49 * MINUTE);
+    expect(againMs).toBeLessThanOrEqual(50 * MINUTE);
+    rig.pass(againMs);
+    rig.connect();
+    expect(rig.isOpen).toBe(true);
+  });
+
+  it('says when the budget begins again where there is no byte left for an hour', () => {
+    const rig = used(1_000_000);
+    rig.pass(20 * HOUR);
+    rig.connect();
+    expect(rig.ended?.againMs).toBeGreaterThan(3 * HOUR);
+    expect(rig.ended?.againMs).toBeLessThan(4 * HOUR);
+    rig.pass(rig.ended?.againMs ?? 0);
     rig.connect();
     expect(rig.isOpen).toBe(true);
   });
@@ -288,6 +351,29 @@ describe('a link whose budget is used up', () => {
     down = false;
     rig.connect();
     expect(rig.isOpen).toBe(true);
+  });
+});
+
+describe('a link whose budget is used up, and that fails', () => {
+  it('spends no more on it than a hello each hour would', () => {
+    let down = false;
+    const rig = createMeteringRig({ maxBytesPerDay: 1_000_000, failBytes: 1_000, isDown: () => down });
+    rig.connect();
+    rig.pass(31_000);
+    rig.sends('backlog', 910_000);
+    rig.pass(1_000);
+    rig.heartbeat();
+    rig.pass(5_000);
+    down = true;
+    rig.pass(HOUR);
+    const before = rig.carried;
+    for (let minute = 0; minute < 10 * 60; minute += 1) {
+      rig.connect();
+      rig.pass(MINUTE);
+    }
+    expect(rig.day.used).toBe(rig.carried);
+    expect(rig.carried - before).toBeGreaterThanOrEqual(9 * 3_072);
+    expect(rig.carried - before).toBeLessThanOrEqual(10 * 4_096);
   });
 });
 

@@ -60,6 +60,8 @@ export type Script = {
   maxFrameSamples?: number;
   needsSchemas?: boolean;
   gate?: UplinkGate;
+  /** Puts a meter before the link. */
+  metered?: (link: Link, clock: Clock) => { readonly link: Link; readonly gate: UplinkGate };
 };
 
 /** What HQ answers when it does not take something. */
@@ -201,6 +203,7 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
     },
   };
 
+  const before = script.metered?.(link, clock) ?? { link, gate: script.gate ?? OPEN_GATE };
   let uplink: ReturnType<typeof createUplink> | null = null;
   const append = (count: number, anomalous = false) => {
     const samples = Array.from({ length: count }, () => ({
@@ -244,14 +247,14 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
       uplink = createUplink({
         identity: { agent: 'a', instance: 'i', version: '0' },
         settings: agentConfigSchema.parse({ uplink: settings }).uplink,
-        link,
+        link: before.link,
         journal,
         clock,
         random,
         system: createActorSystem({ scheduler, random }),
         emit: (event) => events.push({ ...event, at: scheduler.frame }),
         agentState: () => 'live',
-        gate: script.gate ?? OPEN_GATE,
+        gate: before.gate,
         linkReport: () => null,
       });
       return uplink;

@@ -191,7 +191,9 @@ export const linkReportSchema = z.object({
     .nullable()
     .optional()
     .describe('estimated time until the backlog is delivered; 0: it is; null: unknown'),
-  caughtUpLowMs: notNegative.optional().describe('the same at the rate of the fast minutes of the last ten, or passes of the last six'),
+  caughtUpLowMs: notNegative
+    .optional()
+    .describe('the same at the rate of the fast minutes of the last ten, or passes of the last six'),
   caughtUpHighMs: notNegative.optional().describe('the same at the rate of the slow ones'),
   never: z.boolean().optional().describe('at the present rates the backlog is never delivered'),
   live: count.describe('live frames in flight'),

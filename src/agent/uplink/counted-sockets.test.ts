@@ -1,10 +1,12 @@
 /** What a link counts of its connection, against a relay that counts too. */
+import { type AddressInfo, createServer } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { firstValueFrom } from 'rxjs';
+import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startHeldRelay } from '../testing/held-relay.ts';
 import { startTlsFront, TEST_CERT } from '../testing/tls-front.ts';
 import { fakeHq, HELLO, linkTo, openLink } from '../testing/watched-link.ts';
+import type { Traffic } from './link.ts';
 
 async function hqOnPort() {
   const hq = await fakeHq();
@@ -25,6 +27,37 @@ describe('bytes of a connection', () => {
     expect(relay.up()).toBeGreaterThan(300);
     expect(relay.down()).toBeGreaterThan(300);
   });
+
+  it.each(['an answer that is not HQ', 'a certificate that nobody knows'])(
+    'are told of a try that opens nothing: %s',
+    async (what) => {
+      const { port } = await hqOnPort();
+      const page = createServer((socket) => socket.once('data', () => socket.end('HTTP/1.1 403 No\r\n\r\n')));
+      await new Promise<void>((resolve) => void page.listen(0, '127.0.0.1', resolve));
+      onTestFinished(() => void page.close());
+      const isTls = what.includes('certificate');
+      const front = isTls ? await startTlsFront(port) : { port: (page.address() as AddressInfo).port };
+      const relay = await startHeldRelay(front.port);
+      const tries: (() => Traffic)[] = [];
+      const link = linkTo(`${isTls ? 'https' : 'http'}://127.0.0.1:${relay.port}`);
+      const connect = () =>
+        lastValueFrom(link.connect({ onTry: (traffic) => tries.push(traffic) })).then(
+          () => null,
+          (error: unknown) => error,
+        );
+      const first = await connect();
+      expect(first).toMatchObject({ kind: isTls ? 'tls' : 'upgrade_blocked' });
+      await vi.waitFor(() =>
+        expect(tries.map((one) => one())).toEqual([{ sent: relay.up(), received: relay.down() }]),
+      );
+      expect(relay.up()).toBeGreaterThan(isTls ? 300 : 150);
+      expect(relay.down()).toBeGreaterThan(isTls ? 800 : 10);
+      const before = tries[0]?.();
+      await connect();
+      expect(tries).toHaveLength(2);
+      expect(tries[0]?.()).toEqual(before);
+    },
+  );
 
   it('begin at nothing with each connection', async () => {
     const { port } = await hqOnPort();

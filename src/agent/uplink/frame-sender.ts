@@ -9,6 +9,8 @@ import {
   from,
   last,
   map,
+  merge,
+  NEVER,
   type Observable,
   of,
   shareReplay,
@@ -136,7 +138,7 @@ export function createFrameSender(options: FrameSenderOptions): FrameSender {
 
   const patienceFor = ({ length }: Uint8Array): Patience => ({
     allowanceMs: () => gauge.allowanceMs(length),
-    progress$: gauge.progress$,
+    progress$: () => merge(gauge.progress$(), session.holding$ ?? NEVER),
   });
 
   return {

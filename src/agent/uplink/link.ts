@@ -59,15 +59,22 @@ export class LinkError extends Error {
   readonly wire: WireError | null;
   /** What became of the wish for a WebSocket, where it went out and no WebSocket came; for people. Something on the way may block them. */
   readonly upgrade: string | null;
+  /** Time for which it fails again in any case, but for an anomaly, ms. */
+  readonly againMs: number;
   constructor(
     kind: LinkFailure,
     message: string,
-    options: ErrorOptions & { wire?: WireError; upgrade?: string } = {},
+    options: ErrorOptions & {
+      readonly wire?: WireError;
+      readonly upgrade?: string;
+      readonly againMs?: number;
+    } = {},
   ) {
     super(message, options);
     this.kind = kind;
     this.wire = options.wire ?? null;
     this.upgrade = options.upgrade ?? null;
+    this.againMs = options.againMs ?? 0;
   }
 }
 
@@ -107,6 +114,8 @@ export type LinkSession = {
   readonly traffic: () => Traffic;
   /** Bytes handed over that the kernel has not taken yet. */
   readonly unsent: () => number;
+  /** Emits now and then while a frame is held back here: it is not HQ that keeps it waiting. Absent: none ever is. */
+  readonly holding$?: Observable<unknown>;
 };
 
 /** Something small that was answered. */
@@ -137,6 +146,8 @@ export type ConnectOptions = {
    * Default: as announced.
    */
   readonly silenceMs?: (announcedMs: number) => number;
+  /** Told of the bytes of each try, which are counted from its first one on: there may be several until one opens, which is the last. */
+  readonly onTry?: (traffic: () => Traffic) => void;
 };
 
 export type Link = {

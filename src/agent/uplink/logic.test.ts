@@ -191,6 +191,15 @@ describe('phases', () => {
     expect(waits).toEqual([ms]);
   });
 
+  it('says when a data budget lets the next connection through, and asks it all the time', () => {
+    const { state, effects } = reached(lost(new LinkError('budget', 'used up', { againMs: 3_000_000 }), 0.5));
+    expect(state).toMatchObject({ phase: 'waiting', until: 3_000_500 });
+    expect(effects).toContainEqual(expect.objectContaining({ type: 'log_down', retryMs: 3_000_000 }));
+    const waits = effects.flatMap((effect) => (effect.type === 'wait' ? [effect.ms] : []));
+    expect(waits).toHaveLength(1);
+    expect(waits[0]).toBeLessThan(60_000);
+  });
+
   it("waits at least as long as HQ asks, and long for what haste doesn't mend", () => {
     const asked = new LinkError('rejected', '', {
       wire: { code: 'unavailable', message: '', retryAfterMs: 9_000 },

@@ -323,9 +323,11 @@ function lost(state: UplinkState, message: Of<'lost'>, settings: UplinkSettings)
     missed,
     episode: told ? judged.episode : kind,
   };
-  const log: UplinkEffect[] = told ? [] : [{ type: 'log_down', kind, detail: error.message, retryMs: ms }];
+  // A data budget is asked all the time, for an anomaly may come; people are told when it lets the next connection through.
+  const retryMs = Math.max(ms, error.againMs);
+  const log: UplinkEffect[] = told ? [] : [{ type: 'log_down', kind, detail: error.message, retryMs }];
   return [
-    { phase: 'waiting', memory, until: at + ms, reason: error.message },
+    { phase: 'waiting', memory, until: at + retryMs, reason: error.message },
     [{ type: 'disconnect' }, ...log, ...effects, { type: 'wait', connection: memory.connection, ms }],
   ];
 }

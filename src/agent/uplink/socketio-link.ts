@@ -82,6 +82,7 @@ export function createSocketIoLink(options: SocketIoLinkOptions): Link {
         // Those of the one before that are still kept would be taken, and not be counted.
         if (transport === 'polling') sockets.reset();
         sockets = createSocketCounter();
+        wishes.onTry?.(sockets.traffic);
         const token = options.token();
         const polling =
           transport === 'polling'

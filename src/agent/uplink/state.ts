@@ -145,7 +145,7 @@ export type Online = {
 };
 
 export type UplinkState =
-  /** Until `until`, ms of the scheduler's clock. */
+  /** Until `until`, ms of the scheduler's clock; what is asked in vain before costs the link nothing. */
   | { readonly phase: 'waiting'; readonly memory: Memory; readonly until: number; readonly reason: string }
   | { readonly phase: 'connecting'; readonly memory: Memory }
   | { readonly phase: 'greeting'; readonly memory: Memory }

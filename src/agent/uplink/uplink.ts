@@ -352,6 +352,7 @@ function statusOf(
       online !== null &&
       (!online.backlog.exhausted ||
         online.backlog.inFlight.length > 0 ||
+        online.backlog.ready.length > 0 ||
         now.memory.suspected.length > 0 ||
         isHeldBack(online, journal.stats().pending)),
     link: online === null ? null : figuresOf(gauge.estimate()),

@@ -2,11 +2,19 @@
  * Keeps a count durable without a write for each change: what is written runs ahead by a chunk, and the next one is written when half
  * of it is left, as allocators of sequences do. A process that is killed has then counted up to a chunk too much. It has counted too
  * little only when half a chunk passes while one write is under way, by what exceeds that.
+ *
+ * A count that nothing depends on may lag instead: it is written as it is, as often. A process that is killed has then counted up to
+ * half a chunk, and what passes while one write is under way, too little.
  */
 import { catchError, concat, defer, EMPTY, ignoreElements, type Observable, Subject, take } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 
-export type ChunkBounds = { readonly least: number; readonly most: number };
+export type ChunkBounds = {
+  readonly least: number;
+  readonly most: number;
+  /** Whether what is written runs ahead, or lags. */
+  readonly ahead: boolean;
+};
 
 export type CountWriterOptions = {
   readonly bounds: ChunkBounds;
@@ -35,7 +43,7 @@ const PAUSE_MS = 10_000;
 export function createCountWriter({ bounds, clock, write, onFailure }: CountWriterOptions): CountWriter {
   const ended$ = new Subject<void>();
   let chunk = bounds.least;
-  /** Spent since the start, and how much of that the last durable record stands for. */
+  /** Spent since the start, and at how much of that the chunk ends with which the last durable record was written. */
   let total = 0;
   let covered = 0;
   let state: 'idle' | 'writing' | 'again' | 'closed' = 'idle';
@@ -46,13 +54,14 @@ export function createCountWriter({ bounds, clock, write, onFailure }: CountWrit
   const begin = () => {
     state = 'writing';
     const target = total + chunk;
+    const extra = bounds.ahead ? chunk : 0;
     const end = () => {
       const again = state === 'again';
       if (state !== 'closed') state = 'idle';
       ended$.next();
       if (again) begin();
     };
-    write(chunk).subscribe({
+    write(extra).subscribe({
       error: (error: unknown) => {
         pausedUntil = clock.precise() + PAUSE_MS;
         if (!failing) onFailure(error instanceof Error ? error.message : String(error));

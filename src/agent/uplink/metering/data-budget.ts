@@ -70,7 +70,7 @@ const WHY: Readonly<Record<SpanName, PauseReason>> = { day: 'budget_day', month:
 const HOUR_MS = 3_600_000;
 const RESERVE_SHARE = 0.1;
 /** What a connection with hello and one heartbeat costs both ways, TLS included, about. */
-const HELLO_BYTES = 3_072;
+export const HELLO_BYTES = 3_072;
 /** What anomalies leave beyond the share of the hellos: a frame of them with its answer, and the heartbeat that says why nothing goes. */
 const UNDER_WAY_BYTES = 1_536;
 /** Clocks are set right by less than this without anyone minding; more is a jump. */

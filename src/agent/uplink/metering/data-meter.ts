@@ -1,8 +1,9 @@
 /**
  * Counts what the link carries, durably, and says what may go. `data-budget.ts` decides; this keeps its state, time and file.
  *
- * The file is ahead of what was spent, so that a kill counts a chunk too much rather than too little (count-writer.ts). A chunk is 1/256
- * of a day's budget, and up to 1/64 while it lasts for less than ten seconds.
+ * With a budget the file is ahead of what was spent, so that a kill counts a chunk too much rather than too little (count-writer.ts). A chunk
+ * is 1/256 of a day's budget, and up to 1/64 while it lasts for less than ten seconds. Without one a kill forgets half a chunk: 128 KiB, or what
+ * ten seconds carry.
  */
 import { interval, type Observable, Subject } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
@@ -14,6 +15,7 @@ import {
   type DataBudget,
   type DataBudgetSettings,
   elapsedMs,
+  HELLO_BYTES,
   type Instant,
   isExhausted,
   isWorthConnecting,
@@ -52,8 +54,12 @@ export type DataMeter = {
   readonly anomaly: () => void;
   /** Why there may be no connection now; null when there may. */
   readonly refusal: () => string | null;
+  /** Time until there may be one that is not for an anomaly, ms. */
+  readonly againMs: () => number;
   /** A connection is made. */
   readonly connected: () => void;
+  /** None was made, which took so many bytes. */
+  readonly failed: (bytes: number) => void;
   /** HQ knows why nothing goes, or was to be told and could not be. */
   readonly explained: () => void;
   /** Why the connection is to end: `now`, or once HQ knows. Null while it may stay. */
@@ -84,6 +90,8 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
     record === null ? newBudget(now(), settings) : { ...record, held: { day: true, month: true } };
   let helloAt = record?.helloAt ?? null;
   let anomalyWaits = false;
+  /** Of tries since the last hello, while nothing else may go. */
+  let failedBytes = 0;
   /** What the live rate does not know of yet. */
   let unseen = NOTHING;
   budget = advance(budget, now(), settings);
@@ -124,6 +132,7 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
   };
   const sentence = () => sentenceOf(status(), isExhausted(budget, settings));
   const noteHello = () => {
+    failedBytes = 0;
     if (!isShut(phase)) return;
     helloAt = now();
     writer.changed();
@@ -160,6 +169,19 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
       const waited = anomalyWaits && since !== null && since >= ANOMALY_PAUSE_MS;
       const urgent = waited && phase.kind === 'reserve' && isWorthConnecting(budget, settings);
       return !isExhausted(budget, settings) && (due || urgent) ? null : sentence();
+    },
+    againMs: () => {
+      const why = whyOf(phase);
+      if (why === null || !isShut(phase)) return 0;
+      const endMs = Math.max(0, pauseEnd(budget, why, settings) - budget.at.wall);
+      if (isExhausted(budget, settings)) return endMs;
+      const since = sinceHelloMs();
+      return since === null ? 0 : Math.min(endMs, Math.max(0, HOUR_MS - since));
+    },
+    failed: (bytes) => {
+      failedBytes += bytes;
+      // What an hour has for its hello is gone.
+      if (failedBytes >= HELLO_BYTES) noteHello();
     },
     connected: () => {
       anomalyWaits = false;
@@ -204,10 +226,11 @@ function sentenceOf({ why, until, day, month }: BudgetStatus, exhausted: boolean
 
 function chunkBounds({ maxBytesPerDay, maxBytesPerMonth }: DataBudgetSettings): ChunkBounds {
   const daily = [maxBytesPerDay, maxBytesPerMonth / DAYS_A_MONTH].filter((limit) => limit > 0);
-  if (daily.length === 0) return { least: CHUNK_UNLIMITED, most: MOST_CHUNK_UNLIMITED };
+  if (daily.length === 0) return { least: CHUNK_UNLIMITED, most: MOST_CHUNK_UNLIMITED, ahead: false };
   const budget = Math.min(...daily);
   return {
     least: Math.max(LEAST_CHUNK, budget * CHUNK_SHARE),
     most: Math.max(LEAST_CHUNK, budget * MOST_CHUNK_SHARE),
+    ahead: true,
   };
 }

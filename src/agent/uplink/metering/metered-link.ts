@@ -7,7 +7,14 @@
  */
 import { defer, finalize, interval, Observable, Subject, type Subscriber, tap, throwError } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
-import { type ConnectOptions, type Link, LinkError, type LinkEvent, type LinkSession } from '../link.ts';
+import {
+  type ConnectOptions,
+  type Link,
+  LinkError,
+  type LinkEvent,
+  type LinkSession,
+  type Traffic,
+} from '../link.ts';
 import type { DataMeter } from './data-meter.ts';
 
 export type MeteredLinkOptions = {
@@ -17,6 +24,7 @@ export type MeteredLinkOptions = {
 };
 
 const TICK_MS = 1_000;
+const NOTHING_CARRIED: Traffic = { sent: 0, received: 0 };
 /** What a frame costs besides itself: framing, TLS, and HQ's answer. */
 const BESIDES_BYTES = 200;
 /** What HQ's answers lead to has begun by then. */
@@ -30,7 +38,7 @@ export function createMeteredLink(options: MeteredLinkOptions): Link {
         const refusal = options.meter.refusal();
         return refusal === null
           ? new Observable<LinkEvent>((subscriber) => connectMetered(options, wishes, subscriber))
-          : throwError(() => new LinkError('budget', refusal));
+          : throwError(() => new LinkError('budget', refusal, { againMs: options.meter.againMs() }));
       }),
   };
 }
@@ -41,6 +49,8 @@ function connectMetered(
   subscriber: Subscriber<LinkEvent>,
 ): () => void {
   let session: LinkSession | null = null;
+  /** Of tries that opened no connection, and, as the last one, of the one that is under way or became the session. */
+  const tries: (() => Traffic)[] = [];
   let counted = 0;
   let countedAt = clock.precise();
   /** Bytes of backlog frames that were handed over and not counted yet. */
@@ -48,6 +58,8 @@ function connectMetered(
   /** Bytes of frames of whatever lane that were handed over and not counted yet. */
   let uncounted = 0;
   const held$ = new Subject<never>();
+  let held = 0;
+  const holding$ = new Subject<void>();
   /** Connecting and hello are done: what they cost does not go on. */
   let settled = false;
   let underWay = 0;
@@ -55,10 +67,14 @@ function connectMetered(
   /** Whether HQ has answered a heartbeat that says why nothing goes. */
   let explained = false;
 
+  const carried = () =>
+    // The session knows of more than its own sockets, such as probes of other ways.
+    [...tries.slice(0, -1), session?.traffic ?? tries.at(-1)].reduce((sum, traffic) => {
+      const { sent, received } = traffic?.() ?? NOTHING_CARRIED;
+      return sum + sent + received;
+    }, 0);
   const count = () => {
-    if (session === null) return;
-    const { sent, received } = session.traffic();
-    const bytes = sent + received - counted;
+    const bytes = carried() - counted;
     const ms = clock.precise() - countedAt;
     counted += bytes;
     countedAt += ms;
@@ -69,7 +85,7 @@ function connectMetered(
   };
   const leave = (why: string): LinkError => {
     meter.explained();
-    const error = new LinkError('budget', why);
+    const error = new LinkError('budget', why, { againMs: meter.againMs() });
     subscriber.error(error);
     return error;
   };
@@ -91,8 +107,17 @@ function connectMetered(
         }),
       );
     });
+  const hold$ = defer(() => {
+    held += 1;
+    return held$.pipe(
+      finalize(() => {
+        held -= 1;
+      }),
+    );
+  });
   const metered = (inner: LinkSession): LinkSession => ({
     ...inner,
+    holding$,
     hello: (hello) =>
       request(() => inner.hello(hello)).pipe(
         tap(() => {
@@ -105,7 +130,7 @@ function connectMetered(
       defer(() => {
         count();
         const cost = bytes.length + BESIDES_BYTES;
-        if (cost > meter.roomForFrames() - uncounted) return held$;
+        if (cost > meter.roomForFrames() - uncounted) return hold$;
         uncounted += cost;
         return request(() => {
           if (meta.lane === 'backlog') backlog += bytes.length;
@@ -123,12 +148,14 @@ function connectMetered(
   });
   const look = () => {
     count();
+    if (held > 0) holding$.next();
     const leaving = meter.leaving();
     quietTicks = leaving !== null && explained && underWay === 0 ? quietTicks + 1 : 0;
     if (leaving?.now === true || (leaving !== null && quietTicks >= QUIET_TICKS)) leave(leaving.why);
   };
 
-  const work = link.connect(wishes).subscribe({
+  const onTry = (traffic: () => Traffic) => void tries.push(traffic);
+  const work = link.connect({ ...wishes, onTry }).subscribe({
     next: (event) => {
       if (event.type !== 'open') {
         subscriber.next(event);
@@ -141,6 +168,7 @@ function connectMetered(
     },
     error: (error: unknown) => {
       count();
+      if (session === null) meter.failed(counted);
       subscriber.error(error);
     },
   });
