@@ -69,17 +69,17 @@ describe('a frame of which HQ has a part', () => {
       clock: { now: () => at, precise: () => at },
     });
     watch.look();
-    // 2.4 kbit/s carry ten samples a second, in pieces of 80.
+    // 2.4 kbit/s carry ten samples a second, in pieces of 40.
     for (let second = 1; second <= 64; second += 1) {
       at += 1_000;
-      if (second % 8 === 0) acked += 80;
+      if (second % 4 === 0) acked += 40;
       watch.look();
     }
     const forecast = watch.forecast();
     if (forecast.kind !== 'in') throw new Error(forecast.kind);
     const takesMs = (2 * FRAME.samples - acked) * 100;
-    expect(forecast.ms / takesMs).toBeGreaterThan(0.97);
-    expect(forecast.ms / takesMs).toBeLessThan(1.03);
+    expect(forecast.ms / takesMs).toBeGreaterThan(0.9);
+    expect(forecast.ms / takesMs).toBeLessThan(1.1);
   });
 });
 

@@ -65,6 +65,15 @@ describe('a forecast of the drain', () => {
     expect(its.forecast()).toEqual({ kind: 'in', ms: 970_000, lowMs: null, highMs: null });
   });
 
+  it('does not count how a connection begins', () => {
+    const its = journal(10_000_000);
+    its.shrinks(-80, 15_000);
+    // The fresh samples that had to wait go first.
+    its.shrinks(2_200, 1_000);
+    its.shrinks(1_000, 44_000);
+    expect(its.rate()).toBeCloseTo(1_000);
+  });
+
   it('says never when as much comes as goes', () => {
     const its = journal(1_000_000);
     its.shrinks(0, MINUTE);

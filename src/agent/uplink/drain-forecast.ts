@@ -32,6 +32,8 @@ type Shrinkage = { readonly ms: number; readonly bytes: number };
 type Connection = {
   readonly kind: 'connected';
   readonly ms: number;
+  /** By which the pending ones shrank since it has settled. */
+  readonly bytes: number;
   /** Bytes a second; less than 0 while more comes than goes. */
   readonly rate: number;
   /** The minute under way, and the whole ones before it, newest last. */
@@ -68,6 +70,7 @@ export const NOTHING_SEEN: DrainSeen = { latest: null, spell: null, pass: null, 
 const NEW_CONNECTION: Connection = {
   kind: 'connected',
   ms: 0,
+  bytes: 0,
   rate: 0,
   minute: { ms: 0, bytes: 0 },
   minutes: [],
@@ -77,6 +80,8 @@ const NEW_PASS: Pass = { connectedMs: 0, outageMs: 0, bytes: 0 };
 /** With less, a connection that outlives outages of 45 s in every 60 would be forecast 40 % too long and too short by turns. */
 const TAU_MS = 120_000;
 const LEAST_SEEN_MS = 30_000;
+/** Hello, and finding out what the link carries, take so long on slow links: the mean of a connection does not count it. */
+const SETTLING_MS = 15_000;
 const MINUTE_MS = 60_000;
 const MINUTES = 10;
 const BAND_PARTS = 2;
@@ -131,14 +136,22 @@ function counted(seen: DrainSeen, gone: Shrinkage): DrainSeen {
 
 function longer(spell: Connection, gone: Shrinkage): Connection {
   const ms = spell.ms + gone.ms;
-  // At first the plain mean, or the first second would count for two minutes.
-  const weight = Math.max(1 - Math.exp(-gone.ms / TAU_MS), gone.ms / ms);
+  const sum = spell.bytes + gone.bytes;
+  // What has grown meanwhile goes first: that it goes then is no gain.
+  const bytes = ms <= SETTLING_MS ? Math.min(0, sum) : sum;
+  const settledMs = Math.max(gone.ms, ms - SETTLING_MS);
+  const weight = 1 - Math.exp(-gone.ms / TAU_MS);
   const minute = { ms: spell.minute.ms + gone.ms, bytes: spell.minute.bytes + gone.bytes };
   const isWhole = minute.ms >= MINUTE_MS;
   return {
     kind: 'connected',
     ms,
-    rate: spell.rate + (perSecond(gone) - spell.rate) * weight,
+    bytes,
+    // At first the plain mean, or the first second would count for two minutes.
+    rate:
+      settledMs <= TAU_MS
+        ? perSecond({ ms: settledMs, bytes })
+        : spell.rate + (perSecond(gone) - spell.rate) * weight,
     minute: isWhole ? { ms: 0, bytes: 0 } : minute,
     minutes: isWhole ? [...spell.minutes, perSecond(minute)].slice(-MINUTES) : spell.minutes,
   };
