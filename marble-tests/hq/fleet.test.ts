@@ -16,7 +16,7 @@ import {
 import { createMemoryDisk, createMemoryStorage } from '../../src/journal/memory-storage.ts';
 import { seededIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
-import type { Heartbeat } from '../../src/protocol/events.ts';
+import type { Heartbeat, LinkReport } from '../../src/protocol/events.ts';
 import type { Chaos, FleetDelta } from '../../src/protocol/fleet.ts';
 import { START, type VirtualClock, virtualClock } from './support/virtual-clock.ts';
 
@@ -261,6 +261,83 @@ describe('fleet state', () => {
       { id: 'a1', connected: false, state: 'offline', stored: 7, lastSampleTs: START + 7_000 },
     ]);
     expect(fleet.totals()).toMatchObject({ agents: 1, stored: 7 });
+  });
+
+  describe('why frames of an agent wait', () => {
+    const restart = () => {
+      fleet.close();
+      store.close().subscribe();
+      start();
+    };
+    const say = (link: Partial<LinkReport>) =>
+      links.next({
+        kind: 'heartbeat',
+        agent: 'a1',
+        heartbeat: { ...HEARTBEAT, link: { rate: 5, minRttMs: 6, queueMs: 7, live: 0, backlog: 0, ...link } },
+        clockOffsetMs: 0,
+        ts: clock.now(),
+      });
+    const leave = () => links.next({ kind: 'disconnected', agent: 'a1', reason: 'gone', ts: clock.now() });
+    const waits = () => [fleet.summary('a1')?.link?.paused, fleet.summary('a1')?.link?.pausedUntil];
+
+    it('is known after a restart, until the agent says otherwise', () => {
+      connect();
+      const until = clock.now() + 40_000_000;
+      say({ paused: 'budget_day', pausedUntil: until });
+      leave();
+      append(dataFrame(1, 7));
+      for (let count = 0; count < 3; count += 1) {
+        clock.pass(300_000);
+        restart();
+        expect(waits()).toEqual(['budget_day', until]);
+        expect(fleet.summary('a1')).toMatchObject({ state: 'offline', link: { rate: null } });
+      }
+      connect();
+      expect(waits(), 'it has not said').toEqual([undefined, undefined]);
+      restart();
+      connect();
+      say({});
+      leave();
+      restart();
+      expect(fleet.summary('a1')?.link).toBeNull();
+    });
+
+    it('costs a commit when it changes', () => {
+      const commits = vi.spyOn(store, 'savePauses');
+      connect();
+      for (let count = 0; count < 9; count += 1) say({ paused: 'window', pausedUntil: 9 });
+      expect(commits).toHaveBeenCalledTimes(1);
+      say({ paused: 'window', pausedUntil: 10 });
+      say({});
+      say({});
+      // HQ says it again.
+      say({ paused: 'unavailable' });
+      expect(commits).toHaveBeenCalledTimes(3);
+    });
+
+    it('is forgotten a week after it should have ended', () => {
+      const days = (count: number) => clock.now() + count * 86_400_000;
+      const reason = 'budget_month';
+      const records = {
+        long: { reason, until: days(-6), ts: days(-30) },
+        old: { reason, until: days(-8), ts: days(-30) },
+        endless: { reason: 'way', until: null, ts: days(-6) },
+      };
+      for (const agent of Object.keys(records)) connect(agent);
+      store.savePauses(new Map(Object.entries({ ...records, stranger: records.long }))).subscribe();
+      restart();
+      expect(fleet.summaries().map(({ id, link }) => [id, link?.paused])).toEqual([
+        ['endless', 'way'],
+        ['long', reason],
+        ['old', undefined],
+      ]);
+      expect(
+        store
+          .agents()
+          .flatMap(({ agent, paused }) => (paused ? [agent] : []))
+          .sort(),
+      ).toEqual(['endless', 'long']);
+    });
   });
 
   describe('alarms', () => {

@@ -1,12 +1,12 @@
 /**
  * Writes down the alarms of agents: what HQ books as lost is told once, and an operator who looks after a restart of HQ must see it.
  *
- * One small record an agent. What comes while a commit is on its way goes with the next; an alarm that goes on unchanged is
- * written again once a minute; what could not be written is tried again at `retry`.
+ * One small record an agent; an alarm that goes on unchanged is written again once a minute.
  */
 import type { AgentAlarm } from '../../protocol/fleet.ts';
 import type { AlarmRecord } from '../store/alarms.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
+import { createRecordKeeper } from './record-keeper.ts';
 
 export type AlarmKeeper = {
   /** `now`: HQ's wall time, ms. */
@@ -20,27 +20,9 @@ const SAVE_EVERY_MS = 60_000;
 export function createAlarmKeeper(store: Pick<OpenedHqStore, 'saveAlarms'>): AlarmKeeper {
   /** As last written, or about to be. */
   const kept = new Map<string, AlarmRecord>();
-  /** To be written; null: to be removed. */
-  const due = new Map<string, AlarmRecord | null>();
-  let saving = false;
-
-  function save(): void {
-    if (saving || due.size === 0) return;
-    const batch = new Map(due);
-    due.clear();
-    saving = true;
-    store.saveAlarms(batch).subscribe({
-      error: () => {
-        saving = false;
-        for (const [agent, record] of batch) if (!due.has(agent)) due.set(agent, record);
-      },
-      complete: () => {
-        saving = false;
-        save();
-      },
-    });
-  }
-
+  const records = createRecordKeeper((changes: ReadonlyMap<string, AlarmRecord | null>) =>
+    store.saveAlarms(changes),
+  );
   return {
     raised: (agent, alarm, now) => {
       const before = kept.get(agent);
@@ -49,14 +31,12 @@ export function createAlarmKeeper(store: Pick<OpenedHqStore, 'saveAlarms'>): Ala
       if (!isNew && Math.abs(now - before.lastTs) < SAVE_EVERY_MS) return;
       const record = { ...alarm, lastTs: now };
       kept.set(agent, record);
-      due.set(agent, record);
-      save();
+      records.put(agent, record);
     },
     ended: (agent) => {
       kept.delete(agent);
-      due.set(agent, null);
-      save();
+      records.put(agent, null);
     },
-    retry: save,
+    retry: records.retry,
   };
 }

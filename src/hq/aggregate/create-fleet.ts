@@ -39,6 +39,7 @@ import {
 } from './agent-entry.ts';
 import { createAlarmKeeper } from './alarm-keeper.ts';
 import type { Fleet } from './fleet.ts';
+import { createPauseKeeper } from './pause-keeper.ts';
 import { createRateWindow } from './rate-window.ts';
 
 export type FleetOptions = {
@@ -54,6 +55,7 @@ export type FleetOptions = {
     | 'ownsEpoch'
     | 'lastSampleTs'
     | 'saveAlarms'
+    | 'savePauses'
   >;
   /** From the ingest of agents. */
   readonly links$: Observable<LinkEvent>;
@@ -87,6 +89,7 @@ export function createFleet(options: FleetOptions): Fleet {
   /** Have an alarm that ends by itself. */
   const alarmed = new Set<AgentEntry>();
   const alarms = createAlarmKeeper(store);
+  const pauses = createPauseKeeper(store);
   const sums: Sums = { stored: 0, pending: 0, thinned: 0, dropped: 0, connected: 0 };
   const samples = createRateWindow();
   const bytes = createRateWindow();
@@ -142,8 +145,9 @@ export function createFleet(options: FleetOptions): Fleet {
     return sumUp();
   };
 
-  for (const { agent, epoch } of store.agents()) {
+  for (const { agent, epoch, paused } of store.agents()) {
     const entry = entryOf(agent, store.ownsEpoch(agent, epoch) ? null : epoch);
+    if (paused !== undefined) entry.link = pauses.restored(agent, paused, clock.now());
     entry.lastSampleTs = store.lastSampleTs(agent);
     touch(entry);
   }
@@ -170,6 +174,7 @@ export function createFleet(options: FleetOptions): Fleet {
       if (ingest.length > INGEST_POINTS) ingest.shift();
       newPoints.push(point);
       alarms.retry();
+      pauses.retry();
       for (const entry of busy) {
         touch(entry);
         if (entry.rate.rate(clock.precise()) === 0) busy.delete(entry);
@@ -222,6 +227,8 @@ export function createFleet(options: FleetOptions): Fleet {
     options.links$.subscribe((event) => {
       const entry = entryOf(event.agent, event.kind === 'connected' ? event.epoch : null);
       applyLink(entry, event, clock.precise());
+      if (event.kind === 'heartbeat' && event.heartbeat.link !== undefined)
+        pauses.said(entry.id, event.heartbeat.link, event.ts);
       if (event.kind === 'alarm') {
         alarmed.add(entry);
         const alarm = recentAlarm(entry, clock.precise());

@@ -14,6 +14,7 @@ import {
 } from '../../protocol/coverage.ts';
 import type { FrameKind } from '../../protocol/frame.ts';
 import { epochSchema } from '../../protocol/sample.ts';
+import { pauseSchema } from './pause-record.ts';
 
 const count = z.number().int().min(0);
 const counts = z.record(z.string(), count);
@@ -104,6 +105,8 @@ const agentRecordSchema = z.object({
   firstSeenTs: z.number(),
   /** Epoch of the samples that came by HTTP; null when none has. */
   ownEpoch: epochSchema.nullable(),
+  /** Absent: they do not wait. One that cannot be read is none. */
+  paused: pauseSchema.optional().catch(undefined),
 });
 export type StoredAgent = Readonly<z.infer<typeof agentRecordSchema>>;
 

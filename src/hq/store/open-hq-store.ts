@@ -24,6 +24,7 @@ import { appendHttpSamples, keyUse } from './http-samples.ts';
 import { createIndexer } from './indexer.ts';
 import { loadView } from './load-view.ts';
 import { maintain } from './maintenance.ts';
+import type { PauseRecord } from './pause-record.ts';
 import { createPressure } from './pressure.ts';
 import { queryBuckets } from './query-buckets.ts';
 import { ledgerEntry } from './query-ledger.ts';
@@ -79,6 +80,8 @@ export type OpenedHqStore = HqStore & {
   readonly alarms: () => ReadonlyMap<string, AlarmRecord>;
   /** Completes when they are durable; null removes. */
   readonly saveAlarms: (changes: ReadonlyMap<string, AlarmRecord | null>) => Observable<void>;
+  /** Completes when they are durable; null removes. Agents that are not known are left out. */
+  readonly savePauses: (changes: ReadonlyMap<string, PauseRecord | null>) => Observable<void>;
   /** Agents whose anomalies or series have been looked at anew. */
   readonly indexed$: Observable<string>;
 };
@@ -233,6 +236,13 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
     },
     alarms: () => readAlarms(storage),
     saveAlarms: (changes) => transactions.run((transaction) => writeAlarms(transaction, changes)),
+    savePauses: (changes) =>
+      transactions.run((transaction) => {
+        for (const [agent, paused] of changes) {
+          const record = transaction.agent(agent);
+          if (record !== undefined) transaction.setAgent(agent, { ...record, paused: paused ?? undefined });
+        }
+      }),
     indexed$: indexer.indexed$,
     close: () =>
       defer(() => {

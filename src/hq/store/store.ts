@@ -10,6 +10,7 @@ import type {
 } from '../../protocol/fleet.ts';
 import type { FrameHeader } from '../../protocol/frame.ts';
 import type { Epoch, InternedSchema, Sample, SchemaRef } from '../../protocol/sample.ts';
+import type { PauseRecord } from './pause-record.ts';
 
 export type IngestFrame = {
   readonly agent: string;
@@ -41,6 +42,8 @@ export type AgentRecord = {
   /** Epoch of the latest hello or frame. */
   readonly epoch: Epoch;
   readonly firstSeenTs: number;
+  /** Why its frames wait, as it said last; absent: they do not. */
+  readonly paused?: PauseRecord | undefined;
 };
 
 export type TimeRange = { readonly from: number; readonly to: number };
