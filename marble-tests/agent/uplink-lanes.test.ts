@@ -168,3 +168,22 @@ describe('schemas', () => {
     expect(rig.hq.coverage().contiguous).toBe(6);
   });
 });
+
+describe('what HQ took for the answer to hello', () => {
+  const leastAfter = (heldMs: { took: number; told?: number }) => {
+    const rig = createRig({ heldMs });
+    rig.start();
+    // The connection, and hello; nothing else has been answered yet.
+    rig.run(2 * RTT_MS + heldMs.took + 1);
+    return rig.status()?.link?.minRttMs;
+  };
+
+  it('is not taken for the way, where HQ tells it', () => {
+    expect(leastAfter({ took: 400 })).toBe(RTT_MS + 400);
+    expect(leastAfter({ took: 400, told: 395 })).toBe(RTT_MS + 5);
+  });
+
+  it('is not believed beyond what the join took', () => {
+    expect(leastAfter({ took: 0, told: 5_000 })).toBe(RTT_MS);
+  });
+});

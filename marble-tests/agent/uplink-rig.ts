@@ -1,5 +1,5 @@
 /** An uplink with a real journal in memory and a scripted HQ, all on virtual time. */
-import { map, merge, NEVER, type Observable, Subject, timer, VirtualTimeScheduler } from 'rxjs';
+import { delay, map, merge, NEVER, type Observable, Subject, timer, VirtualTimeScheduler } from 'rxjs';
 import { createActorSystem } from '../../src/actors/system.ts';
 import { agentConfigSchema } from '../../src/agent/config.ts';
 import type { agentEvents } from '../../src/agent/events.ts';
@@ -53,6 +53,8 @@ export type SentFrame = {
 export type Script = {
   connect?: (connection: number) => LinkError | 'silence' | undefined;
   hello?: (connection: number) => HelloReply | 'silence' | undefined;
+  /** How long HQ takes for the answer to hello, ms, and what it says that it took. */
+  heldMs?: { readonly took: number; readonly told?: number };
   frame?: (frame: SentFrame) => FrameReply | 'silence' | 'close' | undefined;
   heartbeat?: () => HeartbeatReply | 'silence' | undefined;
   credit?: number;
@@ -116,6 +118,7 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
 
   const session = (connection: number): LinkSession => ({
     way: onlyWay('http://hq'),
+    joined: { bytes: 80, ms: RTT_MS },
     hello: () =>
       answer<HelloReply>(script.hello?.(connection), () => ({
         ok: true,
@@ -128,7 +131,8 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
         },
         credit: script.credit ?? 8,
         hqTs: clock.now(),
-      })),
+        ...(script.heldMs?.told !== undefined && { heldMs: script.heldMs.told }),
+      })).pipe(delay(script.heldMs?.took ?? 0, scheduler)),
     schema: ({ ref }) => {
       schemas.push(ref);
       return answer(undefined, () => ({ ok: true as const }));

@@ -33,6 +33,7 @@ export function createVirtualLink(link: VirtualLinkOptions) {
   let answers = 0;
   let carried = 0;
   let backlog = false;
+  let paused = false;
   let worstQueueMs = 0;
 
   const send = (bytes: number, lane: 'live' | 'backlog' = 'live'): void => {
@@ -60,6 +61,17 @@ export function createVirtualLink(link: VirtualLinkOptions) {
       freeAt - now + link.roundTripMs + (link.jitterMs?.(answer, freeAt + link.roundTripMs) ?? 0),
     );
   };
+  const pauseFor = (ms: number): void => {
+    if (paused) return;
+    paused = true;
+    scheduler.schedule(
+      () => {
+        paused = false;
+        pump();
+      },
+      Math.max(1, ms),
+    );
+  };
   const pump = (): void => {
     if (!backlog) return;
     for (;;) {
@@ -67,6 +79,10 @@ export function createVirtualLink(link: VirtualLinkOptions) {
       const { pieceBytes } = window;
       if (frames >= (link.maxFrames ?? 8)) return;
       if (!hasRoomFor(window, { bytes: inFlight, backlogBytes: backlogInFlight }, pieceBytes)) return;
+      if (window.pauseMs > 0) {
+        pauseFor(window.pauseMs);
+        return;
+      }
       send(pieceBytes, 'backlog');
     }
   };

@@ -118,6 +118,8 @@ export const helloReplySchema = z.union([
     creditBytes: count.optional(),
     /** HQ's wall time, ms. */
     hqTs: millis,
+    /** How long HQ took for this answer: what the link did not, ms. */
+    heldMs: count.optional(),
     /** Which HQ this is: the same on every way to it. */
     hq: hqIdentitySchema.optional(),
     reconnectMs: reconnectSchema.optional(),

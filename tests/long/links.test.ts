@@ -9,6 +9,8 @@ import { putAhead } from '../support/ahead.ts';
 import { keepFigures } from '../support/memory.ts';
 
 const MINUTES = 60_000;
+/** One frame alone of each of two schemas finds out that HQ lacks it. */
+const LONE_FRAMES_BYTES = 2 * 400;
 /** At the payload of TCP. */
 const STEADY = { upBytesPerSecond: 150, downBytesPerSecond: 60, reconnectBytes: 2_000 };
 
@@ -47,7 +49,8 @@ describe('over a slow link', () => {
       expect(found().disconnects).toBe(0);
       expect(found().duplicateSamples).toBe(0);
       // After an outage at most what was in flight.
-      if (row.passes === undefined) expect(found().bytesTwice).toBe(0);
+      if (row.passes === undefined)
+        expect(found().bytesTwice).toBeLessThanOrEqual(row.isSchemaKnown ? 0 : LONE_FRAMES_BYTES);
     });
   });
 });

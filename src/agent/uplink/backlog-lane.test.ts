@@ -3,24 +3,27 @@ import { expect, it } from 'vitest';
 import type { StoredFrame } from '../../journal/journal.ts';
 import { testSample, testSamples } from '../../journal/test-samples.ts';
 import { decodeData, encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
+import { WIDE_WINDOW } from '../testing/wide-window.ts';
 import { isHeldBack, NEW_BACKLOG } from './backlog-lane.ts';
 import type { LinkWindow } from './link-window.ts';
 import { EMPTY_LIVE } from './live-lane.ts';
 import { createUplinkLogic } from './logic.ts';
 import type { Outgoing, UplinkEffect, UplinkMessage } from './state.ts';
+import { onTheWire } from './wire-bytes.ts';
 
 const SAMPLES = 2_000;
 const CREDIT = { frames: 8, bytes: Number.POSITIVE_INFINITY };
 
-function windowOf(pieceBytes: number) {
+function windowOf(pieceBytes: number): LinkWindow {
+  const bytes = 2.5 * pieceBytes;
   return {
-    bytes: 2.5 * pieceBytes,
-    leastBytes: 2.5 * pieceBytes,
+    ...WIDE_WINDOW,
+    bytes,
+    leastBytes: bytes,
     liveBytes: pieceBytes,
     pieceBytes,
     rate: 1,
     isMeasured: true,
-    allowed: { live: true, notable: true, backlog: true },
   };
 }
 
@@ -171,4 +174,28 @@ it('is held back while only more than the live lane holds is pending and it may 
   expect(held(false, 10)).toBe(false);
   expect(held(false, 60_000)).toBe(true);
   expect(held(true, 60_000)).toBe(false);
+});
+
+it('waits between two frames on a link that has a pace, with one timer', () => {
+  const frames = [1, 101, 201].map((firstSeq) => frameOf(firstSeq, 100));
+  const bytes = Math.max(...frames.map((frame) => frame.bytes.length));
+  const paced: LinkWindow = { ...WIDE_WINDOW, pieceBytes: bytes, pace: 2 };
+  let [state] = logic.initial();
+  const say = (message: UplinkMessage) => {
+    const [next, effects] = logic.transition(state, message);
+    state = next;
+    return effects.flatMap((effect): (number | string)[] => {
+      if (effect.type === 'deliver') return [effect.shipment.firstSeq];
+      return effect.type === 'pause' ? [`${effect.ms} ms`] : [];
+    });
+  };
+  for (const message of [...opening(paced), found('notable', [])]) say(message);
+  const pauseAfter = (index: number) => `${Math.ceil(onTheWire(frames[index]?.bytes.length ?? 0) / 2)} ms`;
+  expect(say(found('oldest', frames))).toEqual([1, pauseAfter(0)]);
+  expect(say({ type: 'credit', connection: 1, credit: CREDIT })).toEqual([]);
+  // The timer may end a moment early.
+  say({ type: 'window', window: { ...paced, pauseMs: 0.5 } });
+  expect(say({ type: 'pause_over', connection: 1 })).toEqual(['1 ms']);
+  say({ type: 'window', window: paced });
+  expect(say({ type: 'pause_over', connection: 1 })).toEqual([101, pauseAfter(1)]);
 });

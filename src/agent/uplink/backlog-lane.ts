@@ -4,7 +4,7 @@ import { type Coverage, missingWithin, type SeqRange } from '../../protocol/cove
 import { FrameError, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import { piecesOf, readHeader, splitThinned } from '../../protocol/frame-codec.ts';
 import { mostInFlight } from './allowed.ts';
-import { hasRoomFor } from './link-window.ts';
+import { afterSending, hasRoomFor } from './link-window.ts';
 import { bytesOf, inFlight, nextBatch, overlaps, shipmentOf, wireBytesOf } from './shipments.ts';
 import type { BacklogLane, Online, Outgoing, Seqs, UplinkEffect, UplinkSettings } from './state.ts';
 
@@ -15,6 +15,7 @@ export const NEW_BACKLOG: BacklogLane = {
   cursor: 0,
   reading: false,
   exhausted: false,
+  pausing: false,
   skipped: false,
 };
 
@@ -71,12 +72,28 @@ export function pumpBacklog(start: Online, settings: UplinkSettings): Result {
     if (frames.length === 0) break;
     const shipment = shipmentOf(frames);
     if (!hasRoom(state, bytesOf(shipment))) return [state, effects];
+    if (state.window.pauseMs > 0) {
+      const [paused, pauses] = pause(state);
+      return [paused, [...effects, ...pauses]];
+    }
     effects.push({ type: 'deliver', connection: memory.connection, lane: 'backlog', shipment, limits });
     const ready = backlog.ready.slice(frames.length);
-    state = { ...state, backlog: { ...backlog, inFlight: [...backlog.inFlight, shipment], ready } };
+    const window = afterSending(state.window, bytesOf(shipment));
+    state = { ...state, window, backlog: { ...backlog, inFlight: [...backlog.inFlight, shipment], ready } };
   }
   const [next, reads] = readOn(state, settings);
   return [next, [...effects, ...reads]];
+}
+
+/** There is room, but what has been handed over is not through yet at the pace of the link. */
+function pause(state: Online): Result {
+  const { backlog, window, memory } = state;
+  if (backlog.pausing) return [state, []];
+  const { connection } = memory;
+  return [
+    { ...state, backlog: { ...backlog, pausing: true } },
+    [{ type: 'pause', connection, ms: Math.ceil(window.pauseMs) }],
+  ];
 }
 
 function readOn(state: Online, settings: UplinkSettings): Result {

@@ -313,8 +313,9 @@ export function createUplinkEffects(
       case 'deliver':
         return deliver(effect);
       case 'linger':
+      case 'pause':
         return timer(effect.ms, scheduler).pipe(
-          map(() => ({ type: 'linger_over', connection: effect.connection }) as const),
+          map(() => ({ type: `${effect.type}_over`, connection: effect.connection }) as const),
           knowing,
         );
       case 'release':

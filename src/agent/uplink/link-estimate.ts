@@ -5,15 +5,16 @@
  * The two filters are those of BBR (Cardwell et al., ACM Queue 14-5; draft-cardwell-iccrg-bbr-congestion-control):
  * - rate: the largest of the last ten rounds' samples. A sample is what was delivered while a frame was under way, over that time.
  *   Samples of a link that was not filled are lower bounds: they may raise the rate, and never lower it.
- * - round trip: the least of the last `PROBE_EVERY_MS`; older than that, the window is halved for a round trip so that a
- *   standing queue drains and the least can be seen again.
+ * - round trip: the least of the last `PROBE_EVERY_MS`, or nearly so; older than that, the window is smaller for a round trip so
+ *   that a standing queue drains and the least can be seen again.
  *
  * Frames that are late by two queue targets, and arrive slower than the rate, say that the link has slowed down: the older samples no
  * longer count. Late ones that arrive all at once were held up elsewhere: by a disk of HQ, or a busy machine. A round of a filled link
- * that delivered more, and in which one frame met hardly any queue, says that it has become faster: the window doubles each round again.
+ * that delivered more, and in which one frame met hardly any queue, says that it has become faster: the window grows each round again.
  *
  * Units: bytes as they cross the link (`onTheWire`), milliseconds, bytes per millisecond.
  */
+import { asLargeAs, queueingDelay, type TimedTrip } from './least-round-trip.ts';
 import type { RoundTrip } from './link.ts';
 
 export type EstimateEvent =
@@ -50,16 +51,13 @@ export type Flight = {
 };
 
 /**
- * `startup`: the window doubles each round. `probing`: it is halved until `until`, so that a queue drains. `refilling`: it grows with
- * each answer since `delivered` was so much, since all at once would be a queue again.
+ * `startup`: the window grows each round. `probing`: it is smaller until `until`, so that a queue drains.
  */
 export type EstimatePhase =
   | { readonly kind: 'startup'; readonly fullRate: number; readonly flatRounds: number }
   | { readonly kind: 'steady' }
-  | { readonly kind: 'refilling'; readonly delivered: number }
   | { readonly kind: 'probing'; readonly since: number; readonly until: number };
 
-type TimedTrip = RoundTrip & { readonly at: number };
 /** Answers in a row that waited longer than something: how many, since when, and what was delivered with the first of them. */
 type Streak = { readonly count: number; readonly since: number; readonly delivered: number };
 type RateSample = { readonly rate: number; readonly round: number };
@@ -82,12 +80,14 @@ export type LinkEstimate = {
   readonly least: TimedTrip | null;
   /** Of the answer before: how long the frame waited in a queue. */
   readonly queueMs: number | null;
-  /** That were late by one target, and by two. */
+  /** That were late by half a target, and by two. */
   readonly queued: Streak | null;
   readonly late: Streak | null;
   /** The least queueing delay of this round. */
   readonly roundQueueMs: number;
   readonly roundLimited: boolean;
+  /** Rounds in a row that filled the window and met no queue at some point: more might pass. */
+  readonly calmRounds: number;
   /** The rate at its beginning. */
   readonly roundRate: number;
   readonly phase: EstimatePhase;
@@ -109,6 +109,8 @@ const LONGEST_PROBE_MS = 5_000;
 const LATE_ANSWERS = 2;
 /** Of the rate: late answers that arrive faster were held up together, and ones that arrive slower met a slower link. */
 const BUNCHED = 2;
+/** Of the queue target, from which answers show a queue. */
+const QUEUED = 0.5;
 const SLOWER = 0.85;
 /** Growth in a round below which the rate is flat; after so many flat rounds the link is filled. */
 const GROWTH = 1.25;
@@ -118,11 +120,15 @@ const FILLED = 0.6;
 /** A round of a filled link that delivered so much more, with less queueing than this of the target, says that it has become faster. */
 const FASTER = 1.08;
 const HARDLY_QUEUED = 0.5;
+/** Of the queue target: less is no queue. After so many rounds without one a frame more is tried, for as many as it takes to see. */
+const NO_QUEUE = 0.1;
+const CALM_ROUNDS = 4;
+const LIFTED_ROUNDS = 2;
 /** Of what an earlier connection measured. */
 const CARRIED_OVER = 0.5;
 const LEAST_INTERVAL_MS = 0.25;
 /** What two small round trips may differ by without a slow link: of the shorter one, and ms. */
-const JITTER = 0.1;
+const JITTER = 0.05;
 const JITTER_MS = 15;
 /** Of what two round trips tell: what follows from it is handed over at once. */
 const HELD_BACK = 0.5;
@@ -145,6 +151,7 @@ export const NEW_ESTIMATE: LinkEstimate = {
   late: null,
   roundQueueMs: Number.POSITIVE_INFINITY,
   roundLimited: false,
+  calmRounds: 0,
   roundRate: 0,
   phase: { kind: 'startup', fullRate: 0, flatRounds: 0 },
   probed: null,
@@ -243,12 +250,12 @@ function answered(
   const trip = { ms: rttMs, bytes: flight.bytes, at };
   const counted = { ...without(before, id), delivered, deliveredAt: at, firstSentAt: flight.sentAt };
   const timed = noteRoundTrip(counted, trip, flight.sentAt);
-  const queueMs = queueingDelay(timed, trip);
+  const queueMs = queueingDelay(trip, { least: timed.least, rate: rateOf(timed) });
   const intervalMs = Math.max(at - flight.deliveredAt, flight.sentAt - flight.firstSentAt, LEAST_INTERVAL_MS);
   const sample = (delivered - flight.delivered) / intervalMs;
   const ended = flight.delivered >= before.roundEnd;
   const rated = noteRate(timed, { sample, isLimited: flight.isLimited });
-  const queued = queueMs > queueTargetMs ? longer(before.queued, { delivered, at }) : null;
+  const queued = queueMs > QUEUED * queueTargetMs ? longer(before.queued, { delivered, at }) : null;
   const late =
     queueMs > 2 * queueTargetMs && !flight.isLimited ? longer(before.late, { delivered, at }) : null;
   const isSlower = late !== null && arrivesWithin(late, { delivered, at }, SLOWER * (rateOf(before) ?? 0));
@@ -305,27 +312,10 @@ function slowedDown(
 function noteRoundTrip(estimate: LinkEstimate, trip: TimedTrip, sentAt: number): LinkEstimate {
   const { least, phase, probed: seen } = estimate;
   const isLeast = least === null || trip.ms <= least.ms;
-  const fair = asLargeAs(estimate, trip);
+  const fair = asLargeAs(trip, { least, rate: rateOf(estimate) });
   const probes = phase.kind === 'probing' && sentAt >= phase.since && (seen === null || fair.ms < seen.ms);
   if (!isLeast && !probes) return estimate;
   return { ...estimate, least: isLeast ? trip : least, probed: probes ? fair : seen };
-}
-
-/** What the trip would have taken with as few bytes as the least one, which it does not undercut by this. */
-function asLargeAs(estimate: LinkEstimate, trip: TimedTrip): TimedTrip {
-  const { least } = estimate;
-  const rate = rateOf(estimate);
-  if (least === null || rate === null || trip.bytes <= least.bytes || trip.ms <= least.ms) return trip;
-  const ms = Math.max(least.ms, trip.ms - (trip.bytes - least.bytes) / rate);
-  return { ...trip, ms, bytes: least.bytes };
-}
-
-function queueingDelay(estimate: LinkEstimate, trip: RoundTrip): number {
-  const { least } = estimate;
-  const rate = rateOf(estimate);
-  if (least === null || rate === null) return 0;
-  const more = Math.max(0, trip.bytes - least.bytes);
-  return Math.max(0, trip.ms - least.ms - more / rate);
 }
 
 function roundEnded(
@@ -338,7 +328,9 @@ function roundEnded(
     roundEnd: estimate.delivered,
     roundQueueMs: Number.POSITIVE_INFINITY,
     roundLimited: false,
+    calmRounds: calmRoundsAfter(estimate, now.queueTargetMs),
     roundRate: rateOf(estimate) ?? 0,
+    least: leastAfter(estimate, now),
   };
   const rate = rateOf(estimate) ?? 0;
   const { phase } = estimate;
@@ -356,6 +348,29 @@ function roundEnded(
   return probeIfDue(next, now);
 }
 
+/** A round that met no queue at some point has seen the least round trip again: nothing need drain for it. */
+function leastAfter(
+  { least, roundQueueMs }: LinkEstimate,
+  { at, queueTargetMs }: { readonly at: number; readonly queueTargetMs: number },
+): LinkEstimate['least'] {
+  const isSeen = least !== null && Number.isFinite(least.at) && roundQueueMs < NO_QUEUE * queueTargetMs;
+  return isSeen ? { ...least, at } : least;
+}
+
+/** Whether one frame more is tried now, as BBR cycles its gain: else a rate and a round trip that are both too small would stay so. */
+export function isLifted({ phase, calmRounds }: LinkEstimate): boolean {
+  return phase.kind === 'steady' && calmRounds >= CALM_ROUNDS;
+}
+
+function calmRoundsAfter(
+  { phase, roundLimited, roundQueueMs, calmRounds }: LinkEstimate,
+  queueTargetMs: number,
+): number {
+  if (phase.kind !== 'steady' || calmRounds + 1 >= CALM_ROUNDS + LIFTED_ROUNDS) return 0;
+  const isCalm = !roundLimited && roundQueueMs < NO_QUEUE * queueTargetMs;
+  return isCalm || calmRounds >= CALM_ROUNDS ? calmRounds + 1 : 0;
+}
+
 function probeIfDue(
   estimate: LinkEstimate,
   { at, queueTargetMs }: { readonly at: number; readonly queueTargetMs: number },
@@ -365,18 +380,7 @@ function probeIfDue(
   if (phase.kind === 'probing') {
     // A way that has become longer answers later.
     if (at < phase.until || (seen === null && at < phase.until + LONGEST_PROBE_MS)) return estimate;
-    const { delivered } = estimate;
-    return {
-      ...estimate,
-      least: { ...(seen ?? least), at },
-      probed: null,
-      phase: { kind: 'refilling', delivered },
-    };
-  }
-  if (phase.kind === 'refilling') {
-    const isRefilled =
-      estimate.delivered - phase.delivered > (rateOf(estimate) ?? 0) * (least.ms + queueTargetMs);
-    return isRefilled ? steady(estimate) : estimate;
+    return steady({ ...estimate, least: { ...(seen ?? least), at }, probed: null });
   }
   if (phase.kind === 'startup') return estimate;
   if (at - least.at < Math.max(PROBE_EVERY_MS, PROBE_EVERY_ROUND_TRIPS * least.ms)) return estimate;

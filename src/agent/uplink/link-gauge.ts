@@ -56,11 +56,13 @@ export function createLinkGauge({ queueTargetMs, maxFrames, clock, gate }: LinkG
   /** What is known of the other ways. */
   const others = new Map<number, LinkEstimate>();
   let nextId = 1;
+  let pacedUntil = 0;
   const now = () => clock.precise();
   const note = (event: EstimateEvent) => {
     estimate = nextEstimate(estimate, event, { queueTargetMs });
   };
-  const window = () => windowOf(estimate, { queueTargetMs, maxFrames, now: now(), allowed: allowedBy(gate) });
+  const window = () =>
+    windowOf(estimate, { queueTargetMs, maxFrames, now: now(), pacedUntil, allowed: allowedBy(gate) });
   return {
     connected: (way = 0) => {
       if (way !== current) {
@@ -68,12 +70,16 @@ export function createLinkGauge({ queueTargetMs, maxFrames, clock, gate }: LinkG
         estimate = others.get(way) ?? NEW_ESTIMATE;
         current = way;
       }
+      pacedUntil = 0;
       note({ type: 'connected', at: now() });
     },
     sent: (bytes) => {
       const id = nextId;
       nextId += 1;
-      note({ type: 'sent', id, bytes: onTheWire(bytes), window: window().bytes, at: now() });
+      const wireBytes = onTheWire(bytes);
+      const { bytes: allowed, pace } = window();
+      note({ type: 'sent', id, bytes: wireBytes, window: allowed, at: now() });
+      pacedUntil = Math.max(pacedUntil, now()) + wireBytes / pace;
       return id;
     },
     answered: (id) => {

@@ -1,6 +1,6 @@
 /** What may be in flight on the link, and how large its frames may be. Derived from the estimate; pure. */
 import type { Allowed } from './allowed.ts';
-import { type LinkEstimate, rateOf } from './link-estimate.ts';
+import { isLifted, type LinkEstimate, rateOf } from './link-estimate.ts';
 import { onTheWire, payloadWithin } from './wire-bytes.ts';
 
 export type LinkWindow = {
@@ -14,6 +14,10 @@ export type LinkWindow = {
   readonly pieceBytes: number;
   /** Bytes per ms; null before anything was answered. */
   readonly rate: number | null;
+  /** At what rate backlog may be handed over, bytes on the wire per ms; infinite where a burst makes no queue to speak of. */
+  readonly pace: number;
+  /** Until the next backlog frame may be handed over, ms. */
+  readonly pauseMs: number;
   /** Whether the rate is more than a lower bound. */
   readonly isMeasured: boolean;
   /** What may go at all. */
@@ -27,6 +31,8 @@ export type WindowOptions = {
   readonly maxFrames: number;
   /** The scheduler's clock, ms. */
   readonly now: number;
+  /** When what was handed over is through at its pace, on that clock. */
+  readonly pacedUntil: number;
   readonly allowed: Allowed;
 };
 
@@ -40,14 +46,25 @@ const MEDIUM_BYTES = 1_330;
 /** Bytes per ms: below 9.6 kbit/s, since estimates may be low. */
 const SMALL_FROM = 0.8;
 const LEAST_FRAME_MS = 420;
-/** Of the queue target: what a steady backlog keeps waiting, and what one frame of it takes. */
-const STANDING = 0.75;
+/** Of the queue target: what one frame of a steady backlog takes. */
 const FRAME_SHARE = 0.5;
-const SPARE_FRAMES = 1.6;
+/** In flight beyond what is in the way: the frame that is being sent, and one for which there is just no room. Large ones take long. */
+const SPARE_FRAMES = 2;
+const SPARE_LARGE_FRAMES = 1.6;
+/** Of what is in the way, while its queue drains so that the round trip can be seen anew: most of it over a long way. */
+const DRAINED = 0.5;
+const DRAINED_PACED = 0.75;
 /** Two frames fit in any case, each a little larger than it should be: with one at a time a short way is idle while its ack comes. */
 const LEAST_FRAMES = 2.1;
-/** Doubles each round trip, as BBR and slow start do. */
-const STARTUP_GAIN = 2;
+/**
+ * Growth in each round trip, in flight and in pace. BBR and slow start double; the queue where that ends is as long as a round trip,
+ * and live frames wait in it.
+ */
+const STARTUP_GAIN = 1.75;
+/** Of the rate. Over a long way a burst would stand in its queue for long. */
+const STEADY_PACE = 1.25;
+/** Of the queue target: over ways that are shorter what is in flight bounds the queue. */
+const PACED_FROM = 0.5;
 /** Until the rate is known: what fits the slowest links. */
 const FIRST_LIVE_FRAMES = 4;
 const LIVE_FRAME_BYTES = 170;
@@ -61,7 +78,7 @@ export function leastFrameBytes(rate: number | null): number {
 }
 
 export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWindow {
-  const { queueTargetMs, maxFrames, now, allowed } = options;
+  const { queueTargetMs, maxFrames, now, pacedUntil, allowed } = options;
   const rate = presentRate(estimate, { queueTargetMs, now });
   const leastFrame = leastFrameBytes(rate);
   const least = onTheWire(leastFrame);
@@ -72,6 +89,8 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
       liveBytes: FIRST_LIVE_FRAMES * LIVE_FRAME_BYTES,
       pieceBytes: leastFrame,
       rate,
+      pace: Number.POSITIVE_INFINITY,
+      pauseMs: 0,
       isMeasured: false,
       allowed,
     };
@@ -81,15 +100,21 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
   const target = rate * queueTargetMs;
   const growth = estimate.phase.kind === 'startup' ? STARTUP_GAIN : 1;
   const grown = Math.max(inTheWay + target, growth * inTheWay);
+  const pace = paceOf(estimate, { rate, queueTargetMs });
   // A link that is still being measured is faster than that: what it carries in the target is not cut.
-  const share = estimate.phase.kind === 'startup' ? 1 : FRAME_SHARE;
+  const share = estimate.phase.kind === 'startup' && !Number.isFinite(pace) ? 1 : FRAME_SHARE;
   const piece = Math.max(least, share * target, grown / Math.max(2, maxFrames - 1));
-  // Whole frames are sent: with less than one and a half to spare they would not fill the link, and the rate could not be seen.
-  const steady = Math.max(LEAST_FRAMES * piece, inTheWay + Math.max(SPARE_FRAMES * piece, STANDING * target));
-  const window = estimate.phase.kind === 'startup' ? Math.max(steady, grown) : steady;
+  const spare = (least > FRAME_SHARE * target ? SPARE_LARGE_FRAMES : SPARE_FRAMES) * piece;
+  const steady = Math.max(LEAST_FRAMES * piece, inTheWay + spare);
+  // A frame that takes long is more than enough to spare.
+  const filling = isLifted(estimate) && piece <= target ? steady + piece : steady;
+  const window = estimate.phase.kind === 'startup' ? Math.max(steady, grown) : filling;
   const live = rate * (roundTripMs + queueTargetMs);
   return {
-    bytes: phasedBytes(estimate, { window, drained: Math.max(least, inTheWay / 2) }),
+    bytes:
+      estimate.phase.kind === 'probing'
+        ? Math.max(least, inTheWay * (Number.isFinite(pace) ? DRAINED_PACED : DRAINED))
+        : window,
     leastBytes: estimate.phase.kind === 'probing' ? least : 2 * least,
     liveBytes: Math.max(
       estimate.isMeasured ? 2 * LIVE_FRAME_BYTES : FIRST_LIVE_FRAMES * LIVE_FRAME_BYTES,
@@ -97,18 +122,22 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
     ),
     pieceBytes: Math.floor(Math.min(LARGEST_BYTES, Math.max(leastFrame, payloadWithin(piece)))),
     rate,
+    pace,
+    pauseMs: Number.isFinite(pace) ? Math.max(0, pacedUntil - now) : 0,
     isMeasured: estimate.isMeasured,
     allowed,
   };
 }
 
-/** `window`, or less of it while the link drains, and is filled again. */
-function phasedBytes(
-  { phase, delivered }: LinkEstimate,
-  { window, drained }: { readonly window: number; readonly drained: number },
+function paceOf(
+  { phase, least }: LinkEstimate,
+  { rate, queueTargetMs }: { readonly rate: number; readonly queueTargetMs: number },
 ): number {
-  if (phase.kind === 'probing') return drained;
-  return phase.kind === 'refilling' ? Math.min(window, drained + delivered - phase.delivered) : window;
+  const roundTripMs = least?.ms ?? 0;
+  if (roundTripMs < PACED_FROM * queueTargetMs) return Number.POSITIVE_INFINITY;
+  return (
+    rate * (phase.kind === 'startup' ? Math.max(STARTUP_GAIN, 1 + queueTargetMs / roundTripMs) : STEADY_PACE)
+  );
 }
 
 /** The estimated rate, less when the next answer is overdue: nobody has to wait for it to see that the link has slowed down. */
@@ -131,7 +160,14 @@ export type InFlight = {
   readonly backlogBytes: number;
 };
 
-/** Whether a backlog frame of so many bytes may be added to what is in flight. */
+/** The same once a frame of so many bytes has been handed over. */
+export function afterSending(window: LinkWindow, bytes: number): LinkWindow {
+  return Number.isFinite(window.pace)
+    ? { ...window, pauseMs: window.pauseMs + onTheWire(bytes) / window.pace }
+    : window;
+}
+
+/** Whether a backlog frame of so many bytes may be added to what is in flight; `pauseMs` is apart from that. */
 export function hasRoomFor(window: LinkWindow, inFlight: InFlight, bytes: number): boolean {
   const wireBytes = onTheWire(bytes);
   if (inFlight.bytes + wireBytes <= window.bytes) return true;

@@ -1,6 +1,7 @@
 /** The transitions themselves; what they add up to over time is in marble-tests/agent. */
 import { describe, expect, it } from 'vitest';
 import type { StoredFrame } from '../../journal/journal.ts';
+import { WIDE_WINDOW } from '../testing/wide-window.ts';
 import { LinkError } from './link.ts';
 import { createUplinkLogic } from './logic.ts';
 import type { UplinkEffect, UplinkMessage, UplinkState } from './state.ts';
@@ -12,16 +13,6 @@ const logic = createUplinkLogic({
   backoffMaxMs: 60_000,
 });
 const CREDIT = { frames: 8, bytes: Number.POSITIVE_INFINITY };
-/** A link that is no bound. */
-const WIDE = {
-  bytes: 1e9,
-  leastBytes: 1e9,
-  liveBytes: 1e9,
-  pieceBytes: 1e9,
-  rate: null,
-  isMeasured: false,
-  allowed: { live: true, notable: true, backlog: true },
-};
 const limits = { maxFrameBytes: 1_000, maxFrameSamples: 100, maxSeries: 10 };
 
 function frame(firstSeq: number, lastSeq = firstSeq): StoredFrame {
@@ -33,7 +24,7 @@ const greeted = (contiguous = 0, sampled = 100): UplinkMessage => ({
   ack: { contiguous, ranges: [] },
   credit: CREDIT,
   limits,
-  window: WIDE,
+  window: WIDE_WINDOW,
   sampled,
   released: 0,
   reconnectMs: null,

@@ -140,6 +140,7 @@ function online(
     | 'poisoned'
     | 'heartbeat_acked'
     | 'linger_over'
+    | 'pause_over'
     | 'look_again'
   >,
   settings: UplinkSettings,
@@ -153,6 +154,8 @@ function online(
       return pump(queueLive(state, message.frame), settings);
     case 'linger_over':
       return pump({ ...state, live: { ...state.live, linger: 'none' } }, settings);
+    case 'pause_over':
+      return pump({ ...state, backlog: { ...state.backlog, pausing: false } }, settings);
     case 'read':
       return read(state, message, settings);
     case 'delivered':

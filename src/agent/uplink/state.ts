@@ -100,6 +100,8 @@ export type BacklogLane = {
   readonly reading: boolean;
   /** Whether the journal held nothing more beyond the cursor. */
   readonly exhausted: boolean;
+  /** Whether a timer runs that ends with the pause between two frames. */
+  readonly pausing: boolean;
   /** Whether something was passed over that is neither in flight nor acknowledged; the journal is read again then. */
   readonly skipped: boolean;
 };
@@ -167,6 +169,8 @@ export type UplinkMessage =
   | ({ readonly type: 'retry' } & FromConnection)
   | ({ readonly type: 'opened' } & FromConnection)
   | ({ readonly type: 'linger_over' } & FromConnection)
+  /** The next backlog frame may be handed over. */
+  | ({ readonly type: 'pause_over' } & FromConnection)
   | ({ readonly type: 'left' } & FromConnection)
   /** `at`: the scheduler's clock, ms. `jitter`: a number in [0, 1) that the runner drew. */
   | ({
@@ -252,6 +256,7 @@ export type UplinkEffect =
       readonly limits: Limits;
     }
   | { readonly type: 'linger'; readonly connection: number; readonly ms: number }
+  | { readonly type: 'pause'; readonly connection: number; readonly ms: number }
   | { readonly type: 'release'; readonly acked: Coverage }
   | { readonly type: 'seal'; readonly busy: readonly (readonly [number, number])[] }
   | { readonly type: 'bisect'; readonly suspected: Suspected }

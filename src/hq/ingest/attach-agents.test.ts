@@ -47,6 +47,14 @@ describe('hello', () => {
     });
   });
 
+  it('tells agents that name their protocols how long its answer took', async () => {
+    const hq = await startHq();
+    const old = await ask(await hq.join(), 'hello', helloOf('a1'));
+    const reply = await ask(await hq.join(), 'hello', helloOf('a2', { protocols: [1, 2] }));
+    expect(old).not.toHaveProperty('heldMs');
+    expect(reply).toMatchObject({ ok: true, heldMs: expect.any(Number) });
+  });
+
   it('comes first: anything before it is refused', async () => {
     const hq = await startHq();
     const socket = await hq.join();

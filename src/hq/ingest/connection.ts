@@ -332,6 +332,7 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
   /** Books what is lost only once frames of an earlier connection are in: they may be what seems to be missing. */
   function greet(hello: Hello): Observable<HelloReply> {
     const { agent, epoch } = hello;
+    const askedAt = clock.precise();
     let before = 0;
     return shared.settled(agent).pipe(
       switchMap(() => {
@@ -387,6 +388,8 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
           ...creditFields(shared.drains.credit(agent)),
           ...hint.tell(),
           hqTs: now,
+          // Agents that name the versions they speak measure their link by it.
+          ...(hello.protocols !== undefined && { heldMs: Math.round(clock.precise() - askedAt) }),
           ...(shared.identity === null ? {} : { hq: shared.identity }),
         };
       }),
