@@ -13,7 +13,7 @@ import {
   tap,
   timer,
 } from 'rxjs';
-import { type Coverage, coveredCount } from '../../protocol/coverage.ts';
+import { coveredCount } from '../../protocol/coverage.ts';
 import type {
   CoverageReply,
   CoverageRequest,
@@ -27,13 +27,14 @@ import type {
   OkReply,
   SchemaMessage,
 } from '../../protocol/events.ts';
-import { COMPACT_PROTOCOL, PROTOCOL_VERSION, PROTOCOLS, SCHEMA_VERSION } from '../../protocol/events.ts';
+import { PROTOCOLS, SCHEMA_VERSION } from '../../protocol/events.ts';
 import { FrameError, type FrameHeader, type GapReason } from '../../protocol/frame.ts';
 import { decodeGap, type FrameOutline, outlineOf, verifyFrame } from '../../protocol/frame-codec.ts';
 import type { Epoch, SchemaRef } from '../../protocol/sample.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
-import { ackCoverage, coveragePage, wholeCoverage } from './ack-coverage.ts';
+import { ackCoverage, coveragePage } from './ack-coverage.ts';
 import type { AgentPeer } from './agent-server.ts';
+import { agreed, heldFields, protocolFor } from './agreed.ts';
 import { creditFields, creditMessage } from './credit-fields.ts';
 import { NOT_COUNTED } from './drain-turns.ts';
 import { whyForked } from './fork-reason.ts';
@@ -383,13 +384,12 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
         return {
           ok: true,
           ...agreed(hello, coverage),
+          ...heldFields(hello, clock.precise() - askedAt),
           ...(lost === 0 ? {} : { lost }),
           limits: { maxFrameBytes, maxFrameSamples, maxSeries },
           ...creditFields(shared.drains.credit(agent)),
           ...hint.tell(),
           hqTs: now,
-          // Agents that name the versions they speak measure their link by it.
-          ...(hello.protocols !== undefined && { heldMs: Math.round(clock.precise() - askedAt) }),
           ...(shared.identity === null ? {} : { hq: shared.identity }),
         };
       }),
@@ -483,20 +483,4 @@ export function createConnection(shared: IngestShared, transport: Transport): Co
   }
 
   return connection;
-}
-
-/** The highest version that both speak. */
-function protocolFor({ protocol, protocols = [] }: Hello): number | undefined {
-  return PROTOCOLS.findLast((one) => one === protocol || protocols.includes(one));
-}
-
-/** The version to go on with. Pages are part of version 2: an agent of version 1 would take the first one for all of it. */
-function agreed(
-  hello: Hello,
-  coverage: Coverage,
-): Pick<Extract<HelloReply, { readonly ok: true }>, 'protocol' | 'ack' | 'more'> {
-  if (protocolFor(hello) !== COMPACT_PROTOCOL)
-    return { protocol: PROTOCOL_VERSION, ack: wholeCoverage(coverage) };
-  const { ack, more } = coveragePage(coverage);
-  return { protocol: COMPACT_PROTOCOL, ack, ...(more ? { more } : {}) };
 }
