@@ -1,9 +1,9 @@
 /** What is kept of one agent while HQ runs, and the summary made of it. */
-import type { Heartbeat, LinkReport } from '../../protocol/events.ts';
+import type { AgentState, Heartbeat, LinkReport } from '../../protocol/events.ts';
 import type { AgentAlarm, AgentSummary } from '../../protocol/fleet.ts';
 import type { LinkEvent } from '../ingest/link-event.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
-import type { Appended } from '../store/store.ts';
+import type { Appended, IngestFrame } from '../store/store.ts';
 import { diskAlarmOf } from './disk-alarm.ts';
 import { createRateWindow, type RateWindow } from './rate-window.ts';
 
@@ -15,6 +15,8 @@ export type AgentEntry = {
   connectedSince: number | null;
   version: string | null;
   heartbeat: Heartbeat | null;
+  /** The lanes whose frames came over this connection. */
+  readonly delivers: Set<IngestFrame['lane']>;
   /** What it last said of its link: not every heartbeat does. */
   link: LinkReport | null;
   clockOffsetMs: number | null;
@@ -40,6 +42,7 @@ export function createAgentEntry(id: string, epoch: string | null): AgentEntry {
     connectedSince: null,
     version: null,
     heartbeat: null,
+    delivers: new Set(),
     link: null,
     clockOffsetMs: null,
     lastSampleTs: null,
@@ -66,6 +69,7 @@ export function applyLink(entry: AgentEntry, event: LinkEvent, mono: number): vo
       entry.clockOffsetMs = event.clockOffsetMs;
       // What the agent said before it went is not how it is now.
       entry.heartbeat = null;
+      entry.delivers.clear();
       entry.link = null;
       return;
     case 'heartbeat':
@@ -110,6 +114,7 @@ export function applyAppended(
   mono: number,
 ): void {
   entry.lastArrivalTs = now;
+  entry.delivers.add(frame.lane);
   if (outcome.stored + outcome.thinned === 0) return;
   const { tsMax } = frame.header;
   entry.lastSampleTs = Math.max(entry.lastSampleTs ?? tsMax, tsMax);
@@ -120,12 +125,19 @@ export function applyAppended(
   entry.lagMs = Math.max(0, now - (tsMax - (entry.clockOffsetMs ?? 0)));
 }
 
+/** Its first heartbeat may come after its first frames, and the next one an hour later: who delivers has started. */
+function stateOf({ heartbeat, delivers }: AgentEntry, pending: number): AgentState {
+  const said = heartbeat?.state ?? 'starting';
+  if (said !== 'starting' || !(delivers.has('live') || delivers.has('backlog'))) return said;
+  return delivers.has('backlog') && pending > 0 ? 'catching-up' : 'live';
+}
+
 export function summaryOf(entry: AgentEntry, store: CountsStore, mono: number): AgentSummary {
   const { sampled, stored, pending, thinned, dropped } = store.counts(entry.id);
   const anomalies = store.anomalyCounts(entry.id);
   const { heartbeat, connected } = entry;
   const overHttp = entry.epoch === null;
-  const state = overHttp ? 'unknown' : connected ? (heartbeat?.state ?? 'starting') : 'offline';
+  const state = overHttp ? 'unknown' : connected ? stateOf(entry, pending) : 'offline';
   return {
     id: entry.id,
     epoch: entry.epoch,
