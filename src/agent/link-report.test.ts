@@ -113,7 +113,23 @@ describe('reports for heartbeats', () => {
     expect(reporter(facts(4), 4)).not.toHaveProperty('paused');
   });
 
-  it('are always new while there is backlog', () => {
+  it('are as they were while backlog is held back, until that changes', () => {
+    const reporter = createLinkReporter();
+    const { budget } = factsOf();
+    const held = (until: number): Partial<LinkFacts> => ({
+      uplink: { ...UPLINK, behind: true },
+      forecast: { kind: 'never' },
+      budget: { ...budget, phase: 'live_only', why: 'window', until },
+    });
+    const told = [0, 5, 10, 30, 35].map((at) => reporter(facts(at, held(9)), at * 1_000).bytesToday);
+    expect(told).toEqual([0, 0, 0, 30, 30]);
+    expect(reporter(facts(36, held(10)), 36_000)).toMatchObject({ bytesToday: 36, pausedUntil: 10 });
+    const refused = { uplink: { ...UPLINK, behind: true, paused: 'unavailable' as const } };
+    expect(reporter(facts(37, refused), 37_000)).toMatchObject({ bytesToday: 37, paused: 'unavailable' });
+    expect(reporter(facts(38, refused), 38_000).bytesToday).toBe(37);
+  });
+
+  it('are always new while there is backlog that goes', () => {
     const reporter = createLinkReporter();
     const behind = { uplink: { ...UPLINK, behind: true } };
     expect([0, 1, 2].map((at) => reporter(facts(at, behind), at).bytesToday)).toEqual([0, 1, 2]);

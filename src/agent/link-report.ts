@@ -62,8 +62,8 @@ function rounded(ms: number | null): number | null {
 }
 
 /**
- * Reports for heartbeats: a new one with the first of a connection, when something begins or ceases to wait, always while there is backlog,
- * else now and then. In between the last one is said again: heartbeats carry what has changed, and figures change all the time.
+ * Reports for heartbeats: a new one with the first of a connection, when something begins or ceases to wait, always while backlog goes,
+ * else now and then: what is held back has nothing new to say. In between the last one is said again: heartbeats carry what has changed, and figures change all the time.
  * `at`: monotonic, ms.
  */
 export function createLinkReporter(): (facts: LinkFacts, at: number) => LinkReport {
@@ -75,7 +75,8 @@ export function createLinkReporter(): (facts: LinkFacts, at: number) => LinkRepo
       before === null ||
       before.connection !== connection ||
       before.report.paused !== report.paused ||
-      behind ||
+      before.report.pausedUntil !== report.pausedUntil ||
+      (behind && report.paused === undefined) ||
       at - before.at >= REPORT_MS;
     if (!due && before !== null) return before.report;
     before = { at, connection, report };
