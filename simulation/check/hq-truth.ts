@@ -13,7 +13,7 @@ import {
   EMPTY_COVERAGE,
   missingWithin,
 } from '../../src/protocol/coverage.ts';
-import type { Answer } from '../kernel/network.ts';
+import type { Answer } from '../kernel/network-port.ts';
 import { type Content, contentsOf, readHeader } from './contents.ts';
 import type { Violations } from './violations.ts';
 

@@ -12,7 +12,7 @@ import {
 } from '../../src/protocol/coverage.ts';
 import { frameReplySchema } from '../../src/protocol/events.ts';
 import { schemaRefsOf } from '../../src/protocol/frame-codec.ts';
-import type { Ended, NetworkWatch } from '../kernel/network.ts';
+import type { Ended, NetworkWatch } from '../kernel/network-port.ts';
 import type { Timeline } from '../kernel/timeline.ts';
 import type { Subject } from './check-world.ts';
 import { readHeader } from './contents.ts';

@@ -6,7 +6,7 @@ import type { Violations } from '../check/violations.ts';
 import type { Chance } from '../kernel/chance.ts';
 import { createDisk, type Snapshot } from '../kernel/disk.ts';
 import { createMachine } from '../kernel/machine.ts';
-import type { Network } from '../kernel/network.ts';
+import type { Network } from '../kernel/network-port.ts';
 import type { Timeline } from '../kernel/timeline.ts';
 import type { AgentSettings } from './settings.ts';
 import { createSimAgent, type SimAgent } from './sim-agent.ts';

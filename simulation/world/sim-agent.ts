@@ -10,7 +10,7 @@ import { VERSION } from '../../src/platform/version.ts';
 import type { Chance } from '../kernel/chance.ts';
 import type { Disk } from '../kernel/disk.ts';
 import type { Life, Machine } from '../kernel/machine.ts';
-import type { Wire } from '../kernel/network.ts';
+import type { Wire } from '../kernel/network-port.ts';
 import type { Timeline } from '../kernel/timeline.ts';
 import type { AgentSettings } from './settings.ts';
 import { createCountingSource } from './source.ts';

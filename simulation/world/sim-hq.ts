@@ -11,7 +11,7 @@ import { VERSION } from '../../src/platform/version.ts';
 import type { Chance } from '../kernel/chance.ts';
 import type { Disk } from '../kernel/disk.ts';
 import type { Life, Machine } from '../kernel/machine.ts';
-import type { Server } from '../kernel/network.ts';
+import type { Server } from '../kernel/network-port.ts';
 import type { Viewer } from './viewer.ts';
 
 export type SimHqOptions = {
