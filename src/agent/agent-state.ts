@@ -27,3 +27,23 @@ export function deriveAgentState(now: AgentCircumstances): AgentState {
   if (now.uplink !== 'online' || now.refused) return 'offline';
   return now.backlog && now.lagMs > CATCHING_UP_MS ? 'catching-up' : 'live';
 }
+
+/** Catching up ends once nothing has been behind for so long: the last of a backlog, or live frames that wait, come and go. */
+export const SETTLE_MS = 2_000;
+
+/** Keeps the end of catching up back until it has settled; to be asked again at least as often as it is to be noticed. `at`: monotonic, ms. */
+export function createSteadyState(): (state: AgentState, at: number) => AgentState {
+  let catchingUp = false;
+  let liveSince: number | null = null;
+  return (state, at) => {
+    if (state !== 'live' || !catchingUp) {
+      catchingUp = state === 'catching-up';
+      liveSince = null;
+      return state;
+    }
+    liveSince ??= at;
+    if (at - liveSince < SETTLE_MS) return 'catching-up';
+    catchingUp = false;
+    return 'live';
+  };
+}

@@ -13,7 +13,7 @@ import type { Journal, JournalStats } from '../journal/journal.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Emit } from '../platform/telemetry.ts';
 import type { AgentState } from '../protocol/events.ts';
-import { type AgentCircumstances, deriveAgentState } from './agent-state.ts';
+import { type AgentCircumstances, createSteadyState, deriveAgentState } from './agent-state.ts';
 import type { agentEvents } from './events.ts';
 import type { LinkFacts } from './link-report.ts';
 import type { LinkWatch } from './link-watch.ts';
@@ -64,6 +64,7 @@ export function watchAgent(options: WatchOptions): Observable<AgentState> {
     }),
   );
   return new Observable<AgentState>((subscriber) => {
+    const steady = createSteadyState();
     let before: AgentState = 'starting';
     let diskFull = false;
     let diskFailing = false;
@@ -80,7 +81,7 @@ export function watchAgent(options: WatchOptions): Observable<AgentState> {
           diskFull = !diskFull;
           emit({ type: 'disk_full_changed', full: diskFull, detail: diskFull ? DISK_FULL : DISK_ROOM });
         }),
-        map(derive),
+        map(() => steady(derive(), clock.precise())),
         distinctUntilChanged(),
         tap((state) => {
           if (state !== before) emit({ type: 'state_changed', state, before });
