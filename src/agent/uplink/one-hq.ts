@@ -62,7 +62,7 @@ function boundTo(journal: OneHqJournal): string | null {
 
 function otherHq(url: string, detail: string): LinkError {
   const advice =
-    'Give the address of that HQ (--hq), or restart this agent with --new-epoch to deliver here what is pending.';
+    'Give the address of that HQ (--hq), or restart this agent with --new-epoch to deliver here what is pending; what was delivered there is not in the ledger here.';
   return new LinkError(
     'other_hq',
     `The HQ at ${url} is not the one that holds what this agent has delivered: ${detail}. ${advice}`,

@@ -13,7 +13,7 @@ export function defineAgentCommand(command: Command): void {
   // No setting: in a file or the environment it would begin anew at each start.
   command.option(
     '--new-epoch',
-    'give a cloned disk its own life: what is pending is kept and delivered under a new epoch',
+    'give a cloned disk its own life: what is pending is kept and delivered under a new epoch; what it has delivered before stays in the ledger of the old one',
   );
   command.action(async () => {
     const { config } = await loadAgentConfig(command);
