@@ -11,6 +11,27 @@ function flights(sent: readonly { at: number; first: number; last: number }[]): 
   ).length;
 }
 
+describe('a backlog', () => {
+  it('is one while what was read of it waits, with nothing on its way', () => {
+    const rig = createRig({ maxFrameSamples: 10 });
+    for (let frame = 1; frame <= 60; frame += 1) rig.append(10);
+    rig.script.frame = () => {
+      rig.script.credit = 0;
+      return undefined;
+    };
+    rig.start();
+    rig.run(2_000);
+    expect(rig.status()).toMatchObject({ phase: 'online', backlog: 0, live: 0, behind: true });
+    rig.script.frame = () => {
+      rig.script.credit = 8;
+      return undefined;
+    };
+    rig.credit(8);
+    rig.run(5_000);
+    expect(rig.status()).toMatchObject({ behind: false });
+  });
+});
+
 describe('live lane', () => {
   it('sends each committed frame at once and releases it when HQ has it', () => {
     const rig = createRig();
