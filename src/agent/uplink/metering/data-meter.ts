@@ -2,7 +2,7 @@
  * Counts what the link carries, durably, and says what may go. `data-budget.ts` decides; this keeps its state, time and file.
  *
  * With a budget the file is ahead of what was spent, so that a kill counts a chunk too much rather than too little (count-writer.ts). A chunk
- * is 1/256 of a day's budget, and up to 1/64 while it lasts for less than ten seconds. Without one a kill forgets half a chunk: 128 KiB, or what
+ * is 1/256 of a day's budget, and up to 1/64 while it lasts for less than ten seconds. Without one a kill forgets half a chunk: 16 KiB, or what
  * ten seconds carry.
  */
 import { interval, type Observable, Subject } from 'rxjs';
@@ -76,7 +76,7 @@ const HOUR_MS = 3_600_000;
 /** Between two connections for anomalies out of the reserve. */
 const ANOMALY_PAUSE_MS = 60_000;
 const LEAST_CHUNK = 1_024;
-const CHUNK_UNLIMITED = 256 * 1_024;
+const CHUNK_UNLIMITED = 32 * 1_024;
 const MOST_CHUNK_UNLIMITED = 2 ** 33;
 const CHUNK_SHARE = 1 / 256;
 const MOST_CHUNK_SHARE = 1 / 64;
