@@ -210,14 +210,14 @@ export async function runLink(
   }
 }
 
-function firstState(link: LinkRelay): LinkState | undefined {
+export function firstState(link: LinkRelay): LinkState | undefined {
   const state = link.state();
   const [first] = state.opened;
   return first === undefined ? undefined : { ...state, at: first };
 }
 
 /** Lets the link come and go, or change its rates, as the row says. */
-function followSchedule(link: LinkRelay, { passes, steps, ...row }: LinkRow, start: number) {
+export function followSchedule(link: LinkRelay, { passes, steps, ...row }: LinkRow, start: number) {
   const changes: { readonly at: number; readonly isUp: boolean }[] = [];
   const initial = linkOptionsOf({ ...row, ...(passes === undefined ? {} : { passes }) });
   let isSlow = true;
