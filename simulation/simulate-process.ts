@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
+import { NODE_OPTIONS } from './node-options.ts';
 
 export const main = join(import.meta.dirname, 'main.ts');
 export const run = promisify(execFile);
@@ -27,7 +28,7 @@ const summarySchema = z.object({
 
 /** Exit code, and the last line as what it must be: one JSON object that sums up. */
 export async function simulate(...args: readonly string[]) {
-  const argv = [main, '--json', ...args];
+  const argv = [...NODE_OPTIONS, main, '--json', ...args];
   const { code, stdout } = await run(process.execPath, argv, { maxBuffer: 64 * 2 ** 20 }).then(
     (done) => ({ code: 0, stdout: done.stdout }),
     (error: { code: number; stdout: string }) => error,

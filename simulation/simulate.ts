@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { NO_FAULTS, type SimulationRequest, UsageError } from './arguments.ts';
 import { describeFault } from './faults/plan.ts';
 import { digestOf } from './kernel/trace.ts';
+import { NODE_OPTIONS } from './node-options.ts';
 import { shrink } from './shrink.ts';
 import { type RunResult, runWorld } from './world/run-world.ts';
 
@@ -110,9 +111,6 @@ function traceOne(request: SimulationRequest): number {
   print(`digest ${result.digest}`);
   return result.violations.length === 0 ? 0 : 1;
 }
-
-/** A world leaves much behind at once: with more room for what is young its collection takes a few percent less. */
-const NODE_OPTIONS = ['--max-semi-space-size=64'];
 
 function runChild(
   { hours, mutation }: SimulationRequest,

@@ -1,21 +1,29 @@
 /** The simulation as `npm run simulate` runs it: in processes of its own, so that a mutation breaks nothing here. */
 import { describe, expect, it } from 'vitest';
 import { digestOf } from './kernel/trace.ts';
-import { MUTATIONS } from './mutations/mutations.ts';
+import { MUTATIONS, SHORT_HOURS } from './mutations/mutations.ts';
 import { failureSchema, main, run, simulate } from './simulate-process.ts';
 
 describe('simulation', () => {
   it('plays a seed twice alike, event by event', async () => {
-    const args = ['--seeds', '3', '--from-seed', '77', '--hours', '0.1', '--jobs', '1'] as const;
+    const args = ['--seeds', '2', '--from-seed', '77', '--hours', '0.045', '--jobs', '1'] as const;
     const [first, second] = await Promise.all([simulate(...args), simulate(...args)]);
     expect(first.summary.digest).toBe(second.summary.digest);
-    const other = await simulate('--seeds', '3', '--from-seed', '78', '--hours', '0.1', '--jobs', '1');
+    const other = await simulate('--seeds', '2', '--from-seed', '78', '--hours', '0.045', '--jobs', '1');
     expect(other.summary.digest).not.toBe(first.summary.digest);
   });
 
   it('shrinks a failure to few faults and says how to see it again, byte for byte', async () => {
     const broken = ['--mutation', 'release_before_ack'];
-    const { code, summary } = await simulate('--seeds', '8', '--hours', '0.1', ...broken);
+    const { code, summary } = await simulate(
+      '--seeds',
+      '2',
+      '--from-seed',
+      '4',
+      '--hours',
+      '0.02',
+      ...broken,
+    );
     expect(code).toBe(1);
     const failure = failureSchema.parse(summary.failures[0]);
     const replay = failure.replay.split(' -- ')[1]?.split(' ') ?? [];
@@ -28,7 +36,7 @@ describe('simulation', () => {
   });
 
   it('plays exactly the faults that it is given, and refuses those that a seed has not', async () => {
-    const given = ['--seeds', '1', '--hours', '0.1', '--mutation', 'release_before_ack', '--only'];
+    const given = ['--seeds', '1', '--hours', '0.02', '--mutation', 'release_before_ack', '--only'];
     const { code, summary } = await simulate(...given, '0,2,1');
     expect(code).toBe(1);
     const [failure] = summary.failures;
@@ -54,7 +62,7 @@ describe('simulation', () => {
 describe('a broken product', () => {
   it('is broken in at least twelve ways', () => expect(MUTATIONS.length).toBeGreaterThanOrEqual(12));
 
-  it.each(MUTATIONS)('is caught: $name', async ({ name, fromSeed = 1 }) => {
+  it.each(MUTATIONS)('is caught: $name', async ({ name, fromSeed = 1, hours = SHORT_HOURS }) => {
     const { code, summary } = await simulate(
       '--mutation',
       name,
@@ -64,7 +72,7 @@ describe('a broken product', () => {
       '--from-seed',
       String(fromSeed),
       '--hours',
-      '0.1',
+      String(hours),
     );
     expect(summary.failures.length).toBeGreaterThan(0);
     expect(code).toBe(1);

@@ -11,11 +11,10 @@ import {
   type SeqRange,
 } from '../../src/protocol/coverage.ts';
 import { frameReplySchema } from '../../src/protocol/events.ts';
-import { schemaRefsOf } from '../../src/protocol/frame-codec.ts';
 import type { Ended, NetworkWatch } from '../kernel/network-port.ts';
 import type { Timeline } from '../kernel/timeline.ts';
 import type { Subject } from './check-world.ts';
-import { readHeader } from './contents.ts';
+import { contentsOf, readHeader } from './contents.ts';
 import type { Violations } from './violations.ts';
 
 export type LinkWatchOptions = {
@@ -23,6 +22,8 @@ export type LinkWatchOptions = {
   readonly violations: Violations;
   /** Whether nothing but the rate of this line has troubled its agent or HQ for a while. */
   readonly isCalm: (wire: string) => boolean;
+  /** Whether damage may have taken schemas from its journal, which nobody can supply then. */
+  readonly mayLackSchemas: (wire: string) => boolean;
 };
 
 export type LinkWatch = NetworkWatch & {
@@ -50,7 +51,12 @@ type Carried = {
 const PROGRESS_MS = 5_000;
 const IDLE_MS = 15_000;
 
-export function createLinkWatch({ timeline, violations, isCalm }: LinkWatchOptions): LinkWatch {
+export function createLinkWatch({
+  timeline,
+  violations,
+  isCalm,
+  mayLackSchemas,
+}: LinkWatchOptions): LinkWatch {
   const wires = new Map<string, Carried>();
   /** Of each line: schemas that HQ has ever confirmed. One that was restored may have forgotten them. */
   const confirmed = new Map<string, Set<string>>();
@@ -95,7 +101,7 @@ export function createLinkWatch({ timeline, violations, isCalm }: LinkWatchOptio
       carried.seqs.set(epoch, coverageOf(ranges));
     }
     const parsed = frameReplySchema.safeParse(reply).data;
-    if (parsed?.ok !== false || parsed.error.code !== 'unknown_schema') return;
+    if (parsed?.ok !== false || parsed.error.code !== 'unknown_schema' || mayLackSchemas(wire)) return;
     for (const ref of parsed.error.refs ?? []) {
       if (carried.asked.has(ref) && confirmed.get(wire)?.has(ref) !== true)
         violations.report('sent_twice', `${wire}: a second frame is refused for the schema ${ref}`);
@@ -128,7 +134,7 @@ export function createLinkWatch({ timeline, violations, isCalm }: LinkWatchOptio
         for (const ref of [(first as { readonly ref: string }).ref]) carried.asked.delete(ref);
       if (event !== 'frame' || !(frame instanceof Uint8Array)) return;
       if (ok !== true) refusedFrame(wire, carried, frame, reply);
-      else if (samplesOf(frame) !== null) confirm(wire, schemaRefsOf(frame));
+      else if (samplesOf(frame) !== null) confirm(wire, refsIn(frame));
     },
     credited: ({ wire, frames }) => {
       const carried = wires.get(wire);
@@ -181,6 +187,11 @@ function samplesOf(
 ): { readonly epoch: string; readonly first: number; readonly last: number } | null {
   const { kind, epoch, firstSeq, count } = readHeader(frame);
   return kind === 'data' ? { epoch, first: firstSeq, last: firstSeq + count - 1 } : null;
+}
+
+/** Schemas of the samples of a frame, which other checkers have decoded already. */
+function refsIn(frame: Uint8Array): readonly string[] {
+  return [...new Set([...contentsOf(frame).values()].map(({ ref }) => ref))];
 }
 
 function coverageOf(ranges: readonly SeqRange[]): Coverage {

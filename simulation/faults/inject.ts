@@ -6,6 +6,7 @@ import type { Timeline } from '../kernel/timeline.ts';
 import type { SimAgent } from '../world/sim-agent.ts';
 import type { SimHq } from '../world/sim-hq.ts';
 import { describeFault, type Fault, type FaultKind } from './plan.ts';
+import { rateFactor } from './rate-factor.ts';
 
 export type InjectOptions = {
   readonly timeline: Timeline;
@@ -53,6 +54,7 @@ export function createInjector(options: InjectOptions): Injector {
   /** For a world whose plan has HQ restored. */
   let restoreAgain = () => {};
   let healed = false;
+  let onlyLines = false;
 
   const on = (agent: number, ...kinds: readonly FaultKind[]): readonly Fault[] =>
     [...active].filter(({ kind, agents: whom }) => kinds.includes(kind) && whom.includes(agent));
@@ -70,7 +72,7 @@ export function createInjector(options: InjectOptions): Injector {
       const doubling = on(index, 'doubling_link');
       const most = 200 + strongest(slow) ** 2 * 5_000;
       const [rate] = on(index, 'link_rate');
-      const factor = rate === undefined ? 1 : rateFactorOf(rate);
+      const factor = rate === undefined ? 1 : rateFactor(rate.strength);
       const { line } = agent.settings;
       agent.wire.set({
         cut: on(index, 'cut', 'partition').length > 0,
@@ -280,6 +282,7 @@ export function createInjector(options: InjectOptions): Injector {
       return troubled ? Number.POSITIVE_INFINITY : (calmSince.get(agent) ?? 0);
     },
     schedule: (faults) => {
+      onlyLines = faults.every(({ kind }) => kind === 'cut' || kind === 'link_rate');
       for (const fault of faults) timeline.after(fault.at - timeline.now(), () => begin(fault));
       const restored = faults.findLast(({ kind }) => kind === 'hq_restored');
       if (restored === undefined) return;
@@ -292,8 +295,10 @@ export function createInjector(options: InjectOptions): Injector {
     },
     heal: () => {
       healed = true;
+      // Where nothing but lines was ever troubled, nobody is started and no trouble ends now.
+      if (!onlyLines || [...active].some(({ kind }) => kind !== 'link_rate'))
+        for (const agent of agents.keys()) calmSince.set(agent, timeline.now());
       active.clear();
-      for (const agent of agents.keys()) calmSince.set(agent, timeline.now());
       note('healed');
       for (const agent of agents) {
         agent.hold(false);
@@ -313,11 +318,6 @@ export function createInjector(options: InjectOptions): Injector {
       if (!done) work();
       done = true;
     };
-  }
-
-  /** Up to 20 times faster or slower. */
-  function rateFactorOf({ strength }: Fault): number {
-    return 20 ** (1 - 2 * strength);
   }
 
   function rateOf({ strength }: Fault): number {

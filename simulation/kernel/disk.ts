@@ -70,6 +70,12 @@ export function createDisk(chance: Chance, watch: DiskWatch): Disk {
       return sum + (value?.length ?? 0) - before;
     }, 0);
 
+  const fits = (operations: readonly Operation[]): boolean => {
+    if (faults.capacityBytes === Number.POSITIVE_INFINITY) return true;
+    const growth = grows(operations);
+    return growth <= 0 || disk.usedBytes + growth <= faults.capacityBytes;
+  };
+
   const flushFor = (life: Life) => (write: () => void, operations: readonly Operation[]) =>
     new Observable<never>((subscriber) => {
       const put = () => {
@@ -81,8 +87,7 @@ export function createDisk(chance: Chance, watch: DiskWatch): Disk {
       writing = { put, operations };
       const timer = scheduler.schedule(() => {
         writing = null;
-        const growth = grows(operations);
-        if (growth > 0 && disk.usedBytes + growth > faults.capacityBytes) {
+        if (!fits(operations)) {
           subscriber.error(new StorageError('full', 'The simulated disk is full.'));
           return;
         }

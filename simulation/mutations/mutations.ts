@@ -11,7 +11,12 @@ export type Mutation = {
   readonly replace: string;
   /** First of the seeds among which it is caught, where few worlds show it; 1 without. */
   readonly fromSeed?: number;
+  /** Length of the worlds that show it; `SHORT_HOURS` without. */
+  readonly hours?: number;
 };
+
+/** Of the worlds that a mutation is caught in, unless it needs longer ones. */
+export const SHORT_HOURS = 0.045;
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -41,7 +46,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/streams/breaker-state.ts',
     find: "return state.kind === 'open' && now >= state.until",
     replace: "return state.kind === 'open' && now >= state.until + 1e12",
-    fromSeed: 9,
+    fromSeed: 10,
   },
   {
     name: 'backlog_before_live',
@@ -66,7 +71,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/journal-editor.ts',
     find: '        addGap(range, reason, times);\n        countPending(',
     replace: '        countPending(',
-    fromSeed: 24,
+    fromSeed: 9,
   },
   {
     name: 'seal_loses_last_frame',
@@ -74,6 +79,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/journal-seal.ts',
     find: 'bytes = mergeFrames(parts);',
     replace: 'bytes = mergeFrames(parts.slice(0, -1));',
+    fromSeed: 2,
   },
   {
     name: 'failed_commit_believed',
@@ -81,6 +87,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/commit-queue.ts',
     find: 'error: (error: unknown) => land(() => failAll(error)),',
     replace: 'error: () => land(emitAll),',
+    fromSeed: 3,
   },
   {
     name: 'merge_at_hq_drops_a_frame',
@@ -95,6 +102,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/append-line.ts',
     find: 'const earlier = attempts.find((one) => one.samples === samples);',
     replace: 'const earlier = attempts.find((one) => one.samples === samples && one.lastSeq < 0);',
+    fromSeed: 5,
   },
   {
     name: 'acked_of_another_epoch',
@@ -111,6 +119,7 @@ export const MUTATIONS: readonly Mutation[] = [
     replace:
       'const contiguous = Math.max(0, state.coverage.contiguous - 1);\n' +
       '  const added = missingWithin({ ...state.coverage, contiguous }, first, last);',
+    fromSeed: 2,
   },
   {
     name: 'forgotten_range',
@@ -118,7 +127,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/hq/store/epoch-state.ts',
     find: 'return Buffer.from(JSON.stringify(state));',
     replace: 'return Buffer.from(JSON.stringify({ ...state, coverage: { ...state.coverage, ranges: [] } }));',
-    fromSeed: 20,
+    fromSeed: 29,
   },
   {
     name: 'damaged_frame_swallowed',
@@ -126,7 +135,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/journal-pending.ts',
     find: "if (present.kind !== 'gap') editor.drop(present, 'damaged');",
     replace: "if (present.kind !== 'gap') editor.remove(present);",
-    fromSeed: 24,
+    fromSeed: 9,
   },
   {
     name: 'pending_booked_as_lost',
@@ -141,7 +150,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/hq/store/append-frame.ts',
     find: '    for (const [from, to] of booked.added) {\n      putGap(',
     replace: '    for (const [from, to] of booked.added.slice(1)) {\n      putGap(',
-    fromSeed: 24,
+    fromSeed: 9,
   },
   {
     name: 'samples_out_of_order',
@@ -156,7 +165,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/open-journal.ts',
     find: 'if (subtract(acked, held).length === 0) return',
     replace: 'if (subtract(acked, held).length >= 0) return',
-    fromSeed: 23,
+    fromSeed: 30,
   },
   {
     name: 'copy_taken_for_the_original',
@@ -173,6 +182,7 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'const begun = opened.begun ?? opened.sampled;',
     replace: 'const begun = opened.sampled;',
     fromSeed: 71,
+    hours: 0.1,
   },
   {
     name: 'slow_dashboard_misses_changes',
@@ -187,7 +197,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/protocol/codec/buckets.ts',
     find: 'max = Math.max(max, column.max[row] as number);',
     replace: 'max = row === starts[bucket] ? (column.max[row] as number) : max;',
-    fromSeed: 18,
+    fromSeed: 13,
   },
   {
     name: 'whole_samples_lost_in_thinning',
@@ -195,7 +205,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/journal/journal-thin.ts',
     find: 'for (const bytes of kept) editor.addFrame(bytes, readHeader(bytes), true);',
     replace: 'for (const bytes of kept.slice(1)) editor.addFrame(bytes, readHeader(bytes), true);',
-    fromSeed: 20,
+    fromSeed: 13,
   },
   {
     name: 'window_not_bounded',
@@ -203,7 +213,8 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/agent/uplink/link-window.ts',
     find: 'if (inFlight.bytes + wireBytes <= window.bytes) return true;',
     replace: 'if (inFlight.bytes + wireBytes <= window.bytes + 1e9) return true;',
-    fromSeed: 56,
+    fromSeed: 11,
+    hours: 0.1,
   },
   {
     name: 'backlog_pieces_not_cut',
@@ -213,6 +224,34 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'pieceBytes: Math.floor(Math.min(LARGEST_BYTES, Math.max(leastFrame, payloadWithin(piece)))),',
     replace: 'pieceBytes: Math.max(LARGEST_BYTES, payloadWithin(piece)),',
     fromSeed: 56,
+    hours: 0.1,
+  },
+  {
+    name: 'rate_never_falls',
+    breaks: "the estimate of a link's rate keeps the greatest that it ever had",
+    file: 'src/agent/uplink/link-estimate.ts',
+    find: `export function nextEstimate(
+  estimate: LinkEstimate,
+  event: EstimateEvent,
+  options: EstimateOptions,
+): LinkEstimate {`,
+    replace: `export function nextEstimate(before: LinkEstimate, event: EstimateEvent, options: EstimateOptions): LinkEstimate {
+  const next = trueEstimate(before, event, options);
+  const rate = Math.max(rateOf(before) ?? 0, rateOf(next) ?? 0);
+  return rate > 0 && event.type !== 'connected' ? { ...next, rates: [{ rate, round: next.round }] } : next;
+}
+function trueEstimate(estimate: LinkEstimate, event: EstimateEvent, options: EstimateOptions): LinkEstimate {`,
+    fromSeed: 11,
+    hours: 0.1,
+  },
+  {
+    name: 'timeout_ignores_progress',
+    breaks: 'a frame has the ack timeout and no longer, whatever the link carries meanwhile',
+    file: 'src/agent/uplink/reliability.ts',
+    find: 'withDeadline(ms, scheduler, silent, patience.progress$())',
+    replace: 'withDeadline(settings.ackTimeoutMs, scheduler, silent, NEVER)',
+    fromSeed: 11,
+    hours: 0.1,
   },
   {
     name: 'schema_raced',
@@ -220,7 +259,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/agent/uplink/known-schemas.ts',
     find: 'if (unknown.length === 0) return delivery;',
     replace: 'if (unknown.length >= 0) return delivery;',
-    fromSeed: 5,
+    fromSeed: 8,
   },
   {
     name: 'batch_joins_what_is_on_its_way',
@@ -229,6 +268,7 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'mayJoin: (frame) => isUntouched(frame, { acked: memory.acked, taken }),',
     replace:
       'mayJoin: (frame) => isUntouched(frame, { acked: memory.acked, taken }) || frame.bytes.length > 0,',
+    fromSeed: 2,
   },
   {
     name: 'budget_ignored',

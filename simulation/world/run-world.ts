@@ -18,6 +18,7 @@ import { createTimeline } from '../kernel/timeline.ts';
 import { createTrace } from '../kernel/trace.ts';
 import { createSubject, type SubjectWorld } from './create-subject.ts';
 import { drainBoundMs } from './drain-bound.ts';
+import { drawFallingLine } from './falling-line.ts';
 import { type AgentSettings, drawAgent, drawHq } from './settings.ts';
 import { type SimAgent, withoutBudget } from './sim-agent.ts';
 import { createSimHq } from './sim-hq.ts';
@@ -135,11 +136,13 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
     },
     isQuiet: () => quiet,
   };
+  const fallingLine = drawFallingLine(chance.stream('falling-line'), { spanMs: end, healAt });
   const subjects = Array.from({ length: shape.whole(1, 4) }, (_, index) => {
     const id = `agent-${index + 1}`;
     const own = chance.stream(id);
     const drawn = drawAgent(own.stream('settings'), { hours, usualDelayMs });
-    const settings = given.alter?.(drawn) ?? drawn;
+    const falling = index === 0 && given.faults === undefined ? (fallingLine?.alter(drawn) ?? drawn) : drawn;
+    const settings = given.alter?.(falling) ?? falling;
     return createSubject(world, { id, name: id, settings, chance: own });
   });
   const agents = subjects.map(({ agent }) => agent);
@@ -150,7 +153,7 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
   const drawn = drawPlan(chance.stream('plan'), { hours, agents: agents.length });
   const slow = [...agents.keys()].filter((index) => isSlow(agents[index]));
   const changes = drawLineFaults(chance.stream('line-plan'), { hours, slow, from: drawn.length });
-  const plan = given.faults ?? [...drawn, ...changes];
+  const plan = given.faults ?? fallingLine?.faults ?? [...drawn, ...changes];
   const faults = only === undefined ? plan : plan.filter(({ index }) => only.includes(index));
   const backups: Snapshot[] = [hqDisk.snapshot()];
   const images = agents.map((agent) => [agent.disk.snapshot()]);
@@ -218,7 +221,13 @@ export function runWorld({ seed, hours, only, onLine, ...given }: RunOptions): R
   };
   const hasWrongClock = (agent: number) =>
     faults.some(({ kind, agents: whom }) => kind.startsWith('agent_clock') && whom.includes(agent));
-  const links = createLinkWatch({ timeline, violations, isCalm });
+  const mayLackSchemas = (name: string) =>
+    faults.some(
+      ({ kind, agents: whom }) =>
+        (kind === 'agent_record_damaged' || kind === 'agent_torn_write') &&
+        whom.some((one) => name.startsWith(agents[one]?.id ?? name)),
+    );
+  const links = createLinkWatch({ timeline, violations, isCalm, mayLackSchemas });
 
   const attempt = (work: () => void) => {
     try {
