@@ -11,7 +11,7 @@ import { expectExactly, type Recording, writeRecording } from '../support/record
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 
-const KILLS = sized(12, 50);
+const KILLS = sized(8, 50);
 /** Each kind of fault of the link as often. */
 const ROUNDS = sized(1, 4);
 

@@ -12,7 +12,7 @@ import { startProxy } from '../support/proxy.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 
-const BACKLOG = sized(200_000, 500_000);
+const BACKLOG = sized(120_000, 500_000);
 const HZ = 10;
 const MAX_LAG_MS = 2_000;
 const HOUR_MS = 3_600_000;
