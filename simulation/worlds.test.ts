@@ -3,7 +3,7 @@ import { sized } from '../tests/support/long.ts';
 import { FAULT_KINDS } from './faults/plan.ts';
 import { simulate } from './simulate-process.ts';
 
-const SEEDS = sized(300, 5_000);
+const SEEDS = sized(300, 1_500);
 /** Short worlds have as many faults as long ones. */
 const HOURS = sized(0.028, 0.045);
 

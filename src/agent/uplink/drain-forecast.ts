@@ -45,7 +45,6 @@ type Connection = {
 type Spell = Connection | { readonly kind: 'outage'; readonly ms: number };
 
 /** From the beginning of a connection to the beginning of a later one. */
-
 type Pass = { readonly connectedMs: number; readonly outageMs: number; readonly bytes: number };
 
 export type DrainSeen = {

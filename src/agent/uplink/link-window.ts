@@ -101,8 +101,8 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
   const growth = estimate.phase.kind === 'startup' ? STARTUP_GAIN : 1;
   const grown = Math.max(inTheWay + target, growth * inTheWay);
   const pace = paceOf(estimate, { rate, queueTargetMs });
-  // A link that is still being measured is faster than that: what it carries in the target is not cut.
-  const share = estimate.phase.kind === 'startup' && !Number.isFinite(pace) ? 1 : FRAME_SHARE;
+  // A link that has never been filled is faster than that: what it carries in the target is not cut.
+  const share = estimate.isMeasured || Number.isFinite(pace) ? FRAME_SHARE : 1;
   const piece = Math.max(least, share * target, grown / Math.max(2, maxFrames - 1));
   const spare = (least > FRAME_SHARE * target ? SPARE_LARGE_FRAMES : SPARE_FRAMES) * piece;
   const steady = Math.max(LEAST_FRAMES * piece, inTheWay + spare);
@@ -160,7 +160,7 @@ export type InFlight = {
   readonly backlogBytes: number;
 };
 
-/** The same once a frame of so many bytes has been handed over. */
+/** What is left of the window once a frame of so many bytes has been handed over. */
 export function afterSending(window: LinkWindow, bytes: number): LinkWindow {
   return Number.isFinite(window.pace)
     ? { ...window, pauseMs: window.pauseMs + onTheWire(bytes) / window.pace }

@@ -218,7 +218,7 @@ export const ingestEvents = {
       {
         name: 'holdfast_hq_drain_slots_taken',
         kind: 'gauge',
-        help: 'Agents whose turn it is to drain a backlog; limits.drainSlots at most.',
+        help: 'Slots to drain a backlog that are taken: limits.drainSlots, and more for the rest of a turn in which an agent became faster.',
         value: ({ taken }) => taken,
       },
       {
