@@ -191,8 +191,8 @@ describe('schemas', () => {
 });
 
 describe('what HQ took for the answer to hello', () => {
-  const leastAfter = (heldMs: { took: number; told?: number }) => {
-    const rig = createRig({ heldMs });
+  const leastAfter = (heldMs: { took: number; told?: number }, joinedMs = RTT_MS) => {
+    const rig = createRig({ heldMs, joinedMs });
     rig.start();
     // The connection, and hello; nothing else has been answered yet.
     rig.run(2 * RTT_MS + heldMs.took + 1);
@@ -206,5 +206,9 @@ describe('what HQ took for the answer to hello', () => {
 
   it('is not believed beyond what the join took', () => {
     expect(leastAfter({ took: 0, told: 5_000 })).toBe(RTT_MS);
+  });
+
+  it('makes no way longer than hello says, although the join was held up', () => {
+    expect(leastAfter({ took: 0, told: 0 }, 500)).toBe(RTT_MS);
   });
 });

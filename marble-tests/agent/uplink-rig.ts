@@ -53,6 +53,8 @@ export type SentFrame = {
 export type Script = {
   connect?: (connection: number) => LinkError | 'silence' | undefined;
   hello?: (connection: number) => HelloReply | 'silence' | undefined;
+  /** How long the request to join took, ms. Default: a round trip. */
+  joinedMs?: number;
   /** How long HQ takes for the answer to hello, ms, and what it says that it took. */
   heldMs?: { readonly took: number; readonly told?: number };
   frame?: (frame: SentFrame) => FrameReply | 'silence' | 'close' | undefined;
@@ -118,7 +120,7 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
 
   const session = (connection: number): LinkSession => ({
     way: onlyWay('http://hq'),
-    joined: { bytes: 80, ms: RTT_MS },
+    joined: { bytes: 80, ms: script.joinedMs ?? RTT_MS },
     hello: () =>
       answer<HelloReply>(script.hello?.(connection), () => ({
         ok: true,

@@ -134,8 +134,8 @@ export function createConversation(options: ConversationOptions): Conversation {
             return of(lost(connection, new LinkError('protocol', spoken)));
           }
           const rttMs = clock.precise() - sentAt;
-          // HQ's word is no measurement: what is larger took no less than the join did.
-          const linkMs = Math.max(rttMs - (reply.heldMs ?? 0), session.joined?.ms ?? rttMs);
+          // HQ's word is no measurement: what is larger took no less than the join did, where that was the faster one.
+          const linkMs = Math.min(rttMs, Math.max(rttMs - (reply.heldMs ?? 0), session.joined?.ms ?? rttMs));
           gauge.probed({ bytes: HELLO_BYTES, ms: linkMs }, session.joined);
           options.onHqTime({ hqTs: reply.hqTs, sentTs, rttMs });
           return reinstate(reply, connection);
