@@ -108,7 +108,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'acked_of_another_epoch',
     breaks: 'a new journal believes acks that were given to the one before it',
     file: 'src/journal/journal-recovery.ts',
-    find: '  writer.remove(ACKED_KEY);\n  return createEditor',
+    find: '  forgetAcked(writer);\n  return createEditor',
     replace: '  return createEditor',
   },
   {

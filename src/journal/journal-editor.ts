@@ -173,8 +173,8 @@ function readLedger(reader: Reader): Ledger {
 }
 
 /** Undefined when nothing has been acked or the record is damaged. */
-export function readAcked(reader: Reader): Coverage | undefined {
-  const value = reader.get(ACKED_KEY);
+export function readAcked(reader: Reader, key: Uint8Array = ACKED_KEY): Coverage | undefined {
+  const value = reader.get(key);
   return value === undefined ? undefined : decodeCoverage(value);
 }
 

@@ -3,6 +3,7 @@
  *
  *   01                                                ledger
  *   02                                                acked coverage
+ *   03                                                acked coverage of the epoch before, while a renewal is under way
  *   10 · schema ref (6)                               schema, JSON
  *   20 · first seq (6)                                dead letter
  *   30 · first seq (6) · last seq (6) · flags · size (4)  notable frame, no value
@@ -19,6 +20,7 @@ import type { RangeQuery } from './storage.ts';
 const PREFIX = {
   ledger: 0x01,
   acked: 0x02,
+  ackedBefore: 0x03,
   schema: 0x10,
   deadLetter: 0x20,
   notable: 0x30,
@@ -31,6 +33,7 @@ export const FRAME_KEY_BYTES = 18;
 
 export const LEDGER_KEY = Uint8Array.of(PREFIX.ledger);
 export const ACKED_KEY = Uint8Array.of(PREFIX.acked);
+export const ACKED_BEFORE_KEY = Uint8Array.of(PREFIX.ackedBefore);
 
 export type FrameKey = {
   readonly firstSeq: number;

@@ -14,6 +14,7 @@ import { type Epoch, MAX_SEQ } from '../protocol/sample.ts';
 import { encodeCoverage, uniteWithin } from './coverage-sets.ts';
 import { createEditor, listFrames, readAcked, readGap } from './journal-editor.ts';
 import {
+  ACKED_BEFORE_KEY,
   ACKED_KEY,
   type FrameKey,
   frameFootprint,
@@ -75,14 +76,20 @@ export type RepairRequest = {
 
 /** The books of a journal that begins. What an earlier one was acked must not count for this one. */
 export function beginJournal(writer: Writer, epoch: Epoch, now: number): Ledger {
-  writer.remove(ACKED_KEY);
+  forgetAcked(writer);
   return createEditor(writer, now, emptyLedger(epoch)).finish();
+}
+
+/** What was acked of an epoch says nothing about another. */
+export function forgetAcked(writer: Writer): void {
+  writer.remove(ACKED_KEY);
+  writer.remove(ACKED_BEFORE_KEY);
 }
 
 /** Mends everything in one transaction; returns the books. */
 export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: RepairRequest): Ledger {
   const known = decodeLedger(writer.get(LEDGER_KEY));
-  const epoch = known?.epoch ?? epochOf(writer);
+  const epoch = known?.epoch ?? firstEpoch(writer, allFrames(writer));
   if (epoch === null) return beginAnew(writer, freshEpoch, now);
   const readable = readAcked(writer);
   const ackedLost = readable === undefined && (known === null || known.hasAcked);
@@ -125,6 +132,7 @@ export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: 
     skipped: [...(known?.skipped ?? []), ...(skipped > 0 ? [[seen + 1, sampled] as [number, number]] : [])],
   };
   if (base.hasAcked) writer.put(ACKED_KEY, encodeCoverage(acked));
+  writer.remove(ACKED_BEFORE_KEY);
   const editor = createEditor(writer, now, boundDropped(base));
   for (const hole of holes) editor.addGap(hole, 'damaged', { tsMin: now, tsMax: now });
   return editor.finish();
@@ -155,7 +163,7 @@ function beginAnew(writer: Writer, epoch: Epoch, now: number): Ledger {
     writer.remove(frameKey(frame));
     if (frame.notable) writer.remove(notableKey(frame));
   }
-  writer.remove(ACKED_KEY);
+  forgetAcked(writer);
   const base = { ...emptyLedger(epoch), sampled: lost, dropped: lost === 0 ? {} : { damaged: lost } };
   const editor = createEditor(writer, now, base);
   if (lost > 0) editor.addGap([1, lost], 'damaged', { tsMin: now, tsMax: now });
@@ -269,16 +277,45 @@ function complementOfFrames(reader: Reader): Coverage {
   return uniteWithin({ contiguous: 0, ranges }, EMPTY_COVERAGE, MAX_SEQ);
 }
 
-/** Epoch of the first frame that can be read. */
-function epochOf(reader: Reader): Epoch | null {
-  for (const frame of allFrames(reader)) {
-    const bytes = reader.get(frameKey(frame));
-    if (bytes === undefined) continue;
-    try {
-      return readHeader(bytes).epoch;
-    } catch {}
+/** Epoch of the first of them that can be read. */
+function firstEpoch(reader: Reader, frames: Iterable<FrameKey>): Epoch | null {
+  for (const frame of frames) {
+    const epoch = frameEpoch(reader, frame);
+    if (epoch !== null) return epoch;
   }
   return null;
+}
+
+/** Null when the frame cannot be read. */
+function frameEpoch(reader: Reader, frame: FrameKey): Epoch | null {
+  const bytes = reader.get(frameKey(frame));
+  try {
+    return bytes === undefined ? null : readHeader(bytes).epoch;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Where a renewal stands whose books are lost: frames that have moved carry another epoch than those behind them. Null when
+ * all carry the same, or when something was acked in it: then none is under way.
+ */
+export function findRenewal(reader: Reader): Ledger | null {
+  const end = listFrames(reader, { first: 0, last: MAX_SEQ, limit: SCAN_CHUNK, reverse: true });
+  const before = firstEpoch(reader, end);
+  const epoch = firstEpoch(reader, allFrames(reader));
+  if (before === null || epoch === null || epoch === before || readAcked(reader) !== undefined) return null;
+  let next = 1;
+  let from = 1;
+  for (const frame of allFrames(reader)) {
+    const carried = frameEpoch(reader, frame);
+    if (carried === epoch) next = frame.lastSeq + 1;
+    // What cannot be read between the two is lost either way.
+    else if (from < next) from = frame.firstSeq;
+    if (carried !== null && carried !== epoch) break;
+  }
+  const sampled = end[0]?.lastSeq ?? 0;
+  return { ...emptyLedger(before), sampled, hasAcked: true, renewal: { epoch, from, next } };
 }
 
 function droppedIn(reader: Reader): Ledger['dropped'] {

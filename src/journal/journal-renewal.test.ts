@@ -7,8 +7,8 @@ import { MAX_SEQ } from '../protocol/sample.ts';
 import { allPending, expectExactLedger, spans } from './journal.contract.ts';
 import type { Journal } from './journal.ts';
 import { listFrames } from './journal-editor.ts';
-import { frameKey } from './journal-keys.ts';
-import { createMemoryDisk, createMemoryStorage, type MemoryDisk } from './memory-storage.ts';
+import { ACKED_BEFORE_KEY, frameKey, LEDGER_KEY } from './journal-keys.ts';
+import { createMemoryDisk, createMemoryStorage, damageRecord, type MemoryDisk } from './memory-storage.ts';
 import { openJournal } from './open-journal.ts';
 import { type Storage, StorageError } from './storage.ts';
 import { testSamples } from './test-samples.ts';
@@ -101,6 +101,33 @@ describe('a journal that begins a new epoch', () => {
       expect(cutOff).toBe(commits < 5);
       expect(journal.stats().acked).toBe(0);
     }
+  });
+
+  describe.each([
+    ['the books', [LEDGER_KEY]],
+    ['the books and what had been acked before', [LEDGER_KEY, ACKED_BEFORE_KEY]],
+  ])('that is cut off and loses %s', (_, lost) => {
+    it.each([1, 2, 3, 4])('keeps every sample, after %i commits', async (commits) => {
+      const disk = createMemoryDisk();
+      const before = await prepare(disk);
+      let left = commits;
+      const failing = createMemoryStorage({
+        disk,
+        refuseCommit: () => {
+          left -= 1;
+          return left < 0 ? new StorageError('io', 'cut off') : null;
+        },
+      });
+      await expect(openOn(failing, true)).rejects.toThrow('cut off');
+      for (const key of lost) damageRecord(disk, key);
+      const journal = await openOn(createMemoryStorage({ disk }));
+      expect(journal.epoch).not.toBe(before.epoch);
+      expect(await numbersIn(journal)).toEqual(PENDING);
+      expectExactLedger(journal.stats());
+      expect(journal.stats().acked).toBe(0);
+      await lastValueFrom(journal.append(testSamples(601, 1)));
+      expect((await numbersIn(journal)).at(-1)).toBe(601);
+    });
   });
 
   it('names what is damaged while it is cut off, before and behind the place that it has come to', async () => {

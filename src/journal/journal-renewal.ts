@@ -12,14 +12,26 @@ import { cover, EMPTY_COVERAGE, missingWithin } from '../protocol/coverage.ts';
 import { encodeGap, readHeader, resealFrame, sliceFrame } from '../protocol/frame-codec.ts';
 import { type Epoch, MAX_SEQ } from '../protocol/sample.ts';
 import { listFrames, readAcked, readFrame, readGap } from './journal-editor.ts';
-import { ACKED_KEY, type FrameKey, frameKey, LEDGER_KEY, notableKey } from './journal-keys.ts';
+import {
+  ACKED_BEFORE_KEY,
+  ACKED_KEY,
+  type FrameKey,
+  frameKey,
+  LEDGER_KEY,
+  notableKey,
+} from './journal-keys.ts';
 import { decodeLedger, encodeLedger, type Ledger } from './journal-ledger.ts';
-import { recountJournal } from './journal-recovery.ts';
-import { type Storage, StorageError, type Writer } from './storage.ts';
+import { findRenewal, forgetAcked, recountJournal } from './journal-recovery.ts';
+import { type Reader, type Storage, StorageError, type Writer } from './storage.ts';
 
 const SLICE_FRAMES = 64;
 
 type Renewal = NonNullable<Ledger['renewal']>;
+
+/** The one that was cut off; null: none was. */
+export function unfinishedRenewal(reader: Reader): Renewal | null {
+  return (decodeLedger(reader.get(LEDGER_KEY)) ?? findRenewal(reader))?.renewal ?? null;
+}
 
 /** Emits the books of the renewed journal, then completes. `epoch`: the new one; an earlier renewal that was cut off keeps its own. */
 export function renewJournal(
@@ -37,9 +49,10 @@ export function renewJournal(
 /** True when there is more to do. */
 function renewSlice(writer: Writer, epoch: Epoch, now: number): boolean {
   const ledger = booksOf(writer);
-  const begun: Renewal = ledger.renewal ?? { epoch, from: 0, next: 1 };
+  const begun = ledger.renewal ?? beginRenewal(writer, epoch);
   const frames = listFrames(writer, { first: begun.from, last: MAX_SEQ, limit: SLICE_FRAMES });
-  const readable = readAcked(writer);
+  // A version that did not put them aside may have begun it.
+  const readable = readAcked(writer, ACKED_BEFORE_KEY) ?? readAcked(writer);
   // What was passed over stays behind as well.
   const acked = ledger.skipped.reduce(
     (all, [first, last]) => cover(all, first, last),
@@ -77,6 +90,14 @@ function renewSlice(writer: Writer, epoch: Epoch, now: number): boolean {
   }
   writer.put(LEDGER_KEY, encodeLedger({ ...ledger, renewal: { epoch: begun.epoch, from, next } }));
   return more;
+}
+
+/** Acks are put aside: should the books be lost half-way, they must not count for the new epoch. */
+function beginRenewal(writer: Writer, epoch: Epoch): Renewal {
+  const acked = writer.get(ACKED_KEY);
+  forgetAcked(writer);
+  if (acked !== undefined) writer.put(ACKED_BEFORE_KEY, acked);
+  return { epoch, from: 0, next: 1 };
 }
 
 type Piece = {
@@ -121,12 +142,12 @@ function put(writer: Writer, bytes: Uint8Array, notable: boolean): void {
 function finish(writer: Writer, now: number): Ledger {
   const { renewal } = booksOf(writer);
   if (renewal === null) throw new StorageError('io', 'The renewal of the journal has lost its place.');
-  writer.remove(ACKED_KEY);
+  forgetAcked(writer);
   return recountJournal(writer, { epoch: renewal.epoch, sampled: renewal.next - 1, now });
 }
 
 function booksOf(writer: Writer): Ledger {
-  const ledger = decodeLedger(writer.get(LEDGER_KEY));
+  const ledger = decodeLedger(writer.get(LEDGER_KEY)) ?? findRenewal(writer);
   if (ledger === null)
     throw new StorageError('io', 'The journal has lost its books. Restart it: they are rebuilt then.');
   return ledger;

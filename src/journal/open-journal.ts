@@ -41,13 +41,12 @@ import { watchCommits } from './commit-health.ts';
 import { subtract } from './coverage-sets.ts';
 import type { Journal, JournalStats, OverflowPolicy } from './journal.ts';
 import { createEditor, type JournalEditor, readAcked } from './journal-editor.ts';
-import { LEDGER_KEY } from './journal-keys.ts';
-import { ackedSamples, decodeLedger, type Ledger } from './journal-ledger.ts';
+import { ackedSamples, type Ledger } from './journal-ledger.ts';
 import { readPending } from './journal-pending.ts';
 import { beginJournal, repairJournal, surveyJournal } from './journal-recovery.ts';
 import { reinstateFrames } from './journal-reinstate.ts';
 import { rejectFrame, releaseSlice } from './journal-release.ts';
-import { renewJournal } from './journal-renewal.ts';
+import { renewJournal, unfinishedRenewal } from './journal-renewal.ts';
 import { createRoomKeeper } from './journal-room.ts';
 import { readSchemas } from './journal-schemas.ts';
 import { type SealRequest, sealSlice } from './journal-seal.ts';
@@ -88,7 +87,7 @@ export function openJournal(options: JournalOptions): Observable<Journal> {
   return defer(() => {
     checkOptions(options);
     // A renewal that was cut off comes first: until it is done the books say nothing.
-    const unfinished = decodeLedger(storage.read((reader) => reader.get(LEDGER_KEY)))?.renewal ?? null;
+    const unfinished = storage.read(unfinishedRenewal);
     if (unfinished !== null) return renewJournal(options, unfinished.epoch);
     return mendBooks(options);
   }).pipe(
