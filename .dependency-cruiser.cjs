@@ -7,11 +7,12 @@ const parts = {
   platform: [],
   streams: ['protocol', 'platform'],
   actors: ['platform'],
-  journal: ['protocol', 'platform'],
-  agent: ['protocol', 'platform', 'streams', 'actors', 'journal'],
-  hq: ['protocol', 'platform', 'streams', 'actors', 'journal'],
+  storage: ['platform'],
+  journal: ['protocol', 'platform', 'storage'],
+  agent: ['protocol', 'platform', 'streams', 'actors', 'storage', 'journal'],
+  hq: ['protocol', 'platform', 'streams', 'actors', 'storage'],
   dashboard: ['protocol'],
-  cli: ['protocol', 'platform', 'journal', 'agent', 'hq'],
+  cli: ['protocol', 'platform', 'storage', 'journal', 'agent', 'hq'],
 };
 
 const arrows = Object.entries(parts).map(([part, allowed]) => ({

@@ -9,12 +9,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { concatMap, lastValueFrom, mergeMap, type Observable, range } from 'rxjs';
-import { openLmdbStorage } from '../src/journal/lmdb-storage.ts';
 import { openJournal } from '../src/journal/open-journal.ts';
 import { createSystemClock } from '../src/platform/clock.ts';
 import { systemIds } from '../src/platform/ids.ts';
 import type { Sample } from '../src/protocol/sample.ts';
 import { internSchema } from '../src/protocol/schema-ref.ts';
+import { openLmdbStorage } from '../src/storage/lmdb/lmdb-storage.ts';
 import type { BenchResult, BenchRow } from './result.ts';
 import { print } from './support/print.ts';
 

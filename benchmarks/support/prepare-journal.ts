@@ -1,11 +1,11 @@
 /** An agent's data directory with samples that HQ has not seen, as an agent leaves it that was offline. */
 import { concatMap, defaultIfEmpty, last, lastValueFrom, mergeMap, range } from 'rxjs';
-import { openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { hostSamples } from '../../src/protocol/codec/testing/host-samples.ts';
 import type { Sample } from '../../src/protocol/sample.ts';
+import { openLmdbStorage } from '../../src/storage/lmdb/lmdb-storage.ts';
 
 const HEAD_SAMPLES = 60;
 /** A little more than sealing waits for. */

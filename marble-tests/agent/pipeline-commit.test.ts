@@ -16,9 +16,9 @@ import {
 import { describe, expect, it } from 'vitest';
 import { commit } from '../../src/agent/pipeline/commit.ts';
 import type { CommitStatus } from '../../src/agent/pipeline/pipeline-types.ts';
-import { StorageError } from '../../src/journal/storage.ts';
 import { blockOf } from '../../src/protocol/codec/testing/blocks.ts';
 import type { SampleRows } from '../../src/protocol/sample-block.ts';
+import { StorageError } from '../../src/storage/storage.ts';
 import { marbles } from '../marbles.ts';
 import { type Answer, fakeJournal, half, recorder, sampleOf, virtualClock } from './support.ts';
 

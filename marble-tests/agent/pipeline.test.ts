@@ -4,7 +4,7 @@ import { createPipeline } from '../../src/agent/pipeline/pipeline.ts';
 import type { Pipeline, PipelineSettings, PipelineStatus } from '../../src/agent/pipeline/pipeline-types.ts';
 import type { Source } from '../../src/agent/sources/source.ts';
 import { journalStats } from '../../src/agent/testing/journal-stats.ts';
-import { StorageError } from '../../src/journal/storage.ts';
+import { StorageError } from '../../src/storage/storage.ts';
 import { marbles } from '../marbles.ts';
 import { type Answer, fakeJournal, half, raw, recorder, sourceOf, virtualClock } from './support.ts';
 

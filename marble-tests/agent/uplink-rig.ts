@@ -13,7 +13,6 @@ import {
 import { OPEN_GATE, type UplinkGate } from '../../src/agent/uplink/metering/gate.ts';
 import { createUplink } from '../../src/agent/uplink/uplink.ts';
 import type { Journal } from '../../src/journal/journal.ts';
-import { createMemoryStorage } from '../../src/journal/memory-storage.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
 import type { Clock } from '../../src/platform/clock.ts';
 import { seededIds } from '../../src/platform/ids.ts';
@@ -36,6 +35,7 @@ import type {
 } from '../../src/protocol/events.ts';
 import { readHeader } from '../../src/protocol/frame-codec.ts';
 import { internSchema } from '../../src/protocol/schema-ref.ts';
+import { createMemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 
 export const RTT_MS = 10;
 

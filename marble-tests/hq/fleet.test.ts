@@ -13,11 +13,11 @@ import {
   schema,
   thinnedFrame,
 } from '../../src/hq/store/testing/frames.ts';
-import { createMemoryDisk, createMemoryStorage } from '../../src/journal/memory-storage.ts';
 import { seededIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
 import type { Heartbeat, LinkReport } from '../../src/protocol/events.ts';
 import type { Chaos, FleetDelta } from '../../src/protocol/fleet.ts';
+import { createMemoryDisk, createMemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { START, type VirtualClock, virtualClock } from './support/virtual-clock.ts';
 
 const HEARTBEAT: Heartbeat = {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { watchStorageHealth } from '../../src/hq/storage-health.ts';
-import { createMemoryStorage } from '../../src/journal/memory-storage.ts';
-import { StorageError } from '../../src/journal/storage.ts';
+import { createMemoryStorage } from '../../src/storage/memory/memory-storage.ts';
+import { StorageError } from '../../src/storage/storage.ts';
 import { type VirtualClock, virtualClock } from './support/virtual-clock.ts';
 
 const FULL = new StorageError('full', 'the disk is full');

@@ -2,9 +2,9 @@ import { interval, lastValueFrom, mergeMap, takeWhile } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type OpenedHqStore, openHqStore } from '../../src/hq/store/open-hq-store.ts';
 import { dataFrame, schema } from '../../src/hq/store/testing/frames.ts';
-import { createMemoryStorage } from '../../src/journal/memory-storage.ts';
 import { seededIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
+import { createMemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { type VirtualClock, virtualClock } from './support/virtual-clock.ts';
 
 describe("the store's background work", () => {

@@ -2,12 +2,13 @@
  * What an agent's disk has ever held, told by the disk itself, not by the journal: which seqs were committed with which content,
  * and which frames are there now.
  */
-import { openValue } from '../../src/journal/checked-record.ts';
+
 import { FRAME_KEY_BYTES, parseFrameKey } from '../../src/journal/journal-keys.ts';
-import { keyBytes } from '../../src/journal/key-text.ts';
-import type { Operation } from '../../src/journal/overlay.ts';
 import { type Coverage, cover, EMPTY_COVERAGE, missingWithin, unite } from '../../src/protocol/coverage.ts';
 import type { FrameKind } from '../../src/protocol/frame.ts';
+import { openValue } from '../../src/storage/checked-record.ts';
+import { keyBytes } from '../../src/storage/key-text.ts';
+import type { Operation } from '../../src/storage/overlay.ts';
 import { type Archive, type BucketSaid, bucketsIn, createArchive } from './bucket-truth.ts';
 import { type Content, contentsOf, readHeader } from './contents.ts';
 import type { Violations } from './violations.ts';

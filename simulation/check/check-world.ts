@@ -2,7 +2,6 @@
 import { decodeEpochState } from '../../src/hq/store/epoch-state.ts';
 import { parseEpochKey } from '../../src/hq/store/keys.ts';
 import { subtract } from '../../src/journal/coverage-sets.ts';
-import { keyBytes } from '../../src/journal/key-text.ts';
 import {
   type Coverage,
   cover,
@@ -11,6 +10,7 @@ import {
   missingWithin,
   unite,
 } from '../../src/protocol/coverage.ts';
+import { keyBytes } from '../../src/storage/key-text.ts';
 import type { SimAgent } from '../world/sim-agent.ts';
 import type { AgentTruth } from './agent-truth.ts';
 import { bucketsIn } from './bucket-truth.ts';

@@ -4,8 +4,6 @@ import { decodeFrameRecord, type Segment } from '../../src/hq/store/frame-record
 import { decodeGapRecord } from '../../src/hq/store/gap-record.ts';
 import { parseSeqKey } from '../../src/hq/store/keys.ts';
 import { subtract } from '../../src/journal/coverage-sets.ts';
-import { keyBytes } from '../../src/journal/key-text.ts';
-import type { Operation } from '../../src/journal/overlay.ts';
 import {
   type Coverage,
   cover,
@@ -13,6 +11,8 @@ import {
   EMPTY_COVERAGE,
   missingWithin,
 } from '../../src/protocol/coverage.ts';
+import { keyBytes } from '../../src/storage/key-text.ts';
+import type { Operation } from '../../src/storage/overlay.ts';
 import type { Answer } from '../kernel/network-port.ts';
 import { type Content, contentsOf, readHeader } from './contents.ts';
 import type { Violations } from './violations.ts';

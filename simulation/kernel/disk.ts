@@ -6,15 +6,15 @@
  * failed, or whose process died meanwhile, may be there or not. A torn one is there with a record whose checksum is wrong, which Storage reports.
  */
 import { Observable } from 'rxjs';
-import { keyText } from '../../src/journal/key-text.ts';
+import { keyText } from '../../src/storage/key-text.ts';
 import {
   createMemoryDisk,
   createMemoryStorage,
   damageRecord,
   type MemoryDisk,
-} from '../../src/journal/memory-storage.ts';
-import type { Operation } from '../../src/journal/overlay.ts';
-import { type Storage, StorageError } from '../../src/journal/storage.ts';
+} from '../../src/storage/memory/memory-storage.ts';
+import type { Operation } from '../../src/storage/overlay.ts';
+import { type Storage, StorageError } from '../../src/storage/storage.ts';
 import type { Chance } from './chance.ts';
 import type { Life } from './machine.ts';
 

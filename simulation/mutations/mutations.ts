@@ -84,7 +84,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'failed_commit_believed',
     breaks: 'a commit that failed counts as durable',
-    file: 'src/journal/commit-queue.ts',
+    file: 'src/storage/commit-queue.ts',
     find: 'error: (error: unknown) => land(() => failAll(error)),',
     replace: 'error: () => land(emitAll),',
     fromSeed: 3,

@@ -23,14 +23,14 @@ import {
   takeUntil,
   throwError,
 } from 'rxjs';
-import { prepareDirectory } from '../journal/data-directory.ts';
 import type { Journal } from '../journal/journal.ts';
-import { openLmdbStorage } from '../journal/lmdb-storage.ts';
-import { createMemoryStorage } from '../journal/memory-storage.ts';
 import { openJournal } from '../journal/open-journal.ts';
-import { type Damage, type Storage, StorageError } from '../journal/storage.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
+import { prepareDirectory } from '../storage/directory/data-directory.ts';
+import { openLmdbStorage } from '../storage/lmdb/lmdb-storage.ts';
+import { createMemoryStorage } from '../storage/memory/memory-storage.ts';
+import { type Damage, type Storage, StorageError } from '../storage/storage.ts';
 import type { AgentConfig } from './config.ts';
 
 /** Bound of a journal in memory. */

@@ -3,11 +3,11 @@
  * puts LMDB, HTTP and Socket.IO around it; a simulation puts others.
  */
 import { concatMap, map, type Observable, Subject } from 'rxjs';
-import type { Storage } from '../journal/storage.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Random } from '../platform/random.ts';
 import { createEmit, type Telemetry } from '../platform/telemetry.ts';
+import type { Storage } from '../storage/storage.ts';
 import type { Access } from './access.ts';
 import { createFleet } from './aggregate/create-fleet.ts';
 import type { Fleet } from './aggregate/fleet.ts';

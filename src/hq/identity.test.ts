@@ -1,9 +1,9 @@
 import { firstValueFrom, throwError } from 'rxjs';
 import { expect, it } from 'vitest';
-import { createMemoryStorage } from '../journal/memory-storage.ts';
-import { StorageError } from '../journal/storage.ts';
 import { seededIds } from '../platform/ids.ts';
 import { seededRandom } from '../platform/random.ts';
+import { createMemoryStorage } from '../storage/memory/memory-storage.ts';
+import { StorageError } from '../storage/storage.ts';
 import { type IdentityCopy, openIdentity } from './identity.ts';
 
 const ids = seededIds(seededRandom(1));

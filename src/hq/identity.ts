@@ -6,9 +6,9 @@
  */
 import { catchError, defer, map, type Observable, of } from 'rxjs';
 import { z } from 'zod';
-import type { Storage } from '../journal/storage.ts';
 import type { Ids } from '../platform/ids.ts';
 import { hqIdentitySchema } from '../protocol/events.ts';
+import type { Storage } from '../storage/storage.ts';
 import { IDENTITY_KEY } from './store/keys.ts';
 
 /** A place beside the store. */

@@ -4,14 +4,14 @@
  */
 import { resolve } from 'node:path';
 import { firstValueFrom } from 'rxjs';
-import { readHqIdentity, writeHqIdentity } from '../journal/data-directory.ts';
-import { type LmdbStorage, openLmdbStorage } from '../journal/lmdb-storage.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Random } from '../platform/random.ts';
 import { createEmit, createRegistry, type Emit, type Telemetry } from '../platform/telemetry.ts';
 import { VERSION } from '../platform/version.ts';
+import { readHqIdentity, writeHqIdentity } from '../storage/directory/data-directory.ts';
+import { type LmdbStorage, openLmdbStorage } from '../storage/lmdb/lmdb-storage.ts';
 import { createAccess, isLoopback } from './access.ts';
 import { assembleHq } from './assemble-hq.ts';
 import { checkHqConfig, type HqConfig } from './config.ts';

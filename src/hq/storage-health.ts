@@ -3,9 +3,9 @@
  * PROBE_MS until one succeeds: nobody may be sending any more to find out, as traffic is led away from what is not ready.
  */
 import { catchError, EMPTY, exhaustMap, filter, ignoreElements, interval, type Observable } from 'rxjs';
-import { type CommitHealth, watchCommits } from '../journal/commit-health.ts';
-import type { Storage } from '../journal/storage.ts';
 import type { Clock } from '../platform/clock.ts';
+import { type CommitHealth, watchCommits } from '../storage/commit-health.ts';
+import type { Storage } from '../storage/storage.ts';
 import { PROBE_KEY } from './store/keys.ts';
 
 const PROBE_MS = 2_000;

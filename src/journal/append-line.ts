@@ -5,11 +5,11 @@
 import { Observable, type Subscription } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
 import type { SampleRows } from '../protocol/sample-block.ts';
+import type { Storage, Writer } from '../storage/storage.ts';
 import type { Appended, OverflowPolicy } from './journal.ts';
 import { appendSamples, NoRoom } from './journal-append.ts';
 import { createEditor, type JournalEditor } from './journal-editor.ts';
 import type { Ledger } from './journal-ledger.ts';
-import type { Storage, Writer } from './storage.ts';
 
 export type AppendLineOptions = {
   readonly storage: Storage;

@@ -14,15 +14,15 @@ import {
   schemaSchema,
 } from '../protocol/sample.ts';
 import { internSchema, seriesKey } from '../protocol/schema-ref.ts';
-import { readRole } from './data-directory.ts';
-import { isDirectoryInUse } from './directory-lock.ts';
-import { type DirectoryRole, roleOfRecords } from './directory-role.ts';
+import { readRole } from '../storage/directory/data-directory.ts';
+import { isDirectoryInUse } from '../storage/directory/directory-lock.ts';
+import { type DirectoryRole, roleOfRecords } from '../storage/directory/directory-role.ts';
+import { type LmdbReader, openLmdbReader } from '../storage/lmdb/lmdb-reader.ts';
+import { type Reader, StorageError } from '../storage/storage.ts';
 import { listFrames, readFrame, readGap } from './journal-editor.ts';
 import { ALL_DEAD_LETTERS, ALL_SCHEMAS, type FrameKey, LEDGER_KEY, schemaKey } from './journal-keys.ts';
 import { ackedSamples, decodeLedger, type Ledger } from './journal-ledger.ts';
 import { decodeDeadLetter } from './journal-release.ts';
-import { type LmdbReader, openLmdbReader } from './lmdb-reader.ts';
-import { type Reader, StorageError } from './storage.ts';
 
 /** A frame that HQ refused, kept with the reason. */
 export type DeadLetter = { readonly firstSeq: number; readonly lastSeq: number; readonly detail: string };

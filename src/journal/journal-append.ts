@@ -3,10 +3,10 @@ import { type FrameHeader, MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../protoco
 import { encodeSamples, readHeader, splitFrame } from '../protocol/frame-codec.ts';
 import { MAX_SEQ } from '../protocol/sample.ts';
 import { type SampleRows, sliceRows, totalRows } from '../protocol/sample-block.ts';
+import type { Writer } from '../storage/storage.ts';
 import type { Appended, OverflowPolicy, StoredFrame } from './journal.ts';
 import { type JournalEditor, listFrames } from './journal-editor.ts';
 import { type FrameKey, frameFootprint, frameKey, schemaKey } from './journal-keys.ts';
-import type { Writer } from './storage.ts';
 
 /** Thrown within the transaction under policy `block`: nothing was written, try again when there is room. */
 export class NoRoom extends Error {

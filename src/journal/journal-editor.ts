@@ -6,6 +6,7 @@ import { type Coverage, EMPTY_COVERAGE, missingWithin, type SeqRange } from '../
 import type { FrameHeader, FrameKind, GapReason } from '../protocol/frame.ts';
 import { decodeGap, encodeGap, readHeader, sliceFrame, verifyFrame } from '../protocol/frame-codec.ts';
 import { MAX_SEQ } from '../protocol/sample.ts';
+import { type Reader, StorageError, type Writer } from '../storage/storage.ts';
 import { decodeCoverage } from './coverage-sets.ts';
 import {
   ACKED_KEY,
@@ -18,7 +19,6 @@ import {
   parseFrameKey,
 } from './journal-keys.ts';
 import { decodeLedger, encodeLedger, type Ledger } from './journal-ledger.ts';
-import { type Reader, StorageError, type Writer } from './storage.ts';
 
 export type Times = { readonly tsMin: number; readonly tsMax: number };
 

@@ -14,8 +14,8 @@
  */
 import { FRAME_KINDS, type FrameKind } from '../protocol/frame.ts';
 import { MAX_SEQ, type SchemaRef } from '../protocol/sample.ts';
-import { footprintOf } from './checked-record.ts';
-import type { RangeQuery } from './storage.ts';
+import { footprintOf } from '../storage/checked-record.ts';
+import type { RangeQuery } from '../storage/storage.ts';
 
 const PREFIX = {
   ledger: 0x01,

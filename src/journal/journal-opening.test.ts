@@ -3,9 +3,9 @@ import { lastValueFrom } from 'rxjs';
 import { expect, it } from 'vitest';
 import { createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
-import { createMemoryDisk, createMemoryStorage } from './memory-storage.ts';
+import { createMemoryDisk, createMemoryStorage } from '../storage/memory/memory-storage.ts';
+import type { Reader, Storage } from '../storage/storage.ts';
 import { openJournal } from './open-journal.ts';
-import type { Reader, Storage } from './storage.ts';
 import { noisySamples } from './test-samples.ts';
 
 const FRAME_SAMPLES = 500;

@@ -16,12 +16,12 @@ import {
 import type { Clock } from '../platform/clock.ts';
 import { missingWithin } from '../protocol/coverage.ts';
 import { MAX_SEQ } from '../protocol/sample.ts';
+import type { Reader, Storage, Writer } from '../storage/storage.ts';
 import type { PendingQuery, StoredFrame } from './journal.ts';
 import { storedFrame } from './journal-append.ts';
 import { createEditor, listFrames, readAcked, readFrame } from './journal-editor.ts';
 import { type FrameKey, notableKey, notablesStarting, parseFrameKey } from './journal-keys.ts';
 import type { Ledger } from './journal-ledger.ts';
-import type { Reader, Storage, Writer } from './storage.ts';
 
 export type PendingContext = {
   readonly storage: Storage;

@@ -11,6 +11,7 @@ import { type Coverage, EMPTY_COVERAGE, missingWithin, type SeqRange } from '../
 import type { GapReason } from '../protocol/frame.ts';
 import { readHeader } from '../protocol/frame-codec.ts';
 import { type Epoch, MAX_SEQ } from '../protocol/sample.ts';
+import type { Reader, Writer } from '../storage/storage.ts';
 import { encodeCoverage, uniteWithin } from './coverage-sets.ts';
 import { createEditor, listFrames, readAcked, readGap } from './journal-editor.ts';
 import {
@@ -23,7 +24,6 @@ import {
   notableKey,
 } from './journal-keys.ts';
 import { decodeLedger, droppedSamples, emptyLedger, type Ledger } from './journal-ledger.ts';
-import type { Reader, Writer } from './storage.ts';
 
 /** More than can have been on its way to HQ or lost with the last commits. */
 export const SEQ_SAFETY_SKIP = 65_536;

@@ -3,9 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
 import { EMPTY_COVERAGE } from '../protocol/coverage.ts';
+import {
+  createMemoryDisk,
+  createMemoryStorage,
+  damageRecord,
+  type MemoryDisk,
+} from '../storage/memory/memory-storage.ts';
 import { allPending, expectExactLedger, spans } from './journal.contract.ts';
 import { LEDGER_KEY } from './journal-keys.ts';
-import { createMemoryDisk, createMemoryStorage, damageRecord, type MemoryDisk } from './memory-storage.ts';
 import { openJournal } from './open-journal.ts';
 import { testSamples } from './test-samples.ts';
 

@@ -1,9 +1,9 @@
 /** What HQ has acked leaves the journal; what HQ will never take becomes a gap. Each within one transaction. */
 import type { Coverage, SeqRange } from '../protocol/coverage.ts';
+import type { Writer } from '../storage/storage.ts';
 import { encodeCoverage, subtract, uniteWithin } from './coverage-sets.ts';
 import { frameHolding, type JournalEditor, listFrames, readFrame } from './journal-editor.ts';
 import { ACKED_KEY, ALL_DEAD_LETTERS, deadLetterKey, type FrameKey } from './journal-keys.ts';
-import type { Writer } from './storage.ts';
 
 /** Frames looked at in one transaction. */
 const SLICE_FRAMES = 512;

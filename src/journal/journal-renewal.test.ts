@@ -4,13 +4,18 @@ import { createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
 import { decodeData, encodeSamples, resealFrame } from '../protocol/frame-codec.ts';
 import { MAX_SEQ } from '../protocol/sample.ts';
+import {
+  createMemoryDisk,
+  createMemoryStorage,
+  damageRecord,
+  type MemoryDisk,
+} from '../storage/memory/memory-storage.ts';
+import { type Storage, StorageError } from '../storage/storage.ts';
 import { allPending, expectExactLedger, spans } from './journal.contract.ts';
 import type { Journal } from './journal.ts';
 import { listFrames } from './journal-editor.ts';
 import { ACKED_BEFORE_KEY, frameKey, LEDGER_KEY } from './journal-keys.ts';
-import { createMemoryDisk, createMemoryStorage, damageRecord, type MemoryDisk } from './memory-storage.ts';
 import { openJournal } from './open-journal.ts';
-import { type Storage, StorageError } from './storage.ts';
 import { testSamples } from './test-samples.ts';
 
 const openOn = (storage: Storage, newEpoch = false): Promise<Journal> =>

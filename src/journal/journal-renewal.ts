@@ -11,6 +11,7 @@ import type { Clock } from '../platform/clock.ts';
 import { cover, EMPTY_COVERAGE, missingWithin } from '../protocol/coverage.ts';
 import { encodeGap, readHeader, resealFrame, sliceFrame } from '../protocol/frame-codec.ts';
 import { type Epoch, MAX_SEQ } from '../protocol/sample.ts';
+import { type Reader, type Storage, StorageError, type Writer } from '../storage/storage.ts';
 import { listFrames, readAcked, readFrame, readGap } from './journal-editor.ts';
 import {
   ACKED_BEFORE_KEY,
@@ -22,7 +23,6 @@ import {
 } from './journal-keys.ts';
 import { decodeLedger, encodeLedger, type Ledger } from './journal-ledger.ts';
 import { findRenewal, forgetAcked, recountJournal } from './journal-recovery.ts';
-import { type Reader, type Storage, StorageError, type Writer } from './storage.ts';
 
 const SLICE_FRAMES = 64;
 

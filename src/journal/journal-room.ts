@@ -5,12 +5,12 @@
  */
 import { AsyncSubject, interval, Subscription, takeUntil } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
+import { type Storage, StorageError } from '../storage/storage.ts';
 import type { OverflowPolicy } from './journal.ts';
 import { dropOldest } from './journal-append.ts';
 import { createEditor } from './journal-editor.ts';
 import type { Ledger } from './journal-ledger.ts';
 import { createJournalLimit } from './journal-limit.ts';
-import { type Storage, StorageError } from './storage.ts';
 
 export type RoomKeeper = {
   /** Bytes that frames may occupy now. */

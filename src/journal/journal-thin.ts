@@ -17,6 +17,7 @@ import {
   sliceBuckets,
   sliceFrame,
 } from '../protocol/frame-codec.ts';
+import type { Reader, Writer } from '../storage/storage.ts';
 import type { ThinCounts } from './journal.ts';
 import {
   frameHolding,
@@ -27,7 +28,6 @@ import {
 } from './journal-editor.ts';
 import { type FrameKey, frameFootprint } from './journal-keys.ts';
 import { touches } from './journal-seal.ts';
-import type { Reader, Writer } from './storage.ts';
 
 export type ThinRequest = {
   /** Adjacent and of one kind, oldest first, as they were when it was planned. */

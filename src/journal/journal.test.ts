@@ -9,14 +9,19 @@ import { createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
 import { type Coverage, cover, covers, EMPTY_COVERAGE } from '../protocol/coverage.ts';
 import type { Sample } from '../protocol/sample.ts';
+import { openLmdbStorage } from '../storage/lmdb/lmdb-storage.ts';
+import {
+  createMemoryDisk,
+  createMemoryStorage,
+  damageRecord,
+  type MemoryDisk,
+} from '../storage/memory/memory-storage.ts';
+import { StorageError } from '../storage/storage.ts';
 import { allPending, describeJournalContract, expectExactLedger, spans } from './journal.contract.ts';
 import type { Journal, OverflowPolicy, StoredFrame } from './journal.ts';
 import { ACKED_KEY, frameKey, LEDGER_KEY } from './journal-keys.ts';
 import { SEQ_SAFETY_SKIP } from './journal-recovery.ts';
-import { openLmdbStorage } from './lmdb-storage.ts';
-import { createMemoryDisk, createMemoryStorage, damageRecord, type MemoryDisk } from './memory-storage.ts';
 import { openJournal } from './open-journal.ts';
-import { StorageError } from './storage.ts';
 import { noisySamples, testSamples } from './test-samples.ts';
 import { checkTruth } from './thinned-truth.ts';
 

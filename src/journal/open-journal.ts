@@ -36,8 +36,9 @@ import { EMPTY_COVERAGE } from '../protocol/coverage.ts';
 import type { DiskState } from '../protocol/events.ts';
 import { MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
 import type { SampleRows } from '../protocol/sample-block.ts';
+import { watchCommits } from '../storage/commit-health.ts';
+import { type Storage, StorageError, type Writer } from '../storage/storage.ts';
 import { createAppendLine } from './append-line.ts';
-import { watchCommits } from './commit-health.ts';
 import { subtract } from './coverage-sets.ts';
 import type { Journal, JournalStats, OverflowPolicy } from './journal.ts';
 import { createEditor, type JournalEditor, readAcked } from './journal-editor.ts';
@@ -51,7 +52,6 @@ import { createRoomKeeper } from './journal-room.ts';
 import { readSchemas } from './journal-schemas.ts';
 import { type SealRequest, sealSlice } from './journal-seal.ts';
 import { NOTHING_THINNED } from './journal-thin.ts';
-import { type Storage, StorageError, type Writer } from './storage.ts';
 import { createThinning, isCrowded } from './thinning.ts';
 
 export type JournalOptions = {

@@ -2,7 +2,7 @@
 import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { PAGE_FLAG, readPageHeader } from '../../src/journal/lmdb-file.ts';
+import { PAGE_FLAG, readPageHeader } from '../../src/storage/lmdb/lmdb-file.ts';
 import { agentStatus, journalStats, startAgentProcess } from '../support/agent.ts';
 import { browse, buildDashboard, canBrowse } from '../support/chromium.ts';
 import { built } from '../support/holdfast.ts';

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readInUse, writeInUse } from '../../src/journal/data-directory.ts';
 import type { LedgerEntry } from '../../src/protocol/fleet.ts';
+import { readInUse, writeInUse } from '../../src/storage/directory/data-directory.ts';
 import { agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
 import { expectEveryFate } from '../support/fate.ts';
 import { built } from '../support/holdfast.ts';

@@ -5,13 +5,13 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
-import { openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
 import { testSamples } from '../../src/journal/test-samples.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
 import { decodeData } from '../../src/protocol/frame-codec.ts';
+import { openLmdbStorage } from '../../src/storage/lmdb/lmdb-storage.ts';
 import { changeBootId, makeImage, parseRecord } from './images.ts';
 
 const [record = '', folder = '', first = '0', last = '0'] = process.argv.slice(2);

@@ -6,6 +6,11 @@
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
+import { openJournal } from '../../src/journal/open-journal.ts';
+import { createSystemClock } from '../../src/platform/clock.ts';
+import { systemIds } from '../../src/platform/ids.ts';
+import { seededRandom } from '../../src/platform/random.ts';
+import { decodeData } from '../../src/protocol/frame-codec.ts';
 import {
   checkMetaPages,
   PAGE_FLAG,
@@ -13,13 +18,8 @@ import {
   readBranch,
   readLeaf,
   readPageHeader,
-} from '../../src/journal/lmdb-file.ts';
-import { openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
-import { openJournal } from '../../src/journal/open-journal.ts';
-import { createSystemClock } from '../../src/platform/clock.ts';
-import { systemIds } from '../../src/platform/ids.ts';
-import { seededRandom } from '../../src/platform/random.ts';
-import { decodeData } from '../../src/protocol/frame-codec.ts';
+} from '../../src/storage/lmdb/lmdb-file.ts';
+import { openLmdbStorage } from '../../src/storage/lmdb/lmdb-storage.ts';
 
 const [file = '', folder = '', share = '0', shares = '1', step = '1'] = process.argv.slice(2);
 const PAGE = 4096;

@@ -20,7 +20,7 @@ if (strength === 'weak') {
   });
 }
 const { lastValueFrom } = await import('rxjs');
-const { openLmdbStorage } = await import('../../src/journal/lmdb-storage.ts');
+const { openLmdbStorage } = await import('../../src/storage/lmdb/lmdb-storage.ts');
 const { openJournal } = await import('../../src/journal/open-journal.ts');
 const { noisySamples, testSamples } = await import('../../src/journal/test-samples.ts');
 const { createSystemClock } = await import('../../src/platform/clock.ts');
@@ -34,7 +34,7 @@ storage.damage$.subscribe(({ detail }) => say(`damaged ${detail}`));
 const journal = await lastValueFrom(
   openJournal({ storage, clock, ids: systemIds, policy: 'drop-oldest', maxBytes: 2 ** 24, sealSamples: 32 }),
 );
-const { StorageError } = await import('../../src/journal/storage.ts');
+const { StorageError } = await import('../../src/storage/storage.ts');
 const { retry, timer } = await import('rxjs');
 const RETRY_MS = 20;
 

@@ -13,10 +13,12 @@ import { encodeGroups, readHeader } from '../../src/protocol/frame-codec.ts';
 import { root } from '../support/holdfast.ts';
 
 // As shipped: a process that looks through the file takes three times as long to start from the sources.
-const shipped = (path: string) => import(join(root, 'dist/journal', path));
-const { openLmdbStorage }: typeof import('../../src/journal/lmdb-storage.ts') =
-  await shipped('lmdb-storage.js');
-const { openJournal }: typeof import('../../src/journal/open-journal.ts') = await shipped('open-journal.js');
+const shipped = (path: string) => import(join(root, 'dist', path));
+const { openLmdbStorage }: typeof import('../../src/storage/lmdb/lmdb-storage.ts') = await shipped(
+  'storage/lmdb/lmdb-storage.js',
+);
+const { openJournal }: typeof import('../../src/journal/open-journal.ts') =
+  await shipped('journal/open-journal.js');
 
 const clock = createSystemClock();
 const FRAMES = 2442;

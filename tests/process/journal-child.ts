@@ -2,12 +2,12 @@
 import { writeSync } from 'node:fs';
 import { concatMap, count, lastValueFrom, range } from 'rxjs';
 import type { Journal } from '../../src/journal/journal.ts';
-import { openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
-import { StorageError } from '../../src/journal/storage.ts';
 import { noisySamples, testSamples } from '../../src/journal/test-samples.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
+import { openLmdbStorage } from '../../src/storage/lmdb/lmdb-storage.ts';
+import { StorageError } from '../../src/storage/storage.ts';
 
 const [mode = '', directory = ''] = process.argv.slice(2);
 const clock = createSystemClock();

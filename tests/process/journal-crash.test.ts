@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { lastValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exportJournal } from '../../src/journal/inspect.ts';
-import { openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
+import { openLmdbStorage } from '../../src/storage/lmdb/lmdb-storage.ts';
 
 const SCRIPT = fileURLToPath(new URL('./journal-child.ts', import.meta.url));
 const clock = createSystemClock();

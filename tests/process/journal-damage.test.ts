@@ -17,11 +17,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lastValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { writeInUse } from '../../src/journal/data-directory.ts';
 import { journalStats } from '../../src/journal/inspect.ts';
 import { allPending, expectExactLedger } from '../../src/journal/journal.contract.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { SEQ_SAFETY_SKIP } from '../../src/journal/journal-recovery.ts';
+import { openJournal } from '../../src/journal/open-journal.ts';
+import { noisySamples } from '../../src/journal/test-samples.ts';
+import { verifyJournal } from '../../src/journal/verify-journal.ts';
+import { createSystemClock } from '../../src/platform/clock.ts';
+import { systemIds } from '../../src/platform/ids.ts';
+import { seededRandom } from '../../src/platform/random.ts';
+import { writeInUse } from '../../src/storage/directory/data-directory.ts';
 import {
   checkMetaPages,
   PAGE_FLAG,
@@ -29,15 +35,9 @@ import {
   readBranch,
   readLeaf,
   readPageHeader,
-} from '../../src/journal/lmdb-file.ts';
-import { type LmdbStorage, openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
-import { openJournal } from '../../src/journal/open-journal.ts';
-import type { Damage } from '../../src/journal/storage.ts';
-import { noisySamples } from '../../src/journal/test-samples.ts';
-import { verifyJournal } from '../../src/journal/verify-journal.ts';
-import { createSystemClock } from '../../src/platform/clock.ts';
-import { systemIds } from '../../src/platform/ids.ts';
-import { seededRandom } from '../../src/platform/random.ts';
+} from '../../src/storage/lmdb/lmdb-file.ts';
+import { type LmdbStorage, openLmdbStorage } from '../../src/storage/lmdb/lmdb-storage.ts';
+import type { Damage } from '../../src/storage/storage.ts';
 import { until } from '../support/wait.ts';
 
 const clock = createSystemClock();

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type LmdbStorage, openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
+import { type LmdbStorage, openLmdbStorage } from '../../src/storage/lmdb/lmdb-storage.ts';
 
 const clock = createSystemClock();
 const LMDB = createRequire(import.meta.url).resolve('lmdb');

@@ -20,13 +20,13 @@ import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
 import { createSocketIoLink } from '../../src/agent/uplink/socketio-link.ts';
 import { createUplink } from '../../src/agent/uplink/uplink.ts';
 import type { Journal } from '../../src/journal/journal.ts';
-import { createMemoryStorage } from '../../src/journal/memory-storage.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { systemRandom } from '../../src/platform/random.ts';
 import type { Sample } from '../../src/protocol/sample.ts';
 import { internSchema } from '../../src/protocol/schema-ref.ts';
+import { createMemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 
 const orderSchema = z.object({
   url: z.string(),

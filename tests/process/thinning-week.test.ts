@@ -8,8 +8,6 @@ import { lastValueFrom, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { closeStore, openStore, testClock } from '../../src/hq/store/testing/frames.ts';
 import type { StoredFrame } from '../../src/journal/journal.ts';
-import { openLmdbStorage } from '../../src/journal/lmdb-storage.ts';
-import { createMemoryStorage } from '../../src/journal/memory-storage.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
 import { checkTruth } from '../../src/journal/thinned-truth.ts';
 import { SURROUNDINGS } from '../../src/journal/thinning.ts';
@@ -20,6 +18,8 @@ import { seededRandom } from '../../src/platform/random.ts';
 import { hostSchema, hostStream } from '../../src/protocol/codec/testing/host-samples.ts';
 import { readHeader } from '../../src/protocol/frame-codec.ts';
 import type { Sample } from '../../src/protocol/sample.ts';
+import { openLmdbStorage } from '../../src/storage/lmdb/lmdb-storage.ts';
+import { createMemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { sized } from '../support/long.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 

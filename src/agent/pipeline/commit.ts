@@ -10,8 +10,8 @@
  */
 import { defer, Observable, type OperatorFunction, type Subscription, throwIfEmpty } from 'rxjs';
 import type { Appended, Journal } from '../../journal/journal.ts';
-import { StorageError } from '../../journal/storage.ts';
 import { type SampleRows, totalRows } from '../../protocol/sample-block.ts';
+import { StorageError } from '../../storage/storage.ts';
 import type { BackoffOptions } from '../../streams/backoff.ts';
 import { type RetryVerdict, retryWith } from '../../streams/retry-with.ts';
 import type { CommitStatus, PipelineOptions, PipelineSettings } from './pipeline-types.ts';

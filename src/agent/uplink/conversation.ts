@@ -20,7 +20,6 @@ import {
   timer,
 } from 'rxjs';
 import type { Journal, Reinstated } from '../../journal/journal.ts';
-import { StorageError } from '../../journal/storage.ts';
 import type { Clock } from '../../platform/clock.ts';
 import {
   type Heartbeat,
@@ -30,6 +29,7 @@ import {
   SCHEMA_VERSION,
   type WireError,
 } from '../../protocol/events.ts';
+import { StorageError } from '../../storage/storage.ts';
 import { checkAck } from './check-ack.ts';
 import { LinkError, type LinkSession } from './link.ts';
 import type { LinkGauge } from './link-gauge.ts';

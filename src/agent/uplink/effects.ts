@@ -20,12 +20,12 @@ import {
   toArray,
 } from 'rxjs';
 import type { Journal, StoredFrame } from '../../journal/journal.ts';
-import { StorageError } from '../../journal/storage.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Emit } from '../../platform/telemetry.ts';
 import type { SeqRange } from '../../protocol/coverage.ts';
 import { FrameError } from '../../protocol/frame.ts';
 import { sliceFrame } from '../../protocol/frame-codec.ts';
+import { StorageError } from '../../storage/storage.ts';
 import type { agentEvents } from '../events.ts';
 import { answerWithin, type ConversationOptions, createConversation, creditOf } from './conversation.ts';
 import { createFrameSender, type FrameSender, type Outcome } from './frame-sender.ts';

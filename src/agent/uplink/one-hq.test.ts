@@ -1,7 +1,7 @@
 import { firstValueFrom, type Observable, of, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { StorageError } from '../../journal/storage.ts';
 import type { Hello, HelloReply } from '../../protocol/events.ts';
+import { StorageError } from '../../storage/storage.ts';
 import { journalStats } from '../testing/journal-stats.ts';
 import { type Link, LinkError, type LinkEvent, type LinkSession, onlyWay } from './link.ts';
 import { createOneHqLink, type OneHqJournal } from './one-hq.ts';

@@ -7,8 +7,8 @@
  */
 import { catchError, concatMap, defer, map, type Observable, of, throwError } from 'rxjs';
 import type { Journal } from '../../journal/journal.ts';
-import { StorageError } from '../../journal/storage.ts';
 import type { HelloReply } from '../../protocol/events.ts';
+import { StorageError } from '../../storage/storage.ts';
 import { type Link, LinkError, type LinkSession } from './link.ts';
 
 export type OneHqJournal = Pick<Journal, 'stats' | 'noteHq'>;

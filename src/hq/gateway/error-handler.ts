@@ -2,8 +2,8 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { TimeoutError } from 'rxjs';
-import { StorageError } from '../../journal/storage.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { StorageError } from '../../storage/storage.ts';
 import { CursorError } from '../store/query-samples.ts';
 import { PROBLEM_CONTENT_TYPE, Problem, type ProblemCode, problemDocument, unavailable } from './problem.ts';
 

@@ -1,8 +1,8 @@
 import { BehaviorSubject, firstValueFrom, NEVER, type Observable, of } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
-import { StorageError } from '../../journal/storage.ts';
 import { frameReplySchema, heartbeatReplySchema, helloReplySchema } from '../../protocol/events.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
+import { StorageError } from '../../storage/storage.ts';
 import { dataFrame, EPOCH, gapFrame, schema } from '../store/testing/frames.ts';
 import {
   announce,

@@ -1,7 +1,7 @@
 /** Alarms of agents, as the store keeps them: the latest of each agent. */
 import { z } from 'zod';
-import type { Storage } from '../../journal/storage.ts';
 import { agentAlarmSchema } from '../../protocol/fleet.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { parseJson, toJson } from './epoch-state.ts';
 import { agentOfAlarm, alarmKey, kindRange, successor } from './keys.ts';
 import type { Transaction } from './transactions.ts';

@@ -1,6 +1,6 @@
 import { firstValueFrom, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { createMemoryStorage } from '../../journal/memory-storage.ts';
+import { createMemoryStorage } from '../../storage/memory/memory-storage.ts';
 import type { OpenedHqStore } from './open-hq-store.ts';
 import { closeStore, dataFrame, openStore, START, schema, testClock } from './testing/frames.ts';
 import { allSeqs, numbers, readPage } from './testing/read.ts';

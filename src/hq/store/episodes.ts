@@ -1,9 +1,9 @@
 /** Anomaly episodes as records of their own: the reports of one episode (open, open with a higher peak, closed) merged by series of a source and start. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Storage } from '../../journal/storage.ts';
 import { type AnomalyDocument, anomalyDocumentSchema } from '../../protocol/fleet.ts';
 import { sourceSeriesKey } from '../../protocol/schema-ref.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { parseJson, toJson } from './epoch-state.ts';
 import { episodeKey, episodeRange, indexKey, successor } from './keys.ts';
 import type { TimeRange } from './store.ts';

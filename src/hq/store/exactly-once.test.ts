@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { createMemoryDisk, createMemoryStorage } from '../../journal/memory-storage.ts';
-import { StorageError } from '../../journal/storage.ts';
+import { createMemoryDisk, createMemoryStorage } from '../../storage/memory/memory-storage.ts';
+import { StorageError } from '../../storage/storage.ts';
 import type { OpenedHqStore } from './open-hq-store.ts';
 import { closeStore, dataFrame, gapFrame, homes, openStore, START, schema } from './testing/frames.ts';
 

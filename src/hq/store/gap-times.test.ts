@@ -1,6 +1,6 @@
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { createMemoryStorage } from '../../journal/memory-storage.ts';
+import { createMemoryStorage } from '../../storage/memory/memory-storage.ts';
 import { closeStore, dataFrame, EPOCH, gapFrame, openStore, START } from './testing/frames.ts';
 
 describe('the times of gaps', () => {

@@ -1,9 +1,9 @@
 /** Samples that came by HTTP: HQ gives them seqs of an epoch of its own per agent, in the transaction that looks at the dedup key. */
 import { createHash } from 'node:crypto';
-import type { Reader } from '../../journal/storage.ts';
 import { MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import { encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
 import type { InternedSchema, Sample } from '../../protocol/sample.ts';
+import type { Reader } from '../../storage/storage.ts';
 import { appendFrame } from './append-frame.ts';
 import { EMPTY_EPOCH } from './epoch-state.ts';
 import { asBuffer, dedupKey, expiryKey, readOrderedDouble, writeOrderedDouble } from './keys.ts';

@@ -4,7 +4,6 @@
  * committed together with what was found: a restart goes on where it stopped, and doing an entry twice changes nothing.
  */
 import { auditTime, defer, map, type Observable, of, Subject, switchMap, tap } from 'rxjs';
-import type { Storage } from '../../journal/storage.ts';
 import type { Clock } from '../../platform/clock.ts';
 import {
   type Coverage,
@@ -15,6 +14,7 @@ import {
 } from '../../protocol/coverage.ts';
 import type { AnomalyDocument } from '../../protocol/fleet.ts';
 import { decodeData, decodeThinned, readHeader } from '../../protocol/frame-codec.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
 import { anomalyDocument } from './documents.ts';
 import {

@@ -1,6 +1,6 @@
 /**
  * Keys of HQ's store; they order bytewise. One letter says the kind, agents are ended by a zero byte (no agent id holds one).
- * That it is a capital letter tells a directory of HQ from an agent's (journal/directory-role.ts).
+ * That it is a capital letter tells a directory of HQ from an agent's (storage/directory/directory-role.ts).
  *
  *     V                                       meta: revision of the store, next log number
  *     A agent 0                               agent record (JSON)

@@ -1,7 +1,7 @@
 /** Reads at open what the store keeps in memory: agents and epoch states, mended where a state is missing. */
 
-import type { Entry, Reader, Storage } from '../../journal/storage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
+import type { Entry, Reader, Storage } from '../../storage/storage.ts';
 import { decodeAgent, decodeEpochState, type EpochState } from './epoch-state.ts';
 import type { KeyRange } from './keys.ts';
 import { kindRange, parseEpochKey, successor } from './keys.ts';

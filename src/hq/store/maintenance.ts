@@ -1,8 +1,8 @@
 /** What the store does behind its users: merging small frames, retention, expiry of idempotency keys. One thing at a time. */
 import { concatMap, defer, EMPTY, from, last, map, merge, type Observable, of, switchMap, tap } from 'rxjs';
-import type { Storage } from '../../journal/storage.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Epoch } from '../../protocol/sample.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
 import { type ClockTrust, createClockTrust } from './clock-trust.ts';
 import { commitMerges, type MergePlan, planMerges, SMALL_SAMPLES } from './merge.ts';

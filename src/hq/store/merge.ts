@@ -3,10 +3,11 @@
  * become one frame of up to TARGET_SAMPLES; every sample keeps its arrival time through the segments of the record. Thinned
  * frames are large as they come, and stay as they are.
  */
-import type { Storage } from '../../journal/storage.ts';
+
 import type { FrameKind } from '../../protocol/frame.ts';
 import { mergeFrames, readHeader, sliceFrame } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { putRecord, removeRecord } from './append-frame.ts';
 import { EMPTY_EPOCH } from './epoch-state.ts';
 import { decodeFrameRecord, type FrameRecord, type Segment } from './frame-record.ts';

@@ -1,11 +1,11 @@
 import { concat, firstValueFrom, ignoreElements, throwError, timer } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { keyText } from '../../journal/key-text.ts';
-import { createMemoryDisk, createMemoryStorage } from '../../journal/memory-storage.ts';
-import { StorageError } from '../../journal/storage.ts';
 import { encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
 import type { Anomaly } from '../../protocol/sample.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
+import { keyText } from '../../storage/key-text.ts';
+import { createMemoryDisk, createMemoryStorage } from '../../storage/memory/memory-storage.ts';
+import { StorageError } from '../../storage/storage.ts';
 import { epochKey, META_KEY } from './keys.ts';
 import type { OpenedHqStore } from './open-hq-store.ts';
 import { CursorError } from './query-samples.ts';

@@ -10,11 +10,11 @@
  * Layout on disk: keys.ts, frame-record.ts. Bounds: retention by age and bytes; pages, buckets and episodes per answer.
  */
 import { concat, defer, ignoreElements, map, merge, type Observable, of, Subject, tap } from 'rxjs';
-import type { Storage } from '../../journal/storage.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Ids } from '../../platform/ids.ts';
 import { EMPTY_COVERAGE, missingWithin } from '../../protocol/coverage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { type AlarmRecord, readAlarms, writeAlarms } from './alarms.ts';
 import { appendFrame } from './append-frame.ts';
 import { bookLost, runOf } from './book-lost.ts';

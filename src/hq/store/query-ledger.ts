@@ -1,7 +1,8 @@
 /** The ledger of an agent: per epoch what became of every seq. */
-import type { Storage } from '../../journal/storage.ts';
+
 import type { LedgerEntry } from '../../protocol/fleet.ts';
 import type { Epoch } from '../../protocol/sample.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { type EpochState, pendingOf } from './epoch-state.ts';
 import { decodeGapRecord } from './gap-record.ts';
 import { parseSeqKey, seqRange } from './keys.ts';

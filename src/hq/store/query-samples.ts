@@ -1,11 +1,11 @@
 /** Raw samples of a time range, those of which only buckets are left not among them, oldest first by (ts, epoch, seq), page by page. */
 import { z } from 'zod';
-import type { Storage } from '../../journal/storage.ts';
 import type { SampleDocument } from '../../protocol/fleet.ts';
 import type { RowNotes, SampleGroup } from '../../protocol/frame.ts';
 import { decodeData, readHeader } from '../../protocol/frame-codec.ts';
 import { type Epoch, epochSchema, type InternedSchema } from '../../protocol/sample.ts';
 import { seriesKey } from '../../protocol/schema-ref.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { anomalyDocument, jsonNumber } from './documents.ts';
 import { parseJson } from './epoch-state.ts';
 import type { SchemaBook } from './schema-book.ts';

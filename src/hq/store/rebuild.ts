@@ -1,7 +1,8 @@
 /** Epoch states from the records that they summarise, for when a state is missing or damaged. */
-import type { Reader } from '../../journal/storage.ts';
+
 import { readHeader } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
+import type { Reader } from '../../storage/storage.ts';
 import { type Booking, book, EMPTY_EPOCH, type EpochState, THINNED } from './epoch-state.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
 import { decodeGapRecord } from './gap-record.ts';

@@ -1,6 +1,7 @@
 /** Retention: the oldest frames by arrival go when they are too old or the store too large. The ledger goes on counting them. */
-import type { Storage } from '../../journal/storage.ts';
+
 import { readHeader } from '../../protocol/frame-codec.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { removeRecord } from './append-frame.ts';
 import { decodeFrameRecord, segmentSamples } from './frame-record.ts';
 import { dedupKeyOfExpiry, expiredRange, logRange, parseSeqKey } from './keys.ts';

@@ -1,8 +1,9 @@
 /** Times of what lies beside a stretch of seqs, for the parts of it that nobody has told the times of. */
-import type { Reader } from '../../journal/storage.ts';
+
 import { type Coverage, covers, type SeqRange } from '../../protocol/coverage.ts';
 import { readHeader } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
+import type { Reader } from '../../storage/storage.ts';
 import { decodeFrameRecord } from './frame-record.ts';
 import { decodeGapRecord, type GapRecord } from './gap-record.ts';
 import { parseSeqKey, seqKey, seqRange, successor } from './keys.ts';

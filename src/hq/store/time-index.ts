@@ -1,6 +1,7 @@
 /** Finds the frames of a time range through the time index, and loads them. */
-import type { Reader, Storage } from '../../journal/storage.ts';
+
 import type { Epoch } from '../../protocol/sample.ts';
+import type { Reader, Storage } from '../../storage/storage.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
 import {
   asBuffer,

@@ -7,8 +7,8 @@
  * have failed) forgets `working` and reads the records again: memory can never say more than the storage holds.
  */
 import { Observable } from 'rxjs';
-import type { Reader, Storage, Writer } from '../../journal/storage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
+import type { Reader, Storage, Writer } from '../../storage/storage.ts';
 import {
   decodeAgent,
   decodeEpochState,

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { StorageError } from '../../../journal/storage.ts';
 import {
   type AnomalyDocument,
   agentSummarySchema,
@@ -10,6 +9,7 @@ import {
   sampleDocumentSchema,
   seriesDocumentSchema,
 } from '../../../protocol/fleet.ts';
+import { StorageError } from '../../../storage/storage.ts';
 import { ask, post } from '../testing/http.ts';
 import { createTestGateway } from '../testing/test-gateway.ts';
 

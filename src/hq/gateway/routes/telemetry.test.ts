@@ -1,8 +1,8 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { StorageError } from '../../../journal/storage.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
+import { StorageError } from '../../../storage/storage.ts';
 import { NDJSON, post } from '../testing/http.ts';
 import { createTestGateway } from '../testing/test-gateway.ts';
 

@@ -3,9 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asyncScheduler, firstValueFrom, lastValueFrom } from 'rxjs';
-import { openLmdbStorage } from '../../../journal/lmdb-storage.ts';
-import { createMemoryStorage } from '../../../journal/memory-storage.ts';
-import type { Storage } from '../../../journal/storage.ts';
 import { type Clock, createSystemClock } from '../../../platform/clock.ts';
 import { seededIds } from '../../../platform/ids.ts';
 import { seededRandom } from '../../../platform/random.ts';
@@ -21,6 +18,9 @@ import {
 } from '../../../protocol/frame-codec.ts';
 import type { Anomaly, InternedSchema, Sample } from '../../../protocol/sample.ts';
 import { internSchema } from '../../../protocol/schema-ref.ts';
+import { openLmdbStorage } from '../../../storage/lmdb/lmdb-storage.ts';
+import { createMemoryStorage } from '../../../storage/memory/memory-storage.ts';
+import type { Storage } from '../../../storage/storage.ts';
 import { type HqStoreOptions, type OpenedHqStore, openHqStore } from '../open-hq-store.ts';
 import type { IngestFrame } from '../store.ts';
 

@@ -3,7 +3,7 @@
  *
  * Sorted blocks of at most `MAX_BLOCK` keys: a change moves the keys of one block, not all that come after it.
  */
-import { lowerBound } from './key-text.ts';
+import { lowerBound } from '../key-text.ts';
 
 export type OrderedKeys = {
   readonly add: (key: string) => void;

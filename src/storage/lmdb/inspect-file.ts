@@ -11,13 +11,13 @@
 import { closeSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { concatMap, defer, map, type Observable, of } from 'rxjs';
-import type { Clock } from '../platform/clock.ts';
-import { type InUse, quarantine, syncDirectory } from './data-directory.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { type InUse, quarantine, syncDirectory } from '../directory/data-directory.ts';
+import type { Damage } from '../storage.ts';
 import { checkFile } from './lmdb-check.ts';
 import { DATA_FILE } from './lmdb-environment.ts';
 import { checkMetaPages } from './lmdb-file.ts';
 import { type SalvageReport, salvageFile, walkFile } from './probe.ts';
-import type { Damage } from './storage.ts';
 
 export type Inspection = {
   /** What was found and what became of it. */

@@ -12,11 +12,10 @@ import {
   type SchedulerLike,
   timer,
 } from 'rxjs';
-import { footprintOf, openValue, sealValue } from './checked-record.ts';
-import { closedError, createCommitQueue } from './commit-queue.ts';
-import { keyBytes, keyText } from './key-text.ts';
-import { createOrderedKeys, type OrderedKeys } from './ordered-keys.ts';
-import type { Operation } from './overlay.ts';
+import { footprintOf, openValue, sealValue } from '../checked-record.ts';
+import { closedError, createCommitQueue } from '../commit-queue.ts';
+import { keyBytes, keyText } from '../key-text.ts';
+import type { Operation } from '../overlay.ts';
 import {
   type Damage,
   type Entry,
@@ -24,7 +23,8 @@ import {
   type Reader,
   type Storage,
   StorageError,
-} from './storage.ts';
+} from '../storage.ts';
+import { createOrderedKeys, type OrderedKeys } from './ordered-keys.ts';
 
 /** A simulated disk. */
 export type MemoryDisk = {

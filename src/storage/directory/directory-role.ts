@@ -3,7 +3,7 @@
  * would mix their records. The role stands in the identity file; in directories from before it was written there the records tell:
  * the keys of an agent's journal begin with a byte up to 0x40 (journal-keys.ts), those of HQ's store with a capital letter.
  */
-import { type Reader, StorageError } from './storage.ts';
+import { type Reader, StorageError } from '../storage.ts';
 
 export const DIRECTORY_ROLES = ['agent', 'hq'] as const;
 export type DirectoryRole = (typeof DIRECTORY_ROLES)[number];

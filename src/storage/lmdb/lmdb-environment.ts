@@ -13,11 +13,11 @@
  */
 import { closeSync, openSync, statSync } from 'node:fs';
 import { open, type RootDatabase } from 'lmdb';
-import { openValue, sealValue } from './checked-record.ts';
+import { openValue, sealValue } from '../checked-record.ts';
+import type { Operation } from '../overlay.ts';
+import { type Damage, type Entry, type RangeQuery, type Reader, StorageError } from '../storage.ts';
 import { createFileTail, type PageUsage } from './file-tail.ts';
 import { checkMetaPages } from './lmdb-file.ts';
-import type { Operation } from './overlay.ts';
-import { type Damage, type Entry, type RangeQuery, type Reader, StorageError } from './storage.ts';
 
 export const DATA_FILE = 'data.mdb';
 /** Address space only; LMDB grows the map by itself beyond it. */

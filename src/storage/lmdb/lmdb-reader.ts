@@ -4,11 +4,11 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDirectoryInUse } from './directory-lock.ts';
+import { isDirectoryInUse } from '../directory/directory-lock.ts';
+import { type Damage, type Reader, StorageError, type StorageStats } from '../storage.ts';
 import { checkFile } from './lmdb-check.ts';
 import { DATA_FILE, messageOf, openEnvironment } from './lmdb-environment.ts';
 import { checkMetaPages } from './lmdb-file.ts';
-import { type Damage, type Reader, StorageError, type StorageStats } from './storage.ts';
 
 export type LmdbReader = {
   readonly read: <T>(work: (reader: Reader) => T) => T;

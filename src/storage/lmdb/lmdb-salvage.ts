@@ -10,8 +10,8 @@
  * A record counts only when its own checksum (over key and value) holds.
  */
 import { fstatSync } from 'node:fs';
-import { openValue } from './checked-record.ts';
-import { keyText } from './key-text.ts';
+import { openValue } from '../checked-record.ts';
+import { keyText } from '../key-text.ts';
 import {
   checkMetaPages,
   type LeafNode,

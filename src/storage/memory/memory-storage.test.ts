@@ -1,8 +1,8 @@
 import { lastValueFrom, of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { describeStorageContract } from '../storage.contract.ts';
+import { StorageError } from '../storage.ts';
 import { createMemoryDisk, createMemoryStorage, damageRecord } from './memory-storage.ts';
-import { describeStorageContract } from './storage.contract.ts';
-import { StorageError } from './storage.ts';
 
 describeStorageContract('memory', () => {
   const disk = createMemoryDisk();

@@ -28,8 +28,8 @@ import {
   throwError,
   timeout,
 } from 'rxjs';
-import type { Clock } from '../platform/clock.ts';
-import { closedError, createCommitQueue } from './commit-queue.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { closedError, createCommitQueue } from '../commit-queue.ts';
 import {
   checkIdentity,
   clearInUse,
@@ -41,17 +41,17 @@ import {
   type StatFileSystem,
   writeInUse,
   writeRole,
-} from './data-directory.ts';
-import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
-import { type DirectoryRole, roleOfRecords, wrongRole } from './directory-role.ts';
-import { isDiskFull } from './disk-full.ts';
-import { createDiskReserve, type DiskReserve } from './disk-reserve.ts';
+} from '../directory/data-directory.ts';
+import { type DirectoryLock, lockDirectory } from '../directory/directory-lock.ts';
+import { type DirectoryRole, roleOfRecords, wrongRole } from '../directory/directory-role.ts';
+import { createDiskReserve, type DiskReserve } from '../directory/disk-reserve.ts';
+import { makeRoomToOpen } from '../directory/opening-room.ts';
+import { isDiskFull } from '../disk-full.ts';
+import type { Operation } from '../overlay.ts';
+import { type Damage, type Storage, StorageError } from '../storage.ts';
 import { type Inspection, inspectFile, salvageDataFile } from './inspect-file.ts';
 import { DATA_FILE, messageOf, openEnvironment } from './lmdb-environment.ts';
-import { makeRoomToOpen } from './opening-room.ts';
-import type { Operation } from './overlay.ts';
 import { SALVAGE_RECORD } from './probe-request.ts';
-import { type Damage, type Storage, StorageError } from './storage.ts';
 
 export type LmdbStorageOptions = {
   /** Created when missing. */

@@ -8,8 +8,8 @@
  * device that fails; after the first such failure a write of our own goes ahead of each commit until one succeeds.
  */
 import { accessSync, closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
-import { isNoRoom } from './disk-full.ts';
-import type { Operation } from './overlay.ts';
+import { isNoRoom } from '../disk-full.ts';
+import type { Operation } from '../overlay.ts';
 
 export type PageUsage = {
   readonly pageBytes: number;

@@ -7,8 +7,8 @@
  */
 import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { writeFailure } from '../write-failure.ts';
 import { ROOM_FILE } from './data-directory.ts';
-import { writeFailure } from './write-failure.ts';
 
 /** Of LMDB's lock file for 126 readers, lmdb-js's default. A larger one would do, too. */
 const LOCK_FILE_BYTES = 8_272;

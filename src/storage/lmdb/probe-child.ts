@@ -3,8 +3,8 @@
  * as JSON on standard output; an end without one means that the file cannot be trusted.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { createSystemClock } from '../platform/clock.ts';
-import { openValue, sealValue } from './checked-record.ts';
+import { createSystemClock } from '../../platform/clock.ts';
+import { openValue, sealValue } from '../checked-record.ts';
 import { checkFile } from './lmdb-check.ts';
 import { openLmdb, ownKey } from './lmdb-environment.ts';
 import { type SalvageCounts, salvageRecords } from './lmdb-salvage.ts';

@@ -28,9 +28,9 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { StorageError } from '../storage.ts';
+import { writeFailure } from '../write-failure.ts';
 import { DIRECTORY_ROLES, type DirectoryRole, wrongRole } from './directory-role.ts';
-import { StorageError } from './storage.ts';
-import { writeFailure } from './write-failure.ts';
 
 const FORMAT = 1;
 const IDENTITY_FILE = 'identity.json';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { createSystemClock } from '../platform/clock.ts';
+import { createSystemClock } from '../../platform/clock.ts';
 import { createFileTail, type PageUsage } from './file-tail.ts';
 import { openLmdbStorage } from './lmdb-storage.ts';
 

@@ -12,11 +12,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createSystemClock } from '../platform/clock.ts';
-import { readInUse, writeInUse } from './data-directory.ts';
+import { createSystemClock } from '../../platform/clock.ts';
+import { readInUse, writeInUse } from '../directory/data-directory.ts';
+import { describeStorageContract } from '../storage.contract.ts';
+import type { Storage } from '../storage.ts';
 import { openLmdbStorage } from './lmdb-storage.ts';
-import { describeStorageContract } from './storage.contract.ts';
-import type { Storage } from './storage.ts';
 
 const clock = createSystemClock();
 const temporary = () => mkdtempSync(join(tmpdir(), 'holdfast-lmdb-'));

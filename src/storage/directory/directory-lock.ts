@@ -7,8 +7,8 @@
  */
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { StorageError } from './storage.ts';
-import { writeFailure } from './write-failure.ts';
+import { StorageError } from '../storage.ts';
+import { writeFailure } from '../write-failure.ts';
 
 export type DirectoryLock = { readonly release: () => void };
 
