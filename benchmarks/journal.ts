@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { concatMap, lastValueFrom, mergeMap, type Observable, range } from 'rxjs';
-import { openJournal } from '../src/journal/open-journal.ts';
+import { openJournal } from '../src/journal/journal.ts';
 import { createSystemClock } from '../src/platform/clock.ts';
 import { systemIds } from '../src/platform/ids.ts';
 import type { Sample } from '../src/protocol/sample.ts';

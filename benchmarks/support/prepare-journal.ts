@@ -1,6 +1,6 @@
 /** An agent's data directory with samples that HQ has not seen, as an agent leaves it that was offline. */
 import { concatMap, defaultIfEmpty, last, lastValueFrom, mergeMap, range } from 'rxjs';
-import { openJournal } from '../../src/journal/open-journal.ts';
+import { openJournal } from '../../src/journal/journal.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { hostSamples } from '../../src/protocol/codec/testing/host-samples.ts';

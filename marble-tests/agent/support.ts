@@ -1,7 +1,7 @@
 import { Observable, type SchedulerLike } from 'rxjs';
 import { vi } from 'vitest';
 import type { RawSample, Source } from '../../src/agent/sources/source.ts';
-import type { Appended } from '../../src/journal/journal.ts';
+import type { Appended } from '../../src/journal/port.ts';
 import type { Clock } from '../../src/platform/clock.ts';
 import { unfold } from '../../src/protocol/codec/testing/blocks.ts';
 import type { Sample } from '../../src/protocol/sample.ts';

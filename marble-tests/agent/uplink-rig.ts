@@ -12,8 +12,8 @@ import {
 } from '../../src/agent/uplink/link.ts';
 import { OPEN_GATE, type UplinkGate } from '../../src/agent/uplink/metering/gate.ts';
 import { createUplink } from '../../src/agent/uplink/uplink.ts';
-import type { Journal } from '../../src/journal/journal.ts';
-import { openJournal } from '../../src/journal/open-journal.ts';
+import { openJournal } from '../../src/journal/journal.ts';
+import type { Journal } from '../../src/journal/port.ts';
 import type { Clock } from '../../src/platform/clock.ts';
 import { seededIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';

@@ -3,7 +3,7 @@
  * and which frames are there now.
  */
 
-import { FRAME_KEY_BYTES, parseFrameKey } from '../../src/journal/journal-keys.ts';
+import { FRAME_KEY_BYTES, parseFrameKey } from '../../src/journal/keys.ts';
 import { type Coverage, cover, EMPTY_COVERAGE, missingWithin, unite } from '../../src/protocol/coverage.ts';
 import type { FrameKind } from '../../src/protocol/frame.ts';
 import { openValue } from '../../src/storage/checked-record.ts';

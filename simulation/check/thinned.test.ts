@@ -4,7 +4,7 @@ import { encodeFrameRecord } from '../../src/hq/store/frame-record.ts';
 import { seqKey } from '../../src/hq/store/keys.ts';
 import type { IngestFrame } from '../../src/hq/store/store.ts';
 import { dataFrame, EPOCH, gapFrame, thinnedFrame } from '../../src/hq/store/testing/frames.ts';
-import { frameKey } from '../../src/journal/journal-keys.ts';
+import { frameKey } from '../../src/journal/keys.ts';
 import type { BucketColumn, BucketGroup } from '../../src/protocol/frame.ts';
 import { decodeThinned, encodeThinned, readHeader } from '../../src/protocol/frame-codec.ts';
 import type { Operation } from '../../src/storage/overlay.ts';

@@ -1,5 +1,5 @@
 /** Makes the faults of a plan happen, and ends them. What lasts is worked out from all faults that are active, as they overlap. */
-import { FRAME_KEY_BYTES } from '../../src/journal/journal-keys.ts';
+import { FRAME_KEY_BYTES } from '../../src/journal/keys.ts';
 import { keyBytes } from '../../src/storage/key-text.ts';
 import type { Disk, Snapshot } from '../kernel/disk.ts';
 import type { Timeline } from '../kernel/timeline.ts';

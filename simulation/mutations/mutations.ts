@@ -68,7 +68,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'gap_not_reported',
     breaks: 'what a full journal drops leaves no gap behind',
-    file: 'src/journal/journal-editor.ts',
+    file: 'src/journal/editor.ts',
     find: '        addGap(range, reason, times);\n        countPending(',
     replace: '        countPending(',
     fromSeed: 9,
@@ -76,7 +76,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'seal_loses_last_frame',
     breaks: 'sealing leaves the last of the frames out of the merged one',
-    file: 'src/journal/journal-seal.ts',
+    file: 'src/journal/compaction/compact.ts',
     find: 'bytes = mergeFrames(parts);',
     replace: 'bytes = mergeFrames(parts.slice(0, -1));',
     fromSeed: 2,
@@ -99,7 +99,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'retried_append_stored_twice',
     breaks: 'samples whose commit failed but got through are committed again',
-    file: 'src/journal/append-line.ts',
+    file: 'src/journal/append/append-line.ts',
     find: 'const earlier = attempts.find((one) => one.samples === samples);',
     replace: 'const earlier = attempts.find((one) => one.samples === samples && one.lastSeq < 0);',
     fromSeed: 5,
@@ -107,7 +107,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'acked_of_another_epoch',
     breaks: 'a new journal believes acks that were given to the one before it',
-    file: 'src/journal/journal-recovery.ts',
+    file: 'src/journal/recovery/recovery.ts',
     find: '  forgetAcked(writer);\n  return createEditor',
     replace: '  return createEditor',
   },
@@ -132,7 +132,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'damaged_frame_swallowed',
     breaks: 'a damaged frame disappears without a gap',
-    file: 'src/journal/journal-pending.ts',
+    file: 'src/journal/pending.ts',
     find: "if (present.kind !== 'gap') editor.drop(present, 'damaged');",
     replace: "if (present.kind !== 'gap') editor.remove(present);",
     fromSeed: 9,
@@ -155,14 +155,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'samples_out_of_order',
     breaks: 'samples of one commit get their seqs in reverse',
-    file: 'src/journal/journal-append.ts',
+    file: 'src/journal/append/append-frames.ts',
     find: 'firstSeq: sampled + start + 1, samples: part });',
     replace: 'firstSeq: sampled + start + 1, samples: part.toReversed() });',
   },
   {
     name: 'restored_hq_not_noticed',
     breaks: 'an agent does not notice that HQ holds less than it had confirmed',
-    file: 'src/journal/open-journal.ts',
+    file: 'src/journal/journal.ts',
     find: 'if (subtract(acked, held).length === 0) return',
     replace: 'if (subtract(acked, held).length >= 0) return',
     fromSeed: 30,
@@ -178,7 +178,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'copy_that_sampled_on_is_not_noticed',
     breaks:
       'a journal that went back is known as such only until its agent starts again with more samples than HQ has',
-    file: 'src/journal/open-journal.ts',
+    file: 'src/journal/journal.ts',
     find: 'const begun = opened.begun ?? opened.sampled;',
     replace: 'const begun = opened.sampled;',
     fromSeed: 71,
@@ -202,7 +202,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'whole_samples_lost_in_thinning',
     breaks: 'what is to stay whole is not written again when its frame is thinned',
-    file: 'src/journal/journal-thin.ts',
+    file: 'src/journal/downsampling/downsample.ts',
     find: 'for (const bytes of kept) editor.addFrame(bytes, readHeader(bytes), true);',
     replace: 'for (const bytes of kept.slice(1)) editor.addFrame(bytes, readHeader(bytes), true);',
     fromSeed: 13,

@@ -4,7 +4,7 @@
  */
 import { AsyncSubject, BehaviorSubject, defer, merge, type Observable, Subject, takeUntil } from 'rxjs';
 import { createActorSystem } from '../actors/system.ts';
-import type { Journal } from '../journal/journal.ts';
+import type { Journal } from '../journal/port.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Random } from '../platform/random.ts';
 import type { Emit } from '../platform/telemetry.ts';

@@ -1,6 +1,6 @@
 /** Settings of an agent: one schema that carries default, unit, minimum and meaning of each, and the relations between them. */
 import { z } from 'zod';
-import { OVERFLOW_POLICIES } from '../journal/journal.ts';
+import { OVERFLOW_POLICIES } from '../journal/port.ts';
 import { LOG_LEVELS } from '../platform/logger.ts';
 import { kindOf, shown } from '../platform/plain-error.ts';
 import { MAX_FRAME_BYTES } from '../protocol/frame.ts';

@@ -1,5 +1,5 @@
 /** Looks at the link once a second: forecasts the drain, and knows what to say of it. */
-import type { Journal } from '../journal/journal.ts';
+import type { Journal } from '../journal/port.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { LinkReport } from '../protocol/events.ts';
 import { CATCHING_UP_MS } from './agent-state.ts';

@@ -13,7 +13,7 @@ import {
   type Observable,
   of,
 } from 'rxjs';
-import type { Journal } from '../journal/journal.ts';
+import type { Journal } from '../journal/port.ts';
 import { type Clock, machineUptime } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';

@@ -23,8 +23,8 @@ import {
   takeUntil,
   throwError,
 } from 'rxjs';
-import type { Journal } from '../journal/journal.ts';
-import { openJournal } from '../journal/open-journal.ts';
+import { openJournal } from '../journal/journal.ts';
+import type { Journal } from '../journal/port.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
 import { prepareDirectory } from '../storage/directory/data-directory.ts';

@@ -1,5 +1,5 @@
 /** What an agent knows of itself at one moment; the health page and `status.json` show it. */
-import type { JournalStats } from '../journal/journal.ts';
+import type { JournalStats } from '../journal/port.ts';
 import type { AgentState } from '../protocol/events.ts';
 import type { PipelineStatus } from './pipeline/pipeline-types.ts';
 import type { DrainForecast } from './uplink/drain-forecast.ts';

@@ -9,7 +9,7 @@ import {
   share,
   tap,
 } from 'rxjs';
-import type { Journal, JournalStats } from '../journal/journal.ts';
+import type { Journal, JournalStats } from '../journal/port.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Emit } from '../platform/telemetry.ts';
 import type { AgentState } from '../protocol/events.ts';

@@ -7,10 +7,10 @@ import type { Coverage } from '../protocol/coverage.ts';
 import { decodeData, decodeGap, readHeader, samplesOf } from '../protocol/frame-codec.ts';
 import { internSchema } from '../protocol/schema-ref.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { Journal, JournalStats, PendingQuery, StoredFrame } from './journal.ts';
-import { frameKey } from './journal-keys.ts';
-import { type JournalOptions, openJournal } from './open-journal.ts';
-import { noisySamples, TEST_SCHEMA, testSample, testSamples } from './test-samples.ts';
+import { type JournalOptions, openJournal } from './journal.ts';
+import { frameKey } from './keys.ts';
+import type { Journal, JournalStats, PendingQuery, StoredFrame } from './port.ts';
+import { noisySamples, TEST_SCHEMA, testSample, testSamples } from './testing/test-samples.ts';
 
 export type JournalHarness = {
   readonly open: () => Promise<Storage>;

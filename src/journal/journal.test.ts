@@ -18,12 +18,12 @@ import {
 } from '../storage/memory/memory-storage.ts';
 import { StorageError } from '../storage/storage.ts';
 import { allPending, describeJournalContract, expectExactLedger, spans } from './journal.contract.ts';
-import type { Journal, OverflowPolicy, StoredFrame } from './journal.ts';
-import { ACKED_KEY, frameKey, LEDGER_KEY } from './journal-keys.ts';
-import { SEQ_SAFETY_SKIP } from './journal-recovery.ts';
-import { openJournal } from './open-journal.ts';
-import { noisySamples, testSamples } from './test-samples.ts';
-import { checkTruth } from './thinned-truth.ts';
+import { openJournal } from './journal.ts';
+import { ACKED_KEY, frameKey, LEDGER_KEY } from './keys.ts';
+import type { Journal, OverflowPolicy, StoredFrame } from './port.ts';
+import { SEQ_SAFETY_SKIP } from './recovery/recovery.ts';
+import { noisySamples, testSamples } from './testing/test-samples.ts';
+import { checkTruth } from './testing/thinned-truth.ts';
 
 const clock = createSystemClock();
 

@@ -1,123 +1,346 @@
-/** The agent's journal: an append-only log of frames of one epoch, over a Storage. */
-import type { Observable } from 'rxjs';
-import type { Coverage, SeqRange } from '../protocol/coverage.ts';
+/**
+ * The agent's journal over any Storage.
+ *
+ * Promises:
+ * - an append is one transaction of frames, schemas and books; its samples count as sampled when it emits;
+ * - `sampled = acked + pending + Σ dropped` after every transaction, also those of recovery;
+ * - seqs are given out in the order in which appends are subscribed, without holes, across restarts;
+ * - the state lives in the storage: each transaction reads the books, changes them and writes them, so that a commit that
+ *   failed, and may yet have got through, leaves nothing here that could disagree with the disk;
+ * - an append that failed can be tried again with the same array of samples: it is not stored twice, even when the failed
+ *   commit got through;
+ * - long work (release, seal, thin, pending) runs in slices and lets others in between.
+ *
+ * Bounds: frames occupy at most 95 % of `maxBytes`; the rest is for books, gaps, dead letters and LMDB's free pages. While the disk
+ * is full they occupy at most what there is room for (append/room.ts).
+ */
+import {
+  BehaviorSubject,
+  concat,
+  concatMap,
+  defer,
+  EMPTY,
+  expand,
+  from,
+  last,
+  map,
+  type Observable,
+  of,
+  reduce,
+  subscribeOn,
+  tap,
+} from 'rxjs';
+import type { Clock } from '../platform/clock.ts';
+import type { Ids } from '../platform/ids.ts';
+import { EMPTY_COVERAGE } from '../protocol/coverage.ts';
 import type { DiskState } from '../protocol/events.ts';
-import type { FrameHeader, GapReason } from '../protocol/frame.ts';
-import type { Epoch, InternedSchema, SchemaRef } from '../protocol/sample.ts';
+import { MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
 import type { SampleRows } from '../protocol/sample-block.ts';
+import { watchCommits } from '../storage/commit-health.ts';
+import { type Storage, StorageError, type Writer } from '../storage/storage.ts';
+import { createAppendLine } from './append/append-line.ts';
+import { createRoomKeeper } from './append/room.ts';
+import { type SealRequest, sealSlice } from './compaction/compact.ts';
+import { subtract } from './coverage-sets.ts';
+import { NOTHING_THINNED } from './downsampling/downsample.ts';
+import { createThinning, isCrowded } from './downsampling/downsampling.ts';
+import { createEditor, type JournalEditor, readAcked } from './editor.ts';
+import { ackedSamples, type Ledger } from './ledger.ts';
+import { readPending } from './pending.ts';
+import type { Journal, JournalStats, OverflowPolicy } from './port.ts';
+import { beginJournal, repairJournal, surveyJournal } from './recovery/recovery.ts';
+import { reinstateFrames } from './recovery/reinstate.ts';
+import { renewJournal, unfinishedRenewal } from './recovery/renewal.ts';
+import { rejectFrame, releaseSlice } from './release.ts';
+import { readSchemas } from './schemas.ts';
 
-export const OVERFLOW_POLICIES = ['thin', 'drop-oldest', 'drop-newest', 'block'] as const;
-export type OverflowPolicy = (typeof OVERFLOW_POLICIES)[number];
-
-export type StoredFrame = {
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-  readonly kind: FrameHeader['kind'];
-  /** Whether a sample of it carries an anomaly or a diagnostic, or was kept whole beside one that does. */
-  readonly notable: boolean;
-  readonly tsMin: number;
-  readonly tsMax: number;
-  /** The encoded frame. */
-  readonly bytes: Uint8Array;
-};
-
-/** What an append made of its samples. */
-export type Appended =
-  | { readonly kind: 'committed'; readonly frame: StoredFrame }
-  /** Policy `drop-newest`: the samples got their seqs and a gap frame stands for them. */
-  | { readonly kind: 'dropped'; readonly frame: StoredFrame };
-
-export type JournalStats = {
-  readonly epoch: Epoch;
-  /** Highest seq given out. */
-  readonly sampled: number;
-  /** Every seq up to here is acked and gone from the journal. */
-  readonly released: number;
-  /** Samples in the journal that HQ has not acked; gaps do not count. */
-  readonly pending: number;
-  /** Those of the pending ones that lie in thinned frames: only their buckets are left. */
-  readonly thinned: number;
-  readonly pendingBytes: number;
-  readonly pendingFrames: number;
-  /** Samples in those frames: the pending ones, and ones that HQ has acked of frames of which it has only a part. */
-  readonly frameSamples: number;
-  /** Acked by HQ as samples. sampled = acked + pending + Σ dropped. */
-  readonly acked: number;
-  readonly dropped: Readonly<Partial<Record<GapReason, number>>>;
+export type JournalOptions = {
+  /** Belongs to the journal from now on: `close` closes it. */
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** What gives way when the quota is reached. Under `thin`, whoever opens it calls `thin` now and then. */
+  readonly policy: OverflowPolicy;
+  /** Quota of the journal on the disk, bytes. Minimum 16 KiB; sensible from 4 frames of 256 KiB on. */
   readonly maxBytes: number;
-  /** The last run that HQ greeted; null before the first. */
-  readonly greeting: { readonly number: number; readonly instance: string } | null;
-  /** Identity of the HQ that this epoch speaks with; null before the first that told its own. */
-  readonly hq: string | null;
-  /** Whether its books had to be rebuilt after damage since HQ greeted last: HQ may then take it for a copy. */
-  readonly rebuilt: boolean;
-  /** Whether the quota is reached and samples are given up, or wait. */
-  readonly overflowing: boolean;
-  /** Whether the quota nears: under policy `thin`, that `thin` has work to do. */
-  readonly crowded: boolean;
-  readonly disk: DiskState;
-  /** Wall time of the oldest pending sample; null when none. */
-  readonly oldestPendingTs: number | null;
+  /** Frames with fewer samples are merged by `seal` into frames of at least as many. Default 512, 2 … 4096. */
+  readonly sealSamples?: number;
+  /** Begins a new epoch and keeps what is pending in it; for a cloned disk. Default false. */
+  readonly newEpoch?: boolean;
+  /** The storage is in memory because there is no disk to write to. Default false. */
+  readonly inMemory?: boolean;
 };
 
-export type PendingQuery = {
-  readonly order: 'oldest' | 'newest';
-  /** Only frames with anomalies or diagnostics. */
-  readonly notable?: boolean;
-  /** Only frames that lie wholly beyond this seq in the given order. */
-  readonly after?: number;
-  readonly limit: number;
+type SealCounts = { readonly merged: number; readonly sealed: number };
+type SealLevel = Pick<SealRequest, 'sealSamples' | 'fullOnly'> & {
+  /** Everything before has been looked at, and will not change any more. */
+  from: number;
 };
 
-export type ThinCounts = {
-  /** Frames that went in and came out. */
-  readonly rewritten: number;
-  readonly thinned: number;
-  /** Samples of which only buckets are left since. */
-  readonly samples: number;
-  /** On the disk. */
-  readonly freedBytes: number;
-};
+const MIN_BYTES = 16 * 1024;
+const FRAME_SHARE = 0.95;
+const DEFAULT_SEAL_SAMPLES = 512;
 
-/** Samples. */
-export type Reinstated = { readonly again: number; readonly lost: number };
+/** Emits the journal once it is ready, then completes; errors with a StorageError. */
+export function openJournal(options: JournalOptions): Observable<Journal> {
+  const { storage, ids } = options;
+  return defer(() => {
+    checkOptions(options);
+    // A renewal that was cut off comes first: until it is done the books say nothing.
+    const unfinished = storage.read(unfinishedRenewal);
+    if (unfinished !== null) return renewJournal(options, unfinished.epoch);
+    return mendBooks(options);
+  }).pipe(
+    concatMap((ledger) =>
+      ledger.forked || (options.newEpoch === true && ledger.sampled > 0)
+        ? renewJournal(options, ids.hex(6))
+        : of(ledger),
+    ),
+    map((ledger) => createJournal(options, ledger)),
+  );
+}
 
-export type Journal = {
-  readonly epoch: Epoch;
-  /** Highest seq that had been given out when the first run since the last greeting opened it: HQ can hold none of this journal beyond it. */
-  readonly begun: number;
-  /** Gives the samples the next seqs and commits them as one head frame; emits once durable. Samples of several schemas may be mixed. */
-  readonly append: (samples: readonly SampleRows[]) => Observable<Appended>;
-  /** Unacked frames, gap frames included; emits one frame at a time and completes after `limit`. */
-  readonly pending: (query: PendingQuery) => Observable<StoredFrame>;
-  /** Takes note of what HQ holds durably and removes frames that it covers wholly; emits the stats after it. */
-  readonly release: (acked: Coverage) => Observable<JournalStats>;
-  /** Notes durably that HQ has greeted this run; nothing may be sent before. Emits once. */
-  readonly noteGreeting: (instance: string) => Observable<void>;
-  /** Notes durably which HQ this epoch speaks with. Emits once. */
-  readonly noteHq: (hq: string) => Observable<void>;
-  /** Notes durably that another journal uses this epoch: the next open gives this one a new epoch. Emits once. */
-  readonly noteFork: () => Observable<void>;
-  /**
-   * HQ holds less than it has acked: a backup of it was restored. What is still here of the difference becomes pending again, the rest
-   * a gap `lost_at_hq`. `held`: everything that HQ holds of the epoch. Emits how many samples are pending again and lost.
-   */
-  readonly reinstate: (held: Coverage) => Observable<Reinstated>;
-  /**
-   * Replaces a pending frame that HQ will never take by a gap frame and keeps it as a local dead letter. `lastSeq`: where it
-   * ended when it was read; a frame that has grown since, by sealing, stays, as most of it may be good.
-   */
-  readonly reject: (firstSeq: number, detail: string, lastSeq?: number) => Observable<JournalStats>;
-  /** Merges runs of small adjacent frames into sealed ones, leaving out seqs within `inFlight`; emits how many frames went in and came out. */
-  readonly seal: (inFlight: readonly SeqRange[]) => Observable<{ merged: number; sealed: number }>;
-  /**
-   * Under policy `thin`, once the quota nears: rewrites the oldest frames at half their resolution or less, leaving out seqs
-   * within `inFlight`. Emits what came of it once there is room again, or nothing more can be done.
-   */
-  readonly thin: (inFlight: readonly SeqRange[]) => Observable<ThinCounts>;
-  readonly schema: (ref: SchemaRef) => InternedSchema | undefined;
-  readonly stats: () => JournalStats;
-  /** Emits the stats at once and after every change. */
-  readonly stats$: Observable<JournalStats>;
-  readonly close: () => Observable<never>;
-};
+/** Emits the books, rebuilt where they do not agree with the frames. */
+function mendBooks({ storage, clock, ids }: JournalOptions): Observable<Ledger> {
+  return defer(() => {
+    let fileDamaged = false;
+    storage.damage$
+      .subscribe(({ what }) => {
+        fileDamaged ||= what === 'file';
+      })
+      .unsubscribe();
+    const survey = storage.read(surveyJournal);
+    const { ledger, healthy, added } = survey;
+    if (ledger !== null && healthy && !fileDamaged)
+      return added === null
+        ? of(ledger)
+        : storage.commit((writer) => createEditor(writer, clock.now(), { ...ledger, ...added }).finish());
+    return storage.commit((writer) => {
+      if (survey.empty && !fileDamaged) return beginJournal(writer, ids.hex(6), clock.now());
+      return repairJournal(writer, { freshEpoch: ids.hex(6), fileDamaged, now: clock.now() });
+    });
+  });
+}
+
+function checkOptions({ maxBytes, sealSamples = DEFAULT_SEAL_SAMPLES }: JournalOptions): void {
+  const refuse = (message: string): never => {
+    throw new StorageError('configuration', message);
+  };
+  if (!(maxBytes >= MIN_BYTES))
+    refuse(`A journal needs at least ${MIN_BYTES} bytes; maxBytes is ${maxBytes}.`);
+  if (!(sealSamples >= 2 && sealSamples <= 4096))
+    refuse(`sealSamples is ${sealSamples}; it must be 2 … 4096.`);
+}
+
+function createJournal(options: JournalOptions, opened: Ledger): Journal {
+  const { clock, policy, maxBytes, inMemory = false, sealSamples = DEFAULT_SEAL_SAMPLES } = options;
+  const { storage, failure } = watchCommits(options.storage, () => {
+    stats$.next({ ...stats$.value, disk: diskState() });
+  });
+  const schemas = storage.read(readSchemas);
+  let footprint = opened.footprint;
+  // Kept over runs that HQ does not greet: what they append must not hide that HQ holds more than this journal delivered.
+  const begun = opened.begun ?? opened.sampled;
+  const room = createRoomKeeper({
+    storage,
+    clock,
+    policy,
+    quotaBytes: Math.floor(maxBytes * FRAME_SHARE),
+    footprint: () => footprint,
+    onLowered: () => stats$.next({ ...stats$.value, ...circumstances(stats$.value.overflowing) }),
+    onTrimmed: (ledger) => publish(ledger, true),
+    onRaised: () => {
+      stats$.next({ ...stats$.value, disk: diskState() });
+      line.retry();
+    },
+  });
+  const diskState = (): DiskState => {
+    if (inMemory) return 'absent';
+    const reason = failure();
+    if (reason !== null) return reason === 'full' ? 'full' : 'failing';
+    return room.isDiskFull() ? 'full' : 'good';
+  };
+  const circumstances = (overflowing: boolean) => ({
+    maxBytes,
+    overflowing,
+    crowded: policy === 'thin' && isCrowded(footprint, room.limitBytes()),
+    disk: diskState(),
+  });
+  const stats$ = new BehaviorSubject<JournalStats>(toStats(opened, circumstances(false)));
+  // Two neighbours that are too large for one frame together have more than half of its samples.
+  const levels: readonly SealLevel[] = [
+    { sealSamples, fullOnly: false, from: 0 },
+    { sealSamples: MAX_FRAME_SAMPLES / 2, fullOnly: true, from: 0 },
+  ];
+
+  /** How often acks have been taken back. */
+  let reinstated = 0;
+
+  const publish = (ledger: Ledger, overflowed = false): JournalStats => {
+    // Once reached, the quota counts as reached until a tenth is free again: no flicker at the edge.
+    const overflowing =
+      overflowed || (stats$.value.overflowing && ledger.footprint > room.limitBytes() * 0.9);
+    footprint = ledger.footprint;
+    const stats = toStats(ledger, circumstances(overflowing));
+    stats$.next(stats);
+    return stats;
+  };
+  const edit = <T>(work: (writer: Writer, editor: JournalEditor) => T) =>
+    storage
+      .commit((writer) => {
+        const editor = createEditor(writer, clock.now());
+        const result = work(writer, editor);
+        return { result, ledger: editor.finish() };
+      })
+      .pipe(tap(({ ledger }) => publish(ledger)));
+  /** Lets timers and I/O in before the next slice. */
+  const later = <T>(source: Observable<T>) => source.pipe(subscribeOn(clock.scheduler));
+
+  const thinning = createThinning({
+    storage,
+    clock,
+    limitBytes: room.limitBytes,
+    footprint: () => footprint,
+    edit,
+  });
+
+  const line = createAppendLine({
+    storage,
+    clock,
+    policy,
+    limitBytes: room.limitBytes,
+    onAppend: (editor) => {
+      const { ledger } = editor;
+      const greeted = ledger.greeting?.instance !== opened.greeting?.instance;
+      if (!greeted && ledger.begun === null) editor.count({ begun });
+    },
+    onCommitted: (ledger, overflowed) => {
+      publish(ledger, overflowed);
+      room.noteCommitted();
+    },
+    onFailed: room.noteFailed,
+    onBlocked: () => stats$.next({ ...stats$.value, overflowing: true }),
+  });
+
+  return {
+    epoch: opened.epoch,
+    begun,
+    append: (samples: readonly SampleRows[]) =>
+      line.append(samples).pipe(
+        tap(() => {
+          for (const { schema } of samples) schemas.set(schema.ref, schema);
+        }),
+        concatMap((appended) => from(appended)),
+      ),
+    pending: (query) => {
+      const confirmed = () => stats$.value.sampled;
+      return readPending({ storage, clock, confirmed, onRepaired: publish }, query);
+    },
+    release: (acked) => {
+      const before = reinstated;
+      // Acks from before HQ was restored count no more.
+      const slice = () =>
+        edit((writer, editor) => before === reinstated && releaseSlice(writer, editor, acked));
+      return slice().pipe(
+        expand(({ result: more }) => (more ? later(slice()) : EMPTY)),
+        last(),
+        map(() => stats$.value),
+        tap(() => line.retry()),
+      );
+    },
+    noteGreeting: (instance) =>
+      defer(() => {
+        const { greeting } = stats$.value;
+        if (greeting?.instance === instance) return of(undefined);
+        const number = (greeting?.number ?? 0) + 1;
+        const noted = { greeting: { number, instance }, begun: null, rebuilt: false };
+        return edit((_, editor) => editor.count(noted)).pipe(map(() => undefined));
+      }),
+    noteHq: (hq) => edit((_, editor) => editor.count({ hq })).pipe(map(() => undefined)),
+    noteFork: () => edit((_, editor) => editor.count({ forked: true })).pipe(map(() => undefined)),
+    reinstate: (held) =>
+      defer(() => {
+        // By far the most often there is nothing to do, and nothing to be written.
+        const acked = storage.read(readAcked) ?? EMPTY_COVERAGE;
+        if (subtract(acked, held).length === 0) return of({ again: 0, lost: 0 });
+        return edit((writer, editor) => {
+          reinstated += 1;
+          return reinstateFrames(writer, editor, held, clock.now());
+        }).pipe(map(({ result }) => result));
+      }),
+    reject: (firstSeq, detail, lastSeq) =>
+      edit((writer, editor) => rejectFrame(writer, editor, { firstSeq, lastSeq, detail })).pipe(
+        map(() => stats$.value),
+        tap(() => line.retry()),
+      ),
+    seal: (inFlight) =>
+      defer(() => {
+        const slice = (level: SealLevel, start: number) =>
+          edit((writer, editor) => sealSlice(writer, editor, { ...level, inFlight, from: start }));
+        const sealAt = (level: SealLevel): Observable<SealCounts> =>
+          defer(() => {
+            let left: number | null = null;
+            return slice(level, level.from).pipe(
+              expand(({ result: { next } }) => (next === null ? EMPTY : later(slice(level, next)))),
+              tap(({ result }) => {
+                left ??= result.left;
+                if (result.next === null) level.from = left ?? result.end;
+              }),
+              map(({ result }) => result),
+            );
+          });
+        let news = false;
+        return from(levels).pipe(
+          // What the first level leaves as it is the second has seen: it would write the books for nothing.
+          concatMap((level, depth) => (depth === 0 || level.from === 0 || news ? sealAt(level) : EMPTY)),
+          tap(({ sealed }) => {
+            news ||= sealed > 0;
+          }),
+          reduce(
+            (sum, { merged, sealed }) => ({ merged: sum.merged + merged, sealed: sum.sealed + sealed }),
+            {
+              merged: 0,
+              sealed: 0,
+            },
+          ),
+          tap(() => line.retry()),
+        );
+      }),
+    thin: (inFlight) => (policy === 'thin' ? thinning(inFlight) : of(NOTHING_THINNED)),
+    schema: (ref) => schemas.get(ref),
+    stats: () => stats$.value,
+    stats$: stats$.asObservable(),
+    close: () =>
+      concat(
+        storage.close(),
+        defer(() => {
+          room.end();
+          stats$.complete();
+          return EMPTY;
+        }),
+      ),
+  };
+}
+
+function toStats(
+  ledger: Ledger,
+  now: Pick<JournalStats, 'maxBytes' | 'overflowing' | 'crowded' | 'disk'>,
+): JournalStats {
+  return {
+    ...now,
+    epoch: ledger.epoch,
+    sampled: ledger.sampled,
+    released: ledger.released,
+    pending: ledger.pending,
+    thinned: ledger.thinned,
+    pendingBytes: ledger.frameBytes,
+    pendingFrames: ledger.frames,
+    frameSamples: ledger.frameSamples ?? ledger.pending,
+    acked: ackedSamples(ledger),
+    dropped: ledger.dropped,
+    greeting: ledger.greeting,
+    rebuilt: ledger.rebuilt,
+    hq: ledger.hq,
+    oldestPendingTs: ledger.oldest?.ts ?? null,
+  };
+}

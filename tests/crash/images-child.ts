@@ -5,8 +5,8 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
-import { openJournal } from '../../src/journal/open-journal.ts';
-import { testSamples } from '../../src/journal/test-samples.ts';
+import { openJournal } from '../../src/journal/journal.ts';
+import { testSamples } from '../../src/journal/testing/test-samples.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';

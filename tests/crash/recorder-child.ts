@@ -21,8 +21,8 @@ if (strength === 'weak') {
 }
 const { lastValueFrom } = await import('rxjs');
 const { openLmdbStorage } = await import('../../src/storage/lmdb/lmdb-storage.ts');
-const { openJournal } = await import('../../src/journal/open-journal.ts');
-const { noisySamples, testSamples } = await import('../../src/journal/test-samples.ts');
+const { openJournal } = await import('../../src/journal/journal.ts');
+const { noisySamples, testSamples } = await import('../../src/journal/testing/test-samples.ts');
 const { createSystemClock } = await import('../../src/platform/clock.ts');
 const { systemIds } = await import('../../src/platform/ids.ts');
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lastValueFrom } from 'rxjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createEditor } from '../../src/journal/journal-editor.ts';
-import { TEST_SCHEMA } from '../../src/journal/test-samples.ts';
+import { createEditor } from '../../src/journal/editor.ts';
+import { TEST_SCHEMA } from '../../src/journal/testing/test-samples.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { encodeGroups, readHeader } from '../../src/protocol/frame-codec.ts';
@@ -17,8 +17,7 @@ const shipped = (path: string) => import(join(root, 'dist', path));
 const { openLmdbStorage }: typeof import('../../src/storage/lmdb/lmdb-storage.ts') = await shipped(
   'storage/lmdb/lmdb-storage.js',
 );
-const { openJournal }: typeof import('../../src/journal/open-journal.ts') =
-  await shipped('journal/open-journal.js');
+const { openJournal }: typeof import('../../src/journal/journal.ts') = await shipped('journal/journal.js');
 
 const clock = createSystemClock();
 const FRAMES = 2442;

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { LEDGER_KEY } from '../../src/journal/journal-keys.ts';
+import { LEDGER_KEY } from '../../src/journal/keys.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { openLmdbStorage } from '../../src/storage/lmdb/lmdb-storage.ts';
 import { agentMetrics, agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';

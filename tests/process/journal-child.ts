@@ -1,9 +1,9 @@
 /** A process with a journal, for the tests that end it. Arguments: mode, directory. Prints one line per step. */
 import { writeSync } from 'node:fs';
 import { concatMap, count, lastValueFrom, range } from 'rxjs';
-import type { Journal } from '../../src/journal/journal.ts';
-import { openJournal } from '../../src/journal/open-journal.ts';
-import { noisySamples, testSamples } from '../../src/journal/test-samples.ts';
+import { openJournal } from '../../src/journal/journal.ts';
+import type { Journal } from '../../src/journal/port.ts';
+import { noisySamples, testSamples } from '../../src/journal/testing/test-samples.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { openLmdbStorage } from '../../src/storage/lmdb/lmdb-storage.ts';

@@ -9,7 +9,7 @@
  * - `demand` is false while more than two full batches wait, so a source that heeds it never causes a loss.
  */
 import { defer, Observable, type OperatorFunction, type Subscription, throwIfEmpty } from 'rxjs';
-import type { Appended, Journal } from '../../journal/journal.ts';
+import type { Appended, Journal } from '../../journal/port.ts';
 import { type SampleRows, totalRows } from '../../protocol/sample-block.ts';
 import { StorageError } from '../../storage/storage.ts';
 import type { BackoffOptions } from '../../streams/backoff.ts';

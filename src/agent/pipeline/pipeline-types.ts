@@ -1,6 +1,6 @@
 /** What a pipeline is given and what it tells. The pipeline itself is in `pipeline.ts`. */
 import type { Observable } from 'rxjs';
-import type { Appended, Journal } from '../../journal/journal.ts';
+import type { Appended, Journal } from '../../journal/port.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Emit } from '../../platform/telemetry.ts';

@@ -1,4 +1,4 @@
-import type { JournalStats } from '../../journal/journal.ts';
+import type { JournalStats } from '../../journal/port.ts';
 
 /** Those of a journal that has nothing yet, for tests. */
 export function journalStats(change: Partial<JournalStats> = {}): JournalStats {

@@ -1,5 +1,5 @@
 /** What may be handed to the link, by the data budget and the windows. */
-import type { StoredFrame } from '../../journal/journal.ts';
+import type { StoredFrame } from '../../journal/port.ts';
 import type { SendLane } from './metering/data-budget.ts';
 import type { UplinkGate } from './metering/gate.ts';
 

@@ -1,7 +1,7 @@
 /** What is cut of large frames for the link, and when. */
 import { expect, it } from 'vitest';
-import type { StoredFrame } from '../../journal/journal.ts';
-import { testSample, testSamples } from '../../journal/test-samples.ts';
+import type { StoredFrame } from '../../journal/port.ts';
+import { testSample, testSamples } from '../../journal/testing/test-samples.ts';
 import { decodeData, encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
 import { WIDE_WINDOW } from '../testing/wide-window.ts';
 import { isHeldBack, NEW_BACKLOG } from './backlog-lane.ts';

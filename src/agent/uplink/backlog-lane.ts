@@ -1,5 +1,5 @@
 /** The backlog lane: what is anomalous first, then the oldest first, in frames that the link carries in a moment. Pure. */
-import type { StoredFrame } from '../../journal/journal.ts';
+import type { StoredFrame } from '../../journal/port.ts';
 import { type Coverage, missingWithin, type SeqRange } from '../../protocol/coverage.ts';
 import { FrameError, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import { piecesOf, readHeader, splitThinned } from '../../protocol/frame-codec.ts';

@@ -19,7 +19,7 @@ import {
   timeout,
   timer,
 } from 'rxjs';
-import type { Journal, Reinstated } from '../../journal/journal.ts';
+import type { Journal, Reinstated } from '../../journal/port.ts';
 import type { Clock } from '../../platform/clock.ts';
 import {
   type Heartbeat,

@@ -19,7 +19,7 @@ import {
   timer,
   toArray,
 } from 'rxjs';
-import type { Journal, StoredFrame } from '../../journal/journal.ts';
+import type { Journal, StoredFrame } from '../../journal/port.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Emit } from '../../platform/telemetry.ts';
 import type { SeqRange } from '../../protocol/coverage.ts';

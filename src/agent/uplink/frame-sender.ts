@@ -18,7 +18,7 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import type { Journal } from '../../journal/journal.ts';
+import type { Journal } from '../../journal/port.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { FrameReply, Lane, Limits, OkReply } from '../../protocol/events.ts';
 import { FrameError } from '../../protocol/frame.ts';

@@ -1,4 +1,4 @@
-import type { JournalStats } from '../../journal/journal.ts';
+import type { JournalStats } from '../../journal/port.ts';
 import type { AgentState, BreakerStateName, Heartbeat, LinkReport } from '../../protocol/events.ts';
 
 export type HeartbeatInput = {

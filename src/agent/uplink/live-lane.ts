@@ -1,5 +1,5 @@
 /** The live lane: the newest frames, ahead of all that is not handed over yet. Pure. */
-import type { StoredFrame } from '../../journal/journal.ts';
+import type { StoredFrame } from '../../journal/port.ts';
 import { covers } from '../../protocol/coverage.ts';
 import { isLiveAllowed, mostInFlight } from './allowed.ts';
 import { type LinkWindow, transmitMs } from './link-window.ts';

@@ -1,6 +1,6 @@
 /** The transitions themselves; what they add up to over time is in marble-tests/agent. */
 import { describe, expect, it } from 'vitest';
-import type { StoredFrame } from '../../journal/journal.ts';
+import type { StoredFrame } from '../../journal/port.ts';
 import { WIDE_WINDOW } from '../testing/wide-window.ts';
 import { LinkError } from './link.ts';
 import { createUplinkLogic } from './logic.ts';

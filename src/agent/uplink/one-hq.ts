@@ -6,7 +6,7 @@
  * nothing, the epoch is free to begin with any. An HQ of 0.1 tells no identity and is taken as it is.
  */
 import { catchError, concatMap, defer, map, type Observable, of, throwError } from 'rxjs';
-import type { Journal } from '../../journal/journal.ts';
+import type { Journal } from '../../journal/port.ts';
 import type { HelloReply } from '../../protocol/events.ts';
 import { StorageError } from '../../storage/storage.ts';
 import { type Link, LinkError, type LinkSession } from './link.ts';

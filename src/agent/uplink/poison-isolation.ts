@@ -7,7 +7,7 @@
  * The journal rejects whole frames, less what is acknowledged of them: what is refused waits until every other part of its frame has
  * arrived, whether it went as a part or with the backlog.
  */
-import type { StoredFrame } from '../../journal/journal.ts';
+import type { StoredFrame } from '../../journal/port.ts';
 import { missingWithin } from '../../protocol/coverage.ts';
 import {
   MAX_SUSPECTED,

@@ -11,7 +11,7 @@
  * - one release and one sealing run at a time; a release covers everything that was acknowledged before it began;
  * - frames are released only on an ack that passed `checkAck`.
  */
-import type { StoredFrame } from '../../journal/journal.ts';
+import type { StoredFrame } from '../../journal/port.ts';
 import type { Coverage } from '../../protocol/coverage.ts';
 import type { Limits, WireError } from '../../protocol/events.ts';
 import type { LinkError, LinkFailure } from './link.ts';

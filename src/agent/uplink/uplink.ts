@@ -20,7 +20,7 @@ import {
 } from 'rxjs';
 import type { ActorRef } from '../../actors/actor.ts';
 import type { ActorSystem } from '../../actors/system.ts';
-import type { Journal, StoredFrame } from '../../journal/journal.ts';
+import type { Journal, StoredFrame } from '../../journal/port.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Emit } from '../../platform/telemetry.ts';

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { Argument, type Command, InvalidArgumentError } from 'commander';
 import { firstValueFrom } from 'rxjs';
-import { exportJournal, journalStats, peekJournal } from '../../journal/inspect.ts';
-import { verifyJournal } from '../../journal/verify-journal.ts';
+import { exportJournal, journalStats, peekJournal } from '../../journal/inspect/inspect.ts';
+import { verifyJournal } from '../../journal/inspect/verify-journal.ts';
 import { CommandFailure, EXIT } from '../exit.ts';
 
 type Options = { readonly json?: true; readonly count: number };

@@ -6,7 +6,7 @@
  * in later ones, so making room and using it are two. Where not even the trim gets through nothing is given up.
  * The quota counts again once the storage is no longer short of room; or, where it cannot tell, some time after the last failure.
  */
-import type { Clock } from '../platform/clock.ts';
+import type { Clock } from '../../platform/clock.ts';
 
 export type JournalLimit = {
   /** Bytes that frames may occupy now. */

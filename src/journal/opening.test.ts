@@ -5,8 +5,8 @@ import { createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
 import { createMemoryDisk, createMemoryStorage } from '../storage/memory/memory-storage.ts';
 import type { Reader, Storage } from '../storage/storage.ts';
-import { openJournal } from './open-journal.ts';
-import { noisySamples } from './test-samples.ts';
+import { openJournal } from './journal.ts';
+import { noisySamples } from './testing/test-samples.ts';
 
 const FRAME_SAMPLES = 500;
 const options = {

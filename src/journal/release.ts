@@ -2,8 +2,8 @@
 import type { Coverage, SeqRange } from '../protocol/coverage.ts';
 import type { Writer } from '../storage/storage.ts';
 import { encodeCoverage, subtract, uniteWithin } from './coverage-sets.ts';
-import { frameHolding, type JournalEditor, listFrames, readFrame } from './journal-editor.ts';
-import { ACKED_KEY, ALL_DEAD_LETTERS, deadLetterKey, type FrameKey } from './journal-keys.ts';
+import { frameHolding, type JournalEditor, listFrames, readFrame } from './editor.ts';
+import { ACKED_KEY, ALL_DEAD_LETTERS, deadLetterKey, type FrameKey } from './keys.ts';
 
 /** Frames looked at in one transaction. */
 const SLICE_FRAMES = 512;

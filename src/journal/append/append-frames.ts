@@ -1,12 +1,12 @@
 /** Appending within one transaction: seqs, frames, and what gives way when the quota is reached. */
-import { type FrameHeader, MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
-import { encodeSamples, readHeader, splitFrame } from '../protocol/frame-codec.ts';
-import { MAX_SEQ } from '../protocol/sample.ts';
-import { type SampleRows, sliceRows, totalRows } from '../protocol/sample-block.ts';
-import type { Writer } from '../storage/storage.ts';
-import type { Appended, OverflowPolicy, StoredFrame } from './journal.ts';
-import { type JournalEditor, listFrames } from './journal-editor.ts';
-import { type FrameKey, frameFootprint, frameKey, schemaKey } from './journal-keys.ts';
+import { type FrameHeader, MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
+import { encodeSamples, readHeader, splitFrame } from '../../protocol/frame-codec.ts';
+import { MAX_SEQ } from '../../protocol/sample.ts';
+import { type SampleRows, sliceRows, totalRows } from '../../protocol/sample-block.ts';
+import type { Writer } from '../../storage/storage.ts';
+import { type JournalEditor, listFrames } from '../editor.ts';
+import { type FrameKey, frameFootprint, frameKey, schemaKey } from '../keys.ts';
+import type { Appended, OverflowPolicy, StoredFrame } from '../port.ts';
 
 /** Thrown within the transaction under policy `block`: nothing was written, try again when there is room. */
 export class NoRoom extends Error {

@@ -17,8 +17,8 @@ import {
   LEDGER_KEY,
   notableKey,
   parseFrameKey,
-} from './journal-keys.ts';
-import { decodeLedger, encodeLedger, type Ledger } from './journal-ledger.ts';
+} from './keys.ts';
+import { decodeLedger, encodeLedger, type Ledger } from './ledger.ts';
 
 export type Times = { readonly tsMin: number; readonly tsMax: number };
 

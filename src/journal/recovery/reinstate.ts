@@ -1,11 +1,11 @@
 /** Taking back acks that HQ no longer stands by, within one transaction. */
-import { type Coverage, EMPTY_COVERAGE, type SeqRange } from '../protocol/coverage.ts';
-import type { Writer } from '../storage/storage.ts';
-import { encodeCoverage, subtract, uniteWithin } from './coverage-sets.ts';
-import type { Reinstated } from './journal.ts';
-import { frameHolding, type JournalEditor, listFrames } from './journal-editor.ts';
-import { ACKED_KEY, type FrameKey } from './journal-keys.ts';
-import { ackedSamples } from './journal-ledger.ts';
+import { type Coverage, EMPTY_COVERAGE, type SeqRange } from '../../protocol/coverage.ts';
+import type { Writer } from '../../storage/storage.ts';
+import { encodeCoverage, subtract, uniteWithin } from '../coverage-sets.ts';
+import { frameHolding, type JournalEditor, listFrames } from '../editor.ts';
+import { ACKED_KEY, type FrameKey } from '../keys.ts';
+import { ackedSamples } from '../ledger.ts';
+import type { Reinstated } from '../port.ts';
 
 /** Frames looked at for each range at a time. */
 const CHUNK_FRAMES = 512;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createJournalLimit } from './journal-limit.ts';
+import { createJournalLimit } from './limit.ts';
 
 const KIB = 1024;
 const MIB = 2 ** 20;

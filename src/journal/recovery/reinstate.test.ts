@@ -1,18 +1,18 @@
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { createSystemClock } from '../platform/clock.ts';
-import { systemIds } from '../platform/ids.ts';
-import { EMPTY_COVERAGE } from '../protocol/coverage.ts';
+import { createSystemClock } from '../../platform/clock.ts';
+import { systemIds } from '../../platform/ids.ts';
+import { EMPTY_COVERAGE } from '../../protocol/coverage.ts';
 import {
   createMemoryDisk,
   createMemoryStorage,
   damageRecord,
   type MemoryDisk,
-} from '../storage/memory/memory-storage.ts';
-import { allPending, expectExactLedger, spans } from './journal.contract.ts';
-import { LEDGER_KEY } from './journal-keys.ts';
-import { openJournal } from './open-journal.ts';
-import { testSamples } from './test-samples.ts';
+} from '../../storage/memory/memory-storage.ts';
+import { allPending, expectExactLedger, spans } from '../journal.contract.ts';
+import { openJournal } from '../journal.ts';
+import { LEDGER_KEY } from '../keys.ts';
+import { testSamples } from '../testing/test-samples.ts';
 
 const openOn = (disk: MemoryDisk) =>
   lastValueFrom(

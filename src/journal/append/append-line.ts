@@ -3,13 +3,13 @@
  * that samples keep their order; whoever frees room calls `retry`.
  */
 import { Observable, type Subscription } from 'rxjs';
-import type { Clock } from '../platform/clock.ts';
-import type { SampleRows } from '../protocol/sample-block.ts';
-import type { Storage, Writer } from '../storage/storage.ts';
-import type { Appended, OverflowPolicy } from './journal.ts';
-import { appendSamples, NoRoom } from './journal-append.ts';
-import { createEditor, type JournalEditor } from './journal-editor.ts';
-import type { Ledger } from './journal-ledger.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { SampleRows } from '../../protocol/sample-block.ts';
+import type { Storage, Writer } from '../../storage/storage.ts';
+import { createEditor, type JournalEditor } from '../editor.ts';
+import type { Ledger } from '../ledger.ts';
+import type { Appended, OverflowPolicy } from '../port.ts';
+import { appendSamples, NoRoom } from './append-frames.ts';
 
 export type AppendLineOptions = {
   readonly storage: Storage;

@@ -3,8 +3,8 @@
  * docs/protocol.md. What carries an anomaly or a diagnostic stays as it is, and so do the samples around it. The seqs are
  * the same after as before, so that the books change by what the frames occupy and by how many samples are thinned.
  */
-import type { SeqRange } from '../protocol/coverage.ts';
-import { type BucketGroup, type DataFrame, FrameError, MAX_FRAME_BYTES } from '../protocol/frame.ts';
+import type { SeqRange } from '../../protocol/coverage.ts';
+import { type BucketGroup, type DataFrame, FrameError, MAX_FRAME_BYTES } from '../../protocol/frame.ts';
 import {
   bucketsOf,
   coarsen,
@@ -16,18 +16,12 @@ import {
   readHeader,
   sliceBuckets,
   sliceFrame,
-} from '../protocol/frame-codec.ts';
-import type { Reader, Writer } from '../storage/storage.ts';
-import type { ThinCounts } from './journal.ts';
-import {
-  frameHolding,
-  type JournalEditor,
-  listFrames,
-  readFrame,
-  type VerifiedFrame,
-} from './journal-editor.ts';
-import { type FrameKey, frameFootprint } from './journal-keys.ts';
-import { touches } from './journal-seal.ts';
+} from '../../protocol/frame-codec.ts';
+import type { Reader, Writer } from '../../storage/storage.ts';
+import { touches } from '../compaction/compact.ts';
+import { frameHolding, type JournalEditor, listFrames, readFrame, type VerifiedFrame } from '../editor.ts';
+import { type FrameKey, frameFootprint } from '../keys.ts';
+import type { ThinCounts } from '../port.ts';
 
 export type ThinRequest = {
   /** Adjacent and of one kind, oldest first, as they were when it was planned. */

@@ -1,22 +1,22 @@
 import { lastValueFrom, type Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { createSystemClock } from '../platform/clock.ts';
-import { systemIds } from '../platform/ids.ts';
-import { decodeData, encodeSamples, resealFrame } from '../protocol/frame-codec.ts';
-import { MAX_SEQ } from '../protocol/sample.ts';
+import { createSystemClock } from '../../platform/clock.ts';
+import { systemIds } from '../../platform/ids.ts';
+import { decodeData, encodeSamples, resealFrame } from '../../protocol/frame-codec.ts';
+import { MAX_SEQ } from '../../protocol/sample.ts';
 import {
   createMemoryDisk,
   createMemoryStorage,
   damageRecord,
   type MemoryDisk,
-} from '../storage/memory/memory-storage.ts';
-import { type Storage, StorageError } from '../storage/storage.ts';
-import { allPending, expectExactLedger, spans } from './journal.contract.ts';
-import type { Journal } from './journal.ts';
-import { listFrames } from './journal-editor.ts';
-import { ACKED_BEFORE_KEY, frameKey, LEDGER_KEY } from './journal-keys.ts';
-import { openJournal } from './open-journal.ts';
-import { testSamples } from './test-samples.ts';
+} from '../../storage/memory/memory-storage.ts';
+import { type Storage, StorageError } from '../../storage/storage.ts';
+import { listFrames } from '../editor.ts';
+import { allPending, expectExactLedger, spans } from '../journal.contract.ts';
+import { openJournal } from '../journal.ts';
+import { ACKED_BEFORE_KEY, frameKey, LEDGER_KEY } from '../keys.ts';
+import type { Journal } from '../port.ts';
+import { testSamples } from '../testing/test-samples.ts';
 
 const openOn = (storage: Storage, newEpoch = false): Promise<Journal> =>
   lastValueFrom(

@@ -17,11 +17,11 @@ import type { Clock } from '../platform/clock.ts';
 import { missingWithin } from '../protocol/coverage.ts';
 import { MAX_SEQ } from '../protocol/sample.ts';
 import type { Reader, Storage, Writer } from '../storage/storage.ts';
-import type { PendingQuery, StoredFrame } from './journal.ts';
-import { storedFrame } from './journal-append.ts';
-import { createEditor, listFrames, readAcked, readFrame } from './journal-editor.ts';
-import { type FrameKey, notableKey, notablesStarting, parseFrameKey } from './journal-keys.ts';
-import type { Ledger } from './journal-ledger.ts';
+import { storedFrame } from './append/append-frames.ts';
+import { createEditor, listFrames, readAcked, readFrame } from './editor.ts';
+import { type FrameKey, notableKey, notablesStarting, parseFrameKey } from './keys.ts';
+import type { Ledger } from './ledger.ts';
+import type { PendingQuery, StoredFrame } from './port.ts';
 
 export type PendingContext = {
   readonly storage: Storage;

@@ -1,15 +1,15 @@
 import { lastValueFrom, toArray, VirtualTimeScheduler } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
-import { type Clock, createSystemClock } from '../platform/clock.ts';
-import { systemIds } from '../platform/ids.ts';
-import { createMemoryDisk, createMemoryStorage } from '../storage/memory/memory-storage.ts';
-import { StorageError } from '../storage/storage.ts';
-import type { OverflowPolicy } from './journal.ts';
-import { LEDGER_KEY } from './journal-keys.ts';
-import { ackedSamples, decodeLedger, type Ledger } from './journal-ledger.ts';
-import { createRoomKeeper } from './journal-room.ts';
-import { openJournal } from './open-journal.ts';
-import { noisySamples } from './test-samples.ts';
+import { type Clock, createSystemClock } from '../../platform/clock.ts';
+import { systemIds } from '../../platform/ids.ts';
+import { createMemoryDisk, createMemoryStorage } from '../../storage/memory/memory-storage.ts';
+import { StorageError } from '../../storage/storage.ts';
+import { openJournal } from '../journal.ts';
+import { LEDGER_KEY } from '../keys.ts';
+import { ackedSamples, decodeLedger, type Ledger } from '../ledger.ts';
+import type { OverflowPolicy } from '../port.ts';
+import { noisySamples } from '../testing/test-samples.ts';
+import { createRoomKeeper } from './room.ts';
 
 const QUOTA = 2 ** 20;
 const SAMPLES = 4_000;

@@ -2,18 +2,18 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { defer, map, type Observable } from 'rxjs';
-import type { SeqRange } from '../protocol/coverage.ts';
-import { decodeData, decodeThinned } from '../protocol/frame-codec.ts';
-import { MAX_SEQ } from '../protocol/sample.ts';
-import { isDirectoryInUse } from '../storage/directory/directory-lock.ts';
-import { DATA_FILE } from '../storage/lmdb/lmdb-environment.ts';
-import { checkMetaPages } from '../storage/lmdb/lmdb-file.ts';
-import { missingFile, openLmdbReader } from '../storage/lmdb/lmdb-reader.ts';
-import { type ProbeFailure, type WalkReport, walkFile } from '../storage/lmdb/probe.ts';
-import type { Reader } from '../storage/storage.ts';
-import { listFrames, readFrame, readGap } from './journal-editor.ts';
-import type { FrameKey } from './journal-keys.ts';
-import { surveyJournal } from './journal-recovery.ts';
+import type { SeqRange } from '../../protocol/coverage.ts';
+import { decodeData, decodeThinned } from '../../protocol/frame-codec.ts';
+import { MAX_SEQ } from '../../protocol/sample.ts';
+import { isDirectoryInUse } from '../../storage/directory/directory-lock.ts';
+import { DATA_FILE } from '../../storage/lmdb/lmdb-environment.ts';
+import { checkMetaPages } from '../../storage/lmdb/lmdb-file.ts';
+import { missingFile, openLmdbReader } from '../../storage/lmdb/lmdb-reader.ts';
+import { type ProbeFailure, type WalkReport, walkFile } from '../../storage/lmdb/probe.ts';
+import type { Reader } from '../../storage/storage.ts';
+import { listFrames, readFrame, readGap } from '../editor.ts';
+import type { FrameKey } from '../keys.ts';
+import { surveyJournal } from '../recovery/recovery.ts';
 
 export type JournalVerification = {
   readonly epoch: string;

@@ -7,22 +7,15 @@
  * recovery had passed over for safety stay behind.
  */
 import { concatMap, EMPTY, expand, last, type Observable, subscribeOn } from 'rxjs';
-import type { Clock } from '../platform/clock.ts';
-import { cover, EMPTY_COVERAGE, missingWithin } from '../protocol/coverage.ts';
-import { encodeGap, readHeader, resealFrame, sliceFrame } from '../protocol/frame-codec.ts';
-import { type Epoch, MAX_SEQ } from '../protocol/sample.ts';
-import { type Reader, type Storage, StorageError, type Writer } from '../storage/storage.ts';
-import { listFrames, readAcked, readFrame, readGap } from './journal-editor.ts';
-import {
-  ACKED_BEFORE_KEY,
-  ACKED_KEY,
-  type FrameKey,
-  frameKey,
-  LEDGER_KEY,
-  notableKey,
-} from './journal-keys.ts';
-import { decodeLedger, encodeLedger, type Ledger } from './journal-ledger.ts';
-import { findRenewal, forgetAcked, recountJournal } from './journal-recovery.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { cover, EMPTY_COVERAGE, missingWithin } from '../../protocol/coverage.ts';
+import { encodeGap, readHeader, resealFrame, sliceFrame } from '../../protocol/frame-codec.ts';
+import { type Epoch, MAX_SEQ } from '../../protocol/sample.ts';
+import { type Reader, type Storage, StorageError, type Writer } from '../../storage/storage.ts';
+import { listFrames, readAcked, readFrame, readGap } from '../editor.ts';
+import { ACKED_BEFORE_KEY, ACKED_KEY, type FrameKey, frameKey, LEDGER_KEY, notableKey } from '../keys.ts';
+import { decodeLedger, encodeLedger, type Ledger } from '../ledger.ts';
+import { findRenewal, forgetAcked, recountJournal } from './recovery.ts';
 
 const SLICE_FRAMES = 64;
 

@@ -1,19 +1,23 @@
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { createSystemClock } from '../platform/clock.ts';
-import { systemIds } from '../platform/ids.ts';
-import { decodeData, decodeThinned } from '../protocol/frame-codec.ts';
-import type { Sample } from '../protocol/sample.ts';
-import { createMemoryDisk, createMemoryStorage, type MemoryDisk } from '../storage/memory/memory-storage.ts';
-import { allPending, expectExactLedger, spans } from './journal.contract.ts';
-import type { Journal, StoredFrame } from './journal.ts';
-import { type FrameKey, LEDGER_KEY } from './journal-keys.ts';
-import { decodeLedger } from './journal-ledger.ts';
-import { surveyJournal } from './journal-recovery.ts';
-import { type JournalOptions, openJournal } from './open-journal.ts';
-import { noisySamples, testSample } from './test-samples.ts';
-import { checkTruth } from './thinned-truth.ts';
-import { chooseRuns, SURROUNDINGS } from './thinning.ts';
+import { createSystemClock } from '../../platform/clock.ts';
+import { systemIds } from '../../platform/ids.ts';
+import { decodeData, decodeThinned } from '../../protocol/frame-codec.ts';
+import type { Sample } from '../../protocol/sample.ts';
+import {
+  createMemoryDisk,
+  createMemoryStorage,
+  type MemoryDisk,
+} from '../../storage/memory/memory-storage.ts';
+import { allPending, expectExactLedger, spans } from '../journal.contract.ts';
+import { type JournalOptions, openJournal } from '../journal.ts';
+import { type FrameKey, LEDGER_KEY } from '../keys.ts';
+import { decodeLedger } from '../ledger.ts';
+import type { Journal, StoredFrame } from '../port.ts';
+import { surveyJournal } from '../recovery/recovery.ts';
+import { noisySamples, testSample } from '../testing/test-samples.ts';
+import { checkTruth } from '../testing/thinned-truth.ts';
+import { chooseRuns, SURROUNDINGS } from './downsampling.ts';
 
 const clock = createSystemClock();
 const QUOTA = 256 * 1024;

@@ -1,6 +1,6 @@
 /** Samples for the journal's tests. */
-import type { Anomaly, InternedSchema, Sample } from '../protocol/sample.ts';
-import { internSchema } from '../protocol/schema-ref.ts';
+import type { Anomaly, InternedSchema, Sample } from '../../protocol/sample.ts';
+import { internSchema } from '../../protocol/schema-ref.ts';
 
 export const TEST_SCHEMA: InternedSchema = internSchema({
   source: 'test',

@@ -23,16 +23,16 @@ import {
   subscribeOn,
   tap,
 } from 'rxjs';
-import type { Clock } from '../platform/clock.ts';
-import { EMPTY_COVERAGE, type SeqRange } from '../protocol/coverage.ts';
-import { MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
-import { MAX_SEQ } from '../protocol/sample.ts';
-import type { Storage, Writer } from '../storage/storage.ts';
-import type { ThinCounts } from './journal.ts';
-import { type JournalEditor, listFrames, readAcked } from './journal-editor.ts';
-import { type FrameKey, frameFootprint } from './journal-keys.ts';
-import { touches } from './journal-seal.ts';
-import { NOTHING_THINNED, thinRun } from './journal-thin.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { EMPTY_COVERAGE, type SeqRange } from '../../protocol/coverage.ts';
+import { MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
+import { MAX_SEQ } from '../../protocol/sample.ts';
+import type { Storage, Writer } from '../../storage/storage.ts';
+import { touches } from '../compaction/compact.ts';
+import { type JournalEditor, listFrames, readAcked } from '../editor.ts';
+import { type FrameKey, frameFootprint } from '../keys.ts';
+import type { ThinCounts } from '../port.ts';
+import { NOTHING_THINNED, thinRun } from './downsample.ts';
 
 const HIGH = 0.8;
 const LOW = 0.7;

@@ -1,16 +1,16 @@
 /**
- * Keeps a journal going on a disk that is full: sees it, makes room by a commit that only removes (see journal-limit.ts), and goes back
+ * Keeps a journal going on a disk that is full: sees it, makes room by a commit that only removes (see limit.ts), and goes back
  * to the quota when there is room again. Policies that give up no samples make none: they keep to what they have. Under `thin` the limit
  * alone is lowered at first, so that thinning makes the room; only when appends still fail after it had its time is anything removed.
  */
 import { AsyncSubject, interval, Subscription, takeUntil } from 'rxjs';
-import type { Clock } from '../platform/clock.ts';
-import { type Storage, StorageError } from '../storage/storage.ts';
-import type { OverflowPolicy } from './journal.ts';
-import { dropOldest } from './journal-append.ts';
-import { createEditor } from './journal-editor.ts';
-import type { Ledger } from './journal-ledger.ts';
-import { createJournalLimit } from './journal-limit.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { type Storage, StorageError } from '../../storage/storage.ts';
+import { createEditor } from '../editor.ts';
+import type { Ledger } from '../ledger.ts';
+import type { OverflowPolicy } from '../port.ts';
+import { dropOldest } from './append-frames.ts';
+import { createJournalLimit } from './limit.ts';
 
 export type RoomKeeper = {
   /** Bytes that frames may occupy now. */

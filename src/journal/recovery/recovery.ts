@@ -7,13 +7,13 @@
  * - when the highest seq given out is no longer certain, some seqs are skipped as `damaged`, because a seq that was used twice
  *   would be taken for a duplicate at HQ and lost without a trace.
  */
-import { type Coverage, EMPTY_COVERAGE, missingWithin, type SeqRange } from '../protocol/coverage.ts';
-import type { GapReason } from '../protocol/frame.ts';
-import { readHeader } from '../protocol/frame-codec.ts';
-import { type Epoch, MAX_SEQ } from '../protocol/sample.ts';
-import type { Reader, Writer } from '../storage/storage.ts';
-import { encodeCoverage, uniteWithin } from './coverage-sets.ts';
-import { createEditor, listFrames, readAcked, readGap } from './journal-editor.ts';
+import { type Coverage, EMPTY_COVERAGE, missingWithin, type SeqRange } from '../../protocol/coverage.ts';
+import type { GapReason } from '../../protocol/frame.ts';
+import { readHeader } from '../../protocol/frame-codec.ts';
+import { type Epoch, MAX_SEQ } from '../../protocol/sample.ts';
+import type { Reader, Writer } from '../../storage/storage.ts';
+import { encodeCoverage, uniteWithin } from '../coverage-sets.ts';
+import { createEditor, listFrames, readAcked, readGap } from '../editor.ts';
 import {
   ACKED_BEFORE_KEY,
   ACKED_KEY,
@@ -22,8 +22,8 @@ import {
   frameKey,
   LEDGER_KEY,
   notableKey,
-} from './journal-keys.ts';
-import { decodeLedger, droppedSamples, emptyLedger, type Ledger } from './journal-ledger.ts';
+} from '../keys.ts';
+import { decodeLedger, droppedSamples, emptyLedger, type Ledger } from '../ledger.ts';
 
 /** More than can have been on its way to HQ or lost with the last commits. */
 export const SEQ_SAFETY_SKIP = 65_536;

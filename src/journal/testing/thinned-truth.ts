@@ -1,8 +1,8 @@
 /** Compares frames with the samples that they stand for, for tests. */
-import type { BucketColumn, BucketGroup } from '../protocol/frame.ts';
-import { decodeData, decodeThinned } from '../protocol/frame-codec.ts';
-import type { Sample } from '../protocol/sample.ts';
-import type { StoredFrame } from './journal.ts';
+import type { BucketColumn, BucketGroup } from '../../protocol/frame.ts';
+import { decodeData, decodeThinned } from '../../protocol/frame-codec.ts';
+import type { Sample } from '../../protocol/sample.ts';
+import type { StoredFrame } from '../port.ts';
 
 /** Thrown where a frame says what was not. */
 export class Untrue extends Error {

@@ -1,7 +1,7 @@
 import { type InternedSchema, type SchemaRef, schemaSchema } from '../protocol/sample.ts';
 import { internSchema } from '../protocol/schema-ref.ts';
 import type { Reader } from '../storage/storage.ts';
-import { ALL_SCHEMAS } from './journal-keys.ts';
+import { ALL_SCHEMAS } from './keys.ts';
 
 const MAX_SCHEMAS_READ = 100_000;
 

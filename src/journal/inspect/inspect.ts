@@ -3,8 +3,8 @@
  * large export waits for whoever reads it. HQ's directories hold other records; of them `journalStats` tells the size and
  * `verifyJournal` checks every record.
  */
-import type { BucketGroup, GapReason } from '../protocol/frame.ts';
-import { decodeData, decodeThinned, readHeader, samplesOf } from '../protocol/frame-codec.ts';
+import type { BucketGroup, GapReason } from '../../protocol/frame.ts';
+import { decodeData, decodeThinned, readHeader, samplesOf } from '../../protocol/frame-codec.ts';
 import {
   type InternedSchema,
   MAX_SEQ,
@@ -12,17 +12,17 @@ import {
   type SchemaRef,
   type SeqSample,
   schemaSchema,
-} from '../protocol/sample.ts';
-import { internSchema, seriesKey } from '../protocol/schema-ref.ts';
-import { readRole } from '../storage/directory/data-directory.ts';
-import { isDirectoryInUse } from '../storage/directory/directory-lock.ts';
-import { type DirectoryRole, roleOfRecords } from '../storage/directory/directory-role.ts';
-import { type LmdbReader, openLmdbReader } from '../storage/lmdb/lmdb-reader.ts';
-import { type Reader, StorageError } from '../storage/storage.ts';
-import { listFrames, readFrame, readGap } from './journal-editor.ts';
-import { ALL_DEAD_LETTERS, ALL_SCHEMAS, type FrameKey, LEDGER_KEY, schemaKey } from './journal-keys.ts';
-import { ackedSamples, decodeLedger, type Ledger } from './journal-ledger.ts';
-import { decodeDeadLetter } from './journal-release.ts';
+} from '../../protocol/sample.ts';
+import { internSchema, seriesKey } from '../../protocol/schema-ref.ts';
+import { readRole } from '../../storage/directory/data-directory.ts';
+import { isDirectoryInUse } from '../../storage/directory/directory-lock.ts';
+import { type DirectoryRole, roleOfRecords } from '../../storage/directory/directory-role.ts';
+import { type LmdbReader, openLmdbReader } from '../../storage/lmdb/lmdb-reader.ts';
+import { type Reader, StorageError } from '../../storage/storage.ts';
+import { listFrames, readFrame, readGap } from '../editor.ts';
+import { ALL_DEAD_LETTERS, ALL_SCHEMAS, type FrameKey, LEDGER_KEY, schemaKey } from '../keys.ts';
+import { ackedSamples, decodeLedger, type Ledger } from '../ledger.ts';
+import { decodeDeadLetter } from '../release.ts';
 
 /** A frame that HQ refused, kept with the reason. */
 export type DeadLetter = { readonly firstSeq: number; readonly lastSeq: number; readonly detail: string };

@@ -4,13 +4,13 @@
  * that are large enough, and those again into frames that are as full as may be, as delivering costs by the frame. So
  * each sample is written three times at most, however long HQ is away.
  */
-import type { SeqRange } from '../protocol/coverage.ts';
-import { MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
-import { mergeFrames, readHeader } from '../protocol/frame-codec.ts';
-import { MAX_SEQ } from '../protocol/sample.ts';
-import type { Writer } from '../storage/storage.ts';
-import { type JournalEditor, listFrames, readFrame } from './journal-editor.ts';
-import type { FrameKey } from './journal-keys.ts';
+import type { SeqRange } from '../../protocol/coverage.ts';
+import { MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
+import { mergeFrames, readHeader } from '../../protocol/frame-codec.ts';
+import { MAX_SEQ } from '../../protocol/sample.ts';
+import type { Writer } from '../../storage/storage.ts';
+import { type JournalEditor, listFrames, readFrame } from '../editor.ts';
+import type { FrameKey } from '../keys.ts';
 
 export type SealRequest = {
   /** Frames with as many samples or more are left alone; a merged frame has at least as many. */
