@@ -7,12 +7,13 @@ const parts = {
   platform: [],
   streams: ['protocol', 'platform'],
   actors: ['platform'],
+  settings: ['platform'],
   storage: ['platform'],
   journal: ['protocol', 'platform', 'storage'],
   agent: ['protocol', 'platform', 'streams', 'actors', 'storage', 'journal'],
   hq: ['protocol', 'platform', 'streams', 'actors', 'storage'],
   dashboard: ['protocol'],
-  cli: ['protocol', 'platform', 'storage', 'journal', 'agent', 'hq'],
+  cli: ['protocol', 'platform', 'settings', 'storage', 'journal', 'agent', 'hq'],
 };
 
 const arrows = Object.entries(parts).map(([part, allowed]) => ({

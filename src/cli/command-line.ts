@@ -1,9 +1,9 @@
 /** The commands, and what a command line leads to. */
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../platform/version.ts';
+import { ConfigError } from '../settings/load.ts';
 import { askedCommand } from './asked-command.ts';
 import { CommandFailure, EXIT } from './exit.ts';
-import { ConfigError } from './settings/load.ts';
 import { messageOf } from './signals.ts';
 
 type CommandEntry = {

@@ -1,11 +1,11 @@
 import { Argument, type Command } from 'commander';
 import { agentConfigSchema } from '../../agent/config.ts';
 import { hqConfigSchema } from '../../hq/config.ts';
+import { jsonSchemaOf } from '../../settings/leaves.ts';
+import type { Effective } from '../../settings/load.ts';
 import { AGENT_LEAVES, loadAgentConfig } from '../settings/agent-settings.ts';
 import { addSettingOptions } from '../settings/flags.ts';
 import { HQ_LEAVES, loadHqConfig } from '../settings/hq-settings.ts';
-import { jsonSchemaOf } from '../settings/leaves.ts';
-import type { Effective } from '../settings/load.ts';
 
 type Row = { readonly setting: string; readonly value: unknown; readonly origin: string };
 

@@ -2,10 +2,10 @@
 import type { Command } from 'commander';
 import { type AgentConfig, agentConfigSchema, checkAgentConfig } from '../../agent/config.ts';
 import { PRESETS } from '../../agent/presets.ts';
+import { leavesOf } from '../../settings/leaves.ts';
+import { type Effective, loadSettings } from '../../settings/load.ts';
 import { givenSettings } from './flags.ts';
 import { foreignVariables } from './foreign-variables.ts';
-import { leavesOf } from './leaves.ts';
-import { type Effective, loadSettings } from './load.ts';
 
 export const AGENT_LEAVES = leavesOf(agentConfigSchema);
 

@@ -1,10 +1,10 @@
 /** Settings of `holdfast demo`. */
 import type { Command } from 'commander';
+import { leavesOf } from '../../settings/leaves.ts';
+import { type Effective, loadSettings } from '../../settings/load.ts';
 import { type DemoConfig, demoConfigSchema } from './demo-config.ts';
 import { givenSettings } from './flags.ts';
 import { foreignVariables } from './foreign-variables.ts';
-import { leavesOf } from './leaves.ts';
-import { type Effective, loadSettings } from './load.ts';
 
 export const DEMO_LEAVES = leavesOf(demoConfigSchema);
 

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
+import type { Leaf } from '../../settings/leaves.ts';
+import type { LoadRequest } from '../../settings/load.ts';
 import { CommandFailure, EXIT } from '../exit.ts';
-import type { Leaf } from './leaves.ts';
-import type { LoadRequest } from './load.ts';
 
 export type GivenSettings = Pick<LoadRequest<unknown>, 'flags' | 'file'>;
 

@@ -1,4 +1,4 @@
-import { ENV_PREFIX, type Leaf, leavesOf } from './leaves.ts';
+import { ENV_PREFIX, type Leaf, leavesOf } from '../../settings/leaves.ts';
 
 /**
  * Variables that another component or the command itself knows: beside a component whose settings are `own` they are no

@@ -1,10 +1,10 @@
 /** Settings of `holdfast hq`. */
 import type { Command } from 'commander';
 import { checkHqConfig, type HqConfig, hqConfigSchema } from '../../hq/config.ts';
+import { leavesOf } from '../../settings/leaves.ts';
+import { type Effective, loadSettings } from '../../settings/load.ts';
 import { givenSettings } from './flags.ts';
 import { foreignVariables } from './foreign-variables.ts';
-import { leavesOf } from './leaves.ts';
-import { type Effective, loadSettings } from './load.ts';
 
 export const HQ_LEAVES = leavesOf(hqConfigSchema);
 

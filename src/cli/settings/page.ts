@@ -1,9 +1,9 @@
 /** docs/configuration.md, generated so that it cannot drift from the schemas. */
 import { PRESETS } from '../../agent/presets.ts';
+import type { Leaf } from '../../settings/leaves.ts';
 import { AGENT_LEAVES } from './agent-settings.ts';
 import { DEMO_LEAVES } from './demo-settings.ts';
 import { HQ_LEAVES } from './hq-settings.ts';
-import type { Leaf } from './leaves.ts';
 import { sourceSection } from './source-section.ts';
 
 const HEAD = `# Configuration

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { agentConfigSchema, checkAgentConfig } from '../../agent/config.ts';
+import { ConfigError, type LoadRequest, loadSettings } from '../../settings/load.ts';
 import { AGENT_LEAVES } from './agent-settings.ts';
-import { ConfigError, type LoadRequest, loadSettings } from './load.ts';
 import { configurationPage } from './page.ts';
 
 type Given = Partial<Pick<LoadRequest<unknown>, 'flags' | 'environment' | 'file'>>;

@@ -4,8 +4,8 @@
  */
 import { createRequire } from 'node:module';
 import type { z } from 'zod';
-import { nearestName } from '../../platform/nearest.ts';
-import { kindOf, plainError } from '../../platform/plain-error.ts';
+import { nearestName } from '../platform/nearest.ts';
+import { kindOf, plainError } from '../platform/plain-error.ts';
 import { ENV_PREFIX, type Leaf, leavesOf } from './leaves.ts';
 import { readValue } from './value.ts';
 
