@@ -1,9 +1,9 @@
-import { AgentView } from './components/agent-view.tsx';
-import { AlarmBanner } from './components/alarm-banner.tsx';
-import { FleetView } from './components/fleet-view.tsx';
-import { Header } from './components/header.tsx';
-import { StaleBanner } from './components/stale-banner.tsx';
-import { TokenDialog } from './components/token-dialog.tsx';
+import { AlarmBanner } from './frame/alarm-banner.tsx';
+import { Header } from './frame/header.tsx';
+import { StaleBanner } from './frame/stale-banner.tsx';
+import { TokenDialog } from './frame/token-dialog.tsx';
+import { AgentView } from './pages/agent/agent-view.tsx';
+import { FleetView } from './pages/fleet/fleet-view.tsx';
 import { useIsLive } from './state/fleet.ts';
 import { useRoute } from './state/route.ts';
 

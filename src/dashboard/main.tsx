@@ -1,7 +1,7 @@
 import './csp.ts';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
-import { CrashScreen } from './components/crash-screen.tsx';
+import { CrashScreen } from './frame/crash-screen.tsx';
 import { fleet$, kept$ } from './state/fleet.ts';
 import { shownTheme$ } from './state/theme.ts';
 import './styles/tokens.css';

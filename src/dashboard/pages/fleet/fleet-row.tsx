@@ -1,12 +1,12 @@
 import { memo, useState } from 'react';
-import { formatDuration, formatExact, formatRate, NONE } from '../format.ts';
-import { agentNow, useAgent } from '../state/fleet.ts';
-import type { AgentEntry } from '../state/fleet-state.ts';
-import { AnomalyIcon } from './icons.tsx';
-import { PendingCell } from './pending-cell.tsx';
-import { ShareMeter, shareOf } from './share-meter.tsx';
-import { BreakerBadge, StateBadge } from './state-badge.tsx';
-import { Age } from './time.tsx';
+import { AnomalyIcon } from '../../components/icons.tsx';
+import { PendingCell } from '../../components/pending-cell.tsx';
+import { ShareMeter, shareOf } from '../../components/share-meter.tsx';
+import { BreakerBadge, StateBadge } from '../../components/state-badge.tsx';
+import { Age } from '../../components/time.tsx';
+import { formatDuration, formatExact, formatRate, NONE } from '../../format.ts';
+import { agentNow, useAgent } from '../../state/fleet.ts';
+import type { AgentEntry } from '../../state/fleet-state.ts';
 import { useInView } from './use-in-view.ts';
 
 /** A live agent's newest sample should not be older than this. */

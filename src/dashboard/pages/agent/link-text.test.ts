@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LinkReport } from '../protocol/events.ts';
+import type { LinkReport } from '../../../protocol/events.ts';
 import { budgetText, catchUpText, formatBitRate, pauseText } from './link-text.ts';
 
 const plain = (text: string | null) => text?.replaceAll('\u00a0', ' ') ?? null;

@@ -1,6 +1,6 @@
 import { useRef, useState } from 'react';
-import type { NamedSeries } from '../charts/named-series.ts';
-import { unitLabel } from '../format.ts';
+import { unitLabel } from '../../format.ts';
+import type { NamedSeries } from './named-series.ts';
 
 /** A chart costs a request each few seconds: no more than these at once. */
 const MAX_CHARTS = 24;

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
-import { formatBytes, formatCount, formatExact, formatRate, formatShare, NONE } from '../format.ts';
-import { useFleetHealth, useTotals } from '../state/fleet.ts';
+import { formatBytes, formatCount, formatExact, formatRate, formatShare, NONE } from '../../format.ts';
+import { useFleetHealth, useTotals } from '../../state/fleet.ts';
 
 function Kpi(props: {
   readonly name: string;

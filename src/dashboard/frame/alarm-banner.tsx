@@ -1,9 +1,9 @@
 import type { ReactNode } from 'react';
 import type { AgentAlarm } from '../../protocol/fleet.ts';
+import { Command } from '../components/command.tsx';
+import { WarningIcon } from '../components/icons.tsx';
+import { Moment } from '../components/time.tsx';
 import { useAlarms } from '../state/fleet.ts';
-import { Command } from './command.tsx';
-import { WarningIcon } from './icons.tsx';
-import { Moment } from './time.tsx';
 
 const MEANING: Readonly<Record<AgentAlarm['kind'], string>> = {
   duplicate_agent: 'two agents claim this id',

@@ -1,7 +1,7 @@
 /** Switching chaos. */
 import type { Observable } from 'rxjs';
-import { type Chaos, type ChaosMode, chaosSchema } from '../../protocol/fleet.ts';
-import { request } from './api.ts';
+import { type Chaos, type ChaosMode, chaosSchema } from '../../../protocol/fleet.ts';
+import { request } from '../../state/api.ts';
 
 /** Asks HQ for another mode; emits what holds then, errors with `ApiError`. */
 export function setChaosMode(mode: ChaosMode): Observable<Chaos> {

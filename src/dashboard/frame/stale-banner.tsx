@@ -1,6 +1,6 @@
+import { WarningIcon } from '../components/icons.tsx';
 import { formatAge } from '../format.ts';
 import { useDamage, useFreshness } from '../state/fleet.ts';
-import { WarningIcon } from './icons.tsx';
 
 /** Says so when what is shown is not current, or is not understood. */
 export function StaleBanner() {

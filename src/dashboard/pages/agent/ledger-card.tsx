@@ -1,8 +1,8 @@
-import type { LedgerEntry } from '../../protocol/fleet.ts';
-import { formatExact } from '../format.ts';
-import type { Loaded } from '../state/api.ts';
-import { ledgerSum } from '../state/ledger-sum.ts';
-import { CheckIcon, WarningIcon } from './icons.tsx';
+import type { LedgerEntry } from '../../../protocol/fleet.ts';
+import { CheckIcon, WarningIcon } from '../../components/icons.tsx';
+import { formatExact } from '../../format.ts';
+import type { Loaded } from '../../state/api.ts';
+import { ledgerSum } from './ledger-sum.ts';
 
 function Reasons({ counts }: { readonly counts: Readonly<Record<string, number>> }) {
   const reasons = Object.entries(counts).filter(([, count]) => count > 0);

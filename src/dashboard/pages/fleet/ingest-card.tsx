@@ -1,11 +1,11 @@
 import { useMemo, useRef, useState } from 'react';
-import type { ChartColors } from '../charts/colors.ts';
-import { type IngestView, ingestData, ingestOptions } from '../charts/ingest-options.ts';
-import type { ChartSize } from '../charts/options.ts';
-import { formatBytes, formatRate } from '../format.ts';
-import { useIngest, useTotals } from '../state/fleet.ts';
-import { Segmented } from './segmented.tsx';
-import { UplotBox } from './uplot-box.tsx';
+import type { ChartColors } from '../../charts/colors.ts';
+import type { ChartSize } from '../../charts/options.ts';
+import { Segmented } from '../../components/segmented.tsx';
+import { UplotBox } from '../../components/uplot-box.tsx';
+import { formatBytes, formatRate } from '../../format.ts';
+import { useIngest, useTotals } from '../../state/fleet.ts';
+import { type IngestView, ingestData, ingestOptions } from './ingest-options.ts';
 
 const WINDOWS = [
   { value: '120000', label: '2 min' },

@@ -1,8 +1,8 @@
-import type { AnomalyDocument } from '../../protocol/fleet.ts';
-import { formatDuration, formatTick, formatValue, NONE, significant } from '../format.ts';
-import type { Loaded } from '../state/api.ts';
-import { AnomalyIcon } from './icons.tsx';
-import { Moment } from './time.tsx';
+import type { AnomalyDocument } from '../../../protocol/fleet.ts';
+import { AnomalyIcon } from '../../components/icons.tsx';
+import { Moment } from '../../components/time.tsx';
+import { formatDuration, formatTick, formatValue, NONE, significant } from '../../format.ts';
+import type { Loaded } from '../../state/api.ts';
 
 /** Rows drawn at most; the newest count. */
 const MAX_ROWS = 200;

@@ -1,11 +1,11 @@
 import { useDeferredValue, useState } from 'react';
-import { AGENT_STATES } from '../../protocol/events.ts';
-import type { AgentSummary } from '../../protocol/fleet.ts';
-import { formatExact } from '../format.ts';
-import { type FleetFilter, useAgentIds, useFleetHealth } from '../state/fleet.ts';
+import { AGENT_STATES } from '../../../protocol/events.ts';
+import type { AgentSummary } from '../../../protocol/fleet.ts';
+import { StateIcon } from '../../components/icons.tsx';
+import { formatExact } from '../../format.ts';
+import { type FleetFilter, useAgentIds, useFleetHealth } from '../../state/fleet.ts';
 import { EmptyFleet } from './empty-fleet.tsx';
 import { FleetRow } from './fleet-row.tsx';
-import { StateIcon } from './icons.tsx';
 
 const STATES: readonly AgentSummary['state'][] = [...AGENT_STATES, 'unknown'];
 /** Below this many agents a search field would only be in the way. */

@@ -1,5 +1,5 @@
-import { useIsLive } from '../state/fleet.ts';
-import { Command } from './command.tsx';
+import { Command } from '../../components/command.tsx';
+import { useIsLive } from '../../state/fleet.ts';
 
 /** What to do when there is no agent yet. */
 export function EmptyFleet() {

@@ -1,10 +1,10 @@
 /** A series of an agent: mean as a line within its min–max band, gaps and thinned ranges shaded, anomalies marked. */
 import type uPlot from 'uplot';
-import type { AnomalyDocument, LedgerEntry } from '../../protocol/fleet.ts';
-import { BINARY_STEPS } from '../format.ts';
-import type { ChartColors } from './colors.ts';
-import { baseOptions, type ChartSize, timeAxis, valueAxis } from './options.ts';
-import { type Mark, type ShadedSpan, shadingPlugin } from './shading.ts';
+import type { AnomalyDocument, LedgerEntry } from '../../../protocol/fleet.ts';
+import type { ChartColors } from '../../charts/colors.ts';
+import { baseOptions, type ChartSize, timeAxis, valueAxis } from '../../charts/options.ts';
+import { type Mark, type ShadedSpan, shadingPlugin } from '../../charts/shading.ts';
+import { BINARY_STEPS } from '../../format.ts';
 import { isolatedRows, type Shape } from './shape.ts';
 
 export type SeriesView = {

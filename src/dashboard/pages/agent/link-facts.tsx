@@ -1,8 +1,8 @@
-import type { LinkReport } from '../../protocol/events.ts';
-import { formatDuration, formatExact, NONE } from '../format.ts';
-import { budgetText, catchUpText, formatBitRate, pauseText } from '../link-text.ts';
+import type { LinkReport } from '../../../protocol/events.ts';
+import { Moment } from '../../components/time.tsx';
+import { formatDuration, formatExact, NONE } from '../../format.ts';
 import { Fact } from './fact.tsx';
-import { Moment } from './time.tsx';
+import { budgetText, catchUpText, formatBitRate, pauseText } from './link-text.ts';
 
 /** What an agent last said of its link; nothing where it says nothing. */
 export function LinkFacts({

@@ -1,10 +1,10 @@
-import { formatDuration, formatExact, formatOffset, formatRate, NONE } from '../format.ts';
-import type { AgentEntry } from '../state/fleet-state.ts';
+import { PendingCell } from '../../components/pending-cell.tsx';
+import { ShareMeter, shareOf } from '../../components/share-meter.tsx';
+import { Age, Moment } from '../../components/time.tsx';
+import { formatDuration, formatExact, formatOffset, formatRate, NONE } from '../../format.ts';
+import type { AgentEntry } from '../../state/fleet-state.ts';
 import { Fact } from './fact.tsx';
 import { LinkFacts, PauseFact } from './link-facts.tsx';
-import { PendingCell } from './pending-cell.tsx';
-import { ShareMeter, shareOf } from './share-meter.tsx';
-import { Age, Moment } from './time.tsx';
 
 const orNone = (value: number | null, format: (value: number) => string): string =>
   value === null ? NONE : format(value);

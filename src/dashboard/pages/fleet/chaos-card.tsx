@@ -1,11 +1,11 @@
 import { useEffect, useRef, useState } from 'react';
 import { Subscription } from 'rxjs';
-import { CHAOS_MODES, type Chaos, type ChaosMode } from '../../protocol/fleet.ts';
-import { setChaosMode } from '../state/chaos-command.ts';
-import { useChaos, useIsLive } from '../state/fleet.ts';
-import { Command } from './command.tsx';
-import { Segmented } from './segmented.tsx';
-import { Age } from './time.tsx';
+import { CHAOS_MODES, type Chaos, type ChaosMode } from '../../../protocol/fleet.ts';
+import { Command } from '../../components/command.tsx';
+import { Segmented } from '../../components/segmented.tsx';
+import { Age } from '../../components/time.tsx';
+import { useChaos, useIsLive } from '../../state/fleet.ts';
+import { setChaosMode } from './chaos-command.ts';
 
 const MODE_HINTS: Readonly<Record<ChaosMode, string>> = {
   off: 'leave the link alone',

@@ -1,6 +1,6 @@
 /** The words for what an agent says of its link. Pure. */
-import type { LinkReport } from '../protocol/events.ts';
-import { formatBytes, formatDuration, NONE } from './format.ts';
+import type { LinkReport } from '../../../protocol/events.ts';
+import { formatBytes, formatDuration, NONE } from '../../format.ts';
 
 const PAUSES: Readonly<Record<string, string>> = {
   budget_day: 'data budget of the day used up',

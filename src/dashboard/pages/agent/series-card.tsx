@@ -1,16 +1,16 @@
 import { useMemo, useRef, useState } from 'react';
-import type { AnomalyDocument, LedgerEntry } from '../../protocol/fleet.ts';
-import type { ChartColors } from '../charts/colors.ts';
-import type { NamedSeries } from '../charts/named-series.ts';
-import type { ChartSize } from '../charts/options.ts';
-import { type SeriesView, seriesData, seriesOptions } from '../charts/series-options.ts';
-import { isCounter, shapeBuckets, toRate } from '../charts/shape.ts';
-import { formatClock, formatTick, formatValue, NONE } from '../format.ts';
-import { useBuckets } from '../state/agent-data.ts';
-import { useIsLive } from '../state/fleet.ts';
-import type { RangeName } from '../state/route.ts';
-import { AnomalyIcon } from './icons.tsx';
-import { UplotBox } from './uplot-box.tsx';
+import type { AnomalyDocument, LedgerEntry } from '../../../protocol/fleet.ts';
+import type { ChartColors } from '../../charts/colors.ts';
+import type { ChartSize } from '../../charts/options.ts';
+import { AnomalyIcon } from '../../components/icons.tsx';
+import { UplotBox } from '../../components/uplot-box.tsx';
+import { formatClock, formatTick, formatValue, NONE } from '../../format.ts';
+import { useIsLive } from '../../state/fleet.ts';
+import type { RangeName } from '../../state/route.ts';
+import { useBuckets } from './agent-data.ts';
+import type { NamedSeries } from './named-series.ts';
+import { type SeriesView, seriesData, seriesOptions } from './series-options.ts';
+import { isCounter, shapeBuckets, toRate } from './shape.ts';
 
 const HEIGHT = 150;
 /** Widths are rounded to this, so that dragging a window's edge does not ask HQ for each pixel. */

@@ -1,10 +1,10 @@
 /** The ingest graph: samples a second as an area, bytes a second as a line on an axis of its own, chaos shaded. */
 import type uPlot from 'uplot';
-import { BINARY_STEPS, formatBytes, formatCount } from '../format.ts';
-import type { ChaosSpan, IngestPoint } from '../state/fleet-state.ts';
-import type { ChartColors } from './colors.ts';
-import { baseOptions, type ChartSize, timeAxis, valueAxis } from './options.ts';
-import { type ShadedSpan, shadingPlugin } from './shading.ts';
+import type { ChartColors } from '../../charts/colors.ts';
+import { baseOptions, type ChartSize, timeAxis, valueAxis } from '../../charts/options.ts';
+import { type ShadedSpan, shadingPlugin } from '../../charts/shading.ts';
+import { BINARY_STEPS, formatBytes, formatCount } from '../../format.ts';
+import type { ChaosSpan, IngestPoint } from '../../state/fleet-state.ts';
 
 export type IngestView = {
   readonly ingest: readonly IngestPoint[];

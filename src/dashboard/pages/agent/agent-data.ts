@@ -10,12 +10,12 @@ import {
   type LedgerEntry,
   ledgerEntrySchema,
   seriesDocumentSchema,
-} from '../../protocol/fleet.ts';
-import { type NamedSeries, nameSeries } from '../charts/named-series.ts';
-import { stepFor } from '../charts/shape.ts';
-import { type Loaded, NOT_LOADED, poll, request, requestAll } from './api.ts';
-import { hqNow } from './fleet.ts';
-import { RANGE_MS, type RangeName } from './route.ts';
+} from '../../../protocol/fleet.ts';
+import { type Loaded, NOT_LOADED, poll, request, requestAll } from '../../state/api.ts';
+import { hqNow } from '../../state/fleet.ts';
+import { RANGE_MS, type RangeName } from '../../state/route.ts';
+import { type NamedSeries, nameSeries } from './named-series.ts';
+import { stepFor } from './shape.ts';
 
 const bucketListSchema = z.object({ items: z.array(bucketSchema) });
 

@@ -1,7 +1,7 @@
+import { Logo, StateIcon, ThemeIcon } from '../components/icons.tsx';
 import { formatDuration } from '../format.ts';
 import { useFreshness, useHqVersion } from '../state/fleet.ts';
 import { setTheme, THEMES, useTheme } from '../state/theme.ts';
-import { Logo, StateIcon, ThemeIcon } from './icons.tsx';
 
 /** Name, connection to HQ, theme. */
 export function Header() {

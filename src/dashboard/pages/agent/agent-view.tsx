@@ -1,18 +1,18 @@
 import { useEffect } from 'react';
-import type { AnomalyDocument } from '../../protocol/fleet.ts';
-import { chartOf, findCharts, type NamedSeries } from '../charts/named-series.ts';
-import { defaultSeries } from '../charts/shape.ts';
-import { useAnomalies, useLedger, useSeriesList } from '../state/agent-data.ts';
-import { useAgent, useTotals } from '../state/fleet.ts';
-import { RANGES, type Route, replaceRoute } from '../state/route.ts';
+import type { AnomalyDocument } from '../../../protocol/fleet.ts';
+import { BackIcon } from '../../components/icons.tsx';
+import { Segmented } from '../../components/segmented.tsx';
+import { BreakerBadge, StateBadge } from '../../components/state-badge.tsx';
+import { useAgent, useTotals } from '../../state/fleet.ts';
+import { RANGES, type Route, replaceRoute } from '../../state/route.ts';
+import { useAnomalies, useLedger, useSeriesList } from './agent-data.ts';
 import { AgentFacts } from './agent-facts.tsx';
 import { AnomalyList } from './anomaly-list.tsx';
-import { BackIcon } from './icons.tsx';
 import { LedgerCard } from './ledger-card.tsx';
-import { Segmented } from './segmented.tsx';
+import { chartOf, findCharts, type NamedSeries } from './named-series.ts';
 import { SeriesCard } from './series-card.tsx';
 import { SeriesPicker } from './series-picker.tsx';
-import { BreakerBadge, StateBadge } from './state-badge.tsx';
+import { defaultSeries } from './shape.ts';
 
 type AgentRoute = Extract<Route, { page: 'agent' }>;
 

@@ -1,5 +1,5 @@
 import { useEffect } from 'react';
-import { useFreshness, useTotals } from '../state/fleet.ts';
+import { useFreshness, useTotals } from '../../state/fleet.ts';
 import { ChaosCard } from './chaos-card.tsx';
 import { FleetTable } from './fleet-table.tsx';
 import { IngestCard } from './ingest-card.tsx';
