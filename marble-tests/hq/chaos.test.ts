@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createChaos, LOSS, PHASES, SLOW_DELAY_MS } from '../../src/hq/chaos.ts';
 import type { Random } from '../../src/platform/random.ts';
 import { seededRandom } from '../../src/platform/random.ts';
-import type { Chaos, ChaosMode } from '../../src/protocol/fleet.ts';
+import type { Chaos, ChaosMode } from '../../src/protocol/api.ts';
 import { marbles } from '../marbles.ts';
 
 const always = (value: number): Random => ({ next: () => value });

@@ -15,8 +15,8 @@ import {
 } from '../../src/hq/store/testing/frames.ts';
 import { seededIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
+import type { Chaos, FleetDelta } from '../../src/protocol/api.ts';
 import type { Heartbeat, LinkReport } from '../../src/protocol/events.ts';
-import type { Chaos, FleetDelta } from '../../src/protocol/fleet.ts';
 import { createMemoryDisk, createMemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 import { START, type VirtualClock, virtualClock } from './support/virtual-clock.ts';
 

@@ -1,5 +1,5 @@
 /** What a dashboard shows of the agents, compared with what HQ knows. */
-import type { AgentSummary } from '../../src/protocol/fleet.ts';
+import type { AgentSummary } from '../../src/protocol/api.ts';
 
 export type Shown = ReadonlyMap<string, AgentSummary>;
 

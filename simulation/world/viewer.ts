@@ -1,7 +1,7 @@
 /** Somebody who looks at HQ's dashboard over a line that may take its messages slowly, or none for a while. */
 import type { Fleet } from '../../src/hq/aggregate/fleet.ts';
 import type { DashboardFeed, DashboardPeer } from '../../src/hq/gateway/dashboard-feed.ts';
-import type { AgentSummary } from '../../src/protocol/fleet.ts';
+import type { AgentSummary } from '../../src/protocol/api.ts';
 import { differences, type Shown } from '../check/shown.ts';
 import type { Chance } from '../kernel/chance.ts';
 import type { Timeline } from '../kernel/timeline.ts';

@@ -21,7 +21,7 @@ import {
 } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
 import type { Random } from '../platform/random.ts';
-import type { Chaos, ChaosMode } from '../protocol/fleet.ts';
+import type { Chaos, ChaosMode } from '../protocol/api.ts';
 
 export type ChaosControl = {
   readonly state$: StateObservable<Chaos>;

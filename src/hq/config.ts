@@ -1,7 +1,7 @@
 /** Settings of HQ: every leaf with its unit, default and bounds. */
 import { z } from 'zod';
 import { LOG_LEVELS } from '../platform/logger.ts';
-import { CHAOS_MODES } from '../protocol/fleet.ts';
+import { CHAOS_MODES } from '../protocol/api.ts';
 import { MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
 import { isLoopback } from './access.ts';
 

@@ -10,14 +10,14 @@ import { type Clock, createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
 import type { LogFields, Logger } from '../platform/logger.ts';
 import { seededRandom } from '../platform/random.ts';
-import { helloReplySchema, PROTOCOL_VERSION, SCHEMA_VERSION } from '../protocol/events.ts';
 import {
   agentSummarySchema,
   fleetDeltaSchema,
   fleetSnapshotSchema,
   ledgerEntrySchema,
   sampleDocumentSchema,
-} from '../protocol/fleet.ts';
+} from '../protocol/api.ts';
+import { helloReplySchema, PROTOCOL_VERSION, SCHEMA_VERSION } from '../protocol/events.ts';
 import { hqConfigSchema } from './config.ts';
 import { type RunningHq, startHq } from './main.ts';
 

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { LedgerEntry } from '../../src/protocol/fleet.ts';
+import type { LedgerEntry } from '../../src/protocol/api.ts';
 import { readInUse, writeInUse } from '../../src/storage/directory/data-directory.ts';
 import { agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
 import { expectEveryFate } from '../support/fate.ts';

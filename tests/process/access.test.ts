@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { ledgerEntrySchema } from '../../src/protocol/fleet.ts';
+import { ledgerEntrySchema } from '../../src/protocol/api.ts';
 import { agentStatus, journalStats, startAgentProcess } from '../support/agent.ts';
 import { built } from '../support/holdfast.ts';
 import { startHqProcess } from '../support/hq.ts';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { chaosSchema } from '../../src/protocol/fleet.ts';
+import { chaosSchema } from '../../src/protocol/api.ts';
 import { journalStats } from '../support/agent.ts';
 import { built, type Running, run } from '../support/holdfast.ts';
 import { getJson, ledgerOf, startHqProcess, summaryOf } from '../support/hq.ts';

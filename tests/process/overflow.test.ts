@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { OverflowPolicy } from '../../src/journal/port.ts';
-import { bucketSchema, type LedgerEntry, type SampleDocument } from '../../src/protocol/fleet.ts';
+import { bucketSchema, type LedgerEntry, type SampleDocument } from '../../src/protocol/api.ts';
 import { agentStatus, impatient, journalStats, startAgentProcess } from '../support/agent.ts';
 import { expectEveryFate } from '../support/fate.ts';
 import { built } from '../support/holdfast.ts';

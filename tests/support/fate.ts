@@ -1,6 +1,6 @@
 /** What became of each seq of a recording: stored with what was sampled, or in a gap, and never both. */
 import { expect } from 'vitest';
-import type { LedgerEntry, SampleDocument } from '../../src/protocol/fleet.ts';
+import type { LedgerEntry, SampleDocument } from '../../src/protocol/api.ts';
 import { allSamples } from './hq.ts';
 import type { Recording } from './recording.ts';
 

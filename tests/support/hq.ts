@@ -1,6 +1,6 @@
 /** HQ as a process, and its API. */
 import { z } from 'zod';
-import { agentSummarySchema, ledgerEntrySchema, sampleDocumentSchema } from '../../src/protocol/fleet.ts';
+import { agentSummarySchema, ledgerEntrySchema, sampleDocumentSchema } from '../../src/protocol/api.ts';
 import { type Running, type RunOptions, run } from './holdfast.ts';
 import { until } from './wait.ts';
 

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { seededRandom } from '../../src/platform/random.ts';
-import type { SampleDocument } from '../../src/protocol/fleet.ts';
+import type { SampleDocument } from '../../src/protocol/api.ts';
 
 export type Recording = {
   /** Source name, as samples show it. */

@@ -1,7 +1,7 @@
 /** Every kind of source that there is. To add one: its file, its schema in `spec.ts`, its line here. */
 import { createCsvSource } from './csv/csv.ts';
 import { createHostSource } from './host/host.ts';
-import { createSimSource } from './sim.ts';
+import { createSimSource } from './sim/sim.ts';
 import type { Source, SourceEnv } from './source.ts';
 import { type SourceSpec, SourceSpecError } from './spec.ts';
 

@@ -4,7 +4,7 @@ import { nearestName } from '../../platform/nearest.ts';
 import { plainError } from '../../platform/plain-error.ts';
 import { csvSpecSchema } from './csv/csv.ts';
 import { hostSpecSchema } from './host/host.ts';
-import { simSpecSchema } from './sim.ts';
+import { simSpecSchema } from './sim/sim.ts';
 
 /** Options of each kind. */
 export const SOURCE_SCHEMAS = { host: hostSpecSchema, sim: simSpecSchema, csv: csvSpecSchema };

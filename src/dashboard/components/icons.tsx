@@ -1,6 +1,6 @@
 /** Icons of the dashboard. Each state has a shape of its own, so that none is told by colour alone. */
 import type { ReactNode } from 'react';
-import type { AgentSummary } from '../../protocol/fleet.ts';
+import type { AgentSummary } from '../../protocol/api.ts';
 
 function Icon({ children }: { readonly children: ReactNode }) {
   return (

@@ -1,4 +1,4 @@
-import type { AgentSummary } from '../../protocol/fleet.ts';
+import type { AgentSummary } from '../../protocol/api.ts';
 import { BreakerIcon, StateIcon } from './icons.tsx';
 
 const STATE_HINTS: Readonly<Record<AgentSummary['state'], string>> = {

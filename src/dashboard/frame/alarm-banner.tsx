@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import type { AgentAlarm } from '../../protocol/fleet.ts';
+import type { AgentAlarm } from '../../protocol/api.ts';
 import { Command } from '../components/command.tsx';
 import { WarningIcon } from '../components/icons.tsx';
 import { Moment } from '../components/time.tsx';

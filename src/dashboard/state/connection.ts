@@ -7,7 +7,7 @@ import {
   type FleetSnapshot,
   fleetDeltaSchema,
   fleetSnapshotSchema,
-} from '../../protocol/fleet.ts';
+} from '../../protocol/api.ts';
 import { after, monoNow } from '../clock.ts';
 import { reportUnauthorized, token$ } from './session.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { AgentSummary } from '../../protocol/fleet.ts';
+import type { AgentSummary } from '../../protocol/api.ts';
 import { healthOf } from './fleet-health.ts';
 import { agent } from './testing/agent.ts';
 

@@ -1,5 +1,5 @@
 /** What is summed over the agents here, as HQ's totals do not hold it. */
-import type { AgentSummary } from '../../protocol/fleet.ts';
+import type { AgentSummary } from '../../protocol/api.ts';
 import type { AgentEntry } from './fleet-state.ts';
 
 type FleetHealth = {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Chaos, FleetDelta, FleetSnapshot } from '../../protocol/fleet.ts';
+import type { Chaos, FleetDelta, FleetSnapshot } from '../../protocol/api.ts';
 import type { ConnectionEvent } from './connection.ts';
 import {
   type FleetState,

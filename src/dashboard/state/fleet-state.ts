@@ -3,7 +3,7 @@
  *
  * Bounds: `MAX_INGEST` ingest points, `MAX_TRAIL` pending points an agent, `MAX_SPANS` chaos spans.
  */
-import type { AgentSummary, Chaos, FleetDelta, FleetTotals } from '../../protocol/fleet.ts';
+import type { AgentSummary, Chaos, FleetDelta, FleetTotals } from '../../protocol/api.ts';
 import type { ConnectionEvent } from './connection.ts';
 
 export type IngestPoint = FleetDelta['ingest'][number];

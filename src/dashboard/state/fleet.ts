@@ -1,7 +1,7 @@
 /** The fleet as `state()`s: one for the whole, one an agent, so that a delta wakes only the rows that it changed. */
 import { bind, state } from '@react-rxjs/core';
 import { combineLatest, distinctUntilChanged, map, merge, scan, startWith } from 'rxjs';
-import type { AgentSummary } from '../../protocol/fleet.ts';
+import type { AgentSummary } from '../../protocol/api.ts';
 import { monoNow, second$, wallNow } from '../clock.ts';
 import { connection$ } from './connection.ts';
 import { healthOf } from './fleet-health.ts';

@@ -1,6 +1,7 @@
 /** What is kept of one agent while HQ runs, and the summary made of it. */
+
+import type { AgentAlarm, AgentSummary } from '../../protocol/api.ts';
 import type { AgentState, Heartbeat, LinkReport } from '../../protocol/events.ts';
-import type { AgentAlarm, AgentSummary } from '../../protocol/fleet.ts';
 import type { LinkEvent } from '../ingest/link-event.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
 import type { Appended, IngestFrame } from '../store/store.ts';

@@ -1,6 +1,6 @@
 import { of, Subject, throwError } from 'rxjs';
 import { expect, it, vi } from 'vitest';
-import type { AgentAlarm } from '../../protocol/fleet.ts';
+import type { AgentAlarm } from '../../protocol/api.ts';
 import type { AlarmRecord } from '../store/alarms.ts';
 import { createAlarmKeeper } from './alarm-keeper.ts';
 

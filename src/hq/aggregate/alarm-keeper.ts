@@ -3,7 +3,7 @@
  *
  * One small record an agent; an alarm that goes on unchanged is written again once a minute.
  */
-import type { AgentAlarm } from '../../protocol/fleet.ts';
+import type { AgentAlarm } from '../../protocol/api.ts';
 import type { AlarmRecord } from '../store/alarms.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
 import { createRecordKeeper } from './record-keeper.ts';

@@ -1,6 +1,7 @@
 /** The alarm of an agent whose journal has no good disk: it stands from the heartbeat that says so to the one that does not. */
+
+import type { AgentAlarm } from '../../protocol/api.ts';
 import type { DiskState, Heartbeat } from '../../protocol/events.ts';
-import type { AgentAlarm } from '../../protocol/fleet.ts';
 
 const TROUBLE: Readonly<Record<Exclude<DiskState, 'good'>, string>> = {
   full: 'it has no room for the journal to grow, and the overflow policy is at work',

@@ -1,13 +1,7 @@
 /** What HQ knows of its fleet right now; the dashboard namespace and the agents endpoints read it. */
 import type { StateObservable } from '@rx-state/core';
 import type { Observable } from 'rxjs';
-import type {
-  AgentAlarm,
-  AgentSummary,
-  FleetDelta,
-  FleetSnapshot,
-  FleetTotals,
-} from '../../protocol/fleet.ts';
+import type { AgentAlarm, AgentSummary, FleetDelta, FleetSnapshot, FleetTotals } from '../../protocol/api.ts';
 
 export type Fleet = {
   /** The whole state now; costs O(agents). */

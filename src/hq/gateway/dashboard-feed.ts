@@ -7,7 +7,7 @@
  */
 import { interval } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
-import type { FleetDelta, FleetSnapshot } from '../../protocol/fleet.ts';
+import type { FleetDelta, FleetSnapshot } from '../../protocol/api.ts';
 import type { Fleet } from '../aggregate/fleet.ts';
 import { createPendingDelta, type PendingDelta } from './pending-delta.ts';
 

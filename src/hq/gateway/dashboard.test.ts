@@ -2,7 +2,7 @@ import { connect, type Socket as TcpSocket } from 'node:net';
 import { io as connectTo, type Socket } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../../../tests/support/wait.ts';
-import { type FleetDelta, fleetDeltaSchema, fleetSnapshotSchema } from '../../protocol/fleet.ts';
+import { type FleetDelta, fleetDeltaSchema, fleetSnapshotSchema } from '../../protocol/api.ts';
 import { startTestGateway } from './testing/listening.ts';
 import { deltaOf, summaryOf, type TestGatewayOptions } from './testing/test-gateway.ts';
 

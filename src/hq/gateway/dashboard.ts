@@ -1,7 +1,7 @@
 /** The `/dashboard` namespace: who may look on, and the feed over Socket.IO. */
 import type { DefaultEventsMap, Namespace, Server, Socket } from 'socket.io';
 import type { Emit } from '../../platform/telemetry.ts';
-import type { HqToDashboardEvents } from '../../protocol/fleet.ts';
+import type { HqToDashboardEvents } from '../../protocol/api.ts';
 import { type Access, handshakeRequest } from '../access.ts';
 import { createDashboardFeed, type DashboardFeedOptions, type DashboardPeer } from './dashboard-feed.ts';
 import type { GatewayEvents } from './gateway-events.ts';

@@ -1,7 +1,7 @@
 /** Metrics of the fleet as it is now: unlike counters they are true from the first scrape after a restart of HQ on. */
 import { Gauge, type Registry } from '@prometheus-io/client';
+import { ALARM_KINDS } from '../../protocol/api.ts';
 import { AGENT_STATES } from '../../protocol/events.ts';
-import { ALARM_KINDS } from '../../protocol/fleet.ts';
 import type { Fleet } from '../aggregate/fleet.ts';
 
 /** Reasons that agents give beyond these count as `other`. */

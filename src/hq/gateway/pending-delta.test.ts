@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FleetDelta } from '../../protocol/fleet.ts';
+import type { FleetDelta } from '../../protocol/api.ts';
 import { createPendingDelta } from './pending-delta.ts';
 import { deltaOf, summaryOf } from './testing/test-gateway.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { temporaryFolder } from '../../../tests/support/temporary.ts';
-import { chaosSchema } from '../../protocol/fleet.ts';
+import { chaosSchema } from '../../protocol/api.ts';
 import { type Ask, ask, post } from './testing/http.ts';
 import { createTestGateway } from './testing/test-gateway.ts';
 

@@ -1,6 +1,7 @@
 /** What happens to the links of agents, for the fleet state. */
+
+import type { AgentAlarm } from '../../protocol/api.ts';
 import type { Heartbeat } from '../../protocol/events.ts';
-import type { AgentAlarm } from '../../protocol/fleet.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 
 export type LinkEvent =

@@ -1,6 +1,6 @@
 /** Alarms of agents, as the store keeps them: the latest of each agent. */
 import { z } from 'zod';
-import { agentAlarmSchema } from '../../protocol/fleet.ts';
+import { agentAlarmSchema } from '../../protocol/api.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { parseJson, toJson } from './epoch-state.ts';
 import { agentOfAlarm, alarmKey, kindRange, successor } from './keys.ts';

@@ -1,5 +1,5 @@
 /** How stored things look as JSON. */
-import type { AnomalyDocument } from '../../protocol/fleet.ts';
+import type { AnomalyDocument } from '../../protocol/api.ts';
 import type { Anomaly, InternedSchema } from '../../protocol/sample.ts';
 import { seriesKey } from '../../protocol/schema-ref.ts';
 

@@ -1,7 +1,7 @@
 /** Anomaly episodes as records of their own: the reports of one episode (open, open with a higher peak, closed) merged by series of a source and start. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { type AnomalyDocument, anomalyDocumentSchema } from '../../protocol/fleet.ts';
+import { type AnomalyDocument, anomalyDocumentSchema } from '../../protocol/api.ts';
 import { sourceSeriesKey } from '../../protocol/schema-ref.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { parseJson, toJson } from './epoch-state.ts';

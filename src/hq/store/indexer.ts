@@ -5,6 +5,7 @@
  */
 import { auditTime, defer, map, type Observable, of, Subject, switchMap, tap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
+import type { AnomalyDocument } from '../../protocol/api.ts';
 import {
   type Coverage,
   cover,
@@ -12,7 +13,6 @@ import {
   EMPTY_COVERAGE,
   missingWithin,
 } from '../../protocol/coverage.ts';
-import type { AnomalyDocument } from '../../protocol/fleet.ts';
 import { decodeData, decodeThinned, readHeader } from '../../protocol/frame-codec.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';

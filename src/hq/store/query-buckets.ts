@@ -5,8 +5,9 @@
  * earliest ts. So every value counts in one bucket, and min, max and mean of a range are right but for the rows at its two ends;
  * when the step is shorter than a row's span, the buckets after it stay empty, and `until` says how far the row reaches.
  */
+
+import type { Bucket } from '../../protocol/api.ts';
 import { type Coverage, cover, covers, EMPTY_COVERAGE } from '../../protocol/coverage.ts';
-import type { Bucket } from '../../protocol/fleet.ts';
 import type { BucketColumn, BucketGroup, Column, SampleGroup } from '../../protocol/frame.ts';
 import { type DecodeOptions, decodeData, decodeThinned, readHeader } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';

@@ -1,6 +1,6 @@
 /** The ledger of an agent: per epoch what became of every seq. */
 
-import type { LedgerEntry } from '../../protocol/fleet.ts';
+import type { LedgerEntry } from '../../protocol/api.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { type EpochState, pendingOf } from './epoch-state.ts';

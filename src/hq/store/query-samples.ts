@@ -1,6 +1,6 @@
 /** Raw samples of a time range, those of which only buckets are left not among them, oldest first by (ts, epoch, seq), page by page. */
 import { z } from 'zod';
-import type { SampleDocument } from '../../protocol/fleet.ts';
+import type { SampleDocument } from '../../protocol/api.ts';
 import type { RowNotes, SampleGroup } from '../../protocol/frame.ts';
 import { decodeData, readHeader } from '../../protocol/frame-codec.ts';
 import { type Epoch, epochSchema, type InternedSchema } from '../../protocol/sample.ts';

@@ -1,5 +1,5 @@
 /** The series of an agent, each once per source, over all of its schemas. */
-import type { SeriesDocument } from '../../protocol/fleet.ts';
+import type { SeriesDocument } from '../../protocol/api.ts';
 import type { SchemaRef } from '../../protocol/sample.ts';
 import { seriesKey, sourceSeriesKey } from '../../protocol/schema-ref.ts';
 import type { SchemaBook } from './schema-book.ts';

@@ -1,13 +1,13 @@
 /** HQ's store: frames of all agents as received, over a Storage; each seq at most once. */
 import type { Observable } from 'rxjs';
-import type { Coverage } from '../../protocol/coverage.ts';
 import type {
   AnomalyDocument,
   Bucket,
   LedgerEntry,
   SampleDocument,
   SeriesDocument,
-} from '../../protocol/fleet.ts';
+} from '../../protocol/api.ts';
+import type { Coverage } from '../../protocol/coverage.ts';
 import type { FrameHeader } from '../../protocol/frame.ts';
 import type { Epoch, InternedSchema, Sample, SchemaRef } from '../../protocol/sample.ts';
 import type { PauseRecord } from './pause-record.ts';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { firstValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Bucket } from '../../protocol/fleet.ts';
+import type { Bucket } from '../../protocol/api.ts';
 import { encodeThinned, readHeader } from '../../protocol/frame-codec.ts';
 import { epochKey } from './keys.ts';
 import type { OpenedHqStore } from './open-hq-store.ts';

@@ -10,7 +10,7 @@ import {
   type LedgerEntry,
   ledgerEntrySchema,
   seriesDocumentSchema,
-} from '../../../protocol/fleet.ts';
+} from '../../../protocol/api.ts';
 import { type Loaded, NOT_LOADED, poll, request, requestAll } from '../../state/api.ts';
 import { hqNow } from '../../state/fleet.ts';
 import { RANGE_MS, type RangeName } from '../../state/route.ts';

@@ -1,5 +1,5 @@
 import { useEffect } from 'react';
-import type { AnomalyDocument } from '../../../protocol/fleet.ts';
+import type { AnomalyDocument } from '../../../protocol/api.ts';
 import { BackIcon } from '../../components/icons.tsx';
 import { Segmented } from '../../components/segmented.tsx';
 import { BreakerBadge, StateBadge } from '../../components/state-badge.tsx';

@@ -1,4 +1,4 @@
-import type { AnomalyDocument } from '../../../protocol/fleet.ts';
+import type { AnomalyDocument } from '../../../protocol/api.ts';
 import { AnomalyIcon } from '../../components/icons.tsx';
 import { Moment } from '../../components/time.tsx';
 import { formatDuration, formatTick, formatValue, NONE, significant } from '../../format.ts';

@@ -1,4 +1,4 @@
-import type { LedgerEntry } from '../../../protocol/fleet.ts';
+import type { LedgerEntry } from '../../../protocol/api.ts';
 import { CheckIcon, WarningIcon } from '../../components/icons.tsx';
 import { formatExact } from '../../format.ts';
 import type { Loaded } from '../../state/api.ts';

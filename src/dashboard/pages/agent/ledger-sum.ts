@@ -1,5 +1,5 @@
 /** The ledger's equation: `sampled = stored + pending + Σ thinned + Σ dropped`. */
-import type { LedgerEntry } from '../../../protocol/fleet.ts';
+import type { LedgerEntry } from '../../../protocol/api.ts';
 
 export type LedgerSum = {
   readonly thinned: number;

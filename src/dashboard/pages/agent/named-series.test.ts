@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { SeriesDocument } from '../../../protocol/fleet.ts';
+import type { SeriesDocument } from '../../../protocol/api.ts';
 import { chartOf, findCharts, nameSeries } from './named-series.ts';
 
 const series = (name: string, source: string): SeriesDocument => ({

@@ -1,5 +1,5 @@
 /** Series under names that tell them apart. */
-import type { AnomalyDocument, SeriesDocument } from '../../../protocol/fleet.ts';
+import type { AnomalyDocument, SeriesDocument } from '../../../protocol/api.ts';
 
 export type NamedSeries = SeriesDocument & {
   /** The key of the series; with `@source` behind it where another source of the agent has one of this key too. */

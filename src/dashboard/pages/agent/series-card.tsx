@@ -1,5 +1,5 @@
 import { useMemo, useRef, useState } from 'react';
-import type { AnomalyDocument, LedgerEntry } from '../../../protocol/fleet.ts';
+import type { AnomalyDocument, LedgerEntry } from '../../../protocol/api.ts';
 import type { ChartColors } from '../../charts/colors.ts';
 import type { ChartSize } from '../../charts/options.ts';
 import { AnomalyIcon } from '../../components/icons.tsx';

@@ -1,6 +1,6 @@
 /** A series of an agent: mean as a line within its min–max band, gaps and thinned ranges shaded, anomalies marked. */
 import type uPlot from 'uplot';
-import type { AnomalyDocument, LedgerEntry } from '../../../protocol/fleet.ts';
+import type { AnomalyDocument, LedgerEntry } from '../../../protocol/api.ts';
 import type { ChartColors } from '../../charts/colors.ts';
 import { baseOptions, type ChartSize, timeAxis, valueAxis } from '../../charts/options.ts';
 import { type Mark, type ShadedSpan, shadingPlugin } from '../../charts/shading.ts';

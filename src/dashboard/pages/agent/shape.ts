@@ -1,5 +1,5 @@
 /** Buckets of the API into what a chart draws. Pure. */
-import type { Bucket, SeriesDocument } from '../../../protocol/fleet.ts';
+import type { Bucket, SeriesDocument } from '../../../protocol/api.ts';
 import type { NamedSeries } from './named-series.ts';
 
 const STEPS_MS = [

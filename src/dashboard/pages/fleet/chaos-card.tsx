@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { Subscription } from 'rxjs';
-import { CHAOS_MODES, type Chaos, type ChaosMode } from '../../../protocol/fleet.ts';
+import { CHAOS_MODES, type Chaos, type ChaosMode } from '../../../protocol/api.ts';
 import { Command } from '../../components/command.tsx';
 import { Segmented } from '../../components/segmented.tsx';
 import { Age } from '../../components/time.tsx';

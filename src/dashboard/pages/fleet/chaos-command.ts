@@ -1,6 +1,6 @@
 /** Switching chaos. */
 import type { Observable } from 'rxjs';
-import { type Chaos, type ChaosMode, chaosSchema } from '../../../protocol/fleet.ts';
+import { type Chaos, type ChaosMode, chaosSchema } from '../../../protocol/api.ts';
 import { request } from '../../state/api.ts';
 
 /** Asks HQ for another mode; emits what holds then, errors with `ApiError`. */

@@ -1,6 +1,6 @@
 import { useDeferredValue, useState } from 'react';
+import type { AgentSummary } from '../../../protocol/api.ts';
 import { AGENT_STATES } from '../../../protocol/events.ts';
-import type { AgentSummary } from '../../../protocol/fleet.ts';
 import { StateIcon } from '../../components/icons.tsx';
 import { formatExact } from '../../format.ts';
 import { type FleetFilter, useAgentIds, useFleetHealth } from '../../state/fleet.ts';

@@ -1,4 +1,4 @@
-import type { AgentSummary } from '../../../protocol/fleet.ts';
+import type { AgentSummary } from '../../../protocol/api.ts';
 
 /** A connected agent that has done nothing yet. */
 export const agent = (id: string, changes: Partial<AgentSummary> = {}): AgentSummary => ({

@@ -8,7 +8,7 @@ import {
   ledgerEntrySchema,
   sampleDocumentSchema,
   seriesDocumentSchema,
-} from '../../../protocol/fleet.ts';
+} from '../../../protocol/api.ts';
 import { StorageError } from '../../../storage/storage.ts';
 import { ask, post } from '../testing/http.ts';
 import { createTestGateway } from '../testing/test-gateway.ts';

@@ -8,7 +8,7 @@ import {
   ledgerEntrySchema,
   sampleDocumentSchema,
   seriesDocumentSchema,
-} from '../../../protocol/fleet.ts';
+} from '../../../protocol/api.ts';
 import { byKey, page, pageOf } from '../paging.ts';
 import {
   agentParametersSchema,

@@ -1,6 +1,6 @@
 /** `GET` and `PUT /api/v1/chaos`. */
 import { z } from 'zod';
-import { CHAOS_MODES, chaosSchema } from '../../../protocol/fleet.ts';
+import { CHAOS_MODES, chaosSchema } from '../../../protocol/api.ts';
 import { Problem } from '../problem.ts';
 import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
 

@@ -1,7 +1,7 @@
 /** A store in memory for tests of the gateway: it keeps what was appended and answers with it. */
 import { defer, EMPTY, NEVER, of } from 'rxjs';
+import type { AnomalyDocument, SampleDocument } from '../../../protocol/api.ts';
 import { EMPTY_COVERAGE } from '../../../protocol/coverage.ts';
-import type { AnomalyDocument, SampleDocument } from '../../../protocol/fleet.ts';
 import type { Sample } from '../../../protocol/sample.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
 import type { HqStore } from '../../store/store.ts';

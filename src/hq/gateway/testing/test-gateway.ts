@@ -4,7 +4,7 @@ import { type Clock, createSystemClock } from '../../../platform/clock.ts';
 import { silentLogger } from '../../../platform/logger.ts';
 import { seededRandom } from '../../../platform/random.ts';
 import { createEmit, createRegistry } from '../../../platform/telemetry.ts';
-import type { AgentSummary, ChaosMode, FleetDelta, FleetSnapshot } from '../../../protocol/fleet.ts';
+import type { AgentSummary, ChaosMode, FleetDelta, FleetSnapshot } from '../../../protocol/api.ts';
 import { type Access, createAccess } from '../../access.ts';
 import { createChaos } from '../../chaos.ts';
 import { type HqConfig, hqConfigSchema } from '../../config.ts';

@@ -7,12 +7,12 @@
  */
 import { defer, type Observable } from 'rxjs';
 import { z } from 'zod';
-import { type Random, seededRandom } from '../../platform/random.ts';
-import type { Series } from '../../protocol/sample.ts';
-import { internSchema } from '../../protocol/schema-ref.ts';
-import { sampleEvery } from '../../streams/sample-every.ts';
-import { flagOption, nameOption, numberOption } from './option.ts';
-import type { RawSample, Source, SourceEnv } from './source.ts';
+import { type Random, seededRandom } from '../../../platform/random.ts';
+import type { Series } from '../../../protocol/sample.ts';
+import { internSchema } from '../../../protocol/schema-ref.ts';
+import { sampleEvery } from '../../../streams/sample-every.ts';
+import { flagOption, nameOption, numberOption } from '../option.ts';
+import type { RawSample, Source, SourceEnv } from '../source.ts';
 
 export const simSpecSchema = z.strictObject({
   kind: z.literal('sim'),
