@@ -42,6 +42,36 @@ describe('connecting', () => {
     expect(rig.logs('link_down')).toMatchObject([{ kind: 'timeout', at: 10_000 }]);
   });
 
+  it.each([
+    ['silent, for as long as an attempt may be', 'silence', 4_000, 4_000],
+    ['refused at once, within the hint from start to start', 'refused', 0, 2_000],
+  ] as const)(
+    'a way that has worked is tried again all the time where it is %s',
+    (_how, failure, least, most) => {
+      const rig = createRig({
+        hello: () => ({
+          ok: true,
+          protocol: 1,
+          ack: { contiguous: 0, ranges: [] },
+          limits: { maxFrameBytes: 262_144, maxFrameSamples: 4_096, maxSeries: 1_000 },
+          credit: 8,
+          hqTs: 0,
+          reconnectMs: 2_000,
+        }),
+        connect: (n) =>
+          n === 1 ? undefined : failure === 'silence' ? failure : new LinkError(failure, 'no'),
+        frame: () => 'close',
+      });
+      rig.start();
+      rig.append(1);
+      rig.run(600_000);
+      const gaps = rig.connects.slice(2).map((at, index) => at - (rig.connects[index + 1] ?? 0));
+      expect(gaps.length).toBeGreaterThan(100);
+      expect(Math.max(...gaps)).toBeLessThanOrEqual(most);
+      expect(Math.min(...gaps)).toBeGreaterThanOrEqual(least);
+    },
+  );
+
   it('another kind of failure is another episode, and coming back is told', () => {
     const failures = ['refused', 'refused', 'dns', 'dns'] as const;
     const rig = createRig({

@@ -50,6 +50,8 @@ export type EffectOptions = Omit<ConversationOptions, 'lost' | 'journal' | 'onRe
 
 /** The open connection; state of the edge, not of the logic. */
 type Connection = {
+  /** The precise clock, ms: it does not jump. */
+  readonly begunAt: number;
   readonly ended$: Subject<void>;
   session: LinkSession | null;
   sender: FrameSender | null;
@@ -88,6 +90,7 @@ export function createUplinkEffects(
     connection,
     error,
     at: scheduler.now(),
+    tookMs: current === null ? 0 : clock.precise() - current.begunAt,
     jitter: random.next(),
   });
   const conversation = createConversation({
@@ -118,7 +121,8 @@ export function createUplinkEffects(
 
   const connect = (connection: number): Observable<UplinkMessage> =>
     defer(() => {
-      const mine: Connection = { ended$: new Subject(), session: null, sender: null };
+      const begunAt = clock.precise();
+      const mine: Connection = { begunAt, ended$: new Subject(), session: null, sender: null };
       current?.ended$.next();
       current = mine;
       const { connectTimeoutMs } = settings;

@@ -34,6 +34,7 @@ const lost = (error: LinkError, jitter = 0.5): UplinkMessage => ({
   connection: 1,
   error,
   at: 500,
+  tookMs: 0,
   jitter,
 });
 const read = (
@@ -180,6 +181,28 @@ describe('phases', () => {
     );
     const waits = effects.flatMap((effect) => (effect.type === 'wait' ? [effect.ms] : []));
     expect(waits).toEqual([ms]);
+  });
+
+  it.each([
+    ['a quick refusal', 'refused', 300, 700],
+    ['a silent attempt', 'timeout', 4_000, 0],
+    ['one that HQ ended after its greeting took long', 'closed', 900, 100],
+  ] as const)('tries a way that has worked at a pace of attempts: after %s', (_what, kind, tookMs, ms) => {
+    const [first, , ...rest] = ONLINE;
+    const hinted = { ...greeted(), reconnectMs: 2_000 } as UplinkMessage;
+    const gone = lost(new LinkError('closed', 'HQ is gone'));
+    const failed = { ...lost(new LinkError(kind, 'no')), connection: 2, tookMs } as UplinkMessage;
+    const retry: UplinkMessage = { type: 'retry', connection: 1 };
+    const { effects } = reached(first as UplinkMessage, hinted, ...rest, gone, retry, failed);
+    expect(effects).toContainEqual({ type: 'wait', connection: 2, ms });
+  });
+
+  it('spreads agents whose connection was lost, however long it had lasted', () => {
+    const [first, , ...rest] = ONLINE;
+    const hinted = { ...greeted(), reconnectMs: 2_000 } as UplinkMessage;
+    const gone = { ...lost(new LinkError('closed', 'HQ is gone')), tookMs: 3_600_000 } as UplinkMessage;
+    const { effects } = reached(first as UplinkMessage, hinted, ...rest, gone);
+    expect(effects).toContainEqual({ type: 'wait', connection: 1, ms: 1_000 });
   });
 
   it('says when a data budget lets the next connection through, and asks it all the time', () => {

@@ -14,6 +14,8 @@ export type ReconnectWaitOptions = {
   readonly slow: boolean;
   /** Upper bound for a way that has worked, ms: HQ's hint; null: no connection has worked yet, or HQ gave no hint. */
   readonly reconnectMs: number | null;
+  /** How long the attempt took that has failed, ms; 0: it was no attempt, but a connection that ended. */
+  readonly tookMs: number;
 };
 
 /**
@@ -29,11 +31,13 @@ export function reconnectWaitMs({
   jitter,
   slow,
   reconnectMs,
+  tookMs,
 }: ReconnectWaitOptions): number {
   const maxMs = settings.backoffMaxMs * WAIT_SHARE;
   if (slow) return Math.round(maxMs * (0.5 + jitter / 2));
   // A way that has worked may be there for seconds only: it is tried all the time, at the pace that HQ can bear from all its agents.
-  if (reconnectMs !== null) return Math.round(jitter * Math.min(maxMs, reconnectMs));
+  // That pace is one of attempts, from the start of one to the start of the next.
+  if (reconnectMs !== null) return Math.round(Math.max(0, jitter * Math.min(maxMs, reconnectMs) - tookMs));
   const initialMs = Math.min(settings.backoffInitialMs, maxMs);
   let step = backoff({ initialMs, maxMs, jitter: 'full' }, { next: () => jitter });
   for (let count = 0; count < Math.min(attempt, 32); count += 1) step = step.next();

@@ -172,11 +172,14 @@ export type UplinkMessage =
   /** The next backlog frame may be handed over. */
   | ({ readonly type: 'pause_over' } & FromConnection)
   | ({ readonly type: 'left' } & FromConnection)
-  /** `at`: the scheduler's clock, ms. `jitter`: a number in [0, 1) that the runner drew. */
+  /**
+   * `at`: the scheduler's clock, ms. `tookMs`: since it was begun to connect. `jitter`: a number in [0, 1) that the runner drew.
+   */
   | ({
       readonly type: 'lost';
       readonly error: LinkError;
       readonly at: number;
+      readonly tookMs: number;
       readonly jitter: number;
     } & FromConnection)
   | ({
