@@ -80,6 +80,28 @@ describe('a constant link', () => {
     expect(link.run(15_000, LIVE).use).toBeGreaterThan(0.9);
   });
 
+  it.each([
+    [8, 600, 0, 4],
+    [8, 600, 400, 7],
+    [32, 600, 0, 6],
+    [32, 600, 400, 10],
+    [125, 600, 0, 8],
+    [125, 600, 400, 11],
+  ])(
+    'of %d bytes per ms over %d ms, whose hello took %d ms longer, is known within %d round trips',
+    (rate, roundTripMs, heldUpMs, roundTrips) => {
+      const link = createVirtualLink({ rate, roundTripMs });
+      const [join, hello] = [80, 450].map((bytes) => ({ bytes, ms: roundTripMs + onTheWire(bytes) / rate }));
+      if (join === undefined || hello === undefined) throw new Error('no round trips');
+      link.gauge.probed({ ...hello, ms: hello.ms + heldUpMs }, join);
+      link.setBacklog(true);
+      link.run(roundTripMs * roundTrips, LIVE);
+      expect(link.gauge.window().rate).toBeGreaterThan(0.8 * rate);
+      expect(link.gauge.window().rate).toBeLessThan(1.05 * rate);
+      expect(link.run(15_000, LIVE).worstLiveQueueMs).toBeLessThan(2 * TARGET_MS);
+    },
+  );
+
   it('that was never filled has only a lower bound of its rate, and no linger', () => {
     const link = createVirtualLink({ rate: 32, roundTripMs: 600 });
     link.run(60_000, LIVE);
@@ -234,6 +256,40 @@ describe('odd events', () => {
   it('what a payload takes of the link and the reverse agree', () => {
     for (const wire of [100, 500, 1_466, 1_467, 5_000, 300_000])
       expect(onTheWire(payloadWithin(wire))).toBeLessThanOrEqual(wire + 52);
+  });
+});
+
+describe('what a larger frame took longer', () => {
+  const options = { queueTargetMs: TARGET_MS };
+  const next = (estimate: LinkEstimate, event: EstimateEvent) => nextEstimate(estimate, event, options);
+  /** After a small round trip of 600 ms: the rate once frames of 1,000 bytes, one by one, took so long. */
+  function rateAfter(trips: readonly number[], start: Partial<LinkEstimate> = {}): number {
+    const probe = { type: 'probed', trip: { bytes: 200, ms: 600 }, at: 600 } as const;
+    let estimate: LinkEstimate = { ...next(NEW_ESTIMATE, probe), roundRate: 1, ...start };
+    let at = 600;
+    for (const [id, ms] of trips.entries()) {
+      estimate = next(estimate, { type: 'sent', id, bytes: 1_000, window: 1_000, at });
+      at += ms;
+      estimate = next(estimate, { type: 'answered', id, at });
+    }
+    return rateOf(estimate) ?? 0;
+  }
+
+  it('tells the rate once two have told so', () => {
+    expect(rateAfter([700])).toBeLessThan(1_000 / 700 + 0.01);
+    // 800 bytes in 100 ms, and what round trips differ by anyway.
+    expect(rateAfter([700, 700])).toBeCloseTo(800 / 130, 5);
+    expect(rateAfter([700, 900])).toBeCloseTo(800 / 330, 5);
+  });
+
+  it('is believed up to eight times the rate', () => {
+    // 800 bytes in what round trips differ by anyway would be 27.
+    expect(rateAfter([600.1, 600.1])).toBeCloseTo((8 * 1_000) / 600.1, 5);
+  });
+
+  it('says nothing where it took no longer, or the link has been filled', () => {
+    expect(rateAfter([600, 600, 600])).toBeLessThan(1_000 / 600 + 0.01);
+    expect(rateAfter([700, 700], { phase: { kind: 'steady' } })).toBeLessThan(1_000 / 700 + 0.01);
   });
 });
 

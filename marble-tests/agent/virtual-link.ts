@@ -35,6 +35,7 @@ export function createVirtualLink(link: VirtualLinkOptions) {
   let backlog = false;
   let paused = false;
   let worstQueueMs = 0;
+  let worstLiveQueueMs = 0;
 
   const send = (bytes: number, lane: 'live' | 'backlog' = 'live'): void => {
     const wire = onTheWire(bytes);
@@ -43,6 +44,7 @@ export function createVirtualLink(link: VirtualLinkOptions) {
     const id = gauge.sent(bytes);
     const { frame: now } = scheduler;
     worstQueueMs = Math.max(worstQueueMs, freeAt - now);
+    if (!isBacklog) worstLiveQueueMs = Math.max(worstLiveQueueMs, freeAt - now);
     freeAt = Math.max(freeAt, now) + wire / link.rate;
     inFlight += wire;
     frames += 1;
@@ -104,6 +106,7 @@ export function createVirtualLink(link: VirtualLinkOptions) {
       const before = carried;
       const until = scheduler.frame + ms;
       worstQueueMs = 0;
+      worstLiveQueueMs = 0;
       let nextLive = scheduler.frame;
       while (scheduler.frame < until) {
         const next = Math.min(until, scheduler.frame + 100);
@@ -116,7 +119,7 @@ export function createVirtualLink(link: VirtualLinkOptions) {
         }
         pump();
       }
-      return { use: (carried - before) / (link.rate * ms), worstQueueMs };
+      return { use: (carried - before) / (link.rate * ms), worstQueueMs, worstLiveQueueMs };
     },
   };
 }

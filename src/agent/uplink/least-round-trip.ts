@@ -3,6 +3,13 @@ import type { RoundTrip } from './link.ts';
 
 export type TimedTrip = RoundTrip & { readonly at: number };
 
+/** What two small round trips may differ by without a slow link: of the shorter one, and ms. */
+const JITTER = 0.05;
+const JITTER_MS = 15;
+
+/** Of the bytes of the smaller one: what is hardly larger takes hardly longer. */
+const LARGER = 1.5;
+
 export type KnownLink = {
   /** The least round trip that was seen. */
   readonly least: TimedTrip | null;
@@ -22,4 +29,15 @@ export function queueingDelay(trip: RoundTrip, { least, rate }: KnownLink): numb
   if (least === null || rate === null) return 0;
   const more = Math.max(0, trip.bytes - least.bytes);
   return Math.max(0, trip.ms - least.ms - more / rate);
+}
+
+/** Whether the larger one took longer for its size. */
+export function isTelling(smaller: RoundTrip, larger: RoundTrip): boolean {
+  return larger.bytes >= LARGER * smaller.bytes && larger.ms > smaller.ms;
+}
+
+/** What more bytes took longer, bytes per ms: a lower bound of the rate, whatever else the larger one waited for. */
+export function rateBetween(smaller: RoundTrip, larger: RoundTrip): number {
+  const longerMs = larger.ms - smaller.ms + Math.max(JITTER * smaller.ms, JITTER_MS);
+  return Math.max(0, larger.bytes - smaller.bytes) / Math.max(1, longerMs);
 }

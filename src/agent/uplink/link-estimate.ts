@@ -8,13 +8,15 @@
  * - round trip: the least of the last `PROBE_EVERY_MS`, or nearly so; older than that, the window is smaller for a round trip so
  *   that a standing queue drains and the least can be seen again.
  *
+ * While the window still grows, what larger frames took longer than the least round trip bounds the rate from below, far ahead of it.
+ *
  * Frames that are late by two queue targets, and arrive slower than the rate, say that the link has slowed down: the older samples no
  * longer count. Late ones that arrive all at once were held up elsewhere: by a disk of HQ, or a busy machine. A round of a filled link
  * that delivered more, and in which one frame met hardly any queue, says that it has become faster: the window grows each round again.
  *
  * Units: bytes as they cross the link (`onTheWire`), milliseconds, bytes per millisecond.
  */
-import { asLargeAs, queueingDelay, type TimedTrip } from './least-round-trip.ts';
+import { asLargeAs, isTelling, queueingDelay, rateBetween, type TimedTrip } from './least-round-trip.ts';
 import type { RoundTrip } from './link.ts';
 
 export type EstimateEvent =
@@ -91,6 +93,8 @@ export type LinkEstimate = {
   /** The rate at its beginning. */
   readonly roundRate: number;
   readonly phase: EstimatePhase;
+  /** Lower bound of the rate by how much longer the frame before took than a smaller message; 0: none yet. */
+  readonly told: number;
   /** Least round trip of frames that were sent while probing. */
   readonly probed: TimedTrip | null;
 };
@@ -127,9 +131,6 @@ const LIFTED_ROUNDS = 2;
 /** Of what an earlier connection measured. */
 const CARRIED_OVER = 0.5;
 const LEAST_INTERVAL_MS = 0.25;
-/** What two small round trips may differ by without a slow link: of the shorter one, and ms. */
-const JITTER = 0.05;
-const JITTER_MS = 15;
 /** Of what two round trips tell: what follows from it is handed over at once. */
 const HELD_BACK = 0.5;
 /** How far the difference of two round trips is believed: a smaller one may have been held up. */
@@ -154,6 +155,7 @@ export const NEW_ESTIMATE: LinkEstimate = {
   calmRounds: 0,
   roundRate: 0,
   phase: { kind: 'startup', fullRate: 0, flatRounds: 0 },
+  told: 0,
   probed: null,
 };
 
@@ -228,14 +230,9 @@ function probed(
   const noted = noteRoundTrip(estimate, { ...trip, at }, at - trip.ms);
   if (noted.rates.length > 0) return noted;
   const bound = trip.bytes / Math.max(LEAST_INTERVAL_MS, trip.ms);
-  const leap = smaller === undefined ? 0 : Math.min(LEAP * bound, rateBetween(smaller, trip));
-  return { ...noted, rates: [{ rate: Math.max(bound, leap), round: noted.round }] };
-}
-
-/** What more bytes took longer; whatever else the larger one took makes it a lower bound. */
-function rateBetween(smaller: RoundTrip, larger: RoundTrip): number {
-  const longerMs = Math.max(larger.ms - smaller.ms, JITTER * smaller.ms, JITTER_MS);
-  return (HELD_BACK * Math.max(0, larger.bytes - smaller.bytes)) / longerMs;
+  const told = smaller === undefined ? 0 : rateBetween(smaller, trip);
+  const rate = Math.max(bound, Math.min(LEAP * bound, HELD_BACK * told));
+  return { ...noted, told, rates: [{ rate, round: noted.round }] };
 }
 
 function answered(
@@ -254,7 +251,7 @@ function answered(
   const intervalMs = Math.max(at - flight.deliveredAt, flight.sentAt - flight.firstSentAt, LEAST_INTERVAL_MS);
   const sample = (delivered - flight.delivered) / intervalMs;
   const ended = flight.delivered >= before.roundEnd;
-  const rated = noteRate(timed, { sample, isLimited: flight.isLimited });
+  const rated = leapt(noteRate(timed, { sample, isLimited: flight.isLimited }), trip);
   const queued = queueMs > QUEUED * queueTargetMs ? longer(before.queued, { delivered, at }) : null;
   const late =
     queueMs > 2 * queueTargetMs && !flight.isLimited ? longer(before.late, { delivered, at }) : null;
@@ -282,6 +279,18 @@ const longer = (streak: Streak | null, { delivered, at }: Arrival): Streak =>
 function arrivesWithin(streak: Streak, { delivered, at }: Arrival, rate: number): boolean {
   if (streak.count < LATE_ANSWERS) return false;
   return delivered - streak.delivered <= rate * (at - streak.since);
+}
+
+/**
+ * A frame that is larger than the least round trip's took longer by what the link needs for the difference: a lower bound of the rate,
+ * and long before the window has grown to it. Two in a row have to tell so, as either round trip may have been held up.
+ */
+function leapt(estimate: LinkEstimate, trip: TimedTrip): LinkEstimate {
+  const { least, phase, told: before, roundRate } = estimate;
+  if (phase.kind !== 'startup' || least === null || !isTelling(least, trip)) return estimate;
+  const told = rateBetween(least, trip);
+  const sample = Math.min(told, before, LEAP * roundRate);
+  return { ...noteRate(estimate, { sample, isLimited: true }), told };
 }
 
 const steady = (estimate: LinkEstimate): LinkEstimate => ({ ...estimate, phase: { kind: 'steady' } });

@@ -60,7 +60,7 @@ const LEAST_FRAMES = 2.1;
  * Growth in each round trip, in flight and in pace. BBR and slow start double; the queue where that ends is as long as a round trip,
  * and live frames wait in it.
  */
-const STARTUP_GAIN = 1.75;
+const STARTUP_GAIN = 1.5;
 /** Of the rate. Over a long way a burst would stand in its queue for long. */
 const STEADY_PACE = 1.25;
 /** Of the queue target: over ways that are shorter what is in flight bounds the queue. */
