@@ -5,8 +5,8 @@ import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startHeldRelay } from '../testing/held-relay.ts';
 import { startTlsFront, TEST_CERT } from '../testing/tls-front.ts';
-import { fakeHq, HELLO, linkTo, openLink } from '../testing/watched-link.ts';
-import type { Traffic } from './link.ts';
+import { failureOf, fakeHq, HELLO, linkTo, openLink } from '../testing/watched-link.ts';
+import type { Link, Traffic } from './link.ts';
 
 async function hqOnPort() {
   const hq = await fakeHq();
@@ -142,5 +142,45 @@ describe('bytes of a connection', () => {
     expect(session.unsent()).toBeGreaterThan(1_000_000);
     relay.allowUp(Number.POSITIVE_INFINITY);
     await vi.waitFor(() => expect(session.unsent()).toBe(0), { timeout: 20_000 });
+  });
+});
+
+describe('a TCP connection that may be begun again', () => {
+  const eager = (url: string): Link => {
+    const link = linkTo(url);
+    return { connect: (options) => link.connect({ ...options, againMs: 60_000 }) };
+  };
+
+  it('carries and counts what any other does', async () => {
+    const { port } = await hqOnPort();
+    const relay = await startHeldRelay(port);
+    const link = eager(relay.url);
+    const { session, subscription } = await openLink(link);
+    await firstValueFrom(session.hello(HELLO));
+    await vi.waitFor(() => expect(session.traffic()).toEqual({ sent: relay.up(), received: relay.down() }));
+    subscription.unsubscribe();
+    await openLink(link);
+  });
+
+  it('carries TLS, and resumes its session', async () => {
+    const { port } = await hqOnPort();
+    const front = await startTlsFront(port);
+    const trusted = getCACertificates();
+    setDefaultCACertificates([...trusted, TEST_CERT]);
+    onTestFinished(() => setDefaultCACertificates(trusted));
+    const link = eager(`https://localhost:${front.port}`);
+    const { session, subscription } = await openLink(link);
+    await firstValueFrom(session.hello(HELLO));
+    subscription.unsubscribe();
+    await openLink(link);
+    expect(front.resumed()).toBe(1);
+  });
+
+  it.each(['http', 'https'])('says why there is none: %s', async (scheme) => {
+    const server = createServer();
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => void server.close(resolve));
+    expect(await failureOf(eager(`${scheme}://127.0.0.1:${port}`))).toMatchObject({ kind: 'refused' });
   });
 });

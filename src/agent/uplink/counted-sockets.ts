@@ -9,6 +9,8 @@ import type { Agent } from 'node:http';
 import { connect, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
+import type { SchedulerLike } from 'rxjs';
+import { openFreshTcp } from './fresh-tcp.ts';
 import type { Traffic } from './link.ts';
 import type { HttpProxy } from './proxy/proxy-settings.ts';
 import { openTunnel } from './proxy/tunnel.ts';
@@ -74,6 +76,8 @@ export type CountedAgentOptions = {
   readonly proxy: HttpProxy | null;
   /** Connections are kept for the next request, two at most: one request waits for HQ, one brings something. Default: not. */
   readonly keepAlive?: boolean;
+  /** Until a TCP connection that is not established is begun again, ms, asked at each; null or absent: it is not. */
+  readonly again?: { readonly ms: () => number | null; readonly scheduler: SchedulerLike };
 };
 
 /** For Node's HTTP client and for `ws`. */
@@ -97,11 +101,18 @@ type Where = {
 type Tcp = (error: Error | null, tcp?: Socket, tunnel?: Duplex) => void;
 
 /** Gives the connection at once, or later where a proxy has to agree to it. */
-function tcpTo(where: Where, { proxy, onSocket }: CountedAgentOptions, done: Tcp): void {
+function tcpTo(where: Where, { proxy, onSocket, again }: CountedAgentOptions, done: Tcp): void {
   const host = where.host ?? 'localhost';
   const port = Number(where.port);
   if (proxy === null) {
-    done(null, connect({ host, port, noDelay: true }));
+    const open = () => connect({ host, port, noDelay: true });
+    const againMs = again?.ms() ?? null;
+    if (again === undefined || againMs === null) {
+      done(null, open());
+      return;
+    }
+    const { scheduler } = again;
+    openFreshTcp({ open, onTcp: (tcp) => onSocket(tcp, tcp), againMs, scheduler }, done);
     return;
   }
   let beneath: Socket | undefined;

@@ -66,6 +66,9 @@ const CONNECT_BYTES = 4_000;
 const MAX_CONNECT_ALLOWANCE_MS = 60_000;
 const SOON_MS = 4_000;
 const SOON_ROUND_TRIPS = 4;
+/** The kernel repeats a request to connect once after a second: with another after two, one goes out in each second. */
+const AGAIN_MS = 2_000;
+const AGAIN_ROUND_TRIPS = 1.5;
 /** Longer than the refused one ever waits with any preset. */
 const CONFLICT_EPISODE_MS = 1_200_000;
 
@@ -136,7 +139,8 @@ export function createUplinkEffects(
       const mostMs = Math.round(
         connectTimeoutMs + Math.min(MAX_CONNECT_ALLOWANCE_MS, gauge.allowanceMs(CONNECT_BYTES)),
       );
-      return link.connect({ connectSilenceMs }).pipe(
+      const again = least === null ? {} : { againMs: Math.max(AGAIN_MS, AGAIN_ROUND_TRIPS * least.ms) };
+      return link.connect({ connectSilenceMs, ...again }).pipe(
         answerWithin<LinkEvent>(mostMs, 'the connection', scheduler),
         concatMap((event) => fromLink(mine, connection, event)),
         catchError(lostBy(connection)),

@@ -141,6 +141,8 @@ export type LinkEvent =
 export type ConnectOptions = {
   /** Silence that ends an attempt, ms: TCP, TLS, upgrade and join each may take longer while bytes come. Default: the link's own. */
   readonly connectSilenceMs?: number;
+  /** Until another TCP connection is begun beside one that is not established yet, ms. Default: none is. */
+  readonly againMs?: number;
   /**
    * Silence that ends an open connection, ms, given the silence that HQ announces, ms. Asked again several times within it.
    * Default: as announced.

@@ -69,12 +69,14 @@ type Engine = AgentSocket['io']['engine'];
 export function createSocketIoLink(options: SocketIoLinkOptions): Link {
   const { transport = 'websocket' } = options;
   let sockets = createSocketCounter();
+  let againMs: number | null = null;
   // One for all connections, so that TLS sessions are resumed; sockets belong to the latest connection.
   const agent = createCountedAgent({
     secure: new URL(options.url).protocol === 'https:',
     onSocket: (tcp, top) => sockets.add(tcp, top),
     proxy: options.proxy ?? null,
     keepAlive: transport === 'polling',
+    again: { ms: () => againMs, scheduler: options.clock.scheduler },
   });
   return {
     connect: (wishes = {}) =>
@@ -82,6 +84,7 @@ export function createSocketIoLink(options: SocketIoLinkOptions): Link {
         // Those of the one before that are still kept would be taken, and not be counted.
         if (transport === 'polling') sockets.reset();
         sockets = createSocketCounter();
+        againMs = wishes.againMs ?? null;
         wishes.onTry?.(sockets.traffic);
         const token = options.token();
         const polling =
