@@ -245,6 +245,15 @@ function trueEstimate(estimate: LinkEstimate, event: EstimateEvent, options: Est
     hours: 0.1,
   },
   {
+    name: 'startup_believes_anything',
+    breaks: 'a single frame that took no longer than a small one makes a new link a fast one',
+    file: 'src/agent/uplink/link-estimate.ts',
+    find: 'const sample = Math.min(told, before, LEAP * roundRate);',
+    replace: 'const sample = 20 * Math.max(told, before);',
+    fromSeed: 11,
+    hours: 0.1,
+  },
+  {
     name: 'timeout_ignores_progress',
     breaks: 'a frame has the ack timeout and no longer, whatever the link carries meanwhile',
     file: 'src/agent/uplink/reliability.ts',
