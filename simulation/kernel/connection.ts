@@ -6,7 +6,7 @@ import { Observable, Subscription } from 'rxjs';
 import { type ConnectOptions, LinkError, onlyWay } from '../../src/agent/uplink/link.ts';
 import { untilSilent } from '../../src/agent/uplink/silence.ts';
 import type { Admit, AgentPeer } from '../../src/hq/ingest/agent-server.ts';
-import type { AgentToHqEvents } from '../../src/protocol/events.ts';
+import type { AgentMessageName } from '../../src/protocol/agent-messages.ts';
 import {
   type AgentSide,
   copyOf,
@@ -190,7 +190,7 @@ export function connectOver(
     }
   };
 
-  const ask = (event: keyof AgentToHqEvents, args: readonly unknown[]) =>
+  const ask = (event: AgentMessageName, args: readonly unknown[]) =>
     new Observable<unknown>((subscriber) => {
       if (!agent.open) {
         subscriber.error(closed('not connected'));

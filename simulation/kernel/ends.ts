@@ -3,7 +3,8 @@ import { Observable, Subject } from 'rxjs';
 import type { LinkError, LinkEvent } from '../../src/agent/uplink/link.ts';
 import type { Meter } from '../../src/agent/uplink/parsed-session.ts';
 import type { AgentPeer, PeerMessage } from '../../src/hq/ingest/agent-server.ts';
-import { type AgentToHqEvents, creditSchema } from '../../src/protocol/events.ts';
+import type { AgentMessageName } from '../../src/protocol/agent-messages.ts';
+import { creditSchema } from '../../src/protocol/events.ts';
 
 export type Waiting = {
   readonly fail: (error: LinkError) => void;
@@ -11,7 +12,7 @@ export type Waiting = {
 };
 export type AgentSide = {
   readonly opened: (
-    ask: (event: keyof AgentToHqEvents, args: readonly unknown[]) => Observable<unknown>,
+    ask: (event: AgentMessageName, args: readonly unknown[]) => Observable<unknown>,
     meter: Meter,
   ) => void;
   readonly event: (event: string, payload: unknown) => void;

@@ -22,10 +22,10 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'ack_before_flush',
     breaks: 'HQ acks a frame when it was queued, not when it was flushed',
-    file: 'src/hq/ingest/connection.ts',
-    find: 'return shared.submit({ agent, header, bytes, arrivalTs: clock.now(), lane }).pipe(',
-    replace: `shared.submit({ agent, header, bytes, arrivalTs: clock.now(), lane }).subscribe({ error: () => {} });
-    const before = store.coverage(agent, epoch);
+    file: 'src/hq/ingest/handlers/frame.ts',
+    find: 'return shared.submit({ agent, header, bytes, arrivalTs: shared.clock.now(), lane }).pipe(',
+    replace: `shared.submit({ agent, header, bytes, arrivalTs: shared.clock.now(), lane }).subscribe({ error: () => {} });
+    const before = shared.store.coverage(agent, epoch);
     const last = header.firstSeq + header.count - 1;
     const coverage = header.firstSeq <= before.contiguous + 1 && before.ranges.length === 0
       ? { contiguous: Math.max(before.contiguous, last), ranges: [] }
@@ -170,9 +170,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'copy_taken_for_the_original',
     breaks: 'HQ takes what a copy of a journal delivers for what the original would have',
-    file: 'src/hq/ingest/connection.ts',
-    find: "if (judgeRun(knownOf(hello), hello) === 'fork')",
-    replace: 'if (judgeRun(knownOf(hello), hello).length === 0)',
+    file: 'src/hq/ingest/handlers/hello.ts',
+    find: "return judgeRun(knownOf(session, hello), hello) === 'fork' ?",
+    replace: 'return judgeRun(knownOf(session, hello), hello).length === 0 ?',
   },
   {
     name: 'copy_that_sampled_on_is_not_noticed',

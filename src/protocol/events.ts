@@ -265,15 +265,6 @@ export const conflictSchema = z.object({
 });
 export type Conflict = z.infer<typeof conflictSchema>;
 
-/** `/agents`, agent to HQ. */
-export type AgentToHqEvents = {
-  hello: (hello: Hello, reply: (reply: HelloReply) => void) => void;
-  coverage: (request: CoverageRequest, reply: (reply: CoverageReply) => void) => void;
-  schema: (message: SchemaMessage, reply: (reply: OkReply) => void) => void;
-  frame: (meta: FrameMeta, frame: Uint8Array, reply: (reply: FrameReply) => void) => void;
-  heartbeat: (heartbeat: Heartbeat, reply: (reply: HeartbeatReply) => void) => void;
-  goodbye: (goodbye: Goodbye, reply: (reply: OkReply) => void) => void;
-};
 /** `/agents`, HQ to agent. */
 export type HqToAgentEvents = {
   credit: (credit: Credit) => void;

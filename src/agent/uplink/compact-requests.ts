@@ -4,6 +4,7 @@
  * Until HQ's answer to hello says so nothing is compact: an HQ of protocol 1 would close the connection. Frames and heartbeats
  * are compact then; what is rare stays an event.
  */
+import type { AgentMessageName } from '../../protocol/agent-messages.ts';
 import { agreesOnCompact } from '../../protocol/compact/agreement.ts';
 import { CompactError } from '../../protocol/compact/compact-error.ts';
 import { type DownMessage, decodeDown } from '../../protocol/compact/down.ts';
@@ -14,12 +15,12 @@ import {
   type KnownHeartbeat,
   REQUEST_NUMBERS,
 } from '../../protocol/compact/up.ts';
-import { type AgentToHqEvents, frameMetaSchema, helloSchema } from '../../protocol/events.ts';
+import { frameMetaSchema, helloSchema } from '../../protocol/events.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 
 /** Sends one request; `answer` is called at most once. Returns what forgets it: a later answer is then nobody's. */
 export type Emit = (
-  event: keyof AgentToHqEvents,
+  event: AgentMessageName,
   args: readonly unknown[],
   answer: (answer: unknown) => void,
 ) => () => void;

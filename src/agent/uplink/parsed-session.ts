@@ -1,21 +1,13 @@
 /** A LinkSession over any transport that can ask and be answered: answers are parsed, as nobody vouches for the other side. */
 import { concatMap, EMPTY, expand, last, map, type Observable, of } from 'rxjs';
 import { z } from 'zod';
+import { type AgentMessageName, type AgentMessages, agentMessages } from '../../protocol/agent-messages.ts';
 import { unite } from '../../protocol/coverage.ts';
-import {
-  type AgentToHqEvents,
-  coverageReplySchema,
-  frameReplySchema,
-  type Hello,
-  type HelloReply,
-  heartbeatReplySchema,
-  helloReplySchema,
-  okReplySchema,
-} from '../../protocol/events.ts';
+import type { HelloReply } from '../../protocol/events.ts';
 import { LinkError, type LinkSession } from './link.ts';
 
 /** Sends when subscribed, emits the answer as it came and completes; errors with a LinkError when the connection ends first. */
-export type Ask = (event: keyof AgentToHqEvents, args: readonly unknown[]) => Observable<unknown>;
+export type Ask = (event: AgentMessageName, args: readonly unknown[]) => Observable<unknown>;
 
 /** What a transport knows and counts of its connection. */
 export type Meter = Pick<LinkSession, 'way' | 'joined' | 'traffic' | 'unsent'>;
@@ -26,10 +18,10 @@ const MAX_RANGES = 100_000;
 
 /** An answer that is not what the protocol says is a LinkError of kind `protocol`. */
 export function createParsedSession(ask: Ask, meter: Meter): LinkSession {
-  const request = <T>(event: keyof AgentToHqEvents, args: readonly unknown[], schema: z.ZodType<T>) =>
+  const request = <N extends AgentMessageName>(event: N, ...args: AgentMessages[N]['args']) =>
     ask(event, args).pipe(
-      map((answer) => {
-        const parsed = schema.safeParse(answer);
+      map((answer): AgentMessages[N]['reply'] => {
+        const parsed = agentMessages[event].reply.safeParse(answer);
         if (parsed.success) return parsed.data;
         const problem = z.prettifyError(parsed.error).slice(0, MAX_PROBLEM);
         throw new LinkError('protocol', `HQ's answer to ${event} is malformed: ${problem}`);
@@ -41,7 +33,7 @@ export function createParsedSession(ask: Ask, meter: Meter): LinkSession {
       expand((reply) => {
         if (!reply.ok || reply.more !== true) return EMPTY;
         const after = reply.ack.ranges.at(-1)?.[1] ?? reply.ack.contiguous;
-        return request('coverage', [{ after }], coverageReplySchema).pipe(
+        return request('coverage', { after }).pipe(
           map((page): HelloReply => {
             if (!page.ok) return page;
             const ack = unite(reply.ack, page.ack);
@@ -57,11 +49,11 @@ export function createParsedSession(ask: Ask, meter: Meter): LinkSession {
       last(),
     );
   return {
-    hello: (hello: Hello) => request('hello', [hello], helloReplySchema).pipe(concatMap(whole)),
-    schema: (message) => request('schema', [message], okReplySchema),
-    frame: (meta, frame) => request('frame', [meta, frame], frameReplySchema),
-    heartbeat: (heartbeat) => request('heartbeat', [heartbeat], heartbeatReplySchema),
-    goodbye: (goodbye) => request('goodbye', [goodbye], okReplySchema),
+    hello: (hello) => request('hello', hello).pipe(concatMap(whole)),
+    schema: (message) => request('schema', message),
+    frame: (meta, frame) => request('frame', meta, frame),
+    heartbeat: (heartbeat) => request('heartbeat', heartbeat),
+    goodbye: (goodbye) => request('goodbye', goodbye),
     way: meter.way,
     traffic: meter.traffic,
     unsent: meter.unsent,

@@ -10,14 +10,10 @@ import type { Agent } from 'node:http';
 import { Observable, type Subscriber, Subscription } from 'rxjs';
 import { io, type Socket } from 'socket.io-client';
 import type { Clock } from '../../platform/clock.ts';
+import type { AgentMessageName } from '../../protocol/agent-messages.ts';
 import { CompactError } from '../../protocol/compact/compact-error.ts';
 import { COMPACT_EVENT, compactParser } from '../../protocol/compact/socketio-parser.ts';
-import {
-  type AgentToHqEvents,
-  conflictSchema,
-  creditSchema,
-  type HqToAgentEvents,
-} from '../../protocol/events.ts';
+import { conflictSchema, creditSchema, type HqToAgentEvents } from '../../protocol/events.ts';
 import { takeAnnouncedSilence } from './announced-silence.ts';
 import { classifyConnectFailure } from './classify-failure.ts';
 import { type CompactRequests, createCompactRequests, type Emit } from './compact-requests.ts';
@@ -56,7 +52,7 @@ const MAX_INCOMING_BYTES = 4 * 1024 * 1024;
 type Compact = { readonly [COMPACT_EVENT]: (...args: unknown[]) => void };
 /** Types promise nothing about the other side: what arrives is unknown until it is parsed. */
 type Incoming = { readonly [K in keyof HqToAgentEvents]: (...args: unknown[]) => void } & Compact;
-type Outgoing = { readonly [K in keyof AgentToHqEvents]: (...args: unknown[]) => void } & Compact;
+type Outgoing = { readonly [K in AgentMessageName]: (...args: unknown[]) => void } & Compact;
 const KNOWN_EVENTS: ReadonlySet<string> = new Set<keyof Incoming>([
   'credit',
   'conflict',

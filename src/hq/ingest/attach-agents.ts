@@ -1,29 +1,24 @@
 /**
- * The agents' way in: admits connections, hands their messages to one Connection each through the guarded handlers,
+ * The agents' way in: admits connections, hands their messages to one session each through the guarded handlers,
  * and ends those that say nothing, break the protocol, or whose token no longer counts.
  */
 import { interval, merge, Observable, Subject, Subscription, tap } from 'rxjs';
-import { z } from 'zod';
 import type { Clock } from '../../platform/clock.ts';
 import {
-  type AgentToHqEvents,
-  coverageRequestSchema,
-  frameMetaSchema,
-  goodbyeSchema,
-  type Hello,
-  heartbeatSchema,
-  helloSchema,
-  schemaMessageSchema,
-  type WireError,
-} from '../../protocol/events.ts';
+  type AgentMessageName,
+  type AgentMessages,
+  agentMessageNames,
+  agentMessages,
+} from '../../protocol/agent-messages.ts';
+import type { WireError } from '../../protocol/events.ts';
 import type { Access, AccessRequest } from '../access.ts';
 import type { ChaosControl } from '../chaos.ts';
 import { createHalfOpen } from '../half-open.ts';
 import type { AgentPeer, AgentServer } from './agent-server.ts';
-import { type Connection, createConnection } from './connection.ts';
 import { createDrainTurns } from './drain-turns.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { type GuardOptions, guarded } from './guarded-handler.ts';
+import { messageHandlers } from './handlers/handlers.ts';
 import { createHoldBack } from './hold-back.ts';
 import type { IngestEmit } from './ingest-events.ts';
 import {
@@ -35,6 +30,7 @@ import {
 import { createLeases, type Holder } from './leases.ts';
 import type { LinkEvent } from './link-event.ts';
 import { refuse } from './refusal.ts';
+import { createSession, type Session } from './session.ts';
 
 export type AttachAgentsOptions = {
   readonly server: AgentServer;
@@ -74,25 +70,14 @@ const MAX_VIOLATIONS = 16;
 const SWEEP_MS = 1_000;
 const TURNS_MS = 250;
 
-const bytesSchema = z.instanceof(Uint8Array);
-const schemas = {
-  hello: z.tuple([helloSchema]),
-  coverage: z.tuple([coverageRequestSchema]),
-  schema: z.tuple([schemaMessageSchema]),
-  frame: z.tuple([frameMetaSchema, bytesSchema]),
-  heartbeat: z.tuple([heartbeatSchema]),
-  goodbye: z.tuple([goodbyeSchema]),
-};
-
 /** One connection with what is watched about it. */
 type PeerEntry = {
   readonly peer: AgentPeer;
-  readonly connection: Connection;
+  readonly session: Session;
   readonly holdBack: (ms: number) => void;
   /** It has said hello. */
   readonly heard: () => void;
 };
-type Handlers = { readonly [K in keyof AgentToHqEvents]: (...received: unknown[]) => void };
 
 export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
   const { server, store, access, chaos, isStoring, clock, limits, emit } = options;
@@ -138,8 +123,8 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     emit({ type: 'agent_unauthorized', address, reason: admission.reason });
     return refuse('unauthorized', admission.message).error;
   };
-  const cutOff = ({ peer, connection }: PeerEntry, reason: string) => {
-    emit({ type: 'cut_off', agent: connection.lease()?.agent ?? null, address: peer.address, reason });
+  const cutOff = ({ peer, session }: PeerEntry, reason: string) => {
+    emit({ type: 'cut_off', agent: session.established()?.agent ?? null, address: peer.address, reason });
     peer.disconnect();
   };
 
@@ -154,9 +139,9 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     const line = createHoldBack({
       setReading: peer.setReading,
       scheduler,
-      onHeld: () => emit({ type: 'held_back', agent: connection.lease()?.agent ?? null }),
+      onHeld: () => emit({ type: 'held_back', agent: session.established()?.agent ?? null }),
     });
-    const connection: Connection = createConnection(shared, { ...peer, holdBack: line.holdBack });
+    const session = createSession(shared, { ...peer, holdBack: line.holdBack });
     const heard = hellos.begin({
       received: peer.received,
       cut: (reason) => {
@@ -164,7 +149,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
         cutOff(entry, 'no hello');
       },
     });
-    const entry: PeerEntry = { peer, connection, holdBack: line.holdBack, heard };
+    const entry: PeerEntry = { peer, session, holdBack: line.holdBack, heard };
     peers.add(entry);
     emit({ type: 'agent_sockets', sockets: peers.size });
     const work = listen(entry);
@@ -173,15 +158,15 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
       heard();
       line.end();
       peers.delete(entry);
-      connection.gone(reason);
+      session.gone(reason);
       emit({ type: 'agent_sockets', sockets: peers.size });
     });
   };
 
   function listen(entry: PeerEntry): Subscription {
-    const { peer, connection, holdBack, heard } = entry;
+    const { peer, session, holdBack, heard } = entry;
     const work = new Subscription();
-    const agent = () => connection.lease()?.agent ?? null;
+    const agent = () => session.established()?.agent ?? null;
     let outstanding = 0;
     let violations = 0;
     const violated = (detail: string) => {
@@ -214,26 +199,23 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
       },
     } satisfies Partial<GuardOptions<readonly unknown[], object>>;
 
-    const { coverage, schema, frame, heartbeat, goodbye } = connection;
-    const hello = (message: Hello) =>
-      connection.hello(message).pipe(
-        tap(({ ok }) => {
-          if (ok) heard();
-        }),
-      );
-    const handlers: Handlers = {
-      hello: guarded({ ...common, event: 'hello', args: schemas.hello, handle: hello }),
-      coverage: guarded({ ...common, event: 'coverage', args: schemas.coverage, handle: coverage }),
-      schema: guarded({ ...common, event: 'schema', args: schemas.schema, handle: schema }),
-      frame: guarded({ ...common, event: 'frame', args: schemas.frame, handle: frame }),
-      heartbeat: guarded({ ...common, event: 'heartbeat', args: schemas.heartbeat, handle: heartbeat }),
-      goodbye: guarded({ ...common, event: 'goodbye', args: schemas.goodbye, handle: goodbye }),
+    const handlerOf = <N extends AgentMessageName>(event: N) => {
+      const { args } = agentMessages[event];
+      const handle = (...received: AgentMessages[N]['args']) =>
+        messageHandlers[event](session, ...received).pipe(
+          tap(() => {
+            if (session.established() !== null) heard();
+          }),
+        );
+      return guarded({ ...common, event, args, handle });
     };
-    const isKnown = (event: unknown): event is keyof Handlers =>
-      typeof event === 'string' && Object.hasOwn(handlers, event);
+    const handlers = new Map<unknown, (...received: unknown[]) => void>(
+      agentMessageNames.map((name) => [name, handlerOf(name)]),
+    );
     work.add(
       peer.messages$.subscribe(({ event, args }) => {
-        if (isKnown(event)) handlers[event](...args);
+        const handler = handlers.get(event);
+        if (handler !== undefined) handler(...args);
         else violated(`unknown event ${String(event).slice(0, 64)}`);
       }),
     );

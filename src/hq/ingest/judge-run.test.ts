@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { greetedRun, judgeRun, type Run } from './judge-run.ts';
+import { acceptedRun, judgeRun, type Run } from './judge-run.ts';
 
 const run = (number: number, instance: string, delivered = true): Run => ({ number, instance, delivered });
 const hello = (instance: string, number: number, after: string | null, begun = 100) => ({
@@ -47,9 +47,9 @@ describe('a run', () => {
 
   it('keeps its number when it connects again, so that the next one follows it', () => {
     const said = hello('f', 7, 'f');
-    expect(greetedRun(said)).toEqual({ number: 6, instance: 'f' });
-    expect(greetedRun(hello('f', 6, 'e'))).toEqual({ number: 6, instance: 'f' });
-    expect(greetedRun({ instance: 'f', run: undefined })).toBeNull();
+    expect(acceptedRun(said)).toEqual({ number: 6, instance: 'f' });
+    expect(acceptedRun(hello('f', 6, 'e'))).toEqual({ number: 6, instance: 'f' });
+    expect(acceptedRun({ instance: 'f', run: undefined })).toBeNull();
     const known = { number: 6, instance: 'f', delivered: true };
     expect(judgeRun({ run: known, highest: HIGHEST, sampled: HIGHEST }, hello('g', 7, 'f'))).toBe('follows');
   });

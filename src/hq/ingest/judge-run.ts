@@ -37,7 +37,7 @@ function hasBeenGreeted({ instance, run }: Pick<Said, 'instance' | 'run'>): bool
 }
 
 /** What to note of the run that is greeted: its number stays however often it connects, also to an HQ that has forgotten it. */
-export function greetedRun(said: Pick<Said, 'instance' | 'run'>): Pick<Run, 'number' | 'instance'> | null {
+export function acceptedRun(said: Pick<Said, 'instance' | 'run'>): Pick<Run, 'number' | 'instance'> | null {
   const { instance, run } = said;
   if (run === undefined) return null;
   return { number: hasBeenGreeted(said) ? run.number - 1 : run.number, instance };

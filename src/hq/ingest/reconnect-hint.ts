@@ -15,7 +15,12 @@ export function reconnectHintMs(agents: number, reconnectsPerSecond: number): nu
 }
 
 /** For one connection: `changed` is nothing while the agent knows the hint, so that heartbeats stay small. */
-export function createHintTeller(hintMs: () => number) {
+export type HintTeller = {
+  readonly tell: () => { readonly reconnectMs: number };
+  readonly changed: () => { readonly reconnectMs?: number };
+};
+
+export function createHintTeller(hintMs: () => number): HintTeller {
   let toldMs: number | null = null;
   const tell = () => {
     toldMs = hintMs();

@@ -1,15 +1,16 @@
 /** The namespace `/agents` of a Socket.IO server as an AgentServer. */
 import { Observable, Subject } from 'rxjs';
 import type { DefaultEventsMap, ExtendedError, Namespace, Server, Socket } from 'socket.io';
+import type { AgentMessageName } from '../../protocol/agent-messages.ts';
 import { CompactError } from '../../protocol/compact/compact-error.ts';
 import { COMPACT_EVENT } from '../../protocol/compact/socketio-parser.ts';
-import type { AgentToHqEvents, HqToAgentEvents, WireError } from '../../protocol/events.ts';
+import type { HqToAgentEvents, WireError } from '../../protocol/events.ts';
 import { handshakeRequest } from '../access.ts';
 import { receivedBytes } from '../received-bytes.ts';
 import type { AgentPeer, AgentServer, PeerMessage } from './agent-server.ts';
 import { createCompactPeer } from './compact-peer.ts';
 
-type Incoming = { readonly [K in keyof AgentToHqEvents]: (...args: unknown[]) => void };
+type Incoming = { readonly [K in AgentMessageName]: (...args: unknown[]) => void };
 type Outgoing = HqToAgentEvents & { readonly [COMPACT_EVENT]: (bytes: Uint8Array) => void };
 type AgentSocket = Socket<Incoming, Outgoing, DefaultEventsMap, unknown>;
 
