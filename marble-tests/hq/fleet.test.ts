@@ -3,7 +3,7 @@ import { BehaviorSubject, Subject } from 'rxjs';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { createFleet } from '../../src/hq/aggregate/create-fleet.ts';
 import type { Fleet } from '../../src/hq/aggregate/fleet.ts';
-import type { LinkEvent } from '../../src/hq/ingest/link-event.ts';
+import type { LinkEvent } from '../../src/hq/ingest/core/link-event.ts';
 import { type OpenedHqStore, openHqStore } from '../../src/hq/store/open-hq-store.ts';
 import {
   dataFrame,

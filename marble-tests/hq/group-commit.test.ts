@@ -5,7 +5,7 @@ import {
   type GroupCommit,
   type GroupCommitOptions,
   QueueFullError,
-} from '../../src/hq/ingest/group-commit.ts';
+} from '../../src/hq/ingest/core/group-commit.ts';
 import type { IngestFrame, IngestOutcome } from '../../src/hq/store/store.ts';
 import { dataFrame } from '../../src/hq/store/testing/frames.ts';
 import { FrameError } from '../../src/protocol/frame.ts';

@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest';
 import { type PauseChange, pauseChanges } from '../../src/hq/aggregate/pauses.ts';
-import type { LinkEvent } from '../../src/hq/ingest/link-event.ts';
+import type { LinkEvent } from '../../src/hq/ingest/core/link-event.ts';
 import type { LinkReport } from '../../src/protocol/events.ts';
 import { marbles } from '../marbles.ts';
 

@@ -5,7 +5,7 @@
 import { Observable, Subscription } from 'rxjs';
 import { type ConnectOptions, LinkError, onlyWay } from '../../src/agent/uplink/link.ts';
 import { untilSilent } from '../../src/agent/uplink/silence.ts';
-import type { Admit, AgentPeer } from '../../src/hq/ingest/agent-server.ts';
+import type { Admit, AgentPeer } from '../../src/hq/ingest/core/agent-server.ts';
 import type { AgentMessageName } from '../../src/protocol/agent-messages.ts';
 import {
   type AgentSide,

@@ -2,7 +2,7 @@
 import { Observable, Subject } from 'rxjs';
 import type { LinkError, LinkEvent } from '../../src/agent/uplink/link.ts';
 import type { Meter } from '../../src/agent/uplink/parsed-session.ts';
-import type { AgentPeer, PeerMessage } from '../../src/hq/ingest/agent-server.ts';
+import type { AgentPeer, PeerMessage } from '../../src/hq/ingest/core/agent-server.ts';
 import type { AgentMessageName } from '../../src/protocol/agent-messages.ts';
 import { creditSchema } from '../../src/protocol/events.ts';
 

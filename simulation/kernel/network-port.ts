@@ -1,6 +1,6 @@
 /** The simulated network as agents, HQ and checkers see it. */
 import type { Link } from '../../src/agent/uplink/link.ts';
-import type { AgentServer } from '../../src/hq/ingest/agent-server.ts';
+import type { AgentServer } from '../../src/hq/ingest/core/agent-server.ts';
 import type { Chance } from './chance.ts';
 import type { LineShape, WireFaults } from './line-shape.ts';
 import type { Life } from './machine.ts';

@@ -8,7 +8,7 @@
 import { Observable } from 'rxjs';
 import type { LinkEvent } from '../../src/agent/uplink/link.ts';
 import { createParsedSession } from '../../src/agent/uplink/parsed-session.ts';
-import type { AgentPeer } from '../../src/hq/ingest/agent-server.ts';
+import type { AgentPeer } from '../../src/hq/ingest/core/agent-server.ts';
 import { connectOver, type NetState, type WireState } from './connection.ts';
 import { linkEventOf } from './ends.ts';
 import { createLine } from './line.ts';

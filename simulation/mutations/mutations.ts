@@ -22,7 +22,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'ack_before_flush',
     breaks: 'HQ acks a frame when it was queued, not when it was flushed',
-    file: 'src/hq/ingest/handlers/frame.ts',
+    file: 'src/hq/ingest/core/handlers/frame.ts',
     find: 'return shared.submit({ agent, header, bytes, arrivalTs: shared.clock.now(), lane }).pipe(',
     replace: `shared.submit({ agent, header, bytes, arrivalTs: shared.clock.now(), lane }).subscribe({ error: () => {} });
     const before = shared.store.coverage(agent, epoch);
@@ -170,7 +170,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'copy_taken_for_the_original',
     breaks: 'HQ takes what a copy of a journal delivers for what the original would have',
-    file: 'src/hq/ingest/handlers/hello.ts',
+    file: 'src/hq/ingest/core/handlers/hello.ts',
     find: "return judgeRun(knownOf(session, hello), hello) === 'fork' ?",
     replace: 'return judgeRun(knownOf(session, hello), hello).length === 0 ?',
   },

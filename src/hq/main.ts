@@ -23,7 +23,7 @@ import { registerProcessMetrics } from './gateway/process-metrics.ts';
 import { createGateway } from './gateway/server.ts';
 import { createSocketServer } from './gateway/socket-server.ts';
 import type { IdentityCopy } from './identity.ts';
-import { createSocketIoAgents } from './ingest/socketio-agents.ts';
+import { createSocketIoAgents } from './ingest/socketio/socketio-agents.ts';
 import { HqStartError, listen } from './listen.ts';
 import { createUndoSteps, type UndoSteps } from './undo-steps.ts';
 

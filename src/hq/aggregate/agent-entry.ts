@@ -2,7 +2,7 @@
 
 import type { AgentAlarm, AgentSummary } from '../../protocol/api.ts';
 import type { AgentState, Heartbeat, LinkReport } from '../../protocol/events.ts';
-import type { LinkEvent } from '../ingest/link-event.ts';
+import type { LinkEvent } from '../ingest/core/link-event.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
 import type { Appended, IngestFrame } from '../store/store.ts';
 import { diskAlarmOf } from './disk-alarm.ts';

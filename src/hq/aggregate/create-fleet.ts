@@ -19,7 +19,7 @@ import {
 import type { Clock } from '../../platform/clock.ts';
 import type { AgentAlarm, AgentSummary, FleetDelta, FleetSnapshot, FleetTotals } from '../../protocol/api.ts';
 import type { ChaosControl } from '../chaos.ts';
-import type { LinkEvent } from '../ingest/link-event.ts';
+import type { LinkEvent } from '../ingest/core/link-event.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
 import {
   type AgentEntry,

@@ -1,6 +1,6 @@
 /** Tells when frames of an agent begin to wait, by its own word, and when they go again. */
 import { concatMap, defer, EMPTY, type Observable, of } from 'rxjs';
-import type { LinkEvent } from '../ingest/link-event.ts';
+import type { LinkEvent } from '../ingest/core/link-event.ts';
 
 export type PauseChange = {
   readonly agent: string;

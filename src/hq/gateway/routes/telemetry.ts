@@ -3,12 +3,12 @@ import type { FastifyRequest } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { firstValueFrom } from 'rxjs';
 import { z } from 'zod';
+import { createDeliver } from '../../ingest/http/deliver.ts';
+import { flatSample, flatSchema, flatSnapshotSchema } from '../../ingest/http/flat-snapshot.ts';
+import { invalidBody, readRecords, type SamplesByAgent } from '../../ingest/http/read-records.ts';
+import { createSampleBuilder } from '../../ingest/http/sample-builder.ts';
+import { telemetryBodySchema } from '../../ingest/http/telemetry-record.ts';
 import { sliced } from '../../store/sliced.ts';
-import { createDeliver } from '../delivery/deliver.ts';
-import { flatSample, flatSchema, flatSnapshotSchema } from '../delivery/flat-snapshot.ts';
-import { invalidBody, readRecords, type SamplesByAgent } from '../delivery/read-records.ts';
-import { createSampleBuilder } from '../delivery/sample-builder.ts';
-import { telemetryBodySchema } from '../delivery/telemetry-record.ts';
 import { fieldErrors } from '../field-errors.ts';
 import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
 

@@ -15,10 +15,10 @@ import { createMemoryStorage, type MemoryStorageOptions } from '../../../storage
 import { createAccess } from '../../access.ts';
 import type { OpenedHqStore } from '../../store/open-hq-store.ts';
 import { closeStore, dataFrame, EPOCH, openStore, schema } from '../../store/testing/frames.ts';
-import { type AgentsGateway, type AttachAgentsOptions, attachAgents } from '../attach-agents.ts';
-import { type IngestEmit, ingestEvents } from '../ingest-events.ts';
-import type { IngestLimits } from '../ingest-shared.ts';
-import { createSocketIoAgents } from '../socketio-agents.ts';
+import { type AgentsGateway, type AttachAgentsOptions, attachAgents } from '../core/attach-agents.ts';
+import { type IngestEmit, ingestEvents } from '../core/ingest-events.ts';
+import type { IngestLimits } from '../core/ingest-shared.ts';
+import { createSocketIoAgents } from '../socketio/socketio-agents.ts';
 
 export const TOKEN = 'secret';
 

@@ -1,0 +1,103 @@
+import { NEVER } from 'rxjs';
+import { describe, expect, it, vi } from 'vitest';
+import { ask, ended, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
+
+describe('hostile clients', () => {
+  /** HQ is well when an honest agent is. */
+  const honestAgentIsServed = async (hq: TestHq) => {
+    const socket = await joinAs(hq, 'honest');
+    expect(await send(socket, 'live', [1, 1], 'honest')).toMatchObject({ ok: true });
+  };
+
+  it('that leave out the ack callback or send nonsense do no harm and are cut off in the end', async () => {
+    const hq = await startHq();
+    const nonsense: unknown[] = [
+      undefined,
+      null,
+      0,
+      '',
+      'x'.repeat(1000),
+      [],
+      {},
+      { lane: {} },
+      { toString: 1 },
+      Buffer.from([1]),
+      { ...helloOf('a1'), agent: '../../etc/passwd' },
+      { ...helloOf('a1'), sampled: -1 },
+      { ...helloOf('a1'), sampled: 1e300 },
+    ];
+    for (const event of ['hello', 'schema', 'frame', 'heartbeat', 'goodbye']) {
+      const socket = await hq.join();
+      const gone = ended(socket);
+      for (const payload of nonsense) {
+        socket.emit(event, payload);
+        socket.emit(event, payload, () => {});
+        socket.emit(event, payload, payload, payload, () => {});
+      }
+      socket.emit(event);
+      expect(await gone).toBe('io server disconnect');
+    }
+    await honestAgentIsServed(hq);
+  });
+
+  it('that send events with names of their own are cut off', async () => {
+    const hq = await startHq();
+    const socket = await hq.join();
+    const gone = ended(socket);
+    for (const name of [
+      '__proto__',
+      'constructor',
+      'error',
+      'toString',
+      'x',
+      'hasOwnProperty',
+      'probe',
+      'credit',
+    ]) {
+      for (let times = 0; times < 3; times += 1) socket.emit(name, { any: 1 }, () => {});
+    }
+    expect(await gone).toBe('io server disconnect');
+    await honestAgentIsServed(hq);
+  });
+
+  it('that smuggle __proto__ keys change nothing for others', async () => {
+    const hq = await startHq();
+    const socket = await hq.join();
+    const poisoned = JSON.parse(
+      `{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},${JSON.stringify(helloOf('a1')).slice(1)}`,
+    );
+    expect(await ask(socket, 'hello', poisoned)).toMatchObject({ ok: true });
+    const heartbeat = JSON.parse(
+      `{"ts":0,"state":"live","breaker":"closed","sampled":12,"released":0,"pending":2,"pendingBytes":100,"dropped":{"__proto__":5},"lagMs":0,"rttMs":3}`,
+    );
+    await ask(socket, 'heartbeat', heartbeat);
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+    await honestAgentIsServed(hq);
+  });
+
+  it('that send a message of 10 MB lose their connection and nothing else', async () => {
+    const hq = await startHq();
+    const socket = await joinAs(hq, 'a1');
+    const gone = ended(socket);
+    socket.emit('frame', { lane: 'live' }, new Uint8Array(10 * 1024 * 1024), () => {});
+    await gone;
+    await honestAgentIsServed(hq);
+  });
+
+  it('that ask for unknown namespaces are refused', async () => {
+    const hq = await startHq();
+    const socket = hq.raw('/secret');
+    const refused = await new Promise<Error>((resolve) => void socket.on('connect_error', resolve));
+    expect(refused.message).toBe('Invalid namespace');
+    await honestAgentIsServed(hq);
+  });
+
+  it('that pile up unanswered messages are refused more', async () => {
+    const hq = await startHq({ chaos: { admit: () => NEVER } });
+    const socket = await hq.join();
+    const refused = vi.fn();
+    for (let index = 0; index < 300; index += 1) socket.emit('hello', helloOf('a1'), refused);
+    await vi.waitFor(() => expect(refused).toHaveBeenCalledTimes(44));
+    expect(refused.mock.calls[0]?.[0]).toMatchObject({ ok: false, error: { code: 'rate_limited' } });
+  });
+});

@@ -1,0 +1,171 @@
+/** `hello`: who this is, whether it may have the lease, and what HQ holds of its epoch. */
+import { concatMap, map, type Observable, of, switchMap, tap } from 'rxjs';
+import { type Coverage, coveredCount } from '../../../../protocol/coverage.ts';
+import { type Hello, type HelloReply, PROTOCOLS, SCHEMA_VERSION } from '../../../../protocol/events.ts';
+import { agreed, heldFields, protocolFor } from '../agreed.ts';
+import { creditFields, creditMessage } from '../credit-fields.ts';
+import { whyForked } from '../fork-reason.ts';
+import { acceptedRun, judgeRun, type Known } from '../judge-run.ts';
+import { isRefused, type Refused, refuse, refuseOther, refuseUnavailable } from '../refusal.ts';
+import { behindChaos, noteLost, type Session, storageFailed } from '../session.ts';
+
+const DUPLICATE_RETRY_MS = 5_000;
+
+export function handleHello(session: Session, hello: Hello): Observable<HelloReply> {
+  const { shared } = session;
+  const { agent, epoch, instance } = hello;
+  return behindChaos(session, () => {
+    const wrong = checkHello(session, hello);
+    if (wrong !== null) return of(wrong);
+    const held = session.established();
+    session.become(held === null ? { kind: 'claiming', agent, instance } : { ...held, instance });
+    return shared.leases.acquire(agent, session).pipe(
+      concatMap((granted): Observable<HelloReply> => {
+        if (!granted) return of(refuseDuplicate(session, hello));
+        const waitMs = shared.admitEpoch(agent, epoch);
+        return waitMs > 0 ? of(tooManyEpochs(waitMs)) : accept(session, hello);
+      }),
+      tap((reply) => {
+        // A lease without an accepted hello would keep others out.
+        if (!isRefused(reply) || session.state().kind !== 'claiming') return;
+        shared.leases.release(agent, session);
+        session.become({ kind: 'connected' });
+      }),
+    );
+  });
+}
+
+function checkHello({ shared, state }: Session, hello: Hello): Refused | null {
+  const { store, limits } = shared;
+  if (protocolFor(hello) === undefined || hello.schema !== SCHEMA_VERSION) {
+    return refuse(
+      'unsupported_version',
+      `HQ speaks protocol ${PROTOCOLS.join(' and ')} with schema ${SCHEMA_VERSION}, this agent protocol ${hello.protocol} with schema ${hello.schema}: update the older one`,
+      { supported: { protocol: [...PROTOCOLS], schema: [SCHEMA_VERSION] } },
+    );
+  }
+  if (hello.released > hello.sampled) return refuse('bad_request', 'hello: released is beyond sampled');
+  const now = state();
+  if ('agent' in now && now.agent !== hello.agent) {
+    const advice = `this connection belongs to ${now.agent}; open another for ${hello.agent}`;
+    return refuse('bad_request', advice);
+  }
+  if (store.ownsEpoch(hello.agent, hello.epoch)) {
+    const advice = `epoch ${hello.epoch} belongs to samples that came by HTTP; start a new journal`;
+    return refuse('bad_request', advice);
+  }
+  if (!shared.knowsAgent(hello.agent) && shared.agentCount() >= limits.maxAgents) {
+    return refuseUnavailable(`HQ knows ${limits.maxAgents} agents already and takes no more`, 60_000);
+  }
+  return refuseOther(hello, shared.identity);
+}
+
+/** Both are told, and the operators. */
+function refuseDuplicate({ shared, transport }: Session, { agent, epoch }: Hello): Refused {
+  const { address } = transport;
+  const same = shared.store.agents().find((one) => one.agent === agent)?.epoch === epoch;
+  const detail = `a second agent at ${address} claims to be ${agent}${same ? ' with the same journal' : ''}`;
+  shared.leases.holder(agent)?.conflict(`${detail}; HQ refuses it`);
+  shared.emit({ type: 'duplicate_agent', agent, address, detail });
+  shared.link({ kind: 'alarm', agent, alarm: 'duplicate_agent', detail, ts: shared.clock.now() });
+  const advice = 'give each its own id (--id), and a cloned disk its own life (--new-epoch)';
+  const message = `another live agent is called ${agent}: ${advice}`;
+  return refuse('duplicate_agent', message, { retryAfterMs: DUPLICATE_RETRY_MS });
+}
+
+function tooManyEpochs(retryAfterMs: number): Refused {
+  const message = 'this agent begins new journals faster than HQ allows: keep its data directory';
+  return refuse('rate_limited', message, { retryAfterMs });
+}
+
+/** It would deliver other samples under seqs that HQ has already. `holder`: another agent, whose epoch it is. */
+function refuseFork({ shared, transport }: Session, hello: Hello, holder: string | null): Refused {
+  const { address } = transport;
+  const { agent } = hello;
+  const detail = `the journal of ${agent} at ${address} ${whyForked(hello, holder)}`;
+  shared.emit({ type: 'forked_epoch', agent, address, detail });
+  shared.link({ kind: 'alarm', agent, alarm: 'forked_epoch', detail, ts: shared.clock.now() });
+  return refuse('forked_epoch', `${detail}; it begins a new epoch, or restart it with --new-epoch`);
+}
+
+function knownOf({ shared }: Session, { agent, epoch }: Hello): Known {
+  const { contiguous, ranges } = shared.store.coverage(agent, epoch);
+  return {
+    run: shared.store.run(agent, epoch),
+    highest: ranges.at(-1)?.[1] ?? contiguous,
+    sampled: shared.store.sampled(agent, epoch),
+  };
+}
+
+/** Accounts for what is lost only once frames of an earlier connection are in: they may be what seems to be missing. */
+function accept(session: Session, hello: Hello): Observable<HelloReply> {
+  const { shared } = session;
+  const { store, clock } = shared;
+  const { agent, epoch, sampled, released } = hello;
+  const askedAt = clock.precise();
+  let before = 0;
+  return shared.settled(agent).pipe(
+    switchMap((): Observable<Coverage | Refused> => {
+      const fork = forkOf(session, hello);
+      if (fork !== null) return of(fork);
+      before = coveredCount(store.coverage(agent, epoch));
+      return store.noteEpoch({ agent, epoch, sampled, released, run: acceptedRun(hello), ts: clock.now() });
+    }),
+    map((coverage): HelloReply => {
+      if (isRefused(coverage)) return coverage;
+      const lost = coveredCount(coverage) - before;
+      noteLost(session, agent, epoch, lost);
+      if (shared.leases.holder(agent) !== session) {
+        const message = `another connection of ${agent} was faster`;
+        return refuse('duplicate_agent', message, { retryAfterMs: DUPLICATE_RETRY_MS });
+      }
+      const now = clock.now();
+      establish(session, hello, { contiguous: coverage.contiguous, now });
+      const { maxFrameBytes, maxFrameSamples, maxSeries } = shared.limits;
+      return {
+        ok: true,
+        ...agreed(hello, coverage),
+        ...heldFields(hello, clock.precise() - askedAt),
+        ...(lost === 0 ? {} : { lost }),
+        limits: { maxFrameBytes, maxFrameSamples, maxSeries },
+        ...creditFields(shared.drains.credit(agent)),
+        ...session.hint.tell(),
+        hqTs: now,
+        ...(shared.identity === null ? {} : { hq: shared.identity }),
+      };
+    }),
+    storageFailed(session, 'hello'),
+  );
+}
+
+function forkOf(session: Session, hello: Hello): Refused | null {
+  const { shared } = session;
+  const { agent, epoch } = hello;
+  // Under another id: what the original has delivered would count as lost here.
+  const holder = shared.store.knowsEpoch(agent, epoch) ? null : shared.store.holderOf(epoch);
+  if (holder !== null) {
+    // Its alarm is kept: ids that only ever come like this are bounded, too.
+    shared.learnAgent(agent);
+    return refuseFork(session, hello, holder);
+  }
+  return judgeRun(knownOf(session, hello), hello) === 'fork' ? refuseFork(session, hello, null) : null;
+}
+
+function establish(
+  { shared, transport, become }: Session,
+  { agent, epoch, instance, sampled, version, protocols, ts }: Hello,
+  { contiguous, now }: { readonly contiguous: number; readonly now: number },
+): void {
+  become({ kind: 'established', agent, instance, epoch });
+  shared.learnAgent(agent);
+  shared.drains.accepted(agent, {
+    sampled,
+    contiguous,
+    // Agents that name the versions they speak know of bytes.
+    knowsBytes: protocols !== undefined,
+    tell: (credit) => transport.sendCredit(creditMessage(credit)),
+  });
+  const clockOffsetMs = shared.offsetOf(agent).observe(ts, now, null);
+  shared.emit({ type: 'agent_connected', agent, epoch, version, connected: shared.leases.size() });
+  shared.link({ kind: 'connected', agent, epoch, version, ts: now, sampled, clockOffsetMs });
+}

@@ -1,0 +1,166 @@
+/** What all connections of `/agents` share. */
+import { type MonoTypeOperatorFunction, type Observable, ReplaySubject, share } from 'rxjs';
+import type { Clock } from '../../../platform/clock.ts';
+import type { Lane } from '../../../protocol/events.ts';
+import type { Epoch, Schema } from '../../../protocol/sample.ts';
+import { seriesKey } from '../../../protocol/schema-ref.ts';
+import type { ChaosControl } from '../../chaos.ts';
+import type { OpenedHqStore } from '../../store/open-hq-store.ts';
+import type { IngestFrame, IngestOutcome } from '../../store/store.ts';
+import { type Allowance, createAllowance } from './allowance.ts';
+import { type ClockOffset, createClockOffset } from './clock-offset.ts';
+import type { DrainTurns } from './drain-turns.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { IngestEmit } from './ingest-events.ts';
+import type { Holder, Leases } from './leases.ts';
+import type { LinkEvent } from './link-event.ts';
+
+export type IngestLimits = {
+  /** Largest frame, bytes. */
+  readonly maxFrameBytes: number;
+  readonly maxFrameSamples: number;
+  /** Distinct series of one agent. */
+  readonly maxSeries: number;
+  /** Agents that HQ gets to know. */
+  readonly maxAgents: number;
+  /** Backlog frames that one agent may have in flight when there is room for all. */
+  readonly creditFrames: number;
+  /** Agents that may drain a backlog at once. */
+  readonly drainSlots: number;
+  /** Frames that one agent may send a second, averaged over 10 s. */
+  readonly framesPerSecond: number;
+  /** Live frames that one agent may send a second, averaged over 2 s. */
+  readonly liveFramesPerSecond: number;
+  /** Bytes that one agent may send a second, averaged over 4 s. */
+  readonly bytesPerSecond: number;
+  /** Connections at once that have not said hello. */
+  readonly maxPendingHellos: number;
+  /** Below this average a hello that has not arrived whole is not waited for. */
+  readonly leastBytesPerSecond: number;
+  /** Reconnects of all agents together that HQ asks for at most. */
+  readonly reconnectsPerSecond: number;
+};
+
+export type IngestShared = {
+  readonly store: IngestStore;
+  readonly clock: Clock;
+  readonly chaos: Pick<ChaosControl, 'admit'>;
+  /** Whether the storage takes commits. */
+  readonly isStoring: () => boolean;
+  readonly emit: IngestEmit;
+  readonly limits: IngestLimits;
+  /** Which HQ this is; null when it could not be noted. */
+  readonly identity: string | null;
+  readonly leases: Leases<Holder>;
+  readonly link: (event: LinkEvent) => void;
+  readonly submit: (frame: IngestFrame) => Observable<IngestOutcome>;
+  readonly settled: (agent: string) => Observable<void>;
+  /** Whose turn it is to drain, and the credit that comes with it. */
+  readonly drains: Omit<DrainTurns, 'tick'>;
+  /** Takes a frame off the agent's allowance; ms to wait when it is used up. */
+  readonly spend: (agent: string, bytes: number, lane: Lane) => number;
+  readonly offsetOf: (agent: string) => ClockOffset;
+  /** Takes an epoch that HQ does not know off the agent's allowance; ms to wait when that is used up. */
+  readonly admitEpoch: (agent: string, epoch: Epoch) => number;
+  /** How many series of this schema the agent does not have yet. */
+  readonly newSeries: (agent: string, schema: Pick<Schema, 'source' | 'series'>) => number;
+  readonly knowsAgent: (agent: string) => boolean;
+  readonly learnAgent: (agent: string) => void;
+  readonly agentCount: () => number;
+  /** Shares one subscription and its last value among those who come while it runs. */
+  readonly once: <T>() => MonoTypeOperatorFunction<T>;
+};
+
+export type IngestStore = Pick<
+  OpenedHqStore,
+  | 'append'
+  | 'agents'
+  | 'coverage'
+  | 'holderOf'
+  | 'knowsEpoch'
+  | 'noteEpoch'
+  | 'observeSampled'
+  | 'ownsEpoch'
+  | 'putSchema'
+  | 'run'
+  | 'sampled'
+  | 'schema'
+  | 'series'
+  | 'seriesCount'
+>;
+
+export type IngestSharedOptions = Pick<
+  IngestShared,
+  'store' | 'clock' | 'chaos' | 'isStoring' | 'emit' | 'limits' | 'identity' | 'leases' | 'link' | 'drains'
+> & {
+  readonly commits: GroupCommit;
+};
+
+/** Epochs that an agent may begin at once, and then in an hour: each is kept for good. */
+const NEW_EPOCHS = 100;
+const HOUR_S = 3_600;
+const FRAME_BURST_SECONDS = 10;
+const LIVE_BURST_SECONDS = 2;
+const BYTE_BURST_SECONDS = 4;
+
+export function createIngestShared(options: IngestSharedOptions): IngestShared {
+  const { store, clock, limits, commits } = options;
+  const known = new Set(store.agents().map(({ agent }) => agent));
+  const offsets = new Map<string, ClockOffset>();
+  const epochs = new Map<string, { readonly allowance: Allowance; last: Epoch | null }>();
+  const allowances = new Map<string, { frames: Allowance; live: Allowance; bytes: Allowance }>();
+
+  const allowanceOf = (agent: string) => {
+    let allowance = allowances.get(agent);
+    if (allowance === undefined) {
+      const { framesPerSecond, liveFramesPerSecond, bytesPerSecond } = limits;
+      allowance = {
+        frames: createAllowance({ perSecond: framesPerSecond, burst: framesPerSecond * FRAME_BURST_SECONDS }),
+        live: createAllowance({
+          perSecond: liveFramesPerSecond,
+          burst: liveFramesPerSecond * LIVE_BURST_SECONDS,
+        }),
+        bytes: createAllowance({ perSecond: bytesPerSecond, burst: bytesPerSecond * BYTE_BURST_SECONDS }),
+      };
+      allowances.set(agent, allowance);
+    }
+    return allowance;
+  };
+
+  return {
+    ...options,
+    submit: commits.submit,
+    settled: commits.settled,
+    spend: (agent, bytes, lane) => {
+      const now = clock.precise();
+      const allowance = allowanceOf(agent);
+      const liveMs = lane === 'live' ? allowance.live.take(1, now) : 0;
+      return liveMs > 0 ? liveMs : Math.max(allowance.frames.take(1, now), allowance.bytes.take(bytes, now));
+    },
+    admitEpoch: (agent, epoch) => {
+      if (store.knowsEpoch(agent, epoch)) return 0;
+      const allowance = createAllowance({ perSecond: NEW_EPOCHS / HOUR_S, burst: NEW_EPOCHS });
+      const begun = epochs.get(agent) ?? { allowance, last: null };
+      epochs.set(agent, begun);
+      // Said again because HQ could not note it: it has been taken off already.
+      if (begun.last === epoch) return 0;
+      const waitMs = begun.allowance.take(1, clock.precise());
+      if (waitMs === 0) begun.last = epoch;
+      return waitMs;
+    },
+    offsetOf: (agent) => {
+      const offset = offsets.get(agent) ?? createClockOffset();
+      offsets.set(agent, offset);
+      return offset;
+    },
+    newSeries: (agent, { source, series }) => {
+      const known = store.series(agent).filter((one) => one.source === source);
+      const have = new Set(known.map((one) => one.series));
+      return new Set(series.map(seriesKey).filter((one) => !have.has(one))).size;
+    },
+    knowsAgent: (agent) => known.has(agent),
+    learnAgent: (agent) => void known.add(agent),
+    agentCount: () => known.size,
+    once: () => share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: true }),
+  };
+}

@@ -1,0 +1,34 @@
+/** What happens to the links of agents, for the fleet state. */
+
+import type { AgentAlarm } from '../../../protocol/api.ts';
+import type { Heartbeat } from '../../../protocol/events.ts';
+import type { Epoch } from '../../../protocol/sample.ts';
+
+export type LinkEvent =
+  | {
+      readonly kind: 'connected';
+      readonly agent: string;
+      readonly epoch: Epoch;
+      readonly version: string;
+      /** HQ's wall time, ms. */
+      readonly ts: number;
+      readonly sampled: number;
+      readonly clockOffsetMs: number;
+    }
+  | {
+      readonly kind: 'heartbeat';
+      readonly agent: string;
+      readonly heartbeat: Heartbeat;
+      /** Agent's wall clock minus HQ's, ms. */
+      readonly clockOffsetMs: number;
+      readonly ts: number;
+    }
+  /** Another one claimed to be this agent or came with a journal that may be a copy and was refused, or HQ lacks what it once held. */
+  | {
+      readonly kind: 'alarm';
+      readonly agent: string;
+      readonly alarm: AgentAlarm['kind'];
+      readonly detail: string;
+      readonly ts: number;
+    }
+  | { readonly kind: 'disconnected'; readonly agent: string; readonly reason: string; readonly ts: number };

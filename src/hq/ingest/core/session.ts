@@ -1,0 +1,154 @@
+/** The session of one connection of `/agents`: its state, and what its handlers have in common. */
+import { catchError, concatMap, EMPTY, finalize, map, type Observable, of, race, timer } from 'rxjs';
+import { FrameError } from '../../../protocol/frame.ts';
+import type { Epoch, SchemaRef } from '../../../protocol/sample.ts';
+import type { AgentPeer } from './agent-server.ts';
+import { QueueFullError } from './group-commit.ts';
+import type { IngestShared } from './ingest-shared.ts';
+import type { Holder } from './leases.ts';
+import { createHintTeller, type HintTeller, reconnectHintMs } from './reconnect-hint.ts';
+import { type Refused, refuse, refuseUnavailable } from './refusal.ts';
+
+/** How long the holder of a lease has to answer a probe. */
+const PROBE_MS = 2_000;
+export const UNAVAILABLE_RETRY_MS = 1_000;
+
+export type SessionState =
+  /** No hello has been accepted, and none is being looked at. */
+  | { readonly kind: 'connected' }
+  /** A hello is being looked at; the lease may have been given already. */
+  | { readonly kind: 'claiming'; readonly agent: string; readonly instance: string }
+  /** The agent holds the lease, and with it the epoch that it delivers. */
+  | Established
+  /** The connection has ended, or has been told to. */
+  | { readonly kind: 'leaving' };
+export type Established = {
+  readonly kind: 'established';
+  readonly agent: string;
+  readonly instance: string;
+  readonly epoch: Epoch;
+};
+
+/** What a session needs of the wire beneath it. */
+export type Transport = Pick<
+  AgentPeer,
+  'address' | 'probe' | 'sendConflict' | 'sendCredit' | 'disconnect'
+> & {
+  /** The agent sends faster than it may: nothing more is read of it for a while. */
+  readonly holdBack: (ms: number) => void;
+};
+
+export type Session = Holder & {
+  readonly shared: IngestShared;
+  readonly transport: Transport;
+  readonly hint: HintTeller;
+  /** Schemas that were refused for their number of series: their frames can never be taken. */
+  readonly refusedSchemas: Set<SchemaRef>;
+  readonly state: () => SessionState;
+  readonly become: (state: SessionState) => void;
+  /** Null before a hello has been accepted. */
+  readonly established: () => Established | null;
+  /** The transport is gone. */
+  readonly gone: (reason: string) => void;
+};
+
+export const HELLO_FIRST = refuse('hello_required', 'say hello first: HQ does not know yet who this is');
+
+export const downOnPurpose = () => refuseUnavailable('HQ is down on purpose (chaos)', UNAVAILABLE_RETRY_MS);
+
+export function createSession(shared: IngestShared, transport: Transport): Session {
+  const { clock, emit, limits } = shared;
+  let state: SessionState = { kind: 'connected' };
+  let probing: Observable<boolean> | null = null;
+  const leave = (reason: string): string | null => {
+    const before = state;
+    state = { kind: 'leaving' };
+    if (before.kind !== 'established') return null;
+    shared.drains.gone(before.agent);
+    shared.link({ kind: 'disconnected', agent: before.agent, reason, ts: clock.now() });
+    return before.agent;
+  };
+
+  const session: Session = {
+    shared,
+    transport,
+    hint: createHintTeller(() => reconnectHintMs(shared.agentCount(), limits.reconnectsPerSecond)),
+    refusedSchemas: new Set(),
+    state: () => state,
+    become: (next) => {
+      if (state.kind !== 'leaving') state = next;
+    },
+    established: () => (state.kind === 'established' ? state : null),
+    get instance() {
+      return 'instance' in state ? state.instance : '';
+    },
+    conflict: transport.sendConflict,
+    probe: () => {
+      // Several claimants at once cost one probe.
+      probing ??= race(
+        transport.probe().pipe(
+          map(() => true),
+          catchError(() => of(false)),
+        ),
+        timer(PROBE_MS, clock.scheduler).pipe(map(() => false)),
+      ).pipe(
+        finalize(() => {
+          probing = null;
+        }),
+        shared.once(),
+      );
+      return probing;
+    },
+    end: (reason) => {
+      const agent = session.established()?.agent ?? null;
+      emit({ type: 'cut_off', agent, address: transport.address, reason });
+      leave(reason);
+      transport.disconnect();
+    },
+    gone: (reason) => {
+      if ('agent' in state) shared.leases.release(state.agent, session);
+      const agent = leave(reason);
+      if (agent !== null)
+        emit({ type: 'agent_disconnected', agent, reason, connected: shared.leases.size() });
+    },
+  };
+  return session;
+}
+
+/** While HQ is down on purpose: nothing, or a refusal. */
+export function behindChaos<R>({ shared }: Session, work: () => Observable<R>): Observable<R | Refused> {
+  return shared.chaos.admit().pipe(
+    concatMap((verdict): Observable<R | Refused> => {
+      if (verdict === 'lose') return EMPTY;
+      if (verdict === 'refuse') return of(downOnPurpose());
+      return work();
+    }),
+  );
+}
+
+/** A frame's failure is told once for its whole group, by the commit. */
+export function storageFailed<T>(session: Session, event: 'hello' | 'schema' | 'frame') {
+  return catchError<T, Observable<Refused>>((error: unknown) => {
+    if (error instanceof FrameError) return of(refuse('bad_frame', error.message));
+    if (event !== 'frame') {
+      const state = session.state();
+      const agent = 'agent' in state ? state.agent : null;
+      session.shared.emit({ type: 'handler_failed', event, agent, error: String(error) });
+    }
+    if (!(error instanceof QueueFullError))
+      return of(refuseUnavailable('HQ could not store this just now', UNAVAILABLE_RETRY_MS));
+    // Where others can still be served it is no failure of HQ, and no reason for a breaker to open.
+    return of(
+      error.bound === 'hq'
+        ? refuseUnavailable(error.message, UNAVAILABLE_RETRY_MS)
+        : refuse('rate_limited', error.message, { retryAfterMs: UNAVAILABLE_RETRY_MS }),
+    );
+  });
+}
+
+export function noteLost({ shared }: Session, agent: string, epoch: Epoch, samples: number): void {
+  if (samples === 0) return;
+  shared.emit({ type: 'lost_at_hq', agent, epoch, samples });
+  const detail = `${samples} samples of ${agent} are booked as lost: HQ no longer holds them`;
+  shared.link({ kind: 'alarm', agent, alarm: 'lost_at_hq', detail, ts: shared.clock.now() });
+}

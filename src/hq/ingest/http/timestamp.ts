@@ -1,0 +1,17 @@
+/** The time of a delivered record. */
+import { z } from 'zod';
+import { parseDeliveredInstant } from '../../gateway/instant.ts';
+
+const EXPECTED = 'must be an RFC 3339 time such as 2026-01-31T12:00:00Z, or epoch ms, or epoch seconds';
+
+export const timestampSchema = z
+  .union([z.string(), z.number()], { error: EXPECTED })
+  .describe(
+    'RFC 3339 (without an offset: UTC), or a number: epoch seconds when below 100,000,000,000, epoch milliseconds from there on',
+  )
+  .transform((value, context) => {
+    const ms = parseDeliveredInstant(value);
+    if (ms !== null) return ms;
+    context.addIssue({ code: 'custom', message: EXPECTED });
+    return z.NEVER;
+  });
