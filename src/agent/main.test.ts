@@ -4,7 +4,8 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { filter, firstValueFrom } from 'rxjs';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { eventually } from '../../tests/support/eventually.ts';
 import { createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
 import type { LogFields, Logger } from '../platform/logger.ts';
@@ -81,7 +82,7 @@ describe('an agent', () => {
     const agent = await agentFor(hq.url, { dataDir });
     await agent.ready;
     await stateOf(agent, 'live');
-    await vi.waitFor(() => expect(hq.coverage().contiguous).toBeGreaterThan(20), { timeout: 30_000 });
+    await eventually(() => expect(hq.coverage().contiguous).toBeGreaterThan(20));
     await agent.stop();
     expect(hq.goodbyes).toHaveLength(1);
     const { sampled } = agent.status().journal ?? { sampled: -1 };
@@ -92,7 +93,7 @@ describe('an agent', () => {
     expect(agent.loss()).toBeNull();
 
     const again = await agentFor(hq.url, { dataDir });
-    await vi.waitFor(() => expect(hq.coverage().contiguous).toBeGreaterThan(sampled));
+    await eventually(() => expect(hq.coverage().contiguous).toBeGreaterThan(sampled));
     expect(hq.hellos.at(-1)).toMatchObject({ epoch: hq.hellos[0]?.epoch, released: sampled });
     expect(hq.coverage().ranges).toEqual([]);
     await again.stop();
@@ -104,10 +105,10 @@ describe('an agent', () => {
     cleanups.push(hq.close);
     const agent = await agentFor(hq.url);
     await stateOf(agent, 'offline');
-    await vi.waitFor(() => expect(agent.status().journal?.pending).toBeGreaterThan(30), { timeout: 30_000 });
+    await eventually(() => expect(agent.status().journal?.pending).toBeGreaterThan(30));
     expect(linesOf(agent.lines, 'link_down')).toMatchObject([{ kind: 'unauthorized', level: 'warn' }]);
     down = false;
-    await vi.waitFor(() => expect(hq.coverage().contiguous).toBeGreaterThan(30), { timeout: 5_000 });
+    await eventually(() => expect(hq.coverage().contiguous).toBeGreaterThan(30));
     expect(linesOf(agent.lines, 'link_up')).toMatchObject([{ after: 'unauthorized' }]);
   });
 
@@ -127,7 +128,7 @@ describe('an agent', () => {
   ])('that meets %s says so once and keeps its samples', async (_what, behaviour, kind) => {
     const hq = await fakeHq(behaviour);
     const agent = await agentFor(hq.url);
-    await vi.waitFor(() => expect(hq.hellos.length).toBeGreaterThan(3), { timeout: 10_000 });
+    await eventually(() => expect(hq.hellos.length).toBeGreaterThan(3));
     expect(linesOf(agent.lines, 'link_down')).toMatchObject([{ kind }]);
     expect(agent.status().journal).toMatchObject({ acked: 0, released: 0 });
     expect(agent.status().troubles.map(({ what }) => what)).toContain('No link to HQ');
@@ -168,9 +169,9 @@ describe('the health page', () => {
     await agent.ready;
     expect(await get(agent, '/healthz')).toEqual({ status: 200, text: 'ok\n' });
     expect((await get(agent, '/readyz')).status).toBe(200);
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect((await get(agent, '/metrics')).text).toMatch(/^holdfast_agent_journal_sampled_samples [1-9]/m);
-    }, 5_000);
+    });
     const page = await get(agent, '/');
     expect(page.text).toContain('<h1>edge');
     expect(page.text).toContain(hq.url);

@@ -1,6 +1,6 @@
 /** The agent's link and HQ's ingest over a real socket: what protocol 2 makes of them, and what hostile clients make of it. */
 import { firstValueFrom } from 'rxjs';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { LinkEvent, LinkSession } from '../../src/agent/uplink/link.ts';
 import { createSocketIoLink } from '../../src/agent/uplink/socketio-link.ts';
 import { helloOf, joinAs, send, startHq, type TestHq, TOKEN } from '../../src/hq/ingest/testing/test-hq.ts';
@@ -12,6 +12,7 @@ import { COMPACT_EVENT } from '../../src/protocol/compact/socketio-parser.ts';
 import { encodeFrameMessage, encodeHeartbeatMessage } from '../../src/protocol/compact/up.ts';
 import { EMPTY_COVERAGE } from '../../src/protocol/coverage.ts';
 import { type Heartbeat, PROTOCOLS } from '../../src/protocol/events.ts';
+import { eventually } from '../support/eventually.ts';
 
 const HEARTBEAT: Heartbeat = {
   ts: Date.UTC(2026, 0, 1),
@@ -62,7 +63,7 @@ async function joinByLink(hq: TestHq): Promise<Joined> {
     error: () => {},
   });
   onTestFinished(() => subscription.unsubscribe());
-  const session = await vi.waitFor(() => {
+  const session = await eventually(() => {
     const [open] = events;
     if (open?.type !== 'open') throw new Error('not open yet');
     return open.session;
@@ -129,11 +130,8 @@ describe('an agent that speaks protocol 2', () => {
     );
     expect(reply).toMatchObject({ ok: true, credit: 0 });
     two.heard.length = 0;
-    await vi.waitFor(
-      () => expect(two.events).toContainEqual(expect.objectContaining({ type: 'credit', frames: 8 })),
-      {
-        timeout: 60_000,
-      },
+    await eventually(() =>
+      expect(two.events).toContainEqual(expect.objectContaining({ type: 'credit', frames: 8 })),
     );
     expect(two.heard.some((message) => typeof message === 'string' && message.includes('credit'))).toBe(
       false,
@@ -186,7 +184,7 @@ describe('a hostile client', () => {
     const gone = new Promise((resolve) => void socket.on('disconnect', resolve));
     socket.io.engine.write(Buffer.from(bytes) as never);
     await gone;
-    await vi.waitFor(() => expect(violations(hq).join()).toContain('compact message'));
+    await eventually(() => expect(violations(hq).join()).toContain('compact message'));
     await stillWell(hq);
   });
 

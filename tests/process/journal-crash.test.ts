@@ -11,6 +11,7 @@ import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
 import { openLmdbStorage } from '../../src/storage/lmdb/lmdb-storage.ts';
+import { eventually } from '../support/eventually.ts';
 
 const SCRIPT = fileURLToPath(new URL('./journal-child.ts', import.meta.url));
 const clock = createSystemClock();
@@ -50,7 +51,7 @@ describe('a journal whose process ends', () => {
   };
   const start = (mode: string) => run(process.execPath, SCRIPT, mode, directory);
   const says = (child: Child, text: string) =>
-    expect.poll(() => child.lines.join('\n'), { timeout: 20_000, interval: 10 }).toContain(text);
+    eventually(() => expect(child.lines.join('\n')).toContain(text), { interval: 10 });
   const kill = async (child: Child) => {
     child.process.kill('SIGKILL');
     await child.ended;

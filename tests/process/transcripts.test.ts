@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { firstValueFrom, type Observable } from 'rxjs';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
 import type { LinkEvent, LinkSession } from '../../src/agent/uplink/link.ts';
@@ -20,6 +20,7 @@ import {
 } from '../../src/protocol/events.ts';
 import type { FrameHeader } from '../../src/protocol/frame.ts';
 import { readHeader } from '../../src/protocol/frame-codec.ts';
+import { eventually } from '../support/eventually.ts';
 import { type Message, packetOf, readTranscript } from '../support/transcripts/transcript.ts';
 
 const connections = readTranscript('protocol-1.jsonl');
@@ -43,11 +44,11 @@ it('HQ serves an agent of 0.1 as HQ 0.1 did', async () => {
     const frames = framesOf(messages);
     for (const { from, content } of messages) {
       if (from === 'agent') socket.send(content);
-      else await vi.waitFor(() => expectLike(said, content, frames), { timeout: 60_000, interval: 5 });
+      else await eventually(() => expectLike(said, content, frames), { interval: 5 });
     }
     expect(said.filter((one) => typeof one !== 'string')).toEqual([]);
     socket.terminate();
-    await vi.waitFor(() => expect(hq.gateway.connectedAgents()).toBe(0));
+    await eventually(() => expect(hq.gateway.connectedAgents()).toBe(0));
   }
   const [ledger] = hq.store.ledger('recorded');
   expect(ledger).toMatchObject({ pending: 0, stored: ledger?.sampled });
@@ -118,12 +119,12 @@ it('an agent says to HQ 0.1 what an agent of 0.1 did, but for the versions that 
     const expected: (string | Buffer)[] = [];
     for (const [at, { from, content }] of messages.entries()) {
       if (from === 'hq') {
-        await vi.waitFor(() => expect(said.length).toBe(expected.length), { interval: 2 });
+        await eventually(() => expect(said.length).toBe(expected.length), { interval: 2 });
         socket.send(content);
         const packet = packetOf(content);
         if (packet?.kind === 'answer') expect(await answers.get(packet.id ?? -1)).toEqual(packet.data[0]);
         else if (packet === null && String(content).startsWith('40'))
-          await vi.waitFor(() => expect(events[0]?.type).toBe('open'));
+          await eventually(() => expect(events[0]?.type).toBe('open'));
         continue;
       }
       expected.push(content);
@@ -134,7 +135,7 @@ it('an agent says to HQ 0.1 what an agent of 0.1 did, but for the versions that 
       // It leaves at the end.
       if (content === '41/agents,') connection.unsubscribe();
     }
-    await vi.waitFor(() => expect(said.length).toBe(expected.length));
+    await eventually(() => expect(said.length).toBe(expected.length));
     expect(said.map(withoutVersions)).toEqual(expected);
     expect(said.filter((one) => String(one).includes('"protocols":[1,2]'))).toHaveLength(1);
     socket.terminate();

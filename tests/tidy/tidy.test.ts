@@ -74,6 +74,15 @@ describe('tidiness', () => {
     expect(long).toEqual([]);
   });
 
+  it('has no test that gives up waiting after a second', () => {
+    const impatient = tracked
+      .filter((file) => /\.tsx?$/.test(file) && !/^tests\/(tidy|support\/eventually)/.test(file))
+      .filter((file) =>
+        /\b(vi\.waitFor|vi\.waitUntil|expect\.poll)\(/.test(readFileSync(join(root, file), 'utf8')),
+      );
+    expect(impatient).toEqual([]);
+  });
+
   it('has no test that is left out or run alone', () => {
     const marks = tracked
       .filter((file) => /\.test\.tsx?$/.test(file) && !file.startsWith('tests/tidy/'))

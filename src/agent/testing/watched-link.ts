@@ -2,7 +2,8 @@
 import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { Subscription } from 'rxjs';
-import { onTestFinished, vi } from 'vitest';
+import { onTestFinished } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { createSystemClock } from '../../platform/clock.ts';
 import { type Link, LinkError, type LinkEvent, type LinkSession } from '../uplink/link.ts';
 import { createSocketIoLink, type SocketIoLinkOptions } from '../uplink/socketio-link.ts';
@@ -74,19 +75,17 @@ export function watchLink(link: Link): WatchedLink {
   return watched;
 }
 
-const SOON = { timeout: 30_000 };
-
 export async function failureOf(link: Link): Promise<LinkError> {
   const watched = watchLink(link);
-  return vi.waitFor(() => watched.error ?? Promise.reject(new Error('no failure yet')), SOON);
+  return eventually(() => watched.error ?? Promise.reject(new Error('no failure yet')));
 }
 
 export async function openLink(link: Link): Promise<WatchedLink & { readonly session: LinkSession }> {
   const watched = watchLink(link);
-  const session = await vi.waitFor(() => {
+  const session = await eventually(() => {
     const [event] = watched.events;
     if (event?.type !== 'open') throw new Error(`not open yet: ${watched.error?.message}`);
     return event.session;
-  }, SOON);
+  });
   return Object.assign(watched, { session });
 }

@@ -2,7 +2,8 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { startHeldRelay } from '../testing/held-relay.ts';
 import { startTlsFront, TEST_CERT } from '../testing/tls-front.ts';
 import { failureOf, fakeHq, HELLO, linkTo, openLink } from '../testing/watched-link.ts';
@@ -19,7 +20,7 @@ describe('bytes of a connection', () => {
     const relay = await startHeldRelay(port);
     const { session } = await openLink(linkTo(relay.url));
     await firstValueFrom(session.hello(HELLO));
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(session.unsent()).toBe(0);
       expect(session.traffic()).toEqual({ sent: relay.up(), received: relay.down() });
     });
@@ -47,7 +48,7 @@ describe('bytes of a connection', () => {
         );
       const first = await connect();
       expect(first).toMatchObject({ kind: isTls ? 'tls' : 'upgrade_blocked' });
-      await vi.waitFor(() =>
+      await eventually(() =>
         expect(tries.map((one) => one())).toEqual([{ sent: relay.up(), received: relay.down() }]),
       );
       expect(relay.up()).toBeGreaterThan(isTls ? 300 : 150);
@@ -81,14 +82,14 @@ describe('bytes of a connection', () => {
     const link = linkTo(`https://127.0.0.1:${relay.port}`);
     const { session, events, subscription } = await openLink(link);
     await firstValueFrom(session.hello(HELLO));
-    await vi.waitFor(() => expect(session.traffic()).toEqual({ sent: relay.up(), received: relay.down() }));
+    await eventually(() => expect(session.traffic()).toEqual({ sent: relay.up(), received: relay.down() }));
     const before = relay.down();
     relay.allowDown(before + 100);
     hq.io.of('/agents').emit('credit', { frames: 3, padding: 'x'.repeat(8_000) });
-    await vi.waitFor(() => expect(session.traffic().received).toBe(before + 100));
+    await eventually(() => expect(session.traffic().received).toBe(before + 100));
     expect(events).toHaveLength(1);
     relay.allowDown(Number.POSITIVE_INFINITY);
-    await vi.waitFor(() => expect(events).toHaveLength(2));
+    await eventually(() => expect(events).toHaveLength(2));
 
     // The next connection resumes the session: it costs no certificate.
     expect(front.resumed()).toBe(0);
@@ -138,10 +139,10 @@ describe('bytes of a connection', () => {
       session.goodbye({ reason: 'x'.repeat(900_000) }).subscribe({ error: () => {} });
     }
     expect(session.unsent()).toBeGreaterThan(20_000_000);
-    await vi.waitFor(() => expect(session.unsent()).toBeLessThan(session.traffic().sent));
+    await eventually(() => expect(session.unsent()).toBeLessThan(session.traffic().sent));
     expect(session.unsent()).toBeGreaterThan(1_000_000);
     relay.allowUp(Number.POSITIVE_INFINITY);
-    await vi.waitFor(() => expect(session.unsent()).toBe(0), { timeout: 20_000 });
+    await eventually(() => expect(session.unsent()).toBe(0));
   });
 });
 

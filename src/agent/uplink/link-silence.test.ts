@@ -1,7 +1,8 @@
 /** What ends a link over real sockets: silence, and nothing else. The link's own time is virtual. */
 import { createServer } from 'node:net';
 import { VirtualTimeScheduler } from 'rxjs';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { startFakeHq } from '../testing/fake-hq.ts';
 import { type HeldRelay, startHeldRelay } from '../testing/held-relay.ts';
 import { type ConnectOptions, LinkError, type LinkEvent, type LinkSession } from './link.ts';
@@ -40,7 +41,7 @@ function watch(url: string, options: ConnectOptions = {}) {
       scheduler.frame = until;
     },
     session: () =>
-      vi.waitFor((): LinkSession => {
+      eventually((): LinkSession => {
         const [event] = events;
         if (event?.type !== 'open') throw new Error(`not open yet: ${String(errors[0])}`);
         return event.session;
@@ -70,7 +71,7 @@ describe('an open link', () => {
       link.pass(ANNOUNCED_MS - 1);
       const { received } = session.traffic();
       hq.allowDown(hq.down() + 1);
-      await vi.waitFor(() => expect(session.traffic().received).toBe(received + 1));
+      await eventually(() => expect(session.traffic().received).toBe(received + 1));
     }
     expect(link.errors).toEqual([]);
     link.pass(ANNOUNCED_MS - 1);
@@ -98,12 +99,12 @@ describe('a link that connects', () => {
     hq.allowDown(0);
     const link = watch(hq.url);
     // TCP is there at once, and its upgrade request is out; the answer comes byte by byte.
-    await vi.waitFor(() => expect(hq.up()).toBeGreaterThan(100));
+    await eventually(() => expect(hq.up()).toBeGreaterThan(100));
     for (let bytes = 0; bytes < 20; bytes += 1) {
       link.pass(CONNECT_MS / 2);
       const passed = hq.down();
       hq.allowDown(passed + 1);
-      await vi.waitFor(() => expect(hq.down()).toBe(passed + 1));
+      await eventually(() => expect(hq.down()).toBe(passed + 1));
       // The relay has written it; it is here a few turns later.
       await new Promise((resolve) => setImmediate(resolve));
       await new Promise((resolve) => setImmediate(resolve));
@@ -138,6 +139,6 @@ describe('a link that connects', () => {
     link.pass(limitMs / 2);
     expect(link.errors).toMatchObject([{ kind: 'timeout' }]);
     // Reset, so that nothing of it is left in the kernel.
-    await vi.waitFor(() => expect(failures).toEqual(['ECONNRESET']));
+    await eventually(() => expect(failures).toEqual(['ECONNRESET']));
   });
 });

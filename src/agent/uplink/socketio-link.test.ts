@@ -2,8 +2,9 @@
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { firstValueFrom } from 'rxjs';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocketServer } from 'ws';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { SILENCE } from '../testing/fake-hq.ts';
 import { failureOf, fakeHq, HELLO, linkTo, listening, openLink } from '../testing/watched-link.ts';
 
@@ -119,10 +120,10 @@ describe('HQ', () => {
     const hq = await fakeHq({ hello: () => SILENCE });
     const watched = await openLink(linkTo(hq.url));
     const answer = firstValueFrom(watched.session.hello(HELLO));
-    await vi.waitFor(() => expect(hq.hellos).toHaveLength(1));
+    await eventually(() => expect(hq.hellos).toHaveLength(1));
     hq.io.of('/agents').disconnectSockets(true);
     await expect(answer).rejects.toMatchObject({ kind: 'closed' });
-    await vi.waitFor(() => expect(watched.error?.kind).toBe('closed'));
+    await eventually(() => expect(watched.error?.kind).toBe('closed'));
     // Nothing is kept for a later connection.
     await expect(firstValueFrom(watched.session.hello(HELLO))).rejects.toMatchObject({ kind: 'closed' });
     expect(hq.connections()).toBe(1);
@@ -140,14 +141,14 @@ describe('HQ', () => {
       },
     });
     const watched = await openLink(linkTo(hq.url));
-    await vi.waitFor(() => expect(watched.events).toHaveLength(5));
+    await eventually(() => expect(watched.events).toHaveLength(5));
     expect(watched.events.slice(1)).toEqual([
       { type: 'credit', frames: 3 },
       { type: 'ignored', name: 'credit' },
       { type: 'ignored', name: 'surprise' },
       { type: 'ignored', name: 'probe' },
     ]);
-    await vi.waitFor(() => expect(answers).toEqual([{ instance: 'me' }]));
+    await eventually(() => expect(answers).toEqual([{ instance: 'me' }]));
     expect(watched.error).toBeNull();
   });
 
@@ -156,7 +157,7 @@ describe('HQ', () => {
     const watched = await openLink(linkTo(hq.url));
     const sent = firstValueFrom(watched.session.frame({ lane: 'live' }, new Uint8Array(50_000)));
     await expect(sent).rejects.toMatchObject({ kind: 'closed' });
-    await vi.waitFor(() => expect(watched.error?.kind).toBe('closed'));
+    await eventually(() => expect(watched.error?.kind).toBe('closed'));
     expect(hq.connections()).toBe(1);
   });
 
@@ -164,7 +165,7 @@ describe('HQ', () => {
     const hq = await fakeHq();
     const watched = await openLink(linkTo(hq.url));
     watched.subscription.unsubscribe();
-    await vi.waitFor(() => expect(hq.io.of('/agents').sockets.size).toBe(0));
-    await vi.waitFor(() => expect(hq.io.engine.clientsCount).toBe(0));
+    await eventually(() => expect(hq.io.of('/agents').sockets.size).toBe(0));
+    await eventually(() => expect(hq.io.engine.clientsCount).toBe(0));
   });
 });

@@ -3,7 +3,8 @@
  * request, 5 s for a join); silence, less than the least rate, and too many at once end a connection.
  */
 import { VirtualTimeScheduler } from 'rxjs';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { createSystemClock } from '../../platform/clock.ts';
 import { startTestGateway } from './testing/listening.ts';
 import { connectSlowly, messageOf, type SlowClient, UPGRADE } from './testing/slow-client.ts';
@@ -40,7 +41,7 @@ type Gateway = Awaited<ReturnType<typeof startGateway>>;
 async function drip(gateway: Gateway, client: SlowClient, data: string) {
   const before = gateway.received();
   client.send(data);
-  await vi.waitFor(() => expect(gateway.received()).toBeGreaterThanOrEqual(before + data.length));
+  await eventually(() => expect(gateway.received()).toBeGreaterThanOrEqual(before + data.length));
   gateway.pass(1);
 }
 
@@ -51,9 +52,9 @@ async function dripAll(gateway: Gateway, client: SlowClient, text: string, bytes
   for (let at = 0; at < text.length; at += bytes) await drip(gateway, client, text.slice(at, at + bytes));
 }
 
-const closed = (client: SlowClient) => vi.waitFor(() => expect(client.isClosed()).toBe(true));
+const closed = (client: SlowClient) => eventually(() => expect(client.isClosed()).toBe(true));
 const answered = (client: SlowClient, status: number) =>
-  vi.waitFor(() => expect(client.received()).toContain(`HTTP/1.1 ${status} `));
+  eventually(() => expect(client.received()).toContain(`HTTP/1.1 ${status} `));
 
 describe('a request', () => {
   it('that takes minutes, head and body, is served; so is the next one on the connection', async () => {
@@ -65,7 +66,7 @@ describe('a request', () => {
     await answered(client, 202);
     gateway.pass(60);
     await dripAll(gateway, client, post(`[${RECORD}]`), 5);
-    await vi.waitFor(() => expect(client.received().split('HTTP/1.1 202 ')).toHaveLength(3));
+    await eventually(() => expect(client.received().split('HTTP/1.1 202 ')).toHaveLength(3));
     expect(await gateway.metric('holdfast_hq_half_open_cut_total')).toEqual([]);
     expect(await gateway.metric('holdfast_hq_half_open{kind="request"}')).toEqual([
       'holdfast_hq_half_open{kind="request"} 0',
@@ -79,7 +80,7 @@ describe('a request', () => {
   ])('%s is closed after 30 s of silence', async (_what, begun) => {
     const gateway = await startGateway();
     const client = connectSlowly(gateway.port);
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await gateway.metric('holdfast_hq_half_open{')).toEqual([
         'holdfast_hq_half_open{kind="request"} 1',
       ]),
@@ -129,7 +130,7 @@ describe('a request', () => {
       await drip(gateway, steady, 'x'.repeat(100));
       await drip(gateway, client, 'POST');
     }
-    await vi.waitFor(() => expect(silent.filter((client) => client.isClosed())).toHaveLength(25));
+    await eventually(() => expect(silent.filter((client) => client.isClosed())).toHaveLength(25));
     expect(steady.isClosed()).toBe(false);
   });
 });
@@ -138,7 +139,7 @@ describe('a join', () => {
   async function upgraded(gateway: Gateway): Promise<SlowClient> {
     const client = connectSlowly(gateway.port);
     client.send(UPGRADE);
-    await vi.waitFor(() => expect(client.received()).toContain('pingInterval'));
+    await eventually(() => expect(client.received()).toContain('pingInterval'));
     return client;
   }
   const join = messageOf(`40/dashboard,${JSON.stringify({ token: 'x'.repeat(60) })}`).toString('latin1');
@@ -147,7 +148,7 @@ describe('a join', () => {
     const gateway = await startGateway();
     const client = await upgraded(gateway);
     await dripAll(gateway, client, join, 5);
-    await vi.waitFor(() => expect(client.received()).toContain('40/dashboard,'));
+    await eventually(() => expect(client.received()).toContain('40/dashboard,'));
     gateway.pass(30);
     expect(client.isClosed()).toBe(false);
   });

@@ -1,9 +1,9 @@
 /** Whom HQ takes for dead, over real sockets: Engine.IO's own timers decide, and nothing here is judged by the clock. */
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { startTestGateway } from './testing/listening.ts';
 import { connectSlowly, messageOf, type SlowClient, UPGRADE } from './testing/slow-client.ts';
 
-const PATIENCE = { timeout: 20_000 };
 const PINGS = 4;
 
 async function startGateway() {
@@ -26,7 +26,7 @@ const pingsOf = (client: SlowClient) => client.received().split('\u0081\u00012')
 async function joined(port: number): Promise<SlowClient> {
   const client = connectSlowly(port);
   client.send(UPGRADE);
-  await vi.waitFor(() => expect(client.received()).toContain('pingInterval'), PATIENCE);
+  await eventually(() => expect(client.received()).toContain('pingInterval'));
   client.send(messageOf('40/dashboard,'));
   return client;
 }
@@ -37,13 +37,13 @@ describe('a connection that never answers a ping', () => {
     const client = await joined(port);
     client.send(messageOf('', 30_000));
     for (let pings = 1; pings <= PINGS; pings += 1) {
-      await vi.waitFor(() => expect(pingsOf(client)).toBe(pings), PATIENCE);
+      await eventually(() => expect(pingsOf(client)).toBe(pings));
       client.send('x');
     }
-    await vi.waitFor(() => expect(pingsOf(client)).toBe(PINGS + 1), PATIENCE);
+    await eventually(() => expect(pingsOf(client)).toBe(PINGS + 1));
     expect(reasons).toEqual([]);
     // Nothing more comes.
-    await vi.waitFor(() => expect(reasons).toEqual(['ping timeout']), PATIENCE);
+    await eventually(() => expect(reasons).toEqual(['ping timeout']));
     expect(pingsOf(client)).toBe(PINGS + 1);
   });
 
@@ -62,7 +62,7 @@ describe('a connection that never answers a ping', () => {
     }
     expect(reasons).toEqual([]);
     const last = fetch(`${path}&sid=${sid}`).then((answer) => answer.text());
-    await vi.waitFor(() => expect(reasons).toEqual(['ping timeout']), PATIENCE);
+    await eventually(() => expect(reasons).toEqual(['ping timeout']));
     await last.catch(() => {});
   });
 });

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { firstValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
 import type { Bucket } from '../../protocol/api.ts';
 import { encodeThinned, readHeader } from '../../protocol/frame-codec.ts';
 import { epochKey } from './keys.ts';
@@ -191,7 +192,7 @@ describe.each(['memory', 'lmdb'] as const)('thinned frames in a store over %s', 
       );
     await append(...pairs(1, 160), thinnedFrame(161, 224, { window: 8 }), ...pairs(225, 384));
     // Without a frame of another kind between them all of them were one run.
-    await vi.waitFor(() => expect(into).toBeGreaterThanOrEqual(2), { timeout: 20_000, interval: 50 });
+    await eventually(() => expect(into).toBeGreaterThanOrEqual(2), { interval: 50 });
     const [whole] = await buckets(400_000);
     expect(whole).toEqual({ t: START, count: 384, min: 1, max: 384, mean: 192.5, thinned: 64 });
     expect((await seqs()).length).toBe(320);
@@ -204,16 +205,13 @@ describe.each(['memory', 'lmdb'] as const)('thinned frames in a store over %s', 
     await closeStore(store);
     store = await openStore(await home.open(), { clock, maxAgeMs: 60_000 });
     await append(thinnedFrame(1, 64, { window: 8, arrivalTs: START + 90_000 }));
-    await vi.waitFor(() => {
+    await eventually(() => {
       const known = store.series('a1').find(({ series }) => series === SERIES);
       expect(known).toMatchObject({ firstTs: START + 1_000, lastTs: START + 64_000 });
     });
     expect(store.lastSampleTs('a1')).toBe(START + 64_000);
     clock.set(START + 200_000);
-    await vi.waitFor(async () => expect(ofAll(await buckets(400_000))).toEqual([]), {
-      timeout: 20_000,
-      interval: 100,
-    });
+    await eventually(async () => expect(ofAll(await buckets(400_000))).toEqual([]), { interval: 100 });
     expect(ledger()).toMatchObject({ sampled: 64, thinned: { overflow: 64 }, pending: 0 });
   });
 });

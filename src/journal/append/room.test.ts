@@ -1,5 +1,6 @@
 import { lastValueFrom, toArray, VirtualTimeScheduler } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { type Clock, createSystemClock } from '../../platform/clock.ts';
 import { systemIds } from '../../platform/ids.ts';
 import { createMemoryDisk, createMemoryStorage } from '../../storage/memory/memory-storage.ts';
@@ -309,6 +310,6 @@ it('under block takes an append larger than the whole quota when it is empty, al
   await lastValueFrom(journal.release({ contiguous: 0, ranges: [] }), { defaultValue: null });
   expect(blocked).not.toHaveBeenCalled();
   await lastValueFrom(journal.release({ contiguous: 4_096, ranges: [] }), { defaultValue: null });
-  await vi.waitFor(() => expect(blocked).toHaveBeenCalledOnce());
+  await eventually(() => expect(blocked).toHaveBeenCalledOnce());
   waiting.unsubscribe();
 });

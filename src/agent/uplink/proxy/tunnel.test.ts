@@ -1,7 +1,8 @@
 /** The link through a proxy, over TLS, and what becomes of an attempt that nobody waits for any more. */
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../../../tests/support/eventually.ts';
 import { createSystemClock } from '../../../platform/clock.ts';
 import { startConnectProxy } from '../../testing/connect-proxy.ts';
 import { startFakeHq } from '../../testing/fake-hq.ts';
@@ -44,7 +45,7 @@ it('carries TLS, and counts what it costs', async () => {
   const front = await startTlsFront(Number(new URL(hq.url).port));
   const proxy = await startConnectProxy(front.port);
   const { events } = connect('https://localhost:8443', proxyAt(proxy.port));
-  const event = await vi.waitFor(() => {
+  const event = await eventually(() => {
     const [first] = events;
     if (first?.type !== 'open') throw new Error('not open yet');
     return first;
@@ -69,7 +70,7 @@ it.each([
   onTestFinished(() => void server.close());
   const { port } = server.address() as AddressInfo;
   const { errors } = connect('http://hq.test', proxyAt(port));
-  await vi.waitFor(() => expect(errors).toHaveLength(1));
+  await eventually(() => expect(errors).toHaveLength(1));
   expect(errors[0]).toMatchObject({ kind: 'proxy', message: expect.stringContaining(says) });
   expect(errors[0]?.message).toContain(`http://127.0.0.1:${port}`);
 });
@@ -83,7 +84,7 @@ it('ends with the attempt while the proxy has not answered', async () => {
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   const { leave } = connect('http://hq.test', proxyAt((server.address() as AddressInfo).port));
-  await vi.waitFor(() => expect(sockets).toHaveLength(1));
+  await eventually(() => expect(sockets).toHaveLength(1));
   leave();
-  await vi.waitFor(() => expect(sockets[0]?.destroyed).toBe(true));
+  await eventually(() => expect(sockets[0]?.destroyed).toBe(true));
 });

@@ -2,7 +2,8 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import { firstValueFrom } from 'rxjs';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { eventually } from '../../../../tests/support/eventually.ts';
 import type { FakeHqBehaviour } from '../../testing/fake-hq.ts';
 import { failureOf, fakeHq, HELLO, linkTo, listening, openLink } from '../../testing/watched-link.ts';
 
@@ -44,21 +45,19 @@ describe('HQ by long polling', () => {
       [...seen].reduce((sum, { bytesRead }) => sum + bytesRead, 0),
       [...seen].reduce((sum, { bytesWritten }) => sum + bytesWritten, 0),
     ];
-    await vi.waitFor(() => expect(both()).toEqual(counted()));
+    await eventually(() => expect(both()).toEqual(counted()));
     // One that waits, and one that brings.
     expect(seen.size).toBe(2);
     subscription.unsubscribe();
-    await vi.waitFor(() => expect(hq.io.engine.clientsCount).toBe(0));
-    await vi.waitFor(() => expect([...seen].every(({ destroyed }) => destroyed)).toBe(true), {
-      timeout: 10_000,
-    });
+    await eventually(() => expect(hq.io.engine.clientsCount).toBe(0));
+    await eventually(() => expect([...seen].every(({ destroyed }) => destroyed)).toBe(true));
   });
 
   it('that goes ends the connection', async () => {
     const hq = await pollingHq();
     const watched = await openLink(byPolling(hq.url));
     hq.io.of('/agents').disconnectSockets(true);
-    await vi.waitFor(() => expect(watched.error?.kind).toBe('closed'));
+    await eventually(() => expect(watched.error?.kind).toBe('closed'));
   });
 });
 

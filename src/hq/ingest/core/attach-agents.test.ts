@@ -1,5 +1,6 @@
 import { BehaviorSubject, firstValueFrom, NEVER, type Observable, of } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
+import { eventually } from '../../../../tests/support/eventually.ts';
 import { frameReplySchema, heartbeatReplySchema, helloReplySchema } from '../../../protocol/events.ts';
 import { internSchema } from '../../../protocol/schema-ref.ts';
 import { StorageError } from '../../../storage/storage.ts';
@@ -450,7 +451,7 @@ describe('chaos', () => {
     socket.emit('hello', helloOf('a1'), () => {});
     await ask(socket, 'goodbye', { reason: 'x' });
     socket.disconnect();
-    await vi.waitFor(() => expect(hq.io.of('/agents').sockets.size).toBe(0));
+    await eventually(() => expect(hq.io.of('/agents').sockets.size).toBe(0));
     expect(hq.gateway.connectedAgents()).toBe(0);
   });
 });
