@@ -1,6 +1,7 @@
 /** What the journal promises, as tests. Run it on each Storage. */
 import { firstValueFrom, lastValueFrom, take, toArray } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../../tests/support/eventually.ts';
 import { createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
 import type { Coverage } from '../protocol/coverage.ts';
@@ -415,7 +416,7 @@ export function describeJournalContract(name: string, createHarness: () => Journ
         await release(upTo(0));
         expect(done).not.toContain(waiting);
         await release(upTo(200));
-        await expect.poll(() => done.slice(-2)).toEqual([waiting, waiting + 20]);
+        await eventually(() => expect(done.slice(-2)).toEqual([waiting, waiting + 20]));
         expect(journal.stats()).toMatchObject({ dropped: {}, sampled: n });
       });
     });

@@ -158,7 +158,7 @@ describe('a TCP connection that may be begun again', () => {
     const link = eager(relay.url);
     const { session, subscription } = await openLink(link);
     await firstValueFrom(session.hello(HELLO));
-    await vi.waitFor(() => expect(session.traffic()).toEqual({ sent: relay.up(), received: relay.down() }));
+    await eventually(() => expect(session.traffic()).toEqual({ sent: relay.up(), received: relay.down() }));
     subscription.unsubscribe();
     await openLink(link);
   });

@@ -1,6 +1,7 @@
 import { type AddressInfo, connect as connectTcp, createServer, Socket } from 'node:net';
 import { VirtualTimeScheduler } from 'rxjs';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { openFreshTcp } from './fresh-tcp.ts';
 
 const AGAIN_MS = 2_000;
@@ -74,7 +75,7 @@ describe('a connection over a way that may be back any moment', () => {
     ask();
     pass(AGAIN_MS);
     begun[0]?.tcp.destroy(new Error('ECONNREFUSED'));
-    await vi.waitFor(() => expect(results).toHaveLength(1));
+    await eventually(() => expect(results).toHaveLength(1));
     expect(results[0]).toMatchObject({ message: 'ECONNREFUSED' });
     expect(begun.map(({ tcp }) => tcp.destroyed)).toEqual([true, true]);
     pass(60_000);
@@ -86,7 +87,7 @@ describe('a connection over a way that may be back any moment', () => {
     ask();
     pass(AGAIN_MS);
     for (const tcp of told) tcp.destroy();
-    await vi.waitFor(() => expect(results).toHaveLength(1));
+    await eventually(() => expect(results).toHaveLength(1));
     expect(results[0]).toBeInstanceOf(Error);
     pass(60_000);
     expect(begun).toHaveLength(2);

@@ -1,5 +1,6 @@
 import { concat, firstValueFrom, ignoreElements, throwError, timer } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
 import { encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
 import type { Anomaly } from '../../protocol/sample.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
@@ -417,7 +418,7 @@ describe('what HQ keeps in memory', () => {
       },
     });
     await firstValueFrom(second.append([dataFrame(11, 20, { arrivalTs: START + 900_000 })]));
-    await expect.poll(() => removed, { timeout: 5_000 }).toEqual([10]);
+    await eventually(() => expect(removed).toEqual([10]));
     expect(await allSeqs(second)).toEqual(numbers(11, 20));
     await closeStore(second);
   });
