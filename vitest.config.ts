@@ -1,6 +1,6 @@
 /** The suites of `npm test`: nothing in them is judged by the clock. vitest.long.config.ts has those of `npm run test:long`. */
 import { defineConfig } from 'vitest/config';
-import { common, project } from './tests/support/vitest.ts';
+import { BUNDLE, common, project } from './tests/support/vitest.ts';
 
 export default defineConfig({
   test: {
@@ -10,8 +10,8 @@ export default defineConfig({
       project('unit', ['src/**/*.test.{ts,tsx}', 'tests/tidy/*.test.ts']),
       project('marble', ['marble-tests/**/*.test.ts']),
       project('simulation', ['simulation/**/*.test.ts']),
-      project('process', ['tests/process/**/*.test.ts', 'tests/crash/**/*.test.ts']),
-      project('browser', ['tests/browser/**/*.test.ts']),
+      project('process', ['tests/process/**/*.test.ts', 'tests/crash/**/*.test.ts'], { globalSetup: BUNDLE }),
+      project('browser', ['tests/browser/**/*.test.ts'], { globalSetup: BUNDLE }),
     ],
   },
 });

@@ -3,7 +3,7 @@
  * files are those of `npm test`, in full size and with their times judged (tests/support/long.ts).
  */
 import { defineConfig } from 'vitest/config';
-import { common, project, seconds } from './tests/support/vitest.ts';
+import { BUNDLE, common, project, seconds } from './tests/support/vitest.ts';
 
 /** Nothing in them is judged by the clock: they run beside each other, after the others. */
 const BESIDE = [
@@ -32,7 +32,7 @@ const JUDGED = [
   'tests/process/stampede.test.ts',
 ];
 
-const times = { testTimeout: 1_800 * seconds };
+const times = { testTimeout: 1_800 * seconds, globalSetup: BUNDLE };
 
 export default defineConfig({
   test: {

@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { startAgentProcess } from '../support/agent.ts';
 import { browse, buildDashboard, canBrowse } from '../support/chromium.ts';
+import { built } from '../support/holdfast.ts';
 import { getJson, startHqProcess } from '../support/hq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
@@ -61,6 +62,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     const folder = temporaryFolder();
     await buildDashboard(`${folder}/dashboard`);
     const hq = await startHqProcess(`${folder}/hq`, {
+      ...built,
       args: ['--chaos-enabled', '--dashboard-dir', `${folder}/dashboard`],
     });
     const { page, complaints, hosts, shoot } = await browse();
@@ -69,7 +71,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     await page.getByText('No agent yet').waitFor();
     await shoot('empty');
     for (const id of AGENTS)
-      startAgentProcess({ id, hq: hq.url, dataDir: `${folder}/${id}`, sources: SOURCES });
+      startAgentProcess({ id, hq: hq.url, dataDir: `${folder}/${id}`, sources: SOURCES, ...built });
 
     const live = await untilRows(page, 'three live agents', ({ state }) => state === 'live');
     expect(live.map(({ id }) => id)).toEqual(AGENTS);
@@ -129,7 +131,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     const folder = temporaryFolder();
     await buildDashboard(`${folder}/dashboard`);
     const args = ['--operator-token', 'open-sesame', '--dashboard-dir', `${folder}/dashboard`];
-    const hq = await startHqProcess(`${folder}/hq`, { args });
+    const hq = await startHqProcess(`${folder}/hq`, { ...built, args });
     const { page, complaints, shoot } = await browse({ expected: /ERR_|WebSocket|401|403|502|503/ });
 
     await page.goto(hq.url);
@@ -148,7 +150,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     await page.getByText('No connection to HQ').waitFor();
     await shoot('stale');
     const port = Number(new URL(hq.url).port);
-    const again = await startHqProcess(`${folder}/hq`, { args, port });
+    const again = await startHqProcess(`${folder}/hq`, { ...built, args, port });
     await page.getByText('No connection to HQ').waitFor({ state: 'detached' });
     expect(await getJson(`${again.url}/healthz`)).toBeDefined();
     expect(complaints).toEqual([]);

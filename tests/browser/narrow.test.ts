@@ -5,6 +5,7 @@ import { encodeSamples } from '../../src/protocol/frame-codec.ts';
 import type { InternedSchema, Sample } from '../../src/protocol/sample.ts';
 import { internSchema } from '../../src/protocol/schema-ref.ts';
 import { browse, buildDashboard, canBrowse, cutOff } from '../support/chromium.ts';
+import { built } from '../support/holdfast.ts';
 import { startHqProcess } from '../support/hq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -18,7 +19,8 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
   test('shows figures and alarms whole on a phone, and charts and anomalies of each source', async () => {
     const folder = temporaryFolder();
     await buildDashboard(`${folder}/dashboard`);
-    const hq = await startHqProcess(`${folder}/hq`, { args: ['--dashboard-dir', `${folder}/dashboard`] });
+    const args = ['--dashboard-dir', `${folder}/dashboard`];
+    const hq = await startHqProcess(`${folder}/hq`, { ...built, args });
     const now = Date.now();
     const records = ['left', 'right'].flatMap((source, at) =>
       Array.from({ length: 20 }, (_, index) => ({

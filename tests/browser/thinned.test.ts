@@ -11,6 +11,7 @@ import {
 } from '../../src/protocol/frame-codec.ts';
 import { internSchema } from '../../src/protocol/schema-ref.ts';
 import { browse, buildDashboard, canBrowse, cutOff } from '../support/chromium.ts';
+import { built } from '../support/holdfast.ts';
 import { startHqProcess } from '../support/hq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
@@ -74,7 +75,8 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
   test('shows what came thinned as such', async () => {
     const folder = temporaryFolder();
     await buildDashboard(`${folder}/dashboard`);
-    const hq = await startHqProcess(`${folder}/hq`, { args: ['--dashboard-dir', `${folder}/dashboard`] });
+    const args = ['--dashboard-dir', `${folder}/dashboard`];
+    const hq = await startHqProcess(`${folder}/hq`, { ...built, args });
     const socket = io(`${hq.url}/agents`, { transports: ['websocket'], reconnection: false, forceNew: true });
     onTestFinished(() => void socket.disconnect());
     const ask = async (event: string, ...args: unknown[]) => {

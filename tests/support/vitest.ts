@@ -34,6 +34,9 @@ export const common = (outputFile: string, env: Readonly<Record<string, string>>
   reporters: ['default', ['json', { outputFile }]] satisfies [string, [string, object]],
 });
 
+/** Of the projects whose tests start processes. */
+export const BUNDLE = join(import.meta.dirname, 'bundle.ts');
+
 type ProjectTest = NonNullable<TestProjectInlineConfiguration['test']>;
 
 export function project(
