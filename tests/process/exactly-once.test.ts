@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/platform/random.ts';
-import { journalStats, startAgentProcess } from '../support/agent.ts';
+import { agentStatus, journalStats, startAgentProcess } from '../support/agent.ts';
 import { built } from '../support/holdfast.ts';
 import { allSamples, ledgerOf, startHqProcess } from '../support/hq.ts';
 import { sized } from '../support/long.ts';
@@ -77,7 +77,10 @@ describe('exactly once', () => {
     }
     const before = (await journalStats(dataDir, built)).sampled;
     const last = start();
-    await until('the last run to sample', async () => (await journalStats(dataDir, built)).sampled > before);
+    await until(
+      'the last run to sample',
+      async () => ((await agentStatus(last))?.journal?.sampled ?? 0) > before,
+    );
     expect(await last.end('SIGTERM')).toBe(0);
     const runs = await expectNothingLost(hq.url, dataDir, recordings);
     expect(runs, 'the kills fell into sampling, not before it').toBeGreaterThan(KILLS);
@@ -97,7 +100,7 @@ describe('exactly once', () => {
       await hq.end('SIGKILL');
       hq = await startHqProcess(hqDir, { port, ...built });
     }
-    await until('the backlog to drain', async () => (await journalStats(dataDir, built)).pending === 0);
+    await until('the backlog to drain', async () => (await agentStatus(agent))?.journal?.pending === 0);
     expect(await agent.end('SIGTERM')).toBe(0);
     expect(await expectNothingLost(hq.url, dataDir, recordings)).toBe(4);
   });
@@ -128,7 +131,7 @@ describe('exactly once', () => {
       proxy.set({ kind: 'pass' });
       await pause(300 + random.next() * 900);
     }
-    await until('the backlog to drain', async () => (await journalStats(dataDir, built)).pending === 0);
+    await until('the backlog to drain', async () => (await agentStatus(agent))?.journal?.pending === 0);
     expect(await agent.end('SIGTERM')).toBe(0);
     expect(await expectNothingLost(hq.url, dataDir, recordings)).toBe(4);
   });

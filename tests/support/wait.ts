@@ -1,12 +1,16 @@
 /** Waiting for a condition, never for time. */
 
-/** Polls `probe` until it gives something other than undefined, null or false; fails with `what` after `deadlineMs`. */
+/** The longer a wait, the less an instant more matters; each look costs the test and whom it asks. */
+const SHARE_OF_WAIT = 1 / 20;
+const [OFTEN_MS, SELDOM_MS] = [25, 100];
+
+/** Polls `probe`, each `everyMs` if given, until it gives something other than undefined, null or false; fails with `what` after `deadlineMs`. */
 export async function until<T>(
   what: string,
   probe: () => T | Promise<T>,
-  { deadlineMs = 240_000, everyMs = 25 } = {},
+  { deadlineMs = 240_000, everyMs }: { deadlineMs?: number; everyMs?: number } = {},
 ): Promise<Exclude<T, undefined | null | false>> {
-  const end = performance.now() + deadlineMs;
+  const start = performance.now();
   let lastError: unknown;
   for (;;) {
     try {
@@ -18,9 +22,11 @@ export async function until<T>(
     } catch (error) {
       lastError = error;
     }
-    if (performance.now() > end) {
+    const waitedMs = performance.now() - start;
+    if (waitedMs > deadlineMs) {
       throw new Error(`waited ${deadlineMs} ms in vain for: ${what}`, { cause: lastError });
     }
-    await new Promise((resolve) => setTimeout(resolve, everyMs));
+    const pauseMs = everyMs ?? Math.min(Math.max(OFTEN_MS, waitedMs * SHARE_OF_WAIT), SELDOM_MS);
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
