@@ -14,6 +14,7 @@ const BESIDE = [
   'tests/process/soak.test.ts',
   'tests/process/thinning-week.test.ts',
   'simulation/worlds.test.ts',
+  'simulation/faults/faults.test.ts',
   'src/journal/journal.test.ts',
   'src/protocol/codec/{fuzz,round-trip,thinned}.test.ts',
   'simulation/stampede.test.ts',

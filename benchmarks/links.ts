@@ -29,7 +29,7 @@ export type LinksOptions = {
 export const QUICK_LINKS: LinksOptions = {
   rows: LINK_ROWS.filter(({ name }) => name.startsWith('2 Mbit/s')).map((row) => ({
     ...row,
-    backlog: 60_000,
+    backlog: 20_000,
   })),
   steady: { seconds: 1, warmUpFrames: 2 },
   hasBaseline: false,

@@ -1,10 +1,12 @@
 /** Faults that are told by what the agents and HQ say of them, each in a world that has no other. */
 import { describe, expect, it } from 'vitest';
+import { sized } from '../../tests/support/long.ts';
 import { type RunOptions, runWorld } from '../world/run-world.ts';
 import type { AgentSettings } from '../world/settings.ts';
 import type { Fault } from './plan.ts';
 
 const MINUTE = 60_000;
+const SEEDS = sized([1], [1, 2, 3]);
 const fault = (index: number, kind: Fault['kind'], at: number, forMs: number): Fault => ({
   index,
   kind,
@@ -34,7 +36,7 @@ function play(seed: number, faults: readonly Fault[], alter?: RunOptions['alter'
 }
 
 describe('a copy of an agent on a copy of its disk, while both live', () => {
-  it.each([1, 2, 3])(
+  it.each(SEEDS)(
     'is refused, both are told, operators see an alarm, and it gets a life of its own: seed %i',
     (seed) => {
       const { violations, lines } = play(seed, [fault(0, 'agent_cloned', MINUTE, MINUTE)]);
@@ -59,7 +61,7 @@ describe('a copy of an agent on a copy of its disk, while both live', () => {
 });
 
 describe('a journal that was rolled back', () => {
-  it.each([1, 2, 3])(
+  it.each(SEEDS)(
     'is known as one also when it has more samples than HQ once it is heard again: seed %i',
     (seed) => {
       const { violations, lines } = play(seed, [
@@ -74,7 +76,7 @@ describe('a journal that was rolled back', () => {
 });
 
 describe('a last commit that is torn', () => {
-  it.each([1, 2, 3])('is recovered, and what it held is told as damage: seed %i', (seed) => {
+  it.each(SEEDS)('is recovered, and what it held is told as damage: seed %i', (seed) => {
     const faults = Array.from({ length: 12 }, (_, index) =>
       fault(index, 'agent_torn_write', (index + 1) * 20_000, 1_000),
     );
@@ -87,7 +89,7 @@ describe('a last commit that is torn', () => {
 });
 
 describe("HQ's disk that is full for two minutes", () => {
-  it.each([1, 2, 3])(
+  it.each(SEEDS)(
     'holds no agent for the rest of its open breaker, though no line was cut: seed %i',
     (seed) => {
       const heartbeatMs = 15_000;
