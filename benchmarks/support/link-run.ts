@@ -101,7 +101,7 @@ async function ledger(url: string) {
 type Stored = { readonly seq: number; readonly ts: number; readonly arrivalTs: number };
 
 /** Samples of the live source that HQ has, by seq. */
-async function liveSamples(url: string, from: number): Promise<readonly Stored[]> {
+export async function liveSamples(url: string, from: number): Promise<readonly Stored[]> {
   const samples: Stored[] = [];
   let cursor: string | null = null;
   do {
