@@ -161,6 +161,45 @@ it('sends hardly more than the anomalous samples of a frame while nothing else o
   expect(only?.bytes.length).toBeLessThanOrEqual(1_200);
 });
 
+it('cuts of what is anomalous only pieces that begin with an anomaly that HQ lacks', () => {
+  const anomalous = [100, 101, 700, 1_500];
+  const samples = testSamples(1, SAMPLES).map((sample, index) =>
+    anomalous.includes(index + 1) ? testSample(index + 1, { notable: true }) : sample,
+  );
+  const bytes = encodeSamples({ epoch: '0123456789ab', firstSeq: 1, samples });
+  const large = { ...frameOf(1, SAMPLES), notable: true, bytes };
+  /** First seqs of what goes while only what is anomalous may, when HQ has answered each of them. */
+  const sentWith = (ranges: [number, number][]) => {
+    let [state] = logic.initial();
+    const sent: Outgoing[] = [];
+    const say = (message: UplinkMessage) => {
+      const [next, effects] = logic.transition(state, message);
+      state = next;
+      for (const effect of effects) if (effect.type === 'deliver') sent.push(...effect.shipment.frames);
+    };
+    const window = { ...windowOf(400), allowed: { live: true, notable: true, backlog: false } };
+    for (const message of opening(window))
+      say(message.type === 'greeted' ? { ...message, ack: { contiguous: 0, ranges } } : message);
+    say(found('notable', [large]));
+    for (let answered = 0; answered < sent.length; answered += 1) {
+      const { firstSeq, lastSeq } = sent[answered] as Outgoing;
+      const ack = { contiguous: 0, ranges: [[firstSeq, lastSeq] as [number, number]] };
+      say({ type: 'delivered', connection: 1, firstSeq, ack, credit: CREDIT, sampled: SAMPLES });
+    }
+    return sent.map(({ firstSeq }) => firstSeq);
+  };
+  expect(sentWith([])).toEqual([100, 700, 1_500]);
+  expect(sentWith([[90, 800]])).toEqual([1_500]);
+  expect(sentWith([[100, 100]])).toEqual([101, 700, 1_500]);
+  expect(
+    sentWith([
+      [100, 101],
+      [700, 700],
+      [1_400, 1_600],
+    ]),
+  ).toEqual([]);
+});
+
 it('is held back while only more than the live lane holds is pending and it may not go', () => {
   const frame = frameOf(1, 10);
   const held = (backlogAllowed: boolean, pending: number) => {

@@ -161,14 +161,14 @@ function prepareNext(state: Online): Online {
     if (isWhole && head.isUncut !== true && !isTooLarge(head, pieceBytes)) break;
     const rest = ready.slice(1);
     const maxBytes = evenly(head, { ranges: missing, pieceBytes });
-    const parts = missing.length === 0 ? [] : partsOf(head, { ranges: missing, maxBytes });
+    // What is normal of a frame that holds an anomaly has its turn with the oldest.
+    const onlyNotable = backlog.stage === 'notable';
+    const parts = missing.length === 0 ? [] : partsOf(head, { ranges: missing, maxBytes, onlyNotable });
     if (parts === null && overlapping.length === 0) {
       ready = [{ ...head, cutFor: pieceBytes }, ...rest];
       break;
     }
-    // What is normal of a frame that holds an anomaly has its turn with the oldest.
-    const wanted = backlog.stage === 'notable' ? parts?.filter(({ notable }) => notable) : parts;
-    ready = [...(wanted ?? []), ...rest];
+    ready = [...(parts ?? []), ...rest];
   }
   return { ...state, backlog: { ...backlog, ready, skipped } };
 }
@@ -222,19 +222,22 @@ function isTooLarge({ bytes, cutFor }: Outgoing, pieceBytes: number): boolean {
   return bytes.length > CUT_FROM * pieceBytes && (cutFor === undefined || pieceBytes < cutFor / 2);
 }
 
-type CutOptions = { readonly ranges: readonly SeqRange[]; readonly maxBytes: number };
+type CutOptions = {
+  readonly ranges: readonly SeqRange[];
+  readonly maxBytes: number;
+  readonly onlyNotable: boolean;
+};
 
 /** In seq order; null where it cannot be cut or read: HQ says what is wrong with it. */
-function partsOf(frame: Outgoing, { ranges, maxBytes }: CutOptions): readonly Outgoing[] | null {
+function partsOf(frame: Outgoing, { ranges, maxBytes, onlyNotable }: CutOptions): readonly Outgoing[] | null {
   const whole = frame.whole ?? { firstSeq: frame.firstSeq, lastSeq: frame.lastSeq };
   try {
     if (frame.kind === 'data') {
-      const pieces = piecesOf(frame.bytes, { ranges, maxBytes, maxPieces: MAX_PIECES });
-      const { lastSeq: cutUpTo } = pieces.at(-1) ?? frame;
+      const cut = piecesOf(frame.bytes, { ranges, maxBytes, maxPieces: MAX_PIECES, onlyNotable });
       const { isUncut: _, ...own } = frame;
       return [
-        ...pieces.map((piece) => ({ ...own, ...piece, whole, cutFor: maxBytes })),
-        ...beyond(ranges, cutUpTo).map(([firstSeq, lastSeq]) => ({
+        ...cut.pieces.map((piece) => ({ ...own, ...piece, whole, cutFor: maxBytes })),
+        ...cut.rest.map(([firstSeq, lastSeq]) => ({
           ...frame,
           firstSeq,
           lastSeq,
@@ -252,12 +255,6 @@ function partsOf(frame: Outgoing, { ranges, maxBytes }: CutOptions): readonly Ou
     if (error instanceof FrameError) return null;
     throw error;
   }
-}
-
-function beyond(ranges: readonly SeqRange[], seq: number): readonly SeqRange[] {
-  return ranges.flatMap(([first, last]): SeqRange[] =>
-    last > seq ? [[Math.max(first, seq + 1), last]] : [],
-  );
 }
 
 function covered(ranges: readonly SeqRange[], { firstSeq, lastSeq }: Seqs): boolean {

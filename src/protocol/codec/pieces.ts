@@ -2,7 +2,7 @@
 import type { SeqRange } from '../coverage.ts';
 import type { DataFrame } from '../frame.ts';
 import { decodeData } from './decode.ts';
-import { cut } from './reshape.ts';
+import { cut, lowerBound } from './reshape.ts';
 
 export type Piece = {
   readonly firstSeq: number;
@@ -19,6 +19,15 @@ export type PieceOptions = {
   readonly maxBytes: number;
   /** Pieces to cut at most: bounds the time that one call takes. */
   readonly maxPieces: number;
+  /** Only pieces that begin with a notable sample; what is normal is passed over, and costs next to nothing. Default false. */
+  readonly onlyNotable?: boolean;
+};
+
+export type Pieces = {
+  /** In seq order. */
+  readonly pieces: readonly Piece[];
+  /** What is wanted beyond them. */
+  readonly rest: readonly SeqRange[];
 };
 
 /** A piece that has less than this of `maxBytes` is a waste of headers. */
@@ -27,22 +36,38 @@ const WELL_FILLED = 0.8;
 const MAX_TRIES = 3;
 const MAX_GROWTH = 4;
 
-/** In seq order, the first ones of `ranges`; at least one. Throws FrameError. */
-export function piecesOf(bytes: Uint8Array, { ranges, maxBytes, maxPieces }: PieceOptions): readonly Piece[] {
+/** The first pieces of `ranges`; at least one, unless only notable ones are asked for. Throws FrameError. */
+export function piecesOf(bytes: Uint8Array, options: PieceOptions): Pieces {
+  const { ranges, maxBytes, maxPieces, onlyNotable = false } = options;
+  const notable = onlyNotable ? notableSeqs(bytes) : null;
+  const wanted = ranges.flatMap(([first, last]): SeqRange[] => startOf(notable, first, last));
+  if (wanted.length === 0) return { pieces: [], rest: [] };
   const frame = decodeData(bytes);
   const bytesEach = bytes.length / frame.header.count;
-  const out: Piece[] = [];
+  const pieces: Piece[] = [];
   let samples = Math.max(1, Math.floor(maxBytes / bytesEach));
-  for (const [first, last] of ranges) {
-    for (let from = first; from <= last; ) {
-      if (out.length >= maxPieces) return out;
-      const [piece, next] = fitting(frame, { from, last, samples, maxBytes });
-      out.push(piece);
-      samples = next;
-      from = piece.lastSeq + 1;
-    }
+  let rest = wanted;
+  for (let head = rest[0]; head !== undefined && pieces.length < maxPieces; head = rest[0]) {
+    const [from, last] = head;
+    const [piece, next] = fitting(frame, { from, last, samples, maxBytes });
+    pieces.push(piece);
+    samples = next;
+    rest = [...startOf(notable, piece.lastSeq + 1, last), ...rest.slice(1)];
   }
-  return out;
+  return { pieces, rest };
+}
+
+/** Of `first` … `last` what begins with a seq of `notable` (null: any); empty where there is none. */
+function startOf(notable: Float64Array | null, first: number, last: number): SeqRange[] {
+  const start = notable === null ? first : (notable[lowerBound(notable, first)] ?? last + 1);
+  return start <= last ? [[start, last]] : [];
+}
+
+/** Seqs of the samples that carry an anomaly or a diagnostic, in order; steps over all values. */
+function notableSeqs(bytes: Uint8Array): Float64Array {
+  const { groups } = decodeData(bytes, { columns: () => 'none' });
+  const seqs = groups.flatMap((group) => group.notes.map(({ row }) => group.seqs[row] ?? 0));
+  return Float64Array.from(seqs).sort();
 }
 
 /** A piece from `from` on that fits, and how many samples the next one should have. */
