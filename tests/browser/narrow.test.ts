@@ -9,6 +9,34 @@ import { built } from '../support/holdfast.ts';
 import { startHqProcess } from '../support/hq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
+/** Every value of an agent's facts as long as it may well become. */
+const LONGEST = {
+  ts: Date.now(),
+  state: 'catching-up',
+  breaker: 'half-open',
+  sampled: 123_456_789,
+  released: 2,
+  pending: 123_456_787,
+  pendingBytes: 4_508_876_543,
+  thinned: 45_678_901,
+  dropped: { damaged: 65_536 },
+  lagMs: 1_234_567_890,
+  rttMs: 12_345,
+  link: {
+    rate: 320,
+    minRttMs: 1_512,
+    queueMs: 12_345,
+    bytesToday: 1_234_567_890,
+    bytesMonth: 123_456_789_012,
+    budgetLeft: 123_456_789,
+    caughtUpMs: 169_000_000,
+    caughtUpLowMs: 104_400_000,
+    caughtUpHighMs: 987_654_321,
+    live: 12,
+    backlog: 128,
+  },
+};
+
 function anomalousSample(schema: InternedSchema, ts: number): Sample {
   const open = { series: 0, state: 'open', startTs: ts, peakTs: ts, peakValue: 9, peakZ: 9 } as const;
   const anomalies = [{ ...open, mean: 1, stddev: 1, endTs: null }];
@@ -98,7 +126,16 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     await page.getByLabel('Facts').locator('.fact', { hasText: 'Series2' }).waitFor();
     await shoot('sources', { fullPage: true });
 
+    await first.timeout(10_000).emitWithAck('heartbeat', LONGEST);
     await page.goto(`${hq.url}/#/agents/winch`);
+    await page.getByLabel('Facts').getByText(/^1.d 22.h$/).waitFor();
+    for (const width of [320, 390, 480, 768, 1024, 1280, 1360, 1440, 1920]) {
+      await page.setViewportSize({ width, height: 860 });
+      for (const fact of await page.getByLabel('Facts').locator('.fact').all())
+        expect(await cutOff(fact), `${await fact.textContent()} at ${width} px`).toEqual([]);
+    }
+    await page.setViewportSize({ width: 1280, height: 860 });
+    await shoot('longest-facts', { fullPage: true });
     const names = page.locator('.records tbody .text-button');
     await names.getByText('level@right', { exact: true }).waitFor();
     expect((await names.allTextContents()).sort()).toEqual(['level@left', 'level@right']);
