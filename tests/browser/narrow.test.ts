@@ -128,7 +128,10 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
 
     await first.timeout(10_000).emitWithAck('heartbeat', LONGEST);
     await page.goto(`${hq.url}/#/agents/winch`);
-    await page.getByLabel('Facts').getByText(/^1.d 22.h$/).waitFor();
+    await page
+      .getByLabel('Facts')
+      .getByText(/^1.d 22.h$/)
+      .waitFor();
     for (const width of [320, 390, 480, 768, 1024, 1280, 1360, 1440, 1920]) {
       await page.setViewportSize({ width, height: 860 });
       for (const fact of await page.getByLabel('Facts').locator('.fact').all())
