@@ -5,7 +5,8 @@ import { BUNDLE, common, project } from './tests/support/vitest.ts';
 export default defineConfig({
   test: {
     ...common('test-results/vitest.json'),
-    maxWorkers: 3,
+    // Twice the processors that `npm test` is made for: half of the tests wait.
+    maxWorkers: 4,
     projects: [
       project('unit', ['src/**/*.test.{ts,tsx}', 'tests/tidy/*.test.ts']),
       project('marble', ['marble-tests/**/*.test.ts']),

@@ -5,14 +5,31 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 export const seconds = 1000;
 
-/** They take the longest, so that everything else runs beside them. */
+/**
+ * They take the longest, so that everything else runs beside them. Those that mostly wait stand among those that take a processor:
+ * two of each kind fill two processors.
+ */
 const LONGEST = [
-  'soak',
   'simulation/worlds',
-  'simulation/simulation',
-  'exactly-once',
   'overflow',
+  'soak',
+  'simulation/simulation',
   'full-disk',
+  'process/links',
+  'read-only-disk',
+  'bench-smoke',
+  'upgrade-blocked',
+  'hostile',
+  'process/stampede',
+  'clones',
+  'cli',
+  'browser/link',
+  'exactly-once',
+  'simulation/stampede',
+  'few-bytes',
+  'browser/dashboard',
+  'thinning-week',
+  'page-damage',
 ];
 
 /** A fresh clone knows no times of earlier runs. */
