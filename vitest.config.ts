@@ -9,7 +9,8 @@ export default defineConfig({
     maxWorkers: 4,
     projects: [
       project('unit', ['src/**/*.test.{ts,tsx}', 'tests/tidy/*.test.ts']),
-      project('marble', ['marble-tests/**/*.test.ts']),
+      // They hold nothing but virtual time: a process for each file would load the same modules each time.
+      project('marble', ['marble-tests/**/*.test.ts'], { isolate: false }),
       project('simulation', ['simulation/**/*.test.ts']),
       project('process', ['tests/process/**/*.test.ts', 'tests/crash/**/*.test.ts'], { globalSetup: BUNDLE }),
       project('browser', ['tests/browser/**/*.test.ts'], { globalSetup: BUNDLE }),
