@@ -9,6 +9,8 @@ const JITTER_MS = 15;
 
 /** Of the bytes of the smaller one: what is hardly larger takes hardly longer. */
 const LARGER = 1.5;
+/** Over shorter ways a few round trips more are nothing, and HQ's commits take as long, ms. */
+const FAR_MS = 125;
 
 export type KnownLink = {
   /** The least round trip that was seen. */
@@ -31,9 +33,9 @@ export function queueingDelay(trip: RoundTrip, { least, rate }: KnownLink): numb
   return Math.max(0, trip.ms - least.ms - more / rate);
 }
 
-/** Whether the larger one took longer for its size. */
+/** Whether the larger one took longer for its size, over a long way. */
 export function isTelling(smaller: RoundTrip, larger: RoundTrip): boolean {
-  return larger.bytes >= LARGER * smaller.bytes && larger.ms > smaller.ms;
+  return smaller.ms >= FAR_MS && larger.bytes >= LARGER * smaller.bytes && larger.ms > smaller.ms;
 }
 
 /** What more bytes took longer, bytes per ms: a lower bound of the rate, whatever else the larger one waited for. */
