@@ -78,6 +78,25 @@ describe('the count of bytes', () => {
     }
   });
 
+  it.each([
+    ['day', { maxBytesPerDay: 5_000_000 }],
+    ['month', { maxBytesPerMonth: 1_000_003 }],
+  ])('is of whole bytes after kills, whatever the budget of the %s is divided by', (_span, budget) => {
+    const rig = createMeteringRig(budget);
+    for (let kills = 0; kills < 12; kills += 1) {
+      rig.connect();
+      // A chunk grows while it is short, and halves when it lasts.
+      rig.carries(1_000 + 10_000 * kills);
+      rig.pass(kills % 3 === 0 ? 100_000 : 1_000);
+      rig.kill();
+      const { day, month } = rig.meter.gate.status();
+      expect([day.used, month.used].every(Number.isSafeInteger)).toBe(true);
+    }
+    expect(rig.writes.length).toBeGreaterThan(20);
+    for (const { day, month } of rig.writes)
+      expect([day.used, month.used].every(Number.isSafeInteger)).toBe(true);
+  });
+
   it.each([0, 1, 17, 300])(
     'exceeds nothing that was carried after kills where there is no budget (%s)',
     (lag) => {

@@ -31,6 +31,7 @@ import type {
   HeartbeatReply,
   HelloReply,
   Lane,
+  LinkReport,
   WireErrorCode,
 } from '../../src/protocol/events.ts';
 import { readHeader } from '../../src/protocol/frame-codec.ts';
@@ -58,12 +59,13 @@ export type Script = {
   /** How long HQ takes for the answer to hello, ms, and what it says that it took. */
   heldMs?: { readonly took: number; readonly told?: number };
   frame?: (frame: SentFrame) => FrameReply | 'silence' | 'close' | undefined;
-  heartbeat?: () => HeartbeatReply | 'silence' | undefined;
+  heartbeat?: (heartbeat: Heartbeat) => HeartbeatReply | 'silence' | undefined;
   credit?: number;
   maxFrameBytes?: number;
   maxFrameSamples?: number;
   needsSchemas?: boolean;
   gate?: UplinkGate;
+  linkReport?: LinkReport;
   /** Puts a meter before the link. */
   metered?: (link: Link, clock: Clock) => { readonly link: Link; readonly gate: UplinkGate };
 };
@@ -167,7 +169,7 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
     },
     heartbeat: (heartbeat) => {
       heartbeats.push(heartbeat);
-      return answer<HeartbeatReply>(script.heartbeat?.(), () => ({
+      return answer<HeartbeatReply>(script.heartbeat?.(heartbeat), () => ({
         ok: true,
         hqTs: clock.now(),
         ack: ack(),
@@ -261,7 +263,7 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
         emit: (event) => events.push({ ...event, at: scheduler.frame }),
         agentState: () => 'live',
         gate: before.gate,
-        linkReport: () => null,
+        linkReport: () => script.linkReport ?? null,
       });
       return uplink;
     },

@@ -321,6 +321,37 @@ describe('poison', () => {
   });
 });
 
+describe('a heartbeat that HQ refuses as bad_request', () => {
+  const linkReport = { rate: null, minRttMs: null, queueMs: null, live: 0, backlog: 0 };
+
+  it('for what it says of the link ends nothing: the next ones do without, until the next connection', () => {
+    const rig = createRig({
+      linkReport,
+      heartbeat: ({ link }) => (link === undefined ? undefined : refusal('bad_request')),
+    });
+    rig.start();
+    sampleFor(rig, 60_000);
+    rig.run(1_000);
+    expect(rig.connects).toHaveLength(1);
+    expect(rig.journal.stats()).toMatchObject({ acked: 300, pending: 0 });
+    expect(rig.heartbeats.length).toBeGreaterThan(5);
+    expect(rig.heartbeats.filter(({ link }) => link !== undefined)).toHaveLength(1);
+    expect(rig.logs('link_report_refused')).toMatchObject([{ detail: 'no: bad_request' }]);
+    rig.cut();
+    rig.run(20_000);
+    expect(rig.connects).toHaveLength(2);
+    expect(rig.heartbeats.filter(({ link }) => link !== undefined)).toHaveLength(2);
+  });
+
+  it('for all else ends the connection', () => {
+    const rig = createRig({ linkReport, heartbeat: () => refusal('bad_request') });
+    rig.start();
+    rig.run(60_000);
+    expect(rig.connects.length).toBeGreaterThan(1);
+    expect(rig.logs('link_down')).toMatchObject([{ kind: 'bad_request' }]);
+  });
+});
+
 describe("HQ's limits", () => {
   it('larger frames are split before they are sent', () => {
     const rig = createRig({ maxFrameSamples: 100, maxFrameBytes: 600 });

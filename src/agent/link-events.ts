@@ -60,6 +60,12 @@ export const linkEvents = {
       'the count of bytes of the link cannot be written; a restart would count anew what it has carried since',
     metrics: [],
   }),
+  link_report_refused: defineEvent<{ detail: string }>({
+    level: 'warn',
+    message:
+      'HQ refuses what this agent reports of its link; heartbeats of this connection go without it, and samples as before',
+    metrics: [],
+  }),
   /** What is not known is NaN; `left` is infinite without a budget, `caughtUpMs` when never. */
   link_stats: defineEvent<{
     rate: number;

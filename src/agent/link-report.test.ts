@@ -1,6 +1,10 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { linkReportSchema } from '../protocol/events.ts';
+import { heartbeatFrom, leavesOf } from '../protocol/compact/heartbeat-delta.ts';
+import { heartbeatSchema, linkReportSchema } from '../protocol/events.ts';
 import { createLinkReporter, type LinkFacts, linkReportOf } from './link-report.ts';
+import { journalStats } from './testing/journal-stats.ts';
+import { heartbeatOf } from './uplink/heartbeat.ts';
 
 const UPLINK: LinkFacts['uplink'] = {
   paused: null,
@@ -77,6 +81,94 @@ describe('the report of a link', () => {
     const report = linkReportOf(factsOf({ forecast }));
     expect(report).toMatchObject(fields);
     expect(linkReportSchema.parse(report)).toEqual(report);
+  });
+});
+
+describe('what HQ refuses', () => {
+  const figure = fc.oneof(
+    fc.double(),
+    fc.integer(),
+    fc.constantFrom(
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+      Number.MAX_VALUE,
+      -0.5,
+      19_531.25,
+    ),
+  );
+  const maybe = fc.option(figure);
+  const span = fc.record({ used: figure, limit: maybe, left: maybe });
+  const facts: fc.Arbitrary<LinkFacts> = fc.record({
+    uplink: fc.record({
+      paused: fc.option(fc.constantFrom('unavailable', 'breaker_open')),
+      live: figure,
+      backlog: figure,
+      behind: fc.boolean(),
+      connection: fc.nat(),
+      link: fc.option(
+        fc.record({ rateBytesPerSecond: maybe, minRttMs: maybe, queueMs: maybe, inFlightBytes: figure }),
+      ),
+    }),
+    budget: fc.record({
+      phase: fc.constantFrom('open', 'live_only', 'reserve', 'spent'),
+      why: fc.option(fc.constantFrom('budget_day', 'budget_month', 'live_first', 'window', 'way')),
+      until: maybe,
+      day: span,
+      month: span,
+      liveRate: figure,
+    }),
+    forecast: fc.oneof(
+      fc.record({ kind: fc.constantFrom('caught_up', 'unknown', 'never') }),
+      fc.record({ kind: fc.constant('in'), ms: figure, lowMs: maybe, highMs: maybe }),
+    ),
+  });
+
+  it('is in no report, whatever the figures that it is made of', () => {
+    fc.assert(
+      fc.property(facts, (some) => {
+        const report = linkReportOf(some);
+        expect(linkReportSchema.safeParse(report).error).toBeUndefined();
+        // As it is after a way through JSON.
+        expect(linkReportSchema.safeParse(JSON.parse(JSON.stringify(report))).error).toBeUndefined();
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('is in no heartbeat, whatever the figures that it is made of', () => {
+    const stats = fc.record({
+      sampled: fc.nat(),
+      released: fc.nat(),
+      pending: figure,
+      thinned: figure,
+      pendingBytes: figure,
+      frameSamples: figure,
+      oldestPendingTs: maybe,
+      overflow: figure,
+    });
+    fc.assert(
+      fc.property(
+        stats,
+        fc.integer({ min: -8.64e15, max: 8.64e15 }),
+        maybe,
+        fc.option(facts),
+        ({ overflow, ...some }, now, rttMs, link) => {
+          const heartbeat = heartbeatOf({
+            now,
+            state: 'live',
+            breaker: 'closed',
+            stats: journalStats({ ...some, dropped: { overflow_oldest: overflow } }),
+            rttMs,
+            link: link && linkReportOf(link),
+          });
+          expect(heartbeatSchema.safeParse(heartbeat).error).toBeUndefined();
+          // As it is for an HQ of protocol 2.
+          expect(heartbeatSchema.safeParse(heartbeatFrom(leavesOf(heartbeat))).error).toBeUndefined();
+        },
+      ),
+      { numRuns: 1_000 },
+    );
   });
 });
 

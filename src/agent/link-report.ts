@@ -1,5 +1,6 @@
 /** What an agent says of its link: to HQ in heartbeats, and on its own pages. */
 import type { LinkReport } from '../protocol/events.ts';
+import { countOf, estimateOf, momentOf } from '../protocol/figures.ts';
 import type { DrainForecast } from './uplink/drain-forecast.ts';
 import type { BudgetStatus } from './uplink/metering/gate.ts';
 import type { UplinkStatus } from './uplink/uplink.ts';
@@ -20,19 +21,20 @@ export function linkReportOf({ uplink, budget, forecast }: LinkFacts): LinkRepor
   // Where nothing but backlog may not go, something waits only if there is any.
   const waits = budget.phase !== 'live_only' || forecast.kind !== 'caught_up';
   const paused = uplink.paused ?? (waits ? budget.why : null);
-  const rate = link?.rateBytesPerSecond ?? null;
+  const rate = estimateOf(link?.rateBytesPerSecond ?? null);
+  const until = momentOf(budget.until);
   return {
     rate: rate === null ? null : Number(rate.toPrecision(RATE_DIGITS)),
     minRttMs: rounded(link?.minRttMs ?? null),
     queueMs: rounded(link?.queueMs ?? null),
-    bytesToday: budget.day.used,
-    bytesMonth: budget.month.used,
-    ...(left.length > 0 && { budgetLeft: Math.floor(Math.min(...left)) }),
+    bytesToday: countOf(budget.day.used),
+    bytesMonth: countOf(budget.month.used),
+    ...(left.length > 0 && { budgetLeft: countOf(Math.floor(Math.min(...left))) }),
     ...caughtUp(forecast),
-    live: uplink.live,
-    backlog: uplink.backlog,
+    live: countOf(uplink.live),
+    backlog: countOf(uplink.backlog),
     ...(paused !== null && { paused }),
-    ...(paused !== null && paused === budget.why && budget.until !== null && { pausedUntil: budget.until }),
+    ...(paused !== null && paused === budget.why && until !== null && { pausedUntil: until }),
   };
 }
 
@@ -47,18 +49,20 @@ function caughtUp(
     case 'never':
       return { never: true };
     case 'in': {
-      const { ms, lowMs, highMs } = forecast;
+      const lowMs = rounded(forecast.lowMs);
+      const highMs = rounded(forecast.highMs);
       return {
-        caughtUpMs: Math.round(ms),
-        ...(lowMs !== null && { caughtUpLowMs: Math.round(lowMs) }),
-        ...(highMs !== null && { caughtUpHighMs: Math.round(highMs) }),
+        caughtUpMs: rounded(forecast.ms),
+        ...(lowMs !== null && { caughtUpLowMs: lowMs }),
+        ...(highMs !== null && { caughtUpHighMs: highMs }),
       };
     }
   }
 }
 
 function rounded(ms: number | null): number | null {
-  return ms === null ? null : Math.round(ms);
+  const estimate = estimateOf(ms);
+  return estimate === null ? null : Math.round(estimate);
 }
 
 /**

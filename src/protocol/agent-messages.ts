@@ -19,6 +19,7 @@ import {
   heartbeatSchema,
   helloReplySchema,
   helloSchema,
+  linkReportSchema,
   type OkReply,
   okReplySchema,
   type SchemaMessage,
@@ -40,12 +41,15 @@ type Message<N extends AgentMessageName> = {
   readonly reply: z.ZodType<AgentMessages[N]['reply']>;
 };
 
+/** What an agent says of its link is for people to look at: where it is malformed the rest counts. */
+const heardHeartbeatSchema = heartbeatSchema.extend({ link: linkReportSchema.optional().catch(undefined) });
+
 export const agentMessages: { readonly [N in AgentMessageName]: Message<N> } = {
   hello: { args: z.tuple([helloSchema]), reply: helloReplySchema },
   coverage: { args: z.tuple([coverageRequestSchema]), reply: coverageReplySchema },
   schema: { args: z.tuple([schemaMessageSchema]), reply: okReplySchema },
   frame: { args: z.tuple([frameMetaSchema, z.instanceof(Uint8Array)]), reply: frameReplySchema },
-  heartbeat: { args: z.tuple([heartbeatSchema]), reply: heartbeatReplySchema },
+  heartbeat: { args: z.tuple([heardHeartbeatSchema]), reply: heartbeatReplySchema },
   goodbye: { args: z.tuple([goodbyeSchema]), reply: okReplySchema },
 };
 

@@ -60,6 +60,8 @@ export type ConversationOptions = {
   }) => void;
   /** HQ held less than it had acked, and the journal has taken note. */
   readonly onReinstated: (reinstated: Reinstated) => void;
+  /** HQ refuses a heartbeat that says something of the link; on this connection none does any more. */
+  readonly onReportRefused: (detail: string) => void;
   /** HQ refuses the epoch of the journal, as that of a copy, which it has noted: the agent has to start again. */
   readonly onForked: (detail: string) => void;
   /** The message that a connection is of no more use. */
@@ -100,6 +102,8 @@ export function answerWithin<T>(ms: number, what: string, scheduler: SchedulerLi
 export function createConversation(options: ConversationOptions): Conversation {
   const { identity, journal, clock, settings, lost, gauge } = options;
   const { scheduler } = clock;
+  /** The latest connection on which HQ has refused a heartbeat for what it says of the link, or may have. */
+  let silentOfLink: number | null = null;
   /** What the link needs for it comes on top. */
   const patient = (ms: number, bytes: number) => Math.round(ms + gauge.allowanceMs(bytes));
 
@@ -198,7 +202,9 @@ export function createConversation(options: ConversationOptions): Conversation {
     defer(() => {
       const sentTs = clock.now();
       const sentAt = clock.precise();
-      return session.heartbeat(options.heartbeat(stopping)).pipe(
+      const { link, ...rest } = options.heartbeat(stopping);
+      const told = link === undefined || silentOfLink === connection ? rest : { ...rest, link };
+      return session.heartbeat(told).pipe(
         answerWithin(
           patient(stopping ? FAREWELL_MS : settings.ackTimeoutMs, HEARTBEAT_BYTES),
           'a heartbeat',
@@ -209,6 +215,12 @@ export function createConversation(options: ConversationOptions): Conversation {
             const { code } = reply.error;
             // It will be said to the frames too, and they know how to wait.
             if (code === 'unavailable' || code === 'rate_limited' || code === 'internal') return EMPTY;
+            // What the agent adds for people is worth less than the connection: the next one goes without.
+            if (code === 'bad_request' && 'link' in told) {
+              silentOfLink = connection;
+              options.onReportRefused(reply.error.message);
+              return EMPTY;
+            }
             return of(lost(connection, refusedGreeting(reply.error)));
           }
           const rttMs = clock.precise() - sentAt;

@@ -1,5 +1,6 @@
 import type { JournalStats } from '../../journal/port.ts';
 import type { AgentState, BreakerStateName, Heartbeat, LinkReport } from '../../protocol/events.ts';
+import { countOf, estimateOf } from '../../protocol/figures.ts';
 
 export type HeartbeatInput = {
   /** Wall time, ms. */
@@ -36,13 +37,17 @@ export function heartbeatOf({ now, state, breaker, stats, rttMs, link }: Heartbe
     breaker,
     sampled,
     released,
-    pending,
-    pendingBytes: unackedBytesOf(stats),
-    thinned,
+    pending: countOf(pending),
+    pendingBytes: countOf(unackedBytesOf(stats)),
+    thinned: countOf(thinned),
     disk,
-    dropped: Object.fromEntries(Object.entries(stats.dropped).filter(([, count]) => count > 0)),
-    lagMs: lagOf(stats, now),
-    rttMs,
+    dropped: Object.fromEntries(
+      Object.entries(stats.dropped)
+        .map(([reason, count]) => [reason, countOf(count)] as const)
+        .filter(([, count]) => count > 0),
+    ),
+    lagMs: estimateOf(lagOf(stats, now)) ?? 0,
+    rttMs: estimateOf(rttMs),
     ...(link !== null && { link }),
   };
 }

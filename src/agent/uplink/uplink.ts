@@ -176,6 +176,7 @@ export function createUplink(options: UplinkOptions): Uplink {
         rttMs: measures$.value.rttMs,
         link: options.linkReport(),
       }),
+    onReportRefused: (detail) => emit({ type: 'link_report_refused', detail }),
     onForked: (detail) => {
       emit({ type: 'epoch_forked', detail });
       forked$.next(detail);

@@ -9,6 +9,7 @@
 import { catchError, concat, defer, EMPTY, ignoreElements, type Observable, Subject, take } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 
+/** Whole numbers: a chunk is what a count is ahead by. */
 export type ChunkBounds = {
   readonly least: number;
   readonly most: number;
@@ -84,7 +85,7 @@ export function createCountWriter({ bounds, clock, write, onFailure }: CountWrit
   const adapt = () => {
     const lasted = clock.precise() - grownAt;
     if (lasted < SHORT_MS) chunk = Math.min(bounds.most, chunk * 2);
-    else if (lasted > LONG_MS) chunk = Math.max(bounds.least, chunk / 2);
+    else if (lasted > LONG_MS) chunk = Math.max(bounds.least, Math.floor(chunk / 2));
     grownAt = clock.precise();
   };
 

@@ -229,8 +229,8 @@ function chunkBounds({ maxBytesPerDay, maxBytesPerMonth }: DataBudgetSettings): 
   if (daily.length === 0) return { least: CHUNK_UNLIMITED, most: MOST_CHUNK_UNLIMITED, ahead: false };
   const budget = Math.min(...daily);
   return {
-    least: Math.max(LEAST_CHUNK, budget * CHUNK_SHARE),
-    most: Math.max(LEAST_CHUNK, budget * MOST_CHUNK_SHARE),
+    least: Math.max(LEAST_CHUNK, Math.floor(budget * CHUNK_SHARE)),
+    most: Math.max(LEAST_CHUNK, Math.floor(budget * MOST_CHUNK_SHARE)),
     ahead: true,
   };
 }

@@ -36,6 +36,20 @@ describe('the file of the count of bytes', () => {
     expect(await readTrafficFile(join(temporaryFolder(), 'traffic.json'))).toEqual({ kind: 'missing' });
   });
 
+  it('is read in whole bytes, also where a chunk of a budget was written that is none', async () => {
+    const path = join(temporaryFolder(), 'traffic.json');
+    const { day, month } = record;
+    await write(path, {
+      ...record,
+      day: { ...day, used: 19_531.25, unsure: 0.5 },
+      month: { ...month, used: 19_651.25 },
+    });
+    expect(await readTrafficFile(path)).toMatchObject({
+      kind: 'read',
+      record: { day: { used: 19_532, unsure: 1 }, month: { used: 19_652, unsure: 3 } },
+    });
+  });
+
   it.each<[string, (whole: string) => string]>([
     ['empty', () => ''],
     ['cut', (whole) => whole.slice(0, -20)],

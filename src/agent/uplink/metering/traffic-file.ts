@@ -9,7 +9,8 @@ import { dirname } from 'node:path';
 import { defer, ignoreElements, type Observable } from 'rxjs';
 import { z } from 'zod';
 
-const bytes = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+/** Chunks of a budget were once fractions. */
+const bytes = z.number().min(0).max(Number.MAX_SAFE_INTEGER).transform(Math.ceil);
 const instantSchema = z.object({ wall: z.number(), uptime: z.number(), boot: z.string().max(100) });
 const tallySchema = z.object({ key: z.string().max(16), used: bytes, unsure: bytes });
 const recordSchema = z.object({

@@ -407,6 +407,25 @@ describe('heartbeats', () => {
     expect(ledger(hq, 'a1')).toMatchObject({ sampled: 12, pending: 12 });
   });
 
+  it('count where what they say of the link is malformed, without that', async () => {
+    const hq = await startHq();
+    const socket = await joinAs(hq, 'a1');
+    const heard: unknown[] = [];
+    hq.gateway.links$.subscribe((event) => heard.push(event));
+    const link = { rate: null, minRttMs: null, queueMs: null, live: 0, backlog: 0, bytesToday: 19_531.25 };
+    expect(await ask(socket, 'heartbeat', { ...HEARTBEAT, link })).toMatchObject({ ok: true });
+    expect(await ask(socket, 'heartbeat', { ...HEARTBEAT, link: { ...link, bytesToday: 5 } })).toMatchObject({
+      ok: true,
+    });
+    expect(heard).toMatchObject([
+      { heartbeat: { pending: 2, link: undefined } },
+      { heartbeat: { pending: 2, link: { bytesToday: 5 } } },
+    ]);
+    expect(await ask(socket, 'heartbeat', { ...HEARTBEAT, pending: 0.5 })).toMatchObject({
+      error: { code: 'bad_request' },
+    });
+  });
+
   it('say whether HQ can store', async () => {
     const storing = { now: false };
     const hq = await startHq({ isStoring: () => storing.now });
