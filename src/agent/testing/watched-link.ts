@@ -39,7 +39,7 @@ export async function listening(server: Server | HttpServer): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-export type LinkOptions = Partial<Pick<SocketIoLinkOptions, 'transport' | 'connectTimeoutMs'>> & {
+export type LinkOptions = Partial<Pick<SocketIoLinkOptions, 'transport' | 'connectTimeoutMs' | 'proxy'>> & {
   readonly token?: string;
 };
 

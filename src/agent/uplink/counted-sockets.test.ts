@@ -1,5 +1,5 @@
 /** What a link counts of its connection, against a relay that counts too. */
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -7,11 +7,21 @@ import { eventually } from '../../../tests/support/eventually.ts';
 import { startHeldRelay } from '../testing/held-relay.ts';
 import { startTlsFront, TEST_CERT } from '../testing/tls-front.ts';
 import { failureOf, fakeHq, HELLO, linkTo, openLink } from '../testing/watched-link.ts';
+import { createSocketCounter } from './counted-sockets.ts';
 import type { Link, Traffic } from './link.ts';
 
 async function hqOnPort() {
   const hq = await fakeHq();
   return { hq, port: Number(new URL(hq.url).port) };
+}
+
+/** Nobody listens there. */
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => void server.close(resolve));
+  return port;
 }
 
 describe('bytes of a connection', () => {
@@ -41,12 +51,12 @@ describe('bytes of a connection', () => {
       const relay = await startHeldRelay(front.port);
       const tries: (() => Traffic)[] = [];
       const link = linkTo(`${isTls ? 'https' : 'http'}://127.0.0.1:${relay.port}`);
-      const connect = () =>
+      const tryOnce = () =>
         lastValueFrom(link.connect({ onTry: (traffic) => tries.push(traffic) })).then(
           () => null,
           (error: unknown) => error,
         );
-      const first = await connect();
+      const first = await tryOnce();
       expect(first).toMatchObject({ kind: isTls ? 'tls' : 'upgrade_blocked' });
       await eventually(() =>
         expect(tries.map((one) => one())).toEqual([{ sent: relay.up(), received: relay.down() }]),
@@ -54,11 +64,46 @@ describe('bytes of a connection', () => {
       expect(relay.up()).toBeGreaterThan(isTls ? 300 : 150);
       expect(relay.down()).toBeGreaterThan(isTls ? 800 : 10);
       const before = tries[0]?.();
-      await connect();
+      await tryOnce();
       expect(tries).toHaveLength(2);
       expect(tries[0]?.()).toEqual(before);
     },
   );
+
+  it.each([
+    ['websocket', 'http', 'HQ'],
+    ['websocket', 'https', 'HQ'],
+    ['polling', 'http', 'HQ'],
+    ['websocket', 'http', 'a proxy'],
+    ['websocket', 'https', 'a proxy'],
+    ['websocket', 'http', 'a name'],
+  ] as const)(
+    'are none where no TCP connection comes about: %s, %s, without %s',
+    async (transport, scheme, what) => {
+      const nobody = `127.0.0.1:${await closedPort()}`;
+      const where = what === 'a name' ? 'holdfast.invalid:1' : nobody;
+      const proxy = { url: new URL(`http://${nobody}`), shown: `http://${nobody}`, variable: 'HTTPS_PROXY' };
+      const link = linkTo(`${scheme}://${where}`, { transport, ...(what === 'a proxy' && { proxy }) });
+      const tries: (() => Traffic)[] = [];
+      const attempt = lastValueFrom(link.connect({ onTry: (traffic) => tries.push(traffic) }));
+      await expect(attempt).rejects.toThrow();
+      expect(tries.map((one) => one())).toEqual([{ sent: 0, received: 0 }]);
+    },
+  );
+
+  it('are none while a connection is not answered, nor once it is given up', async () => {
+    const counter = createSocketCounter();
+    const tcp = connect({ host: 'hq', port: 1, lookup: () => {} });
+    counter.add(tcp, tcp);
+    tcp.write('x'.repeat(1_000));
+    expect(tcp.bytesWritten).toBe(1_000);
+    expect(counter.traffic()).toEqual({ sent: 0, received: 0 });
+    const closed = new Promise((resolve) => tcp.once('close', resolve));
+    counter.reset();
+    await closed;
+    expect(counter.traffic()).toEqual({ sent: 0, received: 0 });
+    expect(counter.waiting()).toBe(0);
+  });
 
   it('begin at nothing with each connection', async () => {
     const { port } = await hqOnPort();
@@ -178,10 +223,7 @@ describe('a TCP connection that may be begun again', () => {
   });
 
   it.each(['http', 'https'])('says why there is none: %s', async (scheme) => {
-    const server = createServer();
-    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
-    await new Promise((resolve) => void server.close(resolve));
+    const port = await closedPort();
     expect(await failureOf(eager(`${scheme}://127.0.0.1:${port}`))).toMatchObject({ kind: 'refused' });
   });
 });

@@ -1,6 +1,8 @@
 /**
  * The TCP connections beneath a link, counted where they meet the kernel: HTTP, WebSocket framing and TLS included.
  *
+ * Only connections that were established count: an attempt that nobody takes costs nothing of the link but packets that the kernel makes.
+ *
  * The agent (of Node's HTTP client) makes each connection itself. TLS runs over a TCP socket of its own, because a TLS socket counts
  * only whole records that it has decrypted: 16 KiB that trickle in would look like silence. TLS sessions are kept and resumed, also those of a
  * connection that was cut, which Node's own agent forgets.
@@ -20,7 +22,7 @@ const { Agent: HttpAgent } = process.getBuiltinModule('node:http');
 const { Agent: HttpsAgent } = process.getBuiltinModule('node:https');
 
 export type SocketCounter = {
-  /** `tcp`: beneath TLS; `top`: what the client writes into, the same one without TLS. May be told again of another `top`. */
+  /** `tcp`: one that is not connected yet, beneath TLS; `top`: what the client writes into, the same one without TLS. May be told again of another `top`. */
   readonly add: (tcp: Socket, top: Duplex) => void;
   readonly traffic: () => Traffic;
   /** Bytes written and not yet taken by the kernel. */
@@ -33,6 +35,8 @@ export type SocketCounter = {
 
 export function createSocketCounter(): SocketCounter {
   const open = new Map<Socket, Duplex>();
+  /** Node counts what waits for a connection as written: of one that never comes about nothing has gone. */
+  const connected = new Set<Socket>();
   const gone = { sent: 0, received: 0 };
   let established = 0;
   return {
@@ -42,16 +46,18 @@ export function createSocketCounter(): SocketCounter {
       if (isKnown) return;
       tcp.once('connect', () => {
         established += 1;
+        connected.add(tcp);
       });
       tcp.once('close', () => {
+        open.delete(tcp);
+        if (!connected.delete(tcp)) return;
         gone.sent += tcp.bytesWritten;
         gone.received += tcp.bytesRead;
-        open.delete(tcp);
       });
     },
     traffic: () => {
       let { sent, received } = gone;
-      for (const tcp of open.keys()) {
+      for (const tcp of connected) {
         sent += tcp.bytesWritten;
         received += tcp.bytesRead;
       }
