@@ -9,7 +9,7 @@ import type { FrameKind } from '../../src/protocol/frame.ts';
 import { openValue } from '../../src/storage/checked-record.ts';
 import { keyBytes } from '../../src/storage/key-text.ts';
 import type { Operation } from '../../src/storage/overlay.ts';
-import { type Archive, type BucketSaid, bucketsIn, createArchive } from './bucket-truth.ts';
+import { type Archive, type AtSeq, type BucketSaid, bucketsIn, createArchive } from './bucket-truth.ts';
 import { type Content, contentsOf, readHeader } from './contents.ts';
 import type { Violations } from './violations.ts';
 
@@ -97,7 +97,13 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
     return truth;
   };
 
-  const put = (keyText: string, key: Uint8Array, value: Uint8Array): HeldFrame | null => {
+  /** `removed`: in the same transaction, before it. */
+  const put = (
+    keyText: string,
+    key: Uint8Array,
+    value: Uint8Array,
+    removed: readonly HeldFrame[] = [],
+  ): HeldFrame | null => {
     const parsed = parseFrameKey(key);
     if (parsed === null) return null;
     const { epoch } = readHeader(value);
@@ -105,17 +111,30 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
     held.set(keyText, frame);
     const truth = epochOf(epoch);
     if (frame.kind === 'data') learn(truth, frame, value);
-    else if (frame.kind === 'thinned') learnThinned(truth, frame, value);
+    else if (frame.kind === 'thinned') learnThinned(truth, frame, value, movedFrom(frame, removed));
     else truth.givenUp = cover(truth.givenUp, frame.first, frame.last);
     return frame;
   };
 
+  /** What a frame held under the epoch before: a renewal moves it whole. */
+  const movedFrom = ({ epoch, first, last }: HeldFrame, removed: readonly HeldFrame[]): AtSeq => {
+    const old = removed.findLast(
+      (one) => one.kind === 'thinned' && one.epoch !== epoch && one.last - one.first === last - first,
+    );
+    return (seq) => old && epochOf(old.epoch).originals.get(old.first + seq - first);
+  };
+
   /** Thinned samples are still there, and their statistics are those of the samples that were. */
-  const learnThinned = (truth: EpochTruth, { epoch, first, last }: HeldFrame, value: Uint8Array) => {
+  const learnThinned = (
+    truth: EpochTruth,
+    { epoch, first, last }: HeldFrame,
+    value: Uint8Array,
+    before: AtSeq,
+  ) => {
     truth.thinned = cover(truth.thinned, first, last);
     const members: Content[] = [];
     for (const bucket of bucketsIn(value)) {
-      const explained = archive.explain(bucket, (seq) => truth.originals.get(seq));
+      const explained = archive.explain(bucket, (seq) => truth.originals.get(seq), before);
       if (explained.wrong !== null)
         violations.report(
           'wrong_content',
@@ -179,13 +198,15 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
       const old = removed.filter((frame) => frame.epoch === epoch);
       let left = gapSeqs(put.filter((frame) => frame.epoch !== epoch));
       const truth = epochOf(epoch);
+      const atHq = everAtHq(idOf(epoch), epoch);
       for (const gap of old.filter(({ kind }) => kind === 'gap')) {
-        const seqs = gapSeqs([gap]);
+        // Of a gap only that is counted again which HQ lacks.
+        const lacking = missingWithin(atHq, gap.first, gap.last);
+        const seqs = lacking.reduce((sum, [first, last]) => sum + last - first + 1, 0);
         if (seqs > left) continue;
         truth.destroyed = cover(truth.destroyed, gap.first, gap.last);
         left -= seqs;
       }
-      const atHq = everAtHq(idOf(epoch), epoch);
       const candidates = old
         .filter(({ kind }) => kind !== 'gap')
         .flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, index) => first + index))
@@ -220,7 +241,7 @@ export function createAgentTruth(options: AgentTruthOptions): AgentTruth {
           held.delete(text);
           removed.push(before);
         }
-        const frame = value === null ? null : put(text, key, value);
+        const frame = value === null ? null : put(text, key, value, removed);
         if (frame !== null) {
           written.push(frame);
           kept.set(frame.epoch, cover(kept.get(frame.epoch) ?? EMPTY_COVERAGE, frame.first, frame.last));

@@ -46,6 +46,9 @@ export function bucketsIn(bytes: Uint8Array): readonly BucketSaid[] {
 /** The samples that a bucket stands for, and what it says wrongly of them; null: nothing. */
 export type Explained = { readonly members: readonly Content[]; readonly wrong: string | null };
 
+/** The sample at a seq of the bucket, as far as it is known. */
+export type AtSeq = (seq: number) => Content | undefined;
+
 /** Relative: additions in another order differ in the last digits. */
 const SUM_TOLERANCE = 1e-9;
 /** A source gives out no more numbers within one bucket; what says so is nonsense. */
@@ -58,13 +61,13 @@ const MAX_NUMBERS = 1_000_000;
  */
 export type Archive = {
   readonly learn: (content: Content) => void;
-  readonly explain: (bucket: BucketSaid, atSeq: (seq: number) => Content | undefined) => Explained;
+  readonly explain: (bucket: BucketSaid, ...known: readonly AtSeq[]) => Explained;
 };
 
 export function createArchive(): Archive {
   const bySchema = new Map<string, Map<number, Content>>();
 
-  const bySeq = ({ ref, start, end }: BucketSaid, atSeq: (seq: number) => Content | undefined) => {
+  const bySeq = ({ ref, start, end }: BucketSaid, atSeq: AtSeq) => {
     const members: Content[] = [];
     for (let seq = start; seq < end; seq += 1) {
       const content = atSeq(seq);
@@ -91,9 +94,9 @@ export function createArchive(): Archive {
       bySchema.set(content.ref, known);
       known.set(content.id, content);
     },
-    explain: (bucket, atSeq) => {
+    explain: (bucket, ...known) => {
       let wrong: string | null = null;
-      for (const members of [bySeq(bucket, atSeq), byIdentity(bucket)]) {
+      for (const members of [...known.map((atSeq) => bySeq(bucket, atSeq)), byIdentity(bucket)]) {
         const difference = differenceOf(bucket, members);
         if (difference === null) return { members, wrong: null };
         wrong ??= difference;

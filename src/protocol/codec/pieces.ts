@@ -57,7 +57,7 @@ export function piecesOf(bytes: Uint8Array, options: PieceOptions): Pieces {
   return { pieces, rest };
 }
 
-/** Of `first` … `last` what begins with a seq of `notable` (null: any); empty where there is none. */
+/** Of `first` … `last` what begins with a seq of `notable` (all, where it is null); empty where there is none. */
 function startOf(notable: Float64Array | null, first: number, last: number): SeqRange[] {
   const start = notable === null ? first : (notable[lowerBound(notable, first)] ?? last + 1);
   return start <= last ? [[start, last]] : [];
