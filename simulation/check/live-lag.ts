@@ -30,12 +30,13 @@ export type LiveWatchOptions = {
 export function createLiveWatch(options: LiveWatchOptions): { readonly look: () => void } {
   const { timeline, subjects, hq, violations, lineOf } = options;
   // What a connection lost before the healing it finds out about by its ack timeout only.
-  const openSince = new Map(
+  const knowsOfLossAt = new Map(
     subjects.map(({ agent, truth }) => [
       truth.agent,
       timeline.now() + agent.settings.config.uplink.ackTimeoutMs,
     ]),
   );
+  const openSince = new Map<string, number>();
   const rates = new Map<string, number>();
   return {
     look: () => {
@@ -52,7 +53,7 @@ export function createLiveWatch(options: LiveWatchOptions): { readonly look: () 
           openSince.delete(truth.agent);
           continue;
         }
-        const since = openSince.get(truth.agent) ?? now;
+        const since = openSince.get(truth.agent) ?? Math.max(now, knowsOfLossAt.get(truth.agent) ?? now);
         openSince.set(truth.agent, since);
         const { epoch } = running.journal;
         const due = now - lagBoundMs(line);
