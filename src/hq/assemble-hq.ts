@@ -43,6 +43,8 @@ export type AssembledHq = {
   readonly store: OpenedHqStore;
   readonly chaos: ChaosControl;
   readonly fleet: Fleet;
+  /** Which HQ this is; null when it could not be noted. */
+  readonly identity: string | null;
   readonly storageFailure: StorageHealth<Storage>['failure'];
   /** Lets agents in through this server. To be called once. */
   readonly serveAgents: (server: AgentServer) => AgentsGateway;
@@ -83,6 +85,7 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
         store,
         chaos,
         fleet,
+        identity,
         storageFailure: health.failure,
         serveAgents: (server) => {
           const emit = createEmit(ingestEvents, telemetry);

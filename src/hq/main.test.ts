@@ -204,7 +204,10 @@ describe('access to HQ', () => {
     const { socket, refusal } = await join(hq, '/agents', { token: 'for-agents' });
     expect(refusal).toBeNull();
     const reply = helloReplySchema.parse(await socket.timeout(5000).emitWithAck('hello', hello));
-    expect(reply.ok).toBe(true);
+    const { hq: identity } = z
+      .object({ hq: z.string() })
+      .parse(await (await fetch(`${hq.url}/healthz`)).json());
+    expect(reply).toMatchObject({ ok: true, hq: identity });
     expect((await send(hq, record(0), { authorization: 'Bearer for-agents' })).status).toBe(202);
     const people = { headers: { authorization: 'Bearer for-people' } };
     const summary = await (await fetch(`${hq.url}/api/v1/agents/edge-9`, people)).json();

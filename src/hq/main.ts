@@ -117,6 +117,7 @@ async function assemble(
     emit: gatewayEmit,
     registry: telemetry.registry,
     version: VERSION,
+    identity: hq.identity,
     unreadiness: () => {
       const failure = hq.storageFailure();
       return failure === null

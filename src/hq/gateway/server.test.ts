@@ -154,6 +154,11 @@ describe('health', () => {
     expect((await ask(app, '/readyz')).json()).toEqual({ status: 'ready', reasons: [] });
   });
 
+  it('says which HQ it is', async () => {
+    const { app } = await createTestGateway({ identity: 'abc' });
+    expect((await ask(app, '/healthz')).json()).toEqual({ status: 'ok', version: '0.0.0', hq: 'abc' });
+  });
+
   it('says why HQ is not ready', async () => {
     const { app } = await createTestGateway({ reasons: ['HQ is stopping'] });
     const answer = await ask(app, '/readyz');

@@ -34,6 +34,8 @@ export type RouteContext = {
   readonly emit: Emit<GatewayEvents>;
   readonly registry: Registry;
   readonly version: string;
+  /** Which HQ this is. Default: it is told to nobody. */
+  readonly identity?: string | null;
   /** Why HQ is not ready; empty when it is. */
   readonly unreadiness: () => readonly string[];
 };

@@ -1,14 +1,26 @@
 /** What machines that look after HQ ask for: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`. Open to everybody, never spoiled by chaos. */
 import { z } from 'zod';
+import { hqIdentitySchema } from '../../../protocol/events.ts';
 import { openApiDocument } from '../openapi.ts';
 import type { GatewayApp, RouteContext } from './context.ts';
 
-const healthSchema = z.object({ status: z.literal('ok'), version: z.string() }).meta({ id: 'Health' });
+const healthSchema = z
+  .object({
+    status: z.literal('ok'),
+    version: z.string(),
+    hq: hqIdentitySchema
+      .optional()
+      .describe('which HQ this is: the same on every way to it. Absent: it could not be kept'),
+  })
+  .meta({ id: 'Health' });
 const readinessSchema = z
   .object({ status: z.enum(['ready', 'not ready']), reasons: z.array(z.string()) })
   .meta({ id: 'Readiness' });
 
-export function operationRoutes(app: GatewayApp, { registry, unreadiness, version }: RouteContext): void {
+export function operationRoutes(
+  app: GatewayApp,
+  { registry, unreadiness, version, identity = null }: RouteContext,
+): void {
   app.get(
     '/healthz',
     {
@@ -19,7 +31,7 @@ export function operationRoutes(app: GatewayApp, { registry, unreadiness, versio
         response: { 200: healthSchema },
       },
     },
-    async () => ({ status: 'ok' as const, version }),
+    async () => ({ status: 'ok' as const, version, ...(identity === null ? {} : { hq: identity }) }),
   );
 
   app.get(

@@ -18,6 +18,7 @@ export type TestGatewayOptions = {
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly chaos?: ChaosMode;
   readonly reasons?: readonly string[];
+  readonly identity?: string;
   /** Default: the system's. */
   readonly clock?: Clock;
 };
@@ -68,6 +69,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     fleet,
     logger: silentLogger,
     version: '0.0.0',
+    identity: options.identity ?? null,
     unreadiness: () => options.reasons ?? [],
   });
   return { app, store, chaos, clock, config, access, fleet, delta$, emit, registry };

@@ -171,6 +171,13 @@ describe('hello', () => {
     expect(await ask(socket, 'hello', helloOf('a2'))).toMatchObject({ error: { code: 'unavailable' } });
   });
 
+  it('of an agent that has delivered to another HQ is told that first, also when HQ takes no more agents', async () => {
+    const hq = await startHq({ identity: 'north', limits: { maxAgents: 0 } });
+    const socket = await hq.join();
+    const hello = { ...helloOf('a1'), hq: 'south' };
+    expect(await ask(socket, 'hello', hello)).toMatchObject({ error: { code: 'other_hq' } });
+  });
+
   it('is answered with how long to spread reconnects, from the number of agents that HQ knows', async () => {
     const hq = await startHq({ limits: { reconnectsPerSecond: 1 } });
     for (const agent of ['a1', 'a2']) await joinAs(hq, agent);

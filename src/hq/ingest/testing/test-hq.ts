@@ -40,7 +40,7 @@ export type TestHqOptions = {
 } & Partial<
   Pick<
     AttachAgentsOptions,
-    'chaos' | 'clock' | 'isStoring' | 'access' | 'helloTimeoutMs' | 'recheckMs' | 'maxQueueBytes'
+    'chaos' | 'clock' | 'isStoring' | 'access' | 'helloTimeoutMs' | 'identity' | 'recheckMs' | 'maxQueueBytes'
   >
 >;
 

@@ -44,6 +44,8 @@ function checkHello({ shared, state }: Session, hello: Hello): Refused | null {
       { supported: { protocol: [...PROTOCOLS], schema: [SCHEMA_VERSION] } },
     );
   }
+  const other = refuseOther(hello, shared.identity);
+  if (other !== null) return other;
   if (hello.released > hello.sampled) return refuse('bad_request', 'hello: released is beyond sampled');
   const now = state();
   if ('agent' in now && now.agent !== hello.agent) {
@@ -57,7 +59,7 @@ function checkHello({ shared, state }: Session, hello: Hello): Refused | null {
   if (!shared.knowsAgent(hello.agent) && shared.agentCount() >= limits.maxAgents) {
     return refuseUnavailable(`HQ knows ${limits.maxAgents} agents already and takes no more`, 60_000);
   }
-  return refuseOther(hello, shared.identity);
+  return null;
 }
 
 /** Both are told, and the operators. */
