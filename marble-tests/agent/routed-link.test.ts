@@ -5,7 +5,7 @@ import {
   type Observable,
   of,
   Subject,
-  type Subscription,
+  Subscription,
   throwError,
   timer,
   VirtualTimeScheduler,
@@ -15,12 +15,33 @@ import { type Link, LinkError, type LinkEvent, type LinkSession } from '../../sr
 import { createRoutedLink } from '../../src/agent/uplink/ways/routed-link.ts';
 import type { Heartbeat } from '../../src/protocol/events.ts';
 
+const ANSWERS: ReadonlySet<string> = new Set(['up', 'other', 'locked']);
 const RETURN_MS = 1_000;
 const OK = { ok: true as const, hqTs: 0, ack: { contiguous: 0, ranges: [] as [number, number][] } };
 
-type WayState = 'up' | 'refuses' | 'hangs' | 'rejects';
+/** `other`: another HQ, which says so in its answer to hello only. `locked`: HQ is there, and refuses the token. */
+type WayState =
+  | 'up'
+  | 'refuses'
+  | 'hangs'
+  | 'rejects'
+  | 'other'
+  | 'locked'
+  | 'busy'
+  | 'taken'
+  | 'tokenless'
+  | 'drops';
+const REFUSALS = {
+  drops: new LinkError('closed', 'Dropped.'),
+  other: new LinkError('other_hq', 'Another HQ.'),
+  busy: new LinkError('rejected', 'Later.', { wire: { code: 'unavailable', message: 'later' } }),
+  taken: new LinkError('rejected', 'Taken.', { wire: { code: 'duplicate_agent', message: 'taken' } }),
+};
 
-/** Three ways on virtual time, whose state a test changes; a connected one is used at once, as the uplink does. */
+const refusalOf = (state: WayState | undefined) =>
+  state === 'other' || state === 'drops' || state === 'busy' || state === 'taken' ? REFUSALS[state] : null;
+
+/** Three ways on virtual time, whose state a test changes; a connected one is used at once, as the uplink does, and so is what is elsewhere. */
 function rig() {
   const scheduler = new VirtualTimeScheduler();
   const states: WayState[] = ['up', 'up', 'up'];
@@ -33,6 +54,8 @@ function rig() {
       note(`try ${index}`);
       if (state === 'refuses') return throwError(() => new LinkError('refused', `Nothing at ${index}.`));
       if (state === 'hangs') return NEVER;
+      if (state === 'tokenless') return throwError(() => new LinkError('token_file', 'No file.'));
+      if (state === 'locked') return throwError(() => new LinkError('unauthorized', `Locked ${index}.`));
       const session = {
         way: { index, url: `http://w${index}`, maxLane: 'backlog' },
         heartbeat: () => (state === 'rejects' ? NEVER : of(OK)),
@@ -48,7 +71,9 @@ function rig() {
       way: { index, url: `http://w${index}`, maxLane: 'backlog' },
       link: linkOf(index),
       probe: () =>
-        timer(5, scheduler).pipe(map(() => ({ answers: states[index] === 'up', sent: 100, received: 200 }))),
+        timer(5, scheduler).pipe(
+          map(() => ({ answers: ANSWERS.has(states[index] ?? ''), sent: 100, received: 200 })),
+        ),
     })),
   });
   let until = 0;
@@ -57,18 +82,27 @@ function rig() {
   const connect = (): Subscription => {
     session = null;
     error = null;
-    return link.connect().subscribe({
-      next: (event) => {
-        if (event.type !== 'open') return;
-        session = event.session;
-        note(`open ${session.way.index}`);
-        session.heartbeat({} as Heartbeat).subscribe();
-      },
-      error: (failure) => {
-        error = failure;
-        note(`end ${failure.kind}`);
-      },
-    });
+    const subscription = new Subscription();
+    const end = (failure: LinkError) => {
+      error = link.judge?.(failure) ?? failure;
+      note(`end ${error.kind}${error.isElsewhere ? ', elsewhere' : ''}`);
+      subscription.unsubscribe();
+      if (error.isElsewhere) connect();
+    };
+    subscription.add(
+      link.connect().subscribe({
+        next: (event) => {
+          if (event.type !== 'open') return;
+          session = event.session;
+          note(`open ${session.way.index}`);
+          const refusal = refusalOf(states[session.way.index]);
+          if (refusal !== null) end(refusal);
+          else session.heartbeat({} as Heartbeat).subscribe();
+        },
+        error: end,
+      }),
+    );
+    return subscription;
   };
   const cut = (index: number) => {
     const cut$ = cuts[index];
@@ -140,7 +174,8 @@ describe('a link over several ways', () => {
     run(800);
     expect(log.at(-1)).toBe('0 open 1');
     run(1_000);
-    expect(log.at(-1)).toMatch(/ end moved$/);
+    // It was opened beside the standing connection first.
+    expect(log.slice(-2)).toEqual([expect.stringMatching(/ try 0$/), expect.stringMatching(/ end moved$/)]);
     connect();
     expect(log.at(-1)).toMatch(/ open 0$/);
   });
@@ -164,5 +199,78 @@ describe('a link over several ways', () => {
     connection.unsubscribe();
     run(10_000);
     expect(log).toEqual(['0 try 0', '0 open 0']);
+  });
+
+  it('goes on at once when the first way leads to another HQ, and does not come back to it', () => {
+    const { states, log, connect, run } = rig();
+    states[0] = 'other';
+    connect();
+    expect(log).toEqual(['0 try 0', '0 open 0', '0 end other_hq, elsewhere', '0 try 1', '0 open 1']);
+    run(RETURN_MS - 10);
+    states[0] = 'locked';
+    run(20 * RETURN_MS);
+    expect(log.slice(5).every((line) => line.endsWith(' try 0'))).toBe(true);
+    // Opened beside the connection after 2, 5, 10 and 19 s.
+    expect(log.length - 5).toBe(4);
+  });
+
+  it('goes back to a way that led to another HQ, once somebody has mended it', () => {
+    const { states, log, connect, run } = rig();
+    states[0] = 'other';
+    connect();
+    run(10);
+    states[0] = 'up';
+    run(4 * RETURN_MS);
+    expect(log.at(-1)).toMatch(/ end moved$/);
+    connect();
+    expect(log.at(-1)).toMatch(/ open 0$/);
+  });
+
+  it.each<[WayState, string]>([
+    ['other', 'other_hq'],
+    ['locked', 'unauthorized'],
+  ])('does not let a way that is %s slow down the tries of one that may be back', (state, _kind) => {
+    const { states, log, connect, error } = rig();
+    states[0] = 'refuses';
+    states[1] = state;
+    states[2] = state;
+    connect();
+    expect(error()).toMatchObject({ kind: 'refused', isElsewhere: false });
+    log.length = 0;
+    connect();
+    expect(log).toEqual(['0 try 0', '0 end refused']);
+  });
+
+  it('does not go elsewhere at once when HQ is busy, nor ever with what no way would change', () => {
+    for (const [state, then] of [
+      ['busy', 1],
+      ['taken', 0],
+    ] as const) {
+      const { states, log, connect, error } = rig();
+      states[0] = state;
+      connect();
+      expect(error()).toMatchObject({ kind: 'rejected', isElsewhere: false });
+      states[0] = 'up';
+      connect();
+      expect(log.at(-1)).toBe(`0 open ${then}`);
+    }
+  });
+
+  it('ends its attempt with what no way would change', () => {
+    const { states, log, connect, error } = rig();
+    states[0] = 'tokenless';
+    connect();
+    expect(error()?.kind).toBe('token_file');
+    expect(log).toEqual(['0 try 0', '0 end token_file']);
+  });
+
+  it('gives each way one turn before the uplink waits, also ways that open and are lost before anything went', () => {
+    const { states, log, connect, error } = rig();
+    states.fill('drops');
+    connect();
+    expect(log.filter((line) => line.includes('open'))).toEqual(['0 open 0', '0 open 1', '0 open 2']);
+    expect(error()).toMatchObject({ kind: 'closed', isElsewhere: false });
+    connect();
+    expect(log.filter((line) => line.includes('open')).length).toBe(6);
   });
 });

@@ -37,6 +37,7 @@ import { createTroubles } from './troubles.ts';
 import { lagOf } from './uplink/heartbeat.ts';
 import type { TrafficStore } from './uplink/metering/agent-meter.ts';
 import { createTrafficFile, readTrafficFile } from './uplink/metering/traffic-file.ts';
+import { boundTo } from './uplink/one-hq.ts';
 import type { Environment } from './uplink/proxy/proxy-settings.ts';
 import { createTokenReader } from './uplink/token.ts';
 import { configuredWays } from './uplink/ways/configured-ways.ts';
@@ -163,6 +164,7 @@ export async function startAgent(
       transport,
       clock,
       environment,
+      hq: () => boundTo(journal),
     }),
     traffic: await openTraffic(dataDir),
     sources: createSources(specs, {

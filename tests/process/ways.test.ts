@@ -88,4 +88,51 @@ describe('an agent with two ways to HQ', () => {
     });
     expect(await agent.end('SIGTERM')).toBe(0);
   });
+
+  it('does not stay without HQ, nor come back, when the first leads to another one; it does once that is mended', async () => {
+    const folder = temporaryFolder();
+    const south = await startHqProcess(join(folder, 'south'), built);
+    const north = await startHqProcess(join(folder, 'north'), built);
+    const own = {
+      id: 'edge',
+      hq: north.url,
+      dataDir: join(folder, 'edge'),
+      sources: ['sim:hz=20,sensors=2'],
+    };
+    const stored = async () =>
+      (await ledgerOf(north.url, 'edge').catch(() => [])).reduce((sum, entry) => sum + entry.stored, 0);
+    const before = startAgentProcess({ ...built, ...own });
+    await until('samples at its HQ', async () => (await stored()) > 0);
+    expect(await before.end('SIGTERM')).toBe(0);
+
+    let target = south.url;
+    const first = await startProxy(() => Number(new URL(target).port));
+    // A wait after a refusal would outlast the test.
+    const patient = ['--uplink-backoff-max-ms', '3600000', '--uplink-heartbeat-ms', '250'];
+    const agent = startAgentProcess({
+      ...built,
+      ...own,
+      hq: first.url,
+      args: [...patient, '--hq', north.url, '--uplink-return-after-ms', '400'],
+    });
+    const more = async (count: number) => {
+      const held = await stored();
+      await until('more samples', async () => (await stored()) > held + count);
+    };
+    await more(20);
+    const connections = async () =>
+      z.looseObject({ uplink: z.looseObject({ connection: z.number() }) }).parse(await agentStatus(agent))
+        .uplink.connection;
+    const taken = await connections();
+    const asked = first.bytesUp();
+    await until('looks at the first way', () => first.bytesUp() > asked + 2_000);
+    await more(10);
+    expect(await connections()).toBe(taken);
+
+    target = north.url;
+    await until('the first way', async () => waySchema.parse(await agentStatus(agent)).hq === first.url);
+    await more(10);
+    expect(await agent.end('SIGTERM')).toBe(0);
+    expect(await ledgerOf(south.url, 'edge').catch(() => [])).toEqual([]);
+  });
 });

@@ -91,7 +91,7 @@ export function createUplinkEffects(
   const lost = (connection: number, error: LinkError): UplinkMessage => ({
     type: 'lost',
     connection,
-    error,
+    error: link.judge?.(error) ?? error,
     at: scheduler.now(),
     tookMs: current === null ? 0 : clock.precise() - current.begunAt,
     jitter: random.next(),

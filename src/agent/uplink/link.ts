@@ -61,6 +61,8 @@ export class LinkError extends Error {
   readonly upgrade: string | null;
   /** Time for which it fails again in any case, but for an anomaly, ms. */
   readonly againMs: number;
+  /** Another way to HQ is there to be tried at once. */
+  readonly isElsewhere: boolean;
   constructor(
     kind: LinkFailure,
     message: string,
@@ -68,6 +70,7 @@ export class LinkError extends Error {
       readonly wire?: WireError;
       readonly upgrade?: string;
       readonly againMs?: number;
+      readonly isElsewhere?: boolean;
     } = {},
   ) {
     super(message, options);
@@ -75,6 +78,7 @@ export class LinkError extends Error {
     this.wire = options.wire ?? null;
     this.upgrade = options.upgrade ?? null;
     this.againMs = options.againMs ?? 0;
+    this.isElsewhere = options.isElsewhere ?? false;
   }
 }
 
@@ -158,4 +162,9 @@ export type Link = {
    * by a LinkError, whether it never opened or was lost. Never reconnects by itself.
    */
   readonly connect: (options?: ConnectOptions) => Observable<LinkEvent>;
+  /**
+   * To be told why the latest connection is of no more use, whoever found it out, before the next `connect`; the failure as that of
+   * all ways. Absent: there is one way.
+   */
+  readonly judge?: (error: LinkError) => LinkError;
 };

@@ -214,6 +214,15 @@ describe('phases', () => {
     expect(waits[0]).toBeLessThan(60_000);
   });
 
+  it('goes on over another way at once, whatever the refusal was', () => {
+    const refused = new LinkError('other_hq', 'another HQ', { isElsewhere: true });
+    const { effects } = reached(opened, lost(refused));
+    expect(effects).toContainEqual({ type: 'wait', connection: 1, ms: 0 });
+    expect(effects).toContainEqual(
+      expect.objectContaining({ type: 'log_down', kind: 'other_hq', retryMs: 0 }),
+    );
+  });
+
   it("waits at least as long as HQ asks, and long for what haste doesn't mend", () => {
     const asked = new LinkError('rejected', '', {
       wire: { code: 'unavailable', message: '', retryAfterMs: 9_000 },

@@ -318,7 +318,7 @@ function lost(state: UplinkState, message: Of<'lost'>, settings: UplinkSettings)
   const reconnectMs = MAY_BE_BACK.has(kind) ? judged.reconnectMs : null;
   const tookMs = state.phase === 'online' ? 0 : message.tookMs;
   const drawn = reconnectWaitMs({ settings, attempt, jitter, slow: SLOW.has(kind), reconnectMs, tookMs });
-  const ms = Math.max(drawn, error.wire?.retryAfterMs ?? 0);
+  const ms = error.isElsewhere ? 0 : Math.max(drawn, error.wire?.retryAfterMs ?? 0);
   const told = kind === judged.episode || (judged.episode === 'closed' && GONE.has(kind));
   const missed = judged.missed || state.phase !== 'online' || error.kind === 'closed';
   const memory = {

@@ -55,7 +55,7 @@ function bound(session: LinkSession, journal: OneHqJournal): LinkSession {
 }
 
 /** The HQ that holds something of the epoch; null when none is known to. */
-function boundTo(journal: OneHqJournal): string | null {
+export function boundTo(journal: Pick<Journal, 'stats'>): string | null {
   const { hq, acked, released } = journal.stats();
   return acked > 0 || released > 0 ? hq : null;
 }

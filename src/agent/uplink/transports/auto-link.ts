@@ -27,7 +27,7 @@ import {
 } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 import { type ConnectOptions, type Link, LinkError, type LinkEvent, type LinkSession } from '../link.ts';
-import type { ProbeResult } from '../ways/routed-link.ts';
+import type { ProbeResult } from '../ways/open-beside.ts';
 
 export type AutoLinkOptions = {
   readonly websocket: Link;

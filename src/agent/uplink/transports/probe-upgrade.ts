@@ -2,8 +2,8 @@
 import { Observable, Subscription } from 'rxjs';
 import { createSocketCounter } from '../counted-sockets.ts';
 import { socketAddress } from '../hq-address.ts';
+import type { ProbeResult } from '../ways/open-beside.ts';
 import type { ProbeOptions } from '../ways/probe-hq.ts';
-import type { ProbeResult } from '../ways/routed-link.ts';
 
 /** Not imported, as in counted-sockets.ts. */
 const http = process.getBuiltinModule('node:http');

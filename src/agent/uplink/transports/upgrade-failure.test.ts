@@ -6,7 +6,7 @@ import { WebSocketServer } from 'ws';
 import { createSystemClock } from '../../../platform/clock.ts';
 import { failureOf, fakeHq, linkTo, listening } from '../../testing/watched-link.ts';
 import { createCountedAgent } from '../counted-sockets.ts';
-import type { ProbeResult } from '../ways/routed-link.ts';
+import type { ProbeResult } from '../ways/open-beside.ts';
 import { probeUpgrade } from './probe-upgrade.ts';
 import { adviseOnUpgrades } from './upgrade-failure.ts';
 

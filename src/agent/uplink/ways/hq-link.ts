@@ -1,4 +1,5 @@
 /** The link to HQ over all ways that the settings name. */
+import { defer } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 import { createCountedAgent } from '../counted-sockets.ts';
 import type { Link } from '../link.ts';
@@ -20,6 +21,8 @@ export type HqLinkOptions = {
   readonly returnAfterMs: number;
   readonly transport: TransportSetting;
   readonly clock: Pick<Clock, 'scheduler' | 'precise'>;
+  /** Identity of the only HQ that this agent may deliver to; null: no matter which. */
+  readonly hq: () => string | null;
   /** Proxies are named there. */
   readonly environment: Environment;
 };
@@ -50,7 +53,7 @@ export function createHqLink(options: HqLinkOptions): Link {
           : options.transport === 'websocket'
             ? adviseOnUpgrades(by('websocket'))
             : by('polling');
-      return { way, link, probe: () => probeHq(probing) };
+      return { way, link, probe: () => defer(() => probeHq(probing, options.hq())) };
     }),
   });
 }

@@ -3,9 +3,10 @@ import type { Agent } from 'node:http';
 import { Observable } from 'rxjs';
 import { z } from 'zod';
 import type { Clock } from '../../../platform/clock.ts';
+import { hqIdentitySchema } from '../../../protocol/events.ts';
 import { createSocketCounter, type SocketCounter } from '../counted-sockets.ts';
 import { pageAddress } from '../hq-address.ts';
-import type { ProbeResult } from './routed-link.ts';
+import type { ProbeResult } from './open-beside.ts';
 
 export type ProbeOptions = {
   readonly address: string;
@@ -20,10 +21,17 @@ export type ProbeOptions = {
 const http = process.getBuiltinModule('node:http');
 const https = process.getBuiltinModule('node:https');
 const MAX_ANSWER = 1_024;
-const healthSchema = z.object({ status: z.literal('ok') });
+/** `hq`: absent from an HQ that cannot keep its identity, or of an earlier version. */
+const healthSchema = z.object({ status: z.literal('ok'), hq: hqIdentitySchema.optional() });
 
-/** Anything that answers otherwise, such as the login page of a hotel, is not HQ. */
-export function probeHq({ address, agentOf, timeoutMs, clock }: ProbeOptions): Observable<ProbeResult> {
+/**
+ * Anything that answers otherwise, such as the login page of a hotel, is not HQ. `hq`: the identity of the only HQ that this agent may
+ * deliver to; null: no matter which.
+ */
+export function probeHq(
+  { address, agentOf, timeoutMs, clock }: ProbeOptions,
+  hq: string | null,
+): Observable<ProbeResult> {
   return new Observable((subscriber) => {
     const sockets = createSocketCounter();
     const url = new URL(pageAddress(address, 'healthz'));
@@ -42,7 +50,7 @@ export function probeHq({ address, agentOf, timeoutMs, clock }: ProbeOptions): O
         if (text.length > MAX_ANSWER) done(false);
       });
       response.on('error', () => done(false));
-      response.on('end', () => done(response.statusCode === 200 && isHealth(text)));
+      response.on('end', () => done(response.statusCode === 200 && isHealth(text, hq)));
     });
     request.end();
     const deadline = clock.scheduler.schedule(() => done(false), timeoutMs);
@@ -53,9 +61,10 @@ export function probeHq({ address, agentOf, timeoutMs, clock }: ProbeOptions): O
   });
 }
 
-function isHealth(text: string): boolean {
+function isHealth(text: string, own: string | null): boolean {
   try {
-    return healthSchema.safeParse(JSON.parse(text)).success;
+    const { success, data } = healthSchema.safeParse(JSON.parse(text));
+    return success && (own === null || (data.hq ?? own) === own);
   } catch {
     return false;
   }

@@ -1,17 +1,21 @@
 /**
  * One link over several ways to the same HQ. A connection is over one way; the choice of the next is in way-choice.ts.
  *
- * Within one `connect` all ways are tried, one after the other, until one opens. A better way than the standing one is asked
- * beside it; when it is time to go back the connection ends with a LinkError of kind `moved`, and the next `connect` goes there.
+ * Within one `connect` the ways are tried, one after the other, until one opens. What HQ then makes of the hello is heard through `judge`:
+ * where it speaks of the way, the next `connect` follows at once, until each has failed. A better way than the standing one is asked
+ * beside it, and in the end a connection opened there; only then the standing one ends, with a LinkError of kind `moved`, and the
+ * next `connect` goes there.
  */
 import {
   catchError,
+  concat,
   concatMap,
   defer,
   EMPTY,
   exhaustMap,
   finalize,
   from,
+  ignoreElements,
   map,
   merge,
   type Observable,
@@ -30,8 +34,11 @@ import {
   type LinkSession,
   type Way,
 } from '../link.ts';
+import { openBeside, type ProbeResult } from './open-beside.ts';
 import {
+  hasAnother,
   isReturnDue,
+  isWatched,
   LEAST_ANSWERS,
   newWayChoice,
   nextWayChoice,
@@ -39,14 +46,12 @@ import {
   type WayChoice,
   type WayEvent,
 } from './way-choice.ts';
-
-/** Whether HQ answers there, and the bytes that it took both ways. Never errors. */
-export type ProbeResult = { readonly answers: boolean; readonly sent: number; readonly received: number };
+import { verdictOn } from './way-verdict.ts';
 
 export type RoutedWay = {
   readonly way: Way;
   readonly link: Link;
-  /** Emits once. */
+  /** Whether this agent's HQ answers there. Emits once, never errors. */
   readonly probe: () => Observable<ProbeResult>;
 };
 
@@ -58,42 +63,56 @@ export type RoutedLinkOptions = {
   readonly clock: Pick<Clock, 'scheduler'>;
 };
 
-type Told =
-  | Omit<Extract<WayEvent, { type: 'failed' | 'proven' | 'lost' }>, 'at'>
-  | { readonly type: 'moved' };
+/** The connection, or the latest attempt at one. */
+type Standing = {
+  /** To be told why it ends; only the first reason counts. */
+  readonly settle: (error: LinkError | null) => void;
+};
 
 export function createRoutedLink({ ways, returnAfterMs, clock: { scheduler } }: RoutedLinkOptions): Link {
   const [only] = ways;
   if (only !== undefined && ways.length === 1) return only.link;
   let choice: WayChoice = newWayChoice(ways.length);
+  let standing: Standing | null = null;
+  /** Of the ways that have failed in this round. */
+  let failures: readonly LinkError[] = [];
   const note = (event: WayEvent) => {
     choice = nextWayChoice(choice, event, returnAfterMs);
   };
-  const told = (event: Told) => note({ ...event, at: scheduler.now() });
 
   /** Asks the ways above `index` again and again; errors when it is time to go back. */
-  const watchBetter = (index: number, count: (result: ProbeResult) => void): Observable<never> =>
-    timer(returnAfterMs / LEAST_ANSWERS, returnAfterMs / LEAST_ANSWERS, scheduler).pipe(
-      exhaustMap(() =>
-        from(ways.slice(0, index)).pipe(
-          concatMap(({ way, probe }) =>
-            probe().pipe(
-              tap((result) => {
-                count(result);
-                note({ type: 'probed', index: way.index, answers: result.answers, at: scheduler.now() });
-              }),
-            ),
-          ),
-        ),
-      ),
-      concatMap(() => {
-        const better = ways[choice.better?.index ?? -1];
-        if (better === undefined || !isReturnDue(choice, scheduler.now(), returnAfterMs)) return EMPTY;
-        told({ type: 'moved' });
-        const message = `The better way to HQ over ${better.way.url} answers again; the connection goes there.`;
-        return throwError(() => new LinkError('moved', message));
-      }),
-    );
+  const watchBetter = (index: number, count: (result: Omit<ProbeResult, 'answers'>) => void) => {
+    const probe$ = ({ way, probe }: RoutedWay) =>
+      probe().pipe(
+        tap((result) => {
+          count(result);
+          note({ type: 'probed', index: way.index, answers: result.answers, at: scheduler.now() });
+        }),
+        ignoreElements(),
+      );
+    const watched$ = defer(() =>
+      from(ways.slice(0, index).filter((one) => isWatched(choice, one.way.index, scheduler.now()))),
+    ).pipe(concatMap(probe$));
+    const goBack$ = defer((): Observable<never> => {
+      const better = ways[choice.better?.index ?? -1];
+      if (better === undefined || !isReturnDue(choice, scheduler.now(), returnAfterMs)) return EMPTY;
+      return openBeside(better.link, { scheduler, onTraffic: count }).pipe(
+        concatMap((error) => {
+          const at = scheduler.now();
+          if (error !== null) {
+            const isLasting = verdictOn(error) === 'lasting';
+            note({ type: 'unopened', index: better.way.index, isLasting, at });
+            return EMPTY;
+          }
+          note({ type: 'moved', at });
+          const message = `The better way to HQ over ${better.way.url} answers again; the connection goes there.`;
+          return throwError(() => new LinkError('moved', message));
+        }),
+      );
+    });
+    const everyMs = returnAfterMs / LEAST_ANSWERS;
+    return timer(everyMs, everyMs, scheduler).pipe(exhaustMap(() => concat(watched$, goBack$)));
+  };
 
   /** `isFirst`: nothing was tried before it in this attempt. */
   const over = (
@@ -111,14 +130,23 @@ export function createRoutedLink({ ways, returnAfterMs, clock: { scheduler } }: 
       const prove = () => {
         if (proven) return;
         proven = true;
-        told({ type: 'proven', index });
+        failures = [];
+        note({ type: 'proven', index, at: scheduler.now() });
         proven$.next();
       };
-      const settle = () => {
+      const settle = (error: LinkError | null) => {
         if (settled) return;
         settled = true;
-        told({ type: proven ? 'lost' : 'failed', index });
+        const verdict = error === null ? 'passing' : verdictOn(error);
+        if (verdict === 'agent') return;
+        const at = scheduler.now();
+        const isLasting = verdict === 'lasting';
+        if (proven && !isLasting) return note({ type: 'lost', index, at });
+        if (verdict === 'hq') return note({ type: 'busy', index, at });
+        if (error !== null) failures = [...failures, error];
+        note({ type: 'failed', index, isLasting, at });
       };
+      standing = { settle };
       const better$ = proven$.pipe(
         switchMap(() =>
           watchBetter(index, ({ sent, received }) => {
@@ -135,15 +163,10 @@ export function createRoutedLink({ ways, returnAfterMs, clock: { scheduler } }: 
         }),
       );
       return merge(better$, events$).pipe(
-        tap({
-          error: (error: unknown) => {
-            if (error instanceof LinkError && error.kind === 'moved') settled = true;
-            else settle();
-          },
-        }),
+        tap({ error: (error: unknown) => settle(error instanceof LinkError ? error : null) }),
         finalize(() => {
           // A way that was given less than its time, because others were tried before it, is tried first the next time.
-          if (opened || isFirst) settle();
+          if (opened || isFirst) settle(null);
         }),
       );
     });
@@ -151,22 +174,34 @@ export function createRoutedLink({ ways, returnAfterMs, clock: { scheduler } }: 
   const attempt = (
     [index, ...rest]: readonly number[],
     options: ConnectOptions | undefined,
-    failures: readonly LinkError[],
+    before: readonly LinkError[],
   ): Observable<LinkEvent> => {
     const routed = ways[index ?? -1];
-    if (routed === undefined) return throwError(() => allFailed(failures));
+    if (routed === undefined) return throwError(() => allFailed(before));
     let opened = false;
-    return over(routed, options, failures.length === 0).pipe(
+    return over(routed, options, before.length === 0).pipe(
       tap(() => {
         opened = true;
       }),
       catchError((error: unknown) => {
-        if (opened || !(error instanceof LinkError)) throw error;
-        return attempt(rest, options, [...failures, error]);
+        if (opened || !(error instanceof LinkError) || verdictOn(error) === 'agent') throw error;
+        return attempt(rest, options, [...before, error]);
       }),
     );
   };
-  return { connect: (options) => defer(() => attempt(orderOf(choice), options, [])) };
+  return {
+    connect: (options) => defer(() => attempt(orderOf(choice, scheduler.now()), options, [])),
+    judge: (error) => {
+      standing?.settle(error);
+      const verdict = verdictOn(error);
+      if (verdict !== 'passing' && verdict !== 'lasting') return error;
+      if (hasAnother(choice, scheduler.now())) return withAnother(error);
+      const all = failures.length > 1 ? allFailed(failures) : error;
+      failures = [];
+      note({ type: 'round_over' });
+      return all;
+    },
+  };
 }
 
 /** A session that tells once HQ takes more than a hello, and counts the probes beside it. */
@@ -188,14 +223,25 @@ function watched(
   };
 }
 
-/** Of the first way that was tried, with what came of the others. */
+/** Of the way that may be back the soonest, with what came of the others. */
 function allFailed(failures: readonly LinkError[]): LinkError {
-  const [first, ...others] = failures;
+  const first = failures.find((one) => verdictOn(one) === 'passing') ?? failures[0];
   if (first === undefined) return new LinkError('closed', 'There is no way to HQ.');
-  if (others.length === 0) return first;
-  const message = `${first.message} No other way: ${others.map((one) => one.message).join(' ')}`;
+  if (failures.length === 1) return first;
+  const others = failures.filter((one) => one !== first).map((one) => one.message);
+  const message = `${first.message} No other way: ${others.join(' ')}`;
   return new LinkError(first.kind, message, {
     cause: first,
     ...(first.wire === null ? {} : { wire: first.wire }),
+  });
+}
+
+function withAnother(error: LinkError): LinkError {
+  const { kind, message, wire, upgrade } = error;
+  return new LinkError(kind, message, {
+    cause: error,
+    isElsewhere: true,
+    ...(wire === null ? {} : { wire }),
+    ...(upgrade === null ? {} : { upgrade }),
   });
 }

@@ -27,6 +27,7 @@ export function createWayLimit(
   let current: Way | null = null;
   return {
     link: {
+      ...link,
       connect: (options) =>
         link.connect(options).pipe(
           tap((event) => {
