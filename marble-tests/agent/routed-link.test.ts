@@ -46,6 +46,7 @@ function rig() {
   const scheduler = new VirtualTimeScheduler();
   const states: WayState[] = ['up', 'up', 'up'];
   const log: string[] = [];
+  const failed: string[] = [];
   const cuts = states.map(() => new Subject<never>());
   const note = (text: string) => void log.push(`${scheduler.frame} ${text}`);
   const linkOf = (index: number): Link => ({
@@ -67,6 +68,10 @@ function rig() {
   const link = createRoutedLink({
     returnAfterMs: RETURN_MS,
     clock: { scheduler },
+    watch: {
+      failed: ({ index }, failure) => void failed.push(`${index} ${failure?.kind}`),
+      works: ({ index }) => void failed.push(`${index} works`),
+    },
     ways: states.map((_, index) => ({
       way: { index, url: `http://w${index}`, maxLane: 'backlog' },
       link: linkOf(index),
@@ -114,7 +119,7 @@ function rig() {
     scheduler.maxFrames = until;
     scheduler.flush();
   };
-  return { states, log, connect, cut, run, session: () => session, error: () => error };
+  return { states, log, failed, connect, cut, run, session: () => session, error: () => error };
 }
 
 describe('a link over several ways', () => {
@@ -272,5 +277,19 @@ describe('a link over several ways', () => {
     expect(error()).toMatchObject({ kind: 'closed', isElsewhere: false });
     connect();
     expect(log.filter((line) => line.includes('open')).length).toBe(6);
+  });
+
+  it('says which ways work and which do not, also those that open no connection beside the standing one', () => {
+    const { states, failed, connect, run } = rig();
+    states[0] = 'refuses';
+    connect();
+    expect(failed).toEqual(['0 refused', '1 works']);
+    states[0] = 'locked';
+    run(2 * RETURN_MS);
+    expect(failed.slice(2)).toEqual(['0 unauthorized']);
+    const busy = rig();
+    busy.states[0] = 'busy';
+    busy.connect();
+    expect(busy.failed).toEqual([]);
   });
 });

@@ -23,6 +23,18 @@ export const linkEvents = {
       },
     ],
   }),
+  /** `way` as above. */
+  way_failed: defineEvent<{ url: string; way: number; detail: string }>({
+    level: 'warn',
+    message: 'a better way to HQ does not work; a lower one is taken',
+    metrics: [
+      {
+        name: 'holdfast_agent_way_failures_total',
+        kind: 'counter',
+        help: 'Better ways to HQ that did not work when a lower one was taken, once until they work again.',
+      },
+    ],
+  }),
   upgrade_blocked: defineEvent<{ detail: string }>({
     level: 'warn',
     message: 'no WebSocket gets through to HQ: it is reached by long polling, which costs more bytes',

@@ -41,7 +41,7 @@ import { boundTo } from './uplink/one-hq.ts';
 import type { Environment } from './uplink/proxy/proxy-settings.ts';
 import { createTokenReader } from './uplink/token.ts';
 import { configuredWays } from './uplink/ways/configured-ways.ts';
-import { createHqLink, proxyProblems } from './uplink/ways/hq-link.ts';
+import { createHqLink, type HqLink, proxyProblems } from './uplink/ways/hq-link.ts';
 
 export type AgentPlatform = {
   readonly clock: Clock;
@@ -86,7 +86,7 @@ export type StartOptions = {
   readonly newEpoch?: boolean;
 };
 
-type Parts = AssembledAgent & { readonly journal: Journal };
+type Parts = AssembledAgent & Pick<HqLink, 'failing'> & { readonly journal: Journal };
 
 /**
  * Starts an agent; resolves once its journal is open and its sources are started. Rejects with AgentConfigError on settings
@@ -120,7 +120,10 @@ export async function startAgent(
       agent: id,
       version: VERSION,
       hq: parts?.way()?.url ?? ways[0]?.way.url ?? '',
-      way: ways.length === 1 ? null : { of: ways.length, taken: parts?.way() ?? null },
+      way:
+        ways.length === 1
+          ? null
+          : { of: ways.length, taken: parts?.way() ?? null, failing: parts?.failing() ?? [] },
       dataDir: config.dataDir,
       now: clock.now(),
       startedTs,
@@ -151,21 +154,24 @@ export async function startAgent(
   const instance = ids.hex(8);
 
   const { connectTimeoutMs, returnAfterMs, transport } = config.uplink;
+  const { link, failing } = createHqLink({
+    ways,
+    token: createTokenReader(config),
+    instance,
+    connectTimeoutMs,
+    returnAfterMs,
+    transport,
+    clock,
+    environment,
+    hq: () => boundTo(journal),
+    onFailing: ({ way, reason }) =>
+      emit({ type: 'way_failed', url: way.url, way: way.index + 1, detail: reason }),
+  });
   const agent = assembleAgent({
     config,
     identity: { agent: id, instance, version: VERSION },
     journal,
-    link: createHqLink({
-      ways,
-      token: createTokenReader(config),
-      instance,
-      connectTimeoutMs,
-      returnAfterMs,
-      transport,
-      clock,
-      environment,
-      hq: () => boundTo(journal),
-    }),
+    link,
     traffic: await openTraffic(dataDir),
     sources: createSources(specs, {
       clock,
@@ -178,7 +184,7 @@ export async function startAgent(
     pipelineEmit: troubles.watch(createEmit(pipelineEvents, { logger, registry })),
   });
   const { pipeline, stopping$ } = agent;
-  parts = { journal, ...agent };
+  parts = { journal, failing, ...agent };
 
   const failed = firstError(merge(store.failed$, agent.failed$));
   store.damage$.subscribe(({ what, detail, quarantine }) => {

@@ -6,6 +6,7 @@ import type { DrainForecast } from './uplink/drain-forecast.ts';
 import type { Way } from './uplink/link.ts';
 import type { BudgetStatus } from './uplink/metering/gate.ts';
 import type { UplinkStatus } from './uplink/uplink.ts';
+import type { FailingWay } from './uplink/ways/failing-ways.ts';
 
 /** Something that went wrong lately. Times are epoch ms. */
 export type Trouble = { readonly ts: number; readonly what: string; readonly detail: string };
@@ -15,8 +16,15 @@ export type AgentStatus = {
   readonly version: string;
   /** Address of the way that is taken. */
   readonly hq: string;
-  /** How many ways to HQ there are, and which one the latest connection took; null where there is only one. */
-  readonly way: { readonly of: number; readonly taken: Way | null } | null;
+  /**
+   * How many ways to HQ there are, which one the latest connection took, and which better ones do not work; null where there is only
+   * one.
+   */
+  readonly way: {
+    readonly of: number;
+    readonly taken: Way | null;
+    readonly failing: readonly FailingWay[];
+  } | null;
   readonly dataDir: string;
   /** Epoch ms. */
   readonly now: number;

@@ -7,6 +7,7 @@ const MAX_TROUBLES = 8;
 /** Events that people should see, with what to say of each. */
 const WORTH_TELLING: ReadonlyMap<string, string> = new Map([
   ['link_down', 'No link to HQ'],
+  ['way_failed', 'A better way to HQ does not work'],
   ['way_changed', 'HQ is reached over another way'],
   ['upgrade_blocked', 'HQ is reached by long polling'],
   ['delivery_paused', 'HQ takes no frames'],

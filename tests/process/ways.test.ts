@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { agentStatus, impatient, startAgentProcess } from '../support/agent.ts';
+import { agentMetrics, agentStatus, impatient, startAgentProcess } from '../support/agent.ts';
 import { built } from '../support/holdfast.ts';
 import { ledgerOf, startHqProcess } from '../support/hq.ts';
 import { type LinkMode, startProxy } from '../support/proxy.ts';
@@ -13,6 +13,11 @@ const RETURN_MS = '800ms';
 const waySchema = z.looseObject({
   hq: z.string(),
   way: z.looseObject({ of: z.number(), taken: z.looseObject({ index: z.number() }).nullable() }).nullable(),
+});
+
+const failingSchema = z.looseObject({
+  way: z.looseObject({ failing: z.array(z.looseObject({ reason: z.string() })) }),
+  troubles: z.array(z.looseObject({ detail: z.string() })),
 });
 
 async function start(args: (urls: { first: string; second: string }) => readonly string[]) {
@@ -87,6 +92,36 @@ describe('an agent with two ways to HQ', () => {
       return now !== undefined && now.contiguous > live.sampled;
     });
     expect(await agent.end('SIGTERM')).toBe(0);
+  });
+
+  it('says once that the first never worked, and why, for as long as the second is taken', async () => {
+    const folder = temporaryFolder();
+    const hq = await startHqProcess(join(folder, 'hq'), built);
+    const dead = 'http://127.0.0.1:1';
+    const agent = startAgentProcess({
+      ...built,
+      id: 'edge',
+      hq: dead,
+      dataDir: join(folder, 'edge'),
+      sources: ['sim:hz=20,sensors=2'],
+      args: [...impatient, '--hq', hq.url, '--uplink-return-after-ms', RETURN_MS],
+    });
+    const { way } = await until('the second way', async () => {
+      const status = failingSchema.parse(await agentStatus(agent));
+      return status.way.failing.length > 0 && status;
+    });
+    const reason = `Nothing accepts connections at ${dead}: is HQ running there?`;
+    expect(way.failing).toEqual([
+      { way: expect.objectContaining({ index: 0, url: dead }), reason, since: expect.any(Number) },
+    ]);
+    const { troubles } = failingSchema.parse(await agentStatus(agent));
+    expect(troubles).toContainEqual(expect.objectContaining({ detail: reason }));
+    expect(await agentMetrics(agent)).toMatch(/^holdfast_agent_way_failures_total(\{.*\})? 1$/m);
+    expect(await agent.end('SIGTERM')).toBe(0);
+    const warnings = agent.stderr.filter((line) => line.includes('"way_failed"'));
+    expect(warnings.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ way: 1, url: dead, detail: reason }),
+    ]);
   });
 
   it('does not stay without HQ, nor come back, when the first leads to another one; it does once that is mended', async () => {

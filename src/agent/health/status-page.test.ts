@@ -11,6 +11,9 @@ const status: AgentStatus = {
   way: {
     of: 2,
     taken: { index: 1, url: 'http://sat', maxLane: 'live' },
+    failing: [
+      { way: { index: 0, url: 'http://cheap', maxLane: 'backlog' }, reason: 'no <b>', since: 40_000 },
+    ],
   },
   dataDir: '/data',
   now: 100_000,
@@ -31,6 +34,29 @@ describe('renderStatusPage', () => {
     expect(page).not.toMatch(/<script|<img/);
     expect(page).toContain('60 s ago');
     expect(page).toContain('offline');
+  });
+});
+
+describe('the ways to HQ', () => {
+  it('are shown with the better ones that do not work, since when, and why', () => {
+    const uplink = {
+      phase: 'online',
+      reason: null,
+      retryAt: null,
+      attempt: 0,
+      connection: 1,
+      breaker: 'closed',
+      paused: null,
+      rttMs: null,
+      clockOffsetMs: null,
+      live: 0,
+      backlog: 0,
+      behind: false,
+      link: null,
+    } as const;
+    const page = renderStatusPage({ ...status, uplink });
+    expect(page).toContain('2 of 2, for live samples only');
+    expect(page).toContain('<th>Way 1</th><td>http://cheap does not work, for 60 s: no &#60;b&#62;</td>');
   });
 });
 

@@ -62,12 +62,12 @@ function table(title: string, rows: readonly Row[]): string {
   return `<h2>${escapeHtml(title)}</h2>\n<table>\n${body}\n</table>`;
 }
 
-function linkRows({ hq, way, uplink }: AgentStatus): Row[] {
+function linkRows({ hq, way, uplink, now }: AgentStatus): Row[] {
   if (uplink === null) return [['HQ', hq]];
   const { phase, reason, paused, breaker, rttMs, clockOffsetMs, live, backlog } = uplink;
   const rows: Row[] = [
     ['HQ', hq],
-    ...wayRows(way),
+    ...wayRows(way, now),
     [
       'Connection',
       phase + (reason === null ? '' : `: ${reason}`) + (paused === null ? '' : `, frames wait: ${paused}`),
@@ -84,11 +84,17 @@ function linkRows({ hq, way, uplink }: AgentStatus): Row[] {
   return rows;
 }
 
-function wayRows(way: AgentStatus['way']): Row[] {
+function wayRows(way: AgentStatus['way'], now: number): Row[] {
   if (way?.taken == null) return [];
   const { index, maxLane } = way.taken;
   return [
     ['Way', `${index + 1} of ${way.of}${maxLane === 'backlog' ? '' : `, for ${WAY_LANES[maxLane]} only`}`],
+    ...way.failing.map(
+      ({ way: { index: better, url }, reason, since }): Row => [
+        `Way ${better + 1}`,
+        `${url} does not work, for ${spanText(now - since)}: ${reason}`,
+      ],
+    ),
   ];
 }
 

@@ -10,6 +10,7 @@ import { probeUpgrade } from '../transports/probe-upgrade.ts';
 import type { Transport, TransportSetting } from '../transports/transport.ts';
 import { adviseOnUpgrades } from '../transports/upgrade-failure.ts';
 import type { ConfiguredWay } from './configured-ways.ts';
+import { createFailingWays, type FailingWay } from './failing-ways.ts';
 import { type ProbeOptions, probeHq } from './probe-hq.ts';
 import { createRoutedLink } from './routed-link.ts';
 
@@ -20,18 +21,28 @@ export type HqLinkOptions = {
   readonly connectTimeoutMs: number;
   readonly returnAfterMs: number;
   readonly transport: TransportSetting;
-  readonly clock: Pick<Clock, 'scheduler' | 'precise'>;
+  readonly clock: Pick<Clock, 'scheduler' | 'precise' | 'now'>;
   /** Identity of the only HQ that this agent may deliver to; null: no matter which. */
   readonly hq: () => string | null;
+  /** Told of a better way that does not work when a lower one does, once an episode. */
+  readonly onFailing: (failing: FailingWay) => void;
   /** Proxies are named there. */
   readonly environment: Environment;
 };
 
-export function createHqLink(options: HqLinkOptions): Link {
+export type HqLink = {
+  readonly link: Link;
+  /** The better ways that do not work while a lower one is taken. */
+  readonly failing: () => readonly FailingWay[];
+};
+
+export function createHqLink(options: HqLinkOptions): HqLink {
   const { token, instance, connectTimeoutMs, returnAfterMs, clock } = options;
-  return createRoutedLink({
+  const watch = createFailingWays(clock.now, options.onFailing);
+  const link = createRoutedLink({
     returnAfterMs,
     clock,
+    watch,
     ways: options.ways.map(({ way, address }) => {
       const proxy = proxyFor(address, options.environment);
       const probing: ProbeOptions = {
@@ -56,6 +67,7 @@ export function createHqLink(options: HqLinkOptions): Link {
       return { way, link, probe: () => defer(() => probeHq(probing, options.hq())) };
     }),
   });
+  return { link, failing: watch.list };
 }
 
 /** A sentence for each variable that names a proxy that cannot be. */

@@ -34,6 +34,7 @@ import {
   type LinkSession,
   type Way,
 } from '../link.ts';
+import type { FailingWays } from './failing-ways.ts';
 import { openBeside, type ProbeResult } from './open-beside.ts';
 import {
   hasAnother,
@@ -61,6 +62,8 @@ export type RoutedLinkOptions = {
   /** How long a better way must answer before the connection goes back to it, ms. */
   readonly returnAfterMs: number;
   readonly clock: Pick<Clock, 'scheduler'>;
+  /** To be told which ways work and which do not. */
+  readonly watch: Pick<FailingWays, 'failed' | 'works'>;
 };
 
 /** The connection, or the latest attempt at one. */
@@ -69,7 +72,9 @@ type Standing = {
   readonly settle: (error: LinkError | null) => void;
 };
 
-export function createRoutedLink({ ways, returnAfterMs, clock: { scheduler } }: RoutedLinkOptions): Link {
+export function createRoutedLink(options: RoutedLinkOptions): Link {
+  const { ways, returnAfterMs, watch } = options;
+  const { scheduler } = options.clock;
   const [only] = ways;
   if (only !== undefined && ways.length === 1) return only.link;
   let choice: WayChoice = newWayChoice(ways.length);
@@ -102,6 +107,7 @@ export function createRoutedLink({ ways, returnAfterMs, clock: { scheduler } }: 
           if (error !== null) {
             const isLasting = verdictOn(error) === 'lasting';
             note({ type: 'unopened', index: better.way.index, isLasting, at });
+            watch.failed(better.way, error);
             return EMPTY;
           }
           note({ type: 'moved', at });
@@ -132,6 +138,7 @@ export function createRoutedLink({ ways, returnAfterMs, clock: { scheduler } }: 
         proven = true;
         failures = [];
         note({ type: 'proven', index, at: scheduler.now() });
+        watch.works(way);
         proven$.next();
       };
       const settle = (error: LinkError | null) => {
@@ -145,6 +152,7 @@ export function createRoutedLink({ ways, returnAfterMs, clock: { scheduler } }: 
         if (verdict === 'hq') return note({ type: 'busy', index, at });
         if (error !== null) failures = [...failures, error];
         note({ type: 'failed', index, isLasting, at });
+        watch.failed(way, error);
       };
       standing = { settle };
       const better$ = proven$.pipe(
