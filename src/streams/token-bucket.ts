@@ -9,6 +9,7 @@ import {
   timer,
 } from 'rxjs';
 import { requireAbove } from './options.ts';
+import { createTokenLevel } from './token-level.ts';
 
 export type TokenBucketOptions<T> = {
   /** Tokens that may gather while idle: the burst. Above 0. The bucket starts full. */
@@ -43,19 +44,10 @@ export function tokenBucket<T>(
   if (refillPerSecond === Number.POSITIVE_INFINITY) return identity;
   return (source) =>
     defer(() => {
-      let tokens = capacity;
-      let filledAt = scheduler.now();
-      const take = (cost: number): number => {
-        const now = scheduler.now();
-        tokens = Math.min(capacity, tokens + ((now - filledAt) * refillPerSecond) / 1000);
-        filledAt = now;
-        const lacking = Math.min(cost, capacity) - tokens;
-        tokens -= cost;
-        return lacking > 0 ? (lacking * 1000) / refillPerSecond : 0;
-      };
+      const level = createTokenLevel({ capacity, refillPerSecond });
       return source.pipe(
         concatMap((value) => {
-          const waitMs = take(costOf(value));
+          const waitMs = level.take(costOf(value), scheduler.now());
           return waitMs === 0 ? of(value) : timer(waitMs, scheduler).pipe(map(() => value));
         }),
       );

@@ -16,6 +16,7 @@ import {
 import { decodeData, decodeThinned, readHeader } from '../../protocol/frame-codec.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
+import type { Backpressure } from './backpressure.ts';
 import { anomalyDocument } from './documents.ts';
 import {
   copyIndexState,
@@ -27,7 +28,6 @@ import {
 import { parseJson, toJson } from './epoch-state.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
 import { consumerKey, indexKey, logKey, logRange, parseLogKey, parseSeqKey } from './keys.ts';
-import type { Pressure } from './pressure.ts';
 import type { QueryContext } from './query-samples.ts';
 import { sliced } from './sliced.ts';
 import { segmentOf } from './time-index.ts';
@@ -56,7 +56,7 @@ export type IndexerOptions = {
   readonly transactions: Transactions;
   readonly context: QueryContext;
   readonly clock: Clock;
-  readonly pressure: Pressure;
+  readonly backpressure: Backpressure;
   /** Emits when something was appended. */
   readonly appended$: Observable<unknown>;
   readonly onError: (error: unknown) => void;
@@ -68,7 +68,7 @@ type Finding = {
 };
 
 export function createIndexer(options: IndexerOptions): Indexer {
-  const { storage, transactions, context, clock, pressure } = options;
+  const { storage, transactions, context, clock, backpressure } = options;
   const { scheduler } = clock;
   const states = new Map<string, IndexState>();
   const indexed = new Subject<string>();
@@ -90,7 +90,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
       if (todo === null) return of(false);
       turn = turn === 'newest' ? 'oldest' : 'newest';
       const findings = new Map<string, Finding>();
-      return sliced(() => read(todo, findings), clock, pressure.pauseMs).pipe(
+      return sliced(() => read(todo, findings), clock, backpressure.pauseMs).pipe(
         switchMap(() => save(todo, findings)),
         map(() => true),
       );
@@ -152,7 +152,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
     pass,
     wake$: options.appended$.pipe(auditTime(WAKE_MS, scheduler)),
     restMs: REST_MS,
-    yields: pressure.high,
+    yields: backpressure.high,
     idleMs: IDLE_MS,
     scheduler,
     onError: options.onError,

@@ -4,9 +4,9 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
+import type { Backpressure } from './backpressure.ts';
 import { type ClockTrust, createClockTrust } from './clock-trust.ts';
 import { commitMerges, type MergePlan, planMerges, SMALL_SAMPLES } from './merge.ts';
-import type { Pressure } from './pressure.ts';
 import type { QueryContext } from './query-samples.ts';
 import {
   hasExpiredKeys,
@@ -30,7 +30,7 @@ const FRAMES_BEFORE_MERGE = 64;
 /** Epochs merged in one transaction. */
 const EPOCHS_PER_PASS = 16;
 /** The same while frames wait: their commit waits for this one. */
-const EPOCHS_UNDER_PRESSURE = 2;
+const EPOCHS_UNDER_BACKPRESSURE = 2;
 /** Retention by size goes on until this share of the bound is used. */
 const SIZE_TARGET = 0.95;
 
@@ -39,7 +39,7 @@ export type MaintenanceOptions = {
   readonly transactions: Transactions;
   readonly context: QueryContext;
   readonly clock: Clock;
-  readonly pressure: Pressure;
+  readonly backpressure: Backpressure;
   readonly retention: Retention;
   /** Frames beyond this number of the arrival log have not been indexed yet and must stay as they are. */
   readonly indexedTo: () => number;
@@ -51,7 +51,7 @@ type Candidate = { readonly agent: string; readonly epoch: Epoch; frames: number
 
 /** Works while subscribed; never emits. */
 export function maintain(options: MaintenanceOptions): Observable<never> {
-  const { storage, transactions, clock, pressure, emit } = options;
+  const { storage, transactions, clock, backpressure, emit } = options;
   const { scheduler } = clock;
   const onError = (task: string) => (error: unknown) =>
     emit({ type: 'store_background_failed', task, error: String(error) });
@@ -91,7 +91,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
         pass,
         wake$: EMPTY,
         restMs: REST_MS,
-        yields: pressure.high,
+        yields: backpressure.high,
         idleMs: MERGE_IDLE_MS,
         scheduler,
         onError: onError('maintenance'),
@@ -147,9 +147,9 @@ function noteSmall({ byEpoch, ready }: Candidates, { frame, outcome }: Appended)
 }
 
 function mergeSome(options: MaintenanceOptions, { ready }: Candidates): Observable<boolean> {
-  const { storage, transactions, context, clock, pressure, emit } = options;
+  const { storage, transactions, context, clock, backpressure, emit } = options;
   return defer(() => {
-    const chosen = [...ready].slice(0, pressure.high() ? EPOCHS_UNDER_PRESSURE : EPOCHS_PER_PASS);
+    const chosen = [...ready].slice(0, backpressure.high() ? EPOCHS_UNDER_BACKPRESSURE : EPOCHS_PER_PASS);
     if (chosen.length === 0) return of(false);
     for (const candidate of chosen) ready.delete(candidate);
     const plans = function* (): Generator<void, { candidate: Candidate; plan: MergePlan }[]> {
@@ -172,7 +172,7 @@ function mergeSome(options: MaintenanceOptions, { ready }: Candidates): Observab
       }
       return made;
     };
-    return sliced(plans, clock, pressure.pauseMs).pipe(
+    return sliced(plans, clock, backpressure.pauseMs).pipe(
       switchMap((made) => {
         if (made.length === 0) return of(null);
         return transactions

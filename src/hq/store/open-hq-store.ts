@@ -17,6 +17,7 @@ import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { type AlarmRecord, readAlarms, writeAlarms } from './alarms.ts';
 import { appendFrame } from './append-frame.ts';
+import { createBackpressure } from './backpressure.ts';
 import { bookLost, runOf } from './book-lost.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
 import { type EpochState, pendingOf } from './epoch-state.ts';
@@ -25,7 +26,6 @@ import { createIndexer } from './indexer.ts';
 import { loadView } from './load-view.ts';
 import { maintain } from './maintenance.ts';
 import type { PauseRecord } from './pause-record.ts';
-import { createPressure } from './pressure.ts';
 import { queryBuckets } from './query-buckets.ts';
 import { ledgerEntry } from './query-ledger.ts';
 import { type QueryContext, querySamples } from './query-samples.ts';
@@ -105,7 +105,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
   const hints = createHints();
   const transactions = createTransactions(storage, () => loadView(storage), hints.of);
   const { durable } = transactions;
-  const pressure = createPressure(clock);
+  const backpressure = createBackpressure(clock);
   const appended = new Subject<Appended>();
   const context: QueryContext = {
     storage,
@@ -118,7 +118,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
     transactions,
     context,
     clock,
-    pressure,
+    backpressure,
     appended$: appended,
     onError: (error) => emit({ type: 'store_background_failed', task: 'index', error: String(error) }),
   });
@@ -132,7 +132,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
     transactions,
     context,
     clock,
-    pressure,
+    backpressure,
     retention,
     indexedTo,
     appended$: appended,
@@ -160,7 +160,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
               if (frame !== undefined) appended.next({ frame, outcome });
             }
           }),
-          pressure.counted(),
+          backpressure.counted(),
         ),
     appendSamples: (request) =>
       transactions

@@ -19,7 +19,6 @@ import { createDrainTurns } from './drain-turns.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { type GuardOptions, guarded } from './guarded-handler.ts';
 import { messageHandlers } from './handlers/handlers.ts';
-import { createHoldBack } from './hold-back.ts';
 import type { IngestEmit } from './ingest-events.ts';
 import {
   createIngestShared,
@@ -29,6 +28,7 @@ import {
 } from './ingest-shared.ts';
 import { createLeases, type Holder } from './leases.ts';
 import type { LinkEvent } from './link-event.ts';
+import { createReadThrottle } from './read-throttle.ts';
 import { refuse } from './refusal.ts';
 import { createSession, type Session } from './session.ts';
 
@@ -74,7 +74,7 @@ const TURNS_MS = 250;
 type PeerEntry = {
   readonly peer: AgentPeer;
   readonly session: Session;
-  readonly holdBack: (ms: number) => void;
+  readonly throttle: (ms: number) => void;
   /** It has said hello. */
   readonly heard: () => void;
 };
@@ -136,12 +136,12 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     onCount: (count) => emit({ type: 'half_open', kind: 'hello', count }),
   });
   const accept = (peer: AgentPeer) => {
-    const line = createHoldBack({
+    const line = createReadThrottle({
       setReading: peer.setReading,
       scheduler,
       onHeld: () => emit({ type: 'held_back', agent: session.established()?.agent ?? null }),
     });
-    const session = createSession(shared, { ...peer, holdBack: line.holdBack });
+    const session = createSession(shared, { ...peer, throttle: line.throttle });
     const heard = hellos.begin({
       received: peer.received,
       cut: (reason) => {
@@ -149,7 +149,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
         cutOff(entry, 'no hello');
       },
     });
-    const entry: PeerEntry = { peer, session, holdBack: line.holdBack, heard };
+    const entry: PeerEntry = { peer, session, throttle: line.throttle, heard };
     peers.add(entry);
     emit({ type: 'agent_sockets', sockets: peers.size });
     const work = listen(entry);
@@ -164,7 +164,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
   };
 
   function listen(entry: PeerEntry): Subscription {
-    const { peer, session, holdBack, heard } = entry;
+    const { peer, session, throttle, heard } = entry;
     const work = new Subscription();
     const agent = () => session.established()?.agent ?? null;
     let outstanding = 0;
@@ -177,7 +177,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     const common = {
       admit: () => {
         if (outstanding < MAX_OUTSTANDING) return null;
-        holdBack(OUTSTANDING_RETRY_MS);
+        throttle(OUTSTANDING_RETRY_MS);
         return refuse('rate_limited', `${MAX_OUTSTANDING} messages wait for an answer already`, {
           retryAfterMs: OUTSTANDING_RETRY_MS,
         });

@@ -4,10 +4,10 @@ import type { Clock } from '../../../platform/clock.ts';
 import type { Lane } from '../../../protocol/events.ts';
 import type { Epoch, Schema } from '../../../protocol/sample.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
+import { createTokenLevel, type TokenLevel } from '../../../streams/token-level.ts';
 import type { ChaosControl } from '../../chaos.ts';
 import type { OpenedHqStore } from '../../store/open-hq-store.ts';
 import type { IngestFrame, IngestOutcome } from '../../store/store.ts';
-import { type Allowance, createAllowance } from './allowance.ts';
 import { type ClockOffset, createClockOffset } from './clock-offset.ts';
 import type { DrainTurns } from './drain-turns.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -57,10 +57,10 @@ export type IngestShared = {
   readonly settled: (agent: string) => Observable<void>;
   /** Whose turn it is to drain, and the credit that comes with it. */
   readonly drains: Omit<DrainTurns, 'tick'>;
-  /** Takes a frame off the agent's allowance; ms to wait when it is used up. */
+  /** Takes a frame off the agent's budget; ms to wait when it is used up. */
   readonly spend: (agent: string, bytes: number, lane: Lane) => number;
   readonly offsetOf: (agent: string) => ClockOffset;
-  /** Takes an epoch that HQ does not know off the agent's allowance; ms to wait when that is used up. */
+  /** Takes an epoch that HQ does not know off the agent's budget; ms to wait when that is used up. */
   readonly admitEpoch: (agent: string, epoch: Epoch) => number;
   /** How many series of this schema the agent does not have yet. */
   readonly newSeries: (agent: string, schema: Pick<Schema, 'source' | 'series'>) => number;
@@ -107,24 +107,30 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
   const { store, clock, limits, commits } = options;
   const known = new Set(store.agents().map(({ agent }) => agent));
   const offsets = new Map<string, ClockOffset>();
-  const epochs = new Map<string, { readonly allowance: Allowance; last: Epoch | null }>();
-  const allowances = new Map<string, { frames: Allowance; live: Allowance; bytes: Allowance }>();
+  const epochs = new Map<string, { readonly level: TokenLevel; last: Epoch | null }>();
+  const budgets = new Map<string, { frames: TokenLevel; live: TokenLevel; bytes: TokenLevel }>();
 
-  const allowanceOf = (agent: string) => {
-    let allowance = allowances.get(agent);
-    if (allowance === undefined) {
+  const budgetOf = (agent: string) => {
+    let budget = budgets.get(agent);
+    if (budget === undefined) {
       const { framesPerSecond, liveFramesPerSecond, bytesPerSecond } = limits;
-      allowance = {
-        frames: createAllowance({ perSecond: framesPerSecond, burst: framesPerSecond * FRAME_BURST_SECONDS }),
-        live: createAllowance({
-          perSecond: liveFramesPerSecond,
-          burst: liveFramesPerSecond * LIVE_BURST_SECONDS,
+      budget = {
+        frames: createTokenLevel({
+          refillPerSecond: framesPerSecond,
+          capacity: framesPerSecond * FRAME_BURST_SECONDS,
         }),
-        bytes: createAllowance({ perSecond: bytesPerSecond, burst: bytesPerSecond * BYTE_BURST_SECONDS }),
+        live: createTokenLevel({
+          refillPerSecond: liveFramesPerSecond,
+          capacity: liveFramesPerSecond * LIVE_BURST_SECONDS,
+        }),
+        bytes: createTokenLevel({
+          refillPerSecond: bytesPerSecond,
+          capacity: bytesPerSecond * BYTE_BURST_SECONDS,
+        }),
       };
-      allowances.set(agent, allowance);
+      budgets.set(agent, budget);
     }
-    return allowance;
+    return budget;
   };
 
   return {
@@ -133,18 +139,18 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
     settled: commits.settled,
     spend: (agent, bytes, lane) => {
       const now = clock.precise();
-      const allowance = allowanceOf(agent);
-      const liveMs = lane === 'live' ? allowance.live.take(1, now) : 0;
-      return liveMs > 0 ? liveMs : Math.max(allowance.frames.take(1, now), allowance.bytes.take(bytes, now));
+      const budget = budgetOf(agent);
+      const liveMs = lane === 'live' ? budget.live.tryTake(1, now) : 0;
+      return liveMs > 0 ? liveMs : Math.max(budget.frames.tryTake(1, now), budget.bytes.tryTake(bytes, now));
     },
     admitEpoch: (agent, epoch) => {
       if (store.knowsEpoch(agent, epoch)) return 0;
-      const allowance = createAllowance({ perSecond: NEW_EPOCHS / HOUR_S, burst: NEW_EPOCHS });
-      const begun = epochs.get(agent) ?? { allowance, last: null };
+      const level = createTokenLevel({ refillPerSecond: NEW_EPOCHS / HOUR_S, capacity: NEW_EPOCHS });
+      const begun = epochs.get(agent) ?? { level, last: null };
       epochs.set(agent, begun);
       // Said again because HQ could not note it: it has been taken off already.
       if (begun.last === epoch) return 0;
-      const waitMs = begun.allowance.take(1, clock.precise());
+      const waitMs = begun.level.tryTake(1, clock.precise());
       if (waitMs === 0) begun.last = epoch;
       return waitMs;
     },

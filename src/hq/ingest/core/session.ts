@@ -35,7 +35,7 @@ export type Transport = Pick<
   'address' | 'probe' | 'sendConflict' | 'sendCredit' | 'disconnect'
 > & {
   /** The agent sends faster than it may: nothing more is read of it for a while. */
-  readonly holdBack: (ms: number) => void;
+  readonly throttle: (ms: number) => void;
 };
 
 export type Session = Holder & {

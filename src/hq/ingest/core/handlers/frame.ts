@@ -107,7 +107,7 @@ function refuseHaste(
   }
   const waitMs = spend(agent, bytes.length, lane);
   if (waitMs === 0) return null;
-  session.transport.holdBack(waitMs);
+  session.transport.throttle(waitMs);
   return refuse('rate_limited', 'this agent sends faster than HQ allows', { retryAfterMs: waitMs });
 }
 

@@ -1,14 +1,14 @@
 /** Leaves what a client sends unread for a while, so that it waits on the client's machine and costs HQ nothing. */
 import { type SchedulerLike, Subscription, timer } from 'rxjs';
 
-export type HoldBackOptions = {
+export type ReadThrottleOptions = {
   readonly setReading: (reading: boolean) => void;
   readonly scheduler: SchedulerLike;
   readonly onHeld: () => void;
 };
 
-export type HoldBack = {
-  readonly holdBack: (ms: number) => void;
+export type ReadThrottle = {
+  readonly throttle: (ms: number) => void;
   /** The connection has ended. */
   readonly end: () => void;
 };
@@ -16,10 +16,10 @@ export type HoldBack = {
 /** Short against ping and ack timeouts: a client that mends its ways is not taken for dead. */
 const MAX_HELD_MS = 250;
 
-export function createHoldBack({ setReading, scheduler, onHeld }: HoldBackOptions): HoldBack {
+export function createReadThrottle({ setReading, scheduler, onHeld }: ReadThrottleOptions): ReadThrottle {
   let held = Subscription.EMPTY;
   return {
-    holdBack: (ms) => {
+    throttle: (ms) => {
       if (!held.closed) return;
       setReading(false);
       onHeld();

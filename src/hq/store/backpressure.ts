@@ -11,7 +11,7 @@ const HIGH_AFTER_MS = 1_000;
 /** Left to the others after each slice of work meanwhile, ms. */
 const PAUSE_MS = 20;
 
-export type Pressure = {
+export type Backpressure = {
   /** Counts an append while it runs. */
   readonly counted: <T>() => MonoTypeOperatorFunction<T>;
   readonly high: () => boolean;
@@ -19,7 +19,7 @@ export type Pressure = {
   readonly pauseMs: () => number;
 };
 
-export function createPressure(clock: Pick<Clock, 'precise'>): Pressure {
+export function createBackpressure(clock: Pick<Clock, 'precise'>): Backpressure {
   let running = 0;
   let since = 0;
   const high = () => running > 0 && clock.precise() - since > HIGH_AFTER_MS;

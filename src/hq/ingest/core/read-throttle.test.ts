@@ -1,12 +1,12 @@
 import { VirtualTimeScheduler } from 'rxjs';
 import { expect, it } from 'vitest';
-import { createHoldBack } from './hold-back.ts';
+import { createReadThrottle } from './read-throttle.ts';
 
 function rig() {
   const scheduler = new VirtualTimeScheduler();
   const seen: [at: number, reading: boolean][] = [];
   let held = 0;
-  const line = createHoldBack({
+  const line = createReadThrottle({
     setReading: (reading) => seen.push([scheduler.now(), reading]),
     scheduler,
     onHeld: () => {
@@ -18,10 +18,10 @@ function rig() {
 
 it('reads on after the time, at the latest after a quarter of a second', () => {
   const { scheduler, seen, line, held } = rig();
-  line.holdBack(40);
-  line.holdBack(40);
+  line.throttle(40);
+  line.throttle(40);
   scheduler.flush();
-  line.holdBack(60_000);
+  line.throttle(60_000);
   scheduler.flush();
   expect(seen).toEqual([
     [0, false],
@@ -34,7 +34,7 @@ it('reads on after the time, at the latest after a quarter of a second', () => {
 
 it('lets a connection that ends while it is held back see its end', () => {
   const { scheduler, seen, line } = rig();
-  line.holdBack(40);
+  line.throttle(40);
   line.end();
   line.end();
   scheduler.flush();
