@@ -11,6 +11,7 @@ import {
 import {
   createAutoLink,
   MAX_FAILURES,
+  MEANWHILE,
   PROVEN_FAILURES,
   UPGRADE_PROBE_MS,
 } from '../../src/agent/uplink/transports/auto-link.ts';
@@ -95,13 +96,18 @@ it('goes by polling once the upgrade was seen blocked, says so once, and begins 
     '0h websocket',
     '0h polling',
     '0h open',
-    '0h it is upgrade_blocked',
+    `0h it is upgrade_blocked ${MEANWHILE}`,
     '0.5h polling',
     '0.5h open',
   ]);
   pass(0.25);
   connect();
-  expect(log.slice(6)).toEqual(['1h websocket', '1h polling', '1h open', '1h it is upgrade_blocked']);
+  expect(log.slice(6)).toEqual([
+    '1h websocket',
+    '1h polling',
+    '1h open',
+    `1h it is upgrade_blocked ${MEANWHILE}`,
+  ]);
 });
 
 it('tries an upgrade each hour beside the connection, which moves when one gets through', () => {
@@ -157,7 +163,7 @@ describe('a failure at the upgrade that HQ may have caused', () => {
     const { log, connect, pass } = swallowing();
     const first = connect();
     pass(0);
-    const block = 'WebSockets are blocked on the way (no answer). it is timeout';
+    const block = `WebSockets are blocked on the way (no answer). ${MEANWHILE}`;
     expect(log).toEqual(['0h websocket', '0h polling', '0h open', '0h probe', `0h ${block}`]);
     pass(0.5);
     first.unsubscribe();

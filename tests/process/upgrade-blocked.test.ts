@@ -137,6 +137,8 @@ describe('an agent without WebSockets', () => {
     expect(gateway.requests()).toBeGreaterThan(3);
     const said = agent.stderr.filter((line) => line.includes('"upgrade_blocked"'));
     expect(said).toHaveLength(transport === 'auto' ? 1 : 0);
+    // What is set already is no advice.
+    expect(said.join('')).not.toContain('uplink.transport');
     expect(agent.stderr.filter((line) => line.includes('"link_down"'))).toEqual([]);
     // The last heartbeat and the goodbye go the same way.
     expect(await agent.end('SIGTERM')).toBe(0);

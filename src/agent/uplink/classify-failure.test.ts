@@ -12,12 +12,15 @@ it.each([
   [
     'closed',
     coded('socket hang up'),
-    'http://hq dropped the connection before it was open (socket hang up).',
+    'http://hq dropped the connection before it was open (socket hang up). If HQ speaks TLS there, write https://hq.',
   ],
   [
     'tls',
-    coded('C0:error:0A00010B:SSL routines:wrong version number:\n', 'ERR_SSL_WRONG_VERSION_NUMBER'),
-    'No trusted TLS connection to http://hq: C0:error:0A00010B:SSL routines:wrong version number: (ERR_SSL_WRONG_VERSION_NUMBER).',
+    coded(
+      'C0:error:0A000438:SSL routines:tlsv1 alert internal error:\n',
+      'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR',
+    ),
+    'No trusted TLS connection to http://hq: C0:error:0A000438:SSL routines:tlsv1 alert internal error: (ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR).',
   ],
 ] as const)('names a failure of kind %s in one whole sentence', (kind, error, message) => {
   expect(classifyConnectFailure('http://hq', error)).toMatchObject({ kind, message });

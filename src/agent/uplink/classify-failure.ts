@@ -1,6 +1,7 @@
 /** Turns what a failed handshake leaves behind into one of our few kinds, with words for people. */
 import { z } from 'zod';
 import { wireErrorSchema } from '../../protocol/events.ts';
+import { socketAddress } from './hq-address.ts';
 import { LinkError } from './link.ts';
 import type { Transport } from './transports/transport.ts';
 
@@ -16,12 +17,18 @@ const layerSchema = z.object({
   error: z.unknown().optional(),
   cause: z.unknown().optional(),
   errors: z.unknown().optional(),
+  /** The beginning of the page of an HTTP answer. */
+  body: z.string().optional(),
+  /** Node: what could not be read as HTTP. */
+  rawPacket: z.unknown().optional(),
 });
 
 const MAX_LAYERS = 8;
 
-function layersOf(error: unknown): z.infer<typeof layerSchema>[] {
-  const layers: z.infer<typeof layerSchema>[] = [];
+type Layer = z.infer<typeof layerSchema>;
+
+function layersOf(error: unknown): Layer[] {
+  const layers: Layer[] = [];
   const waiting: unknown[] = [error];
   while (waiting.length > 0 && layers.length < MAX_LAYERS) {
     const parsed = layerSchema.safeParse(waiting.shift());
@@ -38,6 +45,29 @@ const DNS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NONAME', 'EAI_NO
 const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'EHOSTDOWN', 'ENETDOWN']);
 const TLS =
   /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|EPROTO$|ERR_OSSL|HOSTNAME_MISMATCH|INVALID_CA|.*_CERT(_|$))/;
+
+/** OpenSSL, of an answer that is none of TLS. */
+const NO_TLS = /wrong version number|packet length too long|http request|unknown protocol/i;
+/** nginx, Apache and Go, each in its words, of a request that is none of TLS. */
+const BY_PLAIN_HTTP = /HTTPS port|SSL-enabled server port|to an HTTPS server/i;
+
+/** Whether it says that plain HTTP was asked of TLS: by its page, or by an alert where HTTP was due. */
+function isOfTls({ body = '', rawPacket }: Layer): boolean {
+  const isAlert = rawPacket instanceof Uint8Array && rawPacket[0] === 0x15 && rawPacket[1] === 0x03;
+  return isAlert || BY_PLAIN_HTTP.test(body);
+}
+
+const isPlain = (url: string) => /^http:/i.test(url);
+const otherScheme = (url: string) =>
+  isPlain(url) ? url.replace(/^http:/i, 'https:') : url.replace(/^https:/i, 'http:');
+
+function dropped(url: string, code: string, message: string): string {
+  const fact = `${url} dropped the connection before it was open (${code || message}).`;
+  // Servers of TLS end a connection that begins with HTTP without a word.
+  return isPlain(url) && message === 'socket hang up'
+    ? `${fact} If HQ speaks TLS there, write ${otherScheme(url)}.`
+    : fact;
+}
 
 /** Why `url` could not be connected to. */
 export function classifyConnectFailure(
@@ -61,6 +91,8 @@ export function classifyConnectFailure(
       wire: wire.data,
     });
   }
+  if (isPlain(url) && layers.some(isOfTls))
+    return new LinkError('tls', `HQ speaks TLS at ${url}: write ${otherScheme(url)}.`, options);
   for (const { code, message = '' } of layers) {
     const name = String(code ?? '');
     if (name === 'ERR_HOLDFAST_PROXY') return new LinkError('proxy', message, options);
@@ -69,6 +101,12 @@ export function classifyConnectFailure(
     if (DNS.has(name))
       return new LinkError('dns', `The host name in ${url} does not resolve (${name}).`, options);
     if (UNREACHABLE.has(name)) return new LinkError('unreachable', `No route to ${url} (${name}).`, options);
+    if (TLS.test(name) && NO_TLS.test(message))
+      return new LinkError(
+        'tls',
+        `What answers at ${url} does not speak TLS. If HQ speaks plain HTTP there, write ${otherScheme(url)}.`,
+        options,
+      );
     if (TLS.test(name))
       return new LinkError('tls', `No trusted TLS connection to ${url}: ${detail} (${name}).`, options);
     if (name === 'ETIMEDOUT' || message === 'timeout')
@@ -84,11 +122,7 @@ export function classifyConnectFailure(
     if (message === 'Invalid namespace')
       return new LinkError('protocol', `${url} is a Socket.IO server but no Holdfast HQ.`, options);
     if (name === 'ECONNRESET' || name === 'EPIPE' || message === 'socket hang up')
-      return new LinkError(
-        'closed',
-        `${url} dropped the connection before it was open (${name || message}).`,
-        options,
-      );
+      return new LinkError('closed', dropped(url, name, message), options);
   }
   return new LinkError('protocol', `What answers at ${url} does not speak Socket.IO: ${detail}`, options);
 }
@@ -110,13 +144,13 @@ function fromStatus(url: string, status: number, options: ErrorOptions, transpor
   if (isWebSocket && NO_UPGRADE.has(status))
     return new LinkError(
       'upgrade_blocked',
-      `WebSockets to ${url} are blocked on the way (HTTP ${status} to the upgrade). Let them through, or set uplink.transport to auto or polling.`,
+      `WebSockets to ${url} are blocked on the way (HTTP ${status} to the upgrade).`,
       why,
     );
   if (status >= 300 && status < 400)
     return new LinkError(
       'redirect',
-      `${url} answers with a redirect (HTTP ${status}); give the final address.`,
+      `${url} answers with a redirect (HTTP ${status}); give the final address${isPlain(url) ? `, perhaps ${otherScheme(url)}` : ''}.`,
       why,
     );
   if (status === 401 || status === 403)
@@ -133,5 +167,11 @@ function fromStatus(url: string, status: number, options: ErrorOptions, transpor
     );
   if (status === 502 || status === 503 || status === 504)
     return new LinkError('refused', `A proxy answers for ${url}, but HQ does not (HTTP ${status}).`, why);
+  if (status === 404 || status === 410)
+    return new LinkError(
+      'protocol',
+      `${url} answers HTTP ${status}: nothing is at ${socketAddress(url).path} there. Is the path in hq right?`,
+      why,
+    );
   return new LinkError('protocol', `${url} answers HTTP ${status} instead of Socket.IO.`, why);
 }

@@ -42,6 +42,7 @@ export const UPGRADE_PROBE_MS = 3_600_000;
 export const PROVEN_FAILURES = 4;
 /** The most failures at the upgrade between two tries by polling. */
 export const MAX_FAILURES = 16;
+export const MEANWHILE = 'It is delivered by long polling meanwhile; a WebSocket is tried again each hour.';
 
 type Block = {
   /** When a WebSocket is tried again, ms. */
@@ -179,11 +180,10 @@ function tell(block: Block): Observable<Extract<LinkEvent, { type: 'blocked' }>>
   if (block.isTold) return EMPTY;
   block.isTold = true;
   const { seen } = block;
-  const isNamed = seen.kind === 'upgrade_blocked';
-  const what = isNamed
-    ? seen.message
-    : `WebSockets are blocked on the way (${seen.upgrade}). ${seen.message}`;
-  return of({ type: 'blocked', what });
+  // HQ is there: what else its message asks is answered.
+  const fact =
+    seen.kind === 'upgrade_blocked' ? seen.message : `WebSockets are blocked on the way (${seen.upgrade}).`;
+  return of({ type: 'blocked', what: `${fact} ${MEANWHILE}` });
 }
 
 /** Probes are made beside the connection and count as its bytes. */

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../../tests/support/eventually.ts';
 import type { FakeHqBehaviour } from '../../testing/fake-hq.ts';
 import { failureOf, fakeHq, HELLO, linkTo, listening, openLink } from '../../testing/watched-link.ts';
+import { adviseOnUpgrades } from './upgrade-failure.ts';
 
 const pollingHq = (behave: FakeHqBehaviour = {}) => fakeHq({ transports: ['polling'], ...behave });
 const byPolling = (url: string, token?: string) =>
@@ -97,7 +98,7 @@ it.each([400, 403, 405, 426, 501])(
   'a WebSocket that HTTP %d answers is blocked, and it is said what helps',
   async (status) => {
     const url = await answering((_request, response) => response.writeHead(status).end());
-    const error = await failureOf(linkTo(url));
+    const error = await failureOf(adviseOnUpgrades(linkTo(url)));
     expect(error.kind).toBe('upgrade_blocked');
     expect(error.message).toContain(`HTTP ${status}`);
     expect(error.message).toContain('uplink.transport');

@@ -8,6 +8,7 @@ import type { Agent } from 'node:http';
 import { defer, type Observable, of, race, Subject, take, timer } from 'rxjs';
 import { NodeXHR } from 'socket.io-client';
 import type { Clock } from '../../../platform/clock.ts';
+import { readUnexpected } from './unexpected-answer.ts';
 
 /** Not imported, as in counted-sockets.ts. */
 const http = process.getBuiltinModule('node:http');
@@ -88,11 +89,11 @@ function ask(
   };
   request.on('error', settle);
   request.on('response', (response) => {
-    const { statusCode } = response;
-    // In the words of `ws`, which classify-failure.ts knows.
-    if (statusCode !== 200) {
-      settle(new Error(`Unexpected server response: ${statusCode}`));
-      request.destroy();
+    if (response.statusCode !== 200) {
+      readUnexpected(response, (error) => {
+        settle(error);
+        request.destroy();
+      });
       return;
     }
     const chunks: Buffer[] = [];

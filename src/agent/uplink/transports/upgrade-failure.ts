@@ -23,10 +23,12 @@ export function adviseOnUpgrades(link: Link): Link {
     connect: (options) =>
       link.connect(options).pipe(
         catchError((error: unknown) => {
-          if (!(error instanceof LinkError) || error.upgrade === null || error.kind === 'upgrade_blocked')
-            throw error;
+          if (!(error instanceof LinkError) || error.upgrade === null) throw error;
           const { kind, message, upgrade, cause } = error;
-          const advice = `If HQ runs, something on the way blocks WebSockets (${upgrade}): set uplink.transport to auto or polling.`;
+          const advice =
+            kind === 'upgrade_blocked'
+              ? 'Let them through, or set uplink.transport to auto or polling.'
+              : `If HQ runs there, something on the way may block WebSockets (${upgrade}): set uplink.transport to auto or polling.`;
           return throwError(() => new LinkError(kind, `${message} ${advice}`, { cause, upgrade }));
         }),
       ),
