@@ -15,7 +15,7 @@ import { type Link, LinkError, type LinkEvent, type LinkSession } from '../../sr
 import { createRoutedLink } from '../../src/agent/uplink/ways/routed-link.ts';
 import type { Heartbeat } from '../../src/protocol/events.ts';
 
-const ANSWERS: ReadonlySet<string> = new Set(['up', 'other', 'locked']);
+const ANSWERS: ReadonlySet<string> = new Set(['up', 'other', 'locked', 'tokenless']);
 const RETURN_MS = 1_000;
 const OK = { ok: true as const, hqTs: 0, ack: { contiguous: 0, ranges: [] as [number, number][] } };
 
@@ -280,13 +280,18 @@ describe('a link over several ways', () => {
   });
 
   it('says which ways work and which do not, also those that open no connection beside the standing one', () => {
-    const { states, failed, connect, run } = rig();
+    const { states, log, failed, connect, run } = rig();
     states[0] = 'refuses';
     connect();
     expect(failed).toEqual(['0 refused', '1 works']);
     states[0] = 'locked';
     run(2 * RETURN_MS);
     expect(failed.slice(2)).toEqual(['0 unauthorized']);
+    // The agent's own trouble is none of the way.
+    states[0] = 'tokenless';
+    run(20 * RETURN_MS);
+    expect(log.length).toBeGreaterThan(5);
+    expect(failed.length).toBe(3);
     const busy = rig();
     busy.states[0] = 'busy';
     busy.connect();

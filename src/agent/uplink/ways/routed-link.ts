@@ -105,9 +105,10 @@ export function createRoutedLink(options: RoutedLinkOptions): Link {
         concatMap((error) => {
           const at = scheduler.now();
           if (error !== null) {
-            const isLasting = verdictOn(error) === 'lasting';
+            const verdict = verdictOn(error);
+            const isLasting = verdict === 'lasting';
             note({ type: 'unopened', index: better.way.index, isLasting, at });
-            watch.failed(better.way, error);
+            if (isLasting || verdict === 'passing') watch.failed(better.way, error);
             return EMPTY;
           }
           note({ type: 'moved', at });
