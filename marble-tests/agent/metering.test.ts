@@ -191,6 +191,22 @@ describe('a link whose budget is used up', () => {
     expect(rig.ended?.kind).toBe('budget');
   });
 
+  it('lets anomalies go also after many frames that cost less than they may', () => {
+    const rig = createMeteringRig({ ...settings, answerMs: 8_000 });
+    rig.connect();
+    rig.pass(10_000);
+    for (let count = 0; count < 600; count += 1) {
+      rig.sends('live', 10);
+      rig.pass(1_000);
+    }
+    rig.sends('backlog', 910_000 - rig.carried);
+    rig.pass(1_000);
+    expect(rig.meter.gate.status().phase).toBe('reserve');
+    const before = rig.carried;
+    rig.sends('live', 700);
+    expect(rig.carried).toBe(before + 700);
+  });
+
   it('comes back once an hour to say so', () => {
     const rig = used(910_000);
     rig.heartbeat();

@@ -10,5 +10,5 @@ export const WIDE_WINDOW: LinkWindow = {
   pace: Number.POSITIVE_INFINITY,
   pauseMs: 0,
   isMeasured: false,
-  allowed: { live: true, notable: true, backlog: true },
+  allowed: { live: true, notable: true, late: true, backlog: true },
 };

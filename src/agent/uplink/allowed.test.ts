@@ -5,7 +5,7 @@ import { allowsLane, type BudgetPhase } from './metering/data-budget.ts';
 const PHASES: readonly BudgetPhase[] = [
   { kind: 'open' },
   { kind: 'live_only', why: 'window' },
-  { kind: 'reserve', why: 'budget_day' },
+  { kind: 'reserve', why: 'budget_day', late: true },
   { kind: 'spent', why: 'budget_day' },
 ];
 const allowedIn = (kind: BudgetPhase['kind']): Allowed => {

@@ -6,7 +6,12 @@ import type { UplinkGate } from './metering/gate.ts';
 export type Allowed = Readonly<Record<SendLane, boolean>>;
 
 export function allowedBy({ allows }: Pick<UplinkGate, 'allows'>): Allowed {
-  return { live: allows('live'), notable: allows('notable'), backlog: allows('backlog') };
+  return {
+    live: allows('live'),
+    notable: allows('notable'),
+    late: allows('late'),
+    backlog: allows('backlog'),
+  };
 }
 
 /** Whether a fresh frame may go ahead of the backlog. */

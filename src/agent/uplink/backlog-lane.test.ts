@@ -147,7 +147,7 @@ it('sends hardly more than the anomalous samples of a frame while nothing else o
   let [state] = logic.initial();
   const sent: Outgoing[] = [];
   for (const message of [
-    ...opening({ ...windowOf(1e6), allowed: { live: true, notable: true, backlog: false } }),
+    ...opening({ ...windowOf(1e6), allowed: { live: true, notable: true, late: true, backlog: false } }),
     found('notable', [large]),
   ]) {
     const [next, effects] = logic.transition(state, message);
@@ -177,7 +177,7 @@ it('cuts of what is anomalous only pieces that begin with an anomaly that HQ lac
       state = next;
       for (const effect of effects) if (effect.type === 'deliver') sent.push(...effect.shipment.frames);
     };
-    const window = { ...windowOf(400), allowed: { live: true, notable: true, backlog: false } };
+    const window = { ...windowOf(400), allowed: { live: true, notable: true, late: true, backlog: false } };
     for (const message of opening(window))
       say(message.type === 'greeted' ? { ...message, ack: { contiguous: 0, ranges } } : message);
     say(found('notable', [large]));
@@ -205,7 +205,7 @@ it('is held back while only more than the live lane holds is pending and it may 
   const held = (backlogAllowed: boolean, pending: number) => {
     const window = {
       ...windowOf(1_000),
-      allowed: { live: true, notable: true, backlog: backlogAllowed },
+      allowed: { live: true, notable: true, late: true, backlog: backlogAllowed },
     };
     const live = { ...EMPTY_LIVE, waiting: [frame] };
     return isHeldBack({ backlog: NEW_BACKLOG, live, window }, pending);

@@ -51,7 +51,7 @@ function hasRoom(state: Online, bytes: number): boolean {
 
 /** Whether the stage may go now: what is anomalous may when nothing else of the backlog does. */
 function mayGo({ backlog, window: { allowed } }: Online): boolean {
-  return allowed.backlog || (backlog.stage === 'notable' && allowed.notable);
+  return allowed.backlog || (backlog.stage === 'notable' && allowed.late);
 }
 
 /** Sends what is ready, as far as there is room, and reads on when nothing is left. */

@@ -10,7 +10,7 @@ import {
   nextEstimate,
   rateOf,
 } from './link-estimate.ts';
-import { type LinkWindow, windowOf } from './link-window.ts';
+import { boundedBy, type LinkWindow, windowOf } from './link-window.ts';
 import type { UplinkGate } from './metering/gate.ts';
 import { onTheWire } from './wire-bytes.ts';
 
@@ -21,7 +21,7 @@ export type LinkGaugeOptions = {
   readonly maxFrames: number;
   readonly clock: Pick<Clock, 'precise'>;
   /** What the data budget lets go. */
-  readonly gate: Pick<UplinkGate, 'allows'>;
+  readonly gate: Pick<UplinkGate, 'allows' | 'room'>;
 };
 
 export type LinkGauge = {
@@ -61,8 +61,9 @@ export function createLinkGauge({ queueTargetMs, maxFrames, clock, gate }: LinkG
   const note = (event: EstimateEvent) => {
     estimate = nextEstimate(estimate, event, { queueTargetMs });
   };
-  const window = () =>
+  const linkWindow = () =>
     windowOf(estimate, { queueTargetMs, maxFrames, now: now(), pacedUntil, allowed: allowedBy(gate) });
+  const window = () => boundedBy(linkWindow(), gate.room());
   return {
     connected: (way = 0) => {
       if (way !== current) {
@@ -77,7 +78,8 @@ export function createLinkGauge({ queueTargetMs, maxFrames, clock, gate }: LinkG
       const id = nextId;
       nextId += 1;
       const wireBytes = onTheWire(bytes);
-      const { bytes: allowed, pace } = window();
+      // What a budget bounds says nothing of the link.
+      const { bytes: allowed, pace } = linkWindow();
       note({ type: 'sent', id, bytes: wireBytes, window: allowed, at: now() });
       pacedUntil = Math.max(pacedUntil, now()) + wireBytes / pace;
       return id;

@@ -65,6 +65,8 @@ const STARTUP_GAIN = 1.5;
 const STEADY_PACE = 1.25;
 /** Of the queue target: over ways that are shorter what is in flight bounds the queue. */
 const PACED_FROM = 0.5;
+/** Of what a data budget leaves for backlog. */
+const ROOM_FRAMES = 4;
 /** Until the rate is known: what fits the slowest links. */
 const FIRST_LIVE_FRAMES = 4;
 const LIVE_FRAME_BYTES = 170;
@@ -126,6 +128,16 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
     pauseMs: Number.isFinite(pace) ? Math.max(0, pacedUntil - now) : 0,
     isMeasured: estimate.isMeasured,
     allowed,
+  };
+}
+
+/** The same for a link that may carry `room` bytes of backlog: in several frames, so that what one has cost is known before the last. */
+export function boundedBy(window: LinkWindow, room: number): LinkWindow {
+  const piece = Math.max(leastFrameBytes(window.rate), Math.floor(room / ROOM_FRAMES));
+  return {
+    ...window,
+    bytes: Math.min(window.bytes, room),
+    pieceBytes: Math.min(window.pieceBytes, piece),
   };
 }
 

@@ -4,6 +4,7 @@ import { createCalendar } from './calendar.ts';
 import {
   advance,
   allowsLane,
+  type BudgetPhase,
   type DataBudget,
   type DataBudgetSettings,
   type Instant,
@@ -91,7 +92,7 @@ describe('a data budget', () => {
     its.spend(4_999_000);
     expect(its.phase.kind).toBe('live_only');
     its.spend(1_000);
-    expect(its.phase).toEqual({ kind: 'reserve', why: 'budget_day' });
+    expect(its.phase).toEqual({ kind: 'reserve', why: 'budget_day', late: true });
     // 14 hellos of 3 KiB stay, and what is under way when anomalies end.
     its.spend(1_000_000 - 14 * 3_072 - 1_536 - 1);
     expect(its.phase.kind).toBe('reserve');
@@ -104,13 +105,34 @@ describe('a data budget', () => {
   });
 
   it('lets what each phase says go', () => {
-    const lanes = ['live', 'notable', 'backlog'] as const;
-    const of = (kind: 'open' | 'live_only' | 'reserve' | 'spent') =>
-      lanes.filter((lane) => allowsLane(kind === 'open' ? { kind } : { kind, why: 'budget_day' }, lane));
-    expect(of('open')).toEqual(['live', 'notable', 'backlog']);
-    expect(of('live_only')).toEqual(['live', 'notable']);
-    expect(of('reserve')).toEqual(['notable']);
-    expect(of('spent')).toEqual([]);
+    const lanes = ['live', 'notable', 'late', 'backlog'] as const;
+    const of = (phase: BudgetPhase) => lanes.filter((lane) => allowsLane(phase, lane));
+    expect(of({ kind: 'open' })).toEqual(['live', 'notable', 'late', 'backlog']);
+    expect(of({ kind: 'live_only', why: 'window' })).toEqual(['live', 'notable', 'late']);
+    expect(of({ kind: 'live_only', why: 'live_first' })).toEqual(['live', 'notable']);
+    expect(of({ kind: 'reserve', why: 'budget_day', late: true })).toEqual(['notable', 'late']);
+    expect(of({ kind: 'reserve', why: 'budget_day', late: false })).toEqual(['notable']);
+    expect(of({ kind: 'spent', why: 'budget_day' })).toEqual([]);
+  });
+
+  it('leaves late anomalies none of what live samples need, of whichever span', () => {
+    const settings = settingsOf({ maxBytesPerDay: 1_000_000, maxBytesPerMonth: 3_000_000 });
+    const its = world(settings);
+    its.live(5);
+    // 14 hours and 2 days of 5 B/s.
+    const goes = () => allowsLane(its.phase, 'late');
+    expect(goes()).toBe(true);
+    its.spend(650_000);
+    expect([its.phase.kind, goes()]).toEqual(['live_only', false]);
+    its.spend(250_000);
+    expect([its.phase.kind, goes()]).toEqual(['reserve', true]);
+    // The day is over for live samples, and the month has to last for them.
+    const both = world(settings);
+    both.live(10);
+    both.spend(900_000);
+    expect([both.phase.kind, goes()]).toEqual(['reserve', true]);
+    both.live(14);
+    expect([both.phase.kind, allowsLane(both.phase, 'late')]).toEqual(['reserve', false]);
   });
 
   it('gives backlog what is left, as the day goes by', () => {
@@ -154,11 +176,11 @@ describe('a data budget', () => {
     const its = world(settings);
     its.live(0);
     its.spend(9_100_000);
-    expect(its.phase).toEqual({ kind: 'reserve', why: 'budget_day' });
+    expect(its.phase).toEqual({ kind: 'reserve', why: 'budget_day', late: true });
     its.pass(14 * HOUR);
     expect(its.phase).toEqual({ kind: 'open' });
     its.spend(8_900_000);
-    expect(its.phase).toEqual({ kind: 'reserve', why: 'budget_month' });
+    expect(its.phase).toEqual({ kind: 'reserve', why: 'budget_month', late: true });
     expect(pauseEnd(its.budget, 'budget_month', settings)).toBe(Date.parse('2026-12-01T00:00:00Z'));
     its.pass(2 * DAY);
     expect(its.phase).toEqual({ kind: 'open' });

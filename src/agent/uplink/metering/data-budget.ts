@@ -4,8 +4,9 @@
  * Invariants:
  * - a day's or month's budget is given once. Only a clock that runs on, or a machine that was off meanwhile, begins a new span; a clock
  *   that jumps takes what was used along to the date where it lands;
- * - live samples go before backlog: backlog goes while what is left beyond the reserve exceeds what live samples will need until the
- *   span ends, at their present rate;
+ * - live samples go before backlog, and before the anomalies in it: both go while what is left beyond the reserve exceeds what live
+ *   samples will need until the span ends, at their present rate. Once live samples have had their share, anomalies of the backlog go
+ *   out of the reserve as fresh ones do;
  * - a tenth of the budget is for anomalies and for a hello each hour. Of that tenth anomalies leave enough for the hellos:
  *   they end while there is room for one more message, so that what is under way then does not take of it.
  */
@@ -53,15 +54,16 @@ export type DataBudget = {
 export type SpanName = 'day' | 'month';
 /** `live_first`: what is left of a budget is for live samples. */
 export type PauseReason = 'budget_day' | 'budget_month' | 'live_first' | 'window';
-export type SendLane = 'live' | 'notable' | 'backlog';
+/** `notable`: fresh frames with anomalies or diagnostics; `late`: those that wait in the backlog. */
+export type SendLane = 'live' | 'notable' | 'late' | 'backlog';
 
 /** What may go. */
 export type BudgetPhase =
   | { readonly kind: 'open' }
-  /** Live samples and anomalies. */
+  /** Live samples and fresh anomalies; unless `live_first` is why, late ones too. */
   | { readonly kind: 'live_only'; readonly why: PauseReason }
-  /** Anomalies, and a hello each hour. */
-  | { readonly kind: 'reserve'; readonly why: PauseReason }
+  /** Anomalies, and a hello each hour. `late`: whether late ones go; they do not while another span has to last for live samples. */
+  | { readonly kind: 'reserve'; readonly why: PauseReason; readonly late: boolean }
   /** A hello each hour. */
   | { readonly kind: 'spent'; readonly why: PauseReason };
 
@@ -81,8 +83,9 @@ const MAX_OFF_MS = 400 * 24 * HOUR_MS;
 const RATE_TAU_MS = 600_000;
 /** Before, the live rate is not known, and backlog waits. */
 const RATE_KNOWN_MS = 30_000;
-/** Backlog that was held goes on once this share of the budget is to spare. */
+/** Backlog that was held goes on once this share of the budget is to spare, and two frames of the least size at any rate. */
 const RESUME_SHARE = 0.01;
+const RESUME_BYTES = 4_096;
 
 export function newBudget(at: Instant, { calendar }: DataBudgetSettings): DataBudget {
   return {
@@ -135,8 +138,10 @@ export function phaseOf(budget: DataBudget, settings: DataBudgetSettings): Budge
   const limited = SPANS.filter((span) => limitOf(span, settings) > 0);
   const spent = limited.find((span) => leftOver(budget, span, settings) <= UNDER_WAY_BYTES);
   if (spent !== undefined) return { kind: 'spent', why: WHY[spent] };
-  const low = limited.find((span) => leftOf(budget, span, settings) <= reserveOf(span, settings));
-  if (low !== undefined) return { kind: 'reserve', why: WHY[low] };
+  const isLow = (span: SpanName) => leftOf(budget, span, settings) <= reserveOf(span, settings);
+  const low = limited.find(isLow);
+  const late = limited.every((span) => isLow(span) || !budget.held[span]);
+  if (low !== undefined) return { kind: 'reserve', why: WHY[low], late };
   if (limited.some((span) => budget.held[span])) return { kind: 'live_only', why: 'live_first' };
   if (windows.length > 0 && !isOpen(windows, calendar.weekTime(budget.at.wall)))
     return { kind: 'live_only', why: 'window' };
@@ -148,9 +153,9 @@ export function allowsLane(phase: BudgetPhase, lane: SendLane): boolean {
     case 'open':
       return true;
     case 'live_only':
-      return lane !== 'backlog';
+      return lane !== 'backlog' && (lane !== 'late' || phase.why !== 'live_first');
     case 'reserve':
-      return lane === 'notable';
+      return lane === 'notable' || (lane === 'late' && phase.late);
     case 'spent':
       return false;
   }
@@ -165,6 +170,12 @@ export function isExhausted(budget: DataBudget, settings: DataBudgetSettings): b
 export function leftForAnomalies(budget: DataBudget, settings: DataBudgetSettings): number {
   const limited = SPANS.filter((span) => limitOf(span, settings) > 0);
   return Math.min(...limited.map((span) => leftOver(budget, span, settings)));
+}
+
+/** Bytes that may go for backlog before the budget is looked at again; infinite without a limit. */
+export function leftForBacklog(budget: DataBudget, settings: DataBudgetSettings): number {
+  const limited = SPANS.filter((span) => limitOf(span, settings) > 0);
+  return Math.max(0, Math.min(...limited.map((span) => spareOf(budget, span, settings))));
 }
 
 /** Whether a connection for anomalies leaves room for one of them. */
@@ -234,9 +245,15 @@ function isHeld(budget: DataBudget, span: SpanName, settings: DataBudgetSettings
   const limit = limitOf(span, settings);
   if (limit === 0) return false;
   if (budget.seenMs < RATE_KNOWN_MS) return true;
+  return (
+    spareOf(budget, span, settings) <= (budget.held[span] ? Math.max(RESUME_BYTES, limit * RESUME_SHARE) : 0)
+  );
+}
+
+/** What is left beyond the reserve and what live samples will need. */
+function spareOf(budget: DataBudget, span: SpanName, settings: DataBudgetSettings): number {
   const needed = (budget.liveRate * remainingMs(budget, span, settings)) / 1000;
-  const spare = leftOf(budget, span, settings) - reserveOf(span, settings) - needed;
-  return spare <= (budget.held[span] ? limit * RESUME_SHARE : 0);
+  return leftOf(budget, span, settings) - reserveOf(span, settings) - needed;
 }
 
 function leftOf(budget: DataBudget, span: SpanName, settings: DataBudgetSettings): number {

@@ -20,6 +20,7 @@ import {
   isExhausted,
   isWorthConnecting,
   leftForAnomalies,
+  leftForBacklog,
   leftIn,
   limitOf,
   newBudget,
@@ -111,7 +112,8 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
     budget = advance(budget, now(), settings);
     if (before.day.key !== budget.day.key || before.month.key !== budget.month.key) writer.changed();
     const next = phaseOf(budget, settings);
-    const changed = next.kind !== phase.kind || whyOf(next) !== whyOf(phase);
+    const changed =
+      next.kind !== phase.kind || whyOf(next) !== whyOf(phase) || goesLate(next) !== goesLate(phase);
     phase = next;
     if (!changed) return;
     if (!isShut(phase)) helloAt = null;
@@ -144,6 +146,7 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
   return {
     gate: {
       allows: (lane) => allowsLane(phase, lane),
+      room: () => (isShut(phase) ? leftForAnomalies(budget, settings) : leftForBacklog(budget, settings)),
       changes$: changes$.asObservable(),
       status,
     },
@@ -200,6 +203,10 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
 
 function isShut({ kind }: BudgetPhase): boolean {
   return kind === 'reserve' || kind === 'spent';
+}
+
+function goesLate(phase: BudgetPhase): boolean {
+  return allowsLane(phase, 'late');
 }
 
 function whyOf(phase: BudgetPhase): PauseReason | null {

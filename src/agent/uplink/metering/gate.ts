@@ -22,8 +22,9 @@ export type BudgetStatus = {
 };
 
 export type UplinkGate = {
-  /** `notable`: frames with anomalies or diagnostics, in whichever lane. */
   readonly allows: (lane: SendLane) => boolean;
+  /** Bytes of the backlog that may be on their way; infinite without a budget. */
+  readonly room: () => number;
   /** Emits when an answer of `allows` may have changed. */
   readonly changes$: Observable<void>;
   readonly status: () => BudgetStatus;
@@ -34,6 +35,7 @@ const UNMETERED: SpanStatus = { used: 0, limit: null, left: null };
 /** Lets everything pass, counts nothing. */
 export const OPEN_GATE: UplinkGate = {
   allows: () => true,
+  room: () => Number.POSITIVE_INFINITY,
   changes$: NEVER,
   status: () => ({ phase: 'open', why: null, until: null, day: UNMETERED, month: UNMETERED, liveRate: 0 }),
 };

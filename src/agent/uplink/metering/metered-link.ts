@@ -55,8 +55,9 @@ function connectMetered(
   let countedAt = clock.precise();
   /** Bytes of backlog frames that were handed over and not counted yet. */
   let backlog = 0;
-  /** Bytes of frames of whatever lane that were handed over and not counted yet. */
+  /** What frames of whatever lane cost that were handed over and not counted yet, and of those without an answer: no more than that is not. */
   let uncounted = 0;
+  let unanswered = 0;
   const held$ = new Subject<never>();
   let held = 0;
   const holding$ = new Subject<void>();
@@ -132,10 +133,16 @@ function connectMetered(
         const cost = bytes.length + BESIDES_BYTES;
         if (cost > meter.roomForFrames() - uncounted) return hold$;
         uncounted += cost;
+        unanswered += cost;
         return request(() => {
           if (meta.lane === 'backlog') backlog += bytes.length;
           return inner.frame(meta, bytes);
-        });
+        }).pipe(
+          finalize(() => {
+            unanswered -= cost;
+            uncounted = Math.min(uncounted, unanswered);
+          }),
+        );
       }),
     heartbeat: (heartbeat) =>
       request(

@@ -22,7 +22,12 @@ describe('a way that must not carry the backlog', () => {
   it('is no reason where all may go, nor where the budget has one of its own', () => {
     expect(limitOn('backlog').status()).toEqual(OPEN_GATE.status());
     const status = () => ({ ...OPEN_GATE.status(), phase: 'live_only', why: 'window', until: 5 }) as const;
-    const closed: UplinkGate = { allows: (lane) => lane !== 'backlog', changes$: NEVER, status };
+    const closed: UplinkGate = {
+      ...OPEN_GATE,
+      allows: (lane) => lane !== 'backlog',
+      changes$: NEVER,
+      status,
+    };
     expect(limitOn('live', closed).status()).toMatchObject({ why: 'window', until: 5 });
   });
 });

@@ -13,8 +13,8 @@ export type WayLimit = {
 
 const LANES: Readonly<Record<MaxLane, ReadonlySet<SendLane>>> = {
   live: new Set<SendLane>(['live']),
-  anomalies: new Set<SendLane>(['live', 'notable']),
-  backlog: new Set<SendLane>(['live', 'notable', 'backlog']),
+  anomalies: new Set<SendLane>(['live', 'notable', 'late']),
+  backlog: new Set<SendLane>(['live', 'notable', 'late', 'backlog']),
 };
 
 /** `onChange`: told when a connection takes another way than the one before it, the first apart. */
@@ -42,6 +42,7 @@ export function createWayLimit(
     },
     gate: {
       allows: (lane) => gate.allows(lane) && (current === null || LANES[current.maxLane].has(lane)),
+      room: gate.room,
       changes$: merge(gate.changes$, changes),
       status: () => {
         const status = gate.status();
