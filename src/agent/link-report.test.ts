@@ -188,6 +188,16 @@ describe('reports for heartbeats', () => {
     expect(reporter(facts(61, { uplink: { ...UPLINK, connection: 2 } }), 61_000).bytesToday).toBe(61);
   });
 
+  it('are new at once after so many bytes that what they cost is nothing beside them', () => {
+    const reporter = createLinkReporter();
+    const told = [0, 5_000, 60_000, 65_536, 70_000, 2_233_136].map(
+      (bytes, second) => reporter(facts(bytes), second * 1_000).bytesToday,
+    );
+    expect(told).toEqual([0, 0, 0, 65_536, 65_536, 2_233_136]);
+    // A new day.
+    expect(reporter(facts(10), 6_000).bytesToday).toBe(10);
+  });
+
   it('are new at once when something waits, and when it no longer does', () => {
     const reporter = createLinkReporter();
     const { budget } = factsOf();

@@ -13,6 +13,8 @@ export type LinkFacts = {
 
 /** Between two reports of a link of which nothing much changes, ms. */
 const REPORT_MS = 30_000;
+/** A report is some 40 bytes: after so many others it goes at once. */
+const REPORT_BYTES = 64 * 1_024;
 const RATE_DIGITS = 3;
 
 export function linkReportOf({ uplink, budget, forecast }: LinkFacts): LinkReport {
@@ -67,7 +69,7 @@ function rounded(ms: number | null): number | null {
 
 /**
  * Reports for heartbeats: a new one with the first of a connection, when something begins or ceases to wait, always while backlog goes,
- * else now and then: what is held back has nothing new to say. In between the last one is said again: heartbeats carry what has changed, and figures change all the time.
+ * after 64 KiB, when a day begins, else now and then: what is held back has nothing new to say. In between the last one is said again: heartbeats carry what has changed, and figures change all the time.
  * `at`: monotonic, ms.
  */
 export function createLinkReporter(): (facts: LinkFacts, at: number) => LinkReport {
@@ -75,13 +77,17 @@ export function createLinkReporter(): (facts: LinkFacts, at: number) => LinkRepo
   return (facts, at) => {
     const report = linkReportOf(facts);
     const { connection, behind } = facts.uplink;
+    const carried = (report.bytesToday ?? 0) - (before?.report.bytesToday ?? 0);
     const due =
       before === null ||
       before.connection !== connection ||
       before.report.paused !== report.paused ||
       before.report.pausedUntil !== report.pausedUntil ||
       (behind && report.paused === undefined) ||
-      at - before.at >= REPORT_MS;
+      at - before.at >= REPORT_MS ||
+      carried >= REPORT_BYTES ||
+      // A day has begun.
+      carried < 0;
     if (!due && before !== null) return before.report;
     before = { at, connection, report };
     return report;
