@@ -1,5 +1,6 @@
 /** The commands, and what a command line leads to. */
 import { Command, CommanderError } from 'commander';
+import type { AgentConfigError } from '../agent/main.ts';
 import { VERSION } from '../platform/version.ts';
 import { ConfigError } from '../settings/load.ts';
 import { askedCommand } from './asked-command.ts';
@@ -77,12 +78,17 @@ function withoutValues(text: string): string {
   return text.replace(/(unknown option '--?[^=']+)=[^']*'/, "$1=…'");
 }
 
+/** What an agent finds wrong when it starts, such as the proxy of its environment. The class would bring all of the agent along. */
+function isOfSettings(error: unknown): error is AgentConfigError {
+  return error instanceof Error && error.name === ('AgentConfigError' satisfies AgentConfigError['name']);
+}
+
 function report(error: unknown): number {
   if (error instanceof CommanderError) {
     // Help and version that were asked for also come as errors, with exit code 0.
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
-  if (error instanceof ConfigError) {
+  if (error instanceof ConfigError || isOfSettings(error)) {
     process.stderr.write(
       `holdfast: the configuration is not valid:\n${error.problems.map((one) => `  - ${one}\n`).join('')}`,
     );

@@ -180,3 +180,61 @@ describe('mistakes', () => {
     expect(problemsOf({ environment: { HOLDFAST_PORT: '1' }, file: { name: 'f', text: '' } })).toEqual([]);
   });
 });
+
+describe('several faults', () => {
+  const text = [
+    'journal: 5',
+    'sourse: a',
+    'id: 7',
+    'anonymous: perhaps',
+    'preset: near',
+    'source: [x]',
+    'alarms: {mostA: 3}',
+  ].join('\n');
+  const wide = schema.extend({
+    alarms: z
+      .object({
+        mostA: z.number().int().max(2).default(1).describe('a'),
+        mostB: z.number().int().default(1).describe('b'),
+      })
+      .prefault({}),
+  });
+  const request = (file: string): Partial<LoadRequest<Config>> => ({
+    schema: wide,
+    file: { name: 'f.yaml', text: file },
+    check: ({ id, source, journal }) => [
+      ...(source.includes('x') ? ['source has "x", which there is not.'] : []),
+      `journal.commitMs (${journal.commitMs}) must exceed 1000000.`,
+      ...(id === 'nobody' ? ['id (nobody) must be somebody.'] : []),
+    ],
+  });
+
+  it('are reported all at once, of whatever kind', () => {
+    const problems = problemsOf(request(text));
+    for (const part of [
+      '"journal"',
+      '"sourse"',
+      'id (file f.yaml)',
+      'anonymous',
+      'no preset "near"',
+      'alarms.mostA',
+      'source has "x"',
+    ])
+      expect(
+        problems.filter((one) => one.includes(part)),
+        part,
+      ).toHaveLength(1);
+    // What is a default because what was given is at fault is no fault.
+    expect(problems.join()).not.toContain('must exceed');
+    expect(problems.join()).not.toContain('somebody');
+    expect(problems).toHaveLength(7);
+  });
+
+  it('leave out none of the relations that hold for what is right', () => {
+    expect(problemsOf(request('alarms: {mostA: 3}'))).toEqual([
+      expect.stringContaining('alarms.mostA'),
+      'journal.commitMs (200) must exceed 1000000.',
+      'id (nobody) must be somebody.',
+    ]);
+  });
+});

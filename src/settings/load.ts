@@ -40,12 +40,14 @@ export type LoadRequest<T> = {
   readonly check: (config: T) => readonly string[];
 };
 
+/** `path`: the setting, or branch of settings, that is at fault; null: no setting of ours. */
+type Problem = { readonly path: string | null; readonly text: string };
 type Layer = ReadonlyMap<string, { readonly value: unknown; readonly origin: Origin }>;
 
 /** Throws ConfigError with every problem found. */
 export function loadSettings<T>(request: LoadRequest<T>): Effective<T> {
   const leaves = leavesOf(request.schema);
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   const file = fileLayer(leaves, request.file, problems);
   const environment = environmentLayer(leaves, request, problems);
   const flags = flagLayer(leaves, request.flags, problems);
@@ -53,26 +55,38 @@ export function loadSettings<T>(request: LoadRequest<T>): Effective<T> {
     .map((layer) => layer.get('preset'))
     .find((one) => one !== undefined);
   const preset = presetLayer(request.presets, chosen, leaves, problems);
-  if (problems.length > 0) throw new ConfigError(problems);
-
   const merged = new Map([...preset, ...file, ...environment, ...flags]);
-  const tree: Record<string, unknown> = {};
-  for (const [path, { value }] of merged) place(tree, path.split('.'), value);
-  const parsed = request.schema.safeParse(withBranches(tree, leaves), { error: plainError });
+  const parse = () => {
+    const tree: Record<string, unknown> = {};
+    for (const [path, { value }] of merged) place(tree, path.split('.'), value);
+    return request.schema.safeParse(withBranches(tree, leaves), { error: plainError });
+  };
+  let parsed = parse();
   if (!parsed.success) {
-    throw new ConfigError(
-      strictest(parsed.error.issues).map((issue) => {
-        const path = issue.path.join('.');
-        const origin =
-          merged.get(path)?.origin ?? merged.get(path.replace(/\.\d+$/, ''))?.origin ?? 'default';
-        return `${path === '' ? 'settings' : path} (${origin}): ${issue.message}`;
-      }),
-    );
+    for (const issue of strictest(parsed.error.issues)) {
+      const path = issue.path.join('.');
+      const owner = settingOf(issue.path, merged) ?? path;
+      const text = `${path === '' ? 'settings' : path} (${merged.get(owner)?.origin ?? 'default'}): ${issue.message}`;
+      // What is missing because what was given is at fault has been told.
+      if (!problems.some((one) => one.path === owner)) problems.push({ path: owner, text });
+    }
+    for (const { path } of problems) if (path !== null) merged.delete(path);
+    parsed = parse();
   }
-  const relations = request.check(parsed.data);
-  if (relations.length > 0) throw new ConfigError(relations);
+  // Relations of what is right are looked at also beside faults; a default in place of a fault contradicts nothing.
+  const faulty = problems.flatMap(({ path }) => (path === null ? [] : [path]));
+  const relations = parsed.success ? request.check(parsed.data) : [];
+  const told = relations.filter((text) => !faulty.some((path) => text.includes(path)));
+  const all = [...problems.map(({ text }) => text), ...told];
+  if (all.length > 0 || !parsed.success) throw new ConfigError(all);
   const origins = new Map(leaves.map((leaf) => [leaf.path, merged.get(leaf.path)?.origin ?? 'default']));
   return { config: parsed.data, origins, leaves };
+}
+
+/** The setting that was given and holds what lies at `path`. */
+function settingOf(path: readonly PropertyKey[], given: Layer): string | undefined {
+  const paths = path.map((_, index) => path.slice(0, path.length - index).join('.'));
+  return paths.find((one) => given.has(one));
 }
 
 /** Without bounds that a narrower one of the same setting says too; the narrower comes last. */
@@ -85,7 +99,11 @@ function strictest(issues: readonly z.core.$ZodIssue[]): readonly z.core.$ZodIss
   });
 }
 
-function flagLayer(leaves: readonly Leaf[], flags: LoadRequest<unknown>['flags'], problems: string[]): Layer {
+function flagLayer(
+  leaves: readonly Leaf[],
+  flags: LoadRequest<unknown>['flags'],
+  problems: Problem[],
+): Layer {
   const layer = new Map<string, { value: unknown; origin: Origin }>();
   for (const [path, given] of flags) {
     const leaf = leaves.find((one) => one.path === path);
@@ -100,7 +118,7 @@ function flagLayer(leaves: readonly Leaf[], flags: LoadRequest<unknown>['flags']
 function environmentLayer(
   leaves: readonly Leaf[],
   request: Pick<LoadRequest<never>, 'environment' | 'foreignEnvironment'>,
-  problems: string[],
+  problems: Problem[],
 ): Layer {
   const layer = new Map<string, { value: unknown; origin: Origin }>();
   const names = leaves.map((leaf) => leaf.env);
@@ -109,15 +127,16 @@ function environmentLayer(
     const leaf = leaves.find((one) => one.env === name);
     if (leaf !== undefined) add(layer, leaf, text, `environment ${name}`, problems);
     else if (!request.foreignEnvironment.has(name)) {
-      problems.push(
-        `environment ${name}: no such setting${variableSuggestion(name, [...names, ...request.foreignEnvironment])}`,
-      );
+      problems.push({
+        path: null,
+        text: `environment ${name}: no such setting${variableSuggestion(name, [...names, ...request.foreignEnvironment])}`,
+      });
     }
   }
   return layer;
 }
 
-function fileLayer(leaves: readonly Leaf[], file: LoadRequest<unknown>['file'], problems: string[]): Layer {
+function fileLayer(leaves: readonly Leaf[], file: LoadRequest<unknown>['file'], problems: Problem[]): Layer {
   const layer = new Map<string, { value: unknown; origin: Origin }>();
   if (file === null) return layer;
   const origin = `file ${file.name}`;
@@ -127,13 +146,12 @@ function fileLayer(leaves: readonly Leaf[], file: LoadRequest<unknown>['file'], 
   } catch (error) {
     // Its further lines show the text, where a secret may stand.
     const [reason] = (error instanceof Error ? error.message : String(error)).split('\n');
-    problems.push(`${origin}: not valid YAML: ${reason}`);
-    return layer;
+    // Without the file nothing can be said of the rest.
+    throw new ConfigError([`${origin}: not valid YAML: ${reason}`]);
   }
   if (document === null || document === undefined) return layer;
   if (typeof document !== 'object' || Array.isArray(document)) {
-    problems.push(`${origin}: expected a mapping of settings at the top`);
-    return layer;
+    throw new ConfigError([`${origin}: expected a mapping of settings at the top`]);
   }
   for (const [path, value] of flatten(document as Record<string, unknown>, leaves)) {
     const leaf = leaves.find((one) => one.path === path);
@@ -141,11 +159,15 @@ function fileLayer(leaves: readonly Leaf[], file: LoadRequest<unknown>['file'], 
     if (child !== undefined) {
       // All that stood there may be commented out.
       if (value !== null)
-        problems.push(
-          `${origin}: "${path}" holds settings such as ${child.path}; expected a map, got ${kindOf(value)}`,
-        );
+        problems.push({
+          path,
+          text: `${origin}: "${path}" holds settings such as ${child.path}; expected a map, got ${kindOf(value)}`,
+        });
     } else if (leaf === undefined) {
-      problems.push(`${origin}: no setting "${path}"${suggestion(path, keysOf(leaves))}`);
+      problems.push({
+        path: null,
+        text: `${origin}: no setting "${path}"${suggestion(path, keysOf(leaves))}`,
+      });
     } else if (typeof value === 'string' && leaf.type !== 'list') add(layer, leaf, value, origin, problems);
     else
       layer.set(path, { value: leaf.type === 'list' && typeof value === 'string' ? [value] : value, origin });
@@ -162,7 +184,7 @@ function presetLayer(
   presets: LoadRequest<unknown>['presets'],
   setting: { readonly value: unknown; readonly origin: Origin } | undefined,
   leaves: readonly Leaf[],
-  problems: string[],
+  problems: Problem[],
 ): Layer {
   const chosen = setting?.value;
   if (presets === undefined || setting === undefined || typeof chosen !== 'string') return new Map();
@@ -170,9 +192,10 @@ function presetLayer(
   if (preset === undefined) {
     const names = Object.keys(presets);
     const valid = names.map((name) => `"${name}"`).join('|');
-    problems.push(
-      `preset (${setting.origin}): no preset "${chosen}"; expected one of ${valid}${suggestion(chosen, names)}`,
-    );
+    problems.push({
+      path: 'preset',
+      text: `preset (${setting.origin}): no preset "${chosen}"; expected one of ${valid}${suggestion(chosen, names)}`,
+    });
     return new Map();
   }
   const origin = `preset ${chosen}`;
@@ -200,11 +223,11 @@ function add(
   leaf: Leaf,
   text: string,
   origin: Origin,
-  problems: string[],
+  problems: Problem[],
 ): void {
   const read = readValue(leaf, text);
   if (read.ok) layer.set(leaf.path, { value: read.value, origin });
-  else problems.push(`${leaf.path} (${origin}): ${read.problem}`);
+  else problems.push({ path: leaf.path, text: `${leaf.path} (${origin}): ${read.problem}` });
 }
 
 function place(tree: Record<string, unknown>, path: readonly string[], value: unknown): void {

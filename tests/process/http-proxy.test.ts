@@ -63,16 +63,19 @@ describe('an agent behind an HTTP proxy', () => {
     expect(failure).toContain(says);
   });
 
-  it('does not start with a proxy that cannot be', async () => {
-    const { code, stderr } = await runToEnd(
-      ['agent', '--hq', 'https://hq.ship.test', '--data-dir', temporaryFolder()],
-      {
-        ...built,
-        env: { HTTPS_PROXY: 'socks5://joe:s3cret@proxy' },
-      },
-    );
-    expect(code).not.toBe(0);
-    expect(stderr).toContain('HTTPS_PROXY is no address of an HTTP proxy');
-    expect(stderr).not.toContain('s3cret');
-  });
+  it.each(['socks5://joe:s3cret@proxy', 'http://joe:s3cret@proxy:99999'])(
+    'does not start with a proxy that cannot be: %s',
+    async (proxy) => {
+      const { code, stderr } = await runToEnd(
+        ['agent', '--hq', 'https://hq.ship.test', '--data-dir', temporaryFolder()],
+        {
+          ...built,
+          env: { HTTPS_PROXY: proxy },
+        },
+      );
+      expect(code).toBe(78);
+      expect(stderr).toContain('HTTPS_PROXY is no address of an HTTP proxy');
+      expect(stderr).not.toContain('s3cret');
+    },
+  );
 });
