@@ -21,5 +21,14 @@ if (isCheckout) {
   module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/holdfast', import.meta.url)));
 }
 const entry = isCheckout ? source : new URL('../dist/cli/main.js', import.meta.url);
-const { main } = await import(entry.href);
-await main(process.argv.slice(2));
+try {
+  const { main } = await import(entry.href);
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (error?.code !== 'EMFILE') throw error;
+  // Not even its own modules can be read.
+  process.stderr.write(
+    'holdfast: this process may open too few files at once (EMFILE): raise its limit, as with "ulimit -n 1024", or LimitNOFILE= of a systemd unit.\n',
+  );
+  process.exitCode = 1;
+}

@@ -1,9 +1,10 @@
 /** Settings and wrong usage on the real command line: exit codes, and messages that say what to do. */
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { built, runToEnd } from '../support/holdfast.ts';
+import { built, node, root, runToEnd } from '../support/holdfast.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const holdfast = (args: string, env: Readonly<Record<string, string>> = {}) =>
@@ -242,4 +243,25 @@ describe('holdfast config schema', () => {
     expect(schema.$schema).toContain('2020-12');
     expect(Object.keys(schema.properties)).toContain(setting);
   });
+});
+
+it('says so in a sentence where it may open too few files to read its own modules', () => {
+  const versionWith = (limit: number) =>
+    spawnSync(
+      'sh',
+      ['-c', `ulimit -n ${limit}; exec "$0" "$@"`, node, join(root, 'bin/holdfast.js'), 'version'],
+      {
+        encoding: 'utf8',
+        env: {},
+      },
+    );
+  let limit = 40;
+  let answer = versionWith(limit);
+  expect(answer.status).toBe(OK);
+  while (answer.status === OK) {
+    limit -= 1;
+    answer = versionWith(limit);
+  }
+  expect(answer.status).toBe(FAILURE);
+  expect(answer.stderr).toMatch(/^holdfast: this process may open too few files at once \(EMFILE\): .*\n$/);
 });
