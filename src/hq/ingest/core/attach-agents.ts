@@ -2,35 +2,22 @@
  * The agents' way in: admits connections, hands their messages to one session each through the guarded handlers,
  * and ends those that say nothing, break the protocol, or whose token no longer counts.
  */
-import { interval, merge, Observable, Subject, Subscription, tap } from 'rxjs';
+import { interval, merge, Observable, Subject, tap } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
-import {
-  type AgentMessageName,
-  type AgentMessages,
-  agentMessageNames,
-  agentMessages,
-} from '../../../protocol/agent-messages.ts';
-import type { WireError } from '../../../protocol/events.ts';
-import type { Access, AccessRequest } from '../../access.ts';
+import type { Access } from '../../access.ts';
 import type { ChaosControl } from '../../chaos.ts';
 import { createHalfOpen } from '../../half-open.ts';
-import type { AgentPeer, AgentServer } from './agent-server.ts';
+import type { Admit, AgentPeer, AgentServer } from './agent-server.ts';
 import { createDrainTurns } from './drain-turns.ts';
 import { createGroupCommit } from './group-commit.ts';
-import { type GuardOptions, guarded } from './guarded-handler.ts';
-import { messageHandlers } from './handlers/handlers.ts';
 import type { IngestEmit } from './ingest-events.ts';
-import {
-  createIngestShared,
-  type IngestLimits,
-  type IngestShared,
-  type IngestStore,
-} from './ingest-shared.ts';
+import { createIngestShared, type IngestLimits, type IngestStore } from './ingest-shared.ts';
 import { createLeases, type Holder } from './leases.ts';
 import type { LinkEvent } from './link-event.ts';
+import { type Listened, listenTo } from './listen-to.ts';
 import { createReadThrottle } from './read-throttle.ts';
 import { refuse } from './refusal.ts';
-import { createSession, type Session } from './session.ts';
+import { createSession } from './session.ts';
 
 export type AttachAgentsOptions = {
   readonly server: AgentServer;
@@ -63,67 +50,18 @@ export type AgentsGateway = {
   readonly close: () => Observable<never>;
 };
 
-/** Messages of one connection that may wait for an answer. */
-const MAX_OUTSTANDING = 256;
-const OUTSTANDING_RETRY_MS = 1_000;
-const MAX_VIOLATIONS = 16;
 const SWEEP_MS = 1_000;
 const TURNS_MS = 250;
 
-/** One connection with what is watched about it. */
-type PeerEntry = {
-  readonly peer: AgentPeer;
-  readonly session: Session;
-  readonly throttle: (ms: number) => void;
-  /** It has said hello. */
-  readonly heard: () => void;
-};
-
 export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
-  const { server, store, access, chaos, isStoring, clock, limits, emit } = options;
+  const { server, access, clock, limits, emit } = options;
   const { scheduler } = clock;
   const links = new Subject<LinkEvent>();
-  const peers = new Set<PeerEntry>();
-  const { maxQueueBytes } = options;
-  const commits = createGroupCommit({
-    append: store.append,
-    clock,
-    emit,
-    ...(maxQueueBytes === undefined ? {} : { maxQueueBytes }),
-  });
-  const drains = createDrainTurns({
-    slots: limits.drainSlots,
-    creditFrames: limits.creditFrames,
-    creditBytes: {
-      perAgent: commits.room.agentBytes,
-      total: commits.room.backlogBytes,
-      least: limits.maxFrameBytes,
-    },
-    clock,
-    load: commits.load,
-    emit,
-  });
-  const shared: IngestShared = createIngestShared({
-    store,
-    clock,
-    chaos,
-    isStoring,
-    emit,
-    limits,
-    identity: options.identity ?? null,
-    leases: createLeases<Holder>(),
-    link: (event) => links.next(event),
-    drains,
-    commits,
-  });
+  const peers = new Set<Listened>();
+  const { shared, commits, drains } = assembleIngest(options, links);
 
-  const admit = (credentials: AccessRequest, address: string): WireError | null => {
-    const admission = access.admit('agent', credentials);
-    if (admission.ok) return null;
-    emit({ type: 'agent_unauthorized', address, reason: admission.reason });
-    return refuse('unauthorized', admission.message).error;
-  };
-  const cutOff = ({ peer, session }: PeerEntry, reason: string) => {
+  const admit = admittance({ access, emit });
+  const cutOff = ({ peer, session }: Listened, reason: string) => {
     emit({ type: 'cut_off', agent: session.established()?.agent ?? null, address: peer.address, reason });
     peer.disconnect();
   };
@@ -149,10 +87,10 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
         cutOff(entry, 'no hello');
       },
     });
-    const entry: PeerEntry = { peer, session, throttle: line.throttle, heard };
+    const entry: Listened = { peer, session, throttle: line.throttle, heard };
     peers.add(entry);
     emit({ type: 'agent_sockets', sockets: peers.size });
-    const work = listen(entry);
+    const work = listenTo(entry, { emit, cut: (reason) => cutOff(entry, reason) });
     peer.ended$.subscribe((reason) => {
       work.unsubscribe();
       heard();
@@ -163,65 +101,6 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     });
   };
 
-  function listen(entry: PeerEntry): Subscription {
-    const { peer, session, throttle, heard } = entry;
-    const work = new Subscription();
-    const agent = () => session.established()?.agent ?? null;
-    let outstanding = 0;
-    let violations = 0;
-    const violated = (detail: string) => {
-      violations += 1;
-      emit({ type: 'violation', agent: agent(), address: peer.address, detail });
-      if (violations === MAX_VIOLATIONS) cutOff(entry, 'protocol violations');
-    };
-    const common = {
-      admit: () => {
-        if (outstanding < MAX_OUTSTANDING) return null;
-        throttle(OUTSTANDING_RETRY_MS);
-        return refuse('rate_limited', `${MAX_OUTSTANDING} messages wait for an answer already`, {
-          retryAfterMs: OUTSTANDING_RETRY_MS,
-        });
-      },
-      onViolation: violated,
-      onRefused: (event, { error }) =>
-        emit({ type: 'refused', event, code: error.code, agent: agent(), detail: error.message }),
-      onFailure: (event, error) =>
-        emit({ type: 'handler_failed', event, agent: agent(), error: String(error) }),
-      onBegin: () => {
-        outstanding += 1;
-        return () => {
-          outstanding -= 1;
-        };
-      },
-      track: (one) => {
-        if (one.closed) return;
-        work.add(one);
-      },
-    } satisfies Partial<GuardOptions<readonly unknown[], object>>;
-
-    const handlerOf = <N extends AgentMessageName>(event: N) => {
-      const { args } = agentMessages[event];
-      const handle = (...received: AgentMessages[N]['args']) =>
-        messageHandlers[event](session, ...received).pipe(
-          tap(() => {
-            if (session.established() !== null) heard();
-          }),
-        );
-      return guarded({ ...common, event, args, handle });
-    };
-    const handlers = new Map<unknown, (...received: unknown[]) => void>(
-      agentMessageNames.map((name) => [name, handlerOf(name)]),
-    );
-    work.add(
-      peer.messages$.subscribe(({ event, args }) => {
-        const handler = handlers.get(event);
-        if (handler !== undefined) handler(...args);
-        else violated(`unknown event ${String(event).slice(0, 64)}`);
-      }),
-    );
-    work.add(peer.faults$.subscribe(violated));
-    return work;
-  }
   const serving = server.serve(admit).subscribe(accept);
 
   const recheck = () => {
@@ -251,5 +130,51 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
           },
         });
       }),
+  };
+}
+
+function assembleIngest(options: AttachAgentsOptions, links: Subject<LinkEvent>) {
+  const { store, chaos, isStoring, clock, limits, emit, maxQueueBytes, identity = null } = options;
+  const commits = createGroupCommit({
+    append: store.append,
+    clock,
+    emit,
+    ...(maxQueueBytes === undefined ? {} : { maxQueueBytes }),
+  });
+  const drains = createDrainTurns({
+    slots: limits.drainSlots,
+    creditFrames: limits.creditFrames,
+    creditBytes: {
+      perAgent: commits.room.agentBytes,
+      total: commits.room.backlogBytes,
+      least: limits.maxFrameBytes,
+    },
+    clock,
+    load: commits.load,
+    emit,
+  });
+  const shared = createIngestShared({
+    store,
+    clock,
+    chaos,
+    isStoring,
+    emit,
+    limits,
+    identity,
+    leases: createLeases<Holder>(),
+    link: (event) => links.next(event),
+    drains,
+    commits,
+  });
+  return { shared, commits, drains };
+}
+
+/** Why a connection may not come in; null lets it in. */
+function admittance({ access, emit }: Pick<AttachAgentsOptions, 'access' | 'emit'>): Admit {
+  return (credentials, address) => {
+    const admission = access.admit('agent', credentials);
+    if (admission.ok) return null;
+    emit({ type: 'agent_unauthorized', address, reason: admission.reason });
+    return refuse('unauthorized', admission.message).error;
   };
 }
