@@ -19,10 +19,11 @@ import {
  * withDeadline(6, …)      --a---#
  * ```
  *
- * Each emission of `progress$` begins the `ms` again: then it bounds silence, not the whole. Otherwise completes and errors with the source.
+ * Each emission of `progress$` begins the `ms` again, asking for them where they are a function: then it bounds silence, not the
+ * whole. Otherwise completes and errors with the source.
  */
 export function withDeadline<T>(
-  ms: number,
+  ms: number | (() => number),
   scheduler: SchedulerLike,
   makeError: () => unknown,
   progress$: Observable<unknown> = NEVER,
@@ -30,7 +31,7 @@ export function withDeadline<T>(
   return takeUntil(
     progress$.pipe(
       startWith(undefined),
-      switchMap(() => timer(ms, scheduler)),
+      switchMap(() => timer(typeof ms === 'number' ? ms : ms(), scheduler)),
       map(() => {
         throw makeError();
       }),

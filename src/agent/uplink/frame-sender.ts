@@ -13,6 +13,7 @@ import {
   NEVER,
   type Observable,
   of,
+  Subject,
   shareReplay,
   switchMap,
   tap,
@@ -72,6 +73,14 @@ export function createFrameSender(options: FrameSenderOptions): FrameSender {
   const { session, reliability, journal, clock, gauge, schemas, onConfirmed } = options;
   /** One transfer of a schema serves all frames that wait for it. */
   const transfers = new Map<SchemaRef, Observable<OkReply>>();
+  /** Emits when a schema goes and when it is answered: whatever waits for it waits as long as the link needs. */
+  const schemaMoves$ = new Subject<void>();
+
+  const moved = () =>
+    defer(() => {
+      schemaMoves$.next();
+      return EMPTY;
+    });
 
   const sendSchema = (ref: SchemaRef): Observable<OkReply> =>
     defer(() => {
@@ -79,9 +88,11 @@ export function createFrameSender(options: FrameSenderOptions): FrameSender {
       if (schema === undefined)
         return throwError(() => new Undeliverable(`the journal lost the schema ${ref} of it`));
       const { source, boot, series } = schema;
-      return session.schema({ ref, schema: { source, boot, series } });
+      const message = { ref, schema: { source, boot, series } };
+      return measured(Buffer.byteLength(JSON.stringify(message)), merge(session.schema(message), moved()));
     }).pipe(
       tap((reply) => {
+        schemaMoves$.next();
         if (!reply.ok) throw new FrameRefused(reply.error);
       }),
     );
@@ -98,14 +109,14 @@ export function createFrameSender(options: FrameSenderOptions): FrameSender {
   };
 
   const sendFrame = (lane: Lane, bytes: Uint8Array): Observable<Confirmed> =>
-    measured(bytes, session.frame({ lane }, bytes)).pipe(
+    measured(bytes.length, session.frame({ lane }, bytes)).pipe(
       switchMap((reply) => (reply.ok ? of(reply) : throwError(() => new FrameRefused(reply.error)))),
     );
 
   /** The gauge hears when it goes and when it is answered, whatever the answer. */
-  const measured = <T>(bytes: Uint8Array, request: Observable<T>): Observable<T> =>
+  const measured = <T>(bytes: number, request: Observable<T>): Observable<T> =>
     defer(() => {
-      const id = gauge.sent(bytes.length);
+      const id = gauge.sent(bytes);
       return request.pipe(
         tap(() => gauge.answered(id)),
         finalize(() => gauge.abandoned(id)),
@@ -138,7 +149,7 @@ export function createFrameSender(options: FrameSenderOptions): FrameSender {
 
   const patienceFor = ({ length }: Uint8Array): Patience => ({
     allowanceMs: () => gauge.allowanceMs(length),
-    progress$: () => merge(gauge.progress$(), session.holding$ ?? NEVER),
+    progress$: () => merge(gauge.progress$(), schemaMoves$, session.holding$ ?? NEVER),
   });
 
   return {

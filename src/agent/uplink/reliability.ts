@@ -66,7 +66,7 @@ export type Reliability = {
 
 /** How a frame's deadline depends on what the link does. */
 export type Patience = {
-  /** Time beyond the ack timeout that the link needs for it, ms; asked when it is sent. */
+  /** Time beyond the ack timeout that the link needs for it, ms; asked when it is sent, and whenever the deadline begins again. */
   readonly allowanceMs: () => number;
   /** Emits when something before it was answered: the deadline begins again. Asked when it is sent. */
   readonly progress$: () => Observable<unknown>;
@@ -104,9 +104,13 @@ export function createReliability(options: ReliabilityOptions): Reliability {
 
   const timeoutOf = <T>(source: Observable<T>, patience: Patience) =>
     defer(() => {
-      const ms = Math.round(settings.ackTimeoutMs + patience.allowanceMs());
+      let ms = 0;
+      const most = () => {
+        ms = Math.round(settings.ackTimeoutMs + patience.allowanceMs());
+        return ms;
+      };
       const silent = () => new LinkError('timeout', `HQ did not confirm a frame within ${ms} ms.`);
-      return source.pipe(withDeadline(ms, scheduler, silent, patience.progress$()));
+      return source.pipe(withDeadline(most, scheduler, silent, patience.progress$()));
     });
 
   const breakerOf = <T>(source: Observable<T>) =>

@@ -1,0 +1,118 @@
+/** What a frame waits for while its schema crosses a slow link. */
+import { map, NEVER, type Observable, of, timer, VirtualTimeScheduler } from 'rxjs';
+import { expect, it } from 'vitest';
+import { createFrameSender, type Outcome } from '../../src/agent/uplink/frame-sender.ts';
+import { createKnownSchemas } from '../../src/agent/uplink/known-schemas.ts';
+import { type LinkSession, onlyWay } from '../../src/agent/uplink/link.ts';
+import { createLinkGauge } from '../../src/agent/uplink/link-gauge.ts';
+import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
+import { createReliability } from '../../src/agent/uplink/reliability.ts';
+import type { FrameReply, OkReply } from '../../src/protocol/events.ts';
+import { encodeSamples } from '../../src/protocol/frame-codec.ts';
+import { internSchema } from '../../src/protocol/schema-ref.ts';
+
+const RATE = 0.3;
+const WIDE = internSchema({
+  source: 'csv',
+  boot: 'boot-1',
+  series: Array.from({ length: 400 }, (_, index) => ({
+    name: `machine.room.channel.${index}`,
+    attributes: {},
+    unit: '1',
+  })),
+});
+
+it('waits as long as the link needs for the schema, also with what stands behind it', () => {
+  const scheduler = new VirtualTimeScheduler();
+  const clock = {
+    now: () => scheduler.frame,
+    mono: () => scheduler.frame,
+    precise: () => scheduler.frame,
+    bootId: 'boot-1',
+    scheduler,
+  };
+  let freeAt = 0;
+  /** Answered when so many bytes are through. */
+  const crosses = (bytes: number): Observable<unknown> => {
+    freeAt = Math.max(freeAt, scheduler.frame) + bytes / RATE;
+    return timer(freeAt - scheduler.frame, scheduler);
+  };
+  let knows = false;
+  const frame = (bytes: Uint8Array): Observable<FrameReply> =>
+    crosses(bytes.length).pipe(
+      map(
+        (): FrameReply =>
+          knows
+            ? { ok: true, ack: { contiguous: 2, ranges: [] }, credit: 8 }
+            : { ok: false, error: { code: 'unknown_schema', message: 'send it first', refs: [WIDE.ref] } },
+      ),
+    );
+  const schema = (message: unknown): Observable<OkReply> =>
+    crosses(JSON.stringify(message).length).pipe(
+      map((): OkReply => {
+        knows = true;
+        return { ok: true };
+      }),
+    );
+  const session: LinkSession = {
+    way: onlyWay('http://hq'),
+    hello: () => NEVER,
+    schema,
+    frame: (_, bytes) => frame(bytes),
+    heartbeat: () => NEVER,
+    goodbye: () => of({ ok: true }),
+    traffic: () => ({ sent: 0, received: 0 }),
+    unsent: () => 0,
+  };
+  const gauge = createLinkGauge({ queueTargetMs: 250, maxFrames: 8, clock, gate: OPEN_GATE });
+  const sender = createFrameSender({
+    session,
+    reliability: createReliability({
+      settings: {
+        ackTimeoutMs: 10_000,
+        backoffInitialMs: 1_000,
+        backoffMaxMs: 60_000,
+        breakerFailures: 5,
+        breakerOpenMs: 60_000,
+        breakerProbes: 2,
+      },
+      scheduler,
+      random: { next: () => 0.5 },
+      onPause: () => {},
+    }),
+    journal: { schema: () => WIDE },
+    clock,
+    gauge,
+    schemas: createKnownSchemas(),
+    onConfirmed: () => {},
+  });
+  const outcomes: [seq: number, kind: Outcome['kind'], seconds: number][] = [];
+  const sample = {
+    schema: WIDE,
+    ts: 0,
+    mono: 0,
+    values: WIDE.series.map(() => 1),
+    anomalies: [],
+    diagnostics: [],
+  };
+  for (const firstSeq of [1, 2]) {
+    const bytes = encodeSamples({ epoch: '0123456789ab', firstSeq, samples: [sample] });
+    const frames = [
+      { firstSeq, lastSeq: firstSeq, kind: 'data', notable: false, tsMin: 0, tsMax: 0, bytes },
+    ] as const;
+    sender
+      .deliver({
+        lane: 'live',
+        shipment: { firstSeq, lastSeq: firstSeq, frames },
+        limits: { maxFrameBytes: 1e6, maxFrameSamples: 4096, maxSeries: 1_000 },
+      })
+      .subscribe(({ kind }) => outcomes.push([firstSeq, kind, Math.round(scheduler.frame / 1_000)]));
+  }
+  scheduler.flush();
+  expect(outcomes.map(([seq, kind]) => [seq, kind])).toEqual([
+    [1, 'delivered'],
+    [2, 'delivered'],
+  ]);
+  // Longer than the ack timeout, and than what the frame alone may take.
+  expect(outcomes[0]?.[2]).toBeGreaterThan(60);
+});
