@@ -20,7 +20,7 @@ const isCheckout = existsSync(source);
 if (isCheckout) {
   module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/holdfast', import.meta.url)));
 }
-const entry = isCheckout ? source : new URL('../dist/cli/main.js', import.meta.url);
+const entry = isCheckout ? source : new URL('../dist/bundle/main.js', import.meta.url);
 try {
   const { main } = await import(entry.href);
   await main(process.argv.slice(2));

@@ -1,7 +1,8 @@
-/** Builds what is published: JavaScript and type declarations of src/ into dist/, the dashboard into dist/dashboard. */
+/** Builds what is published: JavaScript and type declarations of src/ into dist/, the dashboard into dist/dashboard, the command into dist/bundle. */
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { bundle } from './bundle.ts';
 
 const root = join(import.meta.dirname, '..');
 const run = (tool: string, ...args: string[]) =>
@@ -10,3 +11,9 @@ const run = (tool: string, ...args: string[]) =>
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 run('tsc', '-p', 'tsconfig.build.json');
 run('vite', 'build', '--logLevel', 'warn');
+await bundle({
+  outDir: join(root, 'dist/bundle'),
+  input: { main: join(root, 'src/cli/main.ts') },
+  compact: true,
+  license: true,
+});

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export const root = join(import.meta.dirname, '../..');
-const MAIN = join(root, 'dist/cli/main.js');
+const MAIN = join(root, 'dist/bundle/main.js');
 /** Kernel ticks of /proc/PID/stat a second; Linux has told user space 100 for ever. */
 const TICKS_PER_SECOND = 100;
 const DEADLINE_MS = 180_000;

@@ -31,7 +31,9 @@ describe('the package', () => {
     expect(files).toEqual(
       expect.arrayContaining([
         'bin/holdfast.js',
-        'dist/cli/main.js',
+        'dist/bundle/main.js',
+        'dist/bundle/probe-child.js',
+        'dist/bundle/licenses.md',
         'dist/dashboard/index.html',
         'LICENSE',
         'README.md',

@@ -4,8 +4,8 @@
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'vite';
 import type { TestProject } from 'vitest/node';
+import { bundle } from '../../scripts/bundle.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -16,31 +16,15 @@ declare module 'vitest' {
 
 const root = join(import.meta.dirname, '../..');
 
-export default async function bundle(project: TestProject): Promise<() => void> {
-  // As deep as dist/cli: the sources look for package.json and for bin/ from where they are.
+export default async function provideBundle(project: TestProject): Promise<() => void> {
   const parent = join(root, 'test-results');
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(join(parent, 'bundle-'));
-  await build({
-    configFile: false,
-    root,
-    logLevel: 'error',
-    // Bound to machine code that lies beside it.
-    ssr: { noExternal: true, external: ['lmdb'] },
-    build: {
-      ssr: true,
-      outDir: folder,
-      minify: false,
-      target: 'node24',
-      rolldownOptions: {
-        input: {
-          holdfast: join(import.meta.dirname, 'bundle-entry.ts'),
-          // The storage starts it as a process, from beside itself.
-          'probe-child': join(root, 'src/storage/lmdb/probe-child.ts'),
-        },
-        output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
-      },
-    },
+  await bundle({
+    outDir: folder,
+    input: { holdfast: join(import.meta.dirname, 'bundle-entry.ts') },
+    compact: false,
+    license: false,
   });
   project.provide('bundle', join(folder, 'holdfast.js'));
   return () => rmSync(folder, { recursive: true, force: true });
