@@ -257,7 +257,7 @@ function trueEstimate(estimate: LinkEstimate, event: EstimateEvent, options: Est
     name: 'timeout_ignores_progress',
     breaks: 'a frame has the ack timeout and no longer, whatever the link carries meanwhile',
     file: 'src/agent/uplink/reliability.ts',
-    find: 'withDeadline(ms, scheduler, silent, patience.progress$())',
+    find: 'withDeadline(most, scheduler, silent, patience.progress$())',
     replace: 'withDeadline(settings.ackTimeoutMs, scheduler, silent, NEVER)',
     fromSeed: 11,
     hours: 0.1,
