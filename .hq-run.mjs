@@ -1,2 +1,0 @@
-const { main } = await import('/work/wt/hqlive/dist/cli/main.js');
-await main(process.argv.slice(2));
