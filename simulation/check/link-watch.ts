@@ -51,80 +51,26 @@ type Carried = {
 const PROGRESS_MS = 5_000;
 const IDLE_MS = 15_000;
 
-export function createLinkWatch({
-  timeline,
-  violations,
-  isCalm,
-  mayLackSchemas,
-}: LinkWatchOptions): LinkWatch {
-  const wires = new Map<string, Carried>();
+type State = LinkWatchOptions & {
+  /** What the newest connection of each line has carried. */
+  readonly wires: Map<string, Carried>;
   /** Of each line: schemas that HQ has ever confirmed. One that was restored may have forgotten them. */
-  const confirmed = new Map<string, Set<string>>();
+  readonly confirmed: Map<string, Set<string>>;
+};
 
-  const carriedBy = (wire: string, connection: number): Carried => {
-    const known = wires.get(wire);
-    if (known?.connection === connection) return known;
-    const fresh: Carried = {
-      connection,
-      seqs: new Map(),
-      flying: new Set(),
-      asked: new Set(),
-      credit: 0,
-      idleSince: timeline.now(),
-      leaving: false,
-    };
-    wires.set(wire, fresh);
-    return fresh;
-  };
-
-  const sentFrame = (wire: string, carried: Carried, frame: Uint8Array) => {
-    const range = samplesOf(frame);
-    if (range === null) return;
-    const { epoch, first, last } = range;
-    const before = carried.seqs.get(epoch) ?? EMPTY_COVERAGE;
-    const missing = missingWithin(before, first, last).reduce((sum, [from, to]) => sum + to - from + 1, 0);
-    if (missing < last - first + 1)
-      violations.report(
-        'sent_twice',
-        `${wire}: seqs ${first}–${last} of ${epoch} go over a connection that has carried some of them`,
-      );
-    carried.seqs.set(epoch, cover(before, first, last));
-  };
-
-  /** A refused one may come again; of those that want a schema only one finds out. */
-  const refusedFrame = (wire: string, carried: Carried, frame: Uint8Array, reply: unknown) => {
-    const range = samplesOf(frame);
-    if (range !== null) {
-      const { epoch, first, last } = range;
-      const refused = { contiguous: 0, ranges: [[first, last] as [number, number]] };
-      const ranges = subtract(carried.seqs.get(epoch) ?? EMPTY_COVERAGE, refused);
-      carried.seqs.set(epoch, coverageOf(ranges));
-    }
-    const parsed = frameReplySchema.safeParse(reply).data;
-    if (parsed?.ok !== false || parsed.error.code !== 'unknown_schema' || mayLackSchemas(wire)) return;
-    for (const ref of parsed.error.refs ?? []) {
-      if (carried.asked.has(ref) && confirmed.get(wire)?.has(ref) !== true)
-        violations.report('sent_twice', `${wire}: a second frame is refused for the schema ${ref}`);
-      carried.asked.add(ref);
-    }
-  };
-
-  const confirm = (wire: string, refs: readonly string[]) => {
-    const known = confirmed.get(wire) ?? new Set();
-    confirmed.set(wire, known);
-    for (const ref of refs) known.add(ref);
-  };
-
+export function createLinkWatch(options: LinkWatchOptions): LinkWatch {
+  const state: State = { ...options, wires: new Map(), confirmed: new Map() };
+  const { timeline, violations, isCalm, wires } = state;
   return {
     sent: ({ wire, connection, event, args }) => {
-      const carried = carriedBy(wire, connection);
+      const carried = carriedBy(state, wire, connection);
       const [, frame] = args;
       if (event === 'goodbye') carried.leaving = true;
       if (event === 'frame' || event === 'schema') carried.flying.add(args);
-      if (event === 'frame' && frame instanceof Uint8Array) sentFrame(wire, carried, frame);
+      if (event === 'frame' && frame instanceof Uint8Array) sentFrame(violations, wire, carried, frame);
     },
     heard: ({ wire, connection, event, args, reply }) => {
-      const carried = carriedBy(wire, connection);
+      const carried = carriedBy(state, wire, connection);
       const { ok, credit } = reply as { readonly ok?: unknown; readonly credit?: unknown };
       if (typeof credit === 'number') carried.credit = credit;
       if (carried.flying.delete(args)) carried.idleSince = timeline.now();
@@ -133,8 +79,8 @@ export function createLinkWatch({
       if (event === 'schema')
         for (const ref of [(first as { readonly ref: string }).ref]) carried.asked.delete(ref);
       if (event !== 'frame' || !(frame instanceof Uint8Array)) return;
-      if (ok !== true) refusedFrame(wire, carried, frame, reply);
-      else if (samplesOf(frame) !== null) confirm(wire, refsIn(frame));
+      if (ok !== true) refusedFrame(state, wire, carried, frame, reply);
+      else if (samplesOf(frame) !== null) confirm(state, wire, refsIn(frame));
     },
     credited: ({ wire, frames }) => {
       const carried = wires.get(wire);
@@ -150,31 +96,94 @@ export function createLinkWatch({
       );
     },
     look: (subjects) => {
-      const now = timeline.now();
-      for (const { agent, truth } of subjects) {
-        const carried = wires.get(truth.agent);
-        if (carried === undefined) continue;
-        const running = agent.running();
-        const status = running?.uplink.status();
-        const mayGo =
-          status?.phase === 'online' &&
-          status.breaker === 'closed' &&
-          status.paused === null &&
-          carried.credit > 0 &&
-          carried.flying.size === 0 &&
-          // A pace of its own may hold a large frame back for long.
-          agent.settings.config.uplink.maxBytesPerSecond === 0 &&
-          (running?.journal.stats().pendingFrames ?? 0) > 0;
-        if (!mayGo || !isCalm(truth.agent)) carried.idleSince = now;
-        if (now - carried.idleSince < IDLE_MS) continue;
-        violations.report(
-          'link_wasted',
-          `${truth.agent}: ${running?.journal.stats().pendingFrames} frames wait, and nothing was sent for ${Math.round(now - carried.idleSince)} ms`,
-        );
-        carried.idleSince = now;
-      }
+      for (const subject of subjects) lookAt(state, subject);
     },
   };
+}
+
+function carriedBy({ wires, timeline }: State, wire: string, connection: number): Carried {
+  const known = wires.get(wire);
+  if (known?.connection === connection) return known;
+  const fresh: Carried = {
+    connection,
+    seqs: new Map(),
+    flying: new Set(),
+    asked: new Set(),
+    credit: 0,
+    idleSince: timeline.now(),
+    leaving: false,
+  };
+  wires.set(wire, fresh);
+  return fresh;
+}
+
+function sentFrame(violations: Violations, wire: string, carried: Carried, frame: Uint8Array): void {
+  const range = samplesOf(frame);
+  if (range === null) return;
+  const { epoch, first, last } = range;
+  const before = carried.seqs.get(epoch) ?? EMPTY_COVERAGE;
+  const missing = missingWithin(before, first, last).reduce((sum, [from, to]) => sum + to - from + 1, 0);
+  if (missing < last - first + 1)
+    violations.report(
+      'sent_twice',
+      `${wire}: seqs ${first}–${last} of ${epoch} go over a connection that has carried some of them`,
+    );
+  carried.seqs.set(epoch, cover(before, first, last));
+}
+
+/** A refused one may come again; of those that want a schema only one finds out. */
+function refusedFrame(
+  { violations, confirmed, mayLackSchemas }: State,
+  wire: string,
+  carried: Carried,
+  frame: Uint8Array,
+  reply: unknown,
+): void {
+  const range = samplesOf(frame);
+  if (range !== null) {
+    const { epoch, first, last } = range;
+    const refused = { contiguous: 0, ranges: [[first, last] as [number, number]] };
+    const ranges = subtract(carried.seqs.get(epoch) ?? EMPTY_COVERAGE, refused);
+    carried.seqs.set(epoch, coverageOf(ranges));
+  }
+  const parsed = frameReplySchema.safeParse(reply).data;
+  if (parsed?.ok !== false || parsed.error.code !== 'unknown_schema' || mayLackSchemas(wire)) return;
+  for (const ref of parsed.error.refs ?? []) {
+    if (carried.asked.has(ref) && confirmed.get(wire)?.has(ref) !== true)
+      violations.report('sent_twice', `${wire}: a second frame is refused for the schema ${ref}`);
+    carried.asked.add(ref);
+  }
+}
+
+function confirm({ confirmed }: State, wire: string, refs: readonly string[]): void {
+  const known = confirmed.get(wire) ?? new Set();
+  confirmed.set(wire, known);
+  for (const ref of refs) known.add(ref);
+}
+
+/** Finds a line that has lain idle for long while something waited for it. */
+function lookAt({ timeline, violations, isCalm, wires }: State, { agent, truth }: Subject): void {
+  const now = timeline.now();
+  const carried = wires.get(truth.agent);
+  if (carried === undefined) return;
+  const running = agent.running();
+  const status = running?.uplink.status();
+  const mayGo =
+    status?.phase === 'online' &&
+    status.breaker === 'closed' &&
+    status.paused === null &&
+    carried.credit > 0 &&
+    carried.flying.size === 0 &&
+    // A pace of its own may hold a large frame back for long.
+    agent.settings.config.uplink.maxBytesPerSecond === 0 &&
+    (running?.journal.stats().pendingFrames ?? 0) > 0;
+  if (!mayGo || !isCalm(truth.agent)) carried.idleSince = now;
+  if (now - carried.idleSince < IDLE_MS) return;
+  violations.report(
+    'link_wasted',
+    `${truth.agent}: ${running?.journal.stats().pendingFrames} frames wait, and nothing was sent for ${Math.round(now - carried.idleSince)} ms`,
+  );
+  carried.idleSince = now;
 }
 
 function isWorking({ quietMs, waitingBytes }: Ended): boolean {

@@ -12,6 +12,7 @@ import { createTimeline, type Timeline } from '../kernel/timeline.ts';
 import { createTrace, type Trace } from '../kernel/trace.ts';
 import { createSubject, type SubjectWorld, type WholeSubject } from './create-subject.ts';
 import { drawFallingLine, type FallingLine } from './falling-line.ts';
+import { createSampling, type Sampling } from './sampling.ts';
 import { type AgentSettings, drawAgent, drawHq } from './settings.ts';
 import type { SimAgent } from './sim-agent.ts';
 import { createSimHq, type SimHq } from './sim-hq.ts';
@@ -30,30 +31,27 @@ export type WorldOptions = {
   readonly watch: NonNullable<NetworkOptions['watch']>;
 };
 
-export type World = SubjectWorld & {
-  readonly chance: Chance;
-  readonly timeline: Timeline;
-  readonly trace: Trace;
-  readonly hqDisk: Disk;
-  readonly hq: SimHq;
-  readonly viewers: readonly Viewer[];
-  /** The agents first, in their order, then copies of them. */
-  readonly subjects: WholeSubject[];
-  readonly agents: readonly SimAgent[];
-  /** Copies of some of them, as cloned disks make them. */
-  readonly copies: SimAgent[];
-  readonly checks: CheckOptions;
-  readonly fallingLine: FallingLine | null;
-  /** When sampling ends, ms of virtual time. */
-  readonly end: number;
-  /** When all faults end. */
-  readonly healAt: number;
-  readonly crashed: (error: unknown) => void;
-  /** Ends sampling. */
-  readonly becomeQuiet: () => void;
-  /** Samples that were taken. */
-  readonly sampled: () => number;
-};
+export type World = SubjectWorld &
+  Sampling & {
+    readonly chance: Chance;
+    readonly timeline: Timeline;
+    readonly trace: Trace;
+    readonly hqDisk: Disk;
+    readonly hq: SimHq;
+    readonly viewers: readonly Viewer[];
+    /** The agents first, in their order, then copies of them. */
+    readonly subjects: WholeSubject[];
+    readonly agents: readonly SimAgent[];
+    /** Copies of some of them, as cloned disks make them. */
+    readonly copies: SimAgent[];
+    readonly checks: CheckOptions;
+    readonly fallingLine: FallingLine | null;
+    /** When sampling ends, ms of virtual time. */
+    readonly end: number;
+    /** When all faults end. */
+    readonly healAt: number;
+    readonly crashed: (error: unknown) => void;
+  };
 
 const HOUR_MS = 3_600_000;
 /** Faults have ended by then. */
@@ -102,22 +100,6 @@ export function createWorld(options: WorldOptions): World {
   const agents = subjects.map(({ agent }) => agent);
   const checks = { subjects, hq: hqTruth, hqRecords: served.hqDisk.records, violations };
   return { ...base, ...span, ...served, ...sampling, fallingLine, subjects, agents, copies: [], checks };
-}
-
-function createSampling() {
-  let lastId = 0;
-  let quiet = false;
-  return {
-    nextId: () => {
-      lastId += 1;
-      return lastId;
-    },
-    sampled: () => lastId,
-    isQuiet: () => quiet,
-    becomeQuiet: () => {
-      quiet = true;
-    },
-  };
 }
 
 /** HQ, its disk, and who looks at its dashboard. */

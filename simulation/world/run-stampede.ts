@@ -1,23 +1,26 @@
 /**
  * A stampede: thousands of agents lose HQ at the same moment, go on without it, and have it back at the same moment.
  *
- * HQ is the real one, as in `run-world.ts`; the agents are light (see `light-agent.ts`): it is their number that counts. What is measured is what goes over the wire and what is on the disks.
+ * HQ is the real one, as in `run-world.ts`; the agents are light (see `light-agent.ts`): it is their number that counts. What is
+ * measured is what goes over the wire and what is on the disks.
  */
 import { config as rxConfig } from 'rxjs';
 import { agentConfigSchema } from '../../src/agent/config.ts';
 import { hqConfigSchema } from '../../src/hq/config.ts';
 import { createAgentTruth } from '../check/agent-truth.ts';
 import { type CheckOptions, checkAlways, checkDrained } from '../check/check-world.ts';
-import { createHqTruth } from '../check/hq-truth.ts';
+import { createHqTruth, type HqTruth } from '../check/hq-truth.ts';
 import { createStampedeWatch, type StampedeFigures } from '../check/stampede-watch.ts';
-import { createViolations, type Violation } from '../check/violations.ts';
-import { createChance } from '../kernel/chance.ts';
+import { createViolations, type Violation, type Violations } from '../check/violations.ts';
+import { type Chance, createChance } from '../kernel/chance.ts';
 import { createDisk } from '../kernel/disk.ts';
 import { freeLine } from '../kernel/line-shape.ts';
 import { createMachine } from '../kernel/machine.ts';
 import { createNetwork } from '../kernel/network.ts';
-import { createTimeline } from '../kernel/timeline.ts';
+import type { Network } from '../kernel/network-port.ts';
+import { createTimeline, type Timeline } from '../kernel/timeline.ts';
 import { createLightAgent } from './light-agent.ts';
+import { createSampling, type Sampling } from './sampling.ts';
 import { createSimHq } from './sim-hq.ts';
 
 export type StampedeOptions = {
@@ -56,7 +59,7 @@ const LOOK_MS = 100;
 const CALM_MS = 5_000;
 
 export function runStampede(options: StampedeOptions): StampedeResult {
-  const { seed, periodMs, outageMs, reconnectsPerSecond, drainSlots, failingMs, drainWithinMs } = options;
+  const { seed, outageMs, reconnectsPerSecond, drainSlots, failingMs, drainWithinMs } = options;
   const chance = createChance(seed);
   const timeline = createTimeline();
   const note = () => {};
@@ -94,42 +97,15 @@ export function runStampede(options: StampedeOptions): StampedeResult {
     viewers: [],
     note,
   });
-  const settings = {
-    config: agentConfigSchema.parse({ uplink: { heartbeatMs: HEARTBEAT_MS } }),
-    periodMs,
-    noisySeries: 0,
-    sealSamples: 512,
-    line: freeLine(DELAY_MS),
-  };
-  let lastId = 0;
-  let quiet = false;
-  const subjects = Array.from({ length: options.agents }, (_, index) => {
-    const id = `agent-${index + 1}`;
-    const own = chance.stream(id);
-    const truth = createAgentTruth({
-      agent: id,
-      now: timeline.now,
-      violations,
-      everAtHq: (agent, epoch) => hqTruth.epoch(agent, epoch).ever,
-      wasAtHq: hqTruth.wasStored,
-    });
-    const disk = createDisk(own.stream('disk'), { onWritten: truth.wrote });
-    const agent = createLightAgent({
-      id,
-      settings,
-      timeline,
-      chance: own,
-      machine: createMachine(timeline, id),
-      wire: network.wire(id),
-      disk,
-      nextId: () => {
-        lastId += 1;
-        return lastId;
-      },
-      isQuiet: () => quiet,
-      onFailed: crashed,
-    });
-    return { agent, truth };
+  const sampling = createSampling();
+  const subjects = createLightSubjects(options, {
+    chance,
+    timeline,
+    violations,
+    hqTruth,
+    network,
+    sampling,
+    crashed,
   });
   const agents = subjects.map(({ agent }) => agent);
   const checks: CheckOptions = { subjects, hq: hqTruth, hqRecords: hqDisk.records, violations };
@@ -150,7 +126,7 @@ export function runStampede(options: StampedeOptions): StampedeResult {
     hq.start();
     const end = timeline.now() + drainWithinMs;
     while (timeline.now() < end && !watch.isOver(agents.length)) timeline.runUntil(timeline.now() + LOOK_MS);
-    quiet = true;
+    sampling.becomeQuiet();
     timeline.runUntil(timeline.now() + CALM_MS);
     checkAlways(checks);
     checkDrained(checks);
@@ -163,6 +139,52 @@ export function runStampede(options: StampedeOptions): StampedeResult {
     violations: violations.list(),
     simulatedMs: timeline.now(),
     steps: timeline.steps(),
-    samples: lastId,
+    samples: sampling.sampled(),
   };
+}
+
+type Parts = {
+  readonly chance: Chance;
+  readonly timeline: Timeline;
+  readonly violations: Violations;
+  readonly hqTruth: HqTruth;
+  readonly network: Network;
+  readonly sampling: Sampling;
+  readonly crashed: (error: unknown) => void;
+};
+
+function createLightSubjects(options: StampedeOptions, parts: Parts) {
+  const { chance, timeline, violations, hqTruth, network, sampling, crashed } = parts;
+  const settings = {
+    config: agentConfigSchema.parse({ uplink: { heartbeatMs: HEARTBEAT_MS } }),
+    periodMs: options.periodMs,
+    noisySeries: 0,
+    sealSamples: 512,
+    line: freeLine(DELAY_MS),
+  };
+  return Array.from({ length: options.agents }, (_, index) => {
+    const id = `agent-${index + 1}`;
+    const own = chance.stream(id);
+    const truth = createAgentTruth({
+      agent: id,
+      now: timeline.now,
+      violations,
+      everAtHq: (agent, epoch) => hqTruth.epoch(agent, epoch).ever,
+      wasAtHq: hqTruth.wasStored,
+    });
+    const disk = createDisk(own.stream('disk'), { onWritten: truth.wrote });
+    const agent = createLightAgent({
+      id,
+      settings,
+      timeline,
+      chance: own,
+      machine: createMachine(timeline, id),
+      wire: network.wire(id),
+      disk,
+      nextId: sampling.nextId,
+      isQuiet: sampling.isQuiet,
+      onFailed: crashed,
+    });
+    return { agent, truth };
+  });
 }

@@ -54,165 +54,203 @@ const RESTART_MS = 2_000;
 /** What a small file takes to be durable. */
 const TRAFFIC_WRITE_MS = 5;
 
-export function createSimAgent(options: SimAgentOptions): SimAgent {
-  const { settings, timeline, chance, machine, wire, disk, note } = options;
-  const name = options.name ?? options.id;
-  let { id } = options;
-  let newEpoch = false;
-  let life: Life | null = null;
-  let running: (AssembledAgent & { readonly journal: Journal }) | null = null;
-  let held = false;
-  let lifted = false;
-  let lives = 0;
-  /** It was started while it still stopped. */
-  let startsAgain = false;
+type Running = AssembledAgent & { readonly journal: Journal };
 
+type State = Omit<SimAgentOptions, 'id' | 'name'> & {
+  readonly name: string;
+  id: string;
+  newEpoch: boolean;
+  life: Life | null;
+  running: Running | null;
+  held: boolean;
+  lifted: boolean;
+  lives: number;
+  /** It was started while it still stopped. */
+  startsAgain: boolean;
   /** What the file of the count of bytes holds; a write takes a moment, and a process that dies amid one leaves the last. */
-  let kept: TrafficRecord | null = null;
-  const trafficStoreOf = ({ clock, isAlive }: Life): TrafficStore => ({
+  kept: TrafficRecord | null;
+};
+
+export function createSimAgent(options: SimAgentOptions): SimAgent {
+  const { machine, wire, disk, settings } = options;
+  const state: State = {
+    ...options,
+    name: options.name ?? options.id,
+    newEpoch: false,
+    life: null,
+    running: null,
+    held: false,
+    lifted: false,
+    lives: 0,
+    startsAgain: false,
+    kept: null,
+  };
+  return {
+    get id() {
+      return state.id;
+    },
+    machine,
+    wire,
+    disk,
+    settings,
+    running: () => state.running,
+    start: () => start(state),
+    rename: (other) => {
+      state.id = other;
+      state.newEpoch = true;
+    },
+    hold: (held) => {
+      state.held = held;
+    },
+    liftBudget: () => {
+      if (settings.config.uplink.maxBytesPerDay === 0) return;
+      state.lifted = true;
+      if (state.life === null) return;
+      kill(state, false);
+      start(state);
+    },
+    tear: () => tear(state),
+    kill: (power) => kill(state, power),
+    stop: () => stop(state),
+  };
+}
+
+function start(state: State): void {
+  if (state.held) return;
+  state.startsAgain = state.life !== null;
+  if (state.life !== null) return;
+  const life = state.machine.begin();
+  state.life = life;
+  state.lives += 1;
+  const stream = state.chance.stream(`life-${state.lives}`);
+  const ids = seededIds(stream.stream('ids'));
+  const settings = state.lifted ? withoutBudget(state.settings) : state.settings;
+  const { overflow, maxBytes } = settings.config.journal;
+  const instance = ids.hex(8);
+  state.note(`${state.name} starts`);
+  const storage = state.disk.open(life);
+  storage.damage$.subscribe(({ what }) => state.note(`${state.name} journal_damaged: ${what}`));
+  openJournal({
+    storage,
+    clock: life.clock,
+    ids,
+    policy: overflow,
+    maxBytes,
+    sealSamples: settings.sealSamples,
+    newEpoch: state.newEpoch,
+  }).subscribe({
+    next: (journal) => {
+      state.newEpoch = false;
+      const agent = assemble(state, { life, stream, settings, instance, journal });
+      state.running = { ...agent, journal };
+      agent.failed$.subscribe({ error: (error) => restart(state, life, error) });
+      agent.start();
+    },
+    error: (error) => restart(state, life, error),
+  });
+}
+
+type Started = {
+  readonly life: Life;
+  readonly stream: Chance;
+  readonly settings: AgentSettings;
+  readonly instance: string;
+  readonly journal: Journal;
+};
+
+function assemble(state: State, { life, stream, settings, instance, journal }: Started): AssembledAgent {
+  const { name, note } = state;
+  const { config, periodMs, noisySeries } = settings;
+  const source = createCountingSource({
+    name: 'sim',
+    clock: life.clock,
+    periodMs,
+    noisySeries,
+    chance: stream.stream('source'),
+    nextId: state.nextId,
+    isQuiet: state.isQuiet,
+  });
+  return assembleAgent({
+    config,
+    identity: { agent: state.id, instance, version: VERSION },
+    journal,
+    link: state.wire.link(life, instance),
+    traffic: trafficStoreOf(state, life),
+    sources: [source],
+    clock: life.clock,
+    random: stream.stream('random'),
+    emit: ({ type }) => {
+      if (type !== 'journal_stats') note(`${name} ${type}`);
+    },
+    pipelineEmit: ({ type }) => note(`${name} ${type}`),
+  });
+}
+
+function trafficStoreOf(state: State, { clock, isAlive }: Life): TrafficStore {
+  const { kept } = state;
+  return {
     read: kept === null ? { kind: 'missing' } : { kind: 'read', record: kept },
     uptime: clock.mono,
     file: {
       write: (record) =>
         timer(TRAFFIC_WRITE_MS, clock.scheduler).pipe(
           tap(() => {
-            if (isAlive()) kept = record;
+            if (isAlive()) state.kept = record;
           }),
           ignoreElements(),
         ),
     },
+  };
+}
+
+function over(state: State, life: Life): void {
+  life.end();
+  if (state.life !== life) return;
+  state.life = null;
+  state.running = null;
+}
+
+function restart(state: State, life: Life, why: unknown): void {
+  state.note(`${state.name} ended: ${String(why)}`);
+  over(state, life);
+  state.disk.interrupt();
+  state.wire.drop(false);
+  state.timeline.after(RESTART_MS, () => start(state));
+}
+
+function kill(state: State, power: boolean): void {
+  if (state.life === null) return;
+  state.note(`${state.name} killed${power ? ' with its machine' : ''}`);
+  over(state, state.life);
+  state.disk.interrupt();
+  state.wire.drop(power);
+  if (power) state.machine.reboot();
+}
+
+function tear(state: State): void {
+  const { life, disk } = state;
+  if (life === null) return;
+  state.note(`${state.name} torn${disk.isWriting() ? ' while it wrote' : ''}`);
+  over(state, life);
+  disk.tear();
+  state.wire.drop(true);
+  state.machine.reboot();
+}
+
+function stop(state: State): void {
+  const { life, running } = state;
+  if (life === null || running === null) return;
+  state.startsAgain = false;
+  state.note(`${state.name} is stopped`);
+  running.stop(EMPTY).subscribe({
+    complete: () => {
+      if (!life.isAlive()) return;
+      state.note(`${state.name} has stopped`);
+      over(state, life);
+      state.wire.drop(false);
+      if (state.startsAgain) start(state);
+    },
   });
-  const over = (mine: Life) => {
-    mine.end();
-    if (life !== mine) return;
-    life = null;
-    running = null;
-  };
-  const restart = (mine: Life, why: unknown) => {
-    note(`${name} ended: ${String(why)}`);
-    over(mine);
-    disk.interrupt();
-    wire.drop(false);
-    timeline.after(RESTART_MS, start);
-  };
-
-  function start(): void {
-    if (held) return;
-    startsAgain = life !== null;
-    if (life !== null) return;
-    const mine = machine.begin();
-    life = mine;
-    lives += 1;
-    const stream = chance.stream(`life-${lives}`);
-    const { clock } = mine;
-    const ids = seededIds(stream.stream('ids'));
-    const random = stream.stream('random');
-    const { config, periodMs, noisySeries } = lifted ? withoutBudget(settings) : settings;
-    const instance = ids.hex(8);
-    note(`${name} starts`);
-    const storage = disk.open(mine);
-    storage.damage$.subscribe(({ what }) => note(`${name} journal_damaged: ${what}`));
-    openJournal({
-      storage,
-      clock,
-      ids,
-      policy: config.journal.overflow,
-      maxBytes: config.journal.maxBytes,
-      sealSamples: settings.sealSamples,
-      newEpoch,
-    }).subscribe({
-      next: (journal) => {
-        newEpoch = false;
-        const agent = assembleAgent({
-          config,
-          identity: { agent: id, instance, version: VERSION },
-          journal,
-          link: wire.link(mine, instance),
-          traffic: trafficStoreOf(mine),
-          sources: [
-            createCountingSource({
-              name: 'sim',
-              clock,
-              periodMs,
-              noisySeries,
-              chance: stream.stream('source'),
-              nextId: options.nextId,
-              isQuiet: options.isQuiet,
-            }),
-          ],
-          clock,
-          random,
-          emit: ({ type }) => {
-            if (type !== 'journal_stats') note(`${name} ${type}`);
-          },
-          pipelineEmit: ({ type }) => note(`${name} ${type}`),
-        });
-        running = { ...agent, journal };
-        agent.failed$.subscribe({ error: (error) => restart(mine, error) });
-        agent.start();
-      },
-      error: (error) => restart(mine, error),
-    });
-  }
-
-  function kill(power: boolean): void {
-    if (life === null) return;
-    note(`${name} killed${power ? ' with its machine' : ''}`);
-    over(life);
-    disk.interrupt();
-    wire.drop(power);
-    if (power) machine.reboot();
-  }
-
-  return {
-    get id() {
-      return id;
-    },
-    machine,
-    wire,
-    disk,
-    settings,
-    running: () => running,
-    start,
-    rename: (other) => {
-      id = other;
-      newEpoch = true;
-    },
-    hold: (value) => {
-      held = value;
-    },
-    liftBudget: () => {
-      if (settings.config.uplink.maxBytesPerDay === 0) return;
-      lifted = true;
-      if (life === null) return;
-      kill(false);
-      start();
-    },
-    tear: () => {
-      if (life === null) return;
-      note(`${name} torn${disk.isWriting() ? ' while it wrote' : ''}`);
-      over(life);
-      disk.tear();
-      wire.drop(true);
-      machine.reboot();
-    },
-    kill,
-    stop: () => {
-      const mine = life;
-      if (mine === null || running === null) return;
-      startsAgain = false;
-      note(`${name} is stopped`);
-      running.stop(EMPTY).subscribe({
-        complete: () => {
-          if (!mine.isAlive()) return;
-          note(`${name} has stopped`);
-          over(mine);
-          wire.drop(false);
-          if (startsAgain) start();
-        },
-      });
-    },
-  };
 }
 
 export function withoutBudget(settings: AgentSettings): AgentSettings {
