@@ -1,6 +1,6 @@
-import { bufferCount, NEVER, of, take, toArray } from 'rxjs';
+import { bufferCount, from, NEVER, of, take, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { createAnnotate } from '../../src/agent/pipeline/annotate.ts';
+import { annotate } from '../../src/agent/pipeline/annotate.ts';
 import { PIPELINE_DEFAULTS } from '../../src/agent/pipeline/pipeline-types.ts';
 import { createSource } from '../../src/agent/sources/registry.ts';
 import type { RawSample } from '../../src/agent/sources/source.ts';
@@ -23,7 +23,7 @@ function simulate(spec: string, count: number, random: Random = half) {
       random,
       emit: () => {},
     });
-    const annotate = createAnnotate({
+    const annotated$ = annotate({
       source,
       settings: PIPELINE_DEFAULTS,
       emit: () => {},
@@ -34,7 +34,11 @@ function simulate(spec: string, count: number, random: Random = half) {
       .pipe(eachSample(), take(count), toArray())
       .subscribe((all) => {
         samples = all;
-        annotated = all.map(annotate.sample);
+        from(all)
+          .pipe(annotated$, toArray())
+          .subscribe((rows) => {
+            annotated = rows.filter((row): row is Sample => !('columns' in row));
+          });
       });
   });
   const codes = annotated.flatMap(({ diagnostics }) => diagnostics.map(({ code }) => code));

@@ -1,88 +1,109 @@
-import { map, NEVER, of, range, Subject, take, throwError, timer } from 'rxjs';
+import { EMPTY, map, NEVER, of, range, Subject, throwError, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { conflate } from '../../src/streams/index.ts';
 import { describeCases, marbles } from '../marbles.ts';
 
+const append = (gathered: string[] | null, value: string): string[] => {
+  if (gathered === null) return [value];
+  gathered.push(value);
+  return gathered;
+};
+const joined = map((letters: string[]) => letters.join(''));
+
 describe('conflate', () => {
   describeCases<string, string>(
-    (scheduler) => conflate((value: string) => timer(5, scheduler).pipe(map(() => value))),
-    {},
+    (scheduler) => (source) =>
+      source.pipe(
+        conflate(() => timer(5, scheduler), append),
+        joined,
+      ),
+    { outputs: { x: 'ab', y: 'cd', a: 'a' } },
     {
       never: { source: '-', expected: '-', subscription: '^' },
       empty: { source: '--|', expected: '--|', subscription: '^-!' },
       single: { source: '-a|', expected: '------(a|)', subscription: '^-!' },
-      many: {
-        source: '-a-b-c-d-------|',
-        expected: '------a----c----(d|)',
-        subscription: '^--------------!',
-      },
+      many: { source: '-a-b----c-d---|', expected: '------x------y|', subscription: '^-------------!' },
       error: { source: '-a-b--#', expected: '------#', subscription: '^-----!' },
       'early unsubscribe': { source: '-a-b-', expected: '----', subscription: '^--!', unsubscribe: '---!' },
     },
   );
 
-  it('consumes one value at a time', () => {
+  it('waits for its consumer only while something waits for that', () => {
     marbles(({ cold, expectObservable, expectSubscriptions }) => {
-      const consumer$ = cold('---|');
-      expectObservable(cold('abc--d|').pipe(conflate(() => consumer$))).toBe('---------|');
-      expectSubscriptions(consumer$.subscriptions).toBe(['^--!', '---^--!', '------^--!']);
+      const ready$ = cold('---r');
+      const result$ = cold('-ab-----c|').pipe(
+        conflate(() => ready$, append),
+        joined,
+      );
+      expectObservable(result$).toBe('----x------(c|)', { x: 'ab', c: 'c' });
+      expectSubscriptions(ready$.subscriptions).toBe(['-^--!', '--------^--!']);
     });
   });
 
-  it('folds what came meanwhile, so that no delta is lost', () => {
-    marbles(({ cold, expectObservable, scheduler }) => {
-      const slow = (value: string) => timer(6, scheduler).pipe(map(() => value));
-      const result$ = cold('-a-b-c-d|').pipe(conflate(slow, (waiting, newer) => waiting + newer));
-      expectObservable(result$).toBe('-------x-----(y|)', { x: 'a', y: 'bcd' });
+  it('lets what waits out later when its consumer was never ready', () => {
+    marbles(({ cold, expectObservable }) => {
+      let asked = 0;
+      const ready = () => {
+        asked += 1;
+        return asked === 1 ? EMPTY : of(true);
+      };
+      expectObservable(cold('-a-b-').pipe(conflate(ready, append), joined)).toBe('---x-', { x: 'ab' });
     });
   });
 
-  it('unsubscribes the consumer with its own consumer', () => {
+  it('leaves its consumer alone once it is left itself', () => {
     marbles(({ cold, expectObservable, expectSubscriptions }) => {
-      const consumer$ = cold('-');
-      expectObservable(cold('a').pipe(conflate(() => consumer$)), '^--!').toBe('-');
-      expectSubscriptions(consumer$.subscriptions).toBe('^--!');
+      const ready$ = cold('-');
+      expectObservable(cold('a').pipe(conflate(() => ready$, append)), '^--!').toBe('-');
+      expectSubscriptions(ready$.subscriptions).toBe('^--!');
     });
   });
 
-  it('passes on errors of the consumer and of the fold', () => {
+  it('passes on errors of its consumer and of gathering', () => {
     marbles(({ cold, expectObservable, expectSubscriptions }) => {
       const source$ = cold('-ab-c-');
-      expectObservable(source$.pipe(conflate(() => throwError(() => 'broken')))).toBe('-#', {}, 'broken');
-      const fold = () => {
-        throw 'unfoldable';
-      };
-      expectObservable(source$.pipe(conflate<string, never>(() => NEVER, fold))).toBe(
-        '----#',
+      expectObservable(source$.pipe(conflate(() => throwError(() => 'broken'), append))).toBe(
+        '-#',
         {},
-        'unfoldable',
+        'broken',
       );
-      expectSubscriptions(source$.subscriptions).toBe(['^!', '^---!']);
+      const gather = (gathered: string[] | null, value: string): string[] => {
+        if (gathered !== null) throw 'ungatherable';
+        return [value];
+      };
+      expectObservable(source$.pipe(conflate(() => NEVER, gather))).toBe('--#', {}, 'ungatherable');
+      expectSubscriptions(source$.subscriptions).toBe(['^!', '^-!']);
     });
   });
 
-  it('neither grows the stack nor outlives its consumer on synchronous streams', () => {
-    let last = 0;
-    range(0, 200_000)
-      .pipe(conflate((value) => of(value)))
-      .subscribe((value) => {
-        last = value;
-      });
-    expect(last).toBe(199_999);
-    const loop$ = new Subject<number>();
-    loop$.pipe(conflate((value) => of(value + 1))).subscribe((value) => {
-      last = value;
-      if (value < 100_000) loop$.next(value);
-    });
-    loop$.next(0);
-    expect(last).toBe(100_000);
-    const firsts: number[] = [];
-    range(0, Number.POSITIVE_INFINITY)
+  it('gathers afresh what its consumer makes the source emit', () => {
+    const loop$ = new Subject<string>();
+    const seen: string[] = [];
+    loop$
       .pipe(
-        conflate(() => range(0, Number.POSITIVE_INFINITY)),
-        take(2),
+        conflate(() => of(true), append),
+        joined,
       )
-      .subscribe((value) => firsts.push(value));
-    expect(firsts).toEqual([0, 1]);
+      .subscribe((letters) => {
+        seen.push(letters);
+        if (seen.length < 3) loop$.next('b');
+      });
+    loop$.next('a');
+    expect(seen).toEqual(['a', 'b', 'b']);
+  });
+
+  it('neither grows the stack nor loses anything on synchronous streams', () => {
+    let sum = 0;
+    range(1, 200_000)
+      .pipe(
+        conflate(
+          () => of(true),
+          (gathered: number[] | null, value: number) => [...(gathered ?? []), value],
+        ),
+      )
+      .subscribe((values) => {
+        for (const value of values) sum += value;
+      });
+    expect(sum).toBe((200_000 * 200_001) / 2);
   });
 });

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/platform/random.ts';
-import { createRollingStats, rollingStats, type Stats } from '../../src/streams/index.ts';
-import { describeCases } from '../marbles.ts';
+import { createRollingStats, type Stats } from '../../src/streams/index.ts';
 
 /** The textbook's two passes over the last `window` of `values`. */
 function twoPass(values: readonly number[], window: number): Omit<Stats, 'count'> {
@@ -14,25 +13,6 @@ function twoPass(values: readonly number[], window: number): Omit<Stats, 'count'
 }
 
 const figures = ({ count, mean, variance }: Stats) => ({ count, mean, variance });
-
-const a = { count: 1, mean: 2, variance: 0, stddev: 0 };
-const b = { count: 2, mean: 3, variance: 2, stddev: Math.sqrt(2) };
-const c = { count: 2, mean: 6, variance: 8, stddev: Math.sqrt(8) };
-
-describe('rollingStats', () => {
-  describeCases<number, Stats>(
-    () => rollingStats(2),
-    { inputs: { a: 2, b: 4, c: 8 }, outputs: { a, b, c } },
-    {
-      never: { source: '-', expected: '-', subscription: '^' },
-      empty: { source: '|', expected: '|', subscription: '(^!)' },
-      single: { source: '-a|', expected: '-a|', subscription: '^-!' },
-      many: { source: '-ab-c|', expected: '-ab-c|', subscription: '^----!' },
-      error: { source: '-a#', expected: '-a#', subscription: '^-!' },
-      'early unsubscribe': { source: '-a-b', expected: '-a-', subscription: '^-!', unsubscribe: '--!' },
-    },
-  );
-});
 
 describe('createRollingStats', () => {
   it('knows nothing before the first value', () => {
@@ -146,6 +126,6 @@ describe('createRollingStats', () => {
 
   it('refuses a window that is no whole number of values', () => {
     expect(() => createRollingStats(0)).toThrow(RangeError);
-    expect(() => rollingStats(2.5)).toThrow(RangeError);
+    expect(() => createRollingStats(2.5)).toThrow(RangeError);
   });
 });

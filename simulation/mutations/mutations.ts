@@ -189,7 +189,7 @@ export const MUTATIONS: readonly Mutation[] = [
     breaks: 'of what changes while a dashboard takes nothing only the last is kept',
     file: 'src/hq/gateway/pending-delta.ts',
     find: 'for (const agent of delta.agents) agents.set(agent.id, agent);',
-    replace: 'agents.clear();\n      for (const agent of delta.agents) agents.set(agent.id, agent);',
+    replace: 'agents.clear();\n  for (const agent of delta.agents) agents.set(agent.id, agent);',
   },
   {
     name: 'bucket_forgets_a_maximum',

@@ -1,69 +1,39 @@
-import { defer, Observable, type OperatorFunction } from 'rxjs';
-import { untilClosed } from './until-closed.ts';
-
-/** Folds a value that waits and the newer one into one. Default: the newer one wins. */
-export type Fold<T> = (waiting: T, newer: T) => T;
+import { audit, defer, map, type Observable, type OperatorFunction } from 'rxjs';
 
 /**
- * Feeds a slow consumer: at most one value is being consumed, at most one waits, and that is the newest (or the
- * fold of all that came meanwhile, for deltas). Emits what the consumers emit.
+ * Feeds a consumer that takes values more slowly than they come: what came since the last emission is gathered into one value,
+ * which goes out when the consumer is ready. Like `audit`, but nothing is lost.
  *
  * ```
- * source                                  a-b-c-d-------|
- * conflate((v) => timer(5).map(() => v))  -----a----c----(d|)    c replaced b while a was consumed
+ * ready                              ----r---------r------
+ * source                             -a-b----c-d----------|
+ * conflate(() => ready, gather)      ----x---------y------|   x gathers a and b, y gathers c and d
  * ```
  *
- * Memory is bounded by one value. Completes when the source has completed and the last value is consumed; an error
- * of the source, of `consume` or of `fold` passes at once. Unsubscribing unsubscribes the consumer.
+ * Completes with the source, what still waits having gone out when the consumer was ready for it. Where `ready` completes without
+ * a value, that goes out with the next one. Errors of the source, of `ready` and of `gather` pass at once.
+ *
+ * @param ready subscribed to when the first value after an emission has come; its first value lets out what has gathered
+ * @param gather adds a value to what has gathered, null at first; it may change that in place
  */
-export function conflate<T, R>(
-  consume: (value: T) => Observable<R>,
-  fold: Fold<T> = (_waiting, newer) => newer,
-): OperatorFunction<T, R> {
+export function conflate<T, G extends object>(
+  ready: () => Observable<unknown>,
+  gather: (gathered: G | null, value: T) => G,
+): OperatorFunction<T, G> {
   return (source) =>
-    new Observable<R>((subscriber) => {
-      let waiting: { readonly value: T } | null = null;
-      let busy = false;
-      let ended = false;
-
-      // A loop instead of recursion: consumers that end at once must not deepen the stack.
-      const drain = () => {
-        while (!busy && waiting !== null && !subscriber.closed) {
-          const { value } = waiting;
-          waiting = null;
-          busy = true;
-          let starting = true;
-          const done = () => {
-            busy = false;
-            if (!starting) drain();
-          };
-          defer(() => consume(value))
-            .pipe(untilClosed(subscriber))
-            .subscribe({
-              next: (result) => subscriber.next(result),
-              error: (error) => subscriber.error(error),
-              complete: done,
-            });
-          starting = false;
-        }
-        if (ended && !busy) subscriber.complete();
-      };
-
-      source.pipe(untilClosed(subscriber)).subscribe({
-        next: (value) => {
-          try {
-            waiting = { value: waiting === null ? value : fold(waiting.value, value) };
-          } catch (error) {
-            subscriber.error(error);
-            return;
-          }
-          drain();
-        },
-        error: (error) => subscriber.error(error),
-        complete: () => {
-          ended = true;
-          drain();
-        },
-      });
+    defer(() => {
+      let gathered: G | null = null;
+      return source.pipe(
+        map((value) => {
+          gathered = gather(gathered, value);
+          return gathered;
+        }),
+        audit(ready),
+        map((whole) => {
+          // Before it goes out: its consumer may make the source emit again.
+          gathered = null;
+          return whole;
+        }),
+      );
     });
 }

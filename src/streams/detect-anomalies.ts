@@ -1,178 +1,75 @@
-import { defer, filter, map, type OperatorFunction } from 'rxjs';
+import { defer, map, type OperatorFunction } from 'rxjs';
 import type { Anomaly } from '../protocol/sample.ts';
-import { requireAtLeast, requireCount } from './options.ts';
-import { createRollingStats } from './rolling-stats.ts';
+import type { AnomalyDetector } from './anomaly-detector.ts';
 
-export type AnomalyOptions = {
-  /** An episode opens where |z| exceeds this; above 0. */
-  readonly threshold: number;
-  /**
-   * And closes where |z| no longer exceeds this; at most `threshold`. The distance keeps a value at the edge from
-   * flickering.
-   */
-  readonly clearThreshold: number;
-  /**
-   * Values needed before the first judgement; at most `window`. Below 2 only `minStddev` keeps everything from
-   * standing out.
-   */
-  readonly warmUp: number;
-  /** Values in the sliding window; minimum 2. */
-  readonly window: number;
-  /**
-   * Floor of the standard deviation, in the unit of the values; minimum 0. At 0 a constant window judges nothing.
-   */
-  readonly minStddev: number;
+/** The values of several series at one time; null where nothing was measured. */
+export type Row = { readonly ts: number; readonly values: readonly (number | null)[] };
+
+/** Many rows in columns, one a series; NaN where nothing was measured. */
+export type Block = {
+  readonly ts: Float64Array;
+  readonly columns: readonly { readonly values: Float64Array }[];
 };
 
-/** An anomaly of one series; times are whatever was given as `ts`. */
-export type Episode = Omit<Anomaly, 'series'>;
+/** An anomaly that opens, grows or closes with a row. */
+export type RowAnomaly = { readonly row: number; readonly anomaly: Anomaly };
 
-export type AnomalyDetector = {
-  /**
-   * The episode when this value opens or closes one, or has its peak grown enough to be told again; else null.
-   * Values that are not finite change nothing.
-   */
-  readonly next: (ts: number, value: number) => Episode | null;
-  /** As `next` for every entry in turn, which `report` is given the results of. NaN stands for no value. Far cheaper a value. */
-  readonly nextColumn: (
-    ts: Float64Array,
-    values: Float64Array,
-    report: (index: number, episode: Episode) => void,
-  ) => void;
-};
+/** `anomalies` of one row in the order of its series; rows in no order. */
+export type Judged<R> = { readonly rows: R; readonly anomalies: readonly RowAnomaly[] };
 
-type OpenEpisode = {
-  readonly startTs: number;
-  readonly mean: number;
-  readonly stddev: number;
-  peakTs: number;
-  peakValue: number;
-  peakZ: number;
-};
+/** The detectors for these rows, one a series; null where no anomalies are sought. */
+export type DetectorsFor<R> = (rows: R) => readonly (AnomalyDetector | null)[];
 
-/** An open episode is reported again when its peak is this much higher than last reported … */
-const GROWTH = 1.25;
-/** … but not sooner than this after the last report, ms. */
-const REPORT_EVERY_MS = 1000;
+const NONE: readonly RowAnomaly[] = [];
 
 /**
- * Finds episodes in which one series leaves its rolling z-score band. One episode gives two results at least: `open` with
- * its first value, `closed` with its peak and end. In between, `open` again with the same start where the peak has
- * grown by a quarter since the last report, at most once a second by `ts`.
- *
- * While an episode lasts, its values stay out of the window, so that they are judged by what was normal before them
- * and do not make themselves normal. A level that lasts for a whole window is the new normal: its last values
- * become the window, and the episode is closed at that value.
- *
- * Costs O(1) a value and allocates only for episodes.
- */
-export function createAnomalyDetector(options: AnomalyOptions): AnomalyDetector {
-  const { threshold, clearThreshold, minStddev, warmUp, window } = checked(options);
-  let normal = createRollingStats(window);
-  let lately: typeof normal | null = null;
-  let episode: OpenEpisode | null = null;
-  let reportedTs = 0;
-  let reportedZ = 0;
-
-  const report = (open: OpenEpisode, ts: number): Episode => {
-    reportedTs = ts;
-    reportedZ = Math.abs(open.peakZ);
-    return { state: 'open', ...open, endTs: null };
-  };
-
-  const close = (ended: OpenEpisode, endTs: number): Episode => {
-    episode = null;
-    return { state: 'closed', ...ended, endTs };
-  };
-
-  const judge = (ts: number, value: number): Episode | null => {
-    const mean = normal.mean;
-    const stddev = Math.max(normal.stddev, minStddev);
-    const z = (value - mean) / stddev;
-    if (normal.count < Math.max(1, warmUp) || stddev === 0 || Math.abs(z) <= threshold) {
-      normal.push(value);
-      return null;
-    }
-    episode = { startTs: ts, peakTs: ts, peakValue: value, peakZ: z, mean, stddev };
-    lately ??= createRollingStats(window);
-    lately.clear();
-    lately.push(value);
-    return report(episode, ts);
-  };
-
-  const follow = (open: OpenEpisode, ts: number, value: number): Episode | null => {
-    const z = (value - open.mean) / open.stddev;
-    if (Math.abs(z) <= clearThreshold) {
-      normal.push(value);
-      return close(open, ts);
-    }
-    if (Math.abs(z) > Math.abs(open.peakZ)) {
-      open.peakTs = ts;
-      open.peakValue = value;
-      open.peakZ = z;
-    }
-    lately?.push(value);
-    if (lately !== null && lately.count >= window) {
-      [normal, lately] = [lately, normal];
-      return close(open, ts);
-    }
-    // A clock that was set back must not silence it, so the distance counts either way.
-    const due = Math.abs(ts - reportedTs) >= REPORT_EVERY_MS;
-    return due && Math.abs(open.peakZ) >= GROWTH * reportedZ ? report(open, ts) : null;
-  };
-
-  const next = (ts: number, value: number): Episode | null => {
-    if (!Number.isFinite(value)) return null;
-    return episode === null ? judge(ts, value) : follow(episode, ts, value);
-  };
-
-  return {
-    next,
-    nextColumn: (ts, values, report) => {
-      let index = 0;
-      for (;;) {
-        if (episode === null) index = normal.pushWithin(values, index, threshold);
-        if (index >= values.length) return;
-        const found = next(ts[index] as number, values[index] as number);
-        if (found !== null) report(index, found);
-        index += 1;
-      }
-    },
-  };
-}
-
-/**
- * The openings, growths and closings of anomalies in one series; see {@link createAnomalyDetector}.
+ * Adds to rows the openings, growths and closings of anomalies in their series. A series is judged by its rolling z-score; see
+ * {@link file://./anomaly-detector.ts}.
  *
  * ```
- * values             1--1--1--9--8--1--1--|
- * detectAnomalies    ---------o-----c-----|   o open at 9, c closed at 1 with its peak of 9
+ * rows               1--1--1--9--8--1--1--|
+ * detectAnomalies    ---------o-----c-----|   o: opened at 9; c: closed at 1 with its peak of 9
  * ```
  *
- * Completes and errors with the source; an episode still open at the end is not closed, since its end was not seen.
+ * (Rows without an anomaly pass too; the drawing leaves them out.) Completes and errors with the source. An episode that is open
+ * at the end is not closed, since its end was not seen.
+ *
+ * @param begin called at each subscription; what it gives may keep detectors from rows to rows
  */
-export function detectAnomalies(
-  options: AnomalyOptions,
-): OperatorFunction<{ readonly ts: number; readonly value: number }, Episode> {
-  checked(options);
+export function detectAnomalies<R extends Row | Block>(
+  begin: () => DetectorsFor<R>,
+): OperatorFunction<R, Judged<R>> {
   return (source) =>
     defer(() => {
-      const detector = createAnomalyDetector(options);
+      const detectorsFor = begin();
       return source.pipe(
-        map(({ ts, value }) => detector.next(ts, value)),
-        filter((episode) => episode !== null),
+        map((rows) => {
+          const detectors = detectorsFor(rows);
+          return { rows, anomalies: 'columns' in rows ? inBlock(detectors, rows) : inRow(detectors, rows) };
+        }),
       );
     });
 }
 
-function checked(options: AnomalyOptions): AnomalyOptions {
-  requireAtLeast('window', options.window, 2);
-  requireCount('window', options.window);
-  requireAtLeast('threshold', options.threshold, Number.MIN_VALUE);
-  requireAtLeast('clearThreshold', options.clearThreshold, 0);
-  requireAtLeast('threshold', options.threshold, options.clearThreshold);
-  requireAtLeast('warmUp', options.warmUp, 0);
-  requireAtLeast('window', options.window, options.warmUp);
-  requireAtLeast('minStddev', options.minStddev, 0);
-  return options;
+function inRow(detectors: ReturnType<DetectorsFor<Row>>, { ts, values }: Row): readonly RowAnomaly[] {
+  let found: RowAnomaly[] | null = null;
+  for (let series = 0; series < values.length; series += 1) {
+    const value = values[series];
+    if (typeof value !== 'number') continue;
+    const episode = detectors[series]?.next(ts, value);
+    if (episode == null) continue;
+    found ??= [];
+    found.push({ row: 0, anomaly: { series, ...episode } });
+  }
+  return found ?? NONE;
+}
+
+function inBlock(detectors: ReturnType<DetectorsFor<Block>>, { ts, columns }: Block): readonly RowAnomaly[] {
+  const found: RowAnomaly[] = [];
+  columns.forEach(({ values }, series) => {
+    detectors[series]?.nextColumn(ts, values, (row, episode) =>
+      found.push({ row, anomaly: { series, ...episode } }),
+    );
+  });
+  return found;
 }

@@ -1,4 +1,3 @@
-import { defer, map, type OperatorFunction } from 'rxjs';
 import { requireCount } from './options.ts';
 
 export type Stats = {
@@ -40,7 +39,15 @@ const MARGIN = 1 - 1e-9;
 const LEAST_SQUARES = 1e-150;
 const LEAST_THRESHOLD = 1e-3;
 
-// Doubles live in a typed array: a captured `let` would allocate a heap number at each update.
+/** Doubles live in typed arrays: a field that changes would allocate a heap number at each update. */
+type State = {
+  readonly window: number;
+  readonly ring: Float64Array;
+  readonly sums: Float64Array;
+  count: number;
+  position: number;
+  untilRecount: number;
+};
 const MEAN = 0;
 const SQUARES = 1;
 const LARGEST_SQUARES = 2;
@@ -61,136 +68,122 @@ const LARGEST_SQUARES = 2;
  */
 export function createRollingStats(window: number): RollingStats {
   requireCount('window', window);
-  const ring = new Float64Array(window);
-  const sums = new Float64Array(3);
-  let count = 0;
-  let position = 0;
-  let untilRecount = window * WINDOWS_BETWEEN_RECOUNTS;
-
-  // Two passes, relative to the first value: a constant window gives exactly its value and 0.
-  const recount = () => {
-    untilRecount = window * WINDOWS_BETWEEN_RECOUNTS;
-    const origin = ring[0] as number;
-    let offset = 0;
-    for (let index = 0; index < count; index += 1) offset += (ring[index] as number) - origin;
-    const mean = origin + offset / count;
-    let squares = 0;
-    for (let index = 0; index < count; index += 1) {
-      const deviation = (ring[index] as number) - mean;
-      squares += deviation * deviation;
-    }
-    sums[MEAN] = mean;
-    sums[SQUARES] = squares;
-    sums[LARGEST_SQUARES] = squares;
+  const state: State = {
+    window,
+    ring: new Float64Array(window),
+    sums: new Float64Array(3),
+    count: 0,
+    position: 0,
+    untilRecount: window * WINDOWS_BETWEEN_RECOUNTS,
   };
-
-  const pushWithin = (values: Float64Array, from: number, threshold: number): number => {
-    if (count < window || !(threshold >= LEAST_THRESHOLD)) return from;
-    // |value − mean| ≤ threshold × stddev, without its root and its quotient.
-    const share = ((threshold * threshold) / (window - 1)) * MARGIN;
-    let mean = sums[MEAN] as number;
-    let squares = sums[SQUARES] as number;
-    let largest = sums[LARGEST_SQUARES] as number;
-    let index = from;
-    for (; index < values.length; index += 1) {
-      const value = values[index] as number;
-      const delta = value - mean;
-      const isWithin =
-        squares > LEAST_SQUARES ? delta * delta <= share * squares : delta === 0 && squares === 0;
-      if (!isWithin || !(value <= MAX_MAGNITUDE && value >= -MAX_MAGNITUDE)) break;
-      const old = ring[position] as number;
-      const moved = mean + (value - old) / window;
-      squares += (value - old) * (value - moved + (old - mean));
-      mean = moved;
-      ring[position] = value;
-      position = position + 1 === window ? 0 : position + 1;
-      untilRecount -= 1;
-      if (squares > largest) largest = squares;
-      if (squares < largest * CANCELLATION || untilRecount === 0) {
-        recount();
-        mean = sums[MEAN] as number;
-        squares = sums[SQUARES] as number;
-        largest = squares;
-      }
-    }
-    sums[MEAN] = mean;
-    sums[SQUARES] = squares;
-    sums[LARGEST_SQUARES] = largest;
-    return index;
-  };
-
-  const variance = () => (count < 2 ? 0 : (sums[SQUARES] as number) / (count - 1));
-
   return {
-    push: (value) => {
-      if (!(value <= MAX_MAGNITUDE && value >= -MAX_MAGNITUDE)) return;
-      const before = sums[MEAN] as number;
-      let squares = sums[SQUARES] as number;
-      if (count < window) {
-        count += 1;
-        const delta = value - before;
-        const mean = before + delta / count;
-        squares += delta * (value - mean);
-        sums[MEAN] = mean;
-      } else {
-        const old = ring[position] as number;
-        const mean = before + (value - old) / count;
-        squares += (value - old) * (value - mean + (old - before));
-        sums[MEAN] = mean;
-      }
-      ring[position] = value;
-      position = position + 1 === window ? 0 : position + 1;
-      sums[SQUARES] = squares;
-      untilRecount -= 1;
-      const largest = sums[LARGEST_SQUARES] as number;
-      if (squares > largest) sums[LARGEST_SQUARES] = squares;
-      if (squares < largest * CANCELLATION || untilRecount === 0) recount();
-    },
-    pushWithin,
+    push: (value) => push(state, value),
+    pushWithin: (values, from, threshold) => pushWithin(state, values, from, threshold),
     clear: () => {
-      count = 0;
-      position = 0;
-      untilRecount = window * WINDOWS_BETWEEN_RECOUNTS;
-      sums.fill(0);
+      state.count = 0;
+      state.position = 0;
+      state.untilRecount = window * WINDOWS_BETWEEN_RECOUNTS;
+      state.sums.fill(0);
     },
     get count() {
-      return count;
+      return state.count;
     },
     get mean() {
-      return sums[MEAN] as number;
+      return state.sums[MEAN] as number;
     },
     get variance() {
-      return variance();
+      return variance(state);
     },
     get stddev() {
-      return Math.sqrt(variance());
+      return Math.sqrt(variance(state));
     },
   };
 }
 
-/**
- * The statistics of the last `window` values, after each value.
- *
- * ```
- * source            --1-----3-----5--|
- * rollingStats(2)   --a-----b-----c--|   a mean 1, b mean 2, c mean 4
- * ```
- *
- * Values that are not finite are ignored by the statistics, which are emitted all the same. Completes and errors
- * with the source.
- *
- * @param window values kept; a whole number, minimum 1
- */
-export function rollingStats(window: number): OperatorFunction<number, Stats> {
-  requireCount('window', window);
-  return (source) =>
-    defer(() => {
-      const stats = createRollingStats(window);
-      return source.pipe(
-        map((value) => {
-          stats.push(value);
-          return { count: stats.count, mean: stats.mean, variance: stats.variance, stddev: stats.stddev };
-        }),
-      );
-    });
+function variance({ count, sums }: State): number {
+  return count < 2 ? 0 : (sums[SQUARES] as number) / (count - 1);
+}
+
+function push(state: State, value: number): void {
+  if (!(value <= MAX_MAGNITUDE && value >= -MAX_MAGNITUDE)) return;
+  const { window, ring, sums, position } = state;
+  const before = sums[MEAN] as number;
+  let squares = sums[SQUARES] as number;
+  if (state.count < window) {
+    state.count += 1;
+    const delta = value - before;
+    const mean = before + delta / state.count;
+    squares += delta * (value - mean);
+    sums[MEAN] = mean;
+  } else {
+    const old = ring[position] as number;
+    const mean = before + (value - old) / window;
+    squares += (value - old) * (value - mean + (old - before));
+    sums[MEAN] = mean;
+  }
+  ring[position] = value;
+  state.position = position + 1 === window ? 0 : position + 1;
+  sums[SQUARES] = squares;
+  state.untilRecount -= 1;
+  const largest = sums[LARGEST_SQUARES] as number;
+  if (squares > largest) sums[LARGEST_SQUARES] = squares;
+  if (squares < largest * CANCELLATION || state.untilRecount === 0) recount(state);
+}
+
+function pushWithin(state: State, values: Float64Array, from: number, threshold: number): number {
+  const { window, ring, sums } = state;
+  if (state.count < window || !(threshold >= LEAST_THRESHOLD)) return from;
+  // |value − mean| ≤ threshold × stddev, without its root and its quotient.
+  const share = ((threshold * threshold) / (window - 1)) * MARGIN;
+  let mean = sums[MEAN] as number;
+  let squares = sums[SQUARES] as number;
+  let largest = sums[LARGEST_SQUARES] as number;
+  let { position, untilRecount } = state;
+  let index = from;
+  for (; index < values.length; index += 1) {
+    const value = values[index] as number;
+    const delta = value - mean;
+    const isWithin =
+      squares > LEAST_SQUARES ? delta * delta <= share * squares : delta === 0 && squares === 0;
+    if (!isWithin || !(value <= MAX_MAGNITUDE && value >= -MAX_MAGNITUDE)) break;
+    const old = ring[position] as number;
+    const moved = mean + (value - old) / window;
+    squares += (value - old) * (value - moved + (old - mean));
+    mean = moved;
+    ring[position] = value;
+    position = position + 1 === window ? 0 : position + 1;
+    untilRecount -= 1;
+    if (squares > largest) largest = squares;
+    if (squares < largest * CANCELLATION || untilRecount === 0) {
+      recount(state);
+      untilRecount = state.untilRecount;
+      mean = sums[MEAN] as number;
+      squares = sums[SQUARES] as number;
+      largest = squares;
+    }
+  }
+  state.position = position;
+  state.untilRecount = untilRecount;
+  sums[MEAN] = mean;
+  sums[SQUARES] = squares;
+  sums[LARGEST_SQUARES] = largest;
+  return index;
+}
+
+/** Two passes, relative to the first value: a constant window gives exactly its value and 0. */
+function recount(state: State): void {
+  const { window, ring, sums, count } = state;
+  state.untilRecount = window * WINDOWS_BETWEEN_RECOUNTS;
+  const origin = ring[0] as number;
+  let offset = 0;
+  for (let index = 0; index < count; index += 1) offset += (ring[index] as number) - origin;
+  const mean = origin + offset / count;
+  let squares = 0;
+  for (let index = 0; index < count; index += 1) {
+    const deviation = (ring[index] as number) - mean;
+    squares += deviation * deviation;
+  }
+  sums[MEAN] = mean;
+  sums[SQUARES] = squares;
+  sums[LARGEST_SQUARES] = squares;
 }

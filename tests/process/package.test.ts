@@ -9,9 +9,15 @@ describe('the package', () => {
   it('exports the operators as holdfast/streams, with types', () => {
     const script = `
       import { lastValueFrom, of } from 'rxjs';
-      import { zScore, circuitBreaker } from 'holdfast/streams';
-      const last = await lastValueFrom(of(1, 2, 3, 2, 1, 100).pipe(zScore({ window: 5, warmUp: 3, minStddev: 0 })));
-      console.log(JSON.stringify({ isFarOff: last.z > 10, breaker: typeof circuitBreaker }));`;
+      import { circuitBreaker, createAnomalyDetector, detectAnomalies } from 'holdfast/streams';
+      const options = { threshold: 3, clearThreshold: 2, window: 5, warmUp: 3, minStddev: 0 };
+      const begin = () => {
+        const detectors = [createAnomalyDetector(options)];
+        return () => detectors;
+      };
+      const rows = [1, 2, 3, 2, 1, 100].map((value, ts) => ({ ts, values: [value] }));
+      const { anomalies } = await lastValueFrom(of(...rows).pipe(detectAnomalies(begin)));
+      console.log(JSON.stringify({ isFarOff: anomalies[0].anomaly.peakZ > 10, breaker: typeof circuitBreaker }));`;
     const output = execFileSync(node, ['--input-type=module', '--eval', script], {
       cwd: root,
       encoding: 'utf8',

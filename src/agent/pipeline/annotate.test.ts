@@ -1,11 +1,12 @@
-import { EMPTY } from 'rxjs';
+import { EMPTY, Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../platform/random.ts';
 import { inBlocks, unfold } from '../../protocol/codec/testing/blocks.ts';
 import type { InternedSchema, Sample } from '../../protocol/sample.ts';
+import type { SampleBlock, SampleRows } from '../../protocol/sample-block.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
-import type { SeriesTraits } from '../sources/source.ts';
-import { createAnnotate } from './annotate.ts';
+import type { RawBlock, RawRows, RawSample, SeriesTraits } from '../sources/source.ts';
+import { annotate } from './annotate.ts';
 import { PIPELINE_DEFAULTS } from './pipeline-types.ts';
 
 const schemaOf = (...names: string[]) =>
@@ -19,18 +20,33 @@ type Event = { readonly type: string; readonly [field: string]: unknown };
 
 function annotator(traits: (name: string) => SeriesTraits, settings = PIPELINE_DEFAULTS) {
   const events: Event[] = [];
-  const annotate = createAnnotate({
+  const raw$ = new Subject<RawRows>();
+  let last: SampleRows | undefined;
+  const operator = annotate({
     source: { name: 's', time: 'clock', samples: () => EMPTY, traits: ({ name }) => traits(name) },
     settings,
     emit: (event: Event) => void events.push(event),
     bufferTrouble: () => null,
   });
+  raw$.pipe(operator).subscribe((rows) => {
+    last = rows;
+  });
+  const sample = (raw: RawSample): Sample => {
+    raw$.next(raw);
+    if (last === undefined || 'columns' in last) throw new Error('not a sample');
+    return last;
+  };
+  const block = (raw: RawBlock): SampleBlock => {
+    raw$.next(raw);
+    if (last === undefined || !('columns' in last)) throw new Error('not a block');
+    return last;
+  };
   let at = 0;
   const feed = (schema: InternedSchema, ...values: (number | null)[]) => {
     at += 1000;
-    return annotate.sample({ schema, ts: at, mono: at, values });
+    return sample({ schema, ts: at, mono: at, values });
   };
-  return { feed, events, annotate };
+  return { feed, events, sample, block };
 }
 
 /** Calm values around 10, enough to warm up. */
@@ -109,10 +125,10 @@ describe('a sample on its way to the journal', () => {
       annotator((name) => traits[name] ?? {}, settings),
       annotator((name) => traits[name] ?? {}, settings),
     ];
-    const expected = samples.map((sample) => single.annotate.sample({ ...sample, diagnostics: [] }));
+    const expected = samples.map((sample) => single.sample({ ...sample, diagnostics: [] }));
     const found = inBlocks(samples, 77).flatMap((rows) => {
       if (!('columns' in rows)) throw new Error('not a block');
-      return unfold(blocks.annotate.block(rows));
+      return unfold(blocks.block(rows));
     });
     expect(found).toEqual(expected);
     expect(blocks.events).toEqual(single.events);
@@ -122,9 +138,9 @@ describe('a sample on its way to the journal', () => {
   });
 
   it("puts the source's own diagnostics first", () => {
-    const { annotate } = annotator(() => ({ railLow: 0 }));
+    const { sample: annotated } = annotator(() => ({ railLow: 0 }));
     const own = { code: 'stale', severity: 'warning', series: null, detail: 'collector x' } as const;
-    const sample = annotate.sample({
+    const sample = annotated({
       schema: schemaOf('a'),
       ts: 0,
       mono: 0,

@@ -1,11 +1,12 @@
-/** Detect and diagnose: makes samples of what a source measured. Synchronous and without I/O; one for each source. */
-
+/** Detect and diagnose: makes samples of what a source measured. Synchronous and without I/O. */
+import { defer, map, type OperatorFunction, pipe } from 'rxjs';
 import type { RowNotes } from '../../protocol/frame.ts';
 import type { Anomaly, Diagnostic, InternedSchema, Sample } from '../../protocol/sample.ts';
-import type { SampleBlock } from '../../protocol/sample-block.ts';
+import type { SampleBlock, SampleRows } from '../../protocol/sample-block.ts';
 import { seriesKey } from '../../protocol/schema-ref.ts';
-import type { RawBlock, RawSample, SeriesTraits, Source } from '../sources/source.ts';
-import { createDetect } from './detect.ts';
+import { detectAnomalies, type Judged, type RowAnomaly } from '../../streams/detect-anomalies.ts';
+import type { RawBlock, RawRows, RawSample, SeriesTraits, Source } from '../sources/source.ts';
+import { createDetectors } from './detect.ts';
 import { createDiagnose } from './diagnose/diagnose.ts';
 import { limitsFor } from './diagnose/limits.ts';
 import type { PipelineOptions, PipelineSettings } from './pipeline-types.ts';
@@ -18,64 +19,77 @@ export type AnnotateOptions = {
   readonly bufferTrouble: () => string | null;
 };
 
-/** Samples of one source must go through in their order, whether alone or in blocks. */
-export type Annotate = {
-  readonly sample: (raw: RawSample) => Sample;
-  readonly block: (raw: RawBlock) => SampleBlock;
-};
+const NO_ANOMALIES: readonly Anomaly[] = [];
 
-export function createAnnotate(options: AnnotateOptions): Annotate {
-  const { source, settings, emit, bufferTrouble } = options;
+/** Each source needs one of its own, and its samples must go through in their order, whether alone or in blocks. */
+export function annotate(options: AnnotateOptions): OperatorFunction<RawRows, SampleRows> {
+  const { source, settings } = options;
   const traitsOf = (schema: InternedSchema, index: number): SeriesTraits => {
     const series = schema.series[index];
     if (series === undefined) return {};
     const traits = source.traits(series);
     return { ...traits, ...limitsFor(seriesKey(series), settings.ranges, traits) };
   };
-  const detect = createDetect(settings.detection, traitsOf);
-  const diagnose = createDiagnose({ clockJumpMs: settings.clockJumpMs, time: source.time }, traitsOf);
-  const keyOf = (schema: InternedSchema, index: number | null): string => {
-    const series = index === null ? undefined : schema.series[index];
-    return series === undefined ? '' : seriesKey(series);
-  };
+  return pipe(
+    detectAnomalies<RawRows>(() => createDetectors(settings.detection, traitsOf)),
+    addDiagnostics(options, traitsOf),
+  );
+}
 
-  const tellAnomaly = (schema: InternedSchema, anomaly: Anomaly) => {
-    const { state, series, startTs, peakTs, peakZ, peakValue } = anomaly;
+function addDiagnostics(
+  { source, settings, emit, bufferTrouble }: AnnotateOptions,
+  traitsOf: (schema: InternedSchema, index: number) => SeriesTraits,
+): OperatorFunction<Judged<RawRows>, SampleRows> {
+  return (judged$) =>
+    defer(() => {
+      const diagnose = createDiagnose({ clockJumpMs: settings.clockJumpMs, time: source.time }, traitsOf);
+      const tell = (schema: InternedSchema, notes: Pick<RowNotes, 'anomalies' | 'diagnostics'>) =>
+        tellNotes(source, emit, schema, notes);
+      const sample = (raw: RawSample, found: readonly RowAnomaly[]): Sample => {
+        const { schema, ts, mono, values, diagnostics: own } = raw;
+        const anomalies = found.length === 0 ? NO_ANOMALIES : found.map(({ anomaly }) => anomaly);
+        const ruled = diagnose.sample(schema, values, { ts, mono, bufferTrouble: bufferTrouble() });
+        const diagnostics = own === undefined || own.length === 0 ? ruled : [...own, ...ruled];
+        tell(schema, { anomalies, diagnostics });
+        return { schema, ts, mono, values, anomalies, diagnostics };
+      };
+      const block = (raw: RawBlock, found: readonly RowAnomaly[]): SampleBlock => {
+        const gather = createNotes();
+        for (const { row, anomaly } of found) gather.of(row).anomalies.push(anomaly);
+        diagnose.block(raw, bufferTrouble(), (row, diagnostic) =>
+          gather.of(row).diagnostics.push(diagnostic),
+        );
+        const notes = gather.inOrder();
+        for (const note of notes) tell(raw.schema, note);
+        return { ...raw, notes };
+      };
+      return judged$.pipe(
+        map(({ rows, anomalies }) => ('columns' in rows ? block(rows, anomalies) : sample(rows, anomalies))),
+      );
+    });
+}
+
+function tellNotes(
+  source: Source,
+  emit: AnnotateOptions['emit'],
+  schema: InternedSchema,
+  { anomalies, diagnostics }: Pick<RowNotes, 'anomalies' | 'diagnostics'>,
+): void {
+  for (const { state, series, startTs, peakTs, peakZ, peakValue } of anomalies) {
     // An open one whose peak came later has been told already; only its peak has grown.
-    if (state !== 'open' || peakTs !== startTs) return;
+    if (state !== 'open' || peakTs !== startTs) continue;
     const key = keyOf(schema, series);
     emit({ type: 'anomaly_opened', source: source.name, series: key, z: peakZ, value: peakValue });
-  };
-  const tellDiagnostic = (schema: InternedSchema, { code, severity, series, detail }: Diagnostic) => {
+  }
+  for (const { code, severity, series, detail } of diagnostics) {
     const key = keyOf(schema, series);
     emit({ type: 'diagnosed', source: source.name, code, severity, series: key, detail });
-  };
+  }
+}
 
-  const tellAll = (
-    schema: InternedSchema,
-    { anomalies, diagnostics }: Pick<RowNotes, 'anomalies' | 'diagnostics'>,
-  ) => {
-    for (const anomaly of anomalies) tellAnomaly(schema, anomaly);
-    for (const diagnostic of diagnostics) tellDiagnostic(schema, diagnostic);
-  };
-
-  return {
-    sample: ({ schema, ts, mono, values, diagnostics: own }) => {
-      const anomalies = detect.sample(schema, ts, values);
-      const ruled = diagnose.sample(schema, values, { ts, mono, bufferTrouble: bufferTrouble() });
-      const diagnostics = own === undefined || own.length === 0 ? ruled : [...own, ...ruled];
-      tellAll(schema, { anomalies, diagnostics });
-      return { schema, ts, mono, values, anomalies, diagnostics };
-    },
-    block: (raw) => {
-      const gather = createNotes();
-      detect.block(raw, (row, anomaly) => gather.of(row).anomalies.push(anomaly));
-      diagnose.block(raw, bufferTrouble(), (row, diagnostic) => gather.of(row).diagnostics.push(diagnostic));
-      const notes = gather.inOrder();
-      for (const note of notes) tellAll(raw.schema, note);
-      return { ...raw, notes };
-    },
-  };
+function keyOf(schema: InternedSchema, index: number | null): string {
+  const series = index === null ? undefined : schema.series[index];
+  return series === undefined ? '' : seriesKey(series);
 }
 
 type Noted = { readonly row: number; readonly anomalies: Anomaly[]; readonly diagnostics: Diagnostic[] };

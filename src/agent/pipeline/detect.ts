@@ -1,8 +1,9 @@
-/** Looks for anomalies in every series of one source, across changes of its schema. */
-import type { Anomaly, InternedSchema } from '../../protocol/sample.ts';
+/** Which anomalies are sought in the series of a source, and how. */
+import type { InternedSchema } from '../../protocol/sample.ts';
 import { seriesKey } from '../../protocol/schema-ref.ts';
-import { type AnomalyDetector, createAnomalyDetector } from '../../streams/detect-anomalies.ts';
-import type { RawBlock, SeriesTraits } from '../sources/source.ts';
+import { type AnomalyDetector, createAnomalyDetector } from '../../streams/anomaly-detector.ts';
+import type { DetectorsFor } from '../../streams/detect-anomalies.ts';
+import type { RawRows, SeriesTraits } from '../sources/source.ts';
 
 export type DetectionSettings = {
   /** |z| beyond which a value opens an anomaly; above 0. */
@@ -22,32 +23,22 @@ export const DETECTION_DEFAULTS: DetectionSettings = {
   warmUp: 30,
 };
 
-/** The anomalies that open, grow or close with this sample. Series without a value change nothing. */
-export type Detect = {
-  readonly sample: (
-    schema: InternedSchema,
-    ts: number,
-    values: readonly (number | null)[],
-  ) => readonly Anomaly[];
-  /** The same for each row of a block. Within one row reports come in order of series; rows come in no order. */
-  readonly block: (block: RawBlock, report: (row: number, anomaly: Anomaly) => void) => void;
-};
-
-const NONE: readonly Anomaly[] = [];
-
 /**
+ * Keeps a detector for each series of one source, across changes of its schema.
+ *
  * @param traitsOf called once a series
  */
-export function createDetect(
+export function createDetectors(
   settings: DetectionSettings,
   traitsOf: (schema: InternedSchema, index: number) => SeriesTraits,
-): Detect {
+): DetectorsFor<RawRows> {
   let current: InternedSchema | null = null;
   let detectors: readonly (AnomalyDetector | null)[] = [];
   // Only the series of the current schema are kept, so that devices that come and go leave nothing behind.
   let byKey = new Map<string, AnomalyDetector | null>();
 
-  const adopt = (schema: InternedSchema) => {
+  return ({ schema }) => {
+    if (schema === current) return detectors;
     const known = byKey;
     byKey = new Map();
     detectors = schema.series.map((series, index) => {
@@ -58,30 +49,7 @@ export function createDetect(
       return detector;
     });
     current = schema;
-  };
-
-  return {
-    sample: (schema, ts, values) => {
-      if (schema !== current) adopt(schema);
-      let found: Anomaly[] | null = null;
-      for (let index = 0; index < values.length; index += 1) {
-        const value = values[index];
-        if (typeof value !== 'number') continue;
-        const episode = detectors[index]?.next(ts, value);
-        if (episode == null) continue;
-        found ??= [];
-        found.push({ series: index, ...episode });
-      }
-      return found ?? NONE;
-    },
-    block: ({ schema, ts, columns }, report) => {
-      if (schema !== current) adopt(schema);
-      columns.forEach(({ values }, index) => {
-        detectors[index]?.nextColumn(ts, values, (row, episode) =>
-          report(row, { series: index, ...episode }),
-        );
-      });
-    },
+    return detectors;
   };
 }
 

@@ -15,10 +15,11 @@ import {
   share,
   startWith,
   takeUntil,
+  tap,
 } from 'rxjs';
-import { rowCount, type SampleRows } from '../../protocol/sample-block.ts';
+import { rowCount } from '../../protocol/sample-block.ts';
 import type { RawRows, Source } from '../sources/source.ts';
-import { createAnnotate } from './annotate.ts';
+import { annotate } from './annotate.ts';
 import { commit } from './commit.ts';
 import {
   type CommitStatus,
@@ -61,16 +62,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   const run = (track: Track) => {
     const { source } = track;
-    const annotate = createAnnotate({ source, settings, emit, bufferTrouble });
     const onState = (state: SourceStatus['state']) => {
       track.state = state;
       urgent$.next();
     };
     return supervise(source, { clock, random, emit, demand$, onState }).pipe(
-      map((raw): SampleRows => {
-        track.note(raw);
-        return 'columns' in raw ? annotate.block(raw) : annotate.sample(raw);
-      }),
+      tap(track.note),
+      annotate({ source, settings, emit, bufferTrouble }),
     );
   };
 

@@ -5,11 +5,12 @@
  * transport can take it: a slow dashboard sees fewer, newer updates and costs one merged delta. One that takes
  * nothing for `stallMs` is cut off; its browser comes back by itself once it can.
  */
-import { interval } from 'rxjs';
+import { filter, first, interval, type Observable, Subject, type Subscription, scan } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import type { FleetDelta, FleetSnapshot } from '../../protocol/api.ts';
+import { conflate } from '../../streams/conflate.ts';
 import type { Fleet } from '../aggregate/fleet.ts';
-import { createPendingDelta, type PendingDelta } from './pending-delta.ts';
+import { addDelta, mergedDelta } from './pending-delta.ts';
 
 /** One connected dashboard. */
 export type DashboardPeer = {
@@ -37,47 +38,57 @@ export type DashboardFeed = {
   readonly close: () => void;
 };
 
-type Service = { readonly pending: PendingDelta; busySince: number | null };
-
 export function createDashboardFeed({
   fleet,
   clock,
   updateMs,
   stallMs,
 }: DashboardFeedOptions): DashboardFeed {
-  const served = new Map<DashboardPeer, Service>();
-
-  const serve = (peer: DashboardPeer, service: Service, now: number) => {
-    if (peer.isFree()) {
-      service.busySince = null;
-      const delta = service.pending.take();
-      if (delta !== null) peer.sendDelta(delta);
-      return;
-    }
-    service.busySince ??= now;
-    if (now - service.busySince < stallMs) return;
+  const served = new Map<DashboardPeer, Subscription>();
+  const tick$ = new Subject<number>();
+  const ticking = interval(updateMs, clock.scheduler).subscribe(() => tick$.next(clock.precise()));
+  const leave = (peer: DashboardPeer) => {
+    served.get(peer)?.unsubscribe();
     served.delete(peer);
+  };
+  const cut = (peer: DashboardPeer) => {
+    leave(peer);
     peer.cut();
   };
-
-  const subscription = fleet.delta$.subscribe((delta) => {
-    for (const { pending } of served.values()) pending.add(delta);
-  });
-  subscription.add(
-    interval(updateMs, clock.scheduler).subscribe(() => {
-      const now = clock.precise();
-      for (const [peer, service] of [...served]) serve(peer, service, now);
-    }),
-  );
+  const serve = (peer: DashboardPeer): Subscription => {
+    const serving = stalled(tick$, peer, stallMs).subscribe(() => cut(peer));
+    const free = () => tick$.pipe(filter(peer.isFree));
+    serving.add(
+      fleet.delta$
+        .pipe(conflate(free, addDelta))
+        .subscribe((pending) => peer.sendDelta(mergedDelta(pending))),
+    );
+    return serving;
+  };
   return {
     join: (peer) => {
-      served.set(peer, { pending: createPendingDelta(), busySince: null });
+      served.set(peer, serve(peer));
       peer.sendSnapshot(fleet.snapshot());
     },
-    leave: (peer) => {
-      served.delete(peer);
-    },
+    leave,
     size: () => served.size,
-    close: () => subscription.unsubscribe(),
+    close: () => {
+      ticking.unsubscribe();
+      for (const serving of served.values()) serving.unsubscribe();
+    },
   };
+}
+
+/** Emits once the peer has taken nothing for `stallMs`. */
+function stalled(tick$: Observable<number>, { isFree }: DashboardPeer, stallMs: number): Observable<unknown> {
+  return tick$.pipe(
+    scan(
+      ({ since }: { readonly since: number | null; readonly now: number }, now: number) => ({
+        since: isFree() ? null : (since ?? now),
+        now,
+      }),
+      { since: null, now: 0 },
+    ),
+    first(({ since, now }) => since !== null && now - since >= stallMs),
+  );
 }

@@ -4,28 +4,19 @@ import type { AgentSummary, FleetDelta } from '../../protocol/api.ts';
 const MAX_INGEST_POINTS = 600;
 
 export type PendingDelta = {
-  readonly add: (delta: FleetDelta) => void;
-  /** The merged delta, which is then no longer pending; null when nothing came. */
-  readonly take: () => FleetDelta | null;
+  readonly agents: Map<string, AgentSummary>;
+  ingest: FleetDelta['ingest'];
+  latest: FleetDelta;
 };
 
-export function createPendingDelta(): PendingDelta {
-  const agents = new Map<string, AgentSummary>();
-  let ingest: FleetDelta['ingest'] = [];
-  let latest: FleetDelta | null = null;
-  return {
-    add: (delta) => {
-      for (const agent of delta.agents) agents.set(agent.id, agent);
-      ingest = [...ingest, ...delta.ingest].slice(-MAX_INGEST_POINTS);
-      latest = delta;
-    },
-    take: () => {
-      if (latest === null) return null;
-      const merged: FleetDelta = { ...latest, agents: [...agents.values()], ingest };
-      agents.clear();
-      ingest = [];
-      latest = null;
-      return merged;
-    },
-  };
+/** Changes `pending` in place: merging costs what the newer one holds. */
+export function addDelta(pending: PendingDelta | null, delta: FleetDelta): PendingDelta {
+  const { agents, ingest } = pending ?? { agents: new Map<string, AgentSummary>(), ingest: [] };
+  for (const agent of delta.agents) agents.set(agent.id, agent);
+  const points = [...ingest, ...delta.ingest].slice(-MAX_INGEST_POINTS);
+  return Object.assign(pending ?? { agents }, { ingest: points, latest: delta });
+}
+
+export function mergedDelta({ latest, agents, ingest }: PendingDelta): FleetDelta {
+  return { ...latest, agents: [...agents.values()], ingest };
 }
