@@ -1,5 +1,7 @@
-import { EMPTY, type Observable, of } from 'rxjs';
-import type { ActorOptions, MailboxOptions, Step, SupervisionOptions } from '../../src/actors/index.ts';
+import { EMPTY, type Observable, of, type SchedulerLike } from 'rxjs';
+import type { ActorOptions, ActorRef, Step, SupervisionOptions } from '../../src/actors/actor.ts';
+import { startActor } from '../../src/actors/start-actor.ts';
+import type { Random } from '../../src/platform/random.ts';
 
 /** A log of what it was told; every message but `boom` is appended, `do …` also becomes an effect. */
 export type Log = readonly string[];
@@ -10,9 +12,16 @@ export const supervision: SupervisionOptions = {
   initialDelayMs: 4,
   maxDelayMs: 100,
 };
-export const mailbox: MailboxOptions = { capacity: 3, overflow: 'drop-newest' };
 
-export const basics = { id: 'log', mailbox, supervision };
+export const basics = { mailboxCapacity: 3, supervision };
+
+export type Start = <S, M, E>(options: ActorOptions<S, M, E>) => ActorRef<S, M>;
+
+/** Starts actors on virtual time. By default each draw is half of the ceiling: delays are 2, 4, 8 … */
+export const startOn =
+  (scheduler: SchedulerLike, random: Random = { next: () => 0.5 }): Start =>
+  (options) =>
+    startActor(options, { scheduler, random });
 
 export function logActor(
   effects: (effect: string) => Observable<string> = () => EMPTY,

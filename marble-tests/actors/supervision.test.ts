@@ -1,13 +1,11 @@
-import { map, Observable, type SchedulerLike, throwError, timer } from 'rxjs';
+import { map, Observable, throwError, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { type ActorRef, type ActorStatus, createActorSystem } from '../../src/actors/index.ts';
+import type { ActorStatus } from '../../src/actors/actor.ts';
 import { createSupervisor } from '../../src/actors/supervision.ts';
 import { seededRandom } from '../../src/platform/random.ts';
 import { marbles } from '../marbles.ts';
-import { type Log, logActor, supervision } from './actors.ts';
+import { type Log, logActor, startOn, supervision } from './actors.ts';
 
-/** Half of the ceiling at each draw: delays are 2, 4, 8 … */
-const systemOn = (scheduler: SchedulerLike) => createActorSystem({ scheduler, random: { next: () => 0.5 } });
 const boom = new Error('boom');
 const running: ActorStatus = { kind: 'running' };
 const restarting = (attempt: number, delayMs: number, error: unknown = boom): ActorStatus => ({
@@ -20,7 +18,7 @@ const restarting = (attempt: number, delayMs: number, error: unknown = boom): Ac
 describe('a crash', () => {
   it('loses the state and the message, keeps the mailbox, and is over after a delay', () => {
     marbles(({ cold, expectObservable, scheduler }) => {
-      const ref = systemOn(scheduler).spawn(logActor());
+      const ref = startOn(scheduler)(logActor());
       const messages = { a: 'a', x: 'boom', b: 'b' };
       cold('-a-xb', messages).subscribe((message) => ref.send(message));
       expectObservable(ref.state$).toBe('ia---(ib)', { i: [], a: ['a'], b: ['b'] });
@@ -30,7 +28,7 @@ describe('a crash', () => {
 
   it('is over before a message finds the actor running again', () => {
     marbles(({ scheduler, flush }) => {
-      const ref = systemOn(scheduler).spawn(logActor());
+      const ref = startOn(scheduler)(logActor());
       ref.send('old');
       ref.send('boom');
       ref.status$.subscribe(({ kind }) => {
@@ -51,7 +49,7 @@ describe('a crash', () => {
     ],
   ])('is also that %s', (_name, effects) => {
     marbles(({ cold, expectObservable, scheduler }) => {
-      const ref = systemOn(scheduler).spawn(logActor(effects));
+      const ref = startOn(scheduler)(logActor(effects));
       cold('-a', { a: 'do it' }).subscribe((message) => ref.send(message));
       expectObservable(ref.status$).toBe('rx-r', { r: running, x: restarting(1, 2) });
     });
@@ -66,7 +64,7 @@ describe('a crash', () => {
         if (starts === 2) throw boom;
         return [[], []];
       };
-      const ref = systemOn(scheduler).spawn({ ...options, logic: { ...options.logic, initial } });
+      const ref = startOn(scheduler)({ ...options, logic: { ...options.logic, initial } });
       ref.send('boom');
       expectObservable(ref.status$).toBe('x-(ry)r', {
         r: running,
@@ -79,7 +77,7 @@ describe('a crash', () => {
   it('ends the effects of that life', () => {
     marbles(({ cold, expectSubscriptions, scheduler }) => {
       const effect$ = cold('-----z');
-      const ref = systemOn(scheduler).spawn(logActor(() => effect$.pipe(map(() => 'late'))));
+      const ref = startOn(scheduler)(logActor(() => effect$.pipe(map(() => 'late'))));
       cold('a--x', { a: 'do it', x: 'boom' }).subscribe((message) => ref.send(message));
       expectSubscriptions(effect$.subscriptions).toBe('^--!');
       scheduler.schedule(() => expect(ref.state$.getValue()).toEqual([]), 20);
@@ -87,20 +85,18 @@ describe('a crash', () => {
     expect.assertions(2);
   });
 
-  it('in the middle of a step carries out none of the effects left, nor what a synchronous one goes on to send', () => {
+  it('in the middle of a step carries out none of the effects left, and keeps what was sent before', () => {
     marbles(({ scheduler, flush }) => {
       const carriedOut: string[] = [];
       const options = logActor((effect) => {
         carriedOut.push(effect);
         return new Observable((subscriber) => {
           subscriber.next('kept');
-          subscriber.next('overflow');
-          subscriber.next('after the crash');
+          subscriber.error(boom);
         });
       });
-      const ref = systemOn(scheduler).spawn({
+      const ref = startOn(scheduler)({
         ...options,
-        mailbox: { capacity: 1, overflow: 'crash' },
         logic: {
           ...options.logic,
           transition: (state, message) => [[...state, message], message === 'go' ? ['one', 'two'] : []],
@@ -115,7 +111,7 @@ describe('a crash', () => {
 
   it('happens again: delays grow, until the intensity limit makes it final', () => {
     marbles(({ cold, expectObservable, scheduler }) => {
-      const ref = systemOn(scheduler).spawn(logActor());
+      const ref = startOn(scheduler)(logActor());
       cold('x---x------x---a', { x: 'boom', a: 'a' }).subscribe((message) => ref.send(message));
       const statuses = {
         r: running,
@@ -151,28 +147,12 @@ describe('a crash', () => {
     expect(delays.filter((delay) => delay > 250).length).toBeGreaterThan(400);
   });
 
-  it('is told to the system, with the failure that it escalates to', () => {
-    marbles(({ cold, expectObservable, scheduler }) => {
-      const system = systemOn(scheduler);
-      const told$ = system.statuses$.pipe(map(({ id, status }) => `${id} ${status.kind}`));
-      expectObservable(told$).toBe('-a-b', { a: 'log running', b: 'log failed' });
-      const refs: ActorRef<Log, string>[] = [];
-      cold('-s-x').subscribe((what) => {
-        if (what === 's')
-          refs.push(system.spawn(logActor(undefined, { supervision: { ...supervision, maxRestarts: 0 } })));
-        else refs[0]?.send('boom');
-      });
-    });
-  });
-
-  it('that is final makes the actor refuse messages and frees its id', () => {
+  it('that is final makes the actor refuse messages', () => {
     marbles(({ scheduler }) => {
-      const system = systemOn(scheduler);
       const options = logActor(undefined, { supervision: { ...supervision, maxRestarts: 0 } });
-      const ref = system.spawn(options);
+      const ref = startOn(scheduler)(options);
       ref.send('boom');
       expect(ref.send('a')).toBe('stopped');
-      expect(system.spawn(options).send('a')).toBe('accepted');
     });
   });
 });
@@ -183,7 +163,7 @@ describe('an ordered stop', () => {
   it('takes nothing more, sends the last message and waits until the actor is done', () => {
     marbles(({ cold, expectObservable, scheduler }) => {
       const options = logActor((effect) => timer(4, scheduler).pipe(map(() => effect)));
-      const ref = systemOn(scheduler).spawn({
+      const ref = startOn(scheduler)({
         ...options,
         logic: {
           ...options.logic,
@@ -211,7 +191,7 @@ describe('an ordered stop', () => {
     marbles(({ cold, expectObservable, expectSubscriptions, scheduler }) => {
       const effect$ = cold('------');
       const options = logActor(() => effect$.pipe(map(() => 'never')));
-      const ref = systemOn(scheduler).spawn({ ...options, stopping: { ...stopping, message: 'do flush' } });
+      const ref = startOn(scheduler)({ ...options, stopping: { ...stopping, message: 'do flush' } });
       expectObservable(ref.stop(7), '--^').toBe('---------|');
       expectSubscriptions(effect$.subscriptions).toBe('--^------!');
     });
@@ -219,7 +199,7 @@ describe('an ordered stop', () => {
 
   it('comes after the messages that wait', () => {
     marbles(({ scheduler }) => {
-      const ref = systemOn(scheduler).spawn({
+      const ref = startOn(scheduler)({
         ...logActor(),
         stopping: { message: 'flushed', isDone: stopping.isDone },
       });
@@ -237,7 +217,7 @@ describe('an ordered stop', () => {
 
   it('is immediate for an actor without a last message, and the same for all who ask', () => {
     marbles(({ expectObservable, scheduler }) => {
-      const ref = systemOn(scheduler).spawn(logActor());
+      const ref = startOn(scheduler)(logActor());
       expectObservable(ref.stop(9)).toBe('|');
       expectObservable(ref.stop(9), '---^').toBe('---|');
       expectObservable(ref.status$, '---^').toBe('---(s|)', { s: { kind: 'stopped' } });
@@ -252,7 +232,7 @@ describe('an ordered stop', () => {
         starts += 1;
         return [[], []];
       };
-      const ref = systemOn(scheduler).spawn({ ...options, logic: { ...options.logic, initial } });
+      const ref = startOn(scheduler)({ ...options, logic: { ...options.logic, initial } });
       ref.send('boom');
       expectObservable(ref.stop(9), '-^').toBe('-|');
       expectObservable(ref.status$).toBe('x(s|)', { x: restarting(1, 2), s: { kind: 'stopped' } });
@@ -262,46 +242,9 @@ describe('an ordered stop', () => {
 
   it('that crashes ends the actor as failed', () => {
     marbles(({ expectObservable, scheduler }) => {
-      const ref = systemOn(scheduler).spawn({ ...logActor(), stopping: { ...stopping, message: 'boom' } });
+      const ref = startOn(scheduler)({ ...logActor(), stopping: { ...stopping, message: 'boom' } });
       expectObservable(ref.stop(9), '--^').toBe('--|');
       expectObservable(ref.status$).toBe('r-(f|)', { r: running, f: { kind: 'failed', error: boom } });
     });
-  });
-});
-
-describe('stopping a system', () => {
-  const slow = (scheduler: SchedulerLike, id: string, ms: number) =>
-    logActor((effect) => timer(ms, scheduler).pipe(map(() => effect)), {
-      id,
-      stopping: { message: `do ${id} done`, isDone: (state) => state.includes(`${id} done`) },
-    });
-
-  it('stops the last spawned first, one after another', () => {
-    marbles(({ expectObservable, scheduler }) => {
-      const system = systemOn(scheduler);
-      const ended$ = system.statuses$.pipe(map(({ id }) => id));
-      for (const id of ['a', 'b', 'c']) system.spawn(slow(scheduler, id, 3));
-      expectObservable(ended$).toBe('----c--b--a');
-      expectObservable(system.stop(100), '-^').toBe('----------|');
-    });
-  });
-
-  it('keeps one deadline for all', () => {
-    marbles(({ expectObservable, scheduler }) => {
-      const system = systemOn(scheduler);
-      const ended$ = system.statuses$.pipe(map(({ id }) => id));
-      for (const id of ['a', 'b', 'c']) system.spawn(slow(scheduler, id, 4));
-      expectObservable(ended$).toBe('----c-(ba)');
-      expectObservable(system.stop(6)).toBe('------|');
-    });
-  });
-
-  it('starts nothing any more', () => {
-    marbles(({ expectObservable, scheduler }) => {
-      const system = systemOn(scheduler);
-      expectObservable(system.stop(6)).toBe('|');
-      scheduler.schedule(() => expect(() => system.spawn(logActor())).toThrow(/stopping/), 1);
-    });
-    expect.assertions(2);
   });
 });

@@ -1,6 +1,5 @@
 /** An uplink with a real journal in memory and a scripted HQ, all on virtual time. */
 import { delay, map, merge, NEVER, type Observable, Subject, timer, VirtualTimeScheduler } from 'rxjs';
-import { createActorSystem } from '../../src/actors/system.ts';
 import { agentConfigSchema } from '../../src/agent/config.ts';
 import type { agentEvents } from '../../src/agent/events.ts';
 import {
@@ -259,7 +258,6 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
         journal,
         clock,
         random,
-        system: createActorSystem({ scheduler, random }),
         emit: (event) => events.push({ ...event, at: scheduler.frame }),
         agentState: () => 'live',
         gate: before.gate,

@@ -4,7 +4,6 @@
  * whose ticks every second are what an hour of thousands of agents would mostly be made of.
  */
 import { filter, interval } from 'rxjs';
-import { createActorSystem } from '../../src/actors/system.ts';
 import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
 import { createUplink, type Uplink } from '../../src/agent/uplink/uplink.ts';
 import { openJournal } from '../../src/journal/journal.ts';
@@ -52,7 +51,6 @@ export function createLightAgent(options: LightAgentOptions): LightAgent {
         journal,
         clock,
         random,
-        system: createActorSystem({ scheduler: clock.scheduler, random }),
         emit: () => {},
         agentState: () => 'live',
         gate: OPEN_GATE,

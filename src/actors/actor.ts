@@ -1,4 +1,4 @@
-/** What an actor is: plain logic as a pure transition. The kernel that runs it is in `system.ts`. */
+/** What an actor is: plain logic as a pure transition. The kernel that runs it is in `start-actor.ts`. */
 import type { StateObservable } from '@rx-state/core';
 import type { Observable } from 'rxjs';
 
@@ -18,13 +18,6 @@ export type ActorLogic<S, M, E> = {
  */
 export type EffectRunner<M, E> = (effect: E) => Observable<M>;
 
-export type MailboxOptions = {
-  /** Messages that may wait. Minimum 1. */
-  readonly capacity: number;
-  /** What happens to a message that finds the mailbox full. `crash`: a bug, goes to the supervisor. */
-  readonly overflow: 'drop-newest' | 'drop-oldest' | 'crash';
-};
-
 export type SupervisionOptions = {
   /** Restarts allowed within `windowMs`; one more escalates: the actor ends in error. */
   readonly maxRestarts: number;
@@ -35,10 +28,10 @@ export type SupervisionOptions = {
 };
 
 export type ActorOptions<S, M, E> = {
-  readonly id: string;
   readonly logic: ActorLogic<S, M, E>;
   readonly effects: EffectRunner<M, E>;
-  readonly mailbox: MailboxOptions;
+  /** Messages that may wait; one more is dropped. Minimum 1. */
+  readonly mailboxCapacity: number;
   readonly supervision: SupervisionOptions;
   /** Sent as the last message on an ordered stop; the actor then ends when `isDone` holds or at the deadline. */
   readonly stopping?: { readonly message: M; readonly isDone: (state: S) => boolean };
@@ -57,15 +50,7 @@ export type ActorStatus =
 
 export type Delivery = 'accepted' | 'dropped' | 'stopped';
 
-export type MailboxLoad = {
-  /** Messages that wait now. */
-  readonly waiting: number;
-  /** Messages lost to overflow since the actor was spawned. */
-  readonly dropped: number;
-};
-
 export type ActorRef<S, M> = {
-  readonly id: string;
   readonly send: (message: M) => Delivery;
   /**
    * Current state at once, then every change; `getValue()` answers as long as the actor has not failed, also after
@@ -75,13 +60,6 @@ export type ActorRef<S, M> = {
   readonly state$: StateObservable<S>;
   /** Current status at once, then every change; completes after `stopped` or `failed`. */
   readonly status$: Observable<ActorStatus>;
-  /**
-   * Sends what `build` makes around a reply function, at each subscription; emits the first reply and completes.
-   * Errors with `AskTimeout` after `deadlineMs`, and at once with `AskRefused` when the message is not accepted or
-   * the actor ends.
-   */
-  readonly ask: <R>(build: (reply: (answer: R) => void) => M, deadlineMs: number) => Observable<R>;
-  readonly mailbox: () => MailboxLoad;
   /**
    * Ordered stop; completes when ended, at the latest after `deadlineMs`. Unsubscribing gives up the deadline, not
    * the stop.

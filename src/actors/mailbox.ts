@@ -1,48 +1,38 @@
-import type { MailboxLoad, MailboxOptions } from './actor.ts';
-
 export type Mailbox<M> = {
-  /** `overflow`: full, and the policy is `crash`; the message is lost. */
-  readonly offer: (message: M) => 'accepted' | 'dropped' | 'overflow';
+  /** False: full, and the message is lost. */
+  readonly offer: (message: M) => boolean;
   /** The oldest message, in a box since a message may be anything; null when none waits. */
   readonly take: () => { readonly message: M } | null;
   readonly clear: () => void;
-  readonly load: () => MailboxLoad;
 };
 
-/** A bounded first-in first-out queue; at its bound it does what `overflow` says. */
-export function createMailbox<M>({ capacity, overflow }: MailboxOptions): Mailbox<M> {
+/** A bounded first-in first-out queue; at its bound it drops what is newest. */
+export function createMailbox<M>(capacity: number): Mailbox<M> {
   if (!(Number.isInteger(capacity) && capacity >= 1)) {
     throw new RangeError(`mailbox capacity must be a whole number of at least 1, got ${capacity}`);
   }
   let queue: { readonly message: M }[] = [];
   let head = 0;
-  let dropped = 0;
-  const take = () => {
-    const entry = queue[head];
-    if (entry === undefined) return null;
-    head += 1;
-    // Compacted when half is spent: a long queue costs O(1) a message and keeps nothing alive.
-    if (head * 2 > queue.length) {
-      queue = queue.slice(head);
-      head = 0;
-    }
-    return entry;
-  };
   return {
     offer: (message) => {
-      if (queue.length - head >= capacity) {
-        dropped += 1;
-        if (overflow !== 'drop-oldest') return overflow === 'crash' ? 'overflow' : 'dropped';
-        take();
-      }
+      if (queue.length - head >= capacity) return false;
       queue.push({ message });
-      return 'accepted';
+      return true;
     },
-    take,
+    take: () => {
+      const entry = queue[head];
+      if (entry === undefined) return null;
+      head += 1;
+      // Compacted when half is spent: a long queue costs O(1) a message and keeps nothing alive.
+      if (head * 2 > queue.length) {
+        queue = queue.slice(head);
+        head = 0;
+      }
+      return entry;
+    },
     clear: () => {
       queue = [];
       head = 0;
     },
-    load: () => ({ waiting: queue.length - head, dropped }),
   };
 }

@@ -1,12 +1,9 @@
-import { state as stateObservable } from '@rx-state/core';
+import { type StateObservable, state as stateObservable } from '@rx-state/core';
 import {
   BehaviorSubject,
   defer,
-  filter,
   ignoreElements,
-  map,
-  merge,
-  Observable,
+  type Observable,
   ReplaySubject,
   type SchedulerLike,
   Subject,
@@ -17,15 +14,12 @@ import {
 } from 'rxjs';
 import type { Random } from '../platform/random.ts';
 import type { ActorOptions, ActorRef, ActorStatus, Delivery, Step } from './actor.ts';
-import { AskRefused, AskTimeout, MailboxOverflow } from './errors.ts';
-import { createMailbox } from './mailbox.ts';
-import { createSupervisor } from './supervision.ts';
+import { createMailbox, type Mailbox } from './mailbox.ts';
+import { createSupervisor, type Supervisor } from './supervision.ts';
 
 export type ActorContext = {
   readonly scheduler: SchedulerLike;
   readonly random: Random;
-  /** Told of every status; `stopped` and `failed` are the last. */
-  readonly onStatus: (status: ActorStatus) => void;
 };
 
 /**
@@ -44,158 +38,145 @@ export type ActorContext = {
  * @throws what `logic.initial` throws at the first start; later that is a crash
  */
 export function startActor<S, M, E>(options: ActorOptions<S, M, E>, context: ActorContext): ActorRef<S, M> {
-  const { id, logic, effects, stopping } = options;
-  const { scheduler, random, onStatus } = context;
-  const mailbox = createMailbox<M>(options.mailbox);
-  const supervisor = createSupervisor(options.supervision, random);
-  const firstStep = logic.initial();
-  const states$ = new BehaviorSubject<S>(firstStep[0]);
-  const status$ = new ReplaySubject<ActorStatus>(1);
-  let phase: 'running' | 'restarting' | 'ended' = 'running';
-  let stop: 'no' | 'requested' | 'delivered' = 'no';
+  const actor = new Actor(options, context);
+  return {
+    send: (message) => actor.send(message),
+    state$: actor.state$,
+    status$: actor.status$.asObservable(),
+    stop: (deadlineMs) => actor.stop(deadlineMs),
+  };
+}
+
+class Actor<S, M, E> {
+  readonly state$: StateObservable<S>;
+  readonly status$ = new ReplaySubject<ActorStatus>(1);
+  readonly #options: ActorOptions<S, M, E>;
+  readonly #scheduler: SchedulerLike;
+  readonly #mailbox: Mailbox<M>;
+  readonly #supervisor: Supervisor;
+  readonly #states$: BehaviorSubject<S>;
+  #phase: 'running' | 'restarting' | 'ended' = 'running';
+  #stop: 'no' | 'requested' | 'delivered' = 'no';
   /** True while a step is carried out; what arrives then is served by the loop that runs. */
-  let busy = false;
+  #busy = false;
   /** Fires when the current life ends. */
-  let lifeEnd$ = new Subject<void>();
-  let restart: Subscription | undefined;
+  #lifeEnd$ = new Subject<void>();
+  #restart: Subscription | undefined;
 
-  const announce = (status: ActorStatus) => {
-    status$.next(status);
-    onStatus(status);
-  };
+  constructor(options: ActorOptions<S, M, E>, { scheduler, random }: ActorContext) {
+    this.#options = options;
+    this.#scheduler = scheduler;
+    this.#mailbox = createMailbox(options.mailboxCapacity);
+    this.#supervisor = createSupervisor(options.supervision, random);
+    const firstStep = options.logic.initial();
+    this.#states$ = new BehaviorSubject(firstStep[0]);
+    this.state$ = stateObservable(this.#states$);
+    // Keeps it hot, so that getValue answers without any other subscriber.
+    this.state$.subscribe({ error: () => {} });
+    this.status$.next({ kind: 'running' });
+    this.#live(() => firstStep);
+  }
 
-  const endLife = () => {
-    const ended$ = lifeEnd$;
-    lifeEnd$ = new Subject();
-    ended$.next();
-  };
+  send(message: M): Delivery {
+    return this.#phase === 'ended' || this.#stop !== 'no' ? 'stopped' : this.#enqueue(message);
+  }
 
-  const end = (status: ActorStatus) => {
-    if (phase === 'ended') return;
-    phase = 'ended';
-    restart?.unsubscribe();
-    endLife();
-    mailbox.clear();
-    announce(status);
-    status$.complete();
-    if (status.kind === 'failed') states$.error(status.error);
-  };
+  stop(deadlineMs: number): Observable<never> {
+    return defer(() => {
+      if (this.#stop === 'no') this.#stop = 'requested';
+      if (this.#phase === 'restarting') this.#end({ kind: 'stopped' });
+      else this.#live();
+      const deadline$ = timer(deadlineMs, this.#scheduler).pipe(tap(() => this.#end({ kind: 'stopped' })));
+      return this.status$.pipe(ignoreElements(), takeUntil(deadline$));
+    });
+  }
 
-  const crash = (error: unknown) => {
-    if (phase !== 'running') return;
-    const verdict = supervisor.crashed(scheduler.now());
-    if (verdict.kind === 'escalate' || stop !== 'no') {
-      end({ kind: 'failed', error });
-      return;
-    }
-    phase = 'restarting';
-    endLife();
-    const { attempt, delayMs } = verdict;
-    restart = scheduler.schedule(() => {
-      phase = 'running';
-      live(() => {
-        // Within the step: what an observer of the status sends must find the new state, not the old one.
-        announce({ kind: 'running' });
-        return logic.initial();
-      });
-    }, delayMs);
-    announce({ kind: 'restarting', error, attempt, delayMs });
-  };
-
-  const carryOut = (effect: E, ended$: Observable<void>) => {
-    defer(() => effects(effect))
-      .pipe(takeUntil(ended$))
-      .subscribe({ next: enqueue, error: crash });
-  };
-
-  const take = (step: () => Step<S, E>) => {
-    const ended$ = lifeEnd$;
-    try {
-      const [state, todo] = step();
-      if (!Object.is(state, states$.value)) states$.next(state);
-      for (const effect of todo) {
-        // An earlier effect, or an observer of the state, may have ended this life.
-        if (ended$ !== lifeEnd$) return;
-        carryOut(effect, ended$);
-      }
-      if (stop === 'delivered' && (stopping?.isDone(state) ?? true)) end({ kind: 'stopped' });
-    } catch (error) {
-      crash(error);
-    }
-  };
+  #enqueue(message: M): Delivery {
+    if (!this.#mailbox.offer(message)) return 'dropped';
+    this.#live();
+    return 'accepted';
+  }
 
   /** Takes `first`, then messages until none waits. */
-  const live = (first?: () => Step<S, E>) => {
-    if (busy) return;
-    busy = true;
-    if (first !== undefined && phase === 'running') take(first);
-    while (phase === 'running') {
-      const next = mailbox.take();
-      if (next !== null) take(() => logic.transition(states$.value, next.message));
-      else if (stop !== 'requested') break;
+  #live(first?: () => Step<S, E>): void {
+    const { logic, stopping } = this.#options;
+    if (this.#busy) return;
+    this.#busy = true;
+    if (first !== undefined && this.#phase === 'running') this.#take(first);
+    while (this.#phase === 'running') {
+      const next = this.#mailbox.take();
+      if (next !== null) this.#take(() => logic.transition(this.#states$.value, next.message));
+      else if (this.#stop !== 'requested') break;
       else {
-        stop = 'delivered';
-        if (stopping === undefined) end({ kind: 'stopped' });
-        else take(() => logic.transition(states$.value, stopping.message));
+        this.#stop = 'delivered';
+        if (stopping === undefined) this.#end({ kind: 'stopped' });
+        else this.#take(() => logic.transition(this.#states$.value, stopping.message));
       }
     }
-    busy = false;
-  };
+    this.#busy = false;
+  }
 
-  const enqueue = (message: M): Delivery => {
-    const offered = mailbox.offer(message);
-    if (offered === 'overflow') crash(new MailboxOverflow(id, options.mailbox.capacity));
-    if (offered !== 'accepted') return 'dropped';
-    live();
-    return 'accepted';
-  };
+  #take(step: () => Step<S, E>): void {
+    const ended$ = this.#lifeEnd$;
+    try {
+      const [state, todo] = step();
+      if (!Object.is(state, this.#states$.value)) this.#states$.next(state);
+      for (const effect of todo) {
+        // An earlier effect, or an observer of the state, may have ended this life.
+        if (ended$ !== this.#lifeEnd$) return;
+        this.#carryOut(effect, ended$);
+      }
+      if (this.#stop === 'delivered' && (this.#options.stopping?.isDone(state) ?? true))
+        this.#end({ kind: 'stopped' });
+    } catch (error) {
+      this.#crash(error);
+    }
+  }
 
-  const send = (message: M): Delivery => (phase === 'ended' || stop !== 'no' ? 'stopped' : enqueue(message));
+  #carryOut(effect: E, ended$: Observable<void>): void {
+    defer(() => this.#options.effects(effect))
+      .pipe(takeUntil(ended$))
+      .subscribe({
+        next: (message) => this.#enqueue(message),
+        error: (error) => this.#crash(error),
+      });
+  }
 
-  const ended$ = status$.pipe(filter(({ kind }) => kind === 'stopped' || kind === 'failed'));
-  const state$ = stateObservable(states$);
-  // Keeps it hot, so that getValue answers without any other subscriber.
-  state$.subscribe({ error: () => {} });
+  #crash(error: unknown): void {
+    if (this.#phase !== 'running') return;
+    const verdict = this.#supervisor.crashed(this.#scheduler.now());
+    if (verdict.kind === 'escalate' || this.#stop !== 'no') {
+      this.#end({ kind: 'failed', error });
+      return;
+    }
+    this.#phase = 'restarting';
+    this.#endLife();
+    const { attempt, delayMs } = verdict;
+    this.#restart = this.#scheduler.schedule(() => {
+      this.#phase = 'running';
+      this.#live(() => {
+        // Within the step: what an observer of the status sends must find the new state, not the old one.
+        this.status$.next({ kind: 'running' });
+        return this.#options.logic.initial();
+      });
+    }, delayMs);
+    this.status$.next({ kind: 'restarting', error, attempt, delayMs });
+  }
 
-  announce({ kind: 'running' });
-  live(() => firstStep);
+  #end(status: Extract<ActorStatus, { readonly kind: 'stopped' | 'failed' }>): void {
+    if (this.#phase === 'ended') return;
+    this.#phase = 'ended';
+    this.#restart?.unsubscribe();
+    this.#endLife();
+    this.#mailbox.clear();
+    this.status$.next(status);
+    this.status$.complete();
+    if (status.kind === 'failed') this.#states$.error(status.error);
+  }
 
-  return {
-    id,
-    send,
-    state$,
-    status$: status$.asObservable(),
-    mailbox: mailbox.load,
-    ask: <R>(build: (reply: (answer: R) => void) => M, deadlineMs: number) =>
-      new Observable<R>((subscriber) => {
-        const delivery = send(
-          build((answer) => {
-            subscriber.next(answer);
-            subscriber.complete();
-          }),
-        );
-        if (delivery !== 'accepted') subscriber.error(new AskRefused(id, delivery));
-      }).pipe(
-        takeUntil(
-          merge(
-            ended$.pipe(map(() => new AskRefused(id, 'stopped'))),
-            timer(deadlineMs, scheduler).pipe(map(() => new AskTimeout(id, deadlineMs))),
-          ).pipe(
-            map((error) => {
-              throw error;
-            }),
-          ),
-        ),
-      ),
-    stop: (deadlineMs) =>
-      defer(() => {
-        if (stop === 'no') stop = 'requested';
-        if (phase === 'restarting') end({ kind: 'stopped' });
-        else live();
-        return status$.pipe(
-          ignoreElements(),
-          takeUntil(timer(deadlineMs, scheduler).pipe(tap(() => end({ kind: 'stopped' })))),
-        );
-      }),
-  };
+  #endLife(): void {
+    const ended$ = this.#lifeEnd$;
+    this.#lifeEnd$ = new Subject();
+    ended$.next();
+  }
 }

@@ -3,7 +3,6 @@
  * ordered stop. `main.ts` puts LMDB, Socket.IO and the health page around it; a simulation puts others.
  */
 import { AsyncSubject, BehaviorSubject, defer, merge, type Observable, Subject, takeUntil } from 'rxjs';
-import { createActorSystem } from '../actors/system.ts';
 import type { Journal } from '../journal/port.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Random } from '../platform/random.ts';
@@ -102,7 +101,6 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
     journal,
     clock,
     random,
-    system: createActorSystem({ scheduler: clock.scheduler, random }),
     emit,
     agentState: () => state$.value,
     gate: limited.gate,

@@ -14,7 +14,6 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { firstValueFrom, interval } from 'rxjs';
 import { z } from 'zod';
-import { createActorSystem } from '../../src/actors/system.ts';
 import { agentConfigSchema } from '../../src/agent/config.ts';
 import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
 import { createSocketIoLink } from '../../src/agent/uplink/socketio-link.ts';
@@ -96,7 +95,6 @@ async function start(index: number): Promise<Simulated> {
     journal,
     clock,
     random: systemRandom,
-    system: createActorSystem({ scheduler: clock.scheduler, random: systemRandom }),
     emit: (event) => {
       const now = clock.precise();
       if (event.type === 'link_state' && event.connected) times.opened = Math.min(times.opened, now);

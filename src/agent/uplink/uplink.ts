@@ -18,8 +18,7 @@ import {
   tap,
   timer,
 } from 'rxjs';
-import type { ActorRef } from '../../actors/actor.ts';
-import type { ActorSystem } from '../../actors/system.ts';
+import { startActor } from '../../actors/start-actor.ts';
 import type { Journal, StoredFrame } from '../../journal/port.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Random } from '../../platform/random.ts';
@@ -47,7 +46,6 @@ export type UplinkOptions = {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly random: Random;
-  readonly system: Pick<ActorSystem, 'spawn'>;
   readonly emit: Emit<typeof agentEvents>;
   /** What to tell HQ that we are. */
   readonly agentState: () => AgentState;
@@ -122,7 +120,7 @@ export class EpochForkedError extends Error {
 type Measures = { readonly rttMs: number | null; readonly clockOffsetMs: number | null };
 
 export function createUplink(options: UplinkOptions): Uplink {
-  const { identity, settings, link, journal, clock, random, system, emit } = options;
+  const { identity, settings, link, journal, clock, random, emit } = options;
   const { scheduler } = clock;
   const measures$ = new BehaviorSubject<Measures>({ rttMs: null, clockOffsetMs: null });
   const stopped$ = new Subject<void>();
@@ -193,19 +191,21 @@ export function createUplink(options: UplinkOptions): Uplink {
   });
 
   const logic = createUplinkLogic(settings);
-  const actor: ActorRef<UplinkState, UplinkMessage> = system.spawn<UplinkState, UplinkMessage, UplinkEffect>({
-    id: 'uplink',
-    logic,
-    effects,
-    mailbox: { capacity: 4_096, overflow: 'drop-newest' },
-    supervision: {
-      maxRestarts: 10,
-      windowMs: 600_000,
-      initialDelayMs: settings.backoffInitialMs,
-      maxDelayMs: settings.backoffMaxMs,
+  const actor = startActor<UplinkState, UplinkMessage, UplinkEffect>(
+    {
+      logic,
+      effects,
+      mailboxCapacity: 4_096,
+      supervision: {
+        maxRestarts: 10,
+        windowMs: 600_000,
+        initialDelayMs: settings.backoffInitialMs,
+        maxDelayMs: settings.backoffMaxMs,
+      },
+      stopping: { message: { type: 'stop' }, isDone: (now) => now.phase === 'stopped' },
     },
-    stopping: { message: { type: 'stop' }, isDone: (now) => now.phase === 'stopped' },
-  });
+    { scheduler, random },
+  );
 
   const status$ = state(
     combineLatest([actor.state$, breaker.state$, measures$, paused$]).pipe(
