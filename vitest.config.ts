@@ -1,4 +1,7 @@
-/** The suites of `npm test`: nothing in them is judged by the clock. vitest.long.config.ts has those of `npm run test:long`. */
+/**
+ * The suites of `npm test`: nothing in them is judged by the clock. vitest.long.config.ts has those of
+ * `npm run test:long`.
+ */
 import { defineConfig } from 'vitest/config';
 import { BUNDLE, common, project } from './tests/support/vitest.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The suites of `npm run test:long`: what takes long, and what is judged by the clock. What is in tests/long is only here; the other
- * files are those of `npm test`, in full size and with their times judged (tests/support/long.ts).
+ * The suites of `npm run test:long`: what takes long, and what is judged by the clock. What is in tests/long is only
+ * here; the other files are those of `npm test`, in full size and with their times judged (tests/support/long.ts).
  */
 import { defineConfig } from 'vitest/config';
 import { BUNDLE, common, project, seconds } from './tests/support/vitest.ts';

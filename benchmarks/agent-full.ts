@@ -1,7 +1,8 @@
 /**
- * How many rows of 17 values an agent samples a second from a CSV file at full speed: read, parsed, each value judged against its window,
- * encoded and durable in its journal. There is no HQ. Baseline: a Node process (BARE) that splits the same lines, parses their cells and
- * commits as many at once as JSON in LMDB, and judges nothing. They run one after the other in one run.
+ * How many rows of 17 values an agent samples a second from a CSV file at full speed: read, parsed, each value judged
+ * against its window, encoded and durable in its journal. There is no HQ. Baseline: a Node process (BARE) that splits
+ * the same lines, parses their cells and commits as many at once as JSON in LMDB, and judges nothing. They run one
+ * after the other in one run.
  *
  *     npm run build && node benchmarks/agent-full.ts
  */

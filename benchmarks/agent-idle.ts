@@ -1,7 +1,7 @@
 /**
- * What an agent costs that measures and delivers, and has nothing else to do: processor time over a minute and memory, connected to an
- * HQ on loopback. Baseline: a bare Node process that makes as many durable commits in LMDB (BARE). All run
- * side by side, in the same minute, so that a machine that others use too slows them alike.
+ * What an agent costs that measures and delivers, and has nothing else to do: processor time over a minute and memory,
+ * connected to an HQ on loopback. Baseline: a bare Node process that makes as many durable commits in LMDB (BARE). All
+ * run side by side, in the same minute, so that a machine that others use too slows them alike.
  *
  *     npm run build && node benchmarks/agent-idle.ts
  */
@@ -36,7 +36,10 @@ const LOADS = [
   { name: '17 series at 10 Hz', source: 'sim:hz=10,sensors=17', commitsPerSecond: 10, bytes: 150 },
 ];
 
-/** What an agent at rest cannot do without. Plain JavaScript: stripping types would take memory. Arguments: folder, commits a second, bytes. */
+/**
+ * What an agent at rest cannot do without. Plain JavaScript: stripping types would take memory. Arguments: folder,
+ * commits a second, bytes.
+ */
 const BARE = `
   import { open } from ${JSON.stringify(import.meta.resolve('lmdb'))};
   const [folder, perSecond, bytes] = process.argv.slice(1);

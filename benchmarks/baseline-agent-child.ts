@@ -1,8 +1,8 @@
 /**
  * A simple store-and-forward agent. Arguments: mode, address of baseline-hq-child.ts, directory.
- * `drain`: sends pending.ndjson of the directory in gzipped POSTs of 1,000 lines, one after the other, and notes durably how far
- * it is. `live`: takes a sample ten times a second, appends it to a file (fdatasync), sends it; prints how long each took
- * until it was confirmed. Third argument of `live`: seconds.
+ * `drain`: sends pending.ndjson of the directory in gzipped POSTs of 1,000 lines, one after the other, and notes
+ * durably how far it is. `live`: takes a sample ten times a second, appends it to a file (fdatasync), sends it; prints
+ * how long each took until it was confirmed. Third argument of `live`: seconds.
  */
 import { fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { Agent, request } from 'node:http';

@@ -1,6 +1,6 @@
 /**
- * The receiver of a simple store-and-forward agent: gzipped NDJSON by HTTP POST into SQLite, one transaction a request, durable
- * before it answers (WAL, synchronous=FULL). Argument: directory. GET /count tells how many samples it holds.
+ * The receiver of a simple store-and-forward agent: gzipped NDJSON by HTTP POST into SQLite, one transaction a request,
+ * durable before it answers (WAL, synchronous=FULL). Argument: directory. GET /count tells how many samples it holds.
  */
 import { createServer, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';

@@ -125,7 +125,10 @@ function benchColumns(measureMs: number): BenchRow[] {
   return measured.map(([name, value]) => ({ name, value, unit: 'samples/s' }));
 }
 
-/** `measureMs`: how long each round of each figure takes; by default the whole runs for about half a minute, on one core. */
+/**
+ * `measureMs`: how long each round of each figure takes; by default the whole runs for about half a minute, on one
+ * core.
+ */
 export async function benchCodec({ measureMs = 300 } = {}): Promise<BenchResult> {
   return {
     title: 'codec: 17 host metrics',

@@ -1,7 +1,8 @@
 /**
  * How fast, and at what cost, an agent process delivers a backlog to an HQ process, until HQ holds all of it durably.
- * Baseline: an NDJSON file in gzipped HTTP POSTs into SQLite, also two processes (baseline-agent-child.ts, baseline-hq-child.ts).
- * Bytes are counted in runs of their own, through a proxy that would slow down the measured ones.
+ * Baseline: an NDJSON file in gzipped HTTP POSTs into SQLite, also two processes (baseline-agent-child.ts,
+ * baseline-hq-child.ts). Bytes are counted in runs of their own, through a proxy that would slow down the measured
+ * ones.
  *
  *     npm run build && node benchmarks/end-to-end.ts [--prof DIR]
  */

@@ -1,8 +1,8 @@
 /**
- * Many simulated agents in one process: each sends one sample of 17 metrics a second and waits for its ack, and a heartbeat
- * every five seconds. Latency counts from
- * when a sample was due, so that a late generator makes it worse, not better. Arguments: `holdfast` or `baseline`, address,
- * agents, seconds to measure, seconds before. Prints `ready` when all are connected, `warm` when measuring begins, `measured` at the end.
+ * Many simulated agents in one process: each sends one sample of 17 metrics a second and waits for its ack, and a
+ * heartbeat every five seconds. Latency counts from when a sample was due, so that a late generator makes it worse, not
+ * better. Arguments: `holdfast` or `baseline`, address, agents, seconds to measure, seconds before. Prints `ready` when
+ * all are connected, `warm` when measuring begins, `measured` at the end.
  */
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,6 +1,6 @@
 /**
- * How many agents, each with one sample of 17 metrics a second, one HQ serves: the highest number with p99 from the moment a sample
- * is due until its ack within 250 ms. The agents live in one process, which shares the machine with HQ.
+ * How many agents, each with one sample of 17 metrics a second, one HQ serves: the highest number with p99 from the
+ * moment a sample is due until its ack within 250 ms. The agents live in one process, which shares the machine with HQ.
  * Baseline: the same load by HTTP POSTs on kept-alive connections into SQLite (baseline-hq-child.ts).
  *
  *     npm run build && node benchmarks/fan-in.ts [--prof DIR]
@@ -27,8 +27,8 @@ export type FanInOptions = {
   /** How long each step is measured. Default 10. */
   readonly seconds?: number;
   /**
-   * The highest number that did is then held for so long, s, and a lower one if it does not hold: only then does HQ's background
-   * work, such as merging 64 small frames of an agent, show. 0: not at all. Default 100.
+   * The highest number that did is then held for so long, s, and a lower one if it does not hold: only then does HQ's
+   * background work, such as merging 64 small frames of an agent, show. 0: not at all. Default 100.
    */
   readonly holdSeconds?: number;
   /** Seconds before that. Default 3. */

@@ -1,8 +1,7 @@
 /**
- * Durable appends a second: the journal against SQLite (WAL, synchronous=FULL) and a plain file with fdatasync, in one run.
- * One sample or, as an agent gathers them, 200 a commit. Each waits for the one before, or some are in flight; each is durable
- * when it is told.
- * Alone: `node benchmarks/journal.ts`.
+ * Durable appends a second: the journal against SQLite (WAL, synchronous=FULL) and a plain file with fdatasync, in one
+ * run. One sample or, as an agent gathers them, 200 a commit. Each waits for the one before, or some are in flight;
+ * each is durable when it is told. Alone: `node benchmarks/journal.ts`.
  */
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';

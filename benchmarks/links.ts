@@ -1,7 +1,8 @@
 /**
- * Links from 2.4 kbit/s to 2 Mbit/s: how late fresh samples are while a backlog drains, how much of the link is used, and for
- * how many bytes a sample. Baseline: the same on version 0.1.0, whose backlog had a fixed window of eight frames. The slow rows of
- * one version run at the same time: they mostly wait. Its code comes from the history of the repository.
+ * Links from 2.4 kbit/s to 2 Mbit/s: how late fresh samples are while a backlog drains, how much of the link is used,
+ * and for how many bytes a sample. Baseline: the same on version 0.1.0, whose backlog had a fixed window of eight
+ * frames. The slow rows of one version run at the same time: they mostly wait. Its code comes from the history of the
+ * repository.
  *
  *     npm run build && node benchmarks/links.ts
  */

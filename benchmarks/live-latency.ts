@@ -1,7 +1,8 @@
 /**
- * How long from taking a sample until HQ holds it durably, on loopback, at 10 Hz with a commit for each sample. The tap between
- * the two sees HQ's ack pass by, on the same machine's clock: the figures include the tap, and a millisecond of rounding.
- * Baseline: the simple agent of baseline-agent-child.ts, which appends to a file and POSTs each sample by itself.
+ * How long from taking a sample until HQ holds it durably, on loopback, at 10 Hz with a commit for each sample. The tap
+ * between the two sees HQ's ack pass by, on the same machine's clock: the figures include the tap, and a millisecond of
+ * rounding. Baseline: the simple agent of baseline-agent-child.ts, which appends to a file and POSTs each sample by
+ * itself.
  *
  *     npm run build && node benchmarks/live-latency.ts
  */

@@ -1,4 +1,7 @@
-/** Builds what is published: JavaScript and type declarations of src/ into dist/, the dashboard into dist/dashboard, the command into dist/bundle. */
+/**
+ * Builds what is published: JavaScript and type declarations of src/ into dist/, the dashboard into dist/dashboard, the
+ * command into dist/bundle.
+ */
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';

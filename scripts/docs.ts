@@ -1,4 +1,6 @@
-/** Writes docs/configuration.md from the settings' schemas. With `--check` it only tells whether the file is current. */
+/**
+ * Writes docs/configuration.md from the settings' schemas. With `--check` it only tells whether the file is current.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configurationPage } from '../src/cli/settings/page.ts';

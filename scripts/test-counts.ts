@@ -1,6 +1,6 @@
 /**
- * Sums up vitest's report for `.ci/run`. Prints what failed besides tests, then 'N passed, N failed'; the exit code is 1 where anything
- * failed. Arguments: the report; 'strict' where a test that was skipped is a failure, too.
+ * Sums up vitest's report for `.ci/run`. Prints what failed besides tests, then 'N passed, N failed'; the exit code is
+ * 1 where anything failed. Arguments: the report; 'strict' where a test that was skipped is a failure, too.
  *
  * A suite that needs a server of somebody else's runs where HOLDFAST_TEST_…_URL names one, and is no failure elsewhere.
  */

@@ -1,4 +1,7 @@
-/** Makes a failing fault list shorter: leaves out ever smaller parts of it for as long as what is left still fails (delta debugging, Zeller 1999). */
+/**
+ * Makes a failing fault list shorter: leaves out ever smaller parts of it for as long as what is left still fails
+ * (delta debugging, Zeller 1999).
+ */
 import type { Fault } from './faults/plan.ts';
 import { type RunResult, runWorld } from './world/run-world.ts';
 

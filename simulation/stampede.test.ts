@@ -40,7 +40,10 @@ const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + on
 const agents = Number(process.env.STAMPEDE_AGENTS ?? sized(400, 5_000));
 /** Dozens of waits each, so that how long HQ has been away does not show in who comes when. */
 const OUTAGE_MINUTES = sized(10, 60);
-/** `limits.reconnectsPerSecond`: a twentieth of them, so that HQ's hint is 40 s, within what agents heed on default settings. */
+/**
+ * `limits.reconnectsPerSecond`: a twentieth of them, so that HQ's hint is 40 s, within what agents heed on default
+ * settings.
+ */
 const PER_SECOND = agents / 20;
 const LIVE_WITHIN_MS = 60_000;
 const CREDIT_FRAMES = 8;
@@ -74,8 +77,8 @@ describe('a stampede', () => {
     // Nothing lost, nothing twice, every ledger exact.
     expect(rest.violations).toEqual([]);
     expect(hellos).toHaveLength(agents);
-    // No second has more than HQ asked for, the first one and the agents that came while HQ knew few included, give or take chance
-    // (four sigma): 9.4 % of 400, 6.2 % of 5,000.
+    // No second has more than HQ asked for, the first one and the agents that came while HQ knew few included, give or
+    // take chance (four sigma): 9.4 % of 400, 6.2 % of 5,000.
     const share = PER_SECOND / agents;
     expect(figures.hellosInOneSecond).toBeLessThan(share + 4 * Math.sqrt((share * (1 - share)) / agents));
     expect(figures.lastLiveMs).toBeLessThan(LIVE_WITHIN_MS);

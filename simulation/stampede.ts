@@ -1,4 +1,7 @@
-/** `node simulation/stampede.ts '{"agents":5000, …}'`: plays one stampede, see `StampedeOptions`, and prints what came of it as one line of JSON. */
+/**
+ * `node simulation/stampede.ts '{"agents":5000, …}'`: plays one stampede, see `StampedeOptions`, and prints what came
+ * of it as one line of JSON.
+ */
 import { z } from 'zod';
 import { runStampede } from './world/run-stampede.ts';
 

@@ -27,8 +27,8 @@ export type LinkFigures = {
   readonly linkUsed: number;
   readonly backlogSamples: number;
   /**
-   * All that went up from the first frame to the last frame of the backlog, less the live frames with their framing and a header
-   * for each packet that they need. Heartbeats and answers of TCP are thus counted for the backlog.
+   * All that went up from the first frame to the last frame of the backlog, less the live frames with their framing and
+   * a header for each packet that they need. Heartbeats and answers of TCP are thus counted for the backlog.
    */
   readonly bytesPerBacklogSample: number;
   /** Connections that ended, but for those that an outage ended. */
@@ -42,7 +42,10 @@ export type LinkFigures = {
 /** How long the start of a row is waited for before the next one starts. */
 const START_MS = 15_000;
 
-/** From here on a row takes a processor, and is held to less than what the start of another one takes of it: it runs by itself. */
+/**
+ * From here on a row takes a processor, and is held to less than what the start of another one takes of it: it runs by
+ * itself.
+ */
 const FAST_BITS_PER_SECOND = 256_000;
 
 /** Slow rows run at the same time, as they mostly wait; but each starts by itself, since that takes a processor. */

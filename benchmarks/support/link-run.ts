@@ -140,7 +140,9 @@ export type LinkRun = {
   readonly to: LinkState;
   /** Every frame that arrived in between. */
   readonly marks: readonly Mark[];
-  /** Live samples that were taken before the end; those that had not come a while later have the age that they had then. */
+  /**
+   * Live samples that were taken before the end; those that had not come a while later have the age that they had then.
+   */
   readonly live: readonly { readonly takenAt: number; readonly lagMs: number }[];
   /** When the link went and came back, or its rate changed. */
   readonly changes: readonly { readonly at: number; readonly isUp: boolean }[];

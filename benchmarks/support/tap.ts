@@ -1,4 +1,7 @@
-/** A proxy between an agent and HQ that reads along and tells how old samples are when HQ's word that they are durable passes by. */
+/**
+ * A proxy between an agent and HQ that reads along and tells how old samples are when HQ's word that they are durable
+ * passes by.
+ */
 import { connect, createServer } from 'node:net';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { CompactError } from '../../src/protocol/compact/compact-error.ts';
@@ -15,7 +18,10 @@ export type Tap = {
   readonly close: () => void;
 };
 
-/** `42/agents,ID["hello",…]` names the epoch of the frames that follow. What is binary from then on are compact messages of protocol 2. */
+/**
+ * `42/agents,ID["hello",…]` names the epoch of the frames that follow. What is binary from then on are compact messages
+ * of protocol 2.
+ */
 const HELLO = /\["hello",.*"epoch":"([0-9a-f]{12})"/;
 
 export async function startTap(target: number): Promise<Tap> {

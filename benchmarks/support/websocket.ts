@@ -1,6 +1,6 @@
 /**
- * As much of RFC 6455 as a benchmark needs to speak with thousands of sockets, or to listen in, at little cost: whole messages in
- * one frame each, no extensions.
+ * As much of RFC 6455 as a benchmark needs to speak with thousands of sockets, or to listen in, at little cost: whole
+ * messages in one frame each, no extensions.
  */
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';

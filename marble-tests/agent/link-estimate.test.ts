@@ -294,7 +294,10 @@ describe('what a larger frame took longer', () => {
 });
 
 describe('answers that are late by more than two targets', () => {
-  /** Eight frames of 1,000 bytes on a link of 8 bytes a ms and 600 ms, after it has been filled; when the answers come, ms from the first. */
+  /**
+   * Eight frames of 1,000 bytes on a link of 8 bytes a ms and 600 ms, after it has been filled; when the answers come,
+   * ms from the first.
+   */
   function rateAfter(answersAt: (index: number) => number): number {
     const link = filled({ rate: 8, roundTripMs: 600 });
     const before = link.gauge.estimate();

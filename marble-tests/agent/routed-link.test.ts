@@ -41,7 +41,10 @@ const REFUSALS = {
 const refusalOf = (state: WayState | undefined) =>
   state === 'other' || state === 'drops' || state === 'busy' || state === 'taken' ? REFUSALS[state] : null;
 
-/** Three ways on virtual time, whose state a test changes; a connected one is used at once, as the uplink does, and so is what is elsewhere. */
+/**
+ * Three ways on virtual time, whose state a test changes; a connected one is used at once, as the uplink does, and so
+ * is what is elsewhere.
+ */
 function rig() {
   const scheduler = new VirtualTimeScheduler();
   const states: WayState[] = ['up', 'up', 'up'];

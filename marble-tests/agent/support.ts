@@ -56,8 +56,8 @@ export function sourceOf(name: string, samples: Source['samples'], time: Source[
 export type Answer = { readonly afterMs: number } | { readonly afterMs: number; readonly error: unknown };
 
 /**
- * A journal in which appends take virtual time and fail on demand. A failed append leaves nothing behind. It fails the test when a
- * second append comes while one is under way.
+ * A journal in which appends take virtual time and fail on demand. A failed append leaves nothing behind. It fails the
+ * test when a second append comes while one is under way.
  */
 export function fakeJournal(scheduler: SchedulerLike, answers: (attempt: number) => Answer) {
   const committed: Sample[][] = [];

@@ -34,7 +34,9 @@ describe('HQ that takes no frames', () => {
   });
 
   describe('says in its heartbeats whether it stores', () => {
-    /** Frames are refused, or stay without an answer, for a minute; HQ then stores again, and says so where it says it. */
+    /**
+     * Frames are refused, or stay without an answer, for a minute; HQ then stores again, and says so where it says it.
+     */
     const play = (frame: 'unavailable' | 'silence', said: boolean | undefined) => {
       const now = { failing: true };
       const rig: Rig = createRig(

@@ -1,4 +1,7 @@
-/** When the uplink looks for small frames to merge: while samples come, and for as long after as there may be something left. */
+/**
+ * When the uplink looks for small frames to merge: while samples come, and for as long after as there may be something
+ * left.
+ */
 import { describe, expect, it, vi } from 'vitest';
 import { createRig } from './uplink-rig.ts';
 

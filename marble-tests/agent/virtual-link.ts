@@ -1,4 +1,7 @@
-/** A bottleneck on virtual time: what is sent waits its turn, takes its bytes over the rate, and is answered a round trip later. */
+/**
+ * A bottleneck on virtual time: what is sent waits its turn, takes its bytes over the rate, and is answered a round
+ * trip later.
+ */
 import { VirtualTimeScheduler } from 'rxjs';
 import { createLinkGauge, type LinkGauge } from '../../src/agent/uplink/link-gauge.ts';
 import { hasRoomFor } from '../../src/agent/uplink/link-window.ts';
@@ -101,7 +104,10 @@ export function createVirtualLink(link: VirtualLinkOptions) {
       backlog = has;
       pump();
     },
-    /** Lets `ms` pass, looking at the window ten times a second as an uplink with live samples would; what was measured meanwhile. */
+    /**
+     * Lets `ms` pass, looking at the window ten times a second as an uplink with live samples would; what was measured
+     * meanwhile.
+     */
     run: (ms: number, live?: { readonly everyMs: number; readonly bytes: number }) => {
       const before = carried;
       const until = scheduler.frame + ms;

@@ -191,7 +191,8 @@ describe('fleet state', () => {
   it("tells the lag of live frames by the agent's clock, corrected", () => {
     connect('a1', -3_000);
     clock.pass(10_000);
-    // Seq 5 was measured at START + 5 s by a clock that is 3 s behind: at START + 8 s in truth; stored at START + 10.25 s.
+    // Seq 5 was measured at START + 5 s by a clock that is 3 s behind: at START + 8 s in truth; stored at START + 10.25
+    // s.
     append(dataFrame(5, 5, { lane: 'live' }));
     expect(fleet.summary('a1')?.lagMs).toBe(2_250);
     append(dataFrame(1, 2, { lane: 'backlog' }));

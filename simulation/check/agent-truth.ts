@@ -1,6 +1,6 @@
 /**
- * What an agent's disk has ever held, told by the disk itself, not by the journal: which seqs were committed with which content,
- * and which frames are there now.
+ * What an agent's disk has ever held, told by the disk itself, not by the journal: which seqs were committed with which
+ * content, and which frames are there now.
  */
 
 import { FRAME_KEY_BYTES } from '../../src/journal/keys.ts';

@@ -55,9 +55,10 @@ const SUM_TOLERANCE = 1e-9;
 const MAX_NUMBERS = 1_000_000;
 
 /**
- * Every sample that a machine has ever committed, by schema and identity: the first value of a sample is its identity, which
- * ascends. So a bucket names its samples by the least and the greatest of them, also under another epoch and after a disk was
- * replaced; where the seqs are known they come first, as samples of a disk that was rolled back lie between the identities too.
+ * Every sample that a machine has ever committed, by schema and identity: the first value of a sample is its identity,
+ * which ascends. So a bucket names its samples by the least and the greatest of them, also under another epoch and
+ * after a disk was replaced; where the seqs are known they come first, as samples of a disk that was rolled back lie
+ * between the identities too.
  */
 export type Archive = {
   readonly learn: (content: Content) => void;

@@ -1,4 +1,6 @@
-/** What must hold of a world at any moment, and what must hold once all faults have ended and everything has drained. */
+/**
+ * What must hold of a world at any moment, and what must hold once all faults have ended and everything has drained.
+ */
 import { decodeEpochState } from '../../src/hq/store/epoch-state.ts';
 import { parseEpochKey } from '../../src/hq/store/keys.ts';
 import { subtract } from '../../src/journal/coverage-sets.ts';
@@ -60,8 +62,8 @@ export function checkAlways({ subjects, hq, violations }: CheckOptions): void {
 }
 
 /**
- * Every committed seq is at HQ exactly once: unchanged, in a thinned frame that its agent made and whose statistics are those of
- * the samples, or in a counted gap; the ledger says so too.
+ * Every committed seq is at HQ exactly once: unchanged, in a thinned frame that its agent made and whose statistics are
+ * those of the samples, or in a counted gap; the ledger says so too.
  */
 export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptions): void {
   for (const { agent, truth } of subjects) {
@@ -77,7 +79,8 @@ export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptio
             `${truth.agent}: seq ${seq} of ${epoch} is another sample at HQ`,
           );
       };
-      // HQ forgot what it had, or the journal gave it up: what HQ holds is another copy's, or an earlier state's of this one.
+      // HQ forgot what it had, or the journal gave it up: what HQ holds is another copy's, or an earlier state's of
+      // this one.
       const excused = unite(state.undone, goneOf(truth, epoch));
       const isOfAnother = (seq: number) =>
         (sharers.length > 1 || delivered.has(seq)) && missingWithin(excused, seq, seq).length === 0;

@@ -13,8 +13,8 @@ export type Content = {
 type Contents = ReadonlyMap<number, Content>;
 
 /**
- * Of each seq of a data frame. A frame goes from disk to disk as it is: who was asked for the very same bytes a moment ago
- * answers the same again.
+ * Of each seq of a data frame. A frame goes from disk to disk as it is: who was asked for the very same bytes a moment
+ * ago answers the same again.
  */
 export function contentsOf(bytes: Uint8Array): Contents {
   const key = `${readHeader(bytes).crc}/${bytes.length}`;

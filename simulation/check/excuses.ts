@@ -1,4 +1,7 @@
-/** Seqs that may leave an agent's disk before HQ has them: a renewed journal gives their samples others, or counts them as gone. */
+/**
+ * Seqs that may leave an agent's disk before HQ has them: a renewed journal gives their samples others, or counts them
+ * as gone.
+ */
 import { cover, missingWithin } from '../../src/protocol/coverage.ts';
 import { type DiskTruth, epochIn, type HeldFrame } from './epoch-truth.ts';
 
@@ -13,8 +16,8 @@ export function excuseMoved(disk: DiskTruth, { epoch, first, last }: HeldFrame):
 }
 
 /**
- * What had been given up, and what a renewal could not take along, damaged frames and cut buckets, it counts in gaps under the
- * new epoch: so many seqs of the old one are excused, those first that HQ never held.
+ * What had been given up, and what a renewal could not take along, damaged frames and cut buckets, it counts in gaps
+ * under the new epoch: so many seqs of the old one are excused, those first that HQ never held.
  */
 export function excuseGivenUp(
   disk: DiskTruth,

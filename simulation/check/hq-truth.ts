@@ -1,4 +1,7 @@
-/** What HQ's disk holds and has ever held, told by the disk itself, not by the store; and whether HQ's acks say the same. */
+/**
+ * What HQ's disk holds and has ever held, told by the disk itself, not by the store; and whether HQ's acks say the
+ * same.
+ */
 
 import { decodeFrameRecord, type FrameRecord, type Segment } from '../../src/hq/store/frame-record.ts';
 import { decodeGapRecord } from '../../src/hq/store/gap-record.ts';

@@ -1,6 +1,6 @@
 /**
- * What agents and HQ do with a line: nothing goes over it twice without need, nobody ends a connection on which bytes still come, and
- * none lies idle while something waits to be sent.
+ * What agents and HQ do with a line: nothing goes over it twice without need, nobody ends a connection on which bytes
+ * still come, and none lies idle while something waits to be sent.
  */
 import { subtract } from '../../src/journal/coverage-sets.ts';
 import {

@@ -1,4 +1,7 @@
-/** After healing, the present is seen at once: a sample is at HQ within a time that its line explains, from some seconds after its agent was let in again. */
+/**
+ * After healing, the present is seen at once: a sample is at HQ within a time that its line explains, from some seconds
+ * after its agent was let in again.
+ */
 import { covers } from '../../src/protocol/coverage.ts';
 import type { LineShape } from '../kernel/line-shape.ts';
 import type { Timeline } from '../kernel/timeline.ts';
@@ -70,7 +73,10 @@ export function createLiveWatch(options: LiveWatchOptions): { readonly look: () 
   };
 }
 
-/** Whether the line has room for what is measured, and for all samples of one commit at once: else their frame is none of the live lane. */
+/**
+ * Whether the line has room for what is measured, and for all samples of one commit at once: else their frame is none
+ * of the live lane.
+ */
 function carriesLive(settings: AgentSettings, rate: number): boolean {
   const sampled = sampledRate(settings);
   const { commitMs } = settings.config.journal;

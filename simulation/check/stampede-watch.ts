@@ -1,6 +1,7 @@
 /**
- * What a stampede looks like from the wire in front of HQ: when each agent says hello, when its newest sample is confirmed and when
- * all that it had at its hello is; and how much HQ has taken upon itself meanwhile. HQ's own counters have no say in it.
+ * What a stampede looks like from the wire in front of HQ: when each agent says hello, when its newest sample is
+ * confirmed and when all that it had at its hello is; and how much HQ has taken upon itself meanwhile. HQ's own
+ * counters have no say in it.
  */
 import type { Answer, Arrival } from '../kernel/network-port.ts';
 import type { HqTruth } from './hq-truth.ts';

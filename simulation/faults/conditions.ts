@@ -1,4 +1,7 @@
-/** What faults do to lines, disks and clocks for as long as they last, worked out from all that are active, as they overlap. */
+/**
+ * What faults do to lines, disks and clocks for as long as they last, worked out from all that are active, as they
+ * overlap.
+ */
 import type { Disk } from '../kernel/disk.ts';
 import type { SimAgent } from '../world/sim-agent.ts';
 import type { SimHq } from '../world/sim-hq.ts';

@@ -19,13 +19,18 @@ export type InjectOptions = {
 
 export type Injector = {
   readonly schedule: (faults: readonly Fault[]) => void;
-  /** Since when nothing but the rate of its line troubles an agent, or HQ; ms of virtual time, infinite while something does. */
+  /**
+   * Since when nothing but the rate of its line troubles an agent, or HQ; ms of virtual time, infinite while something
+   * does.
+   */
   readonly calmSince: (agent: number) => number;
   /** Ends all faults and starts whoever is down. */
   readonly heal: () => void;
 };
 
-/** Of the time until the healing: everybody is cut off for that long before it, where HQ is restored once more after it. */
+/**
+ * Of the time until the healing: everybody is cut off for that long before it, where HQ is restored once more after it.
+ */
 const CUT_OFF_SHARE = 0.15;
 /** How long an agent is waited for that drains. */
 const DRAINING_MS = 6_000;
@@ -120,9 +125,9 @@ function cutOffBeforeHealing(
 }
 
 /**
- * Puts HQ's newest backup back once more, soon after the healing: when an agent that was cut off until then has delivered its
- * present and not yet its past. HQ forgets seqs beyond a hole then, and nobody connects once more: what an agent does not notice
- * HQ is never told.
+ * Puts HQ's newest backup back once more, soon after the healing: when an agent that was cut off until then has
+ * delivered its present and not yet its past. HQ forgets seqs beyond a hole then, and nobody connects once more: what
+ * an agent does not notice HQ is never told.
  */
 function restoreWhileDraining(options: InjectOptions, onTrouble: () => void, until: number): void {
   const { timeline, agents, hq, note, surgery } = options;

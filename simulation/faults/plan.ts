@@ -1,4 +1,6 @@
-/** The faults of a run: a list drawn from the seed before anything happens, so that a part of it can be played again. */
+/**
+ * The faults of a run: a list drawn from the seed before anything happens, so that a part of it can be played again.
+ */
 import type { Chance } from '../kernel/chance.ts';
 
 /** What one agent's line, process, disk or clock can suffer. */
@@ -88,8 +90,8 @@ export function drawPlan(chance: Chance, { hours, agents }: PlanOptions): readon
 }
 
 /**
- * Of lines that have a rate: up to four changes of it with the other faults, a long cut, and one change after all faults have ended. Numbered on from the
- * plan's, and drawn apart, so that those stay as they are.
+ * Of lines that have a rate: up to four changes of it with the other faults, a long cut, and one change after all
+ * faults have ended. Numbered on from the plan's, and drawn apart, so that those stay as they are.
  */
 export function drawLineFaults(
   chance: Chance,

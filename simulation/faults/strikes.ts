@@ -1,4 +1,7 @@
-/** What faults do at the moment at which they begin: ends, damage, jumps of clocks. A kind that is not listed only lasts. */
+/**
+ * What faults do at the moment at which they begin: ends, damage, jumps of clocks. A kind that is not listed only
+ * lasts.
+ */
 import { FRAME_KEY_BYTES } from '../../src/journal/keys.ts';
 import { keyBytes } from '../../src/storage/key-text.ts';
 import type { Disk, Snapshot } from '../kernel/disk.ts';
@@ -15,8 +18,8 @@ export type DiskSurgery = {
   /** Puts an earlier state on the disk of an agent that does not run: the newest for 0, the oldest near 1. */
   readonly rollBack: (agent: number, age: number) => void;
   /**
-   * Starts a copy of an agent on a copy of its disk as it is now, under the same id. What it returns gives the copy a life of
-   * its own.
+   * Starts a copy of an agent on a copy of its disk as it is now, under the same id. What it returns gives the copy a
+   * life of its own.
    */
   readonly clone: (agent: number, fault: Fault) => () => void;
   /** Puts a backup on the disk of HQ, which does not run: the newest for 0, the oldest near 1. */

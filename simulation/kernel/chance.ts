@@ -1,4 +1,7 @@
-/** Chance, all of it from one seed: each part of a world draws from a stream of its own, so that leaving one part out does not change what the others draw. */
+/**
+ * Chance, all of it from one seed: each part of a world draws from a stream of its own, so that leaving one part out
+ * does not change what the others draw.
+ */
 import { createHash } from 'node:crypto';
 import { type Random, seededRandom } from '../../src/platform/random.ts';
 

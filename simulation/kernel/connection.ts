@@ -1,6 +1,6 @@
 /**
- * One connection of the simulated network, from its handshake to the end that each side learns of by itself. Both ends ping like
- * Socket.IO, take whatever arrives for a sign of life, and find out about a dead peer only thereby.
+ * One connection of the simulated network, from its handshake to the end that each side learns of by itself. Both ends
+ * ping like Socket.IO, take whatever arrives for a sign of life, and find out about a dead peer only thereby.
  */
 import { Observable, Subscription } from 'rxjs';
 import { type ConnectOptions, LinkError, onlyWay } from '../../src/agent/uplink/link.ts';
@@ -109,7 +109,9 @@ function watchConnecting(state: ConnectionState, connectSilenceMs: number | unde
   });
 }
 
-/** Bytes come between the steps, which the silence of an attempt counts from; without a rate one exchange says as much. */
+/**
+ * Bytes come between the steps, which the silence of an attempt counts from; without a rate one exchange says as much.
+ */
 function shakeHands(state: ConnectionState, step: number, join: () => void): void {
   const exchange = HANDSHAKE[step];
   if (exchange === undefined) {

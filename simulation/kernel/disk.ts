@@ -1,9 +1,10 @@
 /**
- * A simulated disk behind the Storage interface: the product's own memory storage, whose commits take time here, fail, and are
- * cut off by the death of their process.
+ * A simulated disk behind the Storage interface: the product's own memory storage, whose commits take time here, fail,
+ * and are cut off by the death of their process.
  *
- * What it promises is what Storage promises and no more: a commit that was said to be durable is on the disk whole. One that
- * failed, or whose process died meanwhile, may be there or not. A torn one is there with a record whose checksum is wrong, which Storage reports.
+ * What it promises is what Storage promises and no more: a commit that was said to be durable is on the disk whole. One
+ * that failed, or whose process died meanwhile, may be there or not. A torn one is there with a record whose checksum
+ * is wrong, which Storage reports.
  */
 import { Observable } from 'rxjs';
 import { keyText } from '../../src/storage/key-text.ts';

@@ -1,8 +1,9 @@
 /**
- * One direction of an agent's line: bytes a second, and one queue for all that goes over it, also of connections that have ended.
+ * One direction of an agent's line: bytes a second, and one queue for all that goes over it, also of connections that
+ * have ended.
  *
- * Messages go as packets, each with headers. Of what waits the modem holds so many bytes; the rest is still with the sender, as TCP
- * would keep it, and goes when its connection is given up.
+ * Messages go as packets, each with headers. Of what waits the modem holds so many bytes; the rest is still with the
+ * sender, as TCP would keep it, and goes when its connection is given up.
  */
 import type { Timeline } from './timeline.ts';
 

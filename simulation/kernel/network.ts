@@ -1,9 +1,10 @@
 /**
- * A simulated network between agents and HQ, in place of Socket.IO on both sides: a `Link` for each agent, an `AgentServer` for HQ.
+ * A simulated network between agents and HQ, in place of Socket.IO on both sides: a `Link` for each agent, an
+ * `AgentServer` for HQ.
  *
- * A connection is a pair of pipes that keep order, as TCP does. What a black hole swallows arrives late if the connection lives
- * to see it; a message that is lost or doubled is so whole, as a proxy would do it. Both ends ping like Socket.IO, take
- * whatever arrives for a sign of life, and find out about a dead peer only thereby.
+ * A connection is a pair of pipes that keep order, as TCP does. What a black hole swallows arrives late if the
+ * connection lives to see it; a message that is lost or doubled is so whole, as a proxy would do it. Both ends ping
+ * like Socket.IO, take whatever arrives for a sign of life, and find out about a dead peer only thereby.
  */
 import { Observable } from 'rxjs';
 import type { LinkEvent } from '../../src/agent/uplink/link.ts';

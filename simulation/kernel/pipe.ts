@@ -1,4 +1,7 @@
-/** One direction of a connection, over its line: it keeps order, as TCP does, and what a black hole swallows comes once it is gone. */
+/**
+ * One direction of a connection, over its line: it keeps order, as TCP does, and what a black hole swallows comes once
+ * it is gone.
+ */
 import type { Chance } from './chance.ts';
 import type { Line } from './line.ts';
 import type { Timeline } from './timeline.ts';

@@ -1,8 +1,9 @@
 /**
- * Virtual time: every event of a simulated world happens on one timeline, one after another, in the order of its time and, at
- * the same time, of its making. Nothing else ever runs, so that a run is a function of what was scheduled.
+ * Virtual time: every event of a simulated world happens on one timeline, one after another, in the order of its time
+ * and, at the same time, of its making. Nothing else ever runs, so that a run is a function of what was scheduled.
  *
- * A binary heap; RxJS's own VirtualTimeScheduler sorts all actions at each of them, which thousands of agents cannot afford.
+ * A binary heap; RxJS's own VirtualTimeScheduler sorts all actions at each of them, which thousands of agents cannot
+ * afford.
  */
 import { type SchedulerAction, type SchedulerLike, Subscription } from 'rxjs';
 
@@ -117,7 +118,10 @@ class TimelineAction<T> extends Subscription implements SchedulerAction<T> {
   }
 }
 
-/** A scheduler on the timeline for whoever lives as long as `isAlive` says: the dead schedule nothing and are called no more. */
+/**
+ * A scheduler on the timeline for whoever lives as long as `isAlive` says: the dead schedule nothing and are called no
+ * more.
+ */
 export function schedulerOn(timeline: Timeline, isAlive: () => boolean): SchedulerLike {
   return {
     now: timeline.now,

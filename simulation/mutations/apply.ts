@@ -5,7 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { UsageError } from '../arguments.ts';
 import { MUTATIONS } from './mutations.ts';
 
-/** To be called before the product is imported. Throws UsageError for an unknown name, Error when the piece is not there exactly once. */
+/**
+ * To be called before the product is imported. Throws UsageError for an unknown name, Error when the piece is not there
+ * exactly once.
+ */
 export function applyMutation(name: string): void {
   const mutation = MUTATIONS.find((one) => one.name === name);
   if (mutation === undefined) {

@@ -1,6 +1,6 @@
 /**
- * Known ways to break the product, one promise each. A mutation replaces a piece of a source file, which must stand there exactly
- * once: when the product changes, a mutation that no longer fits says so instead of passing.
+ * Known ways to break the product, one promise each. A mutation replaces a piece of a source file, which must stand
+ * there exactly once: when the product changes, a mutation that no longer fits says so instead of passing.
  */
 export type Mutation = {
   readonly name: string;

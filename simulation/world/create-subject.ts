@@ -1,4 +1,7 @@
-/** An agent of a world with its disk, its line and the truth about what it wrote; and copies of it, as cloned disks make them. */
+/**
+ * An agent of a world with its disk, its line and the truth about what it wrote; and copies of it, as cloned disks make
+ * them.
+ */
 import { createAgentTruth } from '../check/agent-truth.ts';
 import type { Subject } from '../check/check-world.ts';
 import type { HqTruth } from '../check/hq-truth.ts';

@@ -1,4 +1,7 @@
-/** A world drawn from a seed: agents, HQ, the network between them, who looks on, and the truth about all that they write. */
+/**
+ * A world drawn from a seed: agents, HQ, the network between them, who looks on, and the truth about all that they
+ * write.
+ */
 import { config as rxConfig } from 'rxjs';
 import type { CheckOptions } from '../check/check-world.ts';
 import { createHqTruth } from '../check/hq-truth.ts';

@@ -1,4 +1,7 @@
-/** How long a world may take, once all faults have ended, until everything is at HQ. Computed from settings and backlog, not guessed. */
+/**
+ * How long a world may take, once all faults have ended, until everything is at HQ. Computed from settings and backlog,
+ * not guessed.
+ */
 import { sampledRate } from './settings.ts';
 import type { SimAgent } from './sim-agent.ts';
 import type { SimHq } from './sim-hq.ts';

@@ -1,6 +1,7 @@
 /**
- * Worlds in which nothing goes wrong but one line: it is cut for long, and becomes slower for good while the backlog goes over it.
- * What was in flight then takes longer than an ack may take, and an estimate that does not fall keeps live samples waiting.
+ * Worlds in which nothing goes wrong but one line: it is cut for long, and becomes slower for good while the backlog
+ * goes over it. What was in flight then takes longer than an ack may take, and an estimate that does not fall keeps
+ * live samples waiting.
  */
 import type { Fault } from '../faults/plan.ts';
 import { rateStrength } from '../faults/rate-factor.ts';

@@ -1,8 +1,8 @@
 /**
  * A stampede: thousands of agents lose HQ at the same moment, go on without it, and have it back at the same moment.
  *
- * HQ is the real one, as in `run-world.ts`; the agents are light (see `light-agent.ts`): it is their number that counts. What is
- * measured is what goes over the wire and what is on the disks.
+ * HQ is the real one, as in `run-world.ts`; the agents are light (see `light-agent.ts`): it is their number that
+ * counts. What is measured is what goes over the wire and what is on the disks.
  */
 import { config as rxConfig } from 'rxjs';
 import { agentConfigSchema } from '../../src/agent/config.ts';

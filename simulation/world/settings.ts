@@ -61,7 +61,8 @@ export function drawAgent(
       ...(chance.chance(0.3) ? { breakerOpenMs: 30_000, breakerFailures: 2 } : {}),
     },
   });
-  // Smaller than anybody would choose, so that a short run sees a full journal. Thinning takes many samples to do anything.
+  // Smaller than anybody would choose, so that a short run sees a full journal. Thinning takes many samples to do
+  // anything.
   const thins = config.journal.overflow === 'thin';
   const maxBytes = thins ? 16 * KIB : chance.pick([64 * KIB, 512 * KIB, 64 * MIB]);
   const budget = chance.stream('budget');

@@ -1,4 +1,6 @@
-/** A source whose every sample can be told from all others: the first value is a number that no machine gives out twice. */
+/**
+ * A source whose every sample can be told from all others: the first value is a number that no machine gives out twice.
+ */
 import { filter } from 'rxjs';
 import type { RawSample, Source } from '../../src/agent/sources/source.ts';
 import type { Clock } from '../../src/platform/clock.ts';

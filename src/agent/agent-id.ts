@@ -17,7 +17,10 @@ export function agentIdFromHost(hostname: string): string | null {
   return NAMELESS.test(cleaned) || !agentIdSchema.safeParse(cleaned).success ? null : cleaned;
 }
 
-/** The host's name, else a random one that stays with the data directory where it can be written. Throws what the file system throws. */
+/**
+ * The host's name, else a random one that stays with the data directory where it can be written. Throws what the file
+ * system throws.
+ */
 export function defaultAgentId(options: {
   readonly hostname: string;
   /** Exists already. */

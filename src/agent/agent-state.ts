@@ -28,10 +28,16 @@ export function deriveAgentState(now: AgentCircumstances): AgentState {
   return now.backlog && now.lagMs > CATCHING_UP_MS ? 'catching-up' : 'live';
 }
 
-/** Catching up ends once nothing has been behind for so long: the last of a backlog, or live frames that wait, come and go. */
+/**
+ * Catching up ends once nothing has been behind for so long: the last of a backlog, or live frames that wait, come and
+ * go.
+ */
 export const SETTLE_MS = 2_000;
 
-/** Keeps the end of catching up back until it has settled; to be asked again at least as often as it is to be noticed. `at`: monotonic, ms. */
+/**
+ * Keeps the end of catching up back until it has settled; to be asked again at least as often as it is to be noticed.
+ * `at`: monotonic, ms.
+ */
 export function createSteadyState(): (state: AgentState, at: number) => AgentState {
   let catchingUp = false;
   let liveSince: number | null = null;

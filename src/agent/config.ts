@@ -1,4 +1,7 @@
-/** Settings of an agent: one schema that carries default, unit, minimum and meaning of each, and the relations between them. */
+/**
+ * Settings of an agent: one schema that carries default, unit, minimum and meaning of each, and the relations between
+ * them.
+ */
 import { z } from 'zod';
 import { OVERFLOW_POLICIES } from '../journal/port.ts';
 import { LOG_LEVELS } from '../platform/logger.ts';

@@ -1,4 +1,7 @@
-/** What an agent reports about itself, its pipeline apart: link, delivery, journal, life. Each drives log line and metrics. */
+/**
+ * What an agent reports about itself, its pipeline apart: link, delivery, journal, life. Each drives log line and
+ * metrics.
+ */
 import { defineEvent } from '../platform/telemetry.ts';
 import type { AgentState, BreakerStateName, Lane } from '../protocol/events.ts';
 import { linkEvents } from './link-events.ts';
@@ -25,7 +28,10 @@ export const agentEvents = {
     message: 'the health page cannot be served; everything else goes on',
     metrics: [],
   }),
-  /** `uncommitted`: samples that this stop lost, for no commit of them came to an end (one that failed may yet appear in the journal); `discarded`: those that fell out of memory before it. */
+  /**
+   * `uncommitted`: samples that this stop lost, for no commit of them came to an end (one that failed may yet appear in
+   * the journal); `discarded`: those that fell out of memory before it.
+   */
   agent_stopped: defineEvent<{ pending: number; uncommitted: number; discarded: number; clean: boolean }>({
     level: ({ uncommitted }) => (uncommitted > 0 ? 'warn' : 'info'),
     message: 'agent stopped; what is pending stays in the journal, what is uncommitted is lost',
@@ -41,7 +47,10 @@ export const agentEvents = {
     message: 'agent state changed',
     metrics: [],
   }),
-  /** Once per episode: as long as the kind stays the same, or nothing answers after a lost connection, nothing more is logged. */
+  /**
+   * Once per episode: as long as the kind stays the same, or nothing answers after a lost connection, nothing more is
+   * logged.
+   */
   link_down: defineEvent<{ kind: string; detail: string; retryMs: number }>({
     level: 'warn',
     message: 'no link to HQ; samples are kept in the journal and the connection is tried again',

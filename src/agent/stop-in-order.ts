@@ -1,4 +1,7 @@
-/** The order of stopping: nothing new, then everything durable, then what is live at HQ, then the goodbye, then the files. */
+/**
+ * The order of stopping: nothing new, then everything durable, then what is live at HQ, then the goodbye, then the
+ * files.
+ */
 import {
   catchError,
   concat,

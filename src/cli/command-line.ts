@@ -51,7 +51,9 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** The program, of which only the command that `argv` asks for is more than a name: an agent must not hold HQ in memory. */
+/**
+ * The program, of which only the command that `argv` asks for is more than a name: an agent must not hold HQ in memory.
+ */
 async function buildProgram(argv: readonly string[]): Promise<Command> {
   const program = new Command('holdfast')
     .description('Keeps telemetry flowing over networks that cannot be trusted.')
@@ -78,7 +80,10 @@ function withoutValues(text: string): string {
   return text.replace(/(unknown option '--?[^=']+)=[^']*'/, "$1=…'");
 }
 
-/** What an agent finds wrong when it starts, such as the proxy of its environment. The class would bring all of the agent along. */
+/**
+ * What an agent finds wrong when it starts, such as the proxy of its environment. The class would bring all of the
+ * agent along.
+ */
 function isOfSettings(error: unknown): error is AgentConfigError {
   return error instanceof Error && error.name === ('AgentConfigError' satisfies AgentConfigError['name']);
 }

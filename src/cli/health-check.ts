@@ -1,4 +1,6 @@
-/** Health check of a container: exits 0 when the address, `http:`, answers with a 2xx. Argument: URL, default HQ's own. */
+/**
+ * Health check of a container: exits 0 when the address, `http:`, answers with a 2xx. Argument: URL, default HQ's own.
+ */
 const [, , url = 'http://127.0.0.1:8000/healthz'] = process.argv;
 
 // It runs every few seconds beside an agent: fetch would take twice the time and 16 MB more.

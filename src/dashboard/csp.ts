@@ -1,6 +1,6 @@
 /**
- * zod compiles parsers at run time where it may; HQ's content security policy forbids that, and the browser would report
- * the attempt. Imported before anything that makes a schema.
+ * zod compiles parsers at run time where it may; HQ's content security policy forbids that, and the browser would
+ * report the attempt. Imported before anything that makes a schema.
  */
 import { config } from 'zod';
 

@@ -125,8 +125,8 @@ export function formatValue(value: number, unit: string, name: string): string {
 export const BINARY_STEPS = Array.from({ length: 60 }, (_, power) => 2 ** power);
 
 /**
- * The same for the ticks of an axis: names of things counted are left to the title. `top` is the highest tick: it gives the
- * unit of bytes for all of them.
+ * The same for the ticks of an axis: names of things counted are left to the title. `top` is the highest tick: it gives
+ * the unit of bytes for all of them.
  */
 export function formatTick(value: number, unit: string, name: string, top = value): string {
   if (unit === 'By') return formatBytes(value, top);

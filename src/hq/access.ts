@@ -1,9 +1,9 @@
 /**
  * Who may talk to HQ: the one place where that is decided.
  *
- * Two shared tokens exist: agents deliver with the agent token, people read and write with the operator token. A check whose
- * token is not set is open, but then not to every web page that the operator's browser happens to show: a request that a
- * browser made is let through only when its `Origin` is HQ itself, and reading asks for a `Host` that a foreign
+ * Two shared tokens exist: agents deliver with the agent token, people read and write with the operator token. A check
+ * whose token is not set is open, but then not to every web page that the operator's browser happens to show: a request
+ * that a browser made is let through only when its `Origin` is HQ itself, and reading asks for a `Host` that a foreign
  * name cannot be rebound to (DNS rebinding).
  */
 import { createHash, timingSafeEqual } from 'node:crypto';

@@ -1,6 +1,6 @@
 /**
- * HQ without its outer edges: store, chaos, fleet state and the agents' way in over any Storage and any AgentServer. `main.ts`
- * puts LMDB, HTTP and Socket.IO around it; a simulation puts others.
+ * HQ without its outer edges: store, chaos, fleet state and the agents' way in over any Storage and any AgentServer.
+ * `main.ts` puts LMDB, HTTP and Socket.IO around it; a simulation puts others.
  */
 import { concatMap, map, type Observable, Subject } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';

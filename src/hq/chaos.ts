@@ -28,7 +28,10 @@ export type ChaosControl = {
   readonly current: () => Chaos;
   /** False when chaos is not enabled at this HQ; nothing changes then. */
   readonly setMode: (mode: ChaosMode) => boolean;
-  /** Emits once what becomes of a message now, after whatever delay the effect imposes. `refuse`: answer `unavailable`; `lose`: answer nothing. */
+  /**
+   * Emits once what becomes of a message now, after whatever delay the effect imposes. `refuse`: answer `unavailable`;
+   * `lose`: answer nothing.
+   */
   readonly admit: () => Observable<'pass' | 'refuse' | 'lose'>;
 };
 

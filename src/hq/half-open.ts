@@ -1,11 +1,11 @@
 /**
- * What is half open: a request, a join or a hello whose bytes have not all arrived. It may take any time while bytes come, but
- * it costs HQ memory and a connection, so:
+ * What is half open: a request, a join or a hello whose bytes have not all arrived. It may take any time while bytes
+ * come, but it costs HQ memory and a connection, so:
  *
  * - one from which nothing has come for `silenceMs` is cut;
  * - one that is older than that and came slower than `leastBytesPerSecond` on average is cut;
- * - beyond `max` at once the slowest is cut for each that comes. One that has only begun counts as five seconds old, so that many
- *   who only begin do not drive out those who make progress.
+ * - beyond `max` at once the slowest is cut for each that comes. One that has only begun counts as five seconds old, so
+ *   that many who only begin do not drive out those who make progress.
  */
 import type { Clock } from '../platform/clock.ts';
 

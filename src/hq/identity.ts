@@ -1,8 +1,9 @@
 /**
- * Which HQ this is: a random name, made at its first start and kept for good. Agents refuse to go on with another HQ, at which what
- * they have delivered would count as lost.
+ * Which HQ this is: a random name, made at its first start and kept for good. Agents refuse to go on with another HQ,
+ * at which what they have delivered would count as lost.
  *
- * It lies in the store, so that a backup has it, and a copy beside the store, so that it outlives a store that had to be moved aside.
+ * It lies in the store, so that a backup has it, and a copy beside the store, so that it outlives a store that had to
+ * be moved aside.
  */
 import { catchError, defer, map, type Observable, of } from 'rxjs';
 import { z } from 'zod';
@@ -28,7 +29,10 @@ export type IdentityOptions = {
 const IDENTITY_BYTES = 8;
 const recordSchema = z.object({ identity: hqIdentitySchema });
 
-/** Emits it once it is durable, or null when it can be written nowhere: then agents are told none, rather than one that the next start forgets. */
+/**
+ * Emits it once it is durable, or null when it can be written nowhere: then agents are told none, rather than one that
+ * the next start forgets.
+ */
 export function openIdentity({ storage, ids, copy }: IdentityOptions): Observable<string | null> {
   return defer(() => {
     const stored = decode(storage.read((reader) => reader.get(IDENTITY_KEY)));

@@ -1,6 +1,6 @@
 /**
- * HQ, put together: storage, store, fleet state, HTTP, Socket.IO and ingest, in the order in which each needs the other.
- * Whatever was started is ended in reverse order, at a stop as well as when a later part fails to start.
+ * HQ, put together: storage, store, fleet state, HTTP, Socket.IO and ingest, in the order in which each needs the
+ * other. Whatever was started is ended in reverse order, at a stop as well as when a later part fails to start.
  */
 import { resolve } from 'node:path';
 import { firstValueFrom } from 'rxjs';
@@ -37,7 +37,9 @@ export type HqPlatform = {
 export type RunningHq = {
   readonly url: string;
   readonly port: number;
-  /** Resolves, with the reason, when HQ can no longer do its work and should be stopped and started anew. Never rejects. */
+  /**
+   * Resolves, with the reason, when HQ can no longer do its work and should be stopped and started anew. Never rejects.
+   */
   readonly failed: Promise<unknown>;
   /** Refuses what is new, ends all connections, flushes and closes; within `stopTimeoutMs`. Never rejects. */
   readonly stop: () => Promise<void>;

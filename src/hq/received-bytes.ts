@@ -5,8 +5,8 @@ import type { Socket as TcpSocket } from 'node:net';
 export type EngineTransport = { readonly name: string };
 
 /**
- * What counts is whether it is another number than before. A WebSocket has one TCP connection; a client that polls has one for each
- * request, of which the present one that sends is counted.
+ * What counts is whether it is another number than before. A WebSocket has one TCP connection; a client that polls has
+ * one for each request, of which the present one that sends is counted.
  */
 export function receivedBytes(transport: EngineTransport): number {
   const holder: unknown = Reflect.get(transport, transport.name === 'websocket' ? 'socket' : 'dataReq');

@@ -1,6 +1,7 @@
 /**
  * Whether the storage takes commits. After one that the storage itself failed, a small commit of our own is tried every
- * PROBE_MS until one succeeds: nobody may be sending any more to find out, as traffic is led away from what is not ready.
+ * PROBE_MS until one succeeds: nobody may be sending any more to find out, as traffic is led away from what is not
+ * ready.
  */
 import { catchError, EMPTY, exhaustMap, filter, ignoreElements, interval, type Observable } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';

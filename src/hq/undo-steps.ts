@@ -20,7 +20,10 @@ export type UndoStep = {
 
 export type UndoSteps = {
   readonly push: (name: string, run: UndoStep['run']) => void;
-  /** Runs all steps, last first, once; one that hangs or fails is left behind. Resolves at the latest after `timeoutMs` and what the rest needs. */
+  /**
+   * Runs all steps, last first, once; one that hangs or fails is left behind. Resolves at the latest after `timeoutMs`
+   * and what the rest needs.
+   */
   readonly runAll: (timeoutMs: number) => Promise<void>;
 };
 

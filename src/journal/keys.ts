@@ -1,5 +1,6 @@
 /**
- * Keys of the agent's journal. The first byte says what it is; frames come last, so that appending adds at the end of the tree.
+ * Keys of the agent's journal. The first byte says what it is; frames come last, so that appending adds at the end of
+ * the tree.
  *
  *   01                                                ledger
  *   02                                                acked coverage

@@ -33,15 +33,23 @@ const ledgerSchema = z.object({
   hasAcked: z.boolean(),
   /** The last run (process) of the agent that HQ greeted, and how many have been. */
   greeting: z.object({ number: count, instance: z.string() }).nullable().default(null),
-  /** Highest seq given out when the first run since that greeting began: HQ holds none beyond it. Null until such a run appends. */
+  /**
+   * Highest seq given out when the first run since that greeting began: HQ holds none beyond it. Null until such a run
+   * appends.
+   */
   begun: count.nullable().default(null),
-  /** The books had to be written anew, or what they say may be old, and HQ has not greeted since: which run it greeted last may be forgotten. */
+  /**
+   * The books had to be written anew, or what they say may be old, and HQ has not greeted since: which run it greeted
+   * last may be forgotten.
+   */
   rebuilt: z.boolean().default(false),
   /** Identity of the HQ that the epoch was last said hello to; null: none, or none that told it. */
   hq: z.string().nullable().default(null),
   /** HQ says that another journal uses this epoch: the next open begins a new one. */
   forked: z.boolean().default(false),
-  /** Seqs that were passed over for safety, and that nobody may ever have been given: a new epoch has no need of them. */
+  /**
+   * Seqs that were passed over for safety, and that nobody may ever have been given: a new epoch has no need of them.
+   */
   skipped: z.array(z.tuple([count, count])).default([]),
   /** Under way to a new epoch: frames before `from` have been moved there, and `next` is the seq of the next one. */
   renewal: z.object({ epoch: epochSchema, from: count, next: count }).nullable().default(null),

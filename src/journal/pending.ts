@@ -1,4 +1,7 @@
-/** Reading unacked frames, a chunk at a time; nothing of the storage is held between chunks. Damaged frames are mended on the way. */
+/**
+ * Reading unacked frames, a chunk at a time; nothing of the storage is held between chunks. Damaged frames are mended
+ * on the way.
+ */
 import {
   catchError,
   concatMap,
@@ -26,7 +29,10 @@ import type { PendingQuery, StoredFrame } from './port.ts';
 export type PendingContext = {
   readonly storage: Storage;
   readonly clock: Clock;
-  /** Highest seq whose commit is confirmed. What lies beyond may be read, but may be gone after a crash: nobody may have it. */
+  /**
+   * Highest seq whose commit is confirmed. What lies beyond may be read, but may be gone after a crash: nobody may have
+   * it.
+   */
   readonly confirmed: () => number;
   /** Damaged frames became gaps. */
   readonly onRepaired: (ledger: Ledger) => void;

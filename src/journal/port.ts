@@ -84,9 +84,15 @@ export type Reinstated = { readonly again: number; readonly lost: number };
 
 export type Journal = {
   readonly epoch: Epoch;
-  /** Highest seq that had been given out when the first run since the last greeting opened it: HQ can hold none of this journal beyond it. */
+  /**
+   * Highest seq that had been given out when the first run since the last greeting opened it: HQ can hold none of this
+   * journal beyond it.
+   */
   readonly begun: number;
-  /** Gives the samples the next seqs and commits them as one head frame; emits once durable. Samples of several schemas may be mixed. */
+  /**
+   * Gives the samples the next seqs and commits them as one head frame; emits once durable. Samples of several schemas
+   * may be mixed.
+   */
   readonly append: (samples: readonly SampleRows[]) => Observable<Appended>;
   /** Unacked frames, gap frames included; emits one frame at a time and completes after `limit`. */
   readonly pending: (query: PendingQuery) => Observable<StoredFrame>;
@@ -99,20 +105,24 @@ export type Journal = {
   /** Notes durably that another journal uses this epoch: the next open gives this one a new epoch. Emits once. */
   readonly noteFork: () => Observable<void>;
   /**
-   * HQ holds less than it has acked: a backup of it was restored. What is still here of the difference becomes pending again, the rest
-   * a gap `lost_at_hq`. `held`: everything that HQ holds of the epoch. Emits how many samples are pending again and lost.
+   * HQ holds less than it has acked: a backup of it was restored. What is still here of the difference becomes pending
+   * again, the rest a gap `lost_at_hq`. `held`: everything that HQ holds of the epoch. Emits how many samples are
+   * pending again and lost.
    */
   readonly reinstate: (held: Coverage) => Observable<Reinstated>;
   /**
-   * Replaces a pending frame that HQ will never take by a gap frame and keeps it as a local dead letter. `lastSeq`: where it
-   * ended when it was read; a frame that has grown since, by sealing, stays, as most of it may be good.
+   * Replaces a pending frame that HQ will never take by a gap frame and keeps it as a local dead letter. `lastSeq`:
+   * where it ended when it was read; a frame that has grown since, by sealing, stays, as most of it may be good.
    */
   readonly reject: (firstSeq: number, detail: string, lastSeq?: number) => Observable<JournalStats>;
-  /** Merges runs of small adjacent frames into sealed ones, leaving out seqs within `inFlight`; emits how many frames went in and came out. */
+  /**
+   * Merges runs of small adjacent frames into sealed ones, leaving out seqs within `inFlight`; emits how many frames
+   * went in and came out.
+   */
   readonly seal: (inFlight: readonly SeqRange[]) => Observable<{ merged: number; sealed: number }>;
   /**
-   * Under policy `thin`, once the quota nears: rewrites the oldest frames at half their resolution or less, leaving out seqs
-   * within `inFlight`. Emits what came of it once there is room again, or nothing more can be done.
+   * Under policy `thin`, once the quota nears: rewrites the oldest frames at half their resolution or less, leaving out
+   * seqs within `inFlight`. Emits what came of it once there is room again, or nothing more can be done.
    */
   readonly thin: (inFlight: readonly SeqRange[]) => Observable<ThinCounts>;
   readonly schema: (ref: SchemaRef) => InternedSchema | undefined;

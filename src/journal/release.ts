@@ -77,7 +77,10 @@ function covers(coverage: Coverage, { firstSeq, lastSeq }: FrameKey): boolean {
 /** Dead letters kept; the oldest go first. They lie within the quota's reserve. */
 const MAX_DEAD_LETTERS = 256;
 
-/** Turns the frame that holds `firstSeq` into a gap and keeps it as a dead letter. Nothing happens when it is gone or a gap. */
+/**
+ * Turns the frame that holds `firstSeq` into a gap and keeps it as a dead letter. Nothing happens when it is gone or a
+ * gap.
+ */
 export function rejectFrame(
   writer: Writer,
   editor: JournalEditor,

@@ -45,7 +45,10 @@ export function createSystemClock(): Clock {
 const UPTIME_KEPT_MS = 1_000;
 let asked: { readonly uptime: number; readonly at: number } | null = null;
 
-/** Time since the machine started, ms; unlike `Clock.mono` it goes on while the machine sleeps. A sleep shows after a second at most. */
+/**
+ * Time since the machine started, ms; unlike `Clock.mono` it goes on while the machine sleeps. A sleep shows after a
+ * second at most.
+ */
 export function machineUptime(): number {
   const at = performance.now();
   if (asked === null || at - asked.at >= UPTIME_KEPT_MS) asked = { uptime: uptime() * 1000, at };

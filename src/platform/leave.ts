@@ -1,8 +1,8 @@
 /**
- * Ends the process, and not by `process.exit` at once: there Node waits for the threads that compile in the background, and one that needs a
- * garbage collection waits for the main thread, for ever (nodejs/node#54918; measured with 24.21: about one in a hundred ends shortly after a
- * busy start). A process in which nothing is open any more ends by itself, which is safe; before any other end the compilers
- * rest, while the main thread still answers them.
+ * Ends the process, and not by `process.exit` at once: there Node waits for the threads that compile in the background,
+ * and one that needs a garbage collection waits for the main thread, for ever (nodejs/node#54918; measured with 24.21:
+ * about one in a hundred ends shortly after a busy start). A process in which nothing is open any more ends by itself,
+ * which is safe; before any other end the compilers rest, while the main thread still answers them.
  */
 import { switchCompilers } from './compilers.ts';
 

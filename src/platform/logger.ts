@@ -31,7 +31,10 @@ export function createLogger(options: LoggerOptions): Logger {
   return pino({ level: options.level, base: { ...options.fields, pid: process.pid } }, destination);
 }
 
-/** What cannot be written, for instance to a file on a full disk, waits for the next line; beyond so much lines are dropped. */
+/**
+ * What cannot be written, for instance to a file on a full disk, waits for the next line; beyond so much lines are
+ * dropped.
+ */
 const MAX_WAITING_BYTES = 256 * 1024;
 
 /** A line that cannot be written is no reason to end: whoever logs goes on with its work. */

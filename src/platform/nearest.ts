@@ -1,4 +1,7 @@
-/** The valid name that a mistyped one most likely meant; null when none is close (more than a third of it, and more than two letters, differ). */
+/**
+ * The valid name that a mistyped one most likely meant; null when none is close (more than a third of it, and more than
+ * two letters, differ).
+ */
 export function nearestName(name: string, candidates: readonly string[]): string | null {
   let best: string | null = null;
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;

@@ -4,7 +4,10 @@ import { nearestName } from './nearest.ts';
 
 const MAX_SHOWN = 80;
 
-/** Give it to `parse` as `error`; what it does not know keeps zod's own message. Texts are shown only where they should be one of a few words. */
+/**
+ * Give it to `parse` as `error`; what it does not know keeps zod's own message. Texts are shown only where they should
+ * be one of a few words.
+ */
 export function plainError(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === 'invalid_value') return ofWords(issue.values, issue.input);
   if (typeof issue.input === 'number') {

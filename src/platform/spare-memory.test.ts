@@ -4,7 +4,10 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 
 const module = new URL('./spare-memory.ts', import.meta.url).href;
 
-/** Runs `before`, `spareMemory()` and `script` in a process of its own, and gives the lines that it and V8's compilers print. */
+/**
+ * Runs `before`, `spareMemory()` and `script` in a process of its own, and gives the lines that it and V8's compilers
+ * print.
+ */
 function lines(script: string, before = ''): AsyncIterable<string> {
   const program = `${before} const { spareMemory } = await import('${module}'); spareMemory(); ${script}`;
   const flags = ['--trace-opt', '--input-type=module', '--eval', program];

@@ -18,7 +18,10 @@ const BUSY = 0.5;
 
 let favourSpeed = (): void => {};
 
-/** Says that this process is about to be busy for long: its code is optimized from now on. Nothing happens unless memory is spared. */
+/**
+ * Says that this process is about to be busy for long: its code is optimized from now on. Nothing happens unless memory
+ * is spared.
+ */
 export function expectWork(): void {
   favourSpeed();
 }

@@ -1,4 +1,6 @@
-/** The messages that an agent sends to HQ: what each carries and how it is answered. Both sides parse with this table. */
+/**
+ * The messages that an agent sends to HQ: what each carries and how it is answered. Both sides parse with this table.
+ */
 import { z } from 'zod';
 import {
   type CoverageReply,

@@ -1,13 +1,16 @@
 /**
- * Socket.IO events of the namespaces `/agents` and `/dashboard`, their payloads and acks; docs/protocol.md explains the exchange.
- * Every payload that crosses the wire is parsed with these schemas on arrival; types are inferred from them.
+ * Socket.IO events of the namespaces `/agents` and `/dashboard`, their payloads and acks; docs/protocol.md explains the
+ * exchange. Every payload that crosses the wire is parsed with these schemas on arrival; types are inferred from them.
  */
 import { z } from 'zod';
 import { coverageSchema } from './coverage.ts';
 import { agentIdSchema, epochSchema, MAX_SEQ, schemaRefSchema, schemaSchema } from './sample.ts';
 
 export const PROTOCOL_VERSION = 1;
-/** Version 2 adds compact messages and coverage in pages; it is offered in `protocols`, so that an HQ of version 1 accepts the hello. */
+/**
+ * Version 2 adds compact messages and coverage in pages; it is offered in `protocols`, so that an HQ of version 1
+ * accepts the hello.
+ */
 export const COMPACT_PROTOCOL = 2;
 export const PROTOCOLS: readonly number[] = [PROTOCOL_VERSION, COMPACT_PROTOCOL];
 /** Version of the sample schema documents. */
@@ -81,7 +84,11 @@ export const helloSchema = z.object({
   ts: millis,
   /** The HQ that has acknowledged something of the epoch; absent: none, or none that told its identity. */
   hq: hqIdentitySchema.optional(),
-  /** Which life of the journal this is, see judge-run.ts: `number` is one more than that of the last run that HQ greeted, which was `after`; the first run since then began with `begun` seqs given out. `rebuilt`: damage may have cost it what it knew of this. */
+  /**
+   * Which life of the journal this is, see judge-run.ts: `number` is one more than that of the last run that HQ
+   * greeted, which was `after`; the first run since then began with `begun` seqs given out. `rebuilt`: damage may have
+   * cost it what it knew of this.
+   */
   run: z
     .object({
       begun: count,
@@ -109,7 +116,10 @@ export const helloReplySchema = z.union([
     protocol: z.number().int(),
     /** What HQ holds durably of the epoch. */
     ack: coverageSchema,
-    /** Samples that HQ has just booked as `lost_at_hq` because of what hello says was released; `ack` covers them, so that it does not tell. */
+    /**
+     * Samples that HQ has just booked as `lost_at_hq` because of what hello says was released; `ack` covers them, so
+     * that it does not tell.
+     */
     lost: z.number().int().min(0).optional(),
     limits: limitsSchema,
     /** Backlog frames that may be in flight. */
@@ -169,8 +179,9 @@ export const frameReplySchema = z.union([
 export type FrameReply = z.infer<typeof frameReplySchema>;
 
 /**
- * Of an agent's journal. `full`: less than the quota can be used. `failing`: the last commit failed, and not because the disk is full;
- * nothing is sampled until one succeeds. `absent`: the journal is in memory, and ends with the process.
+ * Of an agent's journal. `full`: less than the quota can be used. `failing`: the last commit failed, and not because
+ * the disk is full; nothing is sampled until one succeeds. `absent`: the journal is in memory, and ends with the
+ * process.
  */
 export const DISK_STATES = ['good', 'full', 'failing', 'absent'] as const;
 export type DiskState = (typeof DISK_STATES)[number];

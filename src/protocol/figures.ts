@@ -1,6 +1,6 @@
 /**
- * Figures as the schemas of messages want them. What an agent reckons can be a fraction, negative after a correction, or no number at all;
- * HQ refuses the whole message for one such figure, and a figure is worth less than the message.
+ * Figures as the schemas of messages want them. What an agent reckons can be a fraction, negative after a correction,
+ * or no number at all; HQ refuses the whole message for one such figure, and a figure is worth less than the message.
  */
 import { MAX_SEQ } from './sample.ts';
 

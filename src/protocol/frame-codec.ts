@@ -5,8 +5,8 @@
  * - values round-trip bit for bit, but that all NaNs become one;
  * - every function that reads throws a FrameError, and nothing else, on bytes that are no valid frame;
  * - decoding allocates in proportion to the bytes given (their number times a constant), whatever lengths they claim;
- * - a data frame holds 1 … MAX_FRAME_SAMPLES samples with consecutive seqs; a thinned frame as many buckets, which stand for
- *   any number of seqs; so does a gap frame.
+ * - a data frame holds 1 … MAX_FRAME_SAMPLES samples with consecutive seqs; a thinned frame as many buckets, which
+ *   stand for any number of seqs; so does a gap frame.
  */
 export { bucketsOf, coarsen, joinBuckets, sliceBuckets } from './codec/buckets.ts';
 export { type ColumnChoice, type DecodeOptions, decodeData } from './codec/decode.ts';

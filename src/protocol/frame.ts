@@ -1,4 +1,7 @@
-/** What a frame says, decoded. The byte layout and the codec are in `frame-codec.ts`; docs/protocol.md gives it byte by byte. */
+/**
+ * What a frame says, decoded. The byte layout and the codec are in `frame-codec.ts`; docs/protocol.md gives it byte by
+ * byte.
+ */
 import type { Anomaly, Diagnostic, Epoch, SchemaRef } from './sample.ts';
 
 export const FRAME_VERSION = 1;
@@ -16,7 +19,10 @@ export type FrameHeader = {
   readonly encrypted: boolean;
   readonly epoch: Epoch;
   readonly firstSeq: number;
-  /** Seqs that the frame stands for: `firstSeq … firstSeq + count − 1`. At most MAX_FRAME_SAMPLES for data; any count for a gap or a thinned frame. */
+  /**
+   * Seqs that the frame stands for: `firstSeq … firstSeq + count − 1`. At most MAX_FRAME_SAMPLES for data; any count
+   * for a gap or a thinned frame.
+   */
   readonly count: number;
   readonly tsMin: number;
   readonly tsMax: number;
@@ -58,7 +64,10 @@ export type DataFrame = { readonly header: FrameHeader; readonly groups: readonl
 export type BucketColumn = {
   /** Values that were there, NaN included. */
   readonly counts: Float64Array;
-  /** Those of them that were numbers, infinities included; the other figures are of these, and NaN where there were none. */
+  /**
+   * Those of them that were numbers, infinities included; the other figures are of these, and NaN where there were
+   * none.
+   */
   readonly numbers: Float64Array;
   readonly min: Float64Array;
   readonly max: Float64Array;

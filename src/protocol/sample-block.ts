@@ -1,8 +1,13 @@
-/** Samples in columns: how a source that gives many at once hands them on, without an object for each sample or value. */
+/**
+ * Samples in columns: how a source that gives many at once hands them on, without an object for each sample or value.
+ */
 import type { Column, RowNotes } from './frame.ts';
 import type { InternedSchema, Sample } from './sample.ts';
 
-/** Consecutive samples of one schema, at least one; the arrays have one entry a row and stay as they are until `recycle` is called. */
+/**
+ * Consecutive samples of one schema, at least one; the arrays have one entry a row and stay as they are until `recycle`
+ * is called.
+ */
 export type SampleBlock = {
   readonly schema: InternedSchema;
   /** As in {@link Sample}. */
@@ -46,7 +51,10 @@ export function sliceRows(all: readonly SampleRows[], start: number, end: number
   return taken;
 }
 
-/** The rows `from … to − 1`, which share the memory of `block`. Parts are done with in order, so only the last one may recycle it. */
+/**
+ * The rows `from … to − 1`, which share the memory of `block`. Parts are done with in order, so only the last one may
+ * recycle it.
+ */
 export function sliceBlock(block: SampleBlock, from: number, to: number): SampleBlock {
   const { schema, ts, mono, columns, notes, recycle } = block;
   if (from === 0 && to === ts.length) return block;

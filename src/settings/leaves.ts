@@ -1,4 +1,7 @@
-/** The settings of a component as a flat list, read from its zod schema, with the names each has as flag, environment variable and YAML key. */
+/**
+ * The settings of a component as a flat list, read from its zod schema, with the names each has as flag, environment
+ * variable and YAML key.
+ */
 import { z } from 'zod';
 
 export type LeafType = 'string' | 'number' | 'boolean' | 'list';

@@ -22,7 +22,10 @@ export type ReadValue =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly problem: string };
 
-/** Settings ending in `Ms` take `10s`, those ending in `Bytes`, or in `Bytes` per a time, take `64MiB`; a list is separated by `;` or by what the setting says. */
+/**
+ * Settings ending in `Ms` take `10s`, those ending in `Bytes`, or in `Bytes` per a time, take `64MiB`; a list is
+ * separated by `;` or by what the setting says.
+ */
 export function readValue(leaf: Leaf, text: string): ReadValue {
   switch (leaf.type) {
     case 'string':

@@ -8,7 +8,9 @@ import { crc32 } from 'node:zlib';
 
 const CRC_BYTES = 4;
 
-/** What a record occupies on the disk: key and value, node header and, for large values, whole 4 KiB pages. Estimate. */
+/**
+ * What a record occupies on the disk: key and value, node header and, for large values, whole 4 KiB pages. Estimate.
+ */
 export function footprintOf(keyLength: number, valueLength: number): number {
   const inline = NODE_BYTES + keyLength + CRC_BYTES + valueLength;
   if (inline <= INLINE_MAX) return inline;

@@ -5,7 +5,10 @@ import { type Storage, StorageError, type StorageErrorCode } from './storage.ts'
 export type CommitHealth<S extends Storage> = {
   /** The storage, to be used in place of the one that was given. */
   readonly storage: S;
-  /** Why the last commit failed; null while commits succeed. What the work of a commit threw says nothing of the storage. */
+  /**
+   * Why the last commit failed; null while commits succeed. What the work of a commit threw says nothing of the
+   * storage.
+   */
   readonly failure: () => StorageErrorCode | null;
 };
 

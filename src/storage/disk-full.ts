@@ -16,8 +16,8 @@ export function isNoRoom(error: unknown): boolean {
 }
 
 /**
- * Whether a write in `directory` failed because there is no room. LMDB calls it an input/output error when the disk took the first part
- * of a write and then was full: with nothing left there, it is believed to be that.
+ * Whether a write in `directory` failed because there is no room. LMDB calls it an input/output error when the disk
+ * took the first part of a write and then was full: with nothing left there, it is believed to be that.
  */
 export function isDiskFull(error: unknown, directory: string): boolean {
   const message = error instanceof Error ? error.message : String(error);

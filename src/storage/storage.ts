@@ -6,7 +6,8 @@
  * - a commit is atomic, and its result is emitted only once it is on the disk (flushed);
  * - commits run one after another in the order in which they were subscribed, each seeing all earlier ones;
  *   implementations may flush several together;
- * - a failed commit emits an error (StorageError) and is then *unknown*: it may yet appear, so its content must be idempotent;
+ * - a failed commit emits an error (StorageError) and is then *unknown*: it may yet appear, so its content must be
+ *   idempotent;
  * - values are checksummed by the implementation: a value that does not match is reported as damaged, never returned;
  * - keys order bytewise.
  */
@@ -25,7 +26,9 @@ export type RangeQuery = {
 };
 
 export type Reader = {
-  /** Undefined when absent or damaged (a damaged one is reported through `damage$`). The bytes are the caller's to keep. */
+  /**
+   * Undefined when absent or damaged (a damaged one is reported through `damage$`). The bytes are the caller's to keep.
+   */
   readonly get: (key: Uint8Array) => Uint8Array | undefined;
   readonly range: (query: RangeQuery) => readonly Entry[];
   /** Keys only; reads no values. */
@@ -56,10 +59,16 @@ export type Damage = {
 export type Storage = {
   /** Runs `work` at once on one consistent view; nothing read-related outlives the call. */
   readonly read: <T>(work: (reader: Reader) => T) => T;
-  /** Runs `work` in a write transaction when subscribed; emits its result once durable, then completes. A throw in `work` aborts the transaction and becomes the error. */
+  /**
+   * Runs `work` in a write transaction when subscribed; emits its result once durable, then completes. A throw in
+   * `work` aborts the transaction and becomes the error.
+   */
   readonly commit: <T>(work: (writer: Writer) => T) => Observable<T>;
   readonly stats: () => StorageStats;
-  /** Whether the disk was found full and still is: whoever adds now should first remove as much. Cheap; false where it cannot be told. */
+  /**
+   * Whether the disk was found full and still is: whoever adds now should first remove as much. Cheap; false where it
+   * cannot be told.
+   */
   readonly isShort: () => boolean;
   /** Damage met so far (replayed) and from now on. */
   readonly damage$: Observable<Damage>;

@@ -33,7 +33,10 @@ export type AnomalyDetector = {
    * Values that are not finite change nothing.
    */
   readonly next: (ts: number, value: number) => Episode | null;
-  /** As `next` for every entry in turn, which `report` is given the results of. NaN stands for no value. Far cheaper a value. */
+  /**
+   * As `next` for every entry in turn, which `report` is given the results of. NaN stands for no value. Far cheaper a
+   * value.
+   */
   readonly nextColumn: (
     ts: Float64Array,
     values: Float64Array,
@@ -56,8 +59,8 @@ const GROWTH = 1.25;
 const REPORT_EVERY_MS = 1000;
 
 /**
- * Finds episodes in which one series leaves its rolling z-score band. One episode gives two results at least: `open` with
- * its first value, `closed` with its peak and end. In between, `open` again with the same start where the peak has
+ * Finds episodes in which one series leaves its rolling z-score band. One episode gives two results at least: `open`
+ * with its first value, `closed` with its peak and end. In between, `open` again with the same start where the peak has
  * grown by a quarter since the last report, at most once a second by `ts`.
  *
  * While an episode lasts, its values stay out of the window, so that they are judged by what was normal before them

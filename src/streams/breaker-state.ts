@@ -3,7 +3,10 @@
 export type BreakerState =
   /** Calls pass. `failures` in a row so far. */
   | { readonly kind: 'closed'; readonly failures: number }
-  /** Calls are refused. Times are ms of the breaker's scheduler. `earlyProbes`: recovery hints that were followed since it was closed. */
+  /**
+   * Calls are refused. Times are ms of the breaker's scheduler. `earlyProbes`: recovery hints that were followed since
+   * it was closed.
+   */
   | {
       readonly kind: 'open';
       readonly openedAt: number;
@@ -45,8 +48,8 @@ export function settle(state: BreakerState, now: number): BreakerState {
 }
 
 /**
- * The state after a sign from elsewhere that the other side is there again: an open breaker is to try sooner. At once the first
- * time; as long as calls keep failing, each hint that was followed makes the next one count for less.
+ * The state after a sign from elsewhere that the other side is there again: an open breaker is to try sooner. At once
+ * the first time; as long as calls keep failing, each hint that was followed makes the next one count for less.
  */
 export function takeHint(state: BreakerState, rules: BreakerRules): BreakerState {
   if (state.kind !== 'open') return state;

@@ -35,7 +35,10 @@ export type CircuitBreakerOptions = {
   readonly openMs: number;
   /** Calls let through to try; so many successes close it again. Minimum 1. */
   readonly halfOpenProbes: number;
-  /** How long it stays open in spite of a recovery hint when an earlier one was wrong, ms; doubles with each. Minimum 1. Default `openMs`. */
+  /**
+   * How long it stays open in spite of a recovery hint when an earlier one was wrong, ms; doubles with each. Minimum 1.
+   * Default `openMs`.
+   */
   readonly hintBackoffMs?: number;
   /** Which errors are failures of the other side. Others count as success: it answered. Default: all. */
   readonly isFailure?: (error: unknown) => boolean;
@@ -48,9 +51,9 @@ export type CircuitBreaker = {
   /** Lets a subscription to `source` through, or errors with {@link BreakerOpenError} without subscribing. */
   readonly protect: <T>(source: Observable<T>) => Observable<T>;
   /**
-   * Tells it that the other side has been seen, by other means than calls: an open one tries at once instead of waiting for its
-   * time. When the probe then fails, the next hint makes it try `hintBackoffMs` after that failure, the one after it twice as long, up to
-   * `openMs`: the other side may give hints as often as it likes.
+   * Tells it that the other side has been seen, by other means than calls: an open one tries at once instead of waiting
+   * for its time. When the probe then fails, the next hint makes it try `hintBackoffMs` after that failure, the one
+   * after it twice as long, up to `openMs`: the other side may give hints as often as it likes.
    */
   readonly recoveryHint: () => void;
 };

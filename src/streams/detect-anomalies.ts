@@ -23,7 +23,8 @@ export type DetectorsFor<R> = (rows: R) => readonly (AnomalyDetector | null)[];
 const NONE: readonly RowAnomaly[] = [];
 
 /**
- * Adds to rows the openings, growths and closings of anomalies in their series. A series is judged by its rolling z-score; see
+ * Adds to rows the openings, growths and closings of anomalies in their series. A series is judged by its rolling
+ * z-score; see
  * {@link file://./anomaly-detector.ts}.
  *
  * ```
@@ -31,8 +32,8 @@ const NONE: readonly RowAnomaly[] = [];
  * detectAnomalies    ---------o-----c-----|   o: opened at 9; c: closed at 1 with its peak of 9
  * ```
  *
- * (Rows without an anomaly pass too; the drawing leaves them out.) Completes and errors with the source. An episode that is open
- * at the end is not closed, since its end was not seen.
+ * (Rows without an anomaly pass too; the drawing leaves them out.) Completes and errors with the source. An episode
+ * that is open at the end is not closed, since its end was not seen.
  *
  * @param begin called at each subscription; what it gives may keep detectors from rows to rows
  */

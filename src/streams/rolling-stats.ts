@@ -19,8 +19,8 @@ export type RollingStats = Stats & {
   readonly push: (value: number) => void;
   /**
    * Pushes `values[from]` and what follows for as long as each lies well within `threshold` standard deviations of the
-   * window before it, as in {@link push} one by one. Returns the index of the first value that does not, or that this quick look cannot
-   * judge: that one has not been pushed. Judges full windows only.
+   * window before it, as in {@link push} one by one. Returns the index of the first value that does not, or that this
+   * quick look cannot judge: that one has not been pushed. Judges full windows only.
    */
   readonly pushWithin: (values: Float64Array, from: number, threshold: number) => number;
   readonly clear: () => void;

@@ -7,7 +7,10 @@ export type TokenLevelOptions = {
   readonly refillPerSecond: number;
 };
 
-/** A token bucket without a timer, as in RFC 2697. What costs more than the capacity passes when it is full, and leaves a debt. */
+/**
+ * A token bucket without a timer, as in RFC 2697. What costs more than the capacity passes when it is full, and leaves
+ * a debt.
+ */
 export type TokenLevel = {
   /** Takes the cost and gives 0; where it is not there, takes nothing and gives the ms until it would be. */
   readonly tryTake: (cost: number, nowMs: number) => number;

@@ -19,8 +19,8 @@ import {
  * withDeadline(6, …)      --a---#
  * ```
  *
- * Each emission of `progress$` begins the `ms` again, asking for them where they are a function: then it bounds silence, not the
- * whole. Otherwise completes and errors with the source.
+ * Each emission of `progress$` begins the `ms` again, asking for them where they are a function: then it bounds
+ * silence, not the whole. Otherwise completes and errors with the source.
  */
 export function withDeadline<T>(
   ms: number | (() => number),

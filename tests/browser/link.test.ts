@@ -1,4 +1,7 @@
-/** What people see of a link: on the agent's page at HQ and on its own health page, while its data budget lasts and after. */
+/**
+ * What people see of a link: on the agent's page at HQ and on its own health page, while its data budget lasts and
+ * after.
+ */
 import { describe, expect, test } from 'vitest';
 import { startAgentProcess } from '../support/agent.ts';
 import { browse, buildDashboard, canBrowse, cutOff } from '../support/chromium.ts';

@@ -1,4 +1,7 @@
-/** What the dashboard shows of an agent whose journal was full: thinned ranges, apart from what is whole and from what is lost. */
+/**
+ * What the dashboard shows of an agent whose journal was full: thinned ranges, apart from what is whole and from what
+ * is lost.
+ */
 import type { Page } from 'playwright-core';
 import { io } from 'socket.io-client';
 import { describe, expect, onTestFinished, test } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * The journal on LMDB against what disks do: images of every moment of a recorded load, with what was not synced lost, reordered or torn; and
- * a disk that fills up, fails, slows down or turns read-only under a running journal.
+ * The journal on LMDB against what disks do: images of every moment of a recorded load, with what was not synced lost,
+ * reordered or torn; and a disk that fills up, fails, slows down or turns read-only under a running journal.
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -159,7 +159,10 @@ async function seqsIn(
 const lastOf = (said: readonly string[], word: string): number =>
   Number(said.findLast((line) => line.startsWith(`${word} `))?.split(' ')[1] ?? 0);
 
-/** Seqs that were confirmed, were not released, and are not in the journal; and how many of them it says it has given up. */
+/**
+ * Seqs that were confirmed, were not released, and are not in the journal; and how many of them it says it has given
+ * up.
+ */
 async function missingIn({ said, directory }: Recording) {
   const lines = said();
   const { held, givenUp } = await seqsIn(directory);

@@ -15,7 +15,9 @@ const PAGE = 4096;
 const COUNT = 20_000;
 const NOWHERE = 'http://127.0.0.1:1';
 
-/** Flips one bit in the middle of each run of pages that holds one large frame, every third of them. Returns how many. */
+/**
+ * Flips one bit in the middle of each run of pages that holds one large frame, every third of them. Returns how many.
+ */
 function damageFrames(file: string): number {
   const fd = openSync(file, 'r+');
   try {

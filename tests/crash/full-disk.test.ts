@@ -20,7 +20,10 @@ const DISK_BYTES = 8 * MEBIBYTE;
 const COUNT = sized(120_000, 200_000);
 const SHORT = sized(70_000, 100_000);
 const DRAIN_MS = 5_000;
-/** Room in bytes that so many samples do not fit into, however large the frames are: one takes 13.5 bytes of entropy alone. */
+/**
+ * Room in bytes that so many samples do not fit into, however large the frames are: one takes 13.5 bytes of entropy
+ * alone.
+ */
 const tooLittleFor = (samples: number): number => samples * 10;
 /** Generous: to fill the disk is work, and the machine may be busy. */
 const FILLED = { deadlineMs: 200_000 };

@@ -1,4 +1,7 @@
-/** HQ on a disk that fills up, a tmpfs, while an agent stays connected: it refuses, says when it can store again, and has all. */
+/**
+ * HQ on a disk that fills up, a tmpfs, while an agent stays connected: it refuses, says when it can store again, and
+ * has all.
+ */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,7 @@
 /**
- * Opens images of a journal one after another and says of each what it found. Arguments: record, folder to work in, first and last
- * seed. A process of its own, since an image may end it: the seed after the last one told is then the culprit.
+ * Opens images of a journal one after another and says of each what it found. Arguments: record, folder to work in,
+ * first and last seed. A process of its own, since an image may end it: the seed after the last one told is then the
+ * culprit.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +18,10 @@ import { changeBootId, makeImage, parseRecord } from './images.ts';
 const [record = '', folder = '', first = '0', last = '0'] = process.argv.slice(2);
 const clock = createSystemClock();
 const operations = parseRecord(readFileSync(record));
-/** How the directory was left: in use, on this boot or on an earlier one, of which the file is then looked through in a child. */
+/**
+ * How the directory was left: in use, on this boot or on an earlier one, of which the file is then looked through in a
+ * child.
+ */
 const EARLIER_BOOT_SHARE = 0.04;
 
 const open = async (directory: string) => {

@@ -1,9 +1,9 @@
 /**
  * Images of a data file as a crash may leave it, made from what the shim recorded.
  *
- * An image is cut at a random point of the record. What was synced before it is there. Of every later write each sector of 512 bytes is
- * there or not, by chance: a write can be lost whole, appear although later ones are lost, or be torn. A synchronous write
- * (O_DSYNC) is there once it has ended; the one that the cut falls into may be torn.
+ * An image is cut at a random point of the record. What was synced before it is there. Of every later write each sector
+ * of 512 bytes is there or not, by chance: a write can be lost whole, appear although later ones are lost, or be torn.
+ * A synchronous write (O_DSYNC) is there once it has ended; the one that the cut falls into may be torn.
  */
 import type { Random } from '../../src/platform/random.ts';
 

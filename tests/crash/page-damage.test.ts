@@ -1,4 +1,7 @@
-/** Every page of a journal's file, damaged in every way: the journal always starts, and gives up little more than what lay there. */
+/**
+ * Every page of a journal's file, damaged in every way: the journal always starts, and gives up little more than what
+ * lay there.
+ */
 import { spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -36,7 +39,10 @@ const reportSchema = z.union([
 ]);
 type Report = z.infer<typeof reportSchema>;
 
-/** Frames of a few hundred bytes, several on a page, and large ones on pages of their own; some commits free pages again. */
+/**
+ * Frames of a few hundred bytes, several on a page, and large ones on pages of their own; some commits free pages
+ * again.
+ */
 async function makeJournal(directory: string): Promise<string> {
   const clock = createSystemClock();
   const storage = await firstValueFrom(openLmdbStorage({ directory, clock }));

@@ -1,7 +1,7 @@
 /**
- * Damages each page of a journal's file in each way and says what opening it then gives. Arguments: file, folder to work in, share
- * of the pages (index, of how many), step (every so many pages, one is damaged). A process of its own: a damaged file may end it,
- * and the case after the last one told is the culprit.
+ * Damages each page of a journal's file in each way and says what opening it then gives. Arguments: file, folder to
+ * work in, share of the pages (index, of how many), step (every so many pages, one is damaged). A process of its own: a
+ * damaged file may end it, and the case after the last one told is the culprit.
  */
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,9 @@
 /**
- * Writes a journal under the recording shim. Arguments: directory, file for what is confirmed, commits, `weak` to open LMDB with its
- * defaults, how many samples a commit has on top of one to seven; these are large ones then. Says `durable N` once everything up to seq N is confirmed, `releasing N` before HQ's ack of it is noted, and
- * `failed CODE` of a commit, which is then tried again, and `damaged DETAIL` of what it could not trust. Closes the journal in order and ends when asked to by SIGTERM.
+ * Writes a journal under the recording shim. Arguments: directory, file for what is confirmed, commits, `weak` to open
+ * LMDB with its defaults, how many samples a commit has on top of one to seven; these are large ones then. Says
+ * `durable N` once everything up to seq N is confirmed, `releasing N` before HQ's ack of it is noted, and `failed CODE`
+ * of a commit, which is then tried again, and `damaged DETAIL` of what it could not trust. Closes the journal in order
+ * and ends when asked to by SIGTERM.
  */
 import { openSync, readFileSync, writeSync } from 'node:fs';
 import { registerHooks } from 'node:module';

@@ -6,7 +6,10 @@ import { OURS } from '../../benchmarks/support/link-run.ts';
 import { inWorkshop } from '../../benchmarks/support/processes.ts';
 import { putAhead } from '../support/ahead.ts';
 
-/** An attempt that hears nothing is given up after 4 to 4.5 s; a first answer takes 0.6 s, and what the modem holds up to 1 s more. */
+/**
+ * An attempt that hears nothing is given up after 4 to 4.5 s; a first answer takes 0.6 s, and what the modem holds up
+ * to 1 s more.
+ */
 const MOMENTS = [300, 2_000, 3_300, 3_600, 4_000, 4_400];
 
 it('stores a fresh sample within 4 s of each return', async () => {

@@ -1,4 +1,7 @@
-/** Life of `holdfast agent` and `holdfast hq` as processes: start, refusal to start, stop, and looking into their directories. */
+/**
+ * Life of `holdfast agent` and `holdfast hq` as processes: start, refusal to start, stop, and looking into their
+ * directories.
+ */
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,7 @@
-/** The agent's link and HQ's ingest over a real socket: what protocol 2 makes of them, and what hostile clients make of it. */
+/**
+ * The agent's link and HQ's ingest over a real socket: what protocol 2 makes of them, and what hostile clients make of
+ * it.
+ */
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { LinkEvent, LinkSession } from '../../src/agent/uplink/link.ts';

@@ -1,4 +1,7 @@
-/** What an agent that is caught up costs on the way, at the payload of TCP: framing, pings, heartbeats and answers included. */
+/**
+ * What an agent that is caught up costs on the way, at the payload of TCP: framing, pings, heartbeats and answers
+ * included.
+ */
 import { expect, it } from 'vitest';
 import { OURS } from '../../benchmarks/support/link-run.ts';
 import { runSteady } from '../../benchmarks/support/link-steady.ts';

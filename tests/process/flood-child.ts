@@ -1,12 +1,13 @@
 /**
- * Clients that speak the agents' protocol over real sockets and time HQ's answers: neighbours that keep to it, or one that floods.
- * Argument: a JSON document, see `orderSchema`. Orders on standard input, answers on standard output, a JSON document a line:
+ * Clients that speak the agents' protocol over real sockets and time HQ's answers: neighbours that keep to it, or one
+ * that floods. Argument: a JSON document, see `orderSchema`. Orders on standard input, answers on standard output, a
+ * JSON document a line:
  *
  *     (start)           {"event":"online"}     all have been greeted and their schemas taken
  *     window NAME       {"event":"window"}     what is sent from now on belongs to this window
  *     taken COUNT       {"event":"taken"}      so many frames of this window have been taken
  *     refused COUNT     {"event":"refused"}    so many frames of this window have been refused
- *     end               {"event":"ended", …}   nothing is sent any more and everything has been answered; can be repeated
+ *     end {"event":"ended", …} nothing is sent any more and everything has been answered; can be repeated
  */
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';

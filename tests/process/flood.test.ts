@@ -21,9 +21,15 @@ const HZ = 1;
 const FLOOD = 1_000;
 const ROUNDS = sized(1, 5);
 const WINDOW_MS = 2_200;
-/** How long a window lasts where times are not judged: until so many frames of the neighbours, and of the flood, were answered. */
+/**
+ * How long a window lasts where times are not judged: until so many frames of the neighbours, and of the flood, were
+ * answered.
+ */
 const ANSWERS = 100;
-/** The windows of a round, and the lane in which the flooder sends meanwhile. Before the first round there is one that does not count: code is compiled then. */
+/**
+ * The windows of a round, and the lane in which the flooder sends meanwhile. Before the first round there is one that
+ * does not count: code is compiled then.
+ */
 const KINDS = { 'quiet-a': null, live: 'live', 'quiet-b': null, backlog: 'backlog' } as const;
 type Kind = keyof typeof KINDS;
 const isKind = (name: string): name is Kind => Object.hasOwn(KINDS, name);

@@ -1,4 +1,7 @@
-/** A backlog over slow links for 25 s: nobody hangs up, nothing is sent twice, few bytes a sample. Times: tests/long/links. */
+/**
+ * A backlog over slow links for 25 s: nobody hangs up, nothing is sent twice, few bytes a sample. Times:
+ * tests/long/links.
+ */
 import { expect, it } from 'vitest';
 import { measureRows } from '../../benchmarks/support/link-figures.ts';
 import { LINK_ROWS } from '../../benchmarks/support/link-rows.ts';

@@ -1,4 +1,7 @@
-/** A small journal, an HQ that is away, and far more samples than fit: each policy gives way as it says, and the books stay exact. */
+/**
+ * A small journal, an HQ that is away, and far more samples than fit: each policy gives way as it says, and the books
+ * stay exact.
+ */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';

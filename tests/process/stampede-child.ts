@@ -1,14 +1,15 @@
 /**
- * Many agents in one process: the real uplink over real sockets, each with a journal in memory and a sample every few seconds.
- * Argument: a JSON document, see `orderSchema`. Orders on standard input, answers on standard output, a JSON document a line:
+ * Many agents in one process: the real uplink over real sockets, each with a journal in memory and a sample every few
+ * seconds. Argument: a JSON document, see `orderSchema`. Orders on standard input, answers on standard output, a JSON
+ * document a line:
  *
  *     (start)           {"event":"online"}     all have been greeted and their first samples confirmed
  *     stock             {"event":"stocked"}    everyone has an hour's backlog and has lost HQ often enough
  *     lose              {"event":"lost"}       everyone has lost HQ; who comes from now on comes back
  *     back              {"event":"drained", …} HQ listens again; in time everyone has delivered everything
  *
- * `lose` goes before HQ is started again: a busy machine may let agents in before this process hears that HQ listens. `lose` and
- * `back` can be repeated.
+ * `lose` goes before HQ is started again: a busy machine may let agents in before this process hears that HQ listens.
+ * `lose` and `back` can be repeated.
  */
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,6 +1,6 @@
 /**
- * Two days, or a week, without HQ at 1 Hz × 17 series, on a real LMDB file: only the time of the samples is virtual. What is left is compared
- * with every sample that there was.
+ * Two days, or a week, without HQ at 1 Hz × 17 series, on a real LMDB file: only the time of the samples is virtual.
+ * What is left is compared with every sample that there was.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -75,7 +75,10 @@ async function outage(directory: string, maxBytes: number, stream: () => Sample)
   return { frames, stats, fileBytes };
 }
 
-/** Throws where a frame is untrue or a seq missing; returns from which seq on everything is whole, and how many anomalies are. */
+/**
+ * Throws where a frame is untrue or a seq missing; returns from which seq on everything is whole, and how many
+ * anomalies are.
+ */
 function inspect(frames: readonly StoredFrame[], stream: () => Sample) {
   const samples = notableStream(stream);
   let [next, wholeFrom, notable] = [1, 1, 0];

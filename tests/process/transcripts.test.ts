@@ -56,7 +56,10 @@ it('HQ serves an agent of 0.1 as HQ 0.1 did', async () => {
   expect(hq.events.filter(({ type }) => type === 'violation')).toEqual([]);
 });
 
-/** Among what HQ has said is what HQ 0.1 said here, but for times and ids, and for how far it has come with other frames. */
+/**
+ * Among what HQ has said is what HQ 0.1 said here, but for times and ids, and for how far it has come with other
+ * frames.
+ */
 function expectLike(
   said: readonly (string | Buffer)[],
   recorded: string | Buffer,

@@ -10,8 +10,8 @@ import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 
 /**
- * What the gateway does with upgrades; a number is an HTTP status. `away`: HTTP 502 to all requests; `back`: to upgrades until
- * another request comes.
+ * What the gateway does with upgrades; a number is an HTTP status. `away`: HTTP 502 to all requests; `back`: to
+ * upgrades until another request comes.
  */
 type Upgrades = number | 'pass' | 'reset' | 'swallow' | 'away' | 'back';
 type Gateway = {

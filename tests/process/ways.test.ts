@@ -1,4 +1,7 @@
-/** An agent with two ways to one HQ: it goes over to the second when the first fails, and back when it is there again for a while. */
+/**
+ * An agent with two ways to one HQ: it goes over to the second when the first fails, and back when it is there again
+ * for a while.
+ */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';

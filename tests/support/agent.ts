@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { type Running, type RunOptions, run, runToEnd } from './holdfast.ts';
 
-/** Impatient settings: a test sees many outages in little time. The relations between them are those of the defaults. */
+/**
+ * Impatient settings: a test sees many outages in little time. The relations between them are those of the defaults.
+ */
 export const impatient = [
   ...[
     '--uplink-backoff-initial-ms',

@@ -1,6 +1,7 @@
 /**
- * For vitest, once before the suites that start processes: the sources and their libraries as a few files. A process that
- * finds them there starts with half of the work that hundreds of modules take, and tests start hundreds of processes.
+ * For vitest, once before the suites that start processes: the sources and their libraries as a few files. A process
+ * that finds them there starts with half of the work that hundreds of modules take, and tests start hundreds of
+ * processes.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -16,7 +16,10 @@ export type Expected = {
   readonly journal: { readonly epoch: string; readonly dropped: Readonly<Record<string, number>> };
 };
 
-/** HQ's books add up, say what the agent's say, and every seq is either stored with its row's values or in a gap. Returns what is stored. */
+/**
+ * HQ's books add up, say what the agent's say, and every seq is either stored with its row's values or in a gap.
+ * Returns what is stored.
+ */
 export async function expectEveryFate({
   recording,
   hqUrl,

@@ -1,8 +1,8 @@
 /**
  * What passes a link upward, message by message: live frames, frames of the backlog, and everything else.
  *
- * It looks for frames in WebSocket messages, wherever in a message one begins, so that it need not know how a version of the
- * protocol wraps them. A frame is live when its newest sample was taken after `liveFrom`.
+ * It looks for frames in WebSocket messages, wherever in a message one begins, so that it need not know how a version
+ * of the protocol wraps them. A frame is live when its newest sample was taken after `liveFrom`.
  */
 import { createReader, OPCODE } from '../../benchmarks/support/websocket.ts';
 import { decodeUp } from '../../src/protocol/compact/up.ts';

@@ -1,8 +1,8 @@
 /**
  * One direction of a slow link: a modem with a bounded queue, a line of so many bytes a second, and a delay behind it.
  *
- * It keeps no time. It is told what time it is, and computes when the last byte of each packet leaves from when the line
- * became free, so that a late timer moves no packet and costs no rate. Times are ms, sizes are bytes on the wire.
+ * It keeps no time. It is told what time it is, and computes when the last byte of each packet leaves from when the
+ * line became free, so that a late timer moves no packet and costs no rate. Times are ms, sizes are bytes on the wire.
  */
 
 /** What IPv4 and TCP add to each packet, options included. */

@@ -1,9 +1,9 @@
 /**
- * A slow link that all connections through it share, on a clock that is told: a line each way, which flows take turns to
- * fill, and an answer of TCP for every second packet of data, which uses the line of the other way.
+ * A slow link that all connections through it share, on a clock that is told: a line each way, which flows take turns
+ * to fill, and an answer of TCP for every second packet of data, which uses the line of the other way.
  *
- * What a flow has that the modem does not let in yet stays with its sender: nothing more is asked of that one before it is
- * gone. A change of the link counts from when it is made.
+ * What a flow has that the modem does not let in yet stays with its sender: nothing more is asked of that one before it
+ * is gone. A change of the link counts from when it is made.
  */
 import {
   type Carried,

@@ -1,13 +1,15 @@
 /**
- * A TCP relay that is one slow link for all connections through it, as link-model.ts computes it on this machine's clock.
+ * A TCP relay that is one slow link for all connections through it, as link-model.ts computes it on this machine's
+ * clock.
  *
- * What it is honest about: rate and headers each way, delay, a modem queue that makes its sender wait when it is full, answers
- * of TCP, outages in which everything waits. What it leaves out: packets that are lost (TCP hides them), the congestion window,
- * and the time that data waits for a TCP handshake, unless `handshake` is set.
+ * What it is honest about: rate and headers each way, delay, a modem queue that makes its sender wait when it is full,
+ * answers of TCP, outages in which everything waits. What it leaves out: packets that are lost (TCP hides them), the
+ * congestion window, and the time that data waits for a TCP handshake, unless `handshake` is set.
  *
- * What hides from it: the kernel's buffers on loopback hold what a sender has written and the relay has not read, as they do in
- * front of a real modem: 0.9 MB as measured with the defaults of Linux. The relay reads from a connection only while the modem has taken all that it
- * read before, which is at most 64 KiB; `waitingBytes` of the state says how much that is now.
+ * What hides from it: the kernel's buffers on loopback hold what a sender has written and the relay has not read, as
+ * they do in front of a real modem: 0.9 MB as measured with the defaults of Linux. The relay reads from a connection
+ * only while the modem has taken all that it read before, which is at most 64 KiB; `waitingBytes` of the state says how
+ * much that is now.
  */
 import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
 import type { Carried, LineOptions } from './link-line.ts';

@@ -1,4 +1,7 @@
-/** How much slower than usual the machine is while a test runs: other jobs on its cores and its disk are not the product's fault. */
+/**
+ * How much slower than usual the machine is while a test runs: other jobs on its cores and its disk are not the
+ * product's fault.
+ */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -19,8 +19,9 @@ const ERROR_LEVEL = 50;
 const logLine = z.looseObject({ level: z.number(), event: z.string().optional() });
 
 /**
- * Runs `attack` on an HQ that an honest agent delivers to, then holds HQ to this: it is still the same process, the honest
- * agent's samples all came (within 2 s, where times are judged), memory stayed in bounds, no error was logged, and it still stops in order.
+ * Runs `attack` on an HQ that an honest agent delivers to, then holds HQ to this: it is still the same process, the
+ * honest agent's samples all came (within 2 s, where times are judged), memory stayed in bounds, no error was logged,
+ * and it still stops in order.
  */
 export async function underAttack(attack: (hq: RunningHq) => Promise<void>): Promise<void> {
   const folder = temporaryFolder();

@@ -4,7 +4,10 @@
 const SHARE_OF_WAIT = 1 / 20;
 const [OFTEN_MS, SELDOM_MS] = [25, 100];
 
-/** Polls `probe`, each `everyMs` if given, until it gives something other than undefined, null or false; fails with `what` after `deadlineMs`. */
+/**
+ * Polls `probe`, each `everyMs` if given, until it gives something other than undefined, null or false; fails with
+ * `what` after `deadlineMs`.
+ */
 export async function until<T>(
   what: string,
   probe: () => T | Promise<T>,

@@ -1,8 +1,8 @@
 /**
  * The agent's own HTTP server: /healthz, /readyz, /metrics, /status.json and a page for people. Reading only.
  *
- * It has no access control, so it belongs on loopback; there it answers only to names of loopback, or any web page could read
- * it through a host name of its own that resolves to 127.0.0.1 (DNS rebinding).
+ * It has no access control, so it belongs on loopback; there it answers only to names of loopback, or any web page
+ * could read it through a host name of its own that resolves to 127.0.0.1 (DNS rebinding).
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';

@@ -15,7 +15,10 @@ export type PipelineSettings = {
   readonly commitMs: number;
   /** Samples of one commit at most; reaching it commits at once. Minimum 1. */
   readonly commitMaxCount: number;
-  /** Samples kept in memory while the journal takes none; beyond it the oldest are discarded and counted. Minimum 16; four blocks where a source gives blocks. */
+  /**
+   * Samples kept in memory while the journal takes none; beyond it the oldest are discarded and counted. Minimum 16;
+   * four blocks where a source gives blocks.
+   */
   readonly maxUncommitted: number;
   readonly detection: DetectionSettings;
   /** What is normal for which series; the first match counts, before the defaults of its source. */
@@ -82,8 +85,9 @@ export type PipelineStatus = {
 
 export type Pipeline = {
   /**
-   * What became of the samples, in order of seq. Subscribing starts the sources; completes when all have ended, or after
-   * `stop`, once everything is durable. Never errors. Shared: all subscribers see one run, which ends when the last leaves.
+   * What became of the samples, in order of seq. Subscribing starts the sources; completes when all have ended, or
+   * after `stop`, once everything is durable. Never errors. Shared: all subscribers see one run, which ends when the
+   * last leaves.
    */
   readonly appended$: Observable<Appended>;
   /** Current status at once, then its changes, counts at most every 250 ms. Never completes. */

@@ -1,8 +1,8 @@
 /**
  * The pipeline: source → detect → diagnose → collect → journal.
  *
- * The order of samples of one source is kept. Detection and diagnosis are synchronous; nothing before the journal waits but
- * the batch that gathers. A source that fails is started again by itself and disturbs no other.
+ * The order of samples of one source is kept. Detection and diagnosis are synchronous; nothing before the journal waits
+ * but the batch that gathers. A source that fails is started again by itself and disturbs no other.
  */
 import {
   AsyncSubject,

@@ -1,6 +1,8 @@
 import { rowCount, type SampleRows, sliceBlock } from '../../protocol/sample-block.ts';
 
-/** First in, first out, counted in samples; taking from the front does not move the rest, and cuts blocks where it must. */
+/**
+ * First in, first out, counted in samples; taking from the front does not move the rest, and cuts blocks where it must.
+ */
 export type SampleQueue = {
   readonly push: (rows: SampleRows) => void;
   /** Removes and returns the oldest `count` samples, or all when there are fewer. */

@@ -22,8 +22,8 @@ export function createSource(
 }
 
 /**
- * The sources of an agent under distinct names: `sim`, `sim-2` … by place in the list, so that a name stays the same over
- * restarts of an unchanged configuration. Throws SourceSpecError when two specs ask for the same name.
+ * The sources of an agent under distinct names: `sim`, `sim-2` … by place in the list, so that a name stays the same
+ * over restarts of an unchanged configuration. Throws SourceSpecError when two specs ask for the same name.
  */
 export function createSources(specs: readonly SourceSpec[], env: SourceEnv): readonly Source[] {
   const taken = new Set<string>();

@@ -17,7 +17,9 @@ export class SourceSpecError extends Error {
   override readonly name = 'SourceSpecError';
 }
 
-/** Parses `kind` or `kind:key=value,flag,…`; a value with a comma is written in double quotes. Throws SourceSpecError. */
+/**
+ * Parses `kind` or `kind:key=value,flag,…`; a value with a comma is written in double quotes. Throws SourceSpecError.
+ */
 export function parseSourceSpec(text: string): SourceSpec {
   const colon = text.indexOf(':');
   const kind = (colon < 0 ? text : text.slice(0, colon)).trim();

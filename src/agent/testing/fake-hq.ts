@@ -1,4 +1,7 @@
-/** A small HQ for tests of the agent: real Socket.IO on a free port, memory instead of a store, and any misbehaviour a test wants. */
+/**
+ * A small HQ for tests of the agent: real Socket.IO on a free port, memory instead of a store, and any misbehaviour a
+ * test wants.
+ */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server, type Socket } from 'socket.io';

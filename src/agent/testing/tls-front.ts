@@ -1,4 +1,6 @@
-/** TLS before a plain server, for tests. Key and certificate are for `localhost`, sign themselves, and protect nothing. */
+/**
+ * TLS before a plain server, for tests. Key and certificate are for `localhost`, sign themselves, and protect nothing.
+ */
 import { randomBytes } from 'node:crypto';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { createServer } from 'node:tls';

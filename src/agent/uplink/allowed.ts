@@ -20,8 +20,8 @@ export function isLiveAllowed(allowed: Allowed, { notable }: Pick<StoredFrame, '
 }
 
 /**
- * Frames that a lane may have in flight. Out of the reserve of a data budget they go one by one: what a frame has cost is known before
- * the next one goes, which may be too much then.
+ * Frames that a lane may have in flight. Out of the reserve of a data budget they go one by one: what a frame has cost
+ * is known before the next one goes, which may be too much then.
  */
 export function mostInFlight(allowed: Allowed): number {
   return allowed.live || !allowed.notable ? Number.POSITIVE_INFINITY : 1;

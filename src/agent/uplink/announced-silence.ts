@@ -1,6 +1,6 @@
 /**
- * What HQ announces of its pings, taken from the client's own use: the client ends a connection on which no ping came in time, although
- * a ping may wait behind a large answer on a slow link. The link watches for silence instead.
+ * What HQ announces of its pings, taken from the client's own use: the client ends a connection on which no ping came
+ * in time, although a ping may wait behind a large answer on a slow link. The link watches for silence instead.
  */
 import { z } from 'zod';
 
@@ -14,7 +14,10 @@ const NEVER_MS = 2 ** 31 - 1;
 
 const handshakeSchema = z.object({ pingInterval: z.number().positive(), pingTimeout: z.number().positive() });
 
-/** To be called before the handshake; gives the silence that HQ announces, ms: a connection that lives is never silent for longer. */
+/**
+ * To be called before the handshake; gives the silence that HQ announces, ms: a connection that lives is never silent
+ * for longer.
+ */
 export function takeAnnouncedSilence(engine: Engine): () => number {
   let announcedMs = USUAL_MS;
   engine.on('handshake', (data) => {

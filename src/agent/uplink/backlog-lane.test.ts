@@ -65,7 +65,10 @@ const logic = createUplinkLogic({
   backoffMaxMs: 60_000,
 });
 
-/** Answers what is sent, in order, over a link whose pieces have `pieceBytes(n)` when the n-th message is answered; what was sent. */
+/**
+ * Answers what is sent, in order, over a link whose pieces have `pieceBytes(n)` when the n-th message is answered; what
+ * was sent.
+ */
 function drained(frames: readonly StoredFrame[], pieceBytes: (answered: number) => number): Outgoing[][] {
   const sampled = frames.at(-1)?.lastSeq ?? 0;
   let [state, effects] = logic.initial();

@@ -1,4 +1,6 @@
-/** The backlog lane: what is anomalous first, then the oldest first, in frames that the link carries in a moment. Pure. */
+/**
+ * The backlog lane: what is anomalous first, then the oldest first, in frames that the link carries in a moment. Pure.
+ */
 import type { StoredFrame } from '../../journal/port.ts';
 import { type Coverage, missingWithin, type SeqRange } from '../../protocol/coverage.ts';
 import { FrameError, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
@@ -24,7 +26,10 @@ type Result = readonly [Online, UplinkEffect[]];
 /** Frames of the journal that one read may find; small ones are merged for the link. */
 const READ_FRAMES = 64;
 const LEAST_READ_BYTES = 64 * 1024;
-/** A frame is cut when it is larger than it should be by this factor: a little more is not worth the work. Two of them have to fit. */
+/**
+ * A frame is cut when it is larger than it should be by this factor: a little more is not worth the work. Two of them
+ * have to fit.
+ */
 const CUT_FROM = 1.05;
 /** While only what is anomalous may go, hardly more of a frame than that does. */
 const NOTABLE_BYTES = 1_024;
@@ -106,8 +111,8 @@ function readOn(state: Online, settings: UplinkSettings): Result {
         { ...state, backlog: { ...backlog, stage: 'oldest', cursor: 0, exhausted: false } },
         settings,
       );
-    // What waits in the live lane, or is suspected, would be passed over again; and reading for nothing, without a pause,
-    // keeps the linger from ending and the suspicion from being settled.
+    // What waits in the live lane, or is suspected, would be passed over again; and reading for nothing, without a
+    // pause, keeps the linger from ending and the suspicion from being settled.
     const isIdle = [inFlight(state), state.live.waiting, memory.suspected].every(
       ({ length }) => length === 0,
     );
@@ -144,8 +149,8 @@ export function takeBacklog(
 }
 
 /**
- * Makes the first frame that is ready one that may go: leaves out what is on its way, waits in the live lane, is suspected, or is at HQ
- * already, and cuts it when it is too large for the link.
+ * Makes the first frame that is ready one that may go: leaves out what is on its way, waits in the live lane, is
+ * suspected, or is at HQ already, and cuts it when it is too large for the link.
  */
 function prepareNext(state: Online): Online {
   const { backlog, memory } = state;
@@ -195,7 +200,10 @@ function isUntouched(
   );
 }
 
-/** What is to be sent of a frame: only of samples can a part be sent, all else goes whole, or waits for what overlaps it. */
+/**
+ * What is to be sent of a frame: only of samples can a part be sent, all else goes whole, or waits for what overlaps
+ * it.
+ */
 function wantedOf(
   { kind, firstSeq, lastSeq }: Outgoing,
   { unacked, overlapping }: { readonly unacked: readonly SeqRange[]; readonly overlapping: readonly Seqs[] },
@@ -217,7 +225,9 @@ function evenly(
   return Math.ceil(Math.min(pieceBytes, wanted / parts) * CUT_FROM);
 }
 
-/** A frame is cut again only for a link that has become much slower: what cannot be cut further is not tried each time. */
+/**
+ * A frame is cut again only for a link that has become much slower: what cannot be cut further is not tried each time.
+ */
 function isTooLarge({ bytes, cutFor }: Outgoing, pieceBytes: number): boolean {
   return bytes.length > CUT_FROM * pieceBytes && (cutFor === undefined || pieceBytes < cutFor / 2);
 }

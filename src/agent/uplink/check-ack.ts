@@ -4,7 +4,9 @@ import { type Coverage, missingWithin } from '../../protocol/coverage.ts';
 export type AckBounds = {
   /** Highest seq given out. */
   readonly sampled: number;
-  /** What HQ may hold: what it was sent, and all that was given out before it was first asked. Null: it was never asked. */
+  /**
+   * What HQ may hold: what it was sent, and all that was given out before it was first asked. Null: it was never asked.
+   */
   readonly known: Coverage | null;
 };
 

@@ -132,7 +132,10 @@ function withAdvice(message: string): string {
   return `${sentence} Check the token (--token-file, --token or HOLDFAST_TOKEN).`;
 }
 
-/** What those say who know HTTP and no WebSockets, or want none. HQ itself answers 400 where something took the wish to upgrade away. */
+/**
+ * What those say who know HTTP and no WebSockets, or want none. HQ itself answers 400 where something took the wish to
+ * upgrade away.
+ */
 const NO_UPGRADE: ReadonlySet<number> = new Set([400, 403, 405, 426, 501]);
 
 /** Those say it of any request: no credentials, and elsewhere. */

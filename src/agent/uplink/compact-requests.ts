@@ -1,8 +1,9 @@
 /**
- * Sends an agent's requests as compact messages where hello has agreed on protocol 2, and as Socket.IO events otherwise.
+ * Sends an agent's requests as compact messages where hello has agreed on protocol 2, and as Socket.IO events
+ * otherwise.
  *
- * Until HQ's answer to hello says so nothing is compact: an HQ of protocol 1 would close the connection. Frames and heartbeats
- * are compact then; what is rare stays an event.
+ * Until HQ's answer to hello says so nothing is compact: an HQ of protocol 1 would close the connection. Frames and
+ * heartbeats are compact then; what is rare stays an event.
  */
 import type { AgentMessageName } from '../../protocol/agent-messages.ts';
 import { agreesOnCompact } from '../../protocol/compact/agreement.ts';
@@ -28,8 +29,8 @@ export type Emit = (
 export type CompactRequests = {
   readonly emit: Emit;
   /**
-   * A compact message of HQ: answers are given to those who wait for them; credit comes back. Throws a CompactError where it is
-   * no valid one, or none was agreed on.
+   * A compact message of HQ: answers are given to those who wait for them; credit comes back. Throws a CompactError
+   * where it is no valid one, or none was agreed on.
    */
   readonly receive: (bytes: Uint8Array) => Extract<DownMessage, { type: 'credit' }> | null;
 };

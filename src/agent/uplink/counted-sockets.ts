@@ -1,11 +1,12 @@
 /**
  * The TCP connections beneath a link, counted where they meet the kernel: HTTP, WebSocket framing and TLS included.
  *
- * Only connections that were established count: an attempt that nobody takes costs nothing of the link but packets that the kernel makes.
+ * Only connections that were established count: an attempt that nobody takes costs nothing of the link but packets that
+ * the kernel makes.
  *
- * The agent (of Node's HTTP client) makes each connection itself. TLS runs over a TCP socket of its own, because a TLS socket counts
- * only whole records that it has decrypted: 16 KiB that trickle in would look like silence. TLS sessions are kept and resumed, also those of a
- * connection that was cut, which Node's own agent forgets.
+ * The agent (of Node's HTTP client) makes each connection itself. TLS runs over a TCP socket of its own, because a TLS
+ * socket counts only whole records that it has decrypted: 16 KiB that trickle in would look like silence. TLS sessions
+ * are kept and resumed, also those of a connection that was cut, which Node's own agent forgets.
  */
 import type { Agent } from 'node:http';
 import { connect, Socket } from 'node:net';
@@ -22,7 +23,10 @@ const { Agent: HttpAgent } = process.getBuiltinModule('node:http');
 const { Agent: HttpsAgent } = process.getBuiltinModule('node:https');
 
 export type SocketCounter = {
-  /** `tcp`: one that is not connected yet, beneath TLS; `top`: what the client writes into, the same one without TLS. May be told again of another `top`. */
+  /**
+   * `tcp`: one that is not connected yet, beneath TLS; `top`: what the client writes into, the same one without TLS.
+   * May be told again of another `top`.
+   */
   readonly add: (tcp: Socket, top: Duplex) => void;
   readonly traffic: () => Traffic;
   /** Bytes written and not yet taken by the kernel. */
@@ -80,7 +84,10 @@ export type CountedAgentOptions = {
   readonly onSocket: SocketCounter['add'];
   /** What leads to HQ; null: nothing but the network. */
   readonly proxy: HttpProxy | null;
-  /** Connections are kept for the next request, two at most: one request waits for HQ, one brings something. Default: not. */
+  /**
+   * Connections are kept for the next request, two at most: one request waits for HQ, one brings something. Default:
+   * not.
+   */
   readonly keepAlive?: boolean;
   /** Until a TCP connection that is not established is begun again, ms, asked at each; null or absent: it is not. */
   readonly again?: { readonly ms: () => number | null; readonly scheduler: SchedulerLike };
@@ -94,8 +101,8 @@ export function createCountedAgent(options: CountedAgentOptions): Agent {
 const KEPT = { keepAlive: true, maxSockets: 2 };
 
 /**
- * What a resumed session offers: Node's first choice (X25519 with ML-KEM) takes 2.3 KB more. The session's own secret comes from a whole
- * handshake, and goes into the keys.
+ * What a resumed session offers: Node's first choice (X25519 with ML-KEM) takes 2.3 KB more. The session's own secret
+ * comes from a whole handshake, and goes into the keys.
  */
 const SHORT_CURVES = 'X25519:prime256v1:secp384r1';
 

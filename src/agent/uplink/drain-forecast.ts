@@ -1,15 +1,18 @@
 /**
- * When the journal will be empty: pending bytes ÷ (drain − inflow). Pure: is shown the pending bytes and the link now and then.
+ * When the journal will be empty: pending bytes ÷ (drain − inflow). Pure: is shown the pending bytes and the link now
+ * and then.
  *
- * Drain − inflow is by how much the pending bytes shrink. Of one connection that is a mean which forgets with two minutes, and the band is
- * what the slow and the fast ones of its last ten minutes would give (their 20th and 80th percentile).
+ * Drain − inflow is by how much the pending bytes shrink. Of one connection that is a mean which forgets with two
+ * minutes, and the band is what the slow and the fast ones of its last ten minutes would give (their 20th and 80th
+ * percentile).
  *
- * A link that comes and goes is judged by whole passes, each from the beginning of a connection to the beginning of a later one: the mean
- * of the last six, outages included, with a band of the slow and the fast ones. One outage is no pattern: with fewer than two passes, as
- * after an outage much longer than the others, the forecast begins anew with the connection.
+ * A link that comes and goes is judged by whole passes, each from the beginning of a connection to the beginning of a
+ * later one: the mean of the last six, outages included, with a band of the slow and the fast ones. One outage is no
+ * pattern: with fewer than two passes, as after an outage much longer than the others, the forecast begins anew with
+ * the connection.
  *
- * Nothing is forecast before 30 s of a connection, or two passes, have been seen. What is seen while the backlog may not go does not
- * count, and a journal that has caught up forgets all.
+ * Nothing is forecast before 30 s of a connection, or two passes, have been seen. What is seen while the backlog may
+ * not go does not count, and a journal that has caught up forgets all.
  */
 export type DrainForecast =
   /** Nothing older than the live samples is pending. */
@@ -18,7 +21,10 @@ export type DrainForecast =
   | { readonly kind: 'unknown' }
   /** At this rate never: what is sampled exceeds what is delivered. */
   | { readonly kind: 'never' }
-  /** ms from now; `lowMs` and `highMs` are null before two minutes were seen, `highMs` also while the slow ones gain nothing. */
+  /**
+   * ms from now; `lowMs` and `highMs` are null before two minutes were seen, `highMs` also while the slow ones gain
+   * nothing.
+   */
   | {
       readonly kind: 'in';
       readonly ms: number;
@@ -76,10 +82,15 @@ const NEW_CONNECTION: Connection = {
 };
 const NEW_PASS: Pass = { connectedMs: 0, outageMs: 0, bytes: 0 };
 
-/** With less, a connection that outlives outages of 45 s in every 60 would be forecast 40 % too long and too short by turns. */
+/**
+ * With less, a connection that outlives outages of 45 s in every 60 would be forecast 40 % too long and too short by
+ * turns.
+ */
 const TAU_MS = 120_000;
 const LEAST_SEEN_MS = 30_000;
-/** Hello, and finding out what the link carries, take so long on slow links: the mean of a connection does not count it. */
+/**
+ * Hello, and finding out what the link carries, take so long on slow links: the mean of a connection does not count it.
+ */
 const SETTLING_MS = 15_000;
 const MINUTE_MS = 60_000;
 const MINUTES = 10;
@@ -192,7 +203,10 @@ function byPasses({ spell, passes }: DrainSeen, bytes: number): DrainForecast | 
   );
 }
 
-/** Whether outages do not matter now: the connection is out of the pattern, or is over with the backlog before it ends as usual. */
+/**
+ * Whether outages do not matter now: the connection is out of the pattern, or is over with the backlog before it ends
+ * as usual.
+ */
 function isByItself({ spell, passes }: DrainSeen, connection: DrainForecast): boolean {
   const lasted = spell?.ms ?? 0;
   const usual = passes.map(({ connectedMs }) => connectedMs);

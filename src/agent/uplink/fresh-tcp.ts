@@ -1,9 +1,10 @@
 /**
  * A TCP connection over a way that may be back any moment.
  *
- * The kernel repeats a request that nobody answers after 1 s, then 2 s, then 4 s and so on (Linux before 6.5): one that was begun while
- * the way was gone is heard seconds after its return. So another one is begun while none is answered, and the first that is established
- * is taken. The ones before are kept until then, as a way may have become longer than it was.
+ * The kernel repeats a request that nobody answers after 1 s, then 2 s, then 4 s and so on (Linux before 6.5): one that
+ * was begun while the way was gone is heard seconds after its return. So another one is begun while none is answered,
+ * and the first that is established is taken. The ones before are kept until then, as a way may have become longer than
+ * it was.
  */
 import type { Socket } from 'node:net';
 import { type SchedulerLike, Subscription, timer } from 'rxjs';

@@ -1,6 +1,6 @@
 /**
- * Which schemas HQ has shown to know. A frame of one that is not known yet goes alone: what else needs it waits for the answer. Else all that
- * is in flight would be refused, and cross the link a second time.
+ * Which schemas HQ has shown to know. A frame of one that is not known yet goes alone: what else needs it waits for the
+ * answer. Else all that is in flight would be refused, and cross the link a second time.
  */
 import { defer, finalize, type Observable, ReplaySubject, switchMap, tap } from 'rxjs';
 import { FrameError } from '../../protocol/frame.ts';

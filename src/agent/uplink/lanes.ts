@@ -7,7 +7,10 @@ import type { Online, UplinkEffect, UplinkSettings } from './state.ts';
 
 type Result = readonly [Online, UplinkEffect[]];
 
-/** A suspected frame travels alone, so that a disconnect speaks about it and nothing else; live frames take turns with it. */
+/**
+ * A suspected frame travels alone, so that a disconnect speaks about it and nothing else; live frames take turns with
+ * it.
+ */
 function pumpSuspected(state: Online, settings: UplinkSettings): Result {
   const suspected = nextSuspected(state.memory);
   if (suspected === undefined || inFlight(state).length > 0) return [state, []];
@@ -34,7 +37,8 @@ function pumpSuspected(state: Online, settings: UplinkSettings): Result {
 
 /** Everything that may be done now. Idempotent: called after each change. */
 export function pump(state: Online, settings: UplinkSettings): Result {
-  // A suspected frame travels in the backlog lane. Without credit, or while no backlog may go, it stays where it is, and has nothing to do with what else is lost.
+  // A suspected frame travels in the backlog lane. Without credit, or while no backlog may go, it stays where it is,
+  // and has nothing to do with what else is lost.
   const mayGo = state.credit.frames > 0 && state.window.allowed.backlog;
   if (nextSuspected(state.memory) !== undefined && (mayGo || state.alone !== null))
     return sent(pumpSuspected(state, settings));

@@ -1,4 +1,7 @@
-/** Round trips of messages of different sizes: a larger one takes longer on a slow link without having waited in a queue. Pure. */
+/**
+ * Round trips of messages of different sizes: a larger one takes longer on a slow link without having waited in a
+ * queue. Pure.
+ */
 import type { RoundTrip } from './link.ts';
 
 export type TimedTrip = RoundTrip & { readonly at: number };

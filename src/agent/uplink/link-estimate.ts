@@ -1,18 +1,20 @@
 /**
- * What the uplink knows of its link, from its own frames and their answers: delivery rate, least round trip, queueing delay.
- * Pure: events in, estimate out.
+ * What the uplink knows of its link, from its own frames and their answers: delivery rate, least round trip, queueing
+ * delay. Pure: events in, estimate out.
  *
  * The two filters are those of BBR (Cardwell et al., ACM Queue 14-5; draft-cardwell-iccrg-bbr-congestion-control):
- * - rate: the largest of the last ten rounds' samples. A sample is what was delivered while a frame was under way, over that time.
- *   Samples of a link that was not filled are lower bounds: they may raise the rate, and never lower it.
- * - round trip: the least of the last `PROBE_EVERY_MS`, or nearly so; older than that, the window is smaller for a round trip so
- *   that a standing queue drains and the least can be seen again.
+ * - rate: the largest of the last ten rounds' samples. A sample is what was delivered while a frame was under way, over
+ *   that time. Samples of a link that was not filled are lower bounds: they may raise the rate, and never lower it.
+ * - round trip: the least of the last `PROBE_EVERY_MS`, or nearly so; older than that, the window is smaller for a
+ *   round trip so that a standing queue drains and the least can be seen again.
  *
- * While the window still grows, what larger frames took longer than the least round trip bounds the rate from below, far ahead of it.
+ * While the window still grows, what larger frames took longer than the least round trip bounds the rate from below,
+ * far ahead of it.
  *
- * Frames that are late by two queue targets, and arrive slower than the rate, say that the link has slowed down: the older samples no
- * longer count. Late ones that arrive all at once were held up elsewhere: by a disk of HQ, or a busy machine. A round of a filled link
- * that delivered more, and in which one frame met hardly any queue, says that it has become faster: the window grows each round again.
+ * Frames that are late by two queue targets, and arrive slower than the rate, say that the link has slowed down: the
+ * older samples no longer count. Late ones that arrive all at once were held up elsewhere: by a disk of HQ, or a busy
+ * machine. A round of a filled link that delivered more, and in which one frame met hardly any queue, says that it has
+ * become faster: the window grows each round again.
  *
  * Units: bytes as they cross the link (`onTheWire`), milliseconds, bytes per millisecond.
  */
@@ -60,7 +62,10 @@ export type EstimatePhase =
   | { readonly kind: 'steady' }
   | { readonly kind: 'probing'; readonly since: number; readonly until: number };
 
-/** Answers in a row that waited longer than something: how many, since when, and what was delivered with the first of them. */
+/**
+ * Answers in a row that waited longer than something: how many, since when, and what was delivered with the first of
+ * them.
+ */
 type Streak = { readonly count: number; readonly since: number; readonly delivered: number };
 type RateSample = { readonly rate: number; readonly round: number };
 
@@ -111,7 +116,9 @@ const PROBE_EVERY_ROUND_TRIPS = 30;
 const DOUBTED_AFTER_MS = 5_000;
 const LONGEST_PROBE_MS = 5_000;
 const LATE_ANSWERS = 2;
-/** Of the rate: late answers that arrive faster were held up together, and ones that arrive slower met a slower link. */
+/**
+ * Of the rate: late answers that arrive faster were held up together, and ones that arrive slower met a slower link.
+ */
 const BUNCHED = 2;
 /** Of the queue target, from which answers show a queue. */
 const QUEUED = 0.5;
@@ -121,10 +128,16 @@ const GROWTH = 1.25;
 const FLAT_ROUNDS = 3;
 /** Of the window in flight, from which a link counts as filled. */
 const FILLED = 0.6;
-/** A round of a filled link that delivered so much more, with less queueing than this of the target, says that it has become faster. */
+/**
+ * A round of a filled link that delivered so much more, with less queueing than this of the target, says that it has
+ * become faster.
+ */
 const FASTER = 1.08;
 const HARDLY_QUEUED = 0.5;
-/** Of the queue target: less is no queue. After so many rounds without one a frame more is tried, for as many as it takes to see. */
+/**
+ * Of the queue target: less is no queue. After so many rounds without one a frame more is tried, for as many as it
+ * takes to see.
+ */
 const NO_QUEUE = 0.1;
 const CALM_ROUNDS = 4;
 const LIFTED_ROUNDS = 2;
@@ -275,15 +288,19 @@ type Arrival = { readonly delivered: number; readonly at: number };
 const longer = (streak: Streak | null, { delivered, at }: Arrival): Streak =>
   streak === null ? { count: 1, since: at, delivered } : { ...streak, count: streak.count + 1 };
 
-/** Whether the answers of the streak are enough to be judged, and what arrived with them came no faster than `rate`, bytes per ms. */
+/**
+ * Whether the answers of the streak are enough to be judged, and what arrived with them came no faster than `rate`,
+ * bytes per ms.
+ */
 function arrivesWithin(streak: Streak, { delivered, at }: Arrival, rate: number): boolean {
   if (streak.count < LATE_ANSWERS) return false;
   return delivered - streak.delivered <= rate * (at - streak.since);
 }
 
 /**
- * A frame that is larger than the least round trip's took longer by what the link needs for the difference: a lower bound of the rate,
- * and long before the window has grown to it. Two in a row have to tell so, as either round trip may have been held up.
+ * A frame that is larger than the least round trip's took longer by what the link needs for the difference: a lower
+ * bound of the rate, and long before the window has grown to it. Two in a row have to tell so, as either round trip may
+ * have been held up.
  */
 function leapt(estimate: LinkEstimate, trip: TimedTrip): LinkEstimate {
   const { least, phase, told: before, roundRate } = estimate;
@@ -366,7 +383,10 @@ function leastAfter(
   return isSeen ? { ...least, at } : least;
 }
 
-/** Whether one frame more is tried now, as BBR cycles its gain: else a rate and a round trip that are both too small would stay so. */
+/**
+ * Whether one frame more is tried now, as BBR cycles its gain: else a rate and a round trip that are both too small
+ * would stay so.
+ */
 export function isLifted({ phase, calmRounds }: LinkEstimate): boolean {
   return phase.kind === 'steady' && calmRounds >= CALM_ROUNDS;
 }

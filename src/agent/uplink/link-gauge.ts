@@ -1,4 +1,7 @@
-/** Keeps the estimate of each way to HQ, of which one is taken at a time: is told what goes and comes, says what may be in flight. */
+/**
+ * Keeps the estimate of each way to HQ, of which one is taken at a time: is told what goes and comes, says what may be
+ * in flight.
+ */
 import { filter, type Observable, Subject } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import { allowedBy } from './allowed.ts';
@@ -36,7 +39,10 @@ export type LinkGauge = {
   readonly probed: (trip: RoundTrip, smaller?: RoundTrip) => void;
   readonly window: () => LinkWindow;
   readonly estimate: () => LinkEstimate;
-  /** Time that a message of `bytes` may take beyond the usual deadline: what is in flight goes first, at a quarter of the rate. ms. */
+  /**
+   * Time that a message of `bytes` may take beyond the usual deadline: what is in flight goes first, at a quarter of
+   * the rate. ms.
+   */
   readonly allowanceMs: (bytes: number) => number;
   /** Emits whenever something that was sent before now is answered; what waits behind it may wait on. */
   readonly progress$: () => Observable<unknown>;

@@ -14,7 +14,10 @@ export type LinkWindow = {
   readonly pieceBytes: number;
   /** Bytes per ms; null before anything was answered. */
   readonly rate: number | null;
-  /** At what rate backlog may be handed over, bytes on the wire per ms; infinite where a burst makes no queue to speak of. */
+  /**
+   * At what rate backlog may be handed over, bytes on the wire per ms; infinite where a burst makes no queue to speak
+   * of.
+   */
   readonly pace: number;
   /** Until the next backlog frame may be handed over, ms. */
   readonly pauseMs: number;
@@ -37,8 +40,9 @@ export type WindowOptions = {
 };
 
 /**
- * The least frame, by what a sample may cost on the wire: headers and compression make small ones dear. Some ten samples of 17 series
- * on the slowest links (≤ 30 bytes each), twenty-five from 9.6 kbit/s (≤ 20), a hundred from 25 kbit/s (≤ 13).
+ * The least frame, by what a sample may cost on the wire: headers and compression make small ones dear. Some ten
+ * samples of 17 series on the slowest links (≤ 30 bytes each), twenty-five from 9.6 kbit/s (≤ 20), a hundred from 25
+ * kbit/s (≤ 13).
  */
 const SMALLEST_BYTES = 340;
 const SMALL_BYTES = 420;
@@ -48,17 +52,25 @@ const SMALL_FROM = 0.8;
 const LEAST_FRAME_MS = 420;
 /** Of the queue target: what one frame of a steady backlog takes. */
 const FRAME_SHARE = 0.5;
-/** In flight beyond what is in the way: the frame that is being sent, and one for which there is just no room. Large ones take long. */
+/**
+ * In flight beyond what is in the way: the frame that is being sent, and one for which there is just no room. Large
+ * ones take long.
+ */
 const SPARE_FRAMES = 2;
 const SPARE_LARGE_FRAMES = 1.6;
-/** Of what is in the way, while its queue drains so that the round trip can be seen anew: most of it over a long way. */
+/**
+ * Of what is in the way, while its queue drains so that the round trip can be seen anew: most of it over a long way.
+ */
 const DRAINED = 0.5;
 const DRAINED_PACED = 0.75;
-/** Two frames fit in any case, each a little larger than it should be: with one at a time a short way is idle while its ack comes. */
+/**
+ * Two frames fit in any case, each a little larger than it should be: with one at a time a short way is idle while its
+ * ack comes.
+ */
 const LEAST_FRAMES = 2.1;
 /**
- * Growth in each round trip, in flight and in pace. BBR and slow start double; the queue where that ends is as long as a round trip,
- * and live frames wait in it.
+ * Growth in each round trip, in flight and in pace. BBR and slow start double; the queue where that ends is as long as
+ * a round trip, and live frames wait in it.
  */
 const STARTUP_GAIN = 1.5;
 /** Of the rate. Over a long way a burst would stand in its queue for long. */
@@ -98,7 +110,8 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
     };
   const roundTripMs = estimate.least?.ms ?? 0;
   const inTheWay = rate * roundTripMs;
-  // Frames so large that their number does not bound what is in flight, and so small that live ones need not wait long for one.
+  // Frames so large that their number does not bound what is in flight, and so small that live ones need not wait long
+  // for one.
   const target = rate * queueTargetMs;
   const growth = estimate.phase.kind === 'startup' ? STARTUP_GAIN : 1;
   const grown = Math.max(inTheWay + target, growth * inTheWay);
@@ -131,7 +144,10 @@ export function windowOf(estimate: LinkEstimate, options: WindowOptions): LinkWi
   };
 }
 
-/** The same for a link that may carry `room` bytes of backlog: in several frames, so that what one has cost is known before the last. */
+/**
+ * The same for a link that may carry `room` bytes of backlog: in several frames, so that what one has cost is known
+ * before the last.
+ */
 export function boundedBy(window: LinkWindow, room: number): LinkWindow {
   const piece = Math.max(leastFrameBytes(window.rate), Math.floor(room / ROOM_FRAMES));
   return {
@@ -152,7 +168,10 @@ function paceOf(
   );
 }
 
-/** The estimated rate, less when the next answer is overdue: nobody has to wait for it to see that the link has slowed down. */
+/**
+ * The estimated rate, less when the next answer is overdue: nobody has to wait for it to see that the link has slowed
+ * down.
+ */
 function presentRate(
   estimate: LinkEstimate,
   { queueTargetMs, now }: { readonly queueTargetMs: number; readonly now: number },

@@ -57,7 +57,10 @@ export class LinkError extends Error {
   readonly kind: LinkFailure;
   /** HQ's own words, where it said any. */
   readonly wire: WireError | null;
-  /** What became of the wish for a WebSocket, where it went out and no WebSocket came; for people. Something on the way may block them. */
+  /**
+   * What became of the wish for a WebSocket, where it went out and no WebSocket came; for people. Something on the way
+   * may block them.
+   */
   readonly upgrade: string | null;
   /** Time for which it fails again in any case, but for an anomaly, ms. */
   readonly againMs: number;
@@ -143,16 +146,22 @@ export type LinkEvent =
   | { readonly type: 'ignored'; readonly name: string };
 
 export type ConnectOptions = {
-  /** Silence that ends an attempt, ms: TCP, TLS, upgrade and join each may take longer while bytes come. Default: the link's own. */
+  /**
+   * Silence that ends an attempt, ms: TCP, TLS, upgrade and join each may take longer while bytes come. Default: the
+   * link's own.
+   */
   readonly connectSilenceMs?: number;
   /** Until another TCP connection is begun beside one that is not established yet, ms. Default: none is. */
   readonly againMs?: number;
   /**
-   * Silence that ends an open connection, ms, given the silence that HQ announces, ms. Asked again several times within it.
-   * Default: as announced.
+   * Silence that ends an open connection, ms, given the silence that HQ announces, ms. Asked again several times within
+   * it. Default: as announced.
    */
   readonly silenceMs?: (announcedMs: number) => number;
-  /** Told of the bytes of each try, which are counted from its first one on: there may be several until one opens, which is the last. */
+  /**
+   * Told of the bytes of each try, which are counted from its first one on: there may be several until one opens, which
+   * is the last.
+   */
   readonly onTry?: (traffic: () => Traffic) => void;
 };
 
@@ -163,8 +172,8 @@ export type Link = {
    */
   readonly connect: (options?: ConnectOptions) => Observable<LinkEvent>;
   /**
-   * To be told why the latest connection is of no more use, whoever found it out, before the next `connect`; the failure as that of
-   * all ways. Absent: there is one way.
+   * To be told why the latest connection is of no more use, whoever found it out, before the next `connect`; the
+   * failure as that of all ways. Absent: there is one way.
    */
   readonly judge?: (error: LinkError) => LinkError;
 };

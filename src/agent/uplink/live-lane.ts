@@ -34,8 +34,9 @@ function liveBytesWithinAim({ rate, isMeasured }: LinkWindow): number {
 }
 
 /**
- * Adds a fresh frame to the live lane; what no longer fits, or what the link can't carry within the live aim, is left to the backlog, which
- * must then look again. A frame that a read of the journal found before we heard of it is on its way already.
+ * Adds a fresh frame to the live lane; what no longer fits, or what the link can't carry within the live aim, is left
+ * to the backlog, which must then look again. A frame that a read of the journal found before we heard of it is on its
+ * way already.
  */
 export function queueLive(state: Online, frame: StoredFrame): Online {
   const taken = [...inFlight(state), ...state.live.waiting].some((other) => overlaps(frame, other));

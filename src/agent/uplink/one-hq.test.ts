@@ -28,7 +28,9 @@ const ACCEPTED = {
 
 type Told = { readonly reply: HelloReply | null; readonly error: LinkError | null };
 
-/** Says hello to an HQ that answers `reply`, from a journal that has noted `noted` and had `acked` samples acknowledged. */
+/**
+ * Says hello to an HQ that answers `reply`, from a journal that has noted `noted` and had `acked` samples acknowledged.
+ */
 async function sayHello(
   { noted, acked = 5 }: { noted: string | null; acked?: number },
   reply: HelloReply,

@@ -1,9 +1,11 @@
 /**
- * A link to one HQ only: that which holds what this epoch has delivered. At another one all of that would count as lost.
+ * A link to one HQ only: that which holds what this epoch has delivered. At another one all of that would count as
+ * lost.
  *
- * The journal notes durably which HQ it is before anything is sent to it. hello says so, for HQ to refuse an agent that is not its own
- * before it accounts for anything; and the agent refuses an HQ that answers with another identity. As long as HQ has acknowledged
- * nothing, the epoch is free to begin with any. An HQ of 0.1 tells no identity and is taken as it is.
+ * The journal notes durably which HQ it is before anything is sent to it. hello says so, for HQ to refuse an agent that
+ * is not its own before it accounts for anything; and the agent refuses an HQ that answers with another identity. As
+ * long as HQ has acknowledged nothing, the epoch is free to begin with any. An HQ of 0.1 tells no identity and is taken
+ * as it is.
  */
 import { catchError, concatMap, defer, map, type Observable, of, throwError } from 'rxjs';
 import type { Journal } from '../../journal/port.ts';

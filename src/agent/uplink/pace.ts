@@ -1,7 +1,9 @@
 import { Observable, of, type SchedulerLike, Subject } from 'rxjs';
 import { tokenBucket } from '../../streams/token-bucket.ts';
 
-/** Waits until the budget allows so many bytes: emits once, then completes. Those who wait go in the order they came. */
+/**
+ * Waits until the budget allows so many bytes: emits once, then completes. Those who wait go in the order they came.
+ */
 export type Pace = (bytes: number) => Observable<unknown>;
 
 type Ticket = { readonly bytes: number; readonly granted$: Subject<true> };

@@ -1,4 +1,7 @@
-/** A LinkSession over any transport that can ask and be answered: answers are parsed, as nobody vouches for the other side. */
+/**
+ * A LinkSession over any transport that can ask and be answered: answers are parsed, as nobody vouches for the other
+ * side.
+ */
 import { concatMap, EMPTY, expand, last, map, type Observable, of } from 'rxjs';
 import { z } from 'zod';
 import { type AgentMessageName, type AgentMessages, agentMessages } from '../../protocol/agent-messages.ts';
@@ -6,7 +9,10 @@ import { unite } from '../../protocol/coverage.ts';
 import type { HelloReply } from '../../protocol/events.ts';
 import { LinkError, type LinkSession } from './link.ts';
 
-/** Sends when subscribed, emits the answer as it came and completes; errors with a LinkError when the connection ends first. */
+/**
+ * Sends when subscribed, emits the answer as it came and completes; errors with a LinkError when the connection ends
+ * first.
+ */
 export type Ask = (event: AgentMessageName, args: readonly unknown[]) => Observable<unknown>;
 
 /** What a transport knows and counts of its connection. */

@@ -1,11 +1,11 @@
 /**
- * Finds the frame that breaks connections: a message that is too large for HQ or some box in between gives no error, the connection just
- * closes. A frame that was in flight at three disconnects is suspected. It then travels alone; when the connection breaks again it is
- * halved, and only a single sample (or downsampled frame) that broke three connections all by itself, or that HQ refuses, is given up.
- * So a flaky link costs time here, but no data.
+ * Finds the frame that breaks connections: a message that is too large for HQ or some box in between gives no error,
+ * the connection just closes. A frame that was in flight at three disconnects is suspected. It then travels alone; when
+ * the connection breaks again it is halved, and only a single sample (or downsampled frame) that broke three
+ * connections all by itself, or that HQ refuses, is given up. So a flaky link costs time here, but no data.
  *
- * The journal rejects whole frames, less what is acknowledged of them: what is refused waits until every other part of its frame has
- * arrived, whether it went as a part or with the backlog.
+ * The journal rejects whole frames, less what is acknowledged of them: what is refused waits until every other part of
+ * its frame has arrived, whether it went as a part or with the backlog.
  */
 import type { StoredFrame } from '../../journal/port.ts';
 import { missingWithin } from '../../protocol/coverage.ts';

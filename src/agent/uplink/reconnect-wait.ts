@@ -19,11 +19,11 @@ export type ReconnectWaitOptions = {
 };
 
 /**
- * How long to wait before the next connection, whole ms: full jitter below a ceiling that starts at `backoffInitialMs` and
- * doubles with each attempt.
+ * How long to wait before the next connection, whole ms: full jitter below a ceiling that starts at `backoffInitialMs`
+ * and doubles with each attempt.
  *
- * `backoffMaxMs` bounds the time until an agent is back, connecting included: of thousands that wait, the last draws almost the
- * whole ceiling, and must be live within that time too.
+ * `backoffMaxMs` bounds the time until an agent is back, connecting included: of thousands that wait, the last draws
+ * almost the whole ceiling, and must be live within that time too.
  */
 export function reconnectWaitMs({
   settings,
@@ -35,8 +35,8 @@ export function reconnectWaitMs({
 }: ReconnectWaitOptions): number {
   const maxMs = settings.backoffMaxMs * WAIT_SHARE;
   if (slow) return Math.round(maxMs * (0.5 + jitter / 2));
-  // A way that has worked may be there for seconds only: it is tried all the time, at the pace that HQ can bear from all its agents.
-  // That pace is one of attempts, from the start of one to the start of the next.
+  // A way that has worked may be there for seconds only: it is tried all the time, at the pace that HQ can bear from
+  // all its agents. That pace is one of attempts, from the start of one to the start of the next.
   if (reconnectMs !== null) return Math.round(Math.max(0, jitter * Math.min(maxMs, reconnectMs) - tookMs));
   const initialMs = Math.min(settings.backoffInitialMs, maxMs);
   let step = backoff({ initialMs, maxMs, jitter: 'full' }, { next: () => jitter });

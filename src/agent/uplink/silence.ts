@@ -1,8 +1,9 @@
 /**
- * When the other side has been silent for too long. Any sign counts, also bytes of a message that is not here whole: on a slow link
- * a message may take longer than any fixed limit.
+ * When the other side has been silent for too long. Any sign counts, also bytes of a message that is not here whole: on
+ * a slow link a message may take longer than any fixed limit.
  *
- * Silence is the sum of looks, not time on a clock: a machine that slept, or a process that was held up, has not listened meanwhile.
+ * Silence is the sum of looks, not time on a clock: a machine that slept, or a process that was held up, has not
+ * listened meanwhile.
  */
 import { defer, expand, filter, map, type Observable, of, type SchedulerLike, take, timer } from 'rxjs';
 

@@ -1,4 +1,7 @@
-/** The secret that HQ asks of agents: a text, or a file that is read at each connection, so that it can be changed in place. */
+/**
+ * The secret that HQ asks of agents: a text, or a file that is read at each connection, so that it can be changed in
+ * place.
+ */
 import { readFileSync } from 'node:fs';
 import { LinkError } from './link.ts';
 

@@ -6,7 +6,10 @@ export const TRAIL_WIDTH = 72;
 export const TRAIL_HEIGHT = 18;
 const WINDOW_MS = 90_000;
 
-/** SVG paths of the trail, as a line and with the area below it: a scale of its own from zero, newest at the right. Null when nothing was pending. */
+/**
+ * SVG paths of the trail, as a line and with the area below it: a scale of its own from zero, newest at the right. Null
+ * when nothing was pending.
+ */
 export function trailPaths(
   trail: AgentEntry['trail'],
 ): { readonly line: string; readonly area: string } | null {

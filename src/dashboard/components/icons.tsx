@@ -18,7 +18,10 @@ const STROKE = {
   strokeLinejoin: 'round',
 } as const;
 
-/** live: filled disc · catching-up: two arrow heads · offline: crossed ring · degraded: triangle · starting: dashed ring · stopping: square · unknown: diamond. */
+/**
+ * live: filled disc · catching-up: two arrow heads · offline: crossed ring · degraded: triangle · starting: dashed ring
+ * · stopping: square · unknown: diamond.
+ */
 export function StateIcon({ state }: { readonly state: AgentSummary['state'] }) {
   switch (state) {
     case 'live':

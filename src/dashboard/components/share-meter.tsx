@@ -3,8 +3,8 @@ import { formatShare } from '../format.ts';
 export const shareOf = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
 
 /**
- * A share of 0 … 1 with a thin bar under it; anything short of the whole stands out. `thinned` is the part of it of which only
- * statistics are left: neither missing nor whole, it has a colour of its own at the end of the bar.
+ * A share of 0 … 1 with a thin bar under it; anything short of the whole stands out. `thinned` is the part of it of
+ * which only statistics are left: neither missing nor whole, it has a colour of its own at the end of the bar.
  */
 export function ShareMeter({ share, thinned }: { readonly share: number; readonly thinned: number }) {
   const percent = (part: number) => `${Math.max(0, Math.min(1, part)) * 100}%`;

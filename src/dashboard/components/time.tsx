@@ -11,7 +11,9 @@ export function Moment({ ts }: { readonly ts: number | null }) {
   );
 }
 
-/** How long ago a moment of HQ's clock was; ticks each second. Beyond `oldMs` it is emphasised; `ago` says so in words. */
+/**
+ * How long ago a moment of HQ's clock was; ticks each second. Beyond `oldMs` it is emphasised; `ago` says so in words.
+ */
 export function Age(props: { readonly ts: number | null; readonly oldMs?: number; readonly ago?: boolean }) {
   const { ts, oldMs, ago = false } = props;
   const now = useHqNow();

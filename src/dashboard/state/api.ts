@@ -82,7 +82,10 @@ export function requestAll<S extends z.ZodType>(path: string, item: S): Observab
 export type Loaded<T> = { readonly data: T | null; readonly error: string | null };
 export const NOT_LOADED: Loaded<never> = { data: null, error: null };
 
-/** Asks at once and then each `ms` while the page is visible; a slow answer is waited for, never overtaken. Never errors. */
+/**
+ * Asks at once and then each `ms` while the page is visible; a slow answer is waited for, never overtaken. Never
+ * errors.
+ */
 export function poll<T>(ms: number, ask: () => Observable<T>): Observable<Loaded<T>> {
   return everyWhileVisible(ms).pipe(
     exhaustMap(() =>

@@ -143,5 +143,7 @@ export function hqNow(): number {
 /** `hqNow`, each second. */
 export const [useHqNow] = bind(() => second$.pipe(startWith(0), map(hqNow)), hqNow);
 
-/** Subscribed as long as the page lives, so that a view that comes back finds what it showed before instead of nothing. */
+/**
+ * Subscribed as long as the page lives, so that a view that comes back finds what it showed before instead of nothing.
+ */
 export const kept$ = merge(totals$, health$, alarms$, chaos$, ingest$, hqVersion$);

@@ -42,7 +42,10 @@ const shown$ = combineLatest([theme, fromEvent(prefersDark, 'change').pipe(start
   distinctUntilChanged(),
 );
 
-/** What is seen: canvases, which style sheets do not reach, are drawn again when it changes. Subscribing applies the theme. */
+/**
+ * What is seen: canvases, which style sheets do not reach, are drawn again when it changes. Subscribing applies the
+ * theme.
+ */
 export const [useShownTheme, shownTheme$] = bind(
   () => shown$,
   () => show(theme.getValue()),

@@ -56,7 +56,10 @@ export function createAgentEntry(id: string, epoch: string | null): AgentEntry {
   };
 }
 
-/** What has not recurred for so long is over: a refused agent comes back sooner, after 15 minutes with the most patient preset. */
+/**
+ * What has not recurred for so long is over: a refused agent comes back sooner, after 15 minutes with the most patient
+ * preset.
+ */
 const ALARM_MS = 1_200_000;
 
 /** `mono`: monotonic, ms. */

@@ -1,4 +1,7 @@
-/** The alarm of an agent whose journal has no good disk: it stands from the heartbeat that says so to the one that does not. */
+/**
+ * The alarm of an agent whose journal has no good disk: it stands from the heartbeat that says so to the one that does
+ * not.
+ */
 
 import type { AgentAlarm } from '../../protocol/api.ts';
 import type { DiskState, Heartbeat } from '../../protocol/events.ts';

@@ -1,6 +1,7 @@
 /**
- * Writes down why frames of agents wait, with the records of the agents: an agent without budget is silent for days, and an operator who
- * looks after a restart of HQ must see why. What HQ refuses frames with is not written down: it says it again.
+ * Writes down why frames of agents wait, with the records of the agents: an agent without budget is silent for days,
+ * and an operator who looks after a restart of HQ must see why. What HQ refuses frames with is not written down: it
+ * says it again.
  */
 import type { LinkReport } from '../../protocol/events.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';

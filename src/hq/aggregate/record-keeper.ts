@@ -1,6 +1,6 @@
 /**
- * Writes down small records, the latest of each agent. What comes while a commit is on its way goes with the next; what could not be
- * written is tried again at `retry`.
+ * Writes down small records, the latest of each agent. What comes while a commit is on its way goes with the next; what
+ * could not be written is tried again at `retry`.
  */
 import type { Observable } from 'rxjs';
 

@@ -1,8 +1,8 @@
 /**
  * What dashboards are sent: the whole fleet at the start, then what changed, at most once every `updateMs`.
  *
- * Each dashboard has at most one message on its way. What changes meanwhile is merged, latest wins, and goes out when the
- * transport can take it: a slow dashboard sees fewer, newer updates and costs one merged delta. One that takes
+ * Each dashboard has at most one message on its way. What changes meanwhile is merged, latest wins, and goes out when
+ * the transport can take it: a slow dashboard sees fewer, newer updates and costs one merged delta. One that takes
  * nothing for `stallMs` is cut off; its browser comes back by itself once it can.
  */
 import { filter, first, interval, type Observable, Subject, type Subscription, scan } from 'rxjs';

@@ -1,4 +1,6 @@
-/** Turns whatever a request failed with into a problem document; what nobody foresaw is logged and told as `internal`. */
+/**
+ * Turns whatever a request failed with into a problem document; what nobody foresaw is logged and told as `internal`.
+ */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { TimeoutError } from 'rxjs';

@@ -13,7 +13,9 @@ export function fieldName(path: Path): string {
   }, '');
 }
 
-/** The issues as field errors; `at` is put before each path. A union names the field of the branch that came furthest. */
+/**
+ * The issues as field errors; `at` is put before each path. A union names the field of the branch that came furthest.
+ */
 export function fieldErrors(issues: readonly Issue[], at: Path = []): FieldError[] {
   return issues.flatMap((issue): FieldError[] => {
     const path = [...at, ...issue.path];

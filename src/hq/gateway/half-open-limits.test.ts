@@ -1,6 +1,6 @@
 /**
- * Whom HQ waits for, over real sockets and on virtual time: one who is slow but steady is served beyond each limit of old (30 s for a
- * request, 5 s for a join); silence, less than the least rate, and too many at once end a connection.
+ * Whom HQ waits for, over real sockets and on virtual time: one who is slow but steady is served beyond each limit of
+ * old (30 s for a request, 5 s for a join); silence, less than the least rate, and too many at once end a connection.
  */
 import { VirtualTimeScheduler } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';

@@ -1,4 +1,7 @@
-/** Watches connections of Socket.IO until they have joined a namespace, by progress: a join may take its time on a slow link. */
+/**
+ * Watches connections of Socket.IO until they have joined a namespace, by progress: a join may take its time on a slow
+ * link.
+ */
 import type { Server as HttpServer } from 'node:http';
 import { interval } from 'rxjs';
 import type { Server } from 'socket.io';

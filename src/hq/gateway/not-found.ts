@@ -1,4 +1,7 @@
-/** Answers to paths and methods that do not exist: a person is led to the dashboard, a program gets 405 or 404 as a problem. */
+/**
+ * Answers to paths and methods that do not exist: a person is led to the dashboard, a program gets 405 or 404 as a
+ * problem.
+ */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { sendProblem } from './error-handler.ts';
 import { Problem } from './problem.ts';

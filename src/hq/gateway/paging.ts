@@ -1,4 +1,7 @@
-/** Pages of lists that are small enough to be at hand whole, ordered by a text key that does not move between two requests. */
+/**
+ * Pages of lists that are small enough to be at hand whole, ordered by a text key that does not move between two
+ * requests.
+ */
 import { z } from 'zod';
 import type { PageQuery } from './parameters.ts';
 import { Problem } from './problem.ts';

@@ -1,4 +1,7 @@
-/** Deltas that a dashboard has not been sent yet, merged into one: latest wins, ingest points are kept up to ten minutes. */
+/**
+ * Deltas that a dashboard has not been sent yet, merged into one: latest wins, ingest points are kept up to ten
+ * minutes.
+ */
 import type { AgentSummary, FleetDelta } from '../../protocol/api.ts';
 
 const MAX_INGEST_POINTS = 600;

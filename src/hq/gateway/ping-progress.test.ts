@@ -1,4 +1,6 @@
-/** Whom HQ takes for dead, over real sockets: Engine.IO's own timers decide, and nothing here is judged by the clock. */
+/**
+ * Whom HQ takes for dead, over real sockets: Engine.IO's own timers decide, and nothing here is judged by the clock.
+ */
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
 import { startTestGateway } from './testing/listening.ts';

@@ -1,9 +1,9 @@
 /**
  * Lets any byte that arrives count as the answer to a ping.
  *
- * Engine.IO closes a connection when no pong has come `pingTimeout` after a ping. On a slow link the pong waits behind a frame whose
- * bytes arrive all the time. Just before the time is over, a connection that has received anything since the ping is given
- * its pong. One that has not is closed by Engine.IO, as ever.
+ * Engine.IO closes a connection when no pong has come `pingTimeout` after a ping. On a slow link the pong waits behind
+ * a frame whose bytes arrive all the time. Just before the time is over, a connection that has received anything since
+ * the ping is given its pong. One that has not is closed by Engine.IO, as ever.
  */
 import type { EventEmitter } from 'node:events';
 import { Subscription, timer } from 'rxjs';

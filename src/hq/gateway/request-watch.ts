@@ -1,8 +1,10 @@
 /**
- * Watches requests until they have arrived whole: by progress, not by total time, so that 300 KB over a modem are taken.
+ * Watches requests until they have arrived whole: by progress, not by total time, so that 300 KB over a modem are
+ * taken.
  *
- * Node's own limits are of total time and are off. A TCP connection is half open from its beginning, and again from the first byte of each
- * further request, until head and body are here; what is upgraded is left to those who speak over it.
+ * Node's own limits are of total time and are off. A TCP connection is half open from its beginning, and again from the
+ * first byte of each further request, until head and body are here; what is upgraded is left to those who speak over
+ * it.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

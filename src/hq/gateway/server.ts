@@ -52,7 +52,8 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
   });
 
   app.setValidatorCompiler(validatorCompiler);
-  // Answers are typed by their schemas and tested against them; checking each one again at run time would cost more than making it.
+  // Answers are typed by their schemas and tested against them; checking each one again at run time would cost more
+  // than making it.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler(onError);
   registerBodyParsers(app);

@@ -75,8 +75,8 @@ export function createSocketServer(
 }
 
 /**
- * One message of a WebSocket per turn of the event loop: a chunk of a client that floods holds hundreds, and all others would wait
- * until each of them has been answered.
+ * One message of a WebSocket per turn of the event loop: a chunk of a client that floods holds hundreds, and all others
+ * would wait until each of them has been answered.
  */
 class OneMessageATurn extends WebSocketServer {
   constructor(options: ServerOptions) {

@@ -1,6 +1,7 @@
 /**
- * Whether frames have been waiting for their commits without a break for so long that what runs behind them must yield. Group
- * commit asks for the next append before the last one is done with, so a moment without any means that its queue was empty.
+ * Whether frames have been waiting for their commits without a break for so long that what runs behind them must yield.
+ * Group commit asks for the next append before the last one is done with, so a moment without any means that its queue
+ * was empty.
  */
 import { defer, finalize, type MonoTypeOperatorFunction } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';

@@ -1,7 +1,7 @@
 /**
  * Whether the wall clock may be believed when it says that samples are old. A clock that leaps ahead, by a mistake of a
- * person, of a time server or of a machine that starts, would have retention remove all there is; so after such a leap it
- * must hold for a while. Leaps are told by the monotonic clock, and at the start by the newest arrival in the store.
+ * person, of a time server or of a machine that starts, would have retention remove all there is; so after such a leap
+ * it must hold for a while. Leaps are told by the monotonic clock, and at the start by the newest arrival in the store.
  */
 import type { Clock } from '../../platform/clock.ts';
 

@@ -1,4 +1,7 @@
-/** Anomaly episodes as records of their own: the reports of one episode (open, open with a higher peak, closed) merged by series of a source and start. */
+/**
+ * Anomaly episodes as records of their own: the reports of one episode (open, open with a higher peak, closed) merged
+ * by series of a source and start.
+ */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type AnomalyDocument, anomalyDocumentSchema } from '../../protocol/api.ts';
@@ -85,7 +88,10 @@ const PAGE = 1000;
 /** Episodes of one answer, oldest first; a narrower range shows the rest. */
 export const MAX_EPISODES = 10_000;
 
-/** Episodes that overlap the range, by start. An episode left open counts as open until now only when it is the latest of its series. */
+/**
+ * Episodes that overlap the range, by start. An episode left open counts as open until now only when it is the latest
+ * of its series.
+ */
 export function* queryEpisodes(
   storage: Storage,
   state: IndexState,

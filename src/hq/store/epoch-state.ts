@@ -63,7 +63,10 @@ export function markDelivered(state: EpochState): EpochState {
   return run === null || run.delivered ? state : { ...state, run: { ...run, delivered: true } };
 }
 
-/** Books `first … last`; `added` are the parts that were not accounted for before. Returns the same state when there are none. */
+/**
+ * Books `first … last`; `added` are the parts that were not accounted for before. Returns the same state when there are
+ * none.
+ */
 export function book(
   state: EpochState,
   booking: Booking,

@@ -5,9 +5,9 @@
  *     per segment: seqs skipped since the last one varint · count varint · arrival minus the last one, zigzag varint
  *     frame bytes
  *
- * Segments are the seqs that this frame contributed when it came: seqs of the frame outside of them belong to other records
- * and are neither counted nor shown from here. A merged record keeps one segment for each frame that went into it. A bucket of
- * a thinned frame is shown when its first seq is within a segment.
+ * Segments are the seqs that this frame contributed when it came: seqs of the frame outside of them belong to other
+ * records and are neither counted nor shown from here. A merged record keeps one segment for each frame that went into
+ * it. A bucket of a thinned frame is shown when its first seq is within a segment.
  */
 import { asBuffer } from './keys.ts';
 

@@ -1,4 +1,7 @@
-/** Samples that came by HTTP: HQ gives them seqs of an epoch of its own per agent, in the transaction that looks at the dedup key. */
+/**
+ * Samples that came by HTTP: HQ gives them seqs of an epoch of its own per agent, in the transaction that looks at the
+ * dedup key.
+ */
 import { createHash } from 'node:crypto';
 import { MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import { encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
@@ -30,8 +33,8 @@ const EXPIRY_BYTES = 8;
 const HASH_BYTES = 32;
 
 /**
- * What the dedup key has been used for, if it has not expired: this content (`duplicate`), or other content (`conflict`). Keys
- * written before content was remembered count as used for this one.
+ * What the dedup key has been used for, if it has not expired: this content
+ * (`duplicate`), or other content (`conflict`). Keys written before content was remembered count as used for this one.
  */
 export function keyUse(
   reader: Reader,

@@ -1,7 +1,8 @@
 /**
- * Reads what was stored for anomalies and for the times of each schema: in short slices behind the acks, in turns the newest
- * frames, so that a backlog delays no fresh anomaly, and the oldest, so that they have their turn however much comes. Which entries of the arrival log are done is kept as a coverage and is
- * committed together with what was found: a restart goes on where it stopped, and doing an entry twice changes nothing.
+ * Reads what was stored for anomalies and for the times of each schema: in short slices behind the acks, in turns the
+ * newest frames, so that a backlog delays no fresh anomaly, and the oldest, so that they have their turn however much
+ * comes. Which entries of the arrival log are done is kept as a coverage and is committed together with what was found:
+ * a restart goes on where it stopped, and doing an entry twice changes nothing.
  */
 import { auditTime, defer, map, type Observable, of, Subject, switchMap, tap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
@@ -168,7 +169,10 @@ function readDone(storage: Storage): Coverage {
   return parsed.success ? parsed.data : EMPTY_COVERAGE;
 }
 
-/** The newest log entries that were never looked at, if it is their turn and there are any, else the oldest; null when all are done. */
+/**
+ * The newest log entries that were never looked at, if it is their turn and there are any, else the oldest; null when
+ * all are done.
+ */
 function nextRange(
   storage: Storage,
   done: Coverage,

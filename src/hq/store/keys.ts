@@ -1,15 +1,14 @@
 /**
- * Keys of HQ's store; they order bytewise. One letter says the kind, agents are ended by a zero byte (no agent id holds one).
- * That it is a capital letter tells a directory of HQ from an agent's (storage/directory/directory-role.ts).
+ * Keys of HQ's store; they order bytewise. One letter says the kind, agents are ended by a zero byte (no agent id holds
+ * one). That it is a capital letter tells a directory of HQ from an agent's (storage/directory/directory-role.ts).
  *
  *     V                                       meta: revision of the store, next log number
  *     A agent 0                               agent record (JSON)
  *     E agent 0 epoch[6]                      epoch state: counters and coverage (JSON)
- *     F agent 0 epoch[6] seq[6]               frame record (see frame-record.ts); seq: the first that the frame contributed
- *     G agent 0 epoch[6] seq[6]               gap (JSON)
- *     T agent 0 hour[5] tsMin[8] epoch[6] seq[6] → tsMax[8]
- *                                             time index: one entry for each hour that the frame touches; hour 0 holds the
- *                                             frames that span more than MAX_SPAN_HOURS
+ *     F agent 0 epoch[6] seq[6] frame record (see frame-record.ts); seq: the first that the frame contributed G agent 0
+ *     epoch[6] seq[6] gap (JSON) T agent 0 hour[5] tsMin[8] epoch[6] seq[6] → tsMax[8]
+ *                                             time index: one entry for each hour that the frame touches; hour 0 holds
+ *                                             the frames that span more than MAX_SPAN_HOURS
  *     L number[6] → F key                     arrival log: frames in the order in which they were stored
  *     S agent 0 ref[6]                        schema (JSON)
  *     N agent 0 startTs[8] hash[8]            anomaly episode (JSON)

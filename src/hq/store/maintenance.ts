@@ -1,4 +1,7 @@
-/** What the store does behind its users: merging small frames, retention, expiry of idempotency keys. One thing at a time. */
+/**
+ * What the store does behind its users: merging small frames, retention, expiry of idempotency keys. One thing at a
+ * time.
+ */
 import { concatMap, defer, EMPTY, from, last, map, merge, type Observable, of, switchMap, tap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import type { Epoch } from '../../protocol/sample.ts';

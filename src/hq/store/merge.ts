@@ -1,7 +1,7 @@
 /**
- * Merging: live frames are small, and at 10 Hz a store of them would drown in records. Runs of frames with consecutive seqs
- * become one frame of up to TARGET_SAMPLES; every sample keeps its arrival time through the segments of the record. Thinned
- * frames are large as they come, and stay as they are.
+ * Merging: live frames are small, and at 10 Hz a store of them would drown in records. Runs of frames with consecutive
+ * seqs become one frame of up to TARGET_SAMPLES; every sample keeps its arrival time through the segments of the
+ * record. Thinned frames are large as they come, and stay as they are.
  */
 
 import type { FrameKind } from '../../protocol/frame.ts';

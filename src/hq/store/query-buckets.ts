@@ -1,9 +1,10 @@
 /**
  * Statistics of one series of one source by steps of time, from the raw frames; only the columns needed are decoded.
  *
- * Of a thinned frame each row stands for several samples and cannot be told apart any more: it counts whole in the bucket of its
- * earliest ts. So every value counts in one bucket, and min, max and mean of a range are right but for the rows at its two ends;
- * when the step is shorter than a row's span, the buckets after it stay empty, and `until` says how far the row reaches.
+ * Of a thinned frame each row stands for several samples and cannot be told apart any more: it counts whole in the
+ * bucket of its earliest ts. So every value counts in one bucket, and min, max and mean of a range are right but for
+ * the rows at its two ends; when the step is shorter than a row's span, the buckets after it stay empty, and `until`
+ * says how far the row reaches.
  */
 
 import type { Bucket } from '../../protocol/api.ts';

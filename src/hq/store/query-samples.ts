@@ -1,4 +1,7 @@
-/** Raw samples of a time range, those of which only buckets are left not among them, oldest first by (ts, epoch, seq), page by page. */
+/**
+ * Raw samples of a time range, those of which only buckets are left not among them, oldest first by (ts, epoch, seq),
+ * page by page.
+ */
 import { z } from 'zod';
 import type { SampleDocument } from '../../protocol/api.ts';
 import type { RowNotes, SampleGroup } from '../../protocol/frame.ts';
@@ -43,7 +46,10 @@ export type QueryContext = {
   readonly onBadFrame: (agent: string, epoch: Epoch, seq: number, error: unknown) => void;
 };
 
-/** Frames come in the order of their tsMin: once `limit` rows are older than the next frame, nothing can come before them. */
+/**
+ * Frames come in the order of their tsMin: once `limit` rows are older than the next frame, nothing can come before
+ * them.
+ */
 export function* querySamples(
   context: QueryContext,
   query: { agent: string; limit: number; cursor: string | null } & TimeRange,

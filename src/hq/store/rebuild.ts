@@ -10,7 +10,9 @@ import { kindRange, parseSeqKey, type SeqKeyParts, seqRange, successor } from '.
 
 const PAGE = 64;
 
-/** Undefined when no record of the epoch is there. What retention removed is not counted: only a kept state knows of it. */
+/**
+ * Undefined when no record of the epoch is there. What retention removed is not counted: only a kept state knows of it.
+ */
 export function rebuildEpoch(reader: Reader, agent: string, epoch: Epoch): EpochState | undefined {
   let state = EMPTY_EPOCH;
   let found = false;

@@ -1,4 +1,7 @@
-/** Retention: the oldest frames by arrival go when they are too old or the store too large. The ledger goes on counting them. */
+/**
+ * Retention: the oldest frames by arrival go when they are too old or the store too large. The ledger goes on counting
+ * them.
+ */
 
 import { readHeader } from '../../protocol/frame-codec.ts';
 import type { Storage } from '../../storage/storage.ts';
@@ -47,7 +50,10 @@ export function retentionReason(
   return storage.stats().usedBytes > maxBytes ? 'size' : null;
 }
 
-/** Removes the oldest frames: those that arrived before `cutoff`, or up to `excessBytes`; dangling log entries go with them. */
+/**
+ * Removes the oldest frames: those that arrived before `cutoff`, or up to `excessBytes`; dangling log entries go with
+ * them.
+ */
 export function removeOldest(
   transaction: Transaction,
   limits: { readonly cutoff: number; readonly excessBytes: number },

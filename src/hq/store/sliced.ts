@@ -7,7 +7,8 @@ export const SLICE_MS = 5;
 
 /**
  * Runs the generator that `work` makes, giving way to the event loop whenever a `yield` finds the slice used up; emits
- * what it returns, then completes. `pauseMs` is the time left to others after a slice, 0 unless given. A throw is the error. Unsubscribing ends it at the next `yield`.
+ * what it returns, then completes. `pauseMs` is the time left to others after a slice, 0 unless given. A throw is the
+ * error. Unsubscribing ends it at the next `yield`.
  */
 export function sliced<T>(
   work: () => Generator<void, T>,

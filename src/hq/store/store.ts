@@ -58,8 +58,8 @@ export type HqStore = {
   /** One durable transaction for all frames, dedup inside it; outcomes in order, once flushed. */
   readonly append: (frames: readonly IngestFrame[]) => Observable<readonly IngestOutcome[]>;
   /**
-   * HTTP samples: HQ gives them seqs of an epoch of its own per agent. `dedupKey` seen within its TTL: nothing is stored.
-   * Errors: KeyReusedError when it was seen with another content.
+   * HTTP samples: HQ gives them seqs of an epoch of its own per agent. `dedupKey` seen within its TTL: nothing is
+   * stored. Errors: KeyReusedError when it was seen with another content.
    */
   readonly appendSamples: (request: {
     readonly agent: string;
@@ -76,7 +76,10 @@ export type HqStore = {
     readonly contentHash: Uint8Array;
     readonly arrivalTs: number;
   }) => boolean;
-  /** What an agent says of its epoch at hello and heartbeat; seqs at or below `released` that HQ lacks are booked as `lost_at_hq`. */
+  /**
+   * What an agent says of its epoch at hello and heartbeat; seqs at or below `released` that HQ lacks are booked as
+   * `lost_at_hq`.
+   */
   readonly noteEpoch: (note: {
     readonly agent: string;
     readonly epoch: Epoch;

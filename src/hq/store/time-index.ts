@@ -73,7 +73,9 @@ export type LoadedFrame = FrameRecord & {
   readonly seq: number;
 };
 
-/** The record that holds the seq now: the frame itself, or the one that it was merged into; undefined when it is gone. */
+/**
+ * The record that holds the seq now: the frame itself, or the one that it was merged into; undefined when it is gone.
+ */
 export function loadFrame(
   reader: Reader,
   agent: string,

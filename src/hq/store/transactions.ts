@@ -1,10 +1,10 @@
 /**
  * Transactions of the store, with what they need kept in memory.
  *
- * Two views: `working` is what the transactions run so far would leave behind, and is read and written only inside of them;
- * `durable` is what has been flushed, and is what HQ acks and shows. Each transaction raises a revision in the same
- * commit. One that finds another revision than the last one left (a commit failed, or it appeared although it was said to
- * have failed) forgets `working` and reads the records again: memory can never say more than the storage holds.
+ * Two views: `working` is what the transactions run so far would leave behind, and is read and written only inside of
+ * them; `durable` is what has been flushed, and is what HQ acks and shows. Each transaction raises a revision in the
+ * same commit. One that finds another revision than the last one left (a commit failed, or it appeared although it was
+ * said to have failed) forgets `working` and reads the records again: memory can never say more than the storage holds.
  */
 import { Observable } from 'rxjs';
 import type { Epoch } from '../../protocol/sample.ts';
@@ -67,7 +67,10 @@ function writeMeta(revision: number, log: number): Uint8Array {
   return bytes;
 }
 
-/** `load` reads all that the storage holds now. `heardOf`: the highest seq of an epoch that HQ was told of, written along. */
+/**
+ * `load` reads all that the storage holds now. `heardOf`: the highest seq of an epoch that HQ was told of, written
+ * along.
+ */
 export function createTransactions(
   storage: Storage,
   load: () => View,

@@ -1,6 +1,6 @@
 /**
- * Appends one after another. Under policy `block` those that find no room wait in line, and everything behind them too, so
- * that samples keep their order; whoever frees room calls `retry`.
+ * Appends one after another. Under policy `block` those that find no room wait in line, and everything behind them too,
+ * so that samples keep their order; whoever frees room calls `retry`.
  */
 import { Observable, type Subscription } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
@@ -74,8 +74,9 @@ export function createAppendLine(options: AppendLineOptions): AppendLine {
     if (parked.length > 0 && parked[0] !== turn) throw park();
     const editor = createEditor(writer, clock.now());
     const { sampled } = editor.ledger;
-    // Seqs are given out in one order, by these works alone: an attempt whose seqs the books have not reached did not get
-    // through, and they are given out anew now. One whose seqs they have reached did, whatever became of its frames since.
+    // Seqs are given out in one order, by these works alone: an attempt whose seqs the books have not reached did not
+    // get through, and they are given out anew now. One whose seqs they have reached did, whatever became of its frames
+    // since.
     attempts = attempts.filter(({ lastSeq }) => lastSeq <= sampled);
     const earlier = attempts.find((one) => one.samples === samples);
     if (earlier !== undefined) {

@@ -1,10 +1,11 @@
 /**
  * How many bytes frames may occupy: the quota, or less while the disk has no room for it.
  *
- * A commit that finds the disk full is answered by a `trim`: a commit that only removes, after the journal's policy, until a part of
- * what there was is free within the file; from then on the journal keeps to what it has. LMDB can use the pages that a commit frees only
- * in later ones, so making room and using it are two. Where not even the trim gets through nothing is given up.
- * The quota counts again once the storage is no longer short of room; or, where it cannot tell, some time after the last failure.
+ * A commit that finds the disk full is answered by a `trim`: a commit that only removes, after the journal's policy,
+ * until a part of what there was is free within the file; from then on the journal keeps to what it has. LMDB can use
+ * the pages that a commit frees only in later ones, so making room and using it are two. Where not even the trim gets
+ * through nothing is given up. The quota counts again once the storage is no longer short of room; or, where it cannot
+ * tell, some time after the last failure.
  */
 import type { Clock } from '../../platform/clock.ts';
 

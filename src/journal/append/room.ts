@@ -1,7 +1,8 @@
 /**
- * Keeps a journal going on a disk that is full: sees it, makes room by a commit that only removes (see limit.ts), and goes back
- * to the quota when there is room again. Policies that give up no samples make none: they keep to what they have. Under `thin` the limit
- * alone is lowered at first, so that thinning makes the room; only when appends still fail after it had its time is anything removed.
+ * Keeps a journal going on a disk that is full: sees it, makes room by a commit that only removes (see limit.ts), and
+ * goes back to the quota when there is room again. Policies that give up no samples make none: they keep to what they
+ * have. Under `thin` the limit alone is lowered at first, so that thinning makes the room; only when appends still fail
+ * after it had its time is anything removed.
  */
 import { AsyncSubject, interval, Subscription, takeUntil } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';

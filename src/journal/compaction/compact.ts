@@ -1,8 +1,8 @@
 /**
- * Sealing: runs of small adjacent data frames become one large frame, which compresses far better. Within one transaction
- * a bounded part of the journal; sealing a sealed journal changes nothing. A journal seals at two levels: soon, into frames
- * that are large enough, and those again into frames that are as full as may be, as delivering costs by the frame. So
- * each sample is written three times at most, however long HQ is away.
+ * Sealing: runs of small adjacent data frames become one large frame, which compresses far better. Within one
+ * transaction a bounded part of the journal; sealing a sealed journal changes nothing. A journal seals at two levels:
+ * soon, into frames that are large enough, and those again into frames that are as full as may be, as delivering costs
+ * by the frame. So each sample is written three times at most, however long HQ is away.
  */
 import type { SeqRange } from '../../protocol/coverage.ts';
 import { MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';

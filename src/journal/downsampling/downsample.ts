@@ -1,7 +1,7 @@
 /**
  * Thinning, within one transaction: a run of adjacent frames becomes buckets of half the resolution or less, see
- * docs/protocol.md. What carries an anomaly or a diagnostic stays as it is, and so do the samples around it. The seqs are
- * the same after as before, so that the books change by what the frames occupy and by how many samples are thinned.
+ * docs/protocol.md. What carries an anomaly or a diagnostic stays as it is, and so do the samples around it. The seqs
+ * are the same after as before, so that the books change by what the frames occupy and by how many samples are thinned.
  */
 import type { SeqRange } from '../../protocol/coverage.ts';
 import { type BucketGroup, type DataFrame, FrameError, MAX_FRAME_BYTES } from '../../protocol/frame.ts';
@@ -37,7 +37,10 @@ export type ThinResult = ThinCounts & {
 
 export const NOTHING_THINNED: ThinCounts = { rewritten: 0, thinned: 0, samples: 0, freedBytes: 0 };
 
-/** What is rewritten must shrink to this share of what it occupied, so that resolution falls with each step and steps stay few. */
+/**
+ * What is rewritten must shrink to this share of what it occupied, so that resolution falls with each step and steps
+ * stay few.
+ */
 const GOAL = 0.6;
 /** Where even one bucket does not reach that, this share is still worth it. */
 const WORTH = 0.9;
@@ -125,7 +128,9 @@ function thin(
   return best !== null && sizeOf(best) <= before * WORTH ? best : null;
 }
 
-/** Twice the width that buckets have now; eight samples to begin with, as min, max and sum take the place of one value. */
+/**
+ * Twice the width that buckets have now; eight samples to begin with, as min, max and sum take the place of one value.
+ */
 function firstWindow(groups: readonly BucketGroup[]): number {
   let rows = 0;
   let samples = 0;

@@ -1,11 +1,11 @@
 /**
- * Which frames are thinned, and when. Nothing happens until frames occupy HIGH of what they may; then passes, until they
- * occupy LOW of it or no frame can give way any more.
+ * Which frames are thinned, and when. Nothing happens until frames occupy HIGH of what they may; then passes, until
+ * they occupy LOW of it or no frame can give way any more.
  *
- * A pass chooses the frames with the most bytes a sample, weighed by their age in samples. So what is kept of a time falls as
- * it recedes: each doubling of the age has about the same number of bytes, the newest samples are whole for as long as
- * that leaves room for, and each sample is rewritten as often as its age doubles, not once a pass. Every run of frames is a
- * commit of its own, and appends come in between. Choosing reads keys alone.
+ * A pass chooses the frames with the most bytes a sample, weighed by their age in samples. So what is kept of a time
+ * falls as it recedes: each doubling of the age has about the same number of bytes, the newest samples are whole for as
+ * long as that leaves room for, and each sample is rewritten as often as its age doubles, not once a pass. Every run of
+ * frames is a commit of its own, and appends come in between. Choosing reads keys alone.
  *
  * Samples around anomalies are whole until nothing else is left to thin; anomalies themselves stay whole for good.
  */
@@ -166,7 +166,9 @@ const EXPECTED_GAIN = 0.4;
 const RUN_BYTES = 64 * 1024;
 const RUN_FRAMES = 32;
 
-/** Runs of adjacent frames that make room for `toFree` bytes, oldest first: those with the most bytes a sample × age. */
+/**
+ * Runs of adjacent frames that make room for `toFree` bytes, oldest first: those with the most bytes a sample × age.
+ */
 export function chooseRuns(
   candidates: readonly FrameKey[],
   { toFree }: { readonly toFree: number },

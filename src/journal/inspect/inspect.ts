@@ -1,7 +1,7 @@
 /**
- * What the command line shows of an agent's journal: read-only, while the agent runs or not. Iterables are pulled, so that a
- * large export waits for whoever reads it. HQ's directories hold other records; of them `journalStats` tells the size and
- * `verifyJournal` checks every record.
+ * What the command line shows of an agent's journal: read-only, while the agent runs or not. Iterables are pulled, so
+ * that a large export waits for whoever reads it. HQ's directories hold other records; of them `journalStats` tells the
+ * size and `verifyJournal` checks every record.
  */
 import type { BucketGroup, GapReason } from '../../protocol/frame.ts';
 import { decodeData, decodeThinned, readHeader, samplesOf } from '../../protocol/frame-codec.ts';
@@ -48,7 +48,10 @@ export type DirectoryReport = {
   readonly journal: JournalSummary | null;
 };
 
-/** One sample, one bucket of samples, or one gap, as it is exported. Numbers that JSON does not know are strings: NaN, Infinity, -Infinity. */
+/**
+ * One sample, one bucket of samples, or one gap, as it is exported. Numbers that JSON does not know are strings: NaN,
+ * Infinity, -Infinity.
+ */
 export type ExportedSample = {
   readonly epoch: string;
   readonly seq: number;

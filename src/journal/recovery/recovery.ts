@@ -1,11 +1,11 @@
 /**
- * What a journal does when it is opened: compares its books with the frames that are there, by their keys alone. Normally
- * they agree and nothing is written. After damage:
+ * What a journal does when it is opened: compares its books with the frames that are there, by their keys alone.
+ * Normally they agree and nothing is written. After damage:
  * - seqs that neither a frame nor HQ's ack accounts for become gaps with reason `damaged`;
  * - frames that overlap others (old ones that a salvage brought back) go;
  * - lost books are written anew from frames and acks;
- * - when the highest seq given out is no longer certain, some seqs are skipped as `damaged`, because a seq that was used twice
- *   would be taken for a duplicate at HQ and lost without a trace.
+ * - when the highest seq given out is no longer certain, some seqs are skipped as `damaged`, because a seq that was
+ *   used twice would be taken for a duplicate at HQ and lost without a trace.
  */
 import { type Coverage, EMPTY_COVERAGE, missingWithin, type SeqRange } from '../../protocol/coverage.ts';
 import type { GapReason } from '../../protocol/frame.ts';
@@ -153,7 +153,9 @@ export function recountJournal(
   return editor.finish();
 }
 
-/** Neither the books nor any frame say which epoch it was: what the keys of the frames speak of is lost, in a new epoch. */
+/**
+ * Neither the books nor any frame say which epoch it was: what the keys of the frames speak of is lost, in a new epoch.
+ */
 function beginAnew(writer: Writer, epoch: Epoch, now: number): Ledger {
   let lost = 0;
   let last = 0;
@@ -297,8 +299,8 @@ function frameEpoch(reader: Reader, frame: FrameKey): Epoch | null {
 }
 
 /**
- * Where a renewal stands whose books are lost: frames that have moved carry another epoch than those behind them. Null when
- * all carry the same, or when something was acked in it: then none is under way.
+ * Where a renewal stands whose books are lost: frames that have moved carry another epoch than those behind them. Null
+ * when all carry the same, or when something was acked in it: then none is under way.
  */
 export function findRenewal(reader: Reader): Ledger | null {
   const end = listFrames(reader, { first: 0, last: MAX_SEQ, limit: SCAN_CHUNK, reverse: true });

@@ -11,8 +11,9 @@ import type { Reinstated } from '../port.ts';
 const CHUNK_FRAMES = 512;
 
 /**
- * Nothing is written when HQ holds all that was acked. A seq that was acked as a gap cannot be told from one that was acked as a
- * sample: it becomes `lost_at_hq` at HQ, but the journal's own count of what was dropped never exceeds what was sampled.
+ * Nothing is written when HQ holds all that was acked. A seq that was acked as a gap cannot be told from one that was
+ * acked as a sample: it becomes `lost_at_hq` at HQ, but the journal's own count of what was dropped never exceeds what
+ * was sampled.
  */
 export function reinstateFrames(
   writer: Writer,

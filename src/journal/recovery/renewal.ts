@@ -1,10 +1,11 @@
 /**
- * Gives a journal a new epoch and keeps what is pending in it: for a disk that was cloned, whose seqs the other one uses too.
+ * Gives a journal a new epoch and keeps what is pending in it: for a disk that was cloned, whose seqs the other one
+ * uses too.
  *
- * Frames that HQ has not acked move to the front, in order, under the new epoch and new seqs from 1; what is acked of them stays
- * behind. New seqs never exceed old ones, so it happens in place, a slice of frames in each commit; the books say how far it
- * has come, and an open that finds them so goes on with it. Frames that cannot be read, or are gone, become gaps, as always. Seqs that a
- * recovery had passed over for safety stay behind.
+ * Frames that HQ has not acked move to the front, in order, under the new epoch and new seqs from 1; what is acked of
+ * them stays behind. New seqs never exceed old ones, so it happens in place, a slice of frames in each commit; the
+ * books say how far it has come, and an open that finds them so goes on with it. Frames that cannot be read, or are
+ * gone, become gaps, as always. Seqs that a recovery had passed over for safety stay behind.
  */
 import { concatMap, EMPTY, expand, last, type Observable, subscribeOn } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
@@ -26,7 +27,10 @@ export function unfinishedRenewal(reader: Reader): Renewal | null {
   return (decodeLedger(reader.get(LEDGER_KEY)) ?? findRenewal(reader))?.renewal ?? null;
 }
 
-/** Emits the books of the renewed journal, then completes. `epoch`: the new one; an earlier renewal that was cut off keeps its own. */
+/**
+ * Emits the books of the renewed journal, then completes. `epoch`: the new one; an earlier renewal that was cut off
+ * keeps its own.
+ */
 export function renewJournal(
   { storage, clock }: { readonly storage: Storage; readonly clock: Clock },
   epoch: Epoch,

@@ -9,7 +9,10 @@ export class Untrue extends Error {
   override readonly name = 'Untrue';
 }
 
-/** Throws Untrue unless the data or thinned frame is true of its samples; `next` returns them one by one, from its first seq on. */
+/**
+ * Throws Untrue unless the data or thinned frame is true of its samples; `next` returns them one by one, from its first
+ * seq on.
+ */
 export function checkTruth(frame: StoredFrame, next: () => Sample): void {
   if (frame.kind === 'data') checkData(frame, next);
   else checkBuckets(frame, next);

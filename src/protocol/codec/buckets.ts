@@ -2,8 +2,8 @@
  * Arithmetic of buckets. A sample is a bucket of one; buckets are made from buckets, so that thinning again gives what
  * thinning once would have: counts, minima and maxima exactly, sums but for rounding in the last digits.
  *
- * Buckets are bounded by windows of seqs, of one width for all sources: a window of twice the width holds two whole ones,
- * and a frame can be cut between any two windows, also where the samples of several sources alternate.
+ * Buckets are bounded by windows of seqs, of one width for all sources: a window of twice the width holds two whole
+ * ones, and a frame can be cut between any two windows, also where the samples of several sources alternate.
  */
 import type { BucketColumn, BucketGroup, Column, DataFrame, SampleGroup } from '../frame.ts';
 import { malformed } from './bytes.ts';

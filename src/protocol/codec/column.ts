@@ -115,7 +115,10 @@ export function isSparse(mode: number): boolean {
   return (mode & SPARSE) !== 0 || ((mode >>> 4) & 7) === ENCODING.absent;
 }
 
-/** Reads `rows` values that fill `[start, end)` exactly. `present` must be given when the mode is sparse; NaN stands for absent. */
+/**
+ * Reads `rows` values that fill `[start, end)` exactly. `present` must be given when the mode is sparse; NaN stands for
+ * absent.
+ */
 export function readColumn(
   bytes: Uint8Array,
   start: number,

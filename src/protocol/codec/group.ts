@@ -3,7 +3,7 @@
  *
  *     schema ref     6 bytes
  *     head           varint: columns × 4 + 2 (takes all seqs that are left) + 1 (one row)
- *     one row:       [varint seq − firstSeq, unless it takes the rest] [signed ts − base, unless the frame has one sample]
+ *     one row: [varint seq − firstSeq, unless it takes the rest] [signed ts − base, unless the frame has one sample]
  *                    varint mono, number codes (4 bits each, low half first), the numbers
  *     several rows:  [varint rows, unless it takes the rest] mode bytes, varint lengths, then the columns:
  *                    [seq − firstSeq, unless it takes the rest], ts − base, mono − (ts − tsMin), values …
@@ -44,8 +44,8 @@ let modes = new Uint8Array(64);
 let lengths = new Uint32Array(64);
 
 /**
- * Appends one group; `rest` when all seqs not yet taken are its own. Returns how many of its bytes are no codes, but raw
- * doubles and notes, which zstd may still shrink.
+ * Appends one group; `rest` when all seqs not yet taken are its own. Returns how many of its bytes are no codes, but
+ * raw doubles and notes, which zstd may still shrink.
  */
 export function putGroup(
   writer: ByteWriter,

@@ -1,4 +1,7 @@
-/** Columns of a thinned frame, kept as bytes until first read, so that a short frame cannot make its decoder allocate much. */
+/**
+ * Columns of a thinned frame, kept as bytes until first read, so that a short frame cannot make its decoder allocate
+ * much.
+ */
 import { type BucketColumn, MAX_FRAME_SAMPLES } from '../frame.ts';
 import { malformed } from './bytes.ts';
 import { readColumn } from './column.ts';

@@ -19,7 +19,10 @@ export type PieceOptions = {
   readonly maxBytes: number;
   /** Pieces to cut at most: bounds the time that one call takes. */
   readonly maxPieces: number;
-  /** Only pieces that begin with a notable sample; what is normal is passed over, and costs next to nothing. Default false. */
+  /**
+   * Only pieces that begin with a notable sample; what is normal is passed over, and costs next to nothing. Default
+   * false.
+   */
   readonly onlyNotable?: boolean;
 };
 

@@ -1,4 +1,7 @@
-/** A frame under another epoch and other seqs. What its payload says is relative to its first seq, so that it stays as it is. */
+/**
+ * A frame under another epoch and other seqs. What its payload says is relative to its first seq, so that it stays as
+ * it is.
+ */
 
 import type { Epoch } from '../sample.ts';
 import { parseVerified, sealFrame } from './header.ts';

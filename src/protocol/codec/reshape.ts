@@ -83,7 +83,10 @@ function joinColumn(parts: readonly SampleGroup[], index: number, rows: number):
   return { values, present };
 }
 
-/** The samples `firstSeq … lastSeq` of a data frame as a frame of their own; all of it gives the same bytes back. Throws FrameError. */
+/**
+ * The samples `firstSeq … lastSeq` of a data frame as a frame of their own; all of it gives the same bytes back. Throws
+ * FrameError.
+ */
 export function sliceFrame(bytes: Uint8Array, firstSeq: number, lastSeq: number): Uint8Array {
   const frame = decodeData(bytes);
   const end = frame.header.firstSeq + frame.header.count - 1;

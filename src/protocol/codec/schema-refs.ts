@@ -24,7 +24,10 @@ export function outlineOf(bytes: Uint8Array): FrameOutline {
   };
 }
 
-/** The schemas of a data or thinned frame, see `outlineOf`. Of one schema, which most have, hardly more than its name is read. */
+/**
+ * The schemas of a data or thinned frame, see `outlineOf`. Of one schema, which most have, hardly more than its name is
+ * read.
+ */
 export function schemaRefsOf(bytes: Uint8Array): readonly SchemaRef[] {
   const { header } = parseVerified(bytes);
   if (header.kind !== 'data') return outlineOf(bytes).refs;

@@ -20,8 +20,8 @@ function cutsOf({ header, groups }: ThinnedFrame): number[] {
 }
 
 /**
- * A thinned frame as frames within the limits, in seq order; what cannot be cut any further is returned as it is, however large.
- * Throws FrameError.
+ * A thinned frame as frames within the limits, in seq order; what cannot be cut any further is returned as it is,
+ * however large. Throws FrameError.
  */
 export function splitThinned(
   bytes: Uint8Array,

@@ -266,7 +266,8 @@ describe('a thinned frame', () => {
     const varints = (value: number) => [(value & 127) | 128, value >>> 7];
     const payload = Uint8Array.of(
       ...[1, 2, 3, 4, 5, 6, columns, ...varints(rows)],
-      // seq − firstSeq ascends by one; sizes are one; ts, spans and mono are 0; counts and numbers as sizes; the rest constant.
+      // seq − firstSeq ascends by one; sizes are one; ts, spans and mono are 0; counts and numbers as sizes; the rest
+      // constant.
       ...[0x10, 0, 0, 0, 0, ...Array.from({ length: columns }, () => [0x60, 0x60, 0, 0, 0]).flat()],
       ...[2, 1, 1, 1, 1, ...Array.from({ length: columns }, () => [1, 1, 1]).flat()],
       ...[0, 2, 2, 0, 0, 0, ...Array.from({ length: columns }, () => [2, 2, 2]).flat()],

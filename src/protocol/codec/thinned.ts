@@ -1,5 +1,6 @@
 /**
- * Thinned frames: statistics of consecutive samples in place of the samples. docs/protocol.md has the layout byte by byte.
+ * Thinned frames: statistics of consecutive samples in place of the samples. docs/protocol.md has the layout byte by
+ * byte.
  *
  *     groups up to the end of the body, each:
  *       schema ref   6 bytes
@@ -8,13 +9,15 @@
  *       modes        one byte a slot
  *       lengths      one varint for each slot that is not absent
  *       data         of each slot that is not absent
- *     slots: seq − firstSeq, size, ts − base, span, mono − (ts − base); then for each series: counts, numbers, min, max, sum
+ *     slots: seq − firstSeq, size, ts − base, span, mono − (ts − base); then for each series: counts, numbers, min,
+ *     max, sum
  *
- * Counts are absent where they equal the sizes, numbers where they equal the counts. Min, max and sum have an entry for each
- * bucket with numbers, and are absent when no bucket has any.
+ * Counts are absent where they equal the sizes, numbers where they equal the counts. Min, max and sum have an entry for
+ * each bucket with numbers, and are absent when no bucket has any.
  *
  * Invariants of every frame that is written or read: the sizes add up to the header's count; within a group first seqs
- * ascend; every seq of the frame can belong to one bucket that begins at or before it; no count exceeds the bucket's size.
+ * ascend; every seq of the frame can belong to one bucket that begins at or before it; no count exceeds the bucket's
+ * size.
  */
 import {
   type BucketColumn,
@@ -44,7 +47,10 @@ const slotData = new ByteWriter();
 const whole = new Float64Array(MAX_FRAME_SAMPLES);
 const noPresence = new Uint8Array(0);
 
-/** Encodes buckets; see the invariants above. Throws FrameError: `too_large` beyond MAX_FRAME_SAMPLES buckets, else `malformed`. */
+/**
+ * Encodes buckets; see the invariants above. Throws FrameError: `too_large` beyond MAX_FRAME_SAMPLES buckets, else
+ * `malformed`.
+ */
 export function encodeThinned(frame: {
   readonly epoch: Epoch;
   readonly firstSeq: number;
@@ -217,8 +223,8 @@ function checkPlaces(groups: readonly BucketGroup[], firstSeq: number, count: nu
 }
 
 /**
- * Decodes a thinned frame after verifying its checksum; columns that are not asked for are stepped over and null. Columns
- * are checked at once and their arrays made when first read. Throws FrameError.
+ * Decodes a thinned frame after verifying its checksum; columns that are not asked for are stepped over and null.
+ * Columns are checked at once and their arrays made when first read. Throws FrameError.
  */
 export function decodeThinned(bytes: Uint8Array, options: DecodeOptions = {}): ThinnedFrame {
   const { header } = parseVerified(bytes);

@@ -1,9 +1,10 @@
 /**
  * Heartbeats as what has changed since an earlier one. docs/protocol.md, section 8, has the layout.
  *
- * A heartbeat is seen as its leaves: numbers, texts, words (null, false, true) and empty objects, each under a path of one
- * or two names. Both ends keep the leaves of the last one; a whole heartbeat is a difference from no leaves at all.
- * Numbers that are no integers are rounded to tenths: they are estimates, and a double would cost eight bytes each time.
+ * A heartbeat is seen as its leaves: numbers, texts, words (null, false, true) and empty objects, each under a path of
+ * one or two names. Both ends keep the leaves of the last one; a whole heartbeat is a difference from no leaves at all.
+ * Numbers that are no integers are rounded to tenths: they are estimates, and a double would cost eight bytes each
+ * time.
  *
  * Bounds: 64 leaves a message, 128 a heartbeat, paths of 64 bytes, texts of 1,024.
  */
@@ -18,8 +19,8 @@ export type Leaves = ReadonlyMap<string, Leaf>;
 export const NO_LEAVES: Leaves = new Map();
 
 /**
- * Number of a path in messages, from 1; 0 is a path in full. Only ever appended to. The first 15 cost one byte with their
- * kind: those that change all the time.
+ * Number of a path in messages, from 1; 0 is a path in full. Only ever appended to. The first 15 cost one byte with
+ * their kind: those that change all the time.
  */
 export const HEARTBEAT_PATHS = [
   'ts',

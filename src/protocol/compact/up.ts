@@ -4,7 +4,8 @@
  * Invariants:
  * - decoding throws a CompactError, and nothing else, on bytes that are no valid message;
  * - it allocates in proportion to the bytes given, whatever lengths they claim;
- * - a frame needs nothing but the epoch of the connection to be understood; a heartbeat names the one that it builds on.
+ * - a frame needs nothing but the epoch of the connection to be understood; a heartbeat names the one that it builds
+ *   on.
  */
 import { ByteWriter } from '../codec/bytes.ts';
 import { LANES, type Lane } from '../events.ts';

@@ -62,8 +62,8 @@ const inUseSchema = z.object({
   /** A read failed: walk through the file at the next open. */
   suspect: z.boolean(),
   /**
-   * Opens in a row, the present one included, of which no commit has come to an end: a file can be read well and yet end the
-   * process that writes to it. Absent in markers of before it was counted.
+   * Opens in a row, the present one included, of which no commit has come to an end: a file can be read well and yet
+   * end the process that writes to it. Absent in markers of before it was counted.
    */
   fruitless: z.number().int().min(0).default(0),
 });
@@ -97,7 +97,10 @@ function nearest(directory: string): string {
   return path;
 }
 
-/** One level at a time: Node's own recursion never ends below /proc, where a parent exists in which nothing can be created. */
+/**
+ * One level at a time: Node's own recursion never ends below /proc, where a parent exists in which nothing can be
+ * created.
+ */
 function createFolders(directory: string): void {
   const missing: string[] = [];
   for (let path = resolve(directory); !existsSync(path) && dirname(path) !== path; path = dirname(path)) {
@@ -113,7 +116,10 @@ function createFolders(directory: string): void {
   }
 }
 
-/** Writes the identity of a new directory, checks that of an old one. An unreadable identity is written anew, without a role. */
+/**
+ * Writes the identity of a new directory, checks that of an old one. An unreadable identity is written anew, without a
+ * role.
+ */
 export function checkIdentity(directory: string, now: number): void {
   const identity = readJson(join(directory, IDENTITY_FILE), identitySchema);
   if (identity === null) {
@@ -173,8 +179,8 @@ export function clearInUse(directory: string): void {
 }
 
 /**
- * Gives a file a second name under which it stays, and returns that path; removes the oldest quarantined files beyond a few.
- * The file keeps its own name until something better takes its place, so that there is no moment without it.
+ * Gives a file a second name under which it stays, and returns that path; removes the oldest quarantined files beyond a
+ * few. The file keeps its own name until something better takes its place, so that there is no moment without it.
  */
 export function quarantine(directory: string, file: string, now: number): string {
   const existing = readdirSync(directory).filter((name) => name.startsWith('quarantine-'));

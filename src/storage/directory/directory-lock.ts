@@ -1,7 +1,8 @@
 /**
  * One process at a time on a data directory. Node has no flock, so SQLite (built into Node) holds the lock: an open
- * exclusive transaction on `lock.sqlite` is an fcntl lock of the kernel. It dies with its process however that ends, holds
- * between containers that share a volume (process ids play no part), and SQLite refuses a second holder within a process.
+ * exclusive transaction on `lock.sqlite` is an fcntl lock of the kernel. It dies with its process however that ends,
+ * holds between containers that share a volume (process ids play no part), and SQLite refuses a second holder within a
+ * process.
  *
  * Nothing else may open `lock.sqlite`: closing any descriptor of it in this process would drop the lock.
  */

@@ -1,7 +1,8 @@
 /**
- * Whose data directory it is. An agent's journal and HQ's store lie in files of the same names, so that a mistyped `--data-dir`
- * would mix their records. The role stands in the identity file; in directories from before it was written there the records tell:
- * the keys of an agent's journal begin with a byte up to 0x40 (journal/keys.ts), those of HQ's store with a capital letter.
+ * Whose data directory it is. An agent's journal and HQ's store lie in files of the same names, so that a mistyped
+ * `--data-dir` would mix their records. The role stands in the identity file; in directories from before it was written
+ * there the records tell: the keys of an agent's journal begin with a byte up to 0x40 (journal/keys.ts), those of HQ's
+ * store with a capital letter.
  */
 import { type Reader, StorageError } from '../storage.ts';
 

@@ -1,9 +1,11 @@
 /**
  * Room for what LMDB writes as it opens, found before LMDB needs it: on a disk without room it ends the process.
  *
- * - Its lock file is mapped into memory with a hole in it, and filled through the map: no room is a SIGBUS. So the file is written out first.
- * - A new data file begins with two pages; where they cannot be written, lmdb-js 3.5.6 falls over the environment that it did not
- *   get (SIGSEGV). Besides, a journal that could be created but takes no commit is of no use. So there has to be room for a first commit, too.
+ * - Its lock file is mapped into memory with a hole in it, and filled through the map: no room is a SIGBUS. So the file
+ *   is written out first.
+ * - A new data file begins with two pages; where they cannot be written, lmdb-js 3.5.6 falls over the environment that
+ *   it did not get (SIGSEGV). Besides, a journal that could be created but takes no commit is of no use. So there has
+ *   to be room for a first commit, too.
  */
 import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -12,7 +14,9 @@ import { ROOM_FILE } from './data-directory.ts';
 
 /** Of LMDB's lock file for 126 readers, lmdb-js's default. A larger one would do, too. */
 const LOCK_FILE_BYTES = 8_272;
-/** Two pages, the first commit, and what file-tail.ts keeps behind it. Less than what the agent's reserve gives back. */
+/**
+ * Two pages, the first commit, and what file-tail.ts keeps behind it. Less than what the agent's reserve gives back.
+ */
 const NEW_FILE_BYTES = 192 * 1024;
 
 /** `path`: the data file, not open in this process. Throws a StorageError. */

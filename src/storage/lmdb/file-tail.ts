@@ -1,11 +1,13 @@
 /**
- * The end of LMDB's data file, grown before LMDB needs it: a disk without room is met here, in our own write, and not by LMDB.
+ * The end of LMDB's data file, grown before LMDB needs it: a disk without room is met here, in our own write, and not
+ * by LMDB.
  *
- * LMDB 3.5.6 answers a failed write of a page by printing what it knows into a buffer that is too small (mdb.c, mdb_page_flush),
- * which every now and then ends the process. So before each commit there is room for all that it may write: behind the last page
- * in use, or among the pages that earlier commits have freed. A commit that mostly removes is let through on less: a part of the
- * tail is kept for it, since it is what makes room. What is not foreseen is a file system that needs new blocks to overwrite old ones, and a
- * device that fails; after the first such failure a write of our own goes ahead of each commit until one succeeds.
+ * LMDB 3.5.6 answers a failed write of a page by printing what it knows into a buffer that is too small (mdb.c,
+ * mdb_page_flush), which every now and then ends the process. So before each commit there is room for all that it may
+ * write: behind the last page in use, or among the pages that earlier commits have freed. A commit that mostly removes
+ * is let through on less: a part of the tail is kept for it, since it is what makes room. What is not foreseen is a
+ * file system that needs new blocks to overwrite old ones, and a device that fails; after the first such failure a
+ * write of our own goes ahead of each commit until one succeeds.
  */
 import { accessSync, closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isNoRoom } from '../disk-full.ts';

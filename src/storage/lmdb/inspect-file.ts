@@ -2,11 +2,12 @@
  * Decides, before LMDB maps the data file, whether it can be trusted; if not, finds out in a child process and moves a
  * broken file aside. A damaged file can end a process by SIGBUS or SIGSEGV, which no try/catch stops.
  *
- * Every file is looked at for a moment, which is all of a small one: pages can go bad while nobody has it open. Suspect, and
- * looked through to its end, is a file whose meta pages or size do not fit, one that was not closed cleanly on an earlier boot
- * (pages may have been lost), one on which a read failed, one that was not closed cleanly twice in a row, and one whose
- * user ended before its first commit (the file itself may be what ends the process). When that goes on although nothing was
- * found, the file is salvaged all the same. After a mere kill nothing is suspect: LMDB's synchronous commits survive that.
+ * Every file is looked at for a moment, which is all of a small one: pages can go bad while nobody has it open.
+ * Suspect, and looked through to its end, is a file whose meta pages or size do not fit, one that was not closed
+ * cleanly on an earlier boot (pages may have been lost), one on which a read failed, one that was not closed cleanly
+ * twice in a row, and one whose user ended before its first commit (the file itself may be what ends the process). When
+ * that goes on although nothing was found, the file is salvaged all the same. After a mere kill nothing is suspect:
+ * LMDB's synchronous commits survive that.
  */
 import { closeSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -81,8 +82,8 @@ export function inspectFile(request: InspectionRequest): Observable<Inspection> 
 }
 
 /**
- * LMDB writes its first pages as soon as it has created the file: only a process that ended in between leaves an empty one, with a marker
- * that says that it had not committed yet. A file that is not there was taken away on purpose.
+ * LMDB writes its first pages as soon as it has created the file: only a process that ended in between leaves an empty
+ * one, with a marker that says that it had not committed yet. A file that is not there was taken away on purpose.
  */
 function wasEmptied(path: string, before: InUse | null): boolean {
   const isEmpty = statSync(path, { throwIfNoEntry: false })?.size === 0;
@@ -123,8 +124,8 @@ function findDoubt(before: InUse, bootId: string, uncleanEnds: number): string |
 }
 
 /**
- * Moves the data file aside and puts what can be saved of it in its place. Until that is complete the file stays where it is:
- * a process that ends on the way finds it again and begins anew.
+ * Moves the data file aside and puts what can be saved of it in its place. Until that is complete the file stays where
+ * it is: a process that ends on the way finds it again and begins anew.
  */
 export function salvageDataFile(
   { directory, now }: Pick<InspectionRequest, 'directory' | 'now'>,

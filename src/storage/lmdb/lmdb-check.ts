@@ -1,8 +1,9 @@
 /**
- * Whether LMDB can read and write a file without stumbling, found out without LMDB: plain JavaScript that no file can crash.
+ * Whether LMDB can read and write a file without stumbling, found out without LMDB: plain JavaScript that no file can
+ * crash.
  *
- * LMDB trusts its pages: a length or a page number gone bad ends the process, often not before the first write, which is when
- * the list of free pages is used. So every field that LMDB follows is held against what it must be:
+ * LMDB trusts its pages: a length or a page number gone bad ends the process, often not before the first write, which
+ * is when the list of free pages is used. So every field that LMDB follows is held against what it must be:
  * - page headers: own number, exact kind, a transaction that has been committed, bounds within the page;
  * - nodes: within the page, not on top of each other, keys ascending over the whole tree, all leaves equally deep;
  * - every page has one use: in one of the two trees, part of one large value, or free.
@@ -203,8 +204,8 @@ function checkValue(check: Check, { flags, size, value }: Node): void {
 }
 
 /**
- * Key: the transaction that freed the pages. Value: a count, then page numbers; a negative number is the length of a run that
- * starts at the next one, 0 is a hole.
+ * Key: the transaction that freed the pages. Value: a count, then page numbers; a negative number is the length of a
+ * run that starts at the next one, 0 is a hole.
  */
 function checkFreeList(check: Check, node: Node): void {
   must(node.key.length === 8 && node.key.readBigUInt64LE(0) <= check.meta.transaction);

@@ -24,7 +24,8 @@ describe('LMDB environment', () => {
   const open = () =>
     openEnvironment({ path: join(directory, DATA_FILE), readOnly: false, onDamage: () => {} });
 
-  // No test short of cutting the power tells these options apart by what they do; measurements of that are why they are set.
+  // No test short of cutting the power tells these options apart by what they do; measurements of that are why they are
+  // set.
   it('opens with the options under which nothing acked was ever lost', async () => {
     await open().close();
     expect(opened).toHaveLength(1);

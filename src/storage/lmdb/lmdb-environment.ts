@@ -1,13 +1,16 @@
 /**
  * The only file that speaks to lmdb-js while a storage runs. What it holds to, and why (all measured):
  * - `overlappingSync: false`: otherwise a lost page cache under an unchanged boot id loses acked records;
- * - `eventTurnBatching: false`, and the inner `commitError` promise is always handled: otherwise a failed commit ends the process;
+ * - `eventTurnBatching: false`, and the inner `commitError` promise is always handled: otherwise a failed commit ends
+ *   the process;
  * - one `batch` at a time: its operations are one transaction;
- * - no iterator outlives a call and the read transaction is given back after each view: a held one keeps freed pages from reuse;
+ * - no iterator outlives a call and the read transaction is given back after each view: a held one keeps freed pages
+ *   from reuse;
  * - `resetReadTxn` after every error: one bad page poisons the read transaction for all that follow;
- * - a write of a meta page that fails ends LMDB's environment for good: each further read fails (MDB_PANIC), and the next commit
- *   would take a lock that nobody gives back, on which `close` and the end of the process then hang. So after each failed commit
- *   we look whether that has happened, and open the file anew before anything else is asked of it.
+ * - a write of a meta page that fails ends LMDB's environment for good: each further read fails (MDB_PANIC), and the
+ *   next commit would take a lock that nobody gives back, on which `close` and the end of the process then hang. So
+ *   after each failed commit we look whether that has happened, and open the file anew before anything else is asked of
+ *   it.
  *
  * Keys in LMDB are `1` + key, so that keys starting with `0` are left for the storage itself.
  */
@@ -31,8 +34,8 @@ export type Environment = {
   /** Runs `work` on one snapshot. */
   readonly view: <T>(work: (reader: Reader) => T) => T;
   /**
-   * Resolves once durable. `own` changes records of the storage itself. Rejects with a StorageError `unusable` when neither reading nor
-   * writing will ever work again; with what the system or LMDB says else.
+   * Resolves once durable. `own` changes records of the storage itself. Rejects with a StorageError `unusable` when
+   * neither reading nor writing will ever work again; with what the system or LMDB says else.
    */
   readonly write: (operations: readonly Operation[], own?: readonly Operation[]) => Promise<void>;
   /** A record of the storage itself. */

@@ -3,12 +3,14 @@
  * records out of one that cannot. Nothing here trusts a number of the file; the worst input gives fewer records.
  *
  * Format (lmdb.h, data version 2 with 24-byte page headers, little-endian, as lmdb-js 3.5 writes it):
- * page header  u64 page number · u64 transaction · u16 pad · u16 flags · u16 lower · u16 upper (overflow: u64 page count at 16 is
+ * page header u64 page number · u64 transaction · u16 pad · u16 flags · u16 lower · u16 upper (overflow: u64 page count
+ * at 16 is
  *              split differently, see OVERFLOW_PAGES)
- * meta (pages 0 and 1, after the header)  u32 magic · u32 version · u64 address · u64 map size · 2 × tree (free list, main) ·
+ * meta (pages 0 and 1, after the header) u32 magic · u32 version · u64 address · u64 map size · 2 × tree (free list,
+ * main) ·
  *              u64 last page · u64 transaction · u64 boot id
- * tree         u32 page size (first tree) · u16 flags · u16 depth · u64 branch, leaf, overflow pages · u64 entries · u64 root
- * node         u16 low, u16 high (size of the value) · u16 flags · u16 key size · key · value, or u64 page with BIG_DATA
+ * tree u32 page size (first tree) · u16 flags · u16 depth · u64 branch, leaf, overflow pages · u64 entries · u64 root
+ * node u16 low, u16 high (size of the value) · u16 flags · u16 key size · key · value, or u64 page with BIG_DATA
  */
 import { fstatSync, readSync } from 'node:fs';
 

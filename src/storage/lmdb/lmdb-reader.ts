@@ -1,6 +1,7 @@
 /**
- * A look into a data directory without taking it: works while another process uses it, and when none does. Reads through
- * LMDB's own reader table, so that pages in use are not reused; each `read` sees one snapshot and gives it back.
+ * A look into a data directory without taking it: works while another process uses it, and when none does. Reads
+ * through LMDB's own reader table, so that pages in use are not reused; each `read` sees one snapshot and gives it
+ * back.
  */
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';

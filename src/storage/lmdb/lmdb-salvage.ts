@@ -1,11 +1,13 @@
 /**
  * Gets records out of a damaged LMDB file without LMDB.
  *
- * 1. From the root that the newer good meta page names, or, when there is none, from the newest page that no other newest
+ * 1. From the root that the newer good meta page names, or, when there is none, from the newest page that no other
+ *   newest
  *    page points to, the tree is walked: what it reaches is exactly what was committed.
- * 2. Only where a page of the tree is broken, all pages of the file are looked through for leaves that the walk missed and
- *    that the free list does not name. Such a leaf may be an old one; of one key the newest value wins, but a record that
- *    had been removed can come back. Owners of a storage cope with that: their records are idempotent.
+ * 2. Only where a page of the tree is broken, all pages of the file are looked through for leaves that the walk missed
+ *   and
+ *    that the free list does not name. Such a leaf may be an old one; of one key the newest value wins, but a record
+ *    that had been removed can come back. Owners of a storage cope with that: their records are idempotent.
  *
  * A record counts only when its own checksum (over key and value) holds.
  */

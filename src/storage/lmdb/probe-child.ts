@@ -1,6 +1,6 @@
 /**
- * A process of its own for reading a file that may end its reader. Takes one ProbeRequest as JSON argument, prints one report
- * as JSON on standard output; an end without one means that the file cannot be trusted.
+ * A process of its own for reading a file that may end its reader. Takes one ProbeRequest as JSON argument, prints one
+ * report as JSON on standard output; an end without one means that the file cannot be trusted.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { createSystemClock } from '../../platform/clock.ts';

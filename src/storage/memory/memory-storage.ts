@@ -44,8 +44,9 @@ export type MemoryStorageOptions = {
   /** Asked before each flush: an error makes the commit fail with it, nothing being written. */
   readonly refuseCommit?: () => StorageError | null;
   /**
-   * In place of `commitDelayMs` and `refuseCommit`: makes the flush of one commit. `write` puts it on the disk whole, and may be called
-   * at any time, never, or although the flush then fails, as disks do; completion says that it is durable.
+   * In place of `commitDelayMs` and `refuseCommit`: makes the flush of one commit. `write` puts it on the disk whole,
+   * and may be called at any time, never, or although the flush then fails, as disks do; completion says that it is
+   * durable.
    */
   readonly flush?: (write: () => void, operations: readonly Operation[]) => Observable<never>;
 };

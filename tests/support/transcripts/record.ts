@@ -1,5 +1,6 @@
 /**
- * Records what an agent and an HQ of another version say to each other, message by message; README.md says how it is used.
+ * Records what an agent and an HQ of another version say to each other, message by message; README.md says how it is
+ * used.
  *
  *     node tests/support/transcripts/record.ts CHECKOUT > transcript.jsonl
  *

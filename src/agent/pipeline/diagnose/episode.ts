@@ -1,7 +1,10 @@
 /** Turns judgements into episodes: true once when a condition begins. */
 export type Episode = (holds: boolean | null) => boolean;
 
-/** `clearAfter` as in {@link file://./rule.ts}: judgements in a row to the contrary that end the episode; 0: each `true` begins one. */
+/**
+ * `clearAfter` as in {@link file://./rule.ts}: judgements in a row to the contrary that end the episode; 0: each `true`
+ * begins one.
+ */
 export function createEpisode(clearAfter: number): Episode {
   let open = false;
   let contrary = 0;

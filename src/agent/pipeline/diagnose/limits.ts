@@ -1,4 +1,7 @@
-/** What is normal for a series: the numbers that diagnosis and detection judge by. All are optional; a rule without its number is off. */
+/**
+ * What is normal for a series: the numbers that diagnosis and detection judge by. All are optional; a rule without its
+ * number is off.
+ */
 import { z } from 'zod';
 
 const level = z.number();
@@ -46,7 +49,10 @@ export function limitsFor(key: string, rules: readonly RangeRule[], defaults: Li
   return { ...defaults, ...limits };
 }
 
-/** Whether `text` has the form of `pattern`, where `*` stands for any text. Takes linear time in practice: no backtracking over stars. */
+/**
+ * Whether `text` has the form of `pattern`, where `*` stands for any text. Takes linear time in practice: no
+ * backtracking over stars.
+ */
 export function patternMatches(pattern: string, text: string): boolean {
   const parts = pattern.split('*');
   const first = parts[0] ?? '';

@@ -6,8 +6,8 @@ type RuleHead = {
   readonly code: DiagnosticCode;
   readonly severity: Severity;
   /**
-   * A condition is reported when it begins. It has ended after this many judgements in a row to the contrary, so that a value
-   * at the edge is one episode; 0: every time that it holds is reported.
+   * A condition is reported when it begins. It has ended after this many judgements in a row to the contrary, so that a
+   * value at the edge is one episode; 0: every time that it holds is reported.
    */
   readonly clearAfter: number;
 };

@@ -15,7 +15,10 @@ export type BlockBuilder = {
   readonly mono: Float64Array;
   /** `values[column * capacity + row]`. */
   readonly values: Float64Array;
-  /** Says that this cell of the row under construction has no value; a later `values` of the cell does not take that back. */
+  /**
+   * Says that this cell of the row under construction has no value; a later `values` of the cell does not take that
+   * back.
+   */
   readonly leaveOut: (column: number, row: number) => void;
   readonly add: (ts: number, row: readonly (number | null)[]) => void;
   /** The row under construction is given up. */

@@ -28,7 +28,10 @@ const MAX_DATE_MS = 8.64e15;
 /** A date and time without a zone; read as UTC, so that a file means the same on every machine. */
 const WITHOUT_ZONE = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?$/;
 
-/** The form of a file's times, judged by one of them; null when it is no time. Numbers below 1e11 are s, 1e14 ms, 1e17 µs, else ns. */
+/**
+ * The form of a file's times, judged by one of them; null when it is no time. Numbers below 1e11 are s, 1e14 ms, 1e17
+ * µs, else ns.
+ */
 export function timeFormOf(cell: string): TimeForm | null {
   const value = Number(cell);
   if (cell.trim() === '') return null;

@@ -1,13 +1,15 @@
 /**
  * Source `csv`: replays a CSV file. Each good row gives exactly one sample, in file order, with values exactly as
- * `Number()` reads their text; blank cells (and `NA`, `null`, `-`) are missing values. Bad rows are counted and skipped.
+ * `Number()` reads their text; blank cells (and `NA`, `null`, `-`) are missing values. Bad rows are counted and
+ * skipped.
  *
- * Time: at full speed samples keep the times of their rows (`ts=row`), since they are a recording; at 1x and multiples they
- * carry the time at which they are replayed (`ts=now`), as if measured now. `ts=` chooses. In a loop with `ts=row` each
- * pass continues where the last one ended.
+ * Time: at full speed samples keep the times of their rows (`ts=row`), since they are a recording; at 1x and multiples
+ * they carry the time at which they are replayed (`ts=now`), as if measured now. `ts=` chooses. In a loop with `ts=row`
+ * each pass continues where the last one ended.
  *
- * Memory: one chunk of 128 KiB, one block of rows, and at most one record. At full speed the file is read only while the pipeline has
- * room, so it never runs ahead of the journal. After a failure the replay begins again at the top of the file.
+ * Memory: one chunk of 128 KiB, one block of rows, and at most one record. At full speed the file is read only while
+ * the pipeline has room, so it never runs ahead of the journal. After a failure the replay begins again at the top of
+ * the file.
  */
 import { z } from 'zod';
 import { flagOption, nameOption } from '../option.ts';

@@ -1,8 +1,8 @@
 /**
  * Splits CSV text (RFC 4180) into records as it arrives, in bounded memory.
  *
- * Written for telemetry: a record that cannot be read costs itself only. An overlong line is skipped to its end; a quote
- * that is never closed is given up after `maxChars`, and reading resumes at the line after the one it stands in.
+ * Written for telemetry: a record that cannot be read costs itself only. An overlong line is skipped to its end; a
+ * quote that is never closed is given up after `maxChars`, and reading resumes at the line after the one it stands in.
  */
 
 /** One record, or why there is none. `line` is the file's line on which it begins, from 1. */
@@ -14,7 +14,9 @@ export type RecordSplitter = {
   readonly push: (text: string) => void;
   /** No more text comes: what is left is the last record. */
   readonly end: () => void;
-  /** The next record; null when more text is needed, or after `end` when there is none left. Blank lines are left out. */
+  /**
+   * The next record; null when more text is needed, or after `end` when there is none left. Blank lines are left out.
+   */
   readonly next: () => CsvRecord | null;
   readonly ended: () => boolean;
   /** Whether nothing of what was pushed is left, not even the rest of a line that is skipped. */

@@ -10,8 +10,8 @@ export type Reading = { readonly series: Series; readonly value: number | null }
 export type Collector = {
   readonly name: string;
   /**
-   * The readings, at once or as an Observable that emits them once and completes; an empty list where the machine has nothing of the
-   * kind. A throw, an error or silence beyond the timeout is a failure of this collector alone.
+   * The readings, at once or as an Observable that emits them once and completes; an empty list where the machine has
+   * nothing of the kind. A throw, an error or silence beyond the timeout is a failure of this collector alone.
    */
   readonly collect: () => readonly Reading[] | Observable<readonly Reading[]>;
   /** Files that it reads at once: waited for beforehand where others than the kernel answer for them. */

@@ -1,9 +1,9 @@
 /**
  * The adapter to the machine's files.
  *
- * What the kernel makes up in memory (/proc, /sys) is read at once: a trip through the thread pool costs many times the read. What
- * may take long is asked for asynchronously, so that it stops nothing but its reader: disks, sensors, and files of /proc that a
- * program or another machine answers for (lxcfs in containers, a mounted network).
+ * What the kernel makes up in memory (/proc, /sys) is read at once: a trip through the thread pool costs many times the
+ * read. What may take long is asked for asynchronously, so that it stops nothing but its reader: disks, sensors, and
+ * files of /proc that a program or another machine answers for (lxcfs in containers, a mounted network).
  */
 import { existsSync, readdir, readdirSync, readFile, readFileSync, type StatsFs, statfs } from 'node:fs';
 import { join } from 'node:path';
@@ -43,7 +43,10 @@ type StatFileSystem = (
   done: (error: NodeJS.ErrnoException | null, stats: Pick<StatsFs, 'type'>) => void,
 ) => void;
 
-/** `root` stands before every path: `/` for this machine, another where /proc and /sys of a host are mounted in a container. */
+/**
+ * `root` stands before every path: `/` for this machine, another where /proc and /sys of a host are mounted in a
+ * container.
+ */
 export function createHostFiles(root: string, statFileSystem: StatFileSystem = statfs): HostFiles {
   const at = (path: string) => join(root, path);
   /** Texts of this round. */

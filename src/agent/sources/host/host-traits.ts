@@ -16,12 +16,15 @@ const CUMULATIVE = new Set([
 ]);
 
 /**
- * Sizes that their share of the whole (`….utilization`) is judged by, and caches, which grow and go as the kernel likes on a
- * healthy machine.
+ * Sizes that their share of the whole (`….utilization`) is judged by, and caches, which grow and go as the kernel likes
+ * on a healthy machine.
  */
 const NOT_JUDGED = new Set(['system.memory.usage', 'system.paging.usage', 'system.filesystem.usage']);
 
-/** Changes below these are not worth a word, however calm the series was before: an anomaly is three times as much at least. */
+/**
+ * Changes below these are not worth a word, however calm the series was before: an anomaly is three times as much at
+ * least.
+ */
 const FLOOR_BY_NAME: Readonly<Record<string, number>> = {
   // Any program that starts takes a CPU for a second or two.
   'system.cpu.utilization': 0.15,

@@ -2,8 +2,8 @@
  * Source `host`: the machine itself, under the names and units of OpenTelemetry's system metrics.
  *
  * Reads /proc and /sys on Linux; elsewhere it asks systeminformation. Counters are given as they are, growing since
- * boot. A device that comes or goes gives a new schema. A collector that fails or hangs gives no values until it works again,
- * is reported once, and stops no other.
+ * boot. A device that comes or goes gives a new schema. A collector that fails or hangs gives no values until it works
+ * again, is reported once, and stops no other.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

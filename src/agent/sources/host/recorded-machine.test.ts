@@ -11,8 +11,8 @@ import { eachSample } from '../../testing/each-sample.ts';
 import { createSource } from '../registry.ts';
 
 /**
- * Files of a machine, what changes in them for a second sample, and that sample as release 0.1 read it. `measured` stands for values that
- * depend on the machine that the test runs on.
+ * Files of a machine, what changes in them for a second sample, and that sample as release 0.1 read it. `measured`
+ * stands for values that depend on the machine that the test runs on.
  */
 const recorded = z
   .object({

@@ -1,6 +1,6 @@
 /**
- * Numbers out of the kernel's text files. Built on searches and slices, which are machine code also in an agent whose JavaScript
- * is interpreted.
+ * Numbers out of the kernel's text files. Built on searches and slices, which are machine code also in an agent whose
+ * JavaScript is interpreted.
  */
 
 /** The numbers of a line, between any number of blanks. */
@@ -8,7 +8,10 @@ export function numbersIn(line: string): readonly number[] {
   return line.trim().split(/\s+/).map(Number);
 }
 
-/** The number behind `label` at the start of a line, such as `processes 4242` or `MemTotal: 1000 kB`; undefined when there is none. */
+/**
+ * The number behind `label` at the start of a line, such as `processes 4242` or `MemTotal: 1000 kB`; undefined when
+ * there is none.
+ */
 export function numberAfter(text: string, label: string): number | undefined {
   let start = 0;
   if (!text.startsWith(label)) {

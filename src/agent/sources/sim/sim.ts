@@ -2,7 +2,8 @@
  * Source `sim`: sensors that do not exist, for demonstrations and tests.
  *
  * Each sensor reads 0 … 100 like an analogue input between two rails: noise around its own centre, which itself swings
- * so slowly that a detection window sees it stand still. What a sensor does without a fault is thus no anomaly. Now and then it misbehaves: a spike of one sample, a reading that is stuck, or a fall to the lower or upper rail. The
+ * so slowly that a detection window sees it stand still. What a sensor does without a fault is thus no anomaly. Now and
+ * then it misbehaves: a spike of one sample, a reading that is stuck, or a fall to the lower or upper rail. The
  * sequence of values depends on the seed only, not on time.
  */
 import { defer, type Observable } from 'rxjs';
@@ -39,8 +40,8 @@ const RAIL_SAMPLES = 60;
 /** Noise ends at this many standard deviations: chance alone shall stay below the usual threshold of 3. */
 const MAX_DEVIATION = 2.25;
 /**
- * Least deviation to judge by, in standard deviations of the noise: an estimate from few values, or from values that were
- * stuck, comes out too small. The least of all keeps the steps of the converter out where there is no noise.
+ * Least deviation to judge by, in standard deviations of the noise: an estimate from few values, or from values that
+ * were stuck, comes out too small. The least of all keeps the steps of the converter out where there is no noise.
  */
 const FLOOR_OF_NOISE = 1.25;
 const LEAST_FLOOR = 0.1;

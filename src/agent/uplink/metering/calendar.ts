@@ -1,8 +1,9 @@
 /**
  * Days, months and hours of a time zone.
  *
- * The end of a day or month is searched for and not computed: that is right where a day has 23 or 25 hours, where midnight does
- * not exist, and where a zone skips a date. Dates of a zone never go back while time goes on, so halving finds the end.
+ * The end of a day or month is searched for and not computed: that is right where a day has 23 or 25 hours, where
+ * midnight does not exist, and where a zone skips a date. Dates of a zone never go back while time goes on, so halving
+ * finds the end.
  */
 export type CalendarSpan = {
   /** `2026-11-28` or `2026-11`; keys of one kind sort like time. */

@@ -1,10 +1,11 @@
 /**
- * Keeps a count durable without a write for each change: what is written runs ahead by a chunk, and the next one is written when half
- * of it is left, as allocators of sequences do. A process that is killed has then counted up to a chunk too much. It has counted too
- * little only when half a chunk passes while one write is under way, by what exceeds that.
+ * Keeps a count durable without a write for each change: what is written runs ahead by a chunk, and the next one is
+ * written when half of it is left, as allocators of sequences do. A process that is killed has then counted up to a
+ * chunk too much. It has counted too little only when half a chunk passes while one write is under way, by what exceeds
+ * that.
  *
- * A count that nothing depends on may lag instead: it is written as it is, as often. A process that is killed has then counted up to
- * half a chunk, and what passes while one write is under way, too little.
+ * A count that nothing depends on may lag instead: it is written as it is, as often. A process that is killed has then
+ * counted up to half a chunk, and what passes while one write is under way, too little.
  */
 import { catchError, concat, defer, EMPTY, ignoreElements, type Observable, Subject, take } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';

@@ -2,13 +2,13 @@
  * How many bytes a metered link may still carry, and for what. Pure: time and bytes come in, a verdict comes out.
  *
  * Invariants:
- * - a day's or month's budget is given once. Only a clock that runs on, or a machine that was off meanwhile, begins a new span; a clock
- *   that jumps takes what was used along to the date where it lands;
- * - live samples go before backlog, and before the anomalies in it: both go while what is left beyond the reserve exceeds what live
- *   samples will need until the span ends, at their present rate. Once live samples have had their share, anomalies of the backlog go
- *   out of the reserve as fresh ones do;
- * - a tenth of the budget is for anomalies and for a hello each hour. Of that tenth anomalies leave enough for the hellos:
- *   they end while there is room for one more message, so that what is under way then does not take of it.
+ * - a day's or month's budget is given once. Only a clock that runs on, or a machine that was off meanwhile, begins a
+ *   new span; a clock that jumps takes what was used along to the date where it lands;
+ * - live samples go before backlog, and before the anomalies in it: both go while what is left beyond the reserve
+ *   exceeds what live samples will need until the span ends, at their present rate. Once live samples have had their
+ *   share, anomalies of the backlog go out of the reserve as fresh ones do;
+ * - a tenth of the budget is for anomalies and for a hello each hour. Of that tenth anomalies leave enough for the
+ *   hellos: they end while there is room for one more message, so that what is under way then does not take of it.
  */
 import type { Calendar } from './calendar.ts';
 import { isOpen, minutesUntilOpen, type Window } from './windows.ts';
@@ -62,7 +62,10 @@ export type BudgetPhase =
   | { readonly kind: 'open' }
   /** Live samples and fresh anomalies; unless `live_first` is why, late ones too. */
   | { readonly kind: 'live_only'; readonly why: PauseReason }
-  /** Anomalies, and a hello each hour. `late`: whether late ones go; they do not while another span has to last for live samples. */
+  /**
+   * Anomalies, and a hello each hour. `late`: whether late ones go; they do not while another span has to last for live
+   * samples.
+   */
   | { readonly kind: 'reserve'; readonly why: PauseReason; readonly late: boolean }
   /** A hello each hour. */
   | { readonly kind: 'spent'; readonly why: PauseReason };
@@ -73,7 +76,10 @@ const HOUR_MS = 3_600_000;
 const RESERVE_SHARE = 0.1;
 /** What a connection with hello and one heartbeat costs both ways, TLS included, about. */
 export const HELLO_BYTES = 3_072;
-/** What anomalies leave beyond the share of the hellos: a frame of them with its answer, and the heartbeat that says why nothing goes. */
+/**
+ * What anomalies leave beyond the share of the hellos: a frame of them with its answer, and the heartbeat that says why
+ * nothing goes.
+ */
 const UNDER_WAY_BYTES = 1_536;
 /** Clocks are set right by less than this without anyone minding; more is a jump. */
 const JUMP_MS = HOUR_MS;
@@ -83,7 +89,10 @@ const MAX_OFF_MS = 400 * 24 * HOUR_MS;
 const RATE_TAU_MS = 600_000;
 /** Before, the live rate is not known, and backlog waits. */
 const RATE_KNOWN_MS = 30_000;
-/** Backlog that was held goes on once this share of the budget is to spare, and two frames of the least size at any rate. */
+/**
+ * Backlog that was held goes on once this share of the budget is to spare, and two frames of the least size at any
+ * rate.
+ */
 const RESUME_SHARE = 0.01;
 const RESUME_BYTES = 4_096;
 
@@ -204,7 +213,9 @@ export function leftIn(budget: DataBudget, span: SpanName, settings: DataBudgetS
   return limitOf(span, settings) === 0 ? null : Math.max(0, leftOf(budget, span, settings));
 }
 
-/** Time that has passed between two moments as far as anyone can tell, ms; null where the clocks contradict each other. */
+/**
+ * Time that has passed between two moments as far as anyone can tell, ms; null where the clocks contradict each other.
+ */
 export function elapsedMs(before: Instant, at: Instant): number | null {
   if (isSameBoot(before, at)) return at.uptime - before.uptime;
   return at.wall < before.wall ? null : at.wall - before.wall;

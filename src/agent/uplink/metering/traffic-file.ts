@@ -1,8 +1,9 @@
 /**
  * `traffic.json` in the data directory: what a metered link has carried, over restarts and kills.
  *
- * Replaced as a whole: written beside, flushed, renamed. One line of JSON, see `recordSchema`. With a budget its figures run ahead
- * of what has been spent (data-meter.ts), so that a process that is killed has counted too much rather than too little.
+ * Replaced as a whole: written beside, flushed, renamed. One line of JSON, see `recordSchema`. With a budget its
+ * figures run ahead of what has been spent (data-meter.ts), so that a process that is killed has counted too much
+ * rather than too little.
  */
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';

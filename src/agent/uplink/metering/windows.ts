@@ -1,8 +1,8 @@
 /**
  * Hours at which backlog may go: `22:00-06:00`, `mon-fri 22:00-06:00`, `sat,sun 00:00-24:00`.
  *
- * Days are optional, names of three letters, ranges may go over Sunday. A window whose end is not after its start goes over
- * midnight and belongs to the day on which it starts.
+ * Days are optional, names of three letters, ranges may go over Sunday. A window whose end is not after its start goes
+ * over midnight and belongs to the day on which it starts.
  */
 import type { WeekTime } from './calendar.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Which HTTP proxy leads to an address, by the usual variables of the environment: HTTPS_PROXY for https:, HTTP_PROXY for http:,
- * ALL_PROXY for both, in capitals or not; NO_PROXY names what is reached without one. Loopback always is.
+ * Which HTTP proxy leads to an address, by the usual variables of the environment: HTTPS_PROXY for https:, HTTP_PROXY
+ * for http:, ALL_PROXY for both, in capitals or not; NO_PROXY names what is reached without one. Loopback always is.
  */
 import { isIP } from 'node:net';
 import { shownAddress } from '../hq-address.ts';
@@ -71,7 +71,10 @@ function isLoopback(host: string): boolean {
   );
 }
 
-/** Entries are names with all below them, `.name` or `*.name` for only those below, addresses, each with `:port` at will, or `*`. */
+/**
+ * Entries are names with all below them, `.name` or `*.name` for only those below, addresses, each with `:port` at
+ * will, or `*`.
+ */
 function isExcepted(host: string, port: string, exceptions: string): boolean {
   return exceptions
     .toLowerCase()

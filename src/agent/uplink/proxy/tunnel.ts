@@ -1,4 +1,7 @@
-/** A TCP connection to HQ through an HTTP proxy: CONNECT (RFC 9110, 9.3.6). Nothing of HQ is asked of the proxy but host and port. */
+/**
+ * A TCP connection to HQ through an HTTP proxy: CONNECT (RFC 9110, 9.3.6). Nothing of HQ is asked of the proxy but host
+ * and port.
+ */
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';

@@ -1,6 +1,6 @@
 /**
- * Long polling, for where no WebSocket gets through: Engine.IO's own transport, with our requests beneath. They go over counted
- * sockets, which are kept for the next request, an answer has a largest size, and a failure keeps its cause.
+ * Long polling, for where no WebSocket gets through: Engine.IO's own transport, with our requests beneath. They go over
+ * counted sockets, which are kept for the next request, an answer has a largest size, and a failure keeps its cause.
  *
  * One request waits for what HQ has to say, one at a time brings what is to be sent. Binary packets travel as base64.
  */

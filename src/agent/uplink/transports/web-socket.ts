@@ -1,10 +1,16 @@
-/** The client's WebSocket, which a handshake that cannot be read would end the process with, and which says when its request is out. */
+/**
+ * The client's WebSocket, which a handshake that cannot be read would end the process with, and which says when its
+ * request is out.
+ */
 import type { EventEmitter } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { NodeWebSocket } from 'socket.io-client';
 import { readUnexpected } from './unexpected-answer.ts';
 
-/** For the client's `transports`. `onAsked`: the connection stands, TLS included, and has taken the whole wish for a WebSocket. */
+/**
+ * For the client's `transports`. `onAsked`: the connection stands, TLS included, and has taken the whole wish for a
+ * WebSocket.
+ */
 export function createWebSocketTransport(onAsked: () => void): typeof NodeWebSocket {
   return class GuardedWebSocket extends NodeWebSocket {
     override createSocket(...[uri, protocols, options]: Parameters<NodeWebSocket['createSocket']>): unknown {

@@ -1,4 +1,7 @@
-/** The ordered ways to HQ that the settings name: the addresses of `hq`, then those of `uplink.routes` that are not among them. */
+/**
+ * The ordered ways to HQ that the settings name: the addresses of `hq`, then those of `uplink.routes` that are not
+ * among them.
+ */
 import { shown } from '../../../platform/plain-error.ts';
 import { addressProblem, sameAddress, shownAddress } from '../hq-address.ts';
 import { MAX_LANES, type MaxLane, type Way } from '../link.ts';
@@ -46,7 +49,10 @@ export function configuredWays(settings: WaySettings): readonly ConfiguredWay[] 
   }));
 }
 
-/** A sentence for each address that is named twice where once says it: of two places and limits nobody can say which is meant. */
+/**
+ * A sentence for each address that is named twice where once says it: of two places and limits nobody can say which is
+ * meant.
+ */
 export function wayProblems(settings: WaySettings): readonly string[] {
   const routes = settings.uplink.routes.map(({ url }) => url);
   return [...twiceIn('hq', addressesOf(settings)), ...twiceIn('uplink.routes', routes)];

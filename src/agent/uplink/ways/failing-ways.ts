@@ -1,4 +1,7 @@
-/** Which better ways do not work while a lower one is taken, why, and since when: nobody else says that the costly way is in use. */
+/**
+ * Which better ways do not work while a lower one is taken, why, and since when: nobody else says that the costly way
+ * is in use.
+ */
 import type { LinkError, Way } from '../link.ts';
 
 export type FailingWay = {

@@ -1,4 +1,7 @@
-/** Opens a connection beside the standing one and ends it at once: no hello is said, so that HQ has no reason to choose between them. */
+/**
+ * Opens a connection beside the standing one and ends it at once: no hello is said, so that HQ has no reason to choose
+ * between them.
+ */
 import { catchError, defer, filter, map, type Observable, of, take, timeout } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 import { type Link, LinkError, type Traffic } from '../link.ts';
@@ -14,7 +17,9 @@ export type OpenBesideOptions = Pick<Clock, 'scheduler'> & {
   readonly onTraffic: (traffic: Traffic) => void;
 };
 
-/** Emits once, then completes: null, or why none opened. TLS, token, transport and everything on the way have their say. */
+/**
+ * Emits once, then completes: null, or why none opened. TLS, token, transport and everything on the way have their say.
+ */
 export function openBeside(
   link: Link,
   { scheduler, onTraffic }: OpenBesideOptions,

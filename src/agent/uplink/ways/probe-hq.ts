@@ -25,8 +25,8 @@ const MAX_ANSWER = 1_024;
 const healthSchema = z.object({ status: z.literal('ok'), hq: hqIdentitySchema.optional() });
 
 /**
- * Anything that answers otherwise, such as the login page of a hotel, is not HQ. `hq`: the identity of the only HQ that this agent may
- * deliver to; null: no matter which.
+ * Anything that answers otherwise, such as the login page of a hotel, is not HQ. `hq`: the identity of the only HQ that
+ * this agent may deliver to; null: no matter which.
  */
 export function probeHq(
   { address, agentOf, timeoutMs, clock }: ProbeOptions,

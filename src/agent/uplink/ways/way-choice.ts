@@ -1,15 +1,16 @@
 /**
- * Which of several ways to HQ is tried next, and when to go back to a better one. Pure: told what happens, with times of one clock.
+ * Which of several ways to HQ is tried next, and when to go back to a better one. Pure: told what happens, with times
+ * of one clock.
  *
- * - A way that failed is followed by the next one at once, the last by the first, until each has failed. A way that has worked and was
- *   lost is tried again first: most losses are short.
- * - A way that failed for a reason that lasts, such as another HQ at its end, is set aside: tried only behind all others, and at most
- *   once in `returnAfterMs`.
- * - From a lower way a better one is looked at beside the standing connection. It is moved to only when it has answered every time for
- *   `returnAfterMs`, at least LEAST_ANSWERS times, and then opens a connection. One that opens none is not looked at for as long, and
- *   for twice as long each time, as is one that was set aside.
- * - A return that is lost again within that time doubles it for the next, up to MAX_CAUTION times: a way that comes and goes must
- *   not take the connection along.
+ * - A way that failed is followed by the next one at once, the last by the first, until each has failed. A way that has
+ *   worked and was lost is tried again first: most losses are short.
+ * - A way that failed for a reason that lasts, such as another HQ at its end, is set aside: tried only behind all
+ *   others, and at most once in `returnAfterMs`.
+ * - From a lower way a better one is looked at beside the standing connection. It is moved to only when it has answered
+ *   every time for `returnAfterMs`, at least LEAST_ANSWERS times, and then opens a connection. One that opens none is
+ *   not looked at for as long, and for twice as long each time, as is one that was set aside.
+ * - A return that is lost again within that time doubles it for the next, up to MAX_CAUTION times: a way that comes and
+ *   goes must not take the connection along.
  */
 export type WayChoice = {
   readonly count: number;

@@ -4,8 +4,10 @@ import type { LinkError, LinkFailure } from '../link.ts';
 
 /**
  * - `passing`: the way, which may be back any moment. The next one follows at once.
- * - `lasting`: the way, until somebody mends it. The next one follows at once, and no working connection is given up for this one.
- * - `hq`: HQ is there and takes nothing for now, the same over every way. The next attempt is after a wait, with the next way.
+ * - `lasting`: the way, until somebody mends it. The next one follows at once, and no working connection is given up
+ *   for this one.
+ * - `hq`: HQ is there and takes nothing for now, the same over every way. The next attempt is after a wait, with the
+ *   next way.
  * - `agent`: no other way would change it.
  */
 export type WayVerdict = 'passing' | 'lasting' | 'hq' | 'agent';

@@ -12,7 +12,9 @@ export type SeriesView = {
   readonly from: number;
   readonly to: number;
   readonly anomalies: readonly AnomalyDocument[];
-  /** Whether the peaks of anomalies lie on the scale that is drawn: those of a counter do not lie on that of its rate. */
+  /**
+   * Whether the peaks of anomalies lie on the scale that is drawn: those of a counter do not lie on that of its rate.
+   */
   readonly peaks: boolean;
   readonly lost: LedgerEntry['gaps'];
 };

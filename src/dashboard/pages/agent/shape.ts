@@ -34,7 +34,9 @@ export type ShapeOptions = Span & {
   readonly stepMs: number;
   /** When the series began; what lies before it is no gap. Null: unknown, nothing before the first bucket counts. */
   readonly firstTs: number | null;
-  /** Draw samples that were thinned over several steps as one point in the middle, as a rate needs it; else as a level. */
+  /**
+   * Draw samples that were thinned over several steps as one point in the middle, as a rate needs it; else as a level.
+   */
   readonly middles?: boolean;
 };
 

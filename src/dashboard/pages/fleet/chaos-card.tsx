@@ -31,7 +31,8 @@ export function ChaosCard() {
   const running = useRef(Subscription.EMPTY);
   useEffect(() => () => running.current.unsubscribe(), []);
   const mode = chaos?.mode ?? null;
-  // HQ's answer comes before the news of it: what was chosen stays shown until then, so that the switch does not jump back.
+  // HQ's answer comes before the news of it: what was chosen stays shown until then, so that the switch does not jump
+  // back.
   useEffect(() => {
     setWanted((before) => (running.current.closed || before === mode ? null : before));
   }, [mode]);

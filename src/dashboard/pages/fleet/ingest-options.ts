@@ -14,7 +14,10 @@ export type IngestView = {
   readonly windowMs: number;
 };
 
-/** A young HQ is not drawn as a speck at the right edge: the graph begins with its first point, but a minute ago at the latest. */
+/**
+ * A young HQ is not drawn as a speck at the right edge: the graph begins with its first point, but a minute ago at the
+ * latest.
+ */
 const SHORTEST_MS = 60_000;
 export function ingestFrom({ ingest, to, windowMs }: IngestView): number {
   const first = ingest[0]?.t ?? to;

@@ -1,4 +1,7 @@
-/** What machines that look after HQ ask for: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`. Open to everybody, never spoiled by chaos. */
+/**
+ * What machines that look after HQ ask for: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`. Open to everybody,
+ * never spoiled by chaos.
+ */
 import { z } from 'zod';
 import { hqIdentitySchema } from '../../../protocol/events.ts';
 import { openApiDocument } from '../openapi.ts';

@@ -1,4 +1,6 @@
-/** The coverage that an ack carries: cut down to a bounded number of ranges, the one that is answered always among them. */
+/**
+ * The coverage that an ack carries: cut down to a bounded number of ranges, the one that is answered always among them.
+ */
 import type { Coverage, SeqRange } from '../../../protocol/coverage.ts';
 
 /** Acks are cumulative: what is left out now is in a later one, when the holes below have been filled. */
@@ -6,7 +8,10 @@ export const MAX_ACK_RANGES = 128;
 
 type AckCoverage = { contiguous: number; ranges: [number, number][] };
 
-/** All of it: what the answer to the hello of an agent that knows no pages carries, so that it sees what HQ no longer holds. */
+/**
+ * All of it: what the answer to the hello of an agent that knows no pages carries, so that it sees what HQ no longer
+ * holds.
+ */
 export function wholeCoverage({ contiguous, ranges }: Coverage): AckCoverage {
   return { contiguous, ranges: ranges.map(([first, last]) => [first, last]) };
 }

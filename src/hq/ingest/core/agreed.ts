@@ -14,7 +14,9 @@ export function protocolFor({ protocol, protocols = [] }: Hello): number | undef
   return PROTOCOLS.findLast((one) => one === protocol || protocols.includes(one));
 }
 
-/** The version to go on with. Pages are part of version 2: an agent of version 1 would take the first one for all of it. */
+/**
+ * The version to go on with. Pages are part of version 2: an agent of version 1 would take the first one for all of it.
+ */
 export function agreed(
   hello: Hello,
   coverage: Coverage,

@@ -1,7 +1,7 @@
 /**
- * How far an agent's wall clock is ahead of HQ's. A message that was written at `ts` and arrives at `now` was under way for
- * an unknown time, half a round trip at best: each estimate is too low by what it was held up, so the largest of the
- * last few is nearest. Estimates that disagree by more than JUMP_MS twice in a row say that a clock jumped.
+ * How far an agent's wall clock is ahead of HQ's. A message that was written at `ts` and arrives at `now` was under way
+ * for an unknown time, half a round trip at best: each estimate is too low by what it was held up, so the largest of
+ * the last few is nearest. Estimates that disagree by more than JUMP_MS twice in a row say that a clock jumped.
  */
 const KEPT = 8;
 const JUMP_MS = 2_000;

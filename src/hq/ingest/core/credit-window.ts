@@ -2,8 +2,8 @@
  * What one agent may have in flight in the backlog lane, enforced exactly.
  *
  * - Credit bounds what is in flight: sent and not answered. What has arrived and is not answered never exceeds it.
- * - When credit goes down, what was sent before the agent heard of it may still come: no more than the old credit less what had arrived.
- *   That much is reserved, and used up by what exceeds the new credit.
+ * - When credit goes down, what was sent before the agent heard of it may still come: no more than the old credit less
+ *   what had arrived. That much is reserved, and used up by what exceeds the new credit.
  * - A frame fits into bytes whatever its size when nothing else is in flight: else it could never be sent.
  */
 export type Credit = { readonly frames: number; readonly bytes: number };

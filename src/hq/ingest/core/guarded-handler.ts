@@ -1,6 +1,7 @@
 /**
- * The one wrapper around every handler of a client's message. Whatever a client sends, nothing is thrown into HQ: arguments
- * are parsed, the ack callback is looked at before it is called, errors become `internal`, and an answer is given once.
+ * The one wrapper around every handler of a client's message. Whatever a client sends, nothing is thrown into HQ:
+ * arguments are parsed, the ack callback is looked at before it is called, errors become `internal`, and an answer is
+ * given once.
  */
 import { defaultIfEmpty, defer, type Observable, type Subscription, take } from 'rxjs';
 import { z } from 'zod';

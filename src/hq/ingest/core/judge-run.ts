@@ -1,11 +1,13 @@
 /**
- * Whether an agent's journal is the one that delivered before, or a copy of it: a cloned disk, a machine that was rolled back. Both would
- * give the same seqs to different samples, and what comes second would be taken for a repetition.
+ * Whether an agent's journal is the one that delivered before, or a copy of it: a cloned disk, a machine that was
+ * rolled back. Both would give the same seqs to different samples, and what comes second would be taken for a
+ * repetition.
  *
- * Each process of an agent is a run with a random name, `instance`. The journal notes the last run that HQ greeted, durably and before
- * that run sends a frame; HQ notes the same and whether a frame of that run has arrived. So what an agent says it follows must
- * be what HQ knows, and HQ can hold nothing beyond the seqs with which the first run since then began, nor have heard of more than there are. Two exceptions: a run that HQ greeted and whose
- * process ended before it could note it, which delivered nothing; and a process that connects again to an HQ that has forgotten it.
+ * Each process of an agent is a run with a random name, `instance`. The journal notes the last run that HQ greeted,
+ * durably and before that run sends a frame; HQ notes the same and whether a frame of that run has arrived. So what an
+ * agent says it follows must be what HQ knows, and HQ can hold nothing beyond the seqs with which the first run since
+ * then began, nor have heard of more than there are. Two exceptions: a run that HQ greeted and whose process ended
+ * before it could note it, which delivered nothing; and a process that connects again to an HQ that has forgotten it.
  */
 import type { Hello } from '../../../protocol/events.ts';
 
@@ -36,7 +38,10 @@ function hasBeenGreeted({ instance, run }: Pick<Said, 'instance' | 'run'>): bool
   return run?.after === instance;
 }
 
-/** What to note of the run that is greeted: its number stays however often it connects, also to an HQ that has forgotten it. */
+/**
+ * What to note of the run that is greeted: its number stays however often it connects, also to an HQ that has forgotten
+ * it.
+ */
 export function acceptedRun(said: Pick<Said, 'instance' | 'run'>): Pick<Run, 'number' | 'instance'> | null {
   const { instance, run } = said;
   if (run === undefined) return null;

@@ -23,7 +23,10 @@ export type LinkEvent =
       readonly clockOffsetMs: number;
       readonly ts: number;
     }
-  /** Another one claimed to be this agent or came with a journal that may be a copy and was refused, or HQ lacks what it once held. */
+  /**
+   * Another one claimed to be this agent or came with a journal that may be a copy and was refused, or HQ lacks what it
+   * once held.
+   */
   | {
       readonly kind: 'alarm';
       readonly agent: string;

@@ -5,7 +5,10 @@ import type { FrameHeader } from '../../../protocol/frame.ts';
 /** An honest agent has one range for each outage whose backlog has not been sent yet. */
 export const MAX_RANGES = 10_000;
 
-/** Whether the frame would make another range of a coverage that has as many as it may: it neither fills nor touches one. */
+/**
+ * Whether the frame would make another range of a coverage that has as many as it may: it neither fills nor touches
+ * one.
+ */
 export function addsRangeTooMany(
   { contiguous, ranges }: Coverage,
   { firstSeq, count }: Pick<FrameHeader, 'firstSeq' | 'count'>,

@@ -6,9 +6,9 @@ const LEAST_MS = 2_000;
 const MOST_MS = 3_600_000;
 
 /**
- * Upper bound of the wait between two attempts of one agent, ms. Waits are drawn evenly from nothing to this, again and again while HQ
- * is away. What is left of one at HQ's return falls into any second with at most twice the share of one second in the bound,
- * so the bound is twice the time that all agents need at the given pace.
+ * Upper bound of the wait between two attempts of one agent, ms. Waits are drawn evenly from nothing to this, again and
+ * again while HQ is away. What is left of one at HQ's return falls into any second with at most twice the share of one
+ * second in the bound, so the bound is twice the time that all agents need at the given pace.
  */
 export function reconnectHintMs(agents: number, reconnectsPerSecond: number): number {
   return Math.min(MOST_MS, Math.max(LEAST_MS, Math.ceil((2 * agents * 1000) / reconnectsPerSecond)));

@@ -1,8 +1,8 @@
 /**
  * The flat snapshot of `POST /api/telemetry/snapshot`, and what becomes of it: one sample of 17 OpenTelemetry series.
  *
- * Percent become ratios and rates base units, both by moving the decimal point; MB and GB are the binary ones (1,048,576 and
- * 1,073,741,824 bytes), which is what psutil's users write; Mbps are 10^6 bits a second.
+ * Percent become ratios and rates base units, both by moving the decimal point; MB and GB are the binary ones
+ * (1,048,576 and 1,073,741,824 bytes), which is what psutil's users write; Mbps are 10^6 bits a second.
  */
 import { z } from 'zod';
 import { agentIdSchema, type InternedSchema, type Sample, type Series } from '../../../protocol/sample.ts';

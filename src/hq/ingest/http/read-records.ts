@@ -17,7 +17,10 @@ export type ReadRecordsOptions = {
 /** Records between two yields. */
 const STRIDE = 50;
 
-/** Yields now and then, so that a large body need not be read at a stretch. Throws a Problem that names the fields that are wrong. */
+/**
+ * Yields now and then, so that a large body need not be read at a stretch. Throws a Problem that names the fields that
+ * are wrong.
+ */
 export function* readRecords(body: unknown, options: ReadRecordsOptions): Generator<void, SamplesByAgent> {
   const isList = Array.isArray(body);
   const records: readonly unknown[] = isList ? body : [body];

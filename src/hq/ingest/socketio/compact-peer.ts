@@ -1,6 +1,7 @@
 /**
- * Lets an agent talk to HQ in compact messages: what comes is handed on as the event that it stands for, with an ack callback
- * that answers in the same way. Frames that are answered in one turn, as those of one group commit are, get one answer.
+ * Lets an agent talk to HQ in compact messages: what comes is handed on as the event that it stands for, with an ack
+ * callback that answers in the same way. Frames that are answered in one turn, as those of one group commit are, get
+ * one answer.
  *
  * Nothing compact is taken or sent before a hello on this connection was answered with protocol 2.
  */

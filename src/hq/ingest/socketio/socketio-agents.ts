@@ -105,7 +105,10 @@ function peerOf(socket: AgentSocket): AgentPeer {
 
 type Pausable = { readonly pause: () => void; readonly resume: () => void };
 
-/** The WebSocket beneath, which can hold its sender back; a client that polls has none, and each of its requests waits by itself. */
+/**
+ * The WebSocket beneath, which can hold its sender back; a client that polls has none, and each of its requests waits
+ * by itself.
+ */
 function lineOf(socket: AgentSocket): Pausable | null {
   const line: unknown = Reflect.get(socket.conn.transport, 'socket');
   return isPausable(line) ? line : null;

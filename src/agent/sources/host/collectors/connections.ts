@@ -1,8 +1,8 @@
 import type { CollectorFactory, Reading } from '../collector.ts';
 
 /**
- * Connections by protocol and state, from the kernel's own counts: reading the tables of /proc/net/tcp would cost a megabyte
- * for every 7,000 connections. The kernel's `CurrEstab` counts CLOSE-WAIT as established (RFC 4022).
+ * Connections by protocol and state, from the kernel's own counts: reading the tables of /proc/net/tcp would cost a
+ * megabyte for every 7,000 connections. The kernel's `CurrEstab` counts CLOSE-WAIT as established (RFC 4022).
  */
 export const connections: CollectorFactory = ({ files, series }) => {
   const of = (attributes: Readonly<Record<string, string>>) =>

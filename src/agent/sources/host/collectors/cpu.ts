@@ -11,7 +11,10 @@ const IRQ = 5;
 const SOFTIRQ = 6;
 const STEAL = 7;
 
-/** CPU time by state since the last reading, as a share of all cores; the total without attributes is all that was not idle. */
+/**
+ * CPU time by state since the last reading, as a share of all cores; the total without attributes is all that was not
+ * idle.
+ */
 export const cpu: CollectorFactory = ({ files, series }) => {
   const all = [
     series('system.cpu.utilization', '1'),

@@ -1,7 +1,9 @@
 import { type CollectorFactory, ratio } from '../collector.ts';
 import { numberAfter } from '../text.ts';
 
-/** Memory by state. `used` is what programs could not get without swapping: total less what the kernel calls available. */
+/**
+ * Memory by state. `used` is what programs could not get without swapping: total less what the kernel calls available.
+ */
 export const memory: CollectorFactory = ({ files, series }) => {
   const usage = (state: string) => series('system.memory.usage', 'By', { state });
   const all = {
