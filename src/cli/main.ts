@@ -1,4 +1,5 @@
 /** The `holdfast` command. */
+import { boundGarbage } from '../platform/bound-garbage.ts';
 import { leaveDone } from '../platform/leave.ts';
 import { spareMemory } from '../platform/spare-memory.ts';
 import { askedCommand } from './asked-command.ts';
@@ -8,7 +9,9 @@ export async function main(argv: readonly string[]): Promise<void> {
   // Whoever reads our output may leave before its end, and a file may lie on a full disk; what is running goes on.
   for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
   // Before anything else is loaded.
-  if (askedCommand(argv) === 'agent') spareMemory();
+  const command = askedCommand(argv);
+  if (command === 'agent') spareMemory();
+  if (command === 'hq') boundGarbage();
   const { runCommandLine } = await import('./command-line.ts');
   leaveDone(await runCommandLine(argv));
 }

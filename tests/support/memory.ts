@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { residentBytes, root } from './holdfast.ts';
+import { anonymousBytes, residentBytes, root } from './holdfast.ts';
 
 export const MB = 1e6;
 
@@ -11,6 +11,8 @@ export type MemoryPoint = {
   readonly seconds: number;
   /** VmRSS: all pages of the process that are in memory, pages of mapped files included. */
   readonly bytes: number;
+  /** RssAnon: those that are not of a file. */
+  readonly anonymous: number;
 };
 
 /** Looks at a process's memory from now on until the test or the process ends. */
@@ -20,7 +22,9 @@ export function watchMemory(pid: number, everyMs: number): readonly MemoryPoint[
   const look = () => {
     try {
       const bytes = residentBytes(pid);
-      if (Number.isFinite(bytes)) points.push({ seconds: (performance.now() - start) / 1000, bytes });
+      const anonymous = anonymousBytes(pid);
+      if (Number.isFinite(bytes))
+        points.push({ seconds: (performance.now() - start) / 1000, bytes, anonymous });
     } catch {
       clearInterval(timer);
     }

@@ -81,6 +81,50 @@ it('counts an agent that becomes faster for more at once, and one that waits by 
   expect(slots.taken()).toBe(2);
 });
 
+it('counts what comes after the end of a turn: a long round trip makes nobody heavy', () => {
+  const ROUND_TRIP_MS = 1_500;
+  const slots = create(2);
+  const agents = Array.from({ length: 32 }, (_, index) => `agent-${index}`);
+  const arrivals = new Map<number, string[]>();
+  const allow = (changes: readonly TurnChange[], now: number) => {
+    const begin = changes.filter(({ drains }) => drains).map(({ agent }) => agent);
+    arrivals.set(now + ROUND_TRIP_MS, begin);
+  };
+  const first = agents.flatMap((agent) => slots.want(agent, 0));
+  allow(first, 0);
+  let now = 0;
+  while (slots.waiting() > 0 && now < 120_000) {
+    now += 250;
+    for (const agent of arrivals.get(now) ?? []) slots.used(agent, 40, now);
+    allow(slots.rotate(now), now);
+  }
+  // Each had one turn as a whole slot; then all of them fit into two.
+  expect(now).toBeLessThanOrEqual((agents.length / 2) * 1_000 + 2 * ROUND_TRIP_MS);
+});
+
+it('lets no more than one agent into each slot while HQ itself is slow', () => {
+  let isHqSlow = false;
+  const options = { slots: 2, turnMs: 2_000, idleMs: 1_000, slotBytesPerSecond: 1_000 };
+  const slots = createDrainSlots({ ...options, isHqSlow: () => isHqSlow });
+  const agents = Array.from({ length: 8 }, (_, index) => `agent-${index}`);
+  for (const agent of agents) slots.want(agent, 0);
+  const pass = (from: number, to: number) => {
+    for (let now = from; now < to; now += 250) {
+      for (const agent of [...slots.draining()]) slots.used(agent, 10, now);
+      slots.rotate(now);
+    }
+  };
+  pass(0, 10_000);
+  expect(slots.waiting()).toBe(0);
+  isHqSlow = true;
+  slots.want('late', 10_000);
+  pass(10_000, 20_000);
+  expect([[...slots.draining()].length, slots.waiting()]).toEqual([2, 7]);
+  isHqSlow = false;
+  pass(20_000, 30_000);
+  expect(slots.waiting()).toBe(0);
+});
+
 it('takes no turn from more agents than wait', () => {
   const slots = create(3);
   for (const agent of ['a', 'b', 'c', 'd']) slots.want(agent, 0);

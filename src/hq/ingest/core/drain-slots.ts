@@ -3,6 +3,8 @@
  *
  * - An agent takes the part of a slot that it makes use of: its bytes of late, as a share of what one slot stands for, at least 1/64 and at
  *   most 1. One that has not been measured counts as a whole one. So 64 agents on slow links take one slot, not all of them.
+ * - While HQ itself is what holds agents up, each counts as a whole one: else all of them would come in, each slow, and with ever smaller frames.
+ * - What arrives after a turn has ended counts for that turn: on a link with a long round trip that may be all of it.
  * - A free slot goes at once to the agent that waits longest; whoever leaves hands its slot on in the same call.
  * - While others wait, a turn ends after `turnMs`, or when the agent has sent nothing for `idleMs`; the agent goes to the end
  *   of the queue. No more turns end than make room for those that wait, the heaviest first. While nobody waits, turns have no end.
@@ -18,6 +20,8 @@ export type DrainSlotsOptions = {
   readonly idleMs: number;
   /** What one slot stands for. */
   readonly slotBytesPerSecond: number;
+  /** Whether HQ answers so slowly that what an agent takes says nothing of its link. Default: never. */
+  readonly isHqSlow?: () => boolean;
 };
 
 /** From now on the agent may drain, or may not. */
@@ -28,7 +32,7 @@ export type DrainSlots = {
   readonly want: (agent: string, nowMs: number) => readonly TurnChange[];
   /** It has none any more, or is gone. */
   readonly leave: (agent: string, nowMs: number) => readonly TurnChange[];
-  /** It makes use of its slot, for so many bytes. */
+  /** So many bytes of its backlog have arrived. */
   readonly used: (agent: string, bytes: number, nowMs: number) => void;
   /** Ends the turns that are over. */
   readonly rotate: (nowMs: number) => readonly TurnChange[];
@@ -51,26 +55,37 @@ type Turn = {
   bytesBefore: number;
 };
 
+/** Of those that wait. */
+type Place = {
+  weight: number;
+  /** Of the last turn, with what arrived since; null before the first. */
+  bytes: number | null;
+};
+
 const LEAST_WEIGHT = 1 / 64;
 /** Sums of weights are not exact. */
 const EPSILON = 1e-9;
 
 export function createDrainSlots(options: DrainSlotsOptions): DrainSlots {
-  const { slots, turnMs, idleMs } = options;
+  const { slots, turnMs, idleMs, isHqSlow = () => false } = options;
   const bytesATurn = (options.slotBytesPerSecond * turnMs) / 1000;
   // Both in the order of insertion: the longest turn and the longest wait come first.
   const turns = new Map<string, Turn>();
-  /** Those that wait, with the weight that they had in their last turn. */
-  const queue = new Map<string, number>();
+  const queue = new Map<string, Place>();
 
-  const used = () => [...turns.values()].reduce((sum, { weight }) => sum + weight, 0);
+  const sumOf = (all: Iterable<{ readonly weight: number }>) =>
+    [...all].reduce((sum, { weight }) => sum + weight, 0);
+  /** What agents of such weights count for now. */
+  const costOf = (all: readonly { readonly weight: number }[]) => (isHqSlow() ? all.length : sumOf(all));
+  const occupied = () => costOf([...turns.values()]);
   const share = (bytes: number) => Math.min(1, Math.max(LEAST_WEIGHT, bytes / bytesATurn));
   const fill = (now: number): TurnChange[] => {
     const changes: TurnChange[] = [];
-    let taken = used();
-    for (const [agent, weight] of queue) {
-      if (taken + weight > slots + EPSILON) break;
-      taken += weight;
+    let taken = occupied();
+    for (const [agent, place] of queue) {
+      const { weight } = place;
+      taken += costOf([place]);
+      if (taken > slots + EPSILON) break;
       queue.delete(agent);
       turns.set(agent, { since: now, usedAt: now, weight, stretchAt: now, bytes: 0, bytesBefore: 0 });
       changes.push({ agent, drains: true });
@@ -88,17 +103,16 @@ export function createDrainSlots(options: DrainSlotsOptions): DrainSlots {
     }
   };
   /** Turns that end so that there is room for those that wait. */
-  const ending = (now: number): string[] => {
-    const waiting = [...queue.values()].reduce((sum, weight) => sum + weight, 0);
-    let missing = waiting - (slots - used());
+  const ending = (now: number): [string, Turn][] => {
+    let missing = costOf([...queue.values()]) - (slots - occupied());
     const over = [...turns].filter(
       ([, { since, usedAt }]) => now - since >= turnMs || now - usedAt >= idleMs,
     );
-    const going: string[] = [];
-    for (const [agent, { weight }] of over.sort(([, a], [, b]) => b.weight - a.weight)) {
+    const going: [string, Turn][] = [];
+    for (const [agent, turn] of over.sort(([, a], [, b]) => b.weight - a.weight)) {
       if (missing <= EPSILON) break;
-      missing -= weight;
-      going.push(agent);
+      missing -= costOf([turn]);
+      going.push([agent, turn]);
     }
     return going;
   };
@@ -106,7 +120,7 @@ export function createDrainSlots(options: DrainSlotsOptions): DrainSlots {
   return {
     want: (agent, now) => {
       if (turns.has(agent)) return [];
-      if (!queue.has(agent)) queue.set(agent, 1);
+      if (!queue.has(agent)) queue.set(agent, { weight: 1, bytes: null });
       return fill(now);
     },
     leave: (agent, now) => {
@@ -115,6 +129,11 @@ export function createDrainSlots(options: DrainSlotsOptions): DrainSlots {
       return [{ agent, drains: false }, ...fill(now)];
     },
     used: (agent, bytes, now) => {
+      const place = queue.get(agent);
+      if (place !== undefined && place.bytes !== null) {
+        place.bytes += bytes;
+        place.weight = share(place.bytes);
+      }
       const turn = turns.get(agent);
       if (turn === undefined) return;
       turn.usedAt = now;
@@ -123,15 +142,19 @@ export function createDrainSlots(options: DrainSlotsOptions): DrainSlots {
     },
     rotate: (now) => {
       weigh(now);
-      const going = queue.size === 0 ? [] : ending(now).map((agent) => [agent, turns.get(agent)] as const);
+      const going = queue.size === 0 ? [] : ending(now);
       for (const [agent] of going) turns.delete(agent);
       const granted = fill(now);
-      for (const [agent, turn] of going) queue.set(agent, turn?.weight ?? 1);
+      for (const [agent, turn] of going) {
+        const bytes = Math.max(turn.bytes, turn.bytesBefore);
+        // Nothing may mean that it idles, or that its link is slow.
+        queue.set(agent, { weight: bytes === 0 ? turn.weight : share(bytes), bytes });
+      }
       return [...going.map(([agent]) => ({ agent, drains: false })), ...granted];
     },
     drains: (agent) => turns.has(agent),
     draining: () => turns.keys(),
-    taken: () => Math.max(0, Math.ceil(used() - EPSILON)),
+    taken: () => Math.max(0, Math.ceil(sumOf(turns.values()) - EPSILON)),
     waiting: () => queue.size,
   };
 }

@@ -53,6 +53,25 @@ describe('credit', () => {
     expect(told).toEqual([]);
   });
 
+  it('is given to no more agents than there are slots while HQ answers slowly, and to slow agents beside each other else', () => {
+    const agents = ['a', 'b', 'c', 'd'];
+    const drainWith = (answerMs: number) => {
+      start(1);
+      for (const agent of agents) accept(agent);
+      let most = 0;
+      for (let step = 0; step < 80; step += 1) {
+        const admissions = agents.map((agent) => turns.admit(agent, { lastSeq: 50, bytes: 100 }));
+        now += answerMs;
+        for (const admission of admissions) if (admission.isTaken) admission.answered();
+        pass(500);
+        most = Math.max(most, agents.filter((agent) => frames(agent) > 0).length);
+      }
+      return most;
+    };
+    expect(drainWith(20)).toBe(agents.length);
+    expect(drainWith(1_000)).toBe(1);
+  });
+
   it('is 0 for those who wait, until their turn', () => {
     accept('a');
     expect(accept('b')).toBe(0);

@@ -76,6 +76,10 @@ const IDLE_MS = 1_000;
 /** What one slot stands for: 64 of them are more than HQ validates and stores. */
 const SLOT_BYTES_PER_SECOND = 256 * 1024;
 const NONE: Credit = { frames: 0, bytes: 0 };
+/** HQ's time from a backlog frame to its answer from which on agents take it for a queue of their links (`uplink.queueTargetMs`). */
+const SLOW_ANSWER_MS = 250;
+/** Of the time of the latest answer in what counts. */
+const ANSWER_SHARE = 1 / 16;
 /** Bytes of credit are told again without being asked when they have changed so much. */
 const NOTABLE = 2;
 
@@ -86,7 +90,10 @@ export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
     turnMs: TURN_MS,
     idleMs: IDLE_MS,
     slotBytesPerSecond: SLOT_BYTES_PER_SECOND,
+    isHqSlow: () => answerMs > SLOW_ANSWER_MS,
   });
+  /** Of late, on average. */
+  let answerMs = 0;
   const drainers = new Map<string, Drainer>();
   // Nobody drains at first, which is nothing to tell.
   let reported = '0/0';
@@ -160,7 +167,12 @@ export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
       const isTaken = window.admit(bytes);
       slots.used(agent, isTaken ? bytes : 0, clock.precise());
       if (!isTaken) return { isTaken: false, waitMs: TURN_MS };
-      return { isTaken: true, answered: () => window.answered(bytes) };
+      const arrivedAt = clock.precise();
+      const answered = () => {
+        window.answered(bytes);
+        answerMs += ANSWER_SHARE * (clock.precise() - arrivedAt - answerMs);
+      };
+      return { isTaken: true, answered };
     },
     credit: (agent) => {
       const drainer = drainers.get(agent);
