@@ -125,7 +125,8 @@ function figuresOf(came: Came) {
 /** How they come back is judged where the machine is theirs. */
 function expectSpread(figures: ReturnType<typeof figuresOf>, slow: number): void {
   if (!long) return;
-  // Waits of the fifth attempt are drawn from 0 to 16 s at least: what is left of them falls on any second with 1 in 8 at most.
+  // Waits of the fifth attempt are drawn from 0 to 16 s at least: what is left of them falls on any second with 1 in 8
+  // at most.
   expect(figures.hellosInOneSecond).toBeLessThan(0.2);
   expectWithin(figures.lastLiveMs, slow * LIVE_WITHIN_MS);
   expect(figures.longestWaitMs).toBeLessThanOrEqual(slow * 3 * figures.meanWaitMs);

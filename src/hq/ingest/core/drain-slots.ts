@@ -1,16 +1,24 @@
 /**
- * Who may drain a backlog now: agents that together take at most `slots` slots, the others wait in the order in which they came. Pure.
+ * Who may drain a backlog now: agents that together take at most `slots` slots, the others wait in the order in which
+ * they came. Pure.
  *
- * - An agent takes the part of a slot that it makes use of: its bytes of late, as a share of what one slot stands for, at least 1/64 and at
- *   most 1. One that has not been measured counts as a whole one. So 64 agents on slow links take one slot, not all of them.
- * - While HQ itself is what holds agents up, each counts as a whole one: else all of them would come in, each slow, and with ever smaller frames.
+ * - An agent takes the part of a slot that it makes use of: its bytes of late, as a share of what one slot stands for,
+ *   at least 1/64 and at
+ *   most 1. One that has not been measured counts as a whole one. So 64 agents on slow links take one slot, not all of
+ *   them.
+ * - While HQ itself is what holds agents up, each counts as a whole one: else all of them would come in, each slow, and
+ *   with ever smaller frames.
  * - What arrives after a turn has ended counts for that turn: on a link with a long round trip that may be all of it.
  * - A free slot goes at once to the agent that waits longest; whoever leaves hands its slot on in the same call.
- * - While others wait, a turn ends after `turnMs`, or when the agent has sent nothing for `idleMs`; the agent goes to the end
- *   of the queue. No more turns end than make room for those that wait, the heaviest first. While nobody waits, turns have no end.
- * - In each turn at least as many of those that wait begin as there are slots. So with n agents that want a slot nobody waits longer
+ * - While others wait, a turn ends after `turnMs`, or when the agent has sent nothing for `idleMs`; the agent goes to
+ *   the end
+ *   of the queue. No more turns end than make room for those that wait, the heaviest first. While nobody waits, turns
+ *   have no end.
+ * - In each turn at least as many of those that wait begin as there are slots. So with n agents that want a slot nobody
+ *   waits longer
  *   than ⌈n / slots⌉ turns.
- * - An agent that becomes faster in its turn counts for more at once: until that turn ends more than `slots` may be taken.
+ * - An agent that becomes faster in its turn counts for more at once: until that turn ends more than `slots` may be
+ *   taken.
  */
 export type DrainSlotsOptions = {
   /** At least 1. */

@@ -1,10 +1,13 @@
 /**
  * Credit of the agents: who of them is behind, whose turn it is to drain, and how many backlog frames that allows.
  *
- * An agent is behind while HQ lacks a seq that had been given out when it said hello, or one heartbeat ago, or that it sent
+ * An agent is behind while HQ lacks a seq that had been given out when it said hello, or one heartbeat ago, or that it
+ * sent
  * in the backlog lane; what is younger travels in the live lane. Those that are behind take turns in the slots of
- * `drain-slots.ts`. While somebody waits for a slot, credit is 0 for all who have none; else everybody has the usual credit, so that
- * a backlog begins without asking. Credit bounds frames and, for agents that know of it, bytes in flight; it is enforced exactly, by a
+ * `drain-slots.ts`. While somebody waits for a slot, credit is 0 for all who have none; else everybody has the usual
+ * credit, so that
+ * a backlog begins without asking. Credit bounds frames and, for agents that know of it, bytes in flight; it is
+ * enforced exactly, by a
  * `credit-window.ts` for each connection: frames that it allowed are taken also when they come after a turn's end.
  */
 import type { Clock } from '../../../platform/clock.ts';
@@ -18,7 +21,9 @@ export type DrainTurnsOptions = {
   readonly slots: number;
   /** Backlog frames that one agent may have in flight when there is room for all. */
   readonly creditFrames: number;
-  /** Backlog bytes that one agent may have in flight when there is room for all, and that the queue has room for in all. */
+  /**
+   * Backlog bytes that one agent may have in flight when there is room for all, and that the queue has room for in all.
+   */
   readonly creditBytes: { readonly perAgent: number; readonly total: number; readonly least: number };
   readonly clock: Pick<Clock, 'precise'>;
   /** Share of the queue in use, 0 … 1. */
@@ -76,7 +81,10 @@ const IDLE_MS = 1_000;
 /** What one slot stands for: 64 of them are more than HQ validates and stores. */
 const SLOT_BYTES_PER_SECOND = 256 * 1024;
 const NONE: Credit = { frames: 0, bytes: 0 };
-/** HQ's time from a backlog frame to its answer from which on agents take it for a queue of their links (`uplink.queueTargetMs`). */
+/**
+ * HQ's time from a backlog frame to its answer from which on agents take it for a queue of their links
+ * (`uplink.queueTargetMs`).
+ */
 const SLOW_ANSWER_MS = 250;
 /** Of the time of the latest answer in what counts. */
 const ANSWER_SHARE = 1 / 16;
