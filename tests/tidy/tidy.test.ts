@@ -67,13 +67,6 @@ describe('tidiness', () => {
     expect(violations('src/platform/clock.ts', 'const t = Date.now();')).toHaveLength(0);
   });
 
-  it('keeps every file within 500 lines', () => {
-    const long = tracked
-      .map((file) => ({ file, lines: readFileSync(join(root, file), 'utf8').split('\n').length }))
-      .filter(({ lines }) => lines > 501);
-    expect(long).toEqual([]);
-  });
-
   it('has no test that gives up waiting after a second', () => {
     const impatient = tracked
       .filter((file) => /\.tsx?$/.test(file) && !/^tests\/(tidy|support\/eventually)/.test(file))
