@@ -91,7 +91,7 @@ describe('tidiness', () => {
 });
 
 describe('documentation', () => {
-  it('describes the settings as they are', () => {
+  it('describes settings and folders as they are', () => {
     const node = join(root, 'node_modules/.bin/node');
     execFileSync(node, ['scripts/docs.ts', '--check'], { cwd: root, stdio: 'pipe' });
   });
