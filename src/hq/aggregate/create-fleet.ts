@@ -17,24 +17,17 @@ import {
   Subscription,
 } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
-import type { AgentAlarm, AgentSummary, FleetDelta, FleetSnapshot, FleetTotals } from '../../protocol/api.ts';
+import type { FleetDelta, FleetTotals } from '../../protocol/api.ts';
 import type { ChaosControl } from '../chaos.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
 import type { OpenedHqStore } from '../store/open-hq-store.ts';
-import {
-  type AgentEntry,
-  alarmNow,
-  applyAppended,
-  applyLink,
-  createAgentEntry,
-  recentAlarm,
-  restoreAlarm,
-  summaryOf,
-} from './agent-entry.ts';
-import { createAlarmKeeper } from './alarm-keeper.ts';
+import type { Appended } from '../store/store.ts';
+import { type AgentEntry, applyAppended, applyLink, recentAlarm, restoreAlarm } from './agent-entry.ts';
+import { type AlarmKeeper, createAlarmKeeper } from './alarm-keeper.ts';
 import type { Fleet } from './fleet.ts';
-import { createPauseKeeper } from './pause-keeper.ts';
-import { createRateWindow } from './rate-window.ts';
+import { createIngestMeter, type IngestMeter } from './ingest-meter.ts';
+import { createPauseKeeper, type PauseKeeper } from './pause-keeper.ts';
+import { createRoster, type Roster } from './roster.ts';
 
 export type FleetOptions = {
   readonly store: Pick<
@@ -63,220 +56,77 @@ const TICK_MS = 250;
 /** Agents in one delta; the others follow in the next. Making summaries must not crowd out acks. */
 const AGENTS_PER_TICK = 1_500;
 const TICKS_PER_SECOND = 1000 / TICK_MS;
-const INGEST_POINTS = 600;
 /** An alarm in a store that was away for longer, a backup for instance, says nothing of today. */
 const FORGET_ALARM_MS = 7 * 86_400_000;
 
-type IngestPoint = FleetSnapshot['ingest'][number];
-/** Sums over all agents that only move by differences. */
-type Sums = { stored: number; pending: number; thinned: number; dropped: number; connected: number };
+type FleetState = {
+  readonly options: FleetOptions;
+  readonly roster: Roster;
+  readonly meter: IngestMeter;
+  readonly alarms: AlarmKeeper;
+  readonly pauses: PauseKeeper;
+  /** Have a rate that falls when nothing comes. */
+  readonly busy: Set<AgentEntry>;
+  /** Have an alarm that ends by itself. */
+  readonly alarmed: Set<AgentEntry>;
+  ticks: number;
+  chaosChanged: boolean;
+};
 
 export function createFleet(options: FleetOptions): Fleet {
   const { store, chaos, clock, hqVersion } = options;
-  const entries = new Map<string, AgentEntry>();
-  /** Changed since the last delta. */
-  const changed = new Set<AgentEntry>();
-  /** Changed since their summary was made. */
-  const stale = new Set<AgentEntry>();
-  /** Have a rate that falls when nothing comes. */
-  const busy = new Set<AgentEntry>();
-  /** Have an alarm that ends by itself. */
-  const alarmed = new Set<AgentEntry>();
-  const alarms = createAlarmKeeper(store);
-  const pauses = createPauseKeeper(store);
-  const sums: Sums = { stored: 0, pending: 0, thinned: 0, dropped: 0, connected: 0 };
-  const samples = createRateWindow();
-  const bytes = createRateWindow();
-  const ingest: IngestPoint[] = [];
-  const deltas = new Subject<FleetDelta>();
-  let newPoints: IngestPoint[] = [];
-  let second = { samples: 0, bytes: 0 };
-  let ticks = 0;
-  let chaosChanged = false;
-
-  const entryOf = (agent: string, epoch: string | null): AgentEntry => {
-    let entry = entries.get(agent);
-    if (entry === undefined) {
-      entry = createAgentEntry(agent, epoch);
-      entries.set(agent, entry);
-    }
-    return entry;
+  const roster = createRoster(store, clock);
+  const meter = createIngestMeter(clock);
+  const fleet: FleetState = {
+    options,
+    roster,
+    meter,
+    alarms: createAlarmKeeper(store),
+    pauses: createPauseKeeper(store),
+    busy: new Set(),
+    alarmed: new Set(),
+    ticks: 0,
+    chaosChanged: false,
   };
-  /** The summary is made when somebody asks; until then the last one stays for the sums. */
-  const touch = (entry: AgentEntry) => {
-    changed.add(entry);
-    stale.add(entry);
-  };
-  const summarise = (entry: AgentEntry): AgentSummary => {
-    if (entry.summary !== null && !stale.has(entry)) return entry.summary;
-    stale.delete(entry);
-    const before = entry.summary;
-    const summary = summaryOf(entry, store, clock.precise());
-    sums.stored += summary.stored - (before?.stored ?? 0);
-    sums.pending += summary.pending - (before?.pending ?? 0);
-    sums.thinned += summary.thinned - (before?.thinned ?? 0);
-    sums.dropped += summary.dropped - (before?.dropped ?? 0);
-    sums.connected += Number(summary.connected) - Number(before?.connected ?? false);
-    entry.summary = summary;
-    return summary;
-  };
-  const freshen = () => {
-    for (const entry of stale) summarise(entry);
-  };
-  /** As of the summaries made so far. */
-  const sumUp = (): FleetTotals => {
-    const now = clock.precise();
-    return {
-      agents: entries.size,
-      ...sums,
-      samplesPerSecond: samples.rate(now),
-      bytesPerSecond: bytes.rate(now),
-    };
-  };
-
   const totals = (): FleetTotals => {
-    freshen();
-    return sumUp();
+    roster.freshen();
+    return totalsOf(fleet);
+  };
+  const summary = (agent: string) => {
+    const entry = roster.find(agent);
+    return entry === undefined ? undefined : roster.summarise(entry);
   };
 
-  for (const { agent, epoch, paused } of store.agents()) {
-    const entry = entryOf(agent, store.ownsEpoch(agent, epoch) ? null : epoch);
-    if (paused !== undefined) entry.link = pauses.restored(agent, paused, clock.now());
-    entry.lastSampleTs = store.lastSampleTs(agent);
-    touch(entry);
-  }
-  for (const [agent, record] of store.alarms()) {
-    if (clock.now() - record.lastTs > FORGET_ALARM_MS) {
-      alarms.ended(agent);
-      continue;
-    }
-    const entry = entryOf(agent, null);
-    restoreAlarm(entry, record, clock.precise());
-    alarmed.add(entry);
-    touch(entry);
-  }
-  changed.clear();
+  restore(fleet);
   const totals$ = new BehaviorSubject<FleetTotals>(totals());
-
-  const tick = () => {
-    ticks += 1;
-    const wholeSecond = ticks % TICKS_PER_SECOND === 0;
-    if (wholeSecond) {
-      const point = { t: clock.now(), ...second };
-      second = { samples: 0, bytes: 0 };
-      ingest.push(point);
-      if (ingest.length > INGEST_POINTS) ingest.shift();
-      newPoints.push(point);
-      alarms.retry();
-      pauses.retry();
-      for (const entry of busy) {
-        touch(entry);
-        if (entry.rate.rate(clock.precise()) === 0) busy.delete(entry);
-      }
-    }
-    for (const entry of alarmed) {
-      if (recentAlarm(entry, clock.precise()) !== null) continue;
-      alarmed.delete(entry);
-      alarms.ended(entry.id);
-      touch(entry);
-    }
-    if (changed.size === 0 && newPoints.length === 0 && !chaosChanged) return;
-    const agents: AgentSummary[] = [];
-    for (const entry of changed) {
-      if (agents.length === AGENTS_PER_TICK) break;
-      changed.delete(entry);
-      agents.push(summarise(entry));
-    }
-    chaosChanged = false;
-    const delta: FleetDelta = {
-      ts: clock.now(),
-      agents,
-      totals: sumUp(),
-      chaos: chaos.current(),
-      ingest: newPoints,
-    };
-    newPoints = [];
-    totals$.next(delta.totals);
-    deltas.next(delta);
-  };
-
-  const work = new Subscription();
-  work.add(
-    store.appended$.subscribe((appended) => {
-      const { frame, outcome } = appended;
-      const entry = entryOf(frame.agent, frame.lane === 'http' ? null : frame.header.epoch);
-      const mono = clock.precise();
-      applyAppended(entry, appended, clock.now(), mono);
-      if (outcome.stored > 0) {
-        samples.add(outcome.stored, mono);
-        second.samples += outcome.stored;
-        busy.add(entry);
-      }
-      bytes.add(frame.bytes.length, mono);
-      second.bytes += frame.bytes.length;
-      touch(entry);
-    }),
-  );
-  work.add(
-    options.links$.subscribe((event) => {
-      const entry = entryOf(event.agent, event.kind === 'connected' ? event.epoch : null);
-      applyLink(entry, event, clock.precise());
-      if (event.kind === 'heartbeat' && event.heartbeat.link !== undefined)
-        pauses.said(entry.id, event.heartbeat.link, event.ts);
-      if (event.kind === 'alarm') {
-        alarmed.add(entry);
-        const alarm = recentAlarm(entry, clock.precise());
-        if (alarm !== null) alarms.raised(entry.id, alarm, event.ts);
-      }
-      touch(entry);
-    }),
-  );
-  work.add(
-    store.indexed$.subscribe((agent) => {
-      const entry = entries.get(agent);
-      if (entry !== undefined) touch(entry);
-    }),
-  );
-  work.add(
-    chaos.state$.subscribe(() => {
-      chaosChanged = true;
-    }),
-  );
+  const deltas = new Subject<FleetDelta>();
+  const work = listen(fleet);
   // Held, so that its value can be read without a subscriber.
   const totalsState = state(totals$);
   work.add(totalsState.subscribe());
-  work.add(interval(TICK_MS, clock.scheduler).subscribe(tick));
-
-  const summaries = () =>
-    [...entries.values()].map(summarise).sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
-  const summary = (agent: string) => {
-    const entry = entries.get(agent);
-    return entry === undefined ? undefined : summarise(entry);
-  };
-
-  const countAlarms = () => {
-    const counts = new Map<AgentAlarm['kind'], number>();
-    for (const entry of entries.values()) {
-      const alarm = alarmNow(entry, clock.precise());
-      if (alarm !== null) counts.set(alarm.kind, (counts.get(alarm.kind) ?? 0) + 1);
-    }
-    return counts;
-  };
+  work.add(
+    interval(TICK_MS, clock.scheduler).subscribe(() => {
+      const delta = tick(fleet);
+      if (delta === null) return;
+      totals$.next(delta.totals);
+      deltas.next(delta);
+    }),
+  );
 
   return {
     snapshot: () => ({
       ts: clock.now(),
       hqVersion,
-      agents: summaries(),
+      agents: [...roster.summaries()],
       totals: totals(),
       chaos: chaos.current(),
-      ingest: ingest.map((point) => ({ ...point })),
+      ingest: meter.points(),
     }),
     delta$: deltas.asObservable(),
     summary,
-    summaries,
+    summaries: roster.summaries,
     totals,
-    alarms: countAlarms,
+    alarms: roster.alarms,
     totals$: totalsState,
     agent$: state((agent: string) =>
       defer(() => {
@@ -294,4 +144,114 @@ export function createFleet(options: FleetOptions): Fleet {
       totals$.complete();
     },
   };
+}
+
+/** As of the summaries made so far. */
+function totalsOf({ roster, meter }: FleetState): FleetTotals {
+  return { ...roster.sums(), ...meter.rates() };
+}
+
+/** What the store says of the agents that it knows. */
+function restore({ options, roster, alarms, pauses, alarmed }: FleetState): void {
+  const { store, clock } = options;
+  for (const { agent, epoch, paused } of store.agents()) {
+    const entry = roster.entryOf(agent, store.ownsEpoch(agent, epoch) ? null : epoch);
+    if (paused !== undefined) entry.link = pauses.restored(agent, paused, clock.now());
+    entry.lastSampleTs = store.lastSampleTs(agent);
+    roster.touch(entry);
+  }
+  for (const [agent, record] of store.alarms()) {
+    if (clock.now() - record.lastTs > FORGET_ALARM_MS) {
+      alarms.ended(agent);
+      continue;
+    }
+    const entry = roster.entryOf(agent, null);
+    restoreAlarm(entry, record, clock.precise());
+    alarmed.add(entry);
+    roster.touch(entry);
+  }
+  roster.dropChanges();
+}
+
+function listen(fleet: FleetState): Subscription {
+  const { options, roster } = fleet;
+  const { store, links$, chaos } = options;
+  const work = new Subscription();
+  work.add(store.appended$.subscribe((appended) => takeAppended(fleet, appended)));
+  work.add(links$.subscribe((event) => takeLink(fleet, event)));
+  work.add(
+    store.indexed$.subscribe((agent) => {
+      const entry = roster.find(agent);
+      if (entry !== undefined) roster.touch(entry);
+    }),
+  );
+  work.add(
+    chaos.state$.subscribe(() => {
+      fleet.chaosChanged = true;
+    }),
+  );
+  return work;
+}
+
+function takeAppended({ options, roster, meter, busy }: FleetState, appended: Appended): void {
+  const { clock } = options;
+  const { frame, outcome } = appended;
+  const entry = roster.entryOf(frame.agent, frame.lane === 'http' ? null : frame.header.epoch);
+  const mono = clock.precise();
+  applyAppended(entry, appended, clock.now(), mono);
+  meter.add(outcome.stored, frame.bytes.length, mono);
+  if (outcome.stored > 0) busy.add(entry);
+  roster.touch(entry);
+}
+
+function takeLink({ options, roster, alarms, pauses, alarmed }: FleetState, event: LinkEvent): void {
+  const { clock } = options;
+  const entry = roster.entryOf(event.agent, event.kind === 'connected' ? event.epoch : null);
+  applyLink(entry, event, clock.precise());
+  if (event.kind === 'heartbeat' && event.heartbeat.link !== undefined)
+    pauses.said(entry.id, event.heartbeat.link, event.ts);
+  if (event.kind === 'alarm') {
+    alarmed.add(entry);
+    const alarm = recentAlarm(entry, clock.precise());
+    if (alarm !== null) alarms.raised(entry.id, alarm, event.ts);
+  }
+  roster.touch(entry);
+}
+
+/** The next delta; null when there is nothing to report. */
+function tick(fleet: FleetState): FleetDelta | null {
+  const { options, roster, meter } = fleet;
+  const { chaos, clock } = options;
+  fleet.ticks += 1;
+  if (fleet.ticks % TICKS_PER_SECOND === 0) endSecond(fleet);
+  endAlarms(fleet);
+  if (!roster.hasChanges() && !meter.hasNewPoints() && !fleet.chaosChanged) return null;
+  const agents = roster.takeChanges(AGENTS_PER_TICK);
+  fleet.chaosChanged = false;
+  return {
+    ts: clock.now(),
+    agents: [...agents],
+    totals: totalsOf(fleet),
+    chaos: chaos.current(),
+    ingest: [...meter.takeNewPoints()],
+  };
+}
+
+function endSecond({ options, roster, meter, alarms, pauses, busy }: FleetState): void {
+  meter.endSecond();
+  alarms.retry();
+  pauses.retry();
+  for (const entry of busy) {
+    roster.touch(entry);
+    if (entry.rate.rate(options.clock.precise()) === 0) busy.delete(entry);
+  }
+}
+
+function endAlarms({ options, roster, alarms, alarmed }: FleetState): void {
+  for (const entry of alarmed) {
+    if (recentAlarm(entry, options.clock.precise()) !== null) continue;
+    alarmed.delete(entry);
+    alarms.ended(entry.id);
+    roster.touch(entry);
+  }
 }

@@ -1,0 +1,102 @@
+/**
+ * The agents that HQ knows, with the summary of each and sums over all.
+ *
+ * Costs: a change O(1); sums O(agents that changed since the last ones); the summaries of all O(agents).
+ */
+import type { Clock } from '../../platform/clock.ts';
+import type { AgentAlarm, AgentSummary } from '../../protocol/api.ts';
+import { type AgentEntry, alarmNow, type CountsStore, createAgentEntry, summaryOf } from './agent-entry.ts';
+
+/** Sums over all agents that only move by differences. */
+export type Sums = { stored: number; pending: number; thinned: number; dropped: number; connected: number };
+
+export type Roster = {
+  /** Undefined when HQ has never heard of it. */
+  readonly find: (agent: string) => AgentEntry | undefined;
+  /** Made when it does not exist yet. */
+  readonly entryOf: (agent: string, epoch: string | null) => AgentEntry;
+  /** The summary is made when somebody asks; until then the last one stays for the sums. */
+  readonly touch: (entry: AgentEntry) => void;
+  readonly summarise: (entry: AgentEntry) => AgentSummary;
+  /** Of all agents, ordered by id. */
+  readonly summaries: () => readonly AgentSummary[];
+  readonly hasChanges: () => boolean;
+  /** Summaries of those that changed since they were last taken, `max` at most; the others stay for the next time. */
+  readonly takeChanges: (max: number) => readonly AgentSummary[];
+  /** What has changed so far is nothing to report. */
+  readonly dropChanges: () => void;
+  /** As of the summaries made so far. */
+  readonly sums: () => Sums & { readonly agents: number };
+  /** Makes the summaries that are out of date. */
+  readonly freshen: () => void;
+  /** How many agents have an alarm of a kind now. */
+  readonly alarms: () => ReadonlyMap<AgentAlarm['kind'], number>;
+};
+
+export function createRoster(store: CountsStore, clock: Pick<Clock, 'precise'>): Roster {
+  const entries = new Map<string, AgentEntry>();
+  /** Changed since they were last taken. */
+  const changed = new Set<AgentEntry>();
+  /** Changed since their summary was made. */
+  const stale = new Set<AgentEntry>();
+  const sums: Sums = { stored: 0, pending: 0, thinned: 0, dropped: 0, connected: 0 };
+
+  const summarise = (entry: AgentEntry): AgentSummary => {
+    if (entry.summary !== null && !stale.has(entry)) return entry.summary;
+    stale.delete(entry);
+    const before = entry.summary;
+    const summary = summaryOf(entry, store, clock.precise());
+    moveSums(sums, before, summary);
+    entry.summary = summary;
+    return summary;
+  };
+
+  return {
+    find: (agent) => entries.get(agent),
+    entryOf: (agent, epoch) => {
+      const entry = entries.get(agent) ?? createAgentEntry(agent, epoch);
+      entries.set(agent, entry);
+      return entry;
+    },
+    touch: (entry) => {
+      changed.add(entry);
+      stale.add(entry);
+    },
+    summarise,
+    summaries: () =>
+      [...entries.values()].map(summarise).sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)),
+    hasChanges: () => changed.size > 0,
+    takeChanges: (max) => {
+      const taken: AgentSummary[] = [];
+      for (const entry of changed) {
+        if (taken.length === max) break;
+        changed.delete(entry);
+        taken.push(summarise(entry));
+      }
+      return taken;
+    },
+    dropChanges: () => changed.clear(),
+    sums: () => ({ agents: entries.size, ...sums }),
+    freshen: () => {
+      for (const entry of stale) summarise(entry);
+    },
+    alarms: () => countAlarms(entries.values(), clock.precise()),
+  };
+}
+
+function moveSums(sums: Sums, before: AgentSummary | null, now: AgentSummary): void {
+  sums.stored += now.stored - (before?.stored ?? 0);
+  sums.pending += now.pending - (before?.pending ?? 0);
+  sums.thinned += now.thinned - (before?.thinned ?? 0);
+  sums.dropped += now.dropped - (before?.dropped ?? 0);
+  sums.connected += Number(now.connected) - Number(before?.connected ?? false);
+}
+
+function countAlarms(entries: Iterable<AgentEntry>, mono: number): Map<AgentAlarm['kind'], number> {
+  const counts = new Map<AgentAlarm['kind'], number>();
+  for (const entry of entries) {
+    const alarm = alarmNow(entry, mono);
+    if (alarm !== null) counts.set(alarm.kind, (counts.get(alarm.kind) ?? 0) + 1);
+  }
+  return counts;
+}
