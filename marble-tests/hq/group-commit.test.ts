@@ -4,8 +4,8 @@ import {
   createGroupCommit,
   type GroupCommit,
   type GroupCommitOptions,
-  QueueFullError,
 } from '../../src/hq/ingest/core/group-commit.ts';
+import { QueueFullError } from '../../src/hq/ingest/core/queue-room.ts';
 import type { IngestFrame, IngestOutcome } from '../../src/hq/store/store.ts';
 import { dataFrame } from '../../src/hq/store/testing/frames.ts';
 import { FrameError } from '../../src/protocol/frame.ts';

@@ -3,9 +3,9 @@ import { catchError, concatMap, EMPTY, finalize, map, type Observable, of, race,
 import { FrameError } from '../../../protocol/frame.ts';
 import type { Epoch, SchemaRef } from '../../../protocol/sample.ts';
 import type { AgentPeer } from './agent-server.ts';
-import { QueueFullError } from './group-commit.ts';
 import type { IngestShared } from './ingest-shared.ts';
 import type { Holder } from './leases.ts';
+import { QueueFullError } from './queue-room.ts';
 import { createHintTeller, type HintTeller, reconnectHintMs } from './reconnect-hint.ts';
 import { type Refused, refuse, refuseUnavailable } from './refusal.ts';
 
