@@ -13,7 +13,7 @@
 import type { Clock } from '../../../platform/clock.ts';
 import { creditShare } from './credit-share.ts';
 import { type Credit, type CreditWindow, createCreditWindow } from './credit-window.ts';
-import { createDrainSlots, type TurnChange } from './drain-slots.ts';
+import { createDrainSlots, type DrainSlots, type TurnChange } from './drain-slots.ts';
 import type { IngestEmit } from './ingest-events.ts';
 
 export type DrainTurnsOptions = {
@@ -92,7 +92,7 @@ const ANSWER_SHARE = 1 / 16;
 const NOTABLE = 2;
 
 export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
-  const { creditFrames, creditBytes, clock, load, emit } = options;
+  const { creditFrames, creditBytes, clock, load } = options;
   const slots = createDrainSlots({
     slots: options.slots,
     turnMs: TURN_MS,
@@ -103,8 +103,7 @@ export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
   /** Of late, on average. */
   let answerMs = 0;
   const drainers = new Map<string, Drainer>();
-  // Nobody drains at first, which is nothing to tell.
-  let reported = '0/0';
+  const report = createReport(slots, options.emit);
 
   const share = (): Credit => {
     const now = { drainingAgents: slots.taken(), load: load() };
@@ -112,23 +111,6 @@ export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
       frames: creditShare({ perAgent: creditFrames, total: TOTAL_CREDIT }, now),
       bytes: Math.max(creditBytes.least, creditShare(creditBytes, now)),
     };
-  };
-  const announce = ({ window, knowsBytes }: Drainer, { frames, bytes }: Credit): Credit => {
-    window.announce({ frames, bytes: knowsBytes ? bytes : Number.POSITIVE_INFINITY });
-    return window.announced();
-  };
-  /** Its credit has changed so much that it should hear of it now. */
-  const tellIfNotable = (drainer: Drainer, credit: Credit) => {
-    const { frames, bytes } = drainer.window.announced();
-    const ratio = drainer.knowsBytes && frames > 0 && credit.frames > 0 ? credit.bytes / bytes : 1;
-    if (frames !== credit.frames || ratio >= NOTABLE || ratio <= 1 / NOTABLE)
-      drainer.tell(announce(drainer, credit));
-  };
-  const report = () => {
-    const [taken, waiting] = [slots.taken(), slots.waiting()];
-    if (reported === `${taken}/${waiting}`) return;
-    reported = `${taken}/${waiting}`;
-    emit({ type: 'drain_turns', taken, waiting });
   };
   /** Those who leave because they are done are told by the answer to their frame. */
   const tellAll = (changes: readonly TurnChange[], except: string | null) => {
@@ -199,5 +181,30 @@ export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
         if (drainer !== undefined) tellIfNotable(drainer, credit);
       }
     },
+  };
+}
+
+function announce({ window, knowsBytes }: Drainer, { frames, bytes }: Credit): Credit {
+  window.announce({ frames, bytes: knowsBytes ? bytes : Number.POSITIVE_INFINITY });
+  return window.announced();
+}
+
+/** Sends the agent its credit when that has changed so much that it should hear of it now. */
+function tellIfNotable(drainer: Drainer, credit: Credit): void {
+  const { frames, bytes } = drainer.window.announced();
+  const ratio = drainer.knowsBytes && frames > 0 && credit.frames > 0 ? credit.bytes / bytes : 1;
+  if (frames !== credit.frames || ratio >= NOTABLE || ratio <= 1 / NOTABLE)
+    drainer.tell(announce(drainer, credit));
+}
+
+/** Reports how many drain and how many wait, when that has changed. */
+function createReport(slots: DrainSlots, emit: IngestEmit): () => void {
+  // Nobody drains at first, which is nothing to tell.
+  let reported = '0/0';
+  return () => {
+    const [taken, waiting] = [slots.taken(), slots.waiting()];
+    if (reported === `${taken}/${waiting}`) return;
+    reported = `${taken}/${waiting}`;
+    emit({ type: 'drain_turns', taken, waiting });
   };
 }
