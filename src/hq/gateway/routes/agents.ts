@@ -1,7 +1,8 @@
 /** Reading the fleet and what it delivered: everything under `/api/v1/agents`. */
-import { firstValueFrom, timeout } from 'rxjs';
+import { firstValueFrom, type MonoTypeOperatorFunction, timeout } from 'rxjs';
 import { z } from 'zod';
 import {
+  type AgentSummary,
   agentSummarySchema,
   anomalyDocumentSchema,
   bucketSchema,
@@ -38,29 +39,37 @@ const bucketsSchema = pageOf(bucketSchema).extend({
   stepMs: z.number(),
 });
 
-export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteContext): void {
-  const deadline = <T>() => timeout<T, never>({ first: READ_DEADLINE_MS, scheduler: clock.scheduler });
+export function agentRoutes(app: GatewayApp, context: RouteContext): void {
+  const reads = createReads(context);
+  summaryRoutes(app, reads);
+  sampleRoutes(app, reads);
+  seriesRoutes(app, reads);
+  bucketRoutes(app, reads);
+  anomalyRoutes(app, reads);
+  ledgerRoutes(app, reads);
+}
 
-  const summaryOf = (id: string) => {
-    const summary = fleet.summary(id);
-    if (summary === undefined) throw new Problem('not_found', `HQ has never heard of an agent "${id}"`);
-    return summary;
+type Reads = Pick<RouteContext, 'store' | 'fleet' | 'clock'> & {
+  readonly deadline: <T>() => MonoTypeOperatorFunction<T>;
+  /** Throws a Problem when HQ does not know the agent. */
+  readonly summaryOf: (id: string) => AgentSummary;
+};
+
+function createReads({ store, fleet, clock }: RouteContext): Reads {
+  return {
+    store,
+    fleet,
+    clock,
+    deadline: <T>() => timeout<T, never>({ first: READ_DEADLINE_MS, scheduler: clock.scheduler }),
+    summaryOf: (id) => {
+      const summary = fleet.summary(id);
+      if (summary === undefined) throw new Problem('not_found', `HQ has never heard of an agent "${id}"`);
+      return summary;
+    },
   };
+}
 
-  const seriesOf = (agent: string, series: string, source: string | undefined) => {
-    const all = store.series(agent).filter((one) => one.series === series);
-    const [found, ...more] = source === undefined ? all : all.filter((one) => one.source === source);
-    if (found === undefined) {
-      const whose = source === undefined || all.length === 0 ? '' : ` of a source "${source}"`;
-      throw new Problem('not_found', `agent "${agent}" has no series "${series}"${whose}`);
-    }
-    if (more.length === 0) return found;
-    const message = `say which source measures it: ${all.map((one) => one.source).join(', ')}`;
-    throw new Problem('bad_request', `source: several have the series "${series}"; ${message}`, {
-      errors: [{ field: 'source', message }],
-    });
-  };
-
+function summaryRoutes(app: GatewayApp, { fleet, summaryOf }: Reads): void {
   app.get(
     '/api/v1/agents',
     {
@@ -95,7 +104,9 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
     },
     async (request) => summaryOf(request.params.id),
   );
+}
 
+function sampleRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: Reads): void {
   app.get(
     '/api/v1/agents/:id/samples',
     {
@@ -119,7 +130,9 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
       return { items: [...found.items], cursor: found.cursor };
     },
   );
+}
 
+function seriesRoutes(app: GatewayApp, { store, summaryOf }: Reads): void {
   app.get(
     '/api/v1/agents/:id/series',
     {
@@ -139,7 +152,9 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
       return page(byKey(store.series(agent), keyOf), keyOf, request.query);
     },
   );
+}
 
+function bucketRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: Reads): void {
   app.get(
     '/api/v1/agents/:id/series/:series',
     {
@@ -157,7 +172,7 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
     },
     async (request) => {
       const agent = summaryOf(request.params.id).id;
-      const { series, source, unit } = seriesOf(agent, request.params.series, request.query.source);
+      const { series, source, unit } = seriesOf(store, agent, request.params.series, request.query.source);
       const range = rangeOf(request.query, clock.now());
       const stepMs = stepOf(request.query.step, range);
       const query = { agent, source, series, stepMs, ...range };
@@ -165,7 +180,9 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
       return { series, source, unit, ...range, stepMs, items: [...items], cursor: null };
     },
   );
+}
 
+function anomalyRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: Reads): void {
   app.get(
     '/api/v1/agents/:id/anomalies',
     {
@@ -187,7 +204,9 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
       return page(byKey(found, keyOf), keyOf, request.query);
     },
   );
+}
 
+function ledgerRoutes(app: GatewayApp, { store, summaryOf }: Reads): void {
   app.get(
     '/api/v1/agents/:id/ledger',
     {
@@ -212,6 +231,21 @@ export function agentRoutes(app: GatewayApp, { store, fleet, clock }: RouteConte
       );
     },
   );
+}
+
+/** Throws a Problem when no source, or more than one, has the series. */
+function seriesOf(store: RouteContext['store'], agent: string, series: string, source: string | undefined) {
+  const all = store.series(agent).filter((one) => one.series === series);
+  const [found, ...more] = source === undefined ? all : all.filter((one) => one.source === source);
+  if (found === undefined) {
+    const whose = source === undefined || all.length === 0 ? '' : ` of a source "${source}"`;
+    throw new Problem('not_found', `agent "${agent}" has no series "${series}"${whose}`);
+  }
+  if (more.length === 0) return found;
+  const message = `say which source measures it: ${all.map((one) => one.source).join(', ')}`;
+  throw new Problem('bad_request', `source: several have the series "${series}"; ${message}`, {
+    errors: [{ field: 'source', message }],
+  });
 }
 
 /** Times as text that sorts as the times do, before 1970 too. */
