@@ -99,12 +99,41 @@ export function openHqStore(options: HqStoreOptions): Observable<OpenedHqStore> 
 }
 
 function createHqStore(options: HqStoreOptions): OpenedHqStore {
-  const { storage, clock, ids } = options;
-  const emit: StoreEmit = options.emit ?? (() => {});
+  const parts = createParts(options);
+  const { storage, schemas, hints, indexer, appended } = parts;
+  const work = merge(indexer.work$, parts.upkeep$).subscribe();
+  return {
+    ...writes(parts, options),
+    ...epochReads(parts),
+    ...agentRecords(parts),
+    ...queries(parts),
+    schema: schemas.get,
+    seriesCount: schemas.seriesCount,
+    observeSampled: hints.raise,
+    appended$: appended.asObservable(),
+    indexed$: indexer.indexed$,
+    close: () =>
+      defer(() => {
+        work.unsubscribe();
+        return concat(
+          storage.close(),
+          defer(() => {
+            appended.complete();
+            return of(null);
+          }).pipe(ignoreElements()),
+        );
+      }),
+  };
+}
+
+type Parts = ReturnType<typeof createParts>;
+
+function createParts(options: HqStoreOptions) {
+  const { storage, clock, emit = () => {} } = options;
+  const { maxAgeMs = STORE_DEFAULTS.maxAgeMs, maxBytes = STORE_DEFAULTS.maxBytes } = options;
   const schemas = createSchemaBook(storage);
   const hints = createHints();
   const transactions = createTransactions(storage, () => loadView(storage), hints.of);
-  const { durable } = transactions;
   const backpressure = createBackpressure(clock);
   const appended = new Subject<Appended>();
   const context: QueryContext = {
@@ -113,42 +142,23 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
     onBadFrame: (agent, epoch, seq, error) =>
       emit({ type: 'store_frame_unreadable', agent, epoch, seq, error: String(error) }),
   };
+  const common = { storage, transactions, context, clock, backpressure, appended$: appended };
   const indexer = createIndexer({
-    storage,
-    transactions,
-    context,
-    clock,
-    backpressure,
-    appended$: appended,
+    ...common,
     onError: (error) => emit({ type: 'store_background_failed', task: 'index', error: String(error) }),
   });
-  const retention = {
-    maxAgeMs: options.maxAgeMs ?? STORE_DEFAULTS.maxAgeMs,
-    maxBytes: options.maxBytes ?? STORE_DEFAULTS.maxBytes,
-  };
-  const { indexedTo } = indexer;
   const upkeep$ = maintain({
-    storage,
-    transactions,
-    context,
-    clock,
-    backpressure,
-    retention,
-    indexedTo,
-    appended$: appended,
+    ...common,
+    retention: { maxAgeMs, maxBytes },
+    indexedTo: indexer.indexedTo,
     emit,
   });
-  const work = merge(indexer.work$, upkeep$).subscribe();
-  const epochOf = (agent: string, epoch: Epoch) => durable.epochs.get(agent)?.get(epoch);
-  const shown = (agent: string, epoch: Epoch, state: EpochState): EpochState => {
-    const sampled = hints.of(agent, epoch);
-    return sampled > state.sampled ? { ...state, sampled } : state;
-  };
-  const epochsOf = (agent: string) =>
-    [...(durable.epochs.get(agent) ?? [])].map(
-      ([epoch, state]) => [epoch, shown(agent, epoch, state)] as const,
-    );
+  const epochOf = (agent: string, epoch: Epoch) => transactions.durable.epochs.get(agent)?.get(epoch);
+  return { ...common, schemas, hints, appended, indexer, upkeep$, epochOf };
+}
 
+function writes(parts: Parts, { ids, dedupTtlMs = STORE_DEFAULTS.dedupTtlMs }: HqStoreOptions) {
+  const { storage, transactions, schemas, appended, backpressure } = parts;
   return {
     append: (frames) =>
       transactions
@@ -167,7 +177,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
         .run((transaction) =>
           appendHttpSamples(transaction, request, {
             book: schemas,
-            ttlMs: options.dedupTtlMs ?? STORE_DEFAULTS.dedupTtlMs,
+            ttlMs: dedupTtlMs,
             newEpoch: () => ids.hex(6),
           }),
         )
@@ -181,23 +191,7 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
           }),
         ),
     reusesKey: (request) => storage.read((reader) => keyUse(reader, request).use === 'conflict'),
-    noteEpoch: (note) =>
-      defer(() => {
-        const { agent, epoch } = note;
-        const known = epochOf(agent, epoch);
-        const nothingLost = missingWithin(known?.coverage ?? EMPTY_COVERAGE, 1, note.released).length === 0;
-        const sameRun = known !== undefined && runOf(known, note) === known.run;
-        // Else a restart would forget what an agent said that never came back.
-        const nothingNew = known !== undefined && known.sampled >= note.sampled;
-        const isCurrent = durable.agents.get(agent)?.epoch === epoch;
-        if (sameRun && nothingLost && nothingNew && isCurrent) return of(known.coverage);
-        return (
-          transactions
-            .run((transaction) => bookLost(transaction, note))
-            // Not before: who is told of more than the run that it knows has sampled takes the next one for a copy.
-            .pipe(tap(() => hints.raise(agent, epoch, note.sampled)))
-        );
-      }),
+    noteEpoch: (note) => defer(() => noteEpoch(parts, note)),
     putSchema: (agent, schema) =>
       defer(() =>
         schemas.get(agent, schema.ref) !== undefined
@@ -206,30 +200,46 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
               .run((transaction) => schemas.write(transaction, agent, schema))
               .pipe(tap(() => schemas.learn(agent, schema))),
       ),
-    schema: schemas.get,
-    seriesCount: schemas.seriesCount,
+  } satisfies Partial<OpenedHqStore>;
+}
+
+function noteEpoch(
+  { transactions, epochOf, hints }: Parts,
+  note: Parameters<HqStore['noteEpoch']>[0],
+): ReturnType<HqStore['noteEpoch']> {
+  const { agent, epoch } = note;
+  const known = epochOf(agent, epoch);
+  const nothingLost = missingWithin(known?.coverage ?? EMPTY_COVERAGE, 1, note.released).length === 0;
+  const sameRun = known !== undefined && runOf(known, note) === known.run;
+  // Else a restart would forget what an agent said that never came back.
+  const nothingNew = known !== undefined && known.sampled >= note.sampled;
+  const isCurrent = transactions.durable.agents.get(agent)?.epoch === epoch;
+  if (sameRun && nothingLost && nothingNew && isCurrent) return of(known.coverage);
+  return (
+    transactions
+      .run((transaction) => bookLost(transaction, note))
+      // Not before: who is told of more than the run that it knows has sampled takes the next one for a copy.
+      .pipe(tap(() => hints.raise(agent, epoch, note.sampled)))
+  );
+}
+
+function epochReads({ transactions, hints, epochOf }: Parts) {
+  return {
     coverage: (agent, epoch) => epochOf(agent, epoch)?.coverage ?? EMPTY_COVERAGE,
-    agents: () => [...durable.agents.values()],
-    ledger: (agent) => epochsOf(agent).map(([epoch, state]) => ledgerEntry(storage, agent, epoch, state)),
-    samples: (query) => sliced(() => querySamples(context, query), clock),
-    series: (agent) => seriesDocuments(schemas, agent, indexer.state(agent).spans),
-    buckets: (query) => sliced(() => queryBuckets(context, query), clock),
-    anomalies: (query) => sliced(() => queryEpisodes(storage, indexer.state(query.agent), query), clock),
-    appended$: appended.asObservable(),
-    observeSampled: hints.raise,
     sampled: (agent, epoch) => Math.max(epochOf(agent, epoch)?.sampled ?? 0, hints.of(agent, epoch)),
     ownsEpoch: (agent, epoch) => epochOf(agent, epoch)?.owned ?? false,
     run: (agent, epoch) => epochOf(agent, epoch)?.run ?? null,
     knowsEpoch: (agent, epoch) => epochOf(agent, epoch) !== undefined,
     holderOf: (epoch) => {
-      for (const [agent, epochs] of durable.epochs) if (epochs.has(epoch)) return agent;
+      for (const [agent, epochs] of transactions.durable.epochs) if (epochs.has(epoch)) return agent;
       return null;
     },
-    counts: (agent) => countsOf(epochsOf(agent).map(([, state]) => state)),
-    anomalyCounts: (agent) => {
-      const state = indexer.state(agent);
-      return { open: openCount(state), total: state.anomalies };
-    },
+  } satisfies Partial<OpenedHqStore>;
+}
+
+function agentRecords({ storage, transactions, indexer }: Parts) {
+  return {
+    agents: () => [...transactions.durable.agents.values()],
     lastSampleTs: (agent) => {
       const last = [...indexer.state(agent).spans.values()].map(([, lastTs]) => lastTs);
       return last.length === 0 ? null : Math.max(...last);
@@ -243,19 +253,30 @@ function createHqStore(options: HqStoreOptions): OpenedHqStore {
           if (record !== undefined) transaction.setAgent(agent, { ...record, paused: paused ?? undefined });
         }
       }),
-    indexed$: indexer.indexed$,
-    close: () =>
-      defer(() => {
-        work.unsubscribe();
-        return concat(
-          storage.close(),
-          defer(() => {
-            appended.complete();
-            return of(null);
-          }).pipe(ignoreElements()),
-        );
-      }),
+  } satisfies Partial<OpenedHqStore>;
+}
+
+function queries({ storage, schemas, context, clock, indexer, transactions, hints }: Parts) {
+  const shown = (agent: string, epoch: Epoch, state: EpochState): EpochState => {
+    const sampled = hints.of(agent, epoch);
+    return sampled > state.sampled ? { ...state, sampled } : state;
   };
+  const epochsOf = (agent: string) =>
+    [...(transactions.durable.epochs.get(agent) ?? [])].map(
+      ([epoch, state]) => [epoch, shown(agent, epoch, state)] as const,
+    );
+  return {
+    ledger: (agent) => epochsOf(agent).map(([epoch, state]) => ledgerEntry(storage, agent, epoch, state)),
+    samples: (query) => sliced(() => querySamples(context, query), clock),
+    series: (agent) => seriesDocuments(schemas, agent, indexer.state(agent).spans),
+    buckets: (query) => sliced(() => queryBuckets(context, query), clock),
+    anomalies: (query) => sliced(() => queryEpisodes(storage, indexer.state(query.agent), query), clock),
+    counts: (agent) => countsOf(epochsOf(agent).map(([, state]) => state)),
+    anomalyCounts: (agent) => {
+      const state = indexer.state(agent);
+      return { open: openCount(state), total: state.anomalies };
+    },
+  } satisfies Partial<OpenedHqStore>;
 }
 
 function countsOf(states: readonly EpochState[]): AgentCounts {
