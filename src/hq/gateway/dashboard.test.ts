@@ -78,7 +78,9 @@ describe('the dashboard namespace', () => {
     const snapshot = await new Promise((resolve) => socket.once('snapshot', resolve));
     fleetSnapshotSchema.parse(snapshot);
   });
+});
 
+describe('who may join as a dashboard', () => {
   it('asks for the operator token when one is set', async () => {
     const { url } = await start({ settings: { operatorToken: 'people only', agentToken: 'agents only' } });
     for (const auth of [{}, { token: 'wrong' }, { token: 'agents only' }, { token: ['people only'] }]) {

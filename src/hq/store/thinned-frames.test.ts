@@ -1,12 +1,11 @@
 /** Thinned frames in HQ's store: booked exactly once, shown as statistics, left alone by everything that reads samples. */
 import fc from 'fast-check';
 import { firstValueFrom } from 'rxjs';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
 import type { Bucket } from '../../protocol/api.ts';
 import { encodeThinned, readHeader } from '../../protocol/frame-codec.ts';
 import { epochKey } from './keys.ts';
-import type { OpenedHqStore } from './open-hq-store.ts';
 import type { IngestFrame } from './store.ts';
 import {
   closeStore,
@@ -21,6 +20,7 @@ import {
   testClock,
   thinnedFrame,
 } from './testing/frames.ts';
+import { KINDS, useStore } from './testing/use-store.ts';
 
 const EVER = { from: 0, to: START * 2 };
 const sum = (numbers: Iterable<number>) => [...numbers].reduce((total, one) => total + one, 0);
@@ -28,29 +28,27 @@ const sum = (numbers: Iterable<number>) => [...numbers].reduce((total, one) => t
 /** One bucket of all the values: its mean, not its sum, is told. */
 const ofAll = (buckets: readonly Bucket[]) => buckets.filter(({ count }) => count > 0);
 
-describe.each(['memory', 'lmdb'] as const)('thinned frames in a store over %s', (kind) => {
-  let home: ReturnType<(typeof homes)[typeof kind]>;
-  let store: OpenedHqStore;
-  beforeEach(async () => {
-    home = homes[kind]();
-    store = await openStore(await home.open());
-    await firstValueFrom(store.putSchema('a1', schema));
-  });
-  afterEach(async () => {
-    await closeStore(store);
-    home.remove();
-  });
-  const append = (...frames: readonly IngestFrame[]) => firstValueFrom(store.append(frames));
-  const buckets = (stepMs: number, range = { from: START, to: START + 400_000 }, series = SERIES) =>
-    firstValueFrom(store.buckets({ agent: 'a1', source: 'sim', series, stepMs, ...range }));
-  const seqs = async () => {
-    const page = await firstValueFrom(store.samples({ agent: 'a1', limit: 10_000, cursor: null, ...EVER }));
-    return page.items.map(({ seq }) => seq);
+/** A store of its own for each test, with what these tests read of agent `a1`. */
+function useThinned(kind: (typeof KINDS)[number]) {
+  const at = useStore(kind);
+  return {
+    at,
+    buckets: (stepMs: number, range = { from: START, to: START + 400_000 }, series = SERIES) =>
+      firstValueFrom(at.store.buckets({ agent: 'a1', source: 'sim', series, stepMs, ...range })),
+    seqs: async () => {
+      const query = { agent: 'a1', limit: 10_000, cursor: null, ...EVER };
+      const page = await firstValueFrom(at.store.samples(query));
+      return page.items.map(({ seq }) => seq);
+    },
+    ledger: () => at.store.ledger('a1')[0],
   };
-  const ledger = () => store.ledger('a1')[0];
+}
+
+describe.each(KINDS)('thinned frames in a store over %s', (kind) => {
+  const { at, buckets, seqs, ledger } = useThinned(kind);
 
   it('are booked as thinned, once, beside what is stored and dropped', async () => {
-    const outcomes = await append(
+    const outcomes = await at.append(
       thinnedFrame(1, 64, { window: 8 }),
       dataFrame(65, 70),
       gapFrame(71, 75, 'overflow_oldest'),
@@ -69,12 +67,12 @@ describe.each(['memory', 'lmdb'] as const)('thinned frames in a store over %s', 
       thinned: { overflow: 64 },
       dropped: { overflow_oldest: 5 },
     });
-    expect(store.counts('a1')).toEqual({ sampled: 75, stored: 6, pending: 0, thinned: 64, dropped: 5 });
+    expect(at.store.counts('a1')).toEqual({ sampled: 75, stored: 6, pending: 0, thinned: 64, dropped: 5 });
     expect(await seqs()).toEqual([65, 66, 67, 68, 69, 70]);
   });
 
   it('give the count, least, greatest and mean of what they stand for', async () => {
-    await append(thinnedFrame(1, 64, { window: 8 }), dataFrame(65, 80));
+    await at.append(thinnedFrame(1, 64, { window: 8 }), dataFrame(65, 80));
     const [whole] = await buckets(400_000);
     expect(whole).toEqual({ t: START, count: 80, min: 1, max: 80, mean: 40.5, thinned: 64 });
     // The steps hold whole buckets: windows are of seqs 1–8, 9–16 …, and seq 1 is at 1 s.
@@ -88,7 +86,7 @@ describe.each(['memory', 'lmdb'] as const)('thinned frames in a store over %s', 
   });
 
   it('count whole in the bucket of their earliest sample, which says how far they reach', async () => {
-    await append(thinnedFrame(1, 16, { window: 8 }));
+    await at.append(thinnedFrame(1, 16, { window: 8 }));
     const steps = await buckets(2_000, { from: START + 1_000, to: START + 17_000 });
     expect(steps.map(({ count }) => count)).toEqual([8, 0, 0, 0, 8, 0, 0, 0]);
     expect(steps[0]).toEqual({
@@ -102,10 +100,14 @@ describe.each(['memory', 'lmdb'] as const)('thinned frames in a store over %s', 
     });
     expect(steps[1]).toEqual({ t: START + 3_000, count: 0, min: null, max: null, mean: null });
   });
+});
+
+describe.each(KINDS)('thinned frames that come again, or odd ones, in a store over %s', (kind) => {
+  const { at, buckets, seqs, ledger } = useThinned(kind);
 
   it('are cut down to what is new: a bucket counts when its first seq is', async () => {
-    await append(dataFrame(5, 10), dataFrame(17, 20));
-    const [outcome] = await append(thinnedFrame(1, 32, { window: 8 }));
+    await at.append(dataFrame(5, 10), dataFrame(17, 20));
+    const [outcome] = await at.append(thinnedFrame(1, 32, { window: 8 }));
     expect(outcome).toMatchObject({ stored: 0, thinned: 22, duplicates: 10 });
     expect(ledger()).toMatchObject({ sampled: 32, stored: 10, pending: 0, thinned: { overflow: 22 } });
     // Of 1–8, 9–16, 17–24, 25–32 the first and the last begin with something new.
@@ -116,18 +118,17 @@ describe.each(['memory', 'lmdb'] as const)('thinned frames in a store over %s', 
       [4, undefined],
       [8, 8],
     ]);
-    await append(dataFrame(1, 32));
+    await at.append(dataFrame(1, 32));
     expect(ledger()).toMatchObject({ stored: 10, thinned: { overflow: 22 } });
     expect(await seqs()).toEqual([5, 6, 7, 8, 9, 10, 17, 18, 19, 20]);
   });
 
   it('are booked the same when the books are made anew from the records', async () => {
-    await append(dataFrame(5, 10), thinnedFrame(1, 64, { window: 8 }), gapFrame(65, 70, 'damaged'));
+    await at.append(dataFrame(5, 10), thinnedFrame(1, 64, { window: 8 }), gapFrame(65, 70, 'damaged'));
     const before = ledger();
-    await closeStore(store);
-    const storage = await home.open();
-    await firstValueFrom(storage.commit((writer) => writer.put(epochKey('a1', EPOCH), Buffer.from('?'))));
-    store = await openStore(storage);
+    await at.reopen({}, (storage) =>
+      firstValueFrom(storage.commit((writer) => writer.put(epochKey('a1', EPOCH), Buffer.from('?')))),
+    );
     expect(ledger()).toEqual(before);
     expect(before).toMatchObject({ stored: 6, thinned: { overflow: 58 }, dropped: { damaged: 6 } });
   });
@@ -159,15 +160,15 @@ describe.each(['memory', 'lmdb'] as const)('thinned frames in a store over %s', 
       });
       return { agent: 'a1', header: readHeader(bytes), bytes, arrivalTs: START, lane: 'backlog' };
     };
-    await append(
+    await at.append(
       one(1, [column({ counts: 4, numbers: 0 }), column({ counts: 0 })]),
       one(11, [
         column({ counts: 4, numbers: 2, min: 3, max: Infinity, sum: Infinity }),
         column({ counts: 0 }),
       ]),
     );
-    const at = { from: START, to: START + 10_000 };
-    expect(await buckets(10_000, at)).toEqual([
+    const first = { from: START, to: START + 10_000 };
+    expect(await buckets(10_000, first)).toEqual([
       { t: START, count: 4, min: 'NaN', max: 'NaN', mean: 'NaN', thinned: 4, until: START + 10_000 },
     ]);
     expect(ofAll(await buckets(20_000, { from: START + 11_000, to: START + 31_000 }))).toEqual([
@@ -175,12 +176,15 @@ describe.each(['memory', 'lmdb'] as const)('thinned frames in a store over %s', 
     ]);
     expect(ofAll(await buckets(400_000, undefined, 'sensor.value{sensor=2}'))).toEqual([]);
   });
+});
+
+describe.each(KINDS)('thinned frames and the background work of a store over %s', (kind) => {
+  const { at, buckets, seqs, ledger } = useThinned(kind);
 
   it('are left as they are by merging, which goes on around them', async () => {
-    await closeStore(store);
     let into = 0;
     const onBad = vi.fn();
-    store = await openStore(await home.open(), {
+    await at.reopen({
       emit: (event) => {
         if (event.type === 'store_frames_merged') into += event.into;
         if (event.type === 'store_frame_unreadable') onBad(event.error);
@@ -190,7 +194,7 @@ describe.each(['memory', 'lmdb'] as const)('thinned frames in a store over %s', 
       Array.from({ length: (last - first + 1) / 2 }, (_, index) =>
         dataFrame(first + index * 2, first + 1 + index * 2),
       );
-    await append(...pairs(1, 160), thinnedFrame(161, 224, { window: 8 }), ...pairs(225, 384));
+    await at.append(...pairs(1, 160), thinnedFrame(161, 224, { window: 8 }), ...pairs(225, 384));
     // Without a frame of another kind between them all of them were one run.
     await eventually(() => expect(into).toBeGreaterThanOrEqual(2), { interval: 50 });
     const [whole] = await buckets(400_000);
@@ -202,14 +206,13 @@ describe.each(['memory', 'lmdb'] as const)('thinned frames in a store over %s', 
 
   it('give their series a time, and retention removes them with the rest', async () => {
     const clock = testClock(START + 100_000);
-    await closeStore(store);
-    store = await openStore(await home.open(), { clock, maxAgeMs: 60_000 });
-    await append(thinnedFrame(1, 64, { window: 8, arrivalTs: START + 90_000 }));
+    await at.reopen({ clock, maxAgeMs: 60_000 });
+    await at.append(thinnedFrame(1, 64, { window: 8, arrivalTs: START + 90_000 }));
     await eventually(() => {
-      const known = store.series('a1').find(({ series }) => series === SERIES);
+      const known = at.store.series('a1').find(({ series }) => series === SERIES);
       expect(known).toMatchObject({ firstTs: START + 1_000, lastTs: START + 64_000 });
     });
-    expect(store.lastSampleTs('a1')).toBe(START + 64_000);
+    expect(at.store.lastSampleTs('a1')).toBe(START + 64_000);
     clock.set(START + 200_000);
     await eventually(async () => expect(ofAll(await buckets(400_000))).toEqual([]), { interval: 100 });
     expect(ledger()).toMatchObject({ sampled: 64, thinned: { overflow: 64 }, pending: 0 });

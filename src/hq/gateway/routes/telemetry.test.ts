@@ -91,7 +91,9 @@ describe('POST /telemetry', () => {
     ).toBe(202);
     expect(store.appended).toHaveLength(2);
   });
+});
 
+describe('POST /telemetry with a record that is wrong', () => {
   it.each([
     [{ agent: undefined }, 'agent'],
     [{ agent: 'a b' }, 'agent'],
@@ -136,7 +138,9 @@ describe('POST /telemetry', () => {
     const answer = await post(app, '/telemetry', `${JSON.stringify(record())}\n\n{"agent"`, NDJSON);
     expect([answer.status, answer.fields()]).toEqual([400, ['line 3']]);
   });
+});
 
+describe('POST /telemetry with any body', () => {
   it.each([
     ['text/plain', 'x', {}, 415],
     ['application/json', '\ud800', {}, 400],

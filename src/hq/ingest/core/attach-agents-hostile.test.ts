@@ -3,13 +3,13 @@ import { describe, expect, it, vi } from 'vitest';
 import { eventually } from '../../../../tests/support/eventually.ts';
 import { ask, ended, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
 
-describe('hostile clients', () => {
-  /** HQ is well when an honest agent is. */
-  const honestAgentIsServed = async (hq: TestHq) => {
-    const socket = await joinAs(hq, 'honest');
-    expect(await send(socket, 'live', [1, 1], 'honest')).toMatchObject({ ok: true });
-  };
+/** HQ is well when an honest agent is. */
+async function honestAgentIsServed(hq: TestHq): Promise<void> {
+  const socket = await joinAs(hq, 'honest');
+  expect(await send(socket, 'live', [1, 1], 'honest')).toMatchObject({ ok: true });
+}
 
+describe('hostile clients', () => {
   it('that leave out the ack callback or send nonsense do no harm and are cut off in the end', async () => {
     const hq = await startHq();
     const nonsense: unknown[] = [
@@ -75,7 +75,9 @@ describe('hostile clients', () => {
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
     await honestAgentIsServed(hq);
   });
+});
 
+describe('clients that want too much', () => {
   it('that send a message of 10 MB lose their connection and nothing else', async () => {
     const hq = await startHq();
     const socket = await joinAs(hq, 'a1');

@@ -116,7 +116,9 @@ describe('credit', () => {
     pass(250);
     expect(new Set(told.slice(-256).map(([, frames]) => frames))).toEqual(new Set([1]));
   });
+});
 
+describe('credit in flight', () => {
   it('that was given is good for frames that come after the turn, and for no more', () => {
     accept('a');
     accept('b');

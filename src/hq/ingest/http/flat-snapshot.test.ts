@@ -79,7 +79,9 @@ describe('a flat snapshot', () => {
     const refs = new Set(gateway.store.appended.map(({ sample }) => sample.schema.ref));
     expect(refs.size).toBe(1);
   });
+});
 
+describe('a flat snapshot with odd values', () => {
   it.each([
     ['node_id', undefined],
     ['node_id', ''],

@@ -1,0 +1,109 @@
+import { firstValueFrom } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import type { Anomaly } from '../../protocol/sample.ts';
+import { internSchema } from '../../protocol/schema-ref.ts';
+import { dataFrame, SERIES, START, schema } from './testing/frames.ts';
+import { KINDS, useStore } from './testing/use-store.ts';
+
+describe.each(KINDS)('one episode in a store over %s', (kind) => {
+  const at = useStore(kind);
+
+  it('counts an open episode once however often it is reported, with the highest peak so far', async () => {
+    const report = (peakZ: number): Anomaly => ({
+      series: 0,
+      state: 'open',
+      startTs: START + 5000,
+      peakTs: START + 5000 + peakZ,
+      peakValue: 9,
+      peakZ,
+      mean: 1,
+      stddev: 2,
+      endTs: null,
+    });
+    const peaks: Readonly<Record<number, number>> = { 5: -4, 6: -9, 7: -6 };
+    const indexed = firstValueFrom(at.store.indexed$);
+    await at.append(
+      dataFrame(1, 10, { anomalies: (seq) => (peaks[seq] === undefined ? [] : [report(peaks[seq])]) }),
+    );
+    await indexed;
+    expect(at.store.anomalyCounts('a1')).toEqual({ open: 1, total: 1 });
+    const during = { agent: 'a1', from: START, to: START + 10_000 };
+    expect(await firstValueFrom(at.store.anomalies(during))).toMatchObject([
+      { state: 'open', startTs: START + 5000, peakZ: -9, peakTs: START + 4991 },
+    ]);
+  });
+
+  it('merges the reports of an episode and tells when each series was measured', async () => {
+    const report = (state: 'open' | 'closed', peakZ: number): Anomaly => ({
+      series: 0,
+      state,
+      startTs: START + 5000,
+      peakTs: START + 6000,
+      peakValue: 9,
+      peakZ,
+      mean: 1,
+      stddev: 2,
+      endTs: state === 'closed' ? START + 8000 : null,
+    });
+    const indexed = firstValueFrom(at.store.indexed$);
+    await at.append(
+      dataFrame(1, 10, {
+        anomalies: (seq) => (seq === 5 ? [report('open', 4)] : seq === 8 ? [report('closed', 6)] : []),
+      }),
+    );
+    await indexed;
+    expect(at.store.anomalyCounts('a1')).toEqual({ open: 0, total: 1 });
+    const during = { agent: 'a1', from: START + 7000, to: START + 7500 };
+    expect(await firstValueFrom(at.store.anomalies(during))).toMatchObject([
+      {
+        series: SERIES,
+        source: 'sim',
+        state: 'closed',
+        startTs: START + 5000,
+        endTs: START + 8000,
+        peakZ: 6,
+      },
+    ]);
+    expect(
+      await firstValueFrom(at.store.anomalies({ ...during, from: START + 8001, to: START + 9000 })),
+    ).toEqual([]);
+    expect(at.store.series('a1')).toMatchObject([
+      { series: SERIES, firstTs: START + 1000, lastTs: START + 10_000 },
+      { series: 'sensor.value{sensor=2}' },
+    ]);
+  });
+});
+
+describe.each(KINDS)('episodes of two sources in a store over %s', (kind) => {
+  const at = useStore(kind);
+
+  it('keeps apart the episodes of a series that two sources have', async () => {
+    const report = (seq: number): Anomaly => ({
+      ...{ series: 0, state: 'open', startTs: START + seq, peakTs: START + seq, peakValue: 9, peakZ: 4 },
+      ...{ mean: 1, stddev: 2, endTs: null },
+    });
+    const twin = internSchema({ ...schema, source: 'twin' });
+    await firstValueFrom(at.store.putSchema('a1', twin));
+    // Of one start; the next of the twin leaves the other open.
+    for (const [seq, of, startTs] of [
+      [1, schema, 0],
+      [2, twin, 0],
+      [3, twin, 5],
+    ] as const) {
+      const indexed = firstValueFrom(at.store.indexed$);
+      await at.append(dataFrame(seq, seq, { schema: of, anomalies: () => [report(startTs)] }));
+      await indexed;
+    }
+    expect(at.store.anomalyCounts('a1')).toEqual({ open: 2, total: 3 });
+    const later = { agent: 'a1', from: START + 10_000, to: START + 20_000 };
+    expect(
+      (await firstValueFrom(at.store.anomalies(later))).map(({ source, startTs }) => [
+        source,
+        startTs - START,
+      ]),
+    ).toEqual([
+      ['sim', 0],
+      ['twin', 5],
+    ]);
+  });
+});
