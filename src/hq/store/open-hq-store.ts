@@ -7,7 +7,8 @@
  * - a commit that failed is unknown: coming again is safe whether it appeared or not (see transactions.ts);
  * - answers are read in slices of ~10 ms; indexing, merging and retention work behind, in slices and with rests.
  *
- * Layout on disk: keys.ts, frame-record.ts. Bounds: retention by age and bytes; pages, buckets and episodes per answer.
+ * Layout on disk: keys.ts, frame-record.ts.
+ * Bounds: retention by age and bytes; pages, buckets and episodes per answer.
  */
 import { concat, defer, ignoreElements, map, merge, type Observable, of, Subject, tap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';

@@ -1,4 +1,4 @@
-/** Thinned frames in HQ's store: booked exactly once, shown as statistics, left alone by everything that reads samples. */
+/** Thinned frames in HQ's store: booked once, shown as statistics, left alone by everything that reads samples. */
 import fc from 'fast-check';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';

@@ -1,8 +1,8 @@
 /**
- * Group commit across agents: frames gather while a commit runs and go together into the next, live ones first, agents in turns: one
- * that floods waits behind its own frames, not the others behind them. Bounded by bytes and by number: for all, for the backlog,
- * which may take half so that live frames always find room, and for one agent, which may take an eighth. A frame that finds
- * the queue full is turned away, its agent keeps it. One commit runs at a time.
+ * Group commit across agents: frames gather while a commit runs and go together into the next.
+ *
+ * Live frames go first, agents in turns: one that floods waits behind its own frames, not the others behind them.
+ * A frame that finds the queue full (queue-room.ts) is turned away, its agent keeps it. One commit runs at a time.
  */
 import { Observable, type Subscriber, timeout } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';

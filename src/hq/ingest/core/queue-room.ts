@@ -1,6 +1,7 @@
 /**
- * Room of the commit's queue, by bytes and by number: for all, for the backlog, which may take half so that live frames always find
- * room, and for one agent, which may take an eighth. What waits or is in a commit takes room.
+ * Room of the commit's queue, by bytes and by number. What waits or is in a commit takes room.
+ *
+ * Bounds: all together; the backlog half, so that live frames always find room; one agent an eighth.
  */
 import { Observable, type Subscriber } from 'rxjs';
 import type { IngestFrame } from '../../store/store.ts';
