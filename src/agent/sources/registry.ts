@@ -1,9 +1,14 @@
-/** Every kind of source that there is. To add one: its file, its schema in `spec.ts`, its line here. */
-import { createCsvSource } from './csv/csv.ts';
-import { createHostSource } from './host/host.ts';
-import { createSimSource } from './sim/sim.ts';
+/** Makes sources of their specs. */
+import { SOURCES } from './kinds.ts';
 import type { Source, SourceEnv } from './source.ts';
-import { type SourceSpec, SourceSpecError } from './spec.ts';
+import { type SourceSpec, SourceSpecError, type SourceSpecs } from './spec.ts';
+
+type Create = {
+  readonly [K in keyof SourceSpecs]: {
+    readonly create: (spec: SourceSpecs[K], name: string, env: SourceEnv) => Source;
+  };
+};
+const CREATE: Create = SOURCES;
 
 /** One source; `name` defaults to the spec's own or its kind. Starts nothing. */
 export function createSource(
@@ -11,14 +16,16 @@ export function createSource(
   env: SourceEnv,
   name: string = spec.name ?? spec.kind,
 ): Source {
-  switch (spec.kind) {
-    case 'host':
-      return createHostSource(spec, name, env);
-    case 'sim':
-      return createSimSource(spec, name, env);
-    case 'csv':
-      return createCsvSource(spec, name, env);
-  }
+  return createOf(spec.kind, spec, name, env);
+}
+
+function createOf<K extends keyof SourceSpecs>(
+  kind: K,
+  spec: SourceSpecs[K],
+  name: string,
+  env: SourceEnv,
+): Source {
+  return CREATE[kind].create(spec, name, env);
 }
 
 /**

@@ -2,15 +2,12 @@
 import { z } from 'zod';
 import { nearestName } from '../../platform/nearest.ts';
 import { plainError } from '../../platform/plain-error.ts';
-import { csvSpecSchema } from './csv/csv.ts';
-import { hostSpecSchema } from './host/host.ts';
-import { simSpecSchema } from './sim/sim.ts';
+import { SOURCES } from './kinds.ts';
 
-/** Options of each kind. */
-export const SOURCE_SCHEMAS = { host: hostSpecSchema, sim: simSpecSchema, csv: csvSpecSchema };
-const objectSchema = z.discriminatedUnion('kind', [hostSpecSchema, simSpecSchema, csvSpecSchema]);
-export type SourceSpec = z.infer<typeof objectSchema>;
-export const SOURCE_KINDS = Object.keys(SOURCE_SCHEMAS) as readonly SourceSpec['kind'][];
+/** The options of each kind. */
+export type SourceSpecs = { readonly [K in keyof typeof SOURCES]: z.infer<(typeof SOURCES)[K]['schema']> };
+export type SourceSpec = SourceSpecs[keyof SourceSpecs];
+export const SOURCE_KINDS = Object.keys(SOURCES) as readonly SourceSpec['kind'][];
 
 /** A spec that cannot be used; the message names what is wrong and the nearest valid name. */
 export class SourceSpecError extends Error {
@@ -72,9 +69,10 @@ function checkSourceSpec(value: Readonly<Record<string, unknown>>, text: string)
     const hint = suggestion(String(value.kind), SOURCE_KINDS);
     throw new SourceSpecError(`unknown source \`${String(value.kind)}\`${hint}`);
   }
-  const result = objectSchema.safeParse(value, { error: plainError });
+  const { schema } = SOURCES[known];
+  const result = schema.safeParse(value, { error: plainError });
   if (result.success) return result.data;
-  const keys = Object.keys(SOURCE_SCHEMAS[known].shape).filter((key) => key !== 'kind');
+  const keys = Object.keys(schema.shape).filter((key) => key !== 'kind');
   const problems = result.error.issues.map((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => `unknown option \`${key}\`${hintFor(key, known, keys)}`).join('; ')

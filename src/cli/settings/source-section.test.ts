@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { parseSourceSpec, SOURCE_KINDS, SOURCE_SCHEMAS } from '../../agent/sources/spec.ts';
+import { SOURCES } from '../../agent/sources/kinds.ts';
+import { parseSourceSpec, SOURCE_KINDS } from '../../agent/sources/spec.ts';
 import { sourceSection } from './source-section.ts';
 
 const page = sourceSection();
@@ -8,7 +9,7 @@ it.each(SOURCE_KINDS)('has a row for each option of %s', (kind) => {
   const part = page.slice(page.indexOf(`\n\`${kind}\`: `));
   const table = part.slice(0, part.indexOf('\n\n', part.indexOf('|---|')));
   const rows = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
-  expect(rows).toEqual(Object.keys(SOURCE_SCHEMAS[kind].shape).filter((name) => name !== 'kind'));
+  expect(rows).toEqual(Object.keys(SOURCES[kind].schema.shape).filter((name) => name !== 'kind'));
 });
 
 it('shows only texts that can be used', () => {

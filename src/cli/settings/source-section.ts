@@ -1,18 +1,7 @@
 /** The part of docs/configuration.md about sources, from their schemas. */
 import { z } from 'zod';
-import { SOURCE_KINDS, SOURCE_SCHEMAS, type SourceSpec } from '../../agent/sources/spec.ts';
-
-const KINDS: Readonly<Record<SourceSpec['kind'], { readonly what: string; readonly example: string }>> = {
-  host: { what: 'measures the machine that the agent runs on', example: 'host:every=5s' },
-  sim: {
-    what: 'sensors that do not exist, for demonstrations and tests',
-    example: 'sim:hz=10,sensors=4,seed=7',
-  },
-  csv: {
-    what: 'replays a file whose first line names the columns: one the time (`timestamp`, `ts`, `datetime`, `time` or `date`, unless `time=` names another), each other a series, with attributes when it is written `name{key=value}`',
-    example: 'csv:path="/data/run 7, cleaned.csv",speed=max',
-  },
-};
+import { SOURCES } from '../../agent/sources/kinds.ts';
+import { SOURCE_KINDS, type SourceSpec } from '../../agent/sources/spec.ts';
 
 const HEAD = `### Sources
 
@@ -50,8 +39,8 @@ export function sourceSection(): string {
 }
 
 function kindSection(kind: SourceSpec['kind']): string {
-  const { what, example } = KINDS[kind];
-  const { properties, required } = objectSchema.parse(z.toJSONSchema(SOURCE_SCHEMAS[kind], { io: 'output' }));
+  const { what, example, schema } = SOURCES[kind];
+  const { properties, required } = objectSchema.parse(z.toJSONSchema(schema, { io: 'output' }));
   const rows = Object.entries(properties)
     .filter(([name]) => name !== 'kind')
     .map(([name, property]) => {

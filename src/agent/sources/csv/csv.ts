@@ -14,6 +14,7 @@
 import { z } from 'zod';
 import { flagOption, nameOption } from '../option.ts';
 import type { Source, SourceEnv } from '../source.ts';
+import { sourceKind } from '../source-kind.ts';
 import { replayCsv } from './replay.ts';
 
 const speedOption = z.preprocess(
@@ -28,7 +29,7 @@ const speedOption = z.preprocess(
   }),
 );
 
-export const csvSpecSchema = z.strictObject({
+const csvSpecSchema = z.strictObject({
   kind: z.literal('csv'),
   name: nameOption,
   path: z.string({ error: 'the path of the file is missing' }).min(1).describe('the file'),
@@ -50,7 +51,16 @@ export const csvSpecSchema = z.strictObject({
 });
 export type CsvSpec = z.infer<typeof csvSpecSchema>;
 
-export function createCsvSource(spec: CsvSpec, name: string, env: SourceEnv): Source {
+export const csvSource = sourceKind({
+  schema: csvSpecSchema,
+  what:
+    'replays a file whose first line names the columns: one the time (`timestamp`, `ts`, `datetime`, `time` or `date`, ' +
+    'unless `time=` names another), each other a series, with attributes when it is written `name{key=value}`',
+  example: 'csv:path="/data/run 7, cleaned.csv",speed=max',
+  create: createCsvSource,
+});
+
+function createCsvSource(spec: CsvSpec, name: string, env: SourceEnv): Source {
   const ts = spec.ts ?? (spec.speed === 'max' ? 'row' : 'now');
   return {
     name,

@@ -14,6 +14,7 @@ import { internSchema } from '../../../protocol/schema-ref.ts';
 import { sampleEvery } from '../../../streams/sample-every.ts';
 import { durationOption, nameOption } from '../option.ts';
 import type { RawSample, Source, SourceEnv } from '../source.ts';
+import { sourceKind } from '../source-kind.ts';
 import { createCollectAll } from './collect-all.ts';
 import type { Collector } from './collector.ts';
 import { procCollectors } from './collectors/all.ts';
@@ -22,7 +23,7 @@ import { createHostFiles, type HostFiles } from './files.ts';
 import { hostTraits } from './host-traits.ts';
 import { createSeriesBook } from './series-book.ts';
 
-export const hostSpecSchema = z.strictObject({
+const hostSpecSchema = z.strictObject({
   kind: z.literal('host'),
   name: nameOption,
   every: durationOption({ min: 50, max: 86_400_000 })
@@ -43,7 +44,14 @@ const MAX_TIMEOUT_MS = 2000;
 /** … and at least this long, even where samples come quicker: a machine that is busy is not one that hangs. */
 const MIN_TIMEOUT_MS = 500;
 
-export function createHostSource(spec: HostSpec, name: string, env: SourceEnv): Source {
+export const hostSource = sourceKind({
+  schema: hostSpecSchema,
+  what: 'measures the machine that the agent runs on',
+  example: 'host:every=5s',
+  create: createHostSource,
+});
+
+function createHostSource(spec: HostSpec, name: string, env: SourceEnv): Source {
   return { name, time: 'clock', samples: () => defer(() => watch(spec, name, env)), traits: hostTraits };
 }
 

@@ -14,8 +14,9 @@ import { internSchema } from '../../../protocol/schema-ref.ts';
 import { sampleEvery } from '../../../streams/sample-every.ts';
 import { flagOption, nameOption, numberOption } from '../option.ts';
 import type { RawSample, Source, SourceEnv } from '../source.ts';
+import { sourceKind } from '../source-kind.ts';
 
-export const simSpecSchema = z.strictObject({
+const simSpecSchema = z.strictObject({
   kind: z.literal('sim'),
   name: nameOption,
   hz: numberOption({ min: 0.001, max: 1000 }).default(10).describe('samples a second'),
@@ -46,7 +47,14 @@ const MAX_DEVIATION = 2.25;
 const FLOOR_OF_NOISE = 1.25;
 const LEAST_FLOOR = 0.1;
 
-export function createSimSource(spec: SimSpec, name: string, env: SourceEnv): Source {
+export const simSource = sourceKind({
+  schema: simSpecSchema,
+  what: 'sensors that do not exist, for demonstrations and tests',
+  example: 'sim:hz=10,sensors=4,seed=7',
+  create: createSimSource,
+});
+
+function createSimSource(spec: SimSpec, name: string, env: SourceEnv): Source {
   const periodMs = 1000 / spec.hz;
   const schema = internSchema({
     source: name,
