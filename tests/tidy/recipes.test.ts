@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 const bin = (name: string) => join(root, 'node_modules/.bin', name);
-const isTest = /(\/testing\/|\.(test|contract)\.tsx?$)/;
+/** Also what tidy.test.ts puts there for a moment. */
+const isTest = /(\/testing\/|\/arrow-test-|\.(test|contract)\.tsx?$)/;
 
 /** Files that are new. */
 const FILES: Readonly<Record<string, string>> = {
