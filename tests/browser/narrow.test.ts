@@ -1,5 +1,5 @@
 /** What is easily cut or mixed up: figures and alarms on a phone, and two sources that measure series of one name. */
-import { io } from 'socket.io-client';
+import { io, type Socket } from 'socket.io-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { encodeSamples } from '../../src/protocol/frame-codec.ts';
 import type { InternedSchema, Sample } from '../../src/protocol/sample.ts';
@@ -43,6 +43,61 @@ function anomalousSample(schema: InternedSchema, ts: number): Sample {
   return { schema, ts, mono: 0, values: [9], anomalies, diagnostics: [] };
 }
 
+/** Twenty samples of each of two sources. */
+async function postTwins(url: string, now: number): Promise<void> {
+  const records = ['left', 'right'].flatMap((source, at) =>
+    Array.from({ length: 20 }, (_, index) => ({
+      agent: 'twins',
+      source,
+      timestamp: now - index * 1000,
+      metrics: [{ name: 'level', value: at === 0 ? 10 : 70, unit: 'm' }],
+    })),
+  );
+  const posted = await fetch(`${url}/telemetry`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(records),
+  });
+  expect(posted.status).toBe(202);
+}
+
+/** An agent with an anomaly in each of two sources, and another that HQ refuses as a second one of its id. */
+async function claimTwice(url: string, now: number): Promise<Socket> {
+  const join = () => {
+    const socket = io(`${url}/agents`, {
+      transports: ['websocket'],
+      reconnection: false,
+      forceNew: true,
+    });
+    onTestFinished(() => void socket.disconnect());
+    return socket;
+  };
+  const hello = { protocol: 1, schema: 1, agent: 'winch', epoch: 'ab12cd34ef56', version: '0.1.0' };
+  const counts = { sampled: 0, released: 0, ts: now };
+  const first = join();
+  first.on('probe', (reply: (answer: unknown) => void) => reply({ instance: 'w1' }));
+  await first.timeout(10_000).emitWithAck('hello', { ...hello, ...counts, instance: 'w1' });
+  for (const [at, source] of ['left', 'right'].entries()) {
+    const { ref, ...schema } = internSchema({
+      source,
+      boot: 'boot-1',
+      series: [{ name: 'level', attributes: {}, unit: 'm' }],
+    });
+    await first.timeout(10_000).emitWithAck('schema', { ref, schema });
+    const frame = encodeSamples({
+      epoch: hello.epoch,
+      firstSeq: at + 1,
+      samples: [anomalousSample({ ...schema, ref }, now)],
+    });
+    await first.timeout(10_000).emitWithAck('frame', { lane: 'live' }, frame);
+  }
+  const refused: unknown = await join()
+    .timeout(10_000)
+    .emitWithAck('hello', { ...hello, ...counts, instance: 'w2' });
+  expect(refused).toMatchObject({ error: { code: 'duplicate_agent' } });
+  return first;
+}
+
 describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium', () => {
   test('shows figures and alarms whole on a phone, and charts and anomalies of each source', async () => {
     const folder = temporaryFolder();
@@ -50,52 +105,8 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     const args = ['--dashboard-dir', `${folder}/dashboard`];
     const hq = await startHqProcess(`${folder}/hq`, { ...built, args });
     const now = Date.now();
-    const records = ['left', 'right'].flatMap((source, at) =>
-      Array.from({ length: 20 }, (_, index) => ({
-        agent: 'twins',
-        source,
-        timestamp: now - index * 1000,
-        metrics: [{ name: 'level', value: at === 0 ? 10 : 70, unit: 'm' }],
-      })),
-    );
-    const posted = await fetch(`${hq.url}/telemetry`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(records),
-    });
-    expect(posted.status).toBe(202);
-    const join = () => {
-      const socket = io(`${hq.url}/agents`, {
-        transports: ['websocket'],
-        reconnection: false,
-        forceNew: true,
-      });
-      onTestFinished(() => void socket.disconnect());
-      return socket;
-    };
-    const hello = { protocol: 1, schema: 1, agent: 'winch', epoch: 'ab12cd34ef56', version: '0.1.0' };
-    const counts = { sampled: 0, released: 0, ts: now };
-    const first = join();
-    first.on('probe', (reply: (answer: unknown) => void) => reply({ instance: 'w1' }));
-    await first.timeout(10_000).emitWithAck('hello', { ...hello, ...counts, instance: 'w1' });
-    for (const [at, source] of ['left', 'right'].entries()) {
-      const { ref, ...schema } = internSchema({
-        source,
-        boot: 'boot-1',
-        series: [{ name: 'level', attributes: {}, unit: 'm' }],
-      });
-      await first.timeout(10_000).emitWithAck('schema', { ref, schema });
-      const frame = encodeSamples({
-        epoch: hello.epoch,
-        firstSeq: at + 1,
-        samples: [anomalousSample({ ...schema, ref }, now)],
-      });
-      await first.timeout(10_000).emitWithAck('frame', { lane: 'live' }, frame);
-    }
-    const refused: unknown = await join()
-      .timeout(10_000)
-      .emitWithAck('hello', { ...hello, ...counts, instance: 'w2' });
-    expect(refused).toMatchObject({ error: { code: 'duplicate_agent' } });
+    await postTwins(hq.url, now);
+    const first = await claimTwice(hq.url, now);
 
     const { page, complaints, shoot } = await browse();
     await page.goto(hq.url);

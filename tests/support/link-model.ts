@@ -70,131 +70,137 @@ export type LinkModel = {
   readonly queuedBytes: (way: Way) => number;
 };
 
-export function createLinkModel({ up, down }: LinkOptions, start: number): LinkModel {
-  const lines: Readonly<Record<Way, Line<FlowState>>> = {
-    up: createLine(up, start),
-    down: createLine(down, start),
-  };
+type LinkState = {
+  readonly lines: Readonly<Record<Way, Line<FlowState>>>;
   /** Flows with something to send; the first has its turn. */
-  const ready: Record<Way, FlowState[]> = { up: [], down: [] };
+  readonly ready: Record<Way, FlowState[]>;
+};
 
-  /** The modem takes a packet of each flow in turn while it has room. */
-  const fill = (way: Way, now: number) => {
-    let passed = 0;
-    while (passed < ready[way].length && lines[way].hasRoom()) {
-      const flow = ready[way].shift();
-      if (flow === undefined) return;
-      if (!flow.isTaking()) {
-        ready[way].push(flow);
-        passed += 1;
-        continue;
-      }
-      passed = 0;
-      if (flow.waiting > 0) lines[way].push({ owner: flow, kind: 'data', payload: takePacket(flow) }, now);
-      if (flow.waiting > 0) ready[way].push(flow);
-      else if (flow.ending) lines[way].push({ owner: flow, kind: 'end', payload: NOTHING }, now);
-      else flow.onTaken();
-    }
+export function createLinkModel({ up, down }: LinkOptions, start: number): LinkModel {
+  const state: LinkState = {
+    lines: { up: createLine(up, start), down: createLine(down, start) },
+    ready: { up: [], down: [] },
   };
-  const arrive = (way: Way, now: number) => {
-    const { owner, kind, payload } = lines[way].arrive();
-    if (kind === 'ack') return;
-    if (kind === 'data') {
-      owner.unanswered += 1;
-      if (owner.unanswered === 2) {
-        owner.unanswered = 0;
-        lines[opposite(way)].push({ owner, kind: 'ack', payload: NOTHING }, now);
-      }
-    }
-    owner.onArrival(kind, payload);
-  };
-  const step = (until: number): boolean => {
-    let least = Number.POSITIVE_INFINITY;
-    let happens: (at: number) => void = () => {};
-    for (const way of WAYS) {
-      if (lines[way].nextDeparture() < least) {
-        least = lines[way].nextDeparture();
-        happens = (at) => {
-          lines[way].depart();
-          fill(way, at);
-        };
-      }
-      if (lines[way].nextArrival() < least) {
-        least = lines[way].nextArrival();
-        happens = (at) => arrive(way, at);
-      }
-    }
-    if (least > until) return false;
-    happens(least);
-    return true;
-  };
-  const advance = (now: number) => {
-    while (step(now)) {}
-    // A receiver may take more than when its flow had its turn.
-    for (const way of WAYS) fill(way, now);
-  };
-
-  const addFlow = (options: FlowOptions): Flow => {
-    const flow: FlowState = { ...options, parts: [], waiting: 0, ending: false, unanswered: 0 };
-    const { way } = options;
-    const drop = () => {
-      flow.parts.length = 0;
-      flow.waiting = 0;
-      ready[way] = ready[way].filter((one) => one !== flow);
-    };
-    const queueUp = (now: number) => {
-      if (!ready[way].includes(flow)) ready[way].push(flow);
-      fill(way, now);
-    };
-    return {
-      offer: (bytes, now) => {
-        advance(now);
-        flow.parts.push(bytes);
-        flow.waiting += bytes.length;
-        queueUp(now);
-      },
-      open: (now) => {
-        advance(now);
-        lines[way].push({ owner: flow, kind: 'open', payload: NOTHING }, now);
-      },
-      end: (now) => {
-        advance(now);
-        flow.ending = true;
-        queueUp(now);
-      },
-      reset: (now) => {
-        advance(now);
-        drop();
-        lines[way].push({ owner: flow, kind: 'reset', payload: NOTHING }, now);
-      },
-      waitingBytes: () => flow.waiting,
-    };
-  };
-
+  const { lines, ready } = state;
   return {
-    addFlow,
-    advance,
+    addFlow: (options) => createFlow(state, options),
+    advance: (now) => advance(state, now),
     next: () => Math.min(...WAYS.flatMap((way) => [lines[way].nextDeparture(), lines[way].nextArrival()])),
     change: ({ isUp, ...changes }, now) => {
-      advance(now);
+      advance(state, now);
       for (const way of WAYS) {
         lines[way].change({ ...changes[way], ...(isUp === undefined ? {} : { isUp }) }, now);
-        fill(way, now);
+        fill(state, way, now);
       }
     },
     clear: (now) => {
-      advance(now);
+      advance(state, now);
       for (const way of WAYS) {
         lines[way].clear(now);
         ready[way] = [];
       }
     },
     carried: (way, now) => {
-      advance(now);
+      advance(state, now);
       return lines[way].carried(now);
     },
     queuedBytes: (way) => lines[way].queuedBytes(),
   };
+}
+
+function createFlow(state: LinkState, options: FlowOptions): Flow {
+  const { lines, ready } = state;
+  const { way } = options;
+  const flow: FlowState = { ...options, parts: [], waiting: 0, ending: false, unanswered: 0 };
+  const queueUp = (now: number) => {
+    if (!ready[way].includes(flow)) ready[way].push(flow);
+    fill(state, way, now);
+  };
+  return {
+    offer: (bytes, now) => {
+      advance(state, now);
+      flow.parts.push(bytes);
+      flow.waiting += bytes.length;
+      queueUp(now);
+    },
+    open: (now) => {
+      advance(state, now);
+      lines[way].push({ owner: flow, kind: 'open', payload: NOTHING }, now);
+    },
+    end: (now) => {
+      advance(state, now);
+      flow.ending = true;
+      queueUp(now);
+    },
+    reset: (now) => {
+      advance(state, now);
+      flow.parts.length = 0;
+      flow.waiting = 0;
+      ready[way] = ready[way].filter((one) => one !== flow);
+      lines[way].push({ owner: flow, kind: 'reset', payload: NOTHING }, now);
+    },
+    waitingBytes: () => flow.waiting,
+  };
+}
+
+function advance(state: LinkState, now: number): void {
+  while (step(state, now)) {}
+  // A receiver may take more than when its flow had its turn.
+  for (const way of WAYS) fill(state, way, now);
+}
+
+function step(state: LinkState, until: number): boolean {
+  const { lines } = state;
+  let least = Number.POSITIVE_INFINITY;
+  let happens: (at: number) => void = () => {};
+  for (const way of WAYS) {
+    if (lines[way].nextDeparture() < least) {
+      least = lines[way].nextDeparture();
+      happens = (at) => {
+        lines[way].depart();
+        fill(state, way, at);
+      };
+    }
+    if (lines[way].nextArrival() < least) {
+      least = lines[way].nextArrival();
+      happens = (at) => arrive(state, way, at);
+    }
+  }
+  if (least > until) return false;
+  happens(least);
+  return true;
+}
+
+/** The modem takes a packet of each flow in turn while it has room. */
+function fill({ lines, ready }: LinkState, way: Way, now: number): void {
+  let passed = 0;
+  while (passed < ready[way].length && lines[way].hasRoom()) {
+    const flow = ready[way].shift();
+    if (flow === undefined) return;
+    if (!flow.isTaking()) {
+      ready[way].push(flow);
+      passed += 1;
+      continue;
+    }
+    passed = 0;
+    if (flow.waiting > 0) lines[way].push({ owner: flow, kind: 'data', payload: takePacket(flow) }, now);
+    if (flow.waiting > 0) ready[way].push(flow);
+    else if (flow.ending) lines[way].push({ owner: flow, kind: 'end', payload: NOTHING }, now);
+    else flow.onTaken();
+  }
+}
+
+function arrive({ lines }: LinkState, way: Way, now: number): void {
+  const { owner, kind, payload } = lines[way].arrive();
+  if (kind === 'ack') return;
+  if (kind === 'data') {
+    owner.unanswered += 1;
+    if (owner.unanswered === 2) {
+      owner.unanswered = 0;
+      lines[opposite(way)].push({ owner, kind: 'ack', payload: NOTHING }, now);
+    }
+  }
+  owner.onArrival(kind, payload);
 }
 
 function takePacket(flow: FlowState): Buffer {

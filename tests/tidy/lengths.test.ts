@@ -53,10 +53,17 @@ function longFunctions(
   );
   return [...stdout.matchAll(/noExcessiveLinesPerFunction,file=([^,]+),line=(\d+)/g)]
     .map(([, path = '', line]) => ({ file: path.replace(`${cwd}/`, ''), line: Number(line) }))
-    .filter(({ file, line }) => {
-      const begin = readFileSync(join(cwd, file), 'utf8').split('\n')[line - 1] ?? '';
-      return !/^\s*describe[.(]|^\]\)\(/.test(begin);
-    });
+    .filter(({ file, line }) => !isGroup(readFileSync(join(cwd, file), 'utf8').split('\n'), line - 1));
+}
+
+/** Whether what begins there is given to `describe`, whose name may stand in the lines before. */
+function isGroup(lines: readonly string[], at: number): boolean {
+  const begin = lines[at] ?? '';
+  const name = lines.slice(Math.max(0, at - 3), at).join('\n');
+  return (
+    /^\s*describe[.(]|^\]\)\(/.test(begin) ||
+    (/^\s*\(\) => \{$/.test(begin) && /(^|\n)describe[.(][^;]*$/.test(name))
+  );
 }
 
 /** Lines of comments, by how they begin. */
