@@ -1,7 +1,7 @@
 /**
- * An agent of which thousands fit into one process: the real uplink on the real journal, over a simulated disk and line, with one
- * slow source that commits each sample by itself. Left out are the pipeline and the agent's own watch over its state,
- * whose ticks every second are what an hour of thousands of agents would mostly be made of.
+ * An agent of which thousands fit into one process: the real uplink on the real journal, over a simulated disk and
+ * line, with one slow source that commits each sample by itself. Left out are the pipeline and the agent's own watch
+ * over its state, whose ticks every second are what an hour of thousands of agents would mostly be made of.
  */
 import { filter, interval } from 'rxjs';
 import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';

@@ -67,7 +67,10 @@ type State = Omit<SimAgentOptions, 'id' | 'name'> & {
   lives: number;
   /** It was started while it still stopped. */
   startsAgain: boolean;
-  /** What the file of the count of bytes holds; a write takes a moment, and a process that dies amid one leaves the last. */
+  /**
+   * What the file of the count of bytes holds; a write takes a moment, and a process that dies amid one leaves the
+   * last.
+   */
   kept: TrafficRecord | null;
 };
 

@@ -55,6 +55,18 @@ export type LinkRelay = {
 
 type Connection = { readonly client: Socket; server: Socket | null; isOpen: boolean };
 
+type Relay = {
+  readonly options: LinkRelayOptions;
+  readonly model: LinkModel;
+  readonly connections: Set<Connection>;
+  readonly flows: Set<Flow>;
+  readonly opened: number[];
+  readonly now: () => number;
+  /** Does what is due on the link, and comes back when something is next. */
+  readonly turn: () => void;
+  readonly gone: (connection: Connection, by: Closed['by']) => void;
+};
+
 /** Listens on a free port of this machine. */
 export async function startLink(options: LinkRelayOptions): Promise<LinkRelay> {
   const now = () => performance.now();
@@ -78,75 +90,10 @@ export async function startLink(options: LinkRelayOptions): Promise<LinkRelay> {
     closed.push({ at: now(), by });
   };
 
-  const accept = (client: Socket) => {
-    const connection: Connection = { client, server: null, isOpen: true };
-    const id = opened.push(now());
-    connections.add(connection);
-    client.setNoDelay(true);
-    const up = model.addFlow({
-      way: 'up',
-      onArrival: (kind, payload) => {
-        if (kind === 'open') connectOnward();
-        else pass(connection.server, kind, payload, (bytes) => options.onBytes?.(id, 'up', bytes));
-      },
-      onTaken: () => client.resume(),
-      isTaking: () => connection.server?.writableNeedDrain !== true,
-    });
-    const down = model.addFlow({
-      way: 'down',
-      onArrival: (kind, payload) => {
-        if (kind !== 'open') pass(client, kind, payload, (bytes) => options.onBytes?.(id, 'down', bytes));
-        else if (options.handshake === true) client.resume();
-      },
-      onTaken: () => connection.server?.resume(),
-      isTaking: () => !client.writableNeedDrain,
-    });
-    for (const flow of [up, down]) flows.add(flow);
-    const connectOnward = () => {
-      const server = connectTcp({ port: options.target(), host: '127.0.0.1', allowHalfOpen: true });
-      connection.server = server;
-      server.setNoDelay(true);
-      server.once('connect', () => {
-        down.open(now());
-        turn();
-      });
-      carry(server, down, () => gone(connection, 'hq'));
-      server.on('drain', turn);
-    };
-    carry(client, up, () => gone(connection, 'agent'));
-    client.on('drain', turn);
-    const over = () => {
-      if (!client.destroyed || connection.server?.destroyed === false) return;
-      connections.delete(connection);
-      for (const flow of [up, down]) flows.delete(flow);
-    };
-    client.on('close', over);
-    up.open(now());
-    if (options.handshake !== true) client.resume();
-    turn();
-  };
-
-  const carry = (from: Socket, flow: Flow, onGone: () => void) => {
-    from.on('data', (bytes: Buffer) => {
-      from.pause();
-      flow.offer(bytes, now());
-      turn();
-    });
-    from.on('end', () => {
-      onGone();
-      flow.end(now());
-      turn();
-    });
-    from.on('error', () => {});
-    from.on('close', () => {
-      onGone();
-      if (from.readableEnded) return;
-      flow.reset(now());
-      turn();
-    });
-  };
-
-  const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true }, accept);
+  const relay: Relay = { options, model, connections, flows, opened, now, turn, gone };
+  const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) =>
+    accept(relay, client),
+  );
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   const { port } = listener.address() as AddressInfo;
   const cut = () => {
@@ -188,6 +135,76 @@ export async function startLink(options: LinkRelayOptions): Promise<LinkRelay> {
       listener.close();
     },
   };
+}
+
+function accept(relay: Relay, client: Socket): void {
+  const { options, model, connections, flows, opened, now, turn, gone } = relay;
+  const connection: Connection = { client, server: null, isOpen: true };
+  const id = opened.push(now());
+  connections.add(connection);
+  client.setNoDelay(true);
+  const up = model.addFlow({
+    way: 'up',
+    onArrival: (kind, payload) => {
+      if (kind === 'open') connectOnward();
+      else pass(connection.server, kind, payload, (bytes) => options.onBytes?.(id, 'up', bytes));
+    },
+    onTaken: () => client.resume(),
+    isTaking: () => connection.server?.writableNeedDrain !== true,
+  });
+  const down = model.addFlow({
+    way: 'down',
+    onArrival: (kind, payload) => {
+      if (kind !== 'open') pass(client, kind, payload, (bytes) => options.onBytes?.(id, 'down', bytes));
+      else if (options.handshake === true) client.resume();
+    },
+    onTaken: () => connection.server?.resume(),
+    isTaking: () => !client.writableNeedDrain,
+  });
+  for (const flow of [up, down]) flows.add(flow);
+  const connectOnward = () => {
+    const server = connectTcp({ port: options.target(), host: '127.0.0.1', allowHalfOpen: true });
+    connection.server = server;
+    server.setNoDelay(true);
+    server.once('connect', () => {
+      down.open(now());
+      turn();
+    });
+    carry(relay, server, down, () => gone(connection, 'hq'));
+    server.on('drain', turn);
+  };
+  carry(relay, client, up, () => gone(connection, 'agent'));
+  client.on('drain', turn);
+  const over = () => {
+    if (!client.destroyed || connection.server?.destroyed === false) return;
+    connections.delete(connection);
+    for (const flow of [up, down]) flows.delete(flow);
+  };
+  client.on('close', over);
+  up.open(now());
+  if (options.handshake !== true) client.resume();
+  turn();
+}
+
+/** What a socket gives goes onto the link. */
+function carry({ now, turn }: Relay, from: Socket, flow: Flow, onGone: () => void): void {
+  from.on('data', (bytes: Buffer) => {
+    from.pause();
+    flow.offer(bytes, now());
+    turn();
+  });
+  from.on('end', () => {
+    onGone();
+    flow.end(now());
+    turn();
+  });
+  from.on('error', () => {});
+  from.on('close', () => {
+    onGone();
+    if (from.readableEnded) return;
+    flow.reset(now());
+    turn();
+  });
 }
 
 /** What arrived goes to the socket at this end. */
