@@ -4,7 +4,8 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { createFleet } from '../../src/hq/aggregate/create-fleet.ts';
 import type { Fleet } from '../../src/hq/aggregate/fleet.ts';
 import type { LinkEvent } from '../../src/hq/ingest/core/link-event.ts';
-import { type OpenedHqStore, openHqStore } from '../../src/hq/store/open-hq-store.ts';
+import { openHqStore } from '../../src/hq/store/open-hq-store.ts';
+import type { HqStore } from '../../src/hq/store/store.ts';
 import {
   dataFrame,
   EPOCH,
@@ -37,7 +38,7 @@ const HEARTBEAT: Heartbeat = {
 describe('fleet state', () => {
   const disk = createMemoryDisk();
   let clock: VirtualClock;
-  let store: OpenedHqStore;
+  let store: HqStore;
   let links: Subject<LinkEvent>;
   let chaos: BehaviorSubject<Chaos>;
   let fleet: Fleet;

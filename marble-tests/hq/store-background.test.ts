@@ -1,6 +1,7 @@
 import { interval, lastValueFrom, mergeMap, takeWhile } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type OpenedHqStore, openHqStore } from '../../src/hq/store/open-hq-store.ts';
+import { openHqStore } from '../../src/hq/store/open-hq-store.ts';
+import type { HqStore } from '../../src/hq/store/store.ts';
 import { dataFrame, schema } from '../../src/hq/store/testing/frames.ts';
 import { seededIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
@@ -9,7 +10,7 @@ import { type VirtualClock, virtualClock } from './support/virtual-clock.ts';
 
 describe("the store's background work", () => {
   let clock: VirtualClock;
-  let store: OpenedHqStore;
+  let store: HqStore;
   let merged: number;
   beforeEach(() => {
     clock = virtualClock();
@@ -50,7 +51,7 @@ describe("the store's background work", () => {
     };
     let passes = 0;
     let over = false;
-    const fed: OpenedHqStore[] = [];
+    const fed: HqStore[] = [];
     openHqStore({ storage: slow, clock, ids: seededIds(seededRandom(1)), emit }).subscribe((opened) => {
       fed.push(opened);
       opened.putSchema('a1', schema).subscribe();

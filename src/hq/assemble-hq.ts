@@ -20,7 +20,8 @@ import { type AgentsGateway, attachAgents } from './ingest/core/attach-agents.ts
 import { ingestEvents } from './ingest/core/ingest-events.ts';
 import type { LinkEvent } from './ingest/core/link-event.ts';
 import { type StorageHealth, watchStorageHealth } from './storage-health.ts';
-import { type OpenedHqStore, openHqStore } from './store/open-hq-store.ts';
+import { openHqStore } from './store/open-hq-store.ts';
+import type { HqStore } from './store/store.ts';
 import { storeEvents } from './store/store-events.ts';
 import type { UndoSteps } from './undo-steps.ts';
 
@@ -40,7 +41,7 @@ export type AssembleHqOptions = {
 };
 
 export type AssembledHq = {
-  readonly store: OpenedHqStore;
+  readonly store: HqStore;
   readonly chaos: ChaosControl;
   readonly fleet: Fleet;
   /** Which HQ this is; null when it could not be noted. */

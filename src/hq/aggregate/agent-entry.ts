@@ -3,8 +3,7 @@
 import type { AgentAlarm, AgentSummary } from '../../protocol/api.ts';
 import type { AgentState, Heartbeat, LinkReport } from '../../protocol/events.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
-import type { OpenedHqStore } from '../store/open-hq-store.ts';
-import type { Appended, IngestFrame } from '../store/store.ts';
+import type { AgentNumbers, Appended, IngestFrame } from '../store/store.ts';
 import { diskAlarmOf } from './disk-alarm.ts';
 import { createRateWindow, type RateWindow } from './rate-window.ts';
 
@@ -32,8 +31,6 @@ export type AgentEntry = {
   /** The last one made; null before the first. */
   summary: AgentSummary | null;
 };
-
-export type CountsStore = Pick<OpenedHqStore, 'counts' | 'anomalyCounts' | 'seriesCount'>;
 
 export function createAgentEntry(id: string, epoch: string | null): AgentEntry {
   return {
@@ -136,7 +133,7 @@ function stateOf({ heartbeat, delivers }: AgentEntry, pending: number): AgentSta
   return delivers.has('backlog') && pending > 0 ? 'catching-up' : 'live';
 }
 
-export function summaryOf(entry: AgentEntry, store: CountsStore, mono: number): AgentSummary {
+export function summaryOf(entry: AgentEntry, store: AgentNumbers, mono: number): AgentSummary {
   const { sampled, stored, pending, thinned, dropped } = store.counts(entry.id);
   const anomalies = store.anomalyCounts(entry.id);
   const { heartbeat, connected } = entry;

@@ -16,7 +16,7 @@ it('gathers what comes while a commit is on its way', () => {
     commits.push(commit);
     return commit;
   };
-  const keeper = createAlarmKeeper({ saveAlarms });
+  const keeper = createAlarmKeeper(saveAlarms);
   for (const agent of ['a', 'b', 'c']) keeper.raised(agent, ALARM, 5);
   keeper.ended('b');
   expect(batches.map((batch) => [...batch.keys()])).toEqual([['a']]);
@@ -34,7 +34,7 @@ it('gathers what comes while a commit is on its way', () => {
 
 it('tries again what could not be written, unless there is news of it', () => {
   const saveAlarms = vi.fn((_: Changes) => throwError(() => new Error('disk full')));
-  const keeper = createAlarmKeeper({ saveAlarms });
+  const keeper = createAlarmKeeper(saveAlarms);
   keeper.raised('a', ALARM, 5);
   keeper.raised('b', ALARM, 5);
   keeper.ended('a');
@@ -53,7 +53,7 @@ it('tries again what could not be written, unless there is news of it', () => {
 
 it('writes at once what has become of an alarm, and only once a minute that it goes on', () => {
   const saveAlarms = vi.fn((_: Changes) => of(undefined) as never);
-  const keeper = createAlarmKeeper({ saveAlarms });
+  const keeper = createAlarmKeeper(saveAlarms);
   const more = { ...ALARM, detail: 'more of it' };
   keeper.raised('a', ALARM, 5);
   keeper.raised('a', more, 6);

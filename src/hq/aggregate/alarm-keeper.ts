@@ -6,7 +6,7 @@
  */
 import type { AgentAlarm } from '../../protocol/api.ts';
 import type { AlarmRecord } from '../store/alarms.ts';
-import type { OpenedHqStore } from '../store/open-hq-store.ts';
+import type { AlarmStore } from '../store/store.ts';
 import { createRecordKeeper } from './record-keeper.ts';
 
 export type AlarmKeeper = {
@@ -18,12 +18,10 @@ export type AlarmKeeper = {
 
 const SAVE_EVERY_MS = 60_000;
 
-export function createAlarmKeeper(store: Pick<OpenedHqStore, 'saveAlarms'>): AlarmKeeper {
+export function createAlarmKeeper(saveAlarms: AlarmStore['saveAlarms']): AlarmKeeper {
   /** As last written, or about to be. */
   const kept = new Map<string, AlarmRecord>();
-  const records = createRecordKeeper((changes: ReadonlyMap<string, AlarmRecord | null>) =>
-    store.saveAlarms(changes),
-  );
+  const records = createRecordKeeper(saveAlarms);
   return {
     raised: (agent, alarm, now) => {
       const before = kept.get(agent);

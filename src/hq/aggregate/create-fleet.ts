@@ -20,8 +20,16 @@ import type { Clock } from '../../platform/clock.ts';
 import type { FleetDelta, FleetTotals } from '../../protocol/api.ts';
 import type { ChaosControl } from '../chaos.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
-import type { OpenedHqStore } from '../store/open-hq-store.ts';
-import type { Appended } from '../store/store.ts';
+import type {
+  AgentNumbers,
+  AgentRegistry,
+  AlarmStore,
+  Appended,
+  CoverageStore,
+  FrameLog,
+  IndexProgress,
+  PauseStore,
+} from '../store/store.ts';
 import { type AgentEntry, applyAppended, applyLink, recentAlarm, restoreAlarm } from './agent-entry.ts';
 import { type AlarmKeeper, createAlarmKeeper } from './alarm-keeper.ts';
 import type { Fleet } from './fleet.ts';
@@ -30,20 +38,13 @@ import { createPauseKeeper, type PauseKeeper } from './pause-keeper.ts';
 import { createRoster, type Roster } from './roster.ts';
 
 export type FleetOptions = {
-  readonly store: Pick<
-    OpenedHqStore,
-    | 'agents'
-    | 'alarms'
-    | 'appended$'
-    | 'indexed$'
-    | 'counts'
-    | 'anomalyCounts'
-    | 'seriesCount'
-    | 'ownsEpoch'
-    | 'lastSampleTs'
-    | 'saveAlarms'
-    | 'savePauses'
-  >;
+  readonly store: FrameLog &
+    CoverageStore &
+    AgentRegistry &
+    AgentNumbers &
+    IndexProgress &
+    AlarmStore &
+    PauseStore;
   /** From the ingest of agents. */
   readonly links$: Observable<LinkEvent>;
   readonly chaos: Pick<ChaosControl, 'current' | 'state$'>;
@@ -81,8 +82,8 @@ export function createFleet(options: FleetOptions): Fleet {
     options,
     roster,
     meter,
-    alarms: createAlarmKeeper(store),
-    pauses: createPauseKeeper(store),
+    alarms: createAlarmKeeper((changes) => store.saveAlarms(changes)),
+    pauses: createPauseKeeper((changes) => store.savePauses(changes)),
     busy: new Set(),
     alarmed: new Set(),
     ticks: 0,

@@ -4,8 +4,8 @@
  * says it again.
  */
 import type { LinkReport } from '../../protocol/events.ts';
-import type { OpenedHqStore } from '../store/open-hq-store.ts';
 import type { PauseRecord } from '../store/pause-record.ts';
+import type { PauseStore } from '../store/store.ts';
 import { createRecordKeeper } from './record-keeper.ts';
 
 export type PauseKeeper = {
@@ -21,12 +21,10 @@ const OWN: ReadonlySet<string> = new Set(['budget_day', 'budget_month', 'live_fi
 /** A pause in a store that was away for longer, or that should have ended so long ago, says nothing of today. */
 const FORGET_MS = 7 * 86_400_000;
 
-export function createPauseKeeper(store: Pick<OpenedHqStore, 'savePauses'>): PauseKeeper {
+export function createPauseKeeper(savePauses: PauseStore['savePauses']): PauseKeeper {
   /** As last written, or about to be. */
   const kept = new Map<string, PauseRecord>();
-  const records = createRecordKeeper((changes: ReadonlyMap<string, PauseRecord | null>) =>
-    store.savePauses(changes),
-  );
+  const records = createRecordKeeper(savePauses);
   const forget = (agent: string) => {
     if (kept.delete(agent)) records.put(agent, null);
   };

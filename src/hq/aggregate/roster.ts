@@ -5,7 +5,8 @@
  */
 import type { Clock } from '../../platform/clock.ts';
 import type { AgentAlarm, AgentSummary } from '../../protocol/api.ts';
-import { type AgentEntry, alarmNow, type CountsStore, createAgentEntry, summaryOf } from './agent-entry.ts';
+import type { AgentNumbers } from '../store/store.ts';
+import { type AgentEntry, alarmNow, createAgentEntry, summaryOf } from './agent-entry.ts';
 
 /** Sums over all agents that only move by differences. */
 export type Sums = { stored: number; pending: number; thinned: number; dropped: number; connected: number };
@@ -33,7 +34,7 @@ export type Roster = {
   readonly alarms: () => ReadonlyMap<AgentAlarm['kind'], number>;
 };
 
-export function createRoster(store: CountsStore, clock: Pick<Clock, 'precise'>): Roster {
+export function createRoster(store: AgentNumbers, clock: Pick<Clock, 'precise'>): Roster {
   const entries = new Map<string, AgentEntry>();
   /** Changed since they were last taken. */
   const changed = new Set<AgentEntry>();

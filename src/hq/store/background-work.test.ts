@@ -2,7 +2,7 @@ import { firstValueFrom, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
 import { createMemoryStorage } from '../../storage/memory/memory-storage.ts';
-import type { OpenedHqStore } from './open-hq-store.ts';
+import type { HqStore } from './store.ts';
 import { closeStore, dataFrame, openStore, START, schema, testClock } from './testing/frames.ts';
 import { allSeqs, numbers, readPage } from './testing/read.ts';
 
@@ -43,7 +43,7 @@ describe('HQ store behind its users', () => {
         opened = store;
       });
     });
-    let opened: OpenedHqStore | undefined;
+    let opened: HqStore | undefined;
     await merged;
     if (opened === undefined) throw new Error('merged before everything was stored');
     const page = await readPage(opened, 1000, null);

@@ -4,7 +4,7 @@ import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { createMemoryDisk, createMemoryStorage } from '../../storage/memory/memory-storage.ts';
 import { StorageError } from '../../storage/storage.ts';
-import type { OpenedHqStore } from './open-hq-store.ts';
+import type { HqStore } from './store.ts';
 import { closeStore, dataFrame, gapFrame, homes, openStore, START, schema } from './testing/frames.ts';
 
 const AGENTS = ['a1', 'a2'] as const;
@@ -56,7 +56,7 @@ class Model {
   }
 }
 
-async function check(store: OpenedHqStore, model: Model): Promise<void> {
+async function check(store: HqStore, model: Model): Promise<void> {
   for (const agent of AGENTS) {
     const page = await firstValueFrom(
       store.samples({ agent, limit: 10_000, cursor: null, from: 0, to: START * 2 }),

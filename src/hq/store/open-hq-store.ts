@@ -16,7 +16,7 @@ import type { Ids } from '../../platform/ids.ts';
 import { EMPTY_COVERAGE, missingWithin } from '../../protocol/coverage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
-import { type AlarmRecord, readAlarms, writeAlarms } from './alarms.ts';
+import { readAlarms, writeAlarms } from './alarms.ts';
 import { appendFrame } from './append-frame.ts';
 import { createBackpressure } from './backpressure.ts';
 import { bookLost, runOf } from './book-lost.ts';
@@ -26,14 +26,13 @@ import { appendHttpSamples, keyUse } from './http-samples.ts';
 import { createIndexer } from './indexer.ts';
 import { loadView } from './load-view.ts';
 import { maintain } from './maintenance.ts';
-import type { PauseRecord } from './pause-record.ts';
 import { queryBuckets } from './query-buckets.ts';
 import { ledgerEntry } from './query-ledger.ts';
 import { type QueryContext, querySamples } from './query-samples.ts';
 import { createSchemaBook } from './schema-book.ts';
 import { seriesDocuments } from './series-documents.ts';
 import { sliced } from './sliced.ts';
-import { type Appended, type HqStore, KeyReusedError } from './store.ts';
+import { type AgentCounts, type Appended, type HqStore, KeyReusedError } from './store.ts';
 import type { StoreEmit } from './store-events.ts';
 import { createTransactions } from './transactions.ts';
 
@@ -50,43 +49,6 @@ export type HqStoreOptions = {
   readonly emit?: StoreEmit;
 };
 
-/** Sums over an agent's epochs. */
-export type AgentCounts = {
-  readonly sampled: number;
-  readonly stored: number;
-  readonly pending: number;
-  readonly thinned: number;
-  readonly dropped: number;
-};
-
-/** The store with what ingest and the fleet state need beside the port. */
-export type OpenedHqStore = HqStore & {
-  /** Highest seq that the agent says it has given out; kept with the next commit of the epoch. */
-  readonly observeSampled: (agent: string, epoch: Epoch, sampled: number) => void;
-  /** Highest seq of the epoch that it has heard of, whether from its agent or by a frame; 0 when none. */
-  readonly sampled: (agent: string, epoch: Epoch) => number;
-  /** Whether HQ gives out the seqs of this epoch itself; no agent may use it. */
-  readonly ownsEpoch: (agent: string, epoch: Epoch) => boolean;
-  /** The last run of the epoch that was greeted; null when none is known. */
-  readonly run: (agent: string, epoch: Epoch) => EpochState['run'];
-  /** Whether anything was ever said or stored of this epoch. */
-  readonly knowsEpoch: (agent: string, epoch: Epoch) => boolean;
-  /** The agent that has this epoch; null when none has. */
-  readonly holderOf: (epoch: Epoch) => string | null;
-  readonly counts: (agent: string) => AgentCounts;
-  readonly anomalyCounts: (agent: string) => { readonly open: number; readonly total: number };
-  /** Wall time of the newest indexed sample, the agent's clock; null when there is none. */
-  readonly lastSampleTs: (agent: string) => number | null;
-  /** Alarms that were not over, by agent. */
-  readonly alarms: () => ReadonlyMap<string, AlarmRecord>;
-  /** Completes when they are durable; null removes. */
-  readonly saveAlarms: (changes: ReadonlyMap<string, AlarmRecord | null>) => Observable<void>;
-  /** Completes when they are durable; null removes. Agents that are not known are left out. */
-  readonly savePauses: (changes: ReadonlyMap<string, PauseRecord | null>) => Observable<void>;
-  /** Agents whose anomalies or series have been looked at anew. */
-  readonly indexed$: Observable<string>;
-};
-
 const DAY_MS = 86_400_000;
 export const STORE_DEFAULTS = {
   maxAgeMs: 30 * DAY_MS,
@@ -95,11 +57,11 @@ export const STORE_DEFAULTS = {
 } as const;
 
 /** Emits the store once it may be used. `close` of the store ends its work and closes the storage. */
-export function openHqStore(options: HqStoreOptions): Observable<OpenedHqStore> {
+export function openHqStore(options: HqStoreOptions): Observable<HqStore> {
   return defer(() => of(createHqStore(options)));
 }
 
-function createHqStore(options: HqStoreOptions): OpenedHqStore {
+function createHqStore(options: HqStoreOptions): HqStore {
   const parts = createParts(options);
   const { storage, schemas, hints, indexer, appended } = parts;
   const work = merge(indexer.work$, parts.upkeep$).subscribe();
@@ -201,7 +163,7 @@ function writes(parts: Parts, { ids, dedupTtlMs = STORE_DEFAULTS.dedupTtlMs }: H
               .run((transaction) => schemas.write(transaction, agent, schema))
               .pipe(tap(() => schemas.learn(agent, schema))),
       ),
-  } satisfies Partial<OpenedHqStore>;
+  } satisfies Partial<HqStore>;
 }
 
 function noteEpoch(
@@ -235,7 +197,7 @@ function epochReads({ transactions, hints, epochOf }: Parts) {
       for (const [agent, epochs] of transactions.durable.epochs) if (epochs.has(epoch)) return agent;
       return null;
     },
-  } satisfies Partial<OpenedHqStore>;
+  } satisfies Partial<HqStore>;
 }
 
 function agentRecords({ storage, transactions, indexer }: Parts) {
@@ -254,7 +216,7 @@ function agentRecords({ storage, transactions, indexer }: Parts) {
           if (record !== undefined) transaction.setAgent(agent, { ...record, paused: paused ?? undefined });
         }
       }),
-  } satisfies Partial<OpenedHqStore>;
+  } satisfies Partial<HqStore>;
 }
 
 function queries({ storage, schemas, context, clock, indexer, transactions, hints }: Parts) {
@@ -277,7 +239,7 @@ function queries({ storage, schemas, context, clock, indexer, transactions, hint
       const state = indexer.state(agent);
       return { open: openCount(state), total: state.anomalies };
     },
-  } satisfies Partial<OpenedHqStore>;
+  } satisfies Partial<HqStore>;
 }
 
 function countsOf(states: readonly EpochState[]): AgentCounts {

@@ -13,7 +13,7 @@ import type { Emit } from '../../../platform/telemetry.ts';
 import type { Fleet } from '../../aggregate/fleet.ts';
 import type { ChaosControl } from '../../chaos.ts';
 import type { HqConfig } from '../../config.ts';
-import type { HqStore } from '../../store/store.ts';
+import type { AgentRegistry, QueryStore, SampleLog } from '../../store/store.ts';
 import type { GatewayEvents } from '../gateway-events.ts';
 import { problemSchema } from '../problem.ts';
 
@@ -27,7 +27,7 @@ export type GatewayApp = FastifyInstance<
 
 export type RouteContext = {
   readonly config: HqConfig;
-  readonly store: HqStore;
+  readonly store: SampleLog & AgentRegistry & QueryStore;
   readonly fleet: Pick<Fleet, 'snapshot' | 'delta$' | 'summary' | 'summaries'>;
   readonly chaos: ChaosControl;
   readonly clock: Clock;

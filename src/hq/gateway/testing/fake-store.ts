@@ -1,17 +1,18 @@
 /** A store in memory for tests of the gateway: it keeps what was appended and answers with it. */
-import { defer, EMPTY, NEVER, of } from 'rxjs';
+import { defer, of } from 'rxjs';
 import type { AnomalyDocument, SampleDocument } from '../../../protocol/api.ts';
-import { EMPTY_COVERAGE } from '../../../protocol/coverage.ts';
 import type { Sample } from '../../../protocol/sample.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
-import type { HqStore } from '../../store/store.ts';
+import type { AgentRegistry, QueryStore, SampleLog } from '../../store/store.ts';
 
-export type FakeStore = HqStore & {
-  readonly appended: { readonly agent: string; readonly sample: Sample }[];
-  readonly anomalyList: AnomalyDocument[];
-  /** When set, appends and reads fail with it. */
-  fault: Error | null;
-};
+export type FakeStore = SampleLog &
+  AgentRegistry &
+  QueryStore & {
+    readonly appended: { readonly agent: string; readonly sample: Sample }[];
+    readonly anomalyList: AnomalyDocument[];
+    /** When set, appends and reads fail with it. */
+    fault: Error | null;
+  };
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const EPOCH = '00000000000a';
@@ -22,7 +23,6 @@ export function createFakeStore(): FakeStore {
     appended: [],
     anomalyList: [],
     fault: null,
-    append: () => of([]),
     reusesKey: ({ dedupKey, contentHash }) => (keys.get(dedupKey) ?? hex(contentHash)) !== hex(contentHash),
     appendSamples: ({ agent, samples, dedupKey, contentHash }) =>
       defer(() => {
@@ -32,12 +32,10 @@ export function createFakeStore(): FakeStore {
         if (!duplicate) fake.appended.push(...samples.map((sample) => ({ agent, sample })));
         return of({ duplicate, stored: duplicate ? 0 : samples.length });
       }),
-    noteEpoch: () => of(EMPTY_COVERAGE),
     putSchema: () => of(undefined),
     schema: (agent, ref) =>
       fake.appended.find((one) => one.agent === agent && one.sample.schema.ref === ref)?.sample.schema,
     seriesCount: (agent) => fake.series(agent).length,
-    coverage: () => EMPTY_COVERAGE,
     agents: () =>
       [...new Set(fake.appended.map(({ agent }) => agent))].map((agent) => ({
         agent,
@@ -85,8 +83,6 @@ export function createFakeStore(): FakeStore {
         })),
       ),
     anomalies: () => of(fake.anomalyList),
-    appended$: NEVER,
-    close: () => EMPTY,
   };
   return fake;
 }

@@ -6,8 +6,13 @@ import type { Epoch, Schema } from '../../../protocol/sample.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
 import { createTokenLevel, type TokenLevel } from '../../../streams/token-level.ts';
 import type { ChaosControl } from '../../chaos.ts';
-import type { OpenedHqStore } from '../../store/open-hq-store.ts';
-import type { IngestFrame, IngestOutcome } from '../../store/store.ts';
+import type {
+  AgentRegistry,
+  CoverageStore,
+  FrameLog,
+  IngestFrame,
+  IngestOutcome,
+} from '../../store/store.ts';
 import { type ClockOffset, createClockOffset } from './clock-offset.ts';
 import type { DrainTurns } from './drain-turns.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -71,23 +76,7 @@ export type IngestShared = {
   readonly once: <T>() => MonoTypeOperatorFunction<T>;
 };
 
-export type IngestStore = Pick<
-  OpenedHqStore,
-  | 'append'
-  | 'agents'
-  | 'coverage'
-  | 'holderOf'
-  | 'knowsEpoch'
-  | 'noteEpoch'
-  | 'observeSampled'
-  | 'ownsEpoch'
-  | 'putSchema'
-  | 'run'
-  | 'sampled'
-  | 'schema'
-  | 'series'
-  | 'seriesCount'
->;
+export type IngestStore = FrameLog & CoverageStore & AgentRegistry;
 
 export type IngestSharedOptions = Pick<
   IngestShared,

@@ -5,7 +5,7 @@ import type { Clock } from '../../../platform/clock.ts';
 import type { InternedSchema, Sample } from '../../../protocol/sample.ts';
 import { seriesKey, sourceSeriesKey } from '../../../protocol/schema-ref.ts';
 import { Problem, unavailable } from '../../gateway/problem.ts';
-import { type HqStore, KeyReusedError } from '../../store/store.ts';
+import { type AgentRegistry, KeyReusedError, type SampleLog } from '../../store/store.ts';
 
 /** A storage that has not answered by then is treated as unavailable, ms. */
 export const STORE_DEADLINE_MS = 30_000;
@@ -22,7 +22,7 @@ export type Delivery = {
 };
 
 export type DelivererOptions = {
-  readonly store: Pick<HqStore, 'appendSamples' | 'reusesKey' | 'agents' | 'schema' | 'series'>;
+  readonly store: SampleLog & AgentRegistry;
   readonly clock: Pick<Clock, 'now' | 'scheduler'>;
   readonly maxSeries: number;
   readonly maxAgents: number;

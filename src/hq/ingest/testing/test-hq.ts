@@ -13,7 +13,7 @@ import type { Hello, Lane } from '../../../protocol/events.ts';
 import type { InternedSchema } from '../../../protocol/sample.ts';
 import { createMemoryStorage, type MemoryStorageOptions } from '../../../storage/memory/memory-storage.ts';
 import { createAccess } from '../../access.ts';
-import type { OpenedHqStore } from '../../store/open-hq-store.ts';
+import type { HqStore } from '../../store/store.ts';
 import { closeStore, dataFrame, EPOCH, openStore, schema } from '../../store/testing/frames.ts';
 import { type AgentsGateway, type AttachAgentsOptions, attachAgents } from '../core/attach-agents.ts';
 import { type IngestEmit, ingestEvents } from '../core/ingest-events.ts';
@@ -24,7 +24,7 @@ export const TOKEN = 'secret';
 
 export type TestHq = {
   readonly url: string;
-  readonly store: OpenedHqStore;
+  readonly store: HqStore;
   readonly gateway: AgentsGateway;
   readonly io: Server;
   /** Every event told so far. */

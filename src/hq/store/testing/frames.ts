@@ -21,8 +21,8 @@ import { internSchema } from '../../../protocol/schema-ref.ts';
 import { openLmdbStorage } from '../../../storage/lmdb/lmdb-storage.ts';
 import { createMemoryStorage } from '../../../storage/memory/memory-storage.ts';
 import type { Storage } from '../../../storage/storage.ts';
-import { type HqStoreOptions, type OpenedHqStore, openHqStore } from '../open-hq-store.ts';
-import type { IngestFrame } from '../store.ts';
+import { type HqStoreOptions, openHqStore } from '../open-hq-store.ts';
+import type { HqStore, IngestFrame } from '../store.ts';
 
 export const EPOCH = 'aaaaaaaaaaaa';
 export const START = Date.UTC(2026, 0, 1);
@@ -132,11 +132,11 @@ export const homes: Readonly<Record<'memory' | 'lmdb', () => Home>> = {
   },
 };
 
-export function openStore(storage: Storage, options: Partial<HqStoreOptions> = {}): Promise<OpenedHqStore> {
+export function openStore(storage: Storage, options: Partial<HqStoreOptions> = {}): Promise<HqStore> {
   return firstValueFrom(
     openHqStore({ storage, clock: testClock(), ids: seededIds(seededRandom(1)), ...options }),
   );
 }
 
-export const closeStore = (store: OpenedHqStore): Promise<unknown> =>
+export const closeStore = (store: HqStore): Promise<unknown> =>
   lastValueFrom(store.close(), { defaultValue: null });

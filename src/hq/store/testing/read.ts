@@ -1,11 +1,11 @@
 /** Reads what a store has of agent `a1`. */
 import { firstValueFrom } from 'rxjs';
-import type { OpenedHqStore } from '../open-hq-store.ts';
+import type { HqStore } from '../store.ts';
 import { START } from './frames.ts';
 
 export const EVER = { from: 0, to: START * 2 };
 
-export async function allSeqs(store: OpenedHqStore, limit = 1000): Promise<number[]> {
+export async function allSeqs(store: HqStore, limit = 1000): Promise<number[]> {
   const seqs: number[] = [];
   let cursor: string | null = null;
   do {
@@ -15,7 +15,7 @@ export async function allSeqs(store: OpenedHqStore, limit = 1000): Promise<numbe
   } while (cursor !== null);
   return seqs;
 }
-export const readPage = (store: OpenedHqStore, limit: number, cursor: string | null) =>
+export const readPage = (store: HqStore, limit: number, cursor: string | null) =>
   firstValueFrom(store.samples({ agent: 'a1', limit, cursor, ...EVER }));
 
 export const numbers = (first: number, last: number) =>

@@ -2,15 +2,15 @@
 import { firstValueFrom } from 'rxjs';
 import { afterEach, beforeEach } from 'vitest';
 import type { Storage } from '../../../storage/storage.ts';
-import type { HqStoreOptions, OpenedHqStore } from '../open-hq-store.ts';
-import type { IngestFrame, IngestOutcome } from '../store.ts';
+import type { HqStoreOptions } from '../open-hq-store.ts';
+import type { HqStore, IngestFrame, IngestOutcome } from '../store.ts';
 import { closeStore, type Home, homes, openStore, schema } from './frames.ts';
 
 export const KINDS = ['memory', 'lmdb'] as const;
 
 export type UsedStore = {
   /** The one that is open now. */
-  readonly store: OpenedHqStore;
+  readonly store: HqStore;
   readonly append: (...frames: readonly IngestFrame[]) => Promise<readonly IngestOutcome[]>;
   /** Closes the store and opens it on the same disk, after `between`. */
   readonly reopen: (
@@ -22,7 +22,7 @@ export type UsedStore = {
 /** To be called in a `describe`. Agent `a1` has the schema of the test frames. */
 export function useStore(kind: (typeof KINDS)[number]): UsedStore {
   let home: Home;
-  let store: OpenedHqStore;
+  let store: HqStore;
   beforeEach(async () => {
     home = homes[kind]();
     store = await openStore(await home.open());
