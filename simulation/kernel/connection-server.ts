@@ -40,7 +40,7 @@ export function deliver(
 
 /** The agent's request to join has come; `onJoined` is called when the agent has HQ's answer. */
 export function arrive(state: ConnectionState, onJoined: () => void): void {
-  const { net, wire, down } = state;
+  const { net, wire } = state;
   const { listener } = net;
   if (!isAgentThere(state)) return;
   if (listener === null || !listener.life.isAlive()) {
@@ -48,11 +48,17 @@ export function arrive(state: ConnectionState, onJoined: () => void): void {
     return;
   }
   const credentials = { token: undefined, host: 'hq', origin: undefined };
-  const refused = listener.admit(credentials, wire.name);
-  if (refused !== null) {
-    hangUpAgent(state, new LinkError('unauthorized', refused.message, { wire: refused }));
-    return;
-  }
+  listener.admit(credentials, wire.name).subscribe((refused) => {
+    if (!isAgentThere(state)) return;
+    if (refused === null) accept(state, listener, credentials, onJoined);
+    else hangUpAgent(state, new LinkError('unauthorized', refused.message, { wire: refused }));
+  });
+}
+
+type Credentials = Parameters<Listener['admit']>[0];
+
+function accept(state: ConnectionState, listener: Listener, credentials: Credentials, onJoined: () => void) {
+  const { net, wire, down } = state;
   const peer = peerOf(state, credentials);
   state.hq = { life: listener.life, open: true, peer };
   net.note(`${wire.name} connected`);
@@ -63,7 +69,7 @@ export function arrive(state: ConnectionState, onJoined: () => void): void {
   net.timeline.after(PING_MS, () => ping(state));
 }
 
-function peerOf(state: ConnectionState, credentials: Parameters<Listener['admit']>[0]): PeerSide {
+function peerOf(state: ConnectionState, credentials: Credentials): PeerSide {
   const { net, wire, up, down } = state;
   return createPeer(wire.name, credentials, {
     toAgent: (event, payload) => {

@@ -1,5 +1,14 @@
+import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { type AccessRequest, bearerToken, createAccess, handshakeRequest, isLoopback } from './access.ts';
+import {
+  type Access,
+  type AccessRequest,
+  bearerToken,
+  createAccess,
+  handshakeRequest,
+  isLoopback,
+  type Role,
+} from './access.ts';
 
 const open = createAccess({ agentToken: '', operatorToken: '', allowedHosts: ['hq.example'] });
 const closed = createAccess({ agentToken: 'agents only', operatorToken: 'people only', allowedHosts: [] });
@@ -9,6 +18,8 @@ const request = (over: Partial<AccessRequest> = {}): AccessRequest => ({
   origin: undefined,
   ...over,
 });
+
+const admission = (access: Access, role: Role, of: AccessRequest) => firstValueFrom(access.admit(role, of));
 
 describe('access with tokens', () => {
   it.each([
@@ -20,14 +31,26 @@ describe('access with tokens', () => {
     { role: 'agent', token: 'agents only ', ok: false },
     { role: 'agent', token: '', ok: false },
     { role: 'operator', token: undefined, ok: false },
-  ] as const)('lets $role with "$token" in: $ok', ({ role, token, ok }) => {
-    expect(closed.admit(role, request({ token })).ok).toBe(ok);
+  ] as const)('lets $role with "$token" in: $ok', async ({ role, token, ok }) => {
+    expect((await admission(closed, role, request({ token }))).ok).toBe(ok);
   });
 
-  it('asks for the token only, not for the name under which HQ is reached', () => {
-    expect(closed.admit('operator', request({ token: 'people only', host: 'anything.example' })).ok).toBe(
-      true,
-    );
+  it('asks for the token only, not for the name under which HQ is reached', async () => {
+    expect(
+      (await admission(closed, 'operator', request({ token: 'people only', host: 'anything.example' }))).ok,
+    ).toBe(true);
+  });
+});
+
+describe('whom HQ lets in', () => {
+  it('is a principal with its role, and what shows it', async () => {
+    const byToken = { role: 'agent', shownBy: 'token' };
+    expect(await admission(closed, 'agent', request({ token: 'agents only' }))).toEqual({
+      ok: true,
+      principal: byToken,
+    });
+    const byPlace = { role: 'operator', shownBy: 'place' };
+    expect(await admission(open, 'operator', request())).toEqual({ ok: true, principal: byPlace });
   });
 });
 
@@ -40,8 +63,8 @@ describe('access without tokens', () => {
     '192.168.1.5:8000',
     'hq.example',
     'HQ.example:1',
-  ])('lets a reader in under %s', (host) => {
-    expect(open.admit('operator', request({ host })).ok).toBe(true);
+  ])('lets a reader in under %s', async (host) => {
+    expect((await admission(open, 'operator', request({ host }))).ok).toBe(true);
   });
 
   it.each([
@@ -51,25 +74,28 @@ describe('access without tokens', () => {
     'localhost.evil.example',
     '',
     undefined,
-  ])('keeps a reader out under the name %s, to which a page may have rebound it', (host) => {
-    expect(open.admit('operator', request({ host }))).toMatchObject({ ok: false, reason: 'host' });
+  ])('keeps a reader out under the name %s, to which a page may have rebound it', async (host) => {
+    expect(await admission(open, 'operator', request({ host }))).toMatchObject({ ok: false, reason: 'host' });
   });
 
-  it('lets agents in under any name', () => {
-    expect(open.admit('agent', request({ host: 'whatever.example' })).ok).toBe(true);
+  it('lets agents in under any name', async () => {
+    expect((await admission(open, 'agent', request({ host: 'whatever.example' }))).ok).toBe(true);
   });
 
-  it.each(['agent', 'operator'] as const)('keeps pages of other sites out of what %ss do', (role) => {
+  it.each(['agent', 'operator'] as const)('keeps pages of other sites out of what %ss do', async (role) => {
     const foreign = request({ origin: 'http://evil.example' });
-    expect(open.admit(role, foreign)).toMatchObject({ ok: false, reason: 'origin' });
-    expect(open.admit(role, request({ origin: 'null' }))).toMatchObject({ ok: false, reason: 'origin' });
-    expect(open.admit(role, request({ origin: 'http://127.0.0.1:9000' })).ok).toBe(false);
-    expect(open.admit(role, request({ origin: 'http://127.0.0.1:8000' })).ok).toBe(true);
+    expect(await admission(open, role, foreign)).toMatchObject({ ok: false, reason: 'origin' });
+    expect(await admission(open, role, request({ origin: 'null' }))).toMatchObject({
+      ok: false,
+      reason: 'origin',
+    });
+    expect((await admission(open, role, request({ origin: 'http://127.0.0.1:9000' }))).ok).toBe(false);
+    expect((await admission(open, role, request({ origin: 'http://127.0.0.1:8000' }))).ok).toBe(true);
   });
 
-  it('keeps a page out that had its own name rebound', () => {
+  it('keeps a page out that had its own name rebound', async () => {
     const rebound = request({ host: 'evil.example', origin: 'http://evil.example' });
-    expect(open.admit('agent', rebound)).toMatchObject({ ok: false, reason: 'host' });
+    expect(await admission(open, 'agent', rebound)).toMatchObject({ ok: false, reason: 'host' });
   });
 });
 

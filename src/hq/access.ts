@@ -8,6 +8,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
+import { defer, type Observable, of } from 'rxjs';
 import { agentAuthSchema } from '../protocol/events.ts';
 
 export const ROLES = ['agent', 'operator'] as const;
@@ -28,12 +29,20 @@ export type AccessRequest = {
   readonly origin: string | undefined;
 };
 
+/** Who a connection or a request is. */
+export type Principal = {
+  readonly role: Role;
+  /** What shows it: the token of the role, or, where none is set, the place that it comes from. */
+  readonly shownBy: 'token' | 'place';
+};
+
 export type Admission =
-  | { readonly ok: true }
+  | { readonly ok: true; readonly principal: Principal }
   | { readonly ok: false; readonly reason: 'token' | 'host' | 'origin'; readonly message: string };
 
 export type Access = {
-  readonly admit: (role: Role, request: AccessRequest) => Admission;
+  /** Emits once. Errors: it cannot be decided now. */
+  readonly admit: (role: Role, request: AccessRequest) => Observable<Admission>;
   /** Whether a token is set for the role. */
   readonly guarded: (role: Role) => boolean;
   /** Roles whose token is a published demo token. */
@@ -58,17 +67,14 @@ export function createAccess(options: AccessOptions): Access {
   return {
     guarded,
     demoRoles: ROLES.filter((role) => guarded(role) && Object.values(DEMO_TOKENS).includes(tokens[role])),
-    admit: (role, request) => {
-      if (!guarded(role)) return admitOpenly(role, request, options.allowedHosts);
-      // Digests are of one length, so that neither the length nor the first wrong character shows in the time it takes.
-      if (request.token !== undefined && timingSafeEqual(digest(request.token), digests[role]))
-        return { ok: true };
-      return {
-        ok: false,
-        reason: 'token',
-        message: `this needs the ${role} token of HQ${request.token === undefined ? '; none was sent' : '; the one sent is wrong'}`,
-      };
-    },
+    admit: (role, request) =>
+      defer(() =>
+        of(
+          guarded(role)
+            ? admitByToken(role, request.token, digests[role])
+            : admitOpenly(role, request, options.allowedHosts),
+        ),
+      ),
   };
 }
 
@@ -103,6 +109,14 @@ export function isLoopback(host: string): boolean {
   );
 }
 
+function admitByToken(role: Role, token: string | undefined, expected: Buffer): Admission {
+  // Digests are of one length: neither the length nor the first wrong character shows in the time it takes.
+  if (token !== undefined && timingSafeEqual(digest(token), expected))
+    return { ok: true, principal: { role, shownBy: 'token' } };
+  const what = token === undefined ? 'none was sent' : 'the one sent is wrong';
+  return { ok: false, reason: 'token', message: `this needs the ${role} token of HQ; ${what}` };
+}
+
 function admitOpenly(role: Role, request: AccessRequest, allowedHosts: readonly string[]): Admission {
   const fromBrowser = request.origin !== undefined;
   // Browsers send Origin with every delivery, but not with every read: agents may use any name, readers may not.
@@ -116,7 +130,7 @@ function admitOpenly(role: Role, request: AccessRequest, allowedHosts: readonly 
   if (fromBrowser && originHost(request.origin) !== request.host?.toLowerCase()) {
     return { ok: false, reason: 'origin', message: 'requests from pages of other sites are refused' };
   }
-  return { ok: true };
+  return { ok: true, principal: { role, shownBy: 'place' } };
 }
 
 function isTrustedHost(header: string | undefined, allowedHosts: readonly string[]): boolean {

@@ -25,21 +25,20 @@ export function attachDashboards(options: DashboardOptions): () => void {
   const count = () => emit({ type: 'dashboards', connected: feed.size() });
 
   namespace.use((socket, next) => {
-    const admission = access.admit('operator', handshakeRequest(socket.handshake));
-    const address = socket.handshake.address;
-    if (!admission.ok) {
-      emit({
-        type: 'access_refused',
-        role: 'operator',
-        reason: admission.reason,
-        address,
-        where: '/dashboard',
-      });
-      next(refusal(admission.reason === 'token' ? 'unauthorized' : 'forbidden', admission.message));
-    } else if (feed.size() >= options.maxDashboards) {
-      emit({ type: 'dashboard_cut', reason: 'too_many', address });
-      next(refusal('unavailable', `${options.maxDashboards} dashboards are connected already`));
-    } else next();
+    const { address } = socket.handshake;
+    access.admit('operator', handshakeRequest(socket.handshake)).subscribe({
+      next: (admission) => {
+        if (!admission.ok) {
+          const { reason, message } = admission;
+          emit({ type: 'access_refused', role: 'operator', reason, address, where: '/dashboard' });
+          next(refusal(reason === 'token' ? 'unauthorized' : 'forbidden', message));
+        } else if (feed.size() >= options.maxDashboards) {
+          emit({ type: 'dashboard_cut', reason: 'too_many', address });
+          next(refusal('unavailable', `${options.maxDashboards} dashboards are connected already`));
+        } else next();
+      },
+      error: () => next(refusal('unavailable', 'HQ cannot look up who this is just now')),
+    });
   });
   namespace.on('connection', (socket) => {
     const peer = peerOf(socket, () => {

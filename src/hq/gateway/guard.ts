@@ -29,7 +29,7 @@ export function registerGuard(app: FastifyInstance, { access, chaos, emit }: Gua
   app.addHook('onRequest', async (request) => {
     const { role, spoilable } = request.routeOptions.config;
     if (role !== undefined) {
-      const admission = access.admit(role, accessRequest(request));
+      const admission = await firstValueFrom(access.admit(role, accessRequest(request)));
       if (!admission.ok) {
         emit({
           type: 'access_refused',

@@ -31,8 +31,8 @@ export type AgentPeer = {
   readonly received: () => number;
 };
 
-/** Why a connection may not come in; null lets it in. */
-export type Admit = (credentials: AccessRequest, address: string) => WireError | null;
+/** Emits once, and does not fail: why a connection may not come in; null lets it in. */
+export type Admit = (credentials: AccessRequest, address: string) => Observable<WireError | null>;
 
 export type AgentServer = {
   /** Admits and serves connections while subscribed; ends all of them when unsubscribed. */

@@ -1,7 +1,8 @@
-import { BehaviorSubject, NEVER, type Observable, of } from 'rxjs';
+import { BehaviorSubject, delay, map, NEVER, type Observable, of, take } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
 import { eventually } from '../../../../tests/support/eventually.ts';
 import { heartbeatReplySchema } from '../../../protocol/events.ts';
+import type { Admission } from '../../access.ts';
 import { dataFrame, EPOCH } from '../../store/testing/frames.ts';
 import { ask, ended, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
 
@@ -19,6 +20,11 @@ const HEARTBEAT = {
 };
 const ledger = (hq: TestHq, agent: string) => hq.store.ledger(agent)[0];
 
+const verdict = (isValid: boolean): Admission =>
+  isValid
+    ? { ok: true, principal: { role: 'agent', shownBy: 'token' } }
+    : { ok: false, reason: 'token', message: 'revoked' };
+
 describe('tokens', () => {
   it('that are wrong are told so at connecting', async () => {
     const hq = await startHq();
@@ -27,17 +33,37 @@ describe('tokens', () => {
 
   it('that no longer count end the connection', async () => {
     const valid = new BehaviorSubject(true);
-    const access = {
-      admit: () =>
-        valid.value
-          ? { ok: true as const }
-          : { ok: false as const, reason: 'token' as const, message: 'revoked' },
-    };
-    const hq = await startHq({ access });
+    const hq = await startHq({ access: { admit: () => valid.pipe(take(1), map(verdict)) } });
     const socket = await joinAs(hq, 'a1');
     valid.next(false);
     hq.gateway.recheck();
     expect(await ended(socket)).toBe('io server disconnect');
+  });
+});
+
+describe('while it cannot be looked up who an agent is', () => {
+  const lookup = new BehaviorSubject<'works' | 'fails'>('works');
+  const access = {
+    admit: () =>
+      lookup.pipe(
+        take(1),
+        delay(1),
+        map((now) => {
+          if (now === 'fails') throw new Error('no answer');
+          return verdict(true);
+        }),
+      ),
+  };
+
+  it('who is in stays in, and who comes is told to come again', async () => {
+    const hq = await startHq({ access });
+    const socket = await joinAs(hq, 'a1');
+    lookup.next('fails');
+    hq.gateway.recheck();
+    await expect(hq.join()).rejects.toMatchObject({ data: { code: 'unavailable' } });
+    expect(await send(socket, 'live', [1, 1])).toMatchObject({ ok: true });
+    lookup.next('works');
+    expect((await hq.join()).connected).toBe(true);
   });
 });
 

@@ -2,12 +2,13 @@
  * The agents' way in: admits connections, hands their messages to one session each through the guarded handlers,
  * and ends those that say nothing, break the protocol, or whose token no longer counts.
  */
-import { interval, merge, Observable, Subject, tap } from 'rxjs';
+import { catchError, interval, map, merge, Observable, of, Subject, tap } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
-import type { Access } from '../../access.ts';
+import type { WireError } from '../../../protocol/events.ts';
+import type { Access, AccessRequest, Admission } from '../../access.ts';
 import type { ChaosControl } from '../../chaos.ts';
 import { createHalfOpen } from '../../half-open.ts';
-import type { Admit, AgentPeer, AgentServer } from './agent-server.ts';
+import type { AgentPeer, AgentServer } from './agent-server.ts';
 import { createDrainTurns } from './drain-turns.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { IngestEmit } from './ingest-events.ts';
@@ -16,8 +17,8 @@ import { createLeases, type Holder } from './leases.ts';
 import type { LinkEvent } from './link-event.ts';
 import { type Listened, listenTo } from './listen-to.ts';
 import { createReadThrottle } from './read-throttle.ts';
-import { refuse } from './refusal.ts';
-import { createSession } from './session.ts';
+import { refuse, refuseUnavailable } from './refusal.ts';
+import { createSession, UNAVAILABLE_RETRY_MS } from './session.ts';
 
 export type AttachAgentsOptions = {
   readonly server: AgentServer;
@@ -60,7 +61,8 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
   const peers = new Set<Listened>();
   const { shared, commits, drains } = assembleIngest(options, links);
 
-  const admit = admittance({ access, emit });
+  const judge = (credentials: AccessRequest, address: string) =>
+    access.admit('agent', credentials).pipe(map((admission) => refusalOf(admission, address, emit)));
   const cutOff = ({ peer, session }: Listened, reason: string) => {
     emit({ type: 'cut_off', agent: session.established()?.agent ?? null, address: peer.address, reason });
     peer.disconnect();
@@ -101,12 +103,28 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     });
   };
 
-  const serving = server.serve(admit).subscribe(accept);
+  const serving = server
+    .serve((credentials, address) =>
+      judge(credentials, address).pipe(
+        catchError((error: unknown) => {
+          emit({ type: 'handler_failed', event: 'connect', agent: null, error: String(error) });
+          return of(refuseUnavailable('HQ cannot look up who this is just now', UNAVAILABLE_RETRY_MS).error);
+        }),
+      ),
+    )
+    .subscribe(accept);
 
   const recheck = () => {
     for (const entry of peers) {
       const { credentials, address } = entry.peer;
-      if (admit(credentials, address) !== null) cutOff(entry, 'token no longer counts');
+      judge(credentials, address).subscribe({
+        next: (refusal) => {
+          if (refusal !== null && peers.has(entry)) cutOff(entry, 'token no longer counts');
+        },
+        // Who came in stays in until it is known that it may not.
+        error: (error: unknown) =>
+          emit({ type: 'handler_failed', event: 'recheck', agent: null, error: String(error) }),
+      });
     }
   };
   const timers = merge(
@@ -170,11 +188,8 @@ function assembleIngest(options: AttachAgentsOptions, links: Subject<LinkEvent>)
 }
 
 /** Why a connection may not come in; null lets it in. */
-function admittance({ access, emit }: Pick<AttachAgentsOptions, 'access' | 'emit'>): Admit {
-  return (credentials, address) => {
-    const admission = access.admit('agent', credentials);
-    if (admission.ok) return null;
-    emit({ type: 'agent_unauthorized', address, reason: admission.reason });
-    return refuse('unauthorized', admission.message).error;
-  };
+function refusalOf(admission: Admission, address: string, emit: IngestEmit): WireError | null {
+  if (admission.ok) return null;
+  emit({ type: 'agent_unauthorized', address, reason: admission.reason });
+  return refuse('unauthorized', admission.message).error;
 }

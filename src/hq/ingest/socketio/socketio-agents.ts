@@ -21,9 +21,10 @@ export function createSocketIoAgents(io: Server): AgentServer {
       new Observable((subscriber) => {
         namespace.use((socket, next) => {
           const { handshake } = socket;
-          const error = admit(handshakeRequest(handshake), handshake.address);
-          if (error === null) next();
-          else next(withData(error));
+          admit(handshakeRequest(handshake), handshake.address).subscribe((error) => {
+            if (error === null) next();
+            else next(withData(error));
+          });
         });
         const onConnection = (socket: AgentSocket) => subscriber.next(peerOf(socket));
         namespace.on('connection', onConnection);
