@@ -73,6 +73,32 @@ const openOn = (
 const append = (journal: Journal, first: number, count: number) =>
   lastValueFrom(journal.append(testSamples(first, count)));
 
+/** Its commits report failure although they get through, while `deceives`. */
+async function deceivedJournal() {
+  const storage = createMemoryStorage();
+  const world = { deceives: false };
+  const deceptive = {
+    ...storage,
+    commit: <T>(work: Parameters<typeof storage.commit<T>>[0]) => {
+      const done = storage.commit(work);
+      return world.deceives
+        ? concat(
+            done.pipe(ignoreElements()),
+            throwError(() => new StorageError('io', 'no')),
+          )
+        : done;
+    },
+  };
+  const open = {
+    storage: deceptive,
+    clock,
+    ids: systemIds,
+    policy: 'drop-oldest',
+    maxBytes: 2 ** 20,
+  } as const;
+  return { world, journal: await lastValueFrom(openJournal({ ...open, sealSamples: 2 })) };
+}
+
 describe('journal recovery', () => {
   const prepare = async () => {
     const disk = createMemoryDisk();
@@ -284,28 +310,7 @@ describe('journal on a failing disk', () => {
   });
 
   it('stores a retried append once, whatever became of its frames since, and hands out nothing unconfirmed', async () => {
-    const storage = createMemoryStorage();
-    let deceives = false;
-    const deceptive = {
-      ...storage,
-      commit: <T>(work: Parameters<typeof storage.commit<T>>[0]) => {
-        const done = storage.commit(work);
-        return deceives
-          ? concat(
-              done.pipe(ignoreElements()),
-              throwError(() => new StorageError('io', 'no')),
-            )
-          : done;
-      },
-    };
-    const open = {
-      storage: deceptive,
-      clock,
-      ids: systemIds,
-      policy: 'drop-oldest',
-      maxBytes: 2 ** 20,
-    } as const;
-    const journal = await lastValueFrom(openJournal({ ...open, sealSamples: 2 }));
+    const { world, journal } = await deceivedJournal();
     await append(journal, 1, 3);
     const meantimes: (() => Observable<unknown>)[] = [
       () => journal.seal([]),
@@ -315,10 +320,10 @@ describe('journal on a failing disk', () => {
     for (const meanwhile of meantimes) {
       const { sampled } = journal.stats();
       const samples = testSamples(sampled + 1, 5);
-      deceives = true;
+      world.deceives = true;
       await expect(lastValueFrom(journal.append(samples))).rejects.toMatchObject({ code: 'io' });
       for (const { lastSeq } of await allPending(journal)) expect(lastSeq).toBeLessThanOrEqual(sampled);
-      deceives = false;
+      world.deceives = false;
       await lastValueFrom(meanwhile(), { defaultValue: null });
       expect(await lastValueFrom(journal.append(samples))).toMatchObject({
         frame: { firstSeq: sampled + 1, lastSeq: sampled + 5 },
@@ -326,6 +331,21 @@ describe('journal on a failing disk', () => {
       expect(journal.stats().sampled).toBe(sampled + 5);
       expectExactLedger(journal.stats());
     }
+  });
+
+  it('knows the schema of a frame whose commit was reported as failed', async () => {
+    const { world, journal } = await deceivedJournal();
+    const samples = noisySamples(1, 5);
+    const [first] = samples;
+    const ref = first?.schema.ref ?? '';
+    expect(journal.schema(ref)).toBeUndefined();
+    world.deceives = true;
+    await expect(lastValueFrom(journal.append(samples))).rejects.toMatchObject({ code: 'io' });
+    world.deceives = false;
+    // Any other commit confirms the frame, which goes before its append is tried again.
+    await lastValueFrom(journal.noteGreeting('run'));
+    expect(await allPending(journal)).toHaveLength(1);
+    expect(journal.schema(ref)).toEqual(first?.schema);
   });
 
   it('reports a full disk and goes on when there is space again', async () => {

@@ -52,7 +52,7 @@ import { beginJournal, repairJournal, surveyJournal } from './recovery/recovery.
 import { reinstateFrames } from './recovery/reinstate.ts';
 import { renewJournal, unfinishedRenewal } from './recovery/renewal.ts';
 import { rejectFrame, releaseSlice } from './release.ts';
-import { readSchemas } from './schemas.ts';
+import { readSchemas, schemaOf } from './schemas.ts';
 
 export type JournalOptions = {
   /** Belongs to the journal from now on: `close` closes it. */
@@ -307,7 +307,7 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
         );
       }),
     thin: (inFlight) => (policy === 'thin' ? thinning(inFlight) : of(NOTHING_THINNED)),
-    schema: (ref) => schemas.get(ref),
+    schema: (ref) => schemaOf(storage, schemas, ref),
     stats: () => stats$.value,
     stats$: stats$.asObservable(),
     close: () =>

@@ -1,7 +1,7 @@
 import { type InternedSchema, type SchemaRef, schemaSchema } from '../protocol/sample.ts';
 import { internSchema } from '../protocol/schema-ref.ts';
-import type { Reader } from '../storage/storage.ts';
-import { ALL_SCHEMAS } from './keys.ts';
+import type { Reader, Storage } from '../storage/storage.ts';
+import { ALL_SCHEMAS, schemaKey } from './keys.ts';
 
 const MAX_SCHEMAS_READ = 100_000;
 
@@ -13,6 +13,24 @@ export function readSchemas(reader: Reader): Map<SchemaRef, InternedSchema> {
     if (schema !== null) schemas.set(schema.ref, schema);
   }
   return schemas;
+}
+
+/**
+ * Undefined: the journal has no such schema, or it cannot be read. What is not `known` is looked up and noted there: a
+ * commit that was reported as failed may have brought it.
+ */
+export function schemaOf(
+  storage: Pick<Storage, 'read'>,
+  known: Map<SchemaRef, InternedSchema>,
+  ref: SchemaRef,
+): InternedSchema | undefined {
+  const noted = known.get(ref);
+  if (noted !== undefined) return noted;
+  const value = storage.read((reader) => reader.get(schemaKey(ref)));
+  const schema = value === undefined ? null : parseSchema(value);
+  if (schema === null) return undefined;
+  known.set(ref, schema);
+  return schema;
 }
 
 function parseSchema(value: Uint8Array): InternedSchema | null {

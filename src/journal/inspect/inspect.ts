@@ -3,6 +3,7 @@
  * that a large export waits for whoever reads it. HQ's directories hold other records; of them `journalStats` tells the
  * size and `verifyJournal` checks every record.
  */
+
 import type { BucketGroup, GapReason } from '../../protocol/frame.ts';
 import { decodeData, decodeThinned, readHeader, samplesOf } from '../../protocol/frame-codec.ts';
 import {
@@ -11,18 +12,18 @@ import {
   type Sample,
   type SchemaRef,
   type SeqSample,
-  schemaSchema,
 } from '../../protocol/sample.ts';
-import { internSchema, seriesKey } from '../../protocol/schema-ref.ts';
+import { seriesKey } from '../../protocol/schema-ref.ts';
 import { readRole } from '../../storage/directory/data-directory.ts';
 import { isDirectoryInUse } from '../../storage/directory/directory-lock.ts';
 import { type DirectoryRole, roleOfRecords } from '../../storage/directory/directory-role.ts';
 import { type LmdbReader, openLmdbReader } from '../../storage/lmdb/lmdb-reader.ts';
 import { type Reader, StorageError } from '../../storage/storage.ts';
 import { listFrames, readFrame, readGap } from '../editor.ts';
-import { ALL_DEAD_LETTERS, ALL_SCHEMAS, type FrameKey, LEDGER_KEY, schemaKey } from '../keys.ts';
+import { ALL_DEAD_LETTERS, ALL_SCHEMAS, type FrameKey, LEDGER_KEY } from '../keys.ts';
 import { ackedSamples, decodeLedger, type Ledger } from '../ledger.ts';
 import { decodeDeadLetter } from '../release.ts';
+import { schemaOf } from '../schemas.ts';
 
 /** A frame that HQ refused, kept with the reason. */
 export type DeadLetter = { readonly firstSeq: number; readonly lastSeq: number; readonly detail: string };
@@ -267,23 +268,4 @@ function exportSample(epoch: string, { seq, sample }: SeqSample): ExportedSample
     if (typeof value === 'number') values[seriesKey(series)] = exportNumber(value);
   });
   return { epoch, seq, ts, mono, boot: schema.boot, source: schema.source, values, anomalies, diagnostics };
-}
-
-function schemaOf(
-  reader: LmdbReader,
-  known: Map<SchemaRef, InternedSchema>,
-  ref: SchemaRef,
-): InternedSchema | undefined {
-  const schema = known.get(ref) ?? parseSchema(reader.read((one) => one.get(schemaKey(ref))));
-  if (schema !== undefined) known.set(ref, schema);
-  return schema;
-}
-
-function parseSchema(value: Uint8Array | undefined): InternedSchema | undefined {
-  if (value === undefined) return undefined;
-  try {
-    return internSchema(schemaSchema.parse(JSON.parse(Buffer.from(value).toString())));
-  } catch {
-    return undefined;
-  }
 }
