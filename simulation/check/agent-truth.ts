@@ -137,9 +137,12 @@ function replace(
   }
   // What is neither on the disk now nor at HQ went with the old one. Its seqs may be given out again.
   for (const { epoch, truth, contents } of committed) {
+    const atHq = disk.everAtHq(epoch);
     for (const [seq, content] of contents) {
       const isHere = places.get(content.id) === epoch;
-      if (isHere && !truth.contents.has(seq) && wasAtHq(content.id)) truth.delivered.set(seq, content);
+      // A copy may have delivered the same sample under an epoch of its own.
+      const wasDelivered = wasAtHq(content.id) && missingWithin(atHq, seq, seq).length === 0;
+      if (isHere && !truth.contents.has(seq) && wasDelivered) truth.delivered.set(seq, content);
     }
   }
   for (const { epoch, first, last } of before) {
