@@ -3,7 +3,7 @@ import type { LinkReport } from '../protocol/events.ts';
 import { countOf, estimateOf, momentOf } from '../protocol/figures.ts';
 import type { DrainForecast } from './uplink/drain-forecast.ts';
 import type { BudgetStatus } from './uplink/metering/gate.ts';
-import type { UplinkStatus } from './uplink/uplink.ts';
+import type { UplinkStatus } from './uplink/uplink-status.ts';
 
 export type LinkFacts = {
   readonly uplink: Pick<UplinkStatus, 'paused' | 'live' | 'backlog' | 'behind' | 'link' | 'connection'>;

@@ -13,7 +13,7 @@ import {
 } from './uplink/drain-forecast.ts';
 import { lagOf, unackedBytesOf } from './uplink/heartbeat.ts';
 import type { UplinkGate } from './uplink/metering/gate.ts';
-import type { UplinkStatus } from './uplink/uplink.ts';
+import type { UplinkStatus } from './uplink/uplink-status.ts';
 
 export type LinkWatchOptions = {
   readonly journal: Pick<Journal, 'stats'>;

@@ -5,7 +5,7 @@ import type { PipelineStatus } from './pipeline/pipeline-types.ts';
 import type { DrainForecast } from './uplink/drain-forecast.ts';
 import type { Way } from './uplink/link.ts';
 import type { BudgetStatus } from './uplink/metering/gate.ts';
-import type { UplinkStatus } from './uplink/uplink.ts';
+import type { UplinkStatus } from './uplink/uplink-status.ts';
 import type { FailingWay } from './uplink/ways/failing-ways.ts';
 
 /** Something that went wrong lately. Times are epoch ms. */

@@ -20,7 +20,8 @@ import type { LinkWatch } from './link-watch.ts';
 import type { Pipeline, PipelineStatus } from './pipeline/pipeline-types.ts';
 import type { DrainForecast } from './uplink/drain-forecast.ts';
 import { lagOf } from './uplink/heartbeat.ts';
-import type { Uplink, UplinkStatus } from './uplink/uplink.ts';
+import type { Uplink } from './uplink/uplink.ts';
+import type { UplinkStatus } from './uplink/uplink-status.ts';
 
 /** Pauses in which HQ takes nothing from anyone; being told to slow down is none. */
 const REFUSALS: ReadonlySet<string> = new Set(['unavailable', 'internal', 'breaker_open']);

@@ -2,7 +2,7 @@
 import type { AgentStatus } from '../status.ts';
 import type { DrainForecast } from '../uplink/drain-forecast.ts';
 import type { BudgetStatus, SpanStatus } from '../uplink/metering/gate.ts';
-import type { LinkFigures } from '../uplink/uplink.ts';
+import type { LinkFigures } from '../uplink/uplink-status.ts';
 import { bytesText, type Row, spanText } from './text.ts';
 
 const PAUSES: Readonly<Record<NonNullable<BudgetStatus['why']>, string>> = {

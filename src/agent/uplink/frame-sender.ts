@@ -7,7 +7,6 @@ import {
   finalize,
   forkJoin,
   from,
-  last,
   map,
   merge,
   NEVER,
@@ -33,6 +32,14 @@ import type { Shipment } from './state.ts';
 
 type Confirmed = Extract<FrameReply, { readonly ok: true }>;
 
+/** HQ has taken a message, which is all of the shipment or a part of it. */
+export type MessageConfirmed = {
+  readonly kind: 'confirmed';
+  readonly lane: Lane;
+  readonly bytes: number;
+  readonly rttMs: number;
+};
+
 export type Outcome =
   | { readonly kind: 'delivered'; readonly reply: Confirmed }
   /** HQ will never take it as it is, or it cannot be read any more. */
@@ -47,21 +54,18 @@ export type FrameSenderOptions = {
   readonly clock: Clock;
   readonly gauge: LinkGauge;
   readonly schemas: KnownSchemas;
-  /** Told how long HQ took for each confirmed message and how many bytes it had. */
-  readonly onConfirmed: (message: {
-    readonly lane: Lane;
-    readonly bytes: number;
-    readonly rttMs: number;
-  }) => void;
 };
 
 export type FrameSender = {
-  /** Emits the outcome once and completes; completes without one when the connection ended, which the link tells itself. */
+  /**
+   * Emits each message that HQ confirms, then the outcome, and completes; completes without an outcome when the connection ended, which
+   * the link reports itself.
+   */
   readonly deliver: (order: {
     readonly lane: Lane;
     readonly shipment: Shipment;
     readonly limits: Limits;
-  }) => Observable<Outcome>;
+  }) => Observable<MessageConfirmed | Outcome>;
 };
 
 /** It can never be delivered, whatever the connection. */
@@ -70,58 +74,14 @@ class Undeliverable extends Error {
 }
 
 export function createFrameSender(options: FrameSenderOptions): FrameSender {
-  const { session, reliability, journal, clock, gauge, schemas, onConfirmed } = options;
-  /** One transfer of a schema serves all frames that wait for it. */
-  const transfers = new Map<SchemaRef, Observable<OkReply>>();
-  /** Emits when a schema goes and when it is answered: whatever waits for it waits as long as the link needs. */
-  const schemaMoves$ = new Subject<void>();
-
-  const moved = () =>
-    defer(() => {
-      schemaMoves$.next();
-      return EMPTY;
-    });
-
-  const sendSchema = (ref: SchemaRef): Observable<OkReply> =>
-    defer(() => {
-      const schema = journal.schema(ref);
-      if (schema === undefined)
-        return throwError(() => new Undeliverable(`the journal lost the schema ${ref} of it`));
-      const { source, boot, series } = schema;
-      const message = { ref, schema: { source, boot, series } };
-      return measured(Buffer.byteLength(JSON.stringify(message)), merge(session.schema(message), moved()));
-    }).pipe(
-      tap((reply) => {
-        schemaMoves$.next();
-        if (!reply.ok) throw new FrameRefused(reply.error);
-      }),
-    );
-
-  const sharedSchema = (ref: SchemaRef): Observable<OkReply> => {
-    const shared =
-      transfers.get(ref) ??
-      sendSchema(ref).pipe(
-        tap({ error: () => transfers.delete(ref) }),
-        shareReplay({ bufferSize: 1, refCount: false }),
-      );
-    transfers.set(ref, shared);
-    return shared;
-  };
+  const { reliability, clock, gauge, schemas, session } = options;
+  const measured = measuredBy(gauge);
+  const transfers = createSchemaTransfers(options, measured);
 
   const sendFrame = (lane: Lane, bytes: Uint8Array): Observable<Confirmed> =>
     measured(bytes.length, session.frame({ lane }, bytes)).pipe(
       switchMap((reply) => (reply.ok ? of(reply) : throwError(() => new FrameRefused(reply.error)))),
     );
-
-  /** The gauge hears when it goes and when it is answered, whatever the answer. */
-  const measured = <T>(bytes: number, request: Observable<T>): Observable<T> =>
-    defer(() => {
-      const id = gauge.sent(bytes);
-      return request.pipe(
-        tap(() => gauge.answered(id)),
-        finalize(() => gauge.abandoned(id)),
-      );
-    });
 
   const withSchemas = (lane: Lane, bytes: Uint8Array): Observable<Confirmed> =>
     sendFrame(lane, bytes).pipe(
@@ -131,7 +91,7 @@ export function createFrameSender(options: FrameSenderOptions): FrameSender {
         const asked = (error.wire.refs ?? own).filter((ref) => own.includes(ref));
         const refs = asked.length > 0 ? asked : own;
         schemas.forget(refs);
-        return forkJoin(refs.map(sharedSchema)).pipe(switchMap(() => sendFrame(lane, bytes)));
+        return forkJoin(refs.map(transfers.of)).pipe(switchMap(() => sendFrame(lane, bytes)));
       }),
       catchError((error: unknown) => {
         if (!(error instanceof FrameRefused) || error.wire.code !== 'unknown_schema') throw error;
@@ -139,29 +99,95 @@ export function createFrameSender(options: FrameSenderOptions): FrameSender {
       }),
     );
 
-  const timed = (lane: Lane, bytes: Uint8Array): Observable<Confirmed> =>
+  const timed = (lane: Lane, bytes: Uint8Array): Observable<Timed> =>
     defer(() => {
       const sentAt = clock.precise();
-      return withSchemas(lane, bytes).pipe(
-        tap(() => onConfirmed({ lane, bytes: bytes.length, rttMs: clock.precise() - sentAt })),
-      );
+      return withSchemas(lane, bytes).pipe(map((reply) => ({ reply, rttMs: clock.precise() - sentAt })));
     });
 
   const patienceFor = ({ length }: Uint8Array): Patience => ({
     allowanceMs: () => gauge.allowanceMs(length),
-    progress$: () => merge(gauge.progress$(), schemaMoves$, session.holding$ ?? NEVER),
+    progress$: () => merge(gauge.progress$(), transfers.moves$, session.holding$ ?? NEVER),
   });
 
   return {
     deliver: ({ lane, shipment, limits }) =>
-      defer(() => from(messagesOf(shipment, limits))).pipe(
-        concatMap((bytes) =>
-          reliability.protect(lane, schemas.inTurn(bytes, timed(lane, bytes)), patienceFor(bytes)),
-        ),
-        last(),
-        map((reply): Outcome => ({ kind: 'delivered', reply })),
-        catchError((error: unknown) => outcomeOf(error)),
-      ),
+      defer(() => {
+        const messages = messagesOf(shipment, limits);
+        return from(messages).pipe(
+          concatMap((bytes, index) =>
+            reliability.protect(lane, schemas.inTurn(bytes, timed(lane, bytes)), patienceFor(bytes)).pipe(
+              concatMap(({ reply, rttMs }): readonly (MessageConfirmed | Outcome)[] => {
+                const confirmed = { kind: 'confirmed', lane, bytes: bytes.length, rttMs } as const;
+                return index < messages.length - 1 ? [confirmed] : [confirmed, { kind: 'delivered', reply }];
+              }),
+            ),
+          ),
+        );
+      }).pipe(catchError((error: unknown) => outcomeOf(error))),
+  };
+}
+
+type Timed = { readonly reply: Confirmed; readonly rttMs: number };
+type Measured = <T>(bytes: number, request: Observable<T>) => Observable<T>;
+
+/** The gauge hears when it goes and when it is answered, whatever the answer. */
+function measuredBy(gauge: LinkGauge): Measured {
+  return (bytes, request) =>
+    defer(() => {
+      const id = gauge.sent(bytes);
+      return request.pipe(
+        tap(() => gauge.answered(id)),
+        finalize(() => gauge.abandoned(id)),
+      );
+    });
+}
+
+/** Schemas that HQ lacks, on their way: one transfer serves all frames that wait for it. */
+type SchemaTransfers = {
+  readonly of: (ref: SchemaRef) => Observable<OkReply>;
+  /** Emits when a schema goes and when it is answered: whatever waits for it waits as long as the link needs. */
+  readonly moves$: Observable<void>;
+};
+
+function createSchemaTransfers(
+  { session, journal }: Pick<FrameSenderOptions, 'session' | 'journal'>,
+  measured: Measured,
+): SchemaTransfers {
+  const transfers = new Map<SchemaRef, Observable<OkReply>>();
+  const moves$ = new Subject<void>();
+  const moved = defer(() => {
+    moves$.next();
+    return EMPTY;
+  });
+
+  const send = (ref: SchemaRef): Observable<OkReply> =>
+    defer(() => {
+      const schema = journal.schema(ref);
+      if (schema === undefined)
+        return throwError(() => new Undeliverable(`the journal lost the schema ${ref} of it`));
+      const { source, boot, series } = schema;
+      const message = { ref, schema: { source, boot, series } };
+      return measured(Buffer.byteLength(JSON.stringify(message)), merge(session.schema(message), moved));
+    }).pipe(
+      tap((reply) => {
+        moves$.next();
+        if (!reply.ok) throw new FrameRefused(reply.error);
+      }),
+    );
+
+  return {
+    moves$,
+    of: (ref) => {
+      const shared =
+        transfers.get(ref) ??
+        send(ref).pipe(
+          tap({ error: () => transfers.delete(ref) }),
+          shareReplay({ bufferSize: 1, refCount: false }),
+        );
+      transfers.set(ref, shared);
+      return shared;
+    },
   };
 }
 

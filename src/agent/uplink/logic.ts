@@ -7,6 +7,7 @@ import { checkAck } from './check-ack.ts';
 import { pump } from './lanes.ts';
 import { leave, leaving } from './leaving.ts';
 import { EMPTY_LIVE, isLiveSized, leaveForbidden, queueLive } from './live-lane.ts';
+import { roundTripTaken, withClocks } from './measures.ts';
 import {
   afterLoss,
   cleared,
@@ -21,6 +22,7 @@ import { reconnectWaitMs } from './reconnect-wait.ts';
 import { busyRanges, inFlight, overlaps } from './shipments.ts';
 import {
   LIVE_WINDOW,
+  type Measures,
   type Memory,
   type Online,
   type UplinkEffect,
@@ -31,6 +33,8 @@ import {
 import { type Next, type Of, release, stopped, violation, withMemory } from './steps.ts';
 
 const FRESH: Memory = {
+  measures: { rttMs: null, clockOffsetMs: null },
+  forked: null,
   attempt: 0,
   connection: 1,
   known: null,
@@ -119,6 +123,12 @@ function transition(state: UplinkState, message: UplinkMessage, settings: Uplink
     case 'rejected':
       // A gap frame stands in its place now, and must be sent.
       return resume(lookAgain(withMemory(state, rejectedBy(state.memory, message.origin))), settings);
+    case 'confirmed':
+      return [measured(state, roundTripTaken(state.memory.measures, message)), []];
+    case 'clocks_read':
+      return [measured(state, withClocks(state.memory.measures, message)), []];
+    case 'forked':
+      return [withMemory(state, { ...state.memory, forked: message.detail }), []];
     case 'stop':
       return stop(state, settings);
     case 'left':
@@ -372,6 +382,10 @@ function stop(state: UplinkState, settings: UplinkSettings): Next {
     settings,
   );
   return [next, [{ type: 'leave_deadline', connection }, ...effects]];
+}
+
+function measured(state: UplinkState, measures: Measures): UplinkState {
+  return withMemory(state, { ...state.memory, measures });
 }
 
 function lookAgain(state: UplinkState): UplinkState {

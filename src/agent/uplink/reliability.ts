@@ -1,5 +1,6 @@
 /** The reliability stack of a frame: what is tried again, when, and when it is better to leave HQ alone. */
 import {
+  BehaviorSubject,
   catchError,
   defer,
   first,
@@ -60,6 +61,9 @@ export type Reliability = {
    * cannot, or had answered the last failure itself.
    */
   readonly hqStoring: (storing: boolean) => void;
+  /** Since when a try failed and there will be another; null while frames pass. The present value at once. */
+  readonly paused$: Observable<DeliveryPause | null>;
+  readonly paused: () => DeliveryPause | null;
   /** Sends until HQ has taken it. Errors with what no repetition mends: a LinkError, or a FrameRefused for good. */
   readonly protect: <T>(lane: Lane, send: Observable<T>, patience?: Patience) => Observable<T>;
 };
@@ -76,12 +80,17 @@ export type ReliabilityOptions = {
   readonly settings: ReliabilitySettings;
   readonly scheduler: SchedulerLike;
   readonly random: Random;
-  /** A try failed and there will be another; null: frames pass again. */
-  readonly onPause: (pause: { readonly reason: string; readonly delayMs: number } | null) => void;
 };
 
-export function createReliability(options: ReliabilityOptions): Reliability {
-  const { settings, scheduler, random, onPause } = options;
+/** Why frames wait on an open connection. */
+export type DeliveryPause = {
+  /** For instance `unavailable`. */
+  readonly reason: string;
+  /** Until the first of them is tried again, ms. */
+  readonly delayMs: number;
+};
+
+export function createReliability({ settings, scheduler, random }: ReliabilityOptions): Reliability {
   const breaker = circuitBreaker(
     {
       failuresToOpen: settings.breakerFailures,
@@ -92,80 +101,26 @@ export function createReliability(options: ReliabilityOptions): Reliability {
     },
     scheduler,
   );
-  const pauses = { initialMs: settings.backoffInitialMs, jitter: 'full' } as const;
-  const maxMs = Math.max(settings.backoffInitialMs, Math.min(settings.backoffMaxMs, MAX_PAUSE_MS));
-  /** Frames pause together: a gate, not one backoff each, or a dozen waiting frames would be a dozen failures. */
-  const all = createGate();
-  /** A backlog that has to wait for its turn must not keep live frames waiting. */
-  const lanes: Readonly<Record<Lane, Gate>> = { live: createGate(), backlog: createGate() };
-  let lastFailureAt = Number.NEGATIVE_INFINITY;
-  /** Whether HQ itself told of the last failure: when it stays silent to frames, what good it says besides proves nothing. */
-  let answered = false;
-
-  const timeoutOf = <T>(source: Observable<T>, patience: Patience) =>
-    defer(() => {
-      let ms = 0;
-      const most = () => {
-        ms = Math.round(settings.ackTimeoutMs + patience.allowanceMs());
-        return ms;
-      };
-      const silent = () => new LinkError('timeout', `HQ did not confirm a frame within ${ms} ms.`);
-      return source.pipe(withDeadline(most, scheduler, silent, patience.progress$()));
-    });
-
-  const breakerOf = <T>(source: Observable<T>) =>
-    new Observable<T>((subscriber) => {
-      const startedAt = scheduler.now();
-      const counted = source.pipe(
-        catchError((error: unknown) => {
-          // Frames that were under way together fail together: that is one failure. A lost connection is none.
-          const silent = isClosed(error) || (countsAgainstHq(error) && startedAt < lastFailureAt);
-          if (countsAgainstHq(error)) {
-            lastFailureAt = Math.max(lastFailureAt, scheduler.now());
-            answered = error instanceof FrameRefused;
-          }
-          if (!silent) throw error;
-          subscriber.error(error);
-          return NEVER;
-        }),
-      );
-      return breaker.protect(counted).subscribe(subscriber);
-    });
-
-  const verdictFor =
-    (lane: Lane) =>
-    (error: unknown): RetryVerdict => {
-      const now = scheduler.now();
-      if (!(error instanceof FrameRefused)) return { kind: 'give-up', reason: 'link' };
-      const { code, retryAfterMs } = error.wire;
-      if (!HQ_FAILS.has(code) && !HQ_WAITS.has(code)) return { kind: 'give-up', reason: code };
-      const gate = HQ_FAILS.has(code) ? all : lanes[lane];
-      if (gate.opensAt <= now) {
-        gate.pause = gate.pause?.next() ?? backoff({ ...pauses, maxMs }, random);
-        gate.opensAt = now + (retryAfterMs ?? 0) + gate.pause.delayMs;
-      }
-      return { kind: 'retry', reason: code, afterMs: gate.opensAt - now };
-    };
+  const gates = createGates(settings, scheduler, random);
+  const failures = createFailures(breaker, scheduler);
+  const paused$ = new BehaviorSubject<DeliveryPause | null>(null);
+  const pause = (why: DeliveryPause) => {
+    if (paused$.value === null) paused$.next(why);
+  };
 
   const retryOf = <T>(lane: Lane, source: Observable<T>) =>
     source.pipe(
       retryWith<T>(
         {
-          classify: verdictFor(lane),
+          classify: gates.verdictFor(lane),
           // The gate has the jitter.
           backoff: { initialMs: 0, maxMs: 0, jitter: 'none' },
-          onRetry: ({ reason, delayMs }) => onPause({ reason, delayMs }),
+          onRetry: ({ reason, delayMs }) => pause({ reason, delayMs }),
         },
         random,
         scheduler,
       ),
     );
-
-  const gated = <T>(lane: Lane, send: Observable<T>) =>
-    defer(() => {
-      const waitMs = Math.max(all.opensAt, lanes[lane].opensAt) - scheduler.now();
-      return waitMs > 0 ? timer(waitMs, scheduler).pipe(switchMap(() => send)) : send;
-    });
 
   /** Waits while the breaker refuses, whose time may come sooner than it says. */
   const whenLetThrough = <T>(send: Observable<T>) =>
@@ -175,7 +130,7 @@ export function createReliability(options: ReliabilityOptions): Reliability {
           if (!(error instanceof BreakerOpenError)) return throwError(() => error);
           const delayMs = error.retryAtMs - scheduler.now();
           if (delayMs <= 0) return timer(PROBE_PAUSE_MS, scheduler);
-          onPause({ reason: 'breaker_open', delayMs });
+          pause({ reason: 'breaker_open', delayMs });
           return breaker.state$.pipe(
             first(({ kind }) => kind !== 'open'),
             // In turns of their own: woken within one another's, frames would go out in reverse, backlog before live.
@@ -186,30 +141,123 @@ export function createReliability(options: ReliabilityOptions): Reliability {
     );
 
   const resumed = (lane: Lane) => {
-    all.pause = null;
-    lanes[lane].pause = null;
+    gates.passed(lane);
     // As long as one lane waits, people are told so.
-    if (lanes.live.pause === null && lanes.backlog.pause === null) onPause(null);
+    if (!gates.isAnyWaiting() && paused$.value !== null) paused$.next(null);
   };
 
   return {
     breaker,
+    hqStoring: failures.hqStoring,
+    paused$: paused$.asObservable(),
+    paused: () => paused$.value,
+    // Innermost the timeout, so that silence is a failure that the breaker sees; around it the breaker, whose refusal is no try.
+    // The gate stands before them: to wait is neither a try nor silence.
+    protect: (lane, send, patience = IMPATIENT) => {
+      const { ackTimeoutMs } = settings;
+      const once = failures.guard(withinPatience(send, { ackTimeoutMs, patience, scheduler }));
+      return retryOf(lane, whenLetThrough(gates.gated(lane, once))).pipe(tap(() => resumed(lane)));
+    },
+  };
+}
+
+function withinPatience<T>(
+  source: Observable<T>,
+  options: { readonly ackTimeoutMs: number; readonly patience: Patience; readonly scheduler: SchedulerLike },
+): Observable<T> {
+  const { ackTimeoutMs, patience, scheduler } = options;
+  return defer(() => {
+    let ms = 0;
+    const most = () => {
+      ms = Math.round(ackTimeoutMs + patience.allowanceMs());
+      return ms;
+    };
+    const silent = () => new LinkError('timeout', `HQ did not confirm a frame within ${ms} ms.`);
+    return source.pipe(withDeadline(most, scheduler, silent, patience.progress$()));
+  });
+}
+
+type Failures = {
+  /** The breaker, which sees failures of frames that were under way together as one. */
+  readonly guard: <T>(source: Observable<T>) => Observable<T>;
+  readonly hqStoring: Reliability['hqStoring'];
+};
+
+function createFailures(breaker: CircuitBreaker, scheduler: SchedulerLike): Failures {
+  let lastFailureAt = Number.NEGATIVE_INFINITY;
+  /** Whether HQ itself told of the last failure: when it stays silent to frames, what good it says besides proves nothing. */
+  let answered = false;
+  return {
+    guard: <T>(source: Observable<T>) =>
+      new Observable<T>((subscriber) => {
+        const startedAt = scheduler.now();
+        const counted = source.pipe(
+          catchError((error: unknown) => {
+            // Frames that were under way together fail together: that is one failure. A lost connection is none.
+            const silent = isClosed(error) || (countsAgainstHq(error) && startedAt < lastFailureAt);
+            if (countsAgainstHq(error)) {
+              lastFailureAt = Math.max(lastFailureAt, scheduler.now());
+              answered = error instanceof FrameRefused;
+            }
+            if (!silent) throw error;
+            subscriber.error(error);
+            return NEVER;
+          }),
+        );
+        return breaker.protect(counted).subscribe(subscriber);
+      }),
     hqStoring: (storing) => {
       if (!storing) answered = true;
       else if (answered) breaker.recoveryHint();
     },
-    // Innermost the timeout, so that silence is a failure that the breaker sees; around it the breaker, whose refusal is no try.
-    // The gate stands before them: to wait is neither a try nor silence.
-    protect: (lane, send, patience = IMPATIENT) =>
-      retryOf(lane, whenLetThrough(gated(lane, breakerOf(timeoutOf(send, patience))))).pipe(
-        tap(() => resumed(lane)),
-      ),
   };
 }
 
 const IMPATIENT: Patience = { allowanceMs: () => 0, progress$: () => NEVER };
 
+/** Frames pause together: gates, not one backoff each, or a dozen waiting frames would be a dozen failures. */
+type Gates = {
+  readonly verdictFor: (lane: Lane) => (error: unknown) => RetryVerdict;
+  /** Waits until the lane is open. */
+  readonly gated: <T>(lane: Lane, send: Observable<T>) => Observable<T>;
+  /** A frame of the lane has passed: its next pause begins small. */
+  readonly passed: (lane: Lane) => void;
+  readonly isAnyWaiting: () => boolean;
+};
+
 type Gate = { pause: Backoff | null; opensAt: number };
+
+function createGates(settings: ReliabilitySettings, scheduler: SchedulerLike, random: Random): Gates {
+  const { backoffInitialMs: initialMs, backoffMaxMs } = settings;
+  const maxMs = Math.max(initialMs, Math.min(backoffMaxMs, MAX_PAUSE_MS));
+  const all = createGate();
+  /** A backlog that has to wait for its turn must not keep live frames waiting. */
+  const lanes: Readonly<Record<Lane, Gate>> = { live: createGate(), backlog: createGate() };
+  return {
+    verdictFor: (lane) => (error) => {
+      const now = scheduler.now();
+      if (!(error instanceof FrameRefused)) return { kind: 'give-up', reason: 'link' };
+      const { code, retryAfterMs } = error.wire;
+      if (!HQ_FAILS.has(code) && !HQ_WAITS.has(code)) return { kind: 'give-up', reason: code };
+      const gate = HQ_FAILS.has(code) ? all : lanes[lane];
+      if (gate.opensAt <= now) {
+        gate.pause = gate.pause?.next() ?? backoff({ initialMs, maxMs, jitter: 'full' }, random);
+        gate.opensAt = now + (retryAfterMs ?? 0) + gate.pause.delayMs;
+      }
+      return { kind: 'retry', reason: code, afterMs: gate.opensAt - now };
+    },
+    gated: (lane, send) =>
+      defer(() => {
+        const waitMs = Math.max(all.opensAt, lanes[lane].opensAt) - scheduler.now();
+        return waitMs > 0 ? timer(waitMs, scheduler).pipe(switchMap(() => send)) : send;
+      }),
+    passed: (lane) => {
+      all.pause = null;
+      lanes[lane].pause = null;
+    },
+    isAnyWaiting: () => lanes.live.pause !== null || lanes.backlog.pause !== null,
+  };
+}
 
 function createGate(): Gate {
   return { pause: null, opensAt: Number.NEGATIVE_INFINITY };

@@ -106,8 +106,19 @@ export type BacklogLane = {
   readonly skipped: boolean;
 };
 
+/** What answers have shown of the way to HQ. */
+export type Measures = {
+  /** Smoothed round trip of acks, ms; null before the first. */
+  readonly rttMs: number | null;
+  /** Our wall clock minus HQ's, ms, by the latest answer; null before the first. */
+  readonly clockOffsetMs: number | null;
+};
+
 /** Lives on over connections. */
 export type Memory = {
+  readonly measures: Measures;
+  /** What HQ said when it refused the epoch as that of a copy; null: it has not. */
+  readonly forked: string | null;
   /** Connections that failed in a row. */
   readonly attempt: number;
   /** Number of the latest connection; messages of earlier ones are ignored. */
@@ -194,6 +205,12 @@ export type UplinkMessage =
       readonly reconnectMs: number | null;
     } & FromConnection)
   | ({ readonly type: 'credit'; readonly credit: Credit } & FromConnection)
+  /** HQ took so long for a message with frames, ms. */
+  | { readonly type: 'confirmed'; readonly rttMs: number }
+  /** HQ read its clock at `hqTs`, in answer to what was sent at `sentTs` of ours; both ms since the epoch. */
+  | { readonly type: 'clocks_read'; readonly hqTs: number; readonly sentTs: number; readonly rttMs: number }
+  /** HQ refuses the epoch of the journal, as that of a copy, which it has noted: the agent has to start again. */
+  | { readonly type: 'forked'; readonly detail: string }
   /** What the link can take has changed. Before every message that may have something sent. */
   | { readonly type: 'window'; readonly window: LinkWindow }
   | { readonly type: 'committed'; readonly frame: StoredFrame }
