@@ -56,7 +56,7 @@ export function createLightAgent(options: LightAgentOptions): LightAgent {
         gate: OPEN_GATE,
         linkReport: () => null,
       });
-      uplink.failed$.subscribe({ error: onFailed });
+      uplink.ending$.subscribe(onFailed);
       running = { journal, uplink };
       interval(settings.periodMs, clock.scheduler)
         .pipe(filter(() => !options.isQuiet()))

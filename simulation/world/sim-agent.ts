@@ -5,6 +5,7 @@ import type { TrafficStore } from '../../src/agent/uplink/metering/agent-meter.t
 import type { TrafficRecord } from '../../src/agent/uplink/metering/traffic-file.ts';
 import { openJournal } from '../../src/journal/journal.ts';
 import type { Journal } from '../../src/journal/port.ts';
+import { endingText } from '../../src/platform/ending.ts';
 import { seededIds } from '../../src/platform/ids.ts';
 import { VERSION } from '../../src/platform/version.ts';
 import type { Chance } from '../kernel/chance.ts';
@@ -146,7 +147,7 @@ function start(state: State): void {
       state.newEpoch = false;
       const agent = assemble(state, { life, stream, settings, instance, journal });
       state.running = { ...agent, journal };
-      agent.failed$.subscribe({ error: (error) => restart(state, life, error) });
+      agent.ending$.subscribe((ending) => restart(state, life, endingText(ending)));
       agent.start();
     },
     error: (error) => restart(state, life, error),

@@ -5,6 +5,7 @@
 import { AsyncSubject, BehaviorSubject, defer, merge, type Observable, Subject, takeUntil } from 'rxjs';
 import type { Journal } from '../journal/port.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { Ending } from '../platform/ending.ts';
 import type { Random } from '../platform/random.ts';
 import type { Emit } from '../platform/telemetry.ts';
 import type { AgentState } from '../protocol/events.ts';
@@ -54,8 +55,8 @@ export type AssembledAgent = {
   readonly stopping$: BehaviorSubject<boolean>;
   /** Starts sampling. To be called once, when whoever watches is in place. */
   readonly start: () => void;
-  /** Errors when the uplink crashed too often; completes when the agent has ended. */
-  readonly failed$: Observable<unknown>;
+  /** Emits when the uplink has crashed too often, or must begin a new epoch; completes after that, or when the agent has ended. */
+  readonly ending$: Observable<Ending>;
   /** Samples that are not committed yet; once a stop has begun also those that it gave up: at its end, how many it lost. */
   readonly uncommitted: () => number;
   /** Ends sampling, makes everything durable, sends what is live, says goodbye, closes the journal, then `last`. Completes; never errors. */
@@ -136,7 +137,7 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
         complete: () => flushed$.complete(),
       });
     },
-    failed$: uplink.failed$.pipe(takeUntil(ended$)),
+    ending$: uplink.ending$.pipe(takeUntil(ended$)),
     uncommitted,
     stop: (last) =>
       stopInOrder({

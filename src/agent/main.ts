@@ -15,6 +15,7 @@ import {
 } from 'rxjs';
 import type { Journal } from '../journal/port.ts';
 import { type Clock, machineUptime } from '../platform/clock.ts';
+import type { Ending } from '../platform/ending.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Random } from '../platform/random.ts';
@@ -27,11 +28,11 @@ import { type AssembledAgent, assembleAgent } from './assemble-agent.ts';
 import { type AgentConfig, checkAgentConfig } from './config.ts';
 import { agentEvents } from './events.ts';
 import { type HealthServer, type HealthServerOptions, startHealthServer } from './health/health-server.ts';
-import { openStore } from './open-store.ts';
+import { type AgentStore, openStore } from './open-store.ts';
 import { pipelineEvents } from './pipeline/pipeline-events.ts';
 import { createSources } from './sources/registry.ts';
 import { sourceEvents } from './sources/source-events.ts';
-import { isFullSpeed, parseSourceSpec } from './sources/spec.ts';
+import { isFullSpeed, parseSourceSpec, type SourceSpec } from './sources/spec.ts';
 import { type AgentStatus, unreadiness } from './status.ts';
 import { createTroubles } from './troubles.ts';
 import { lagOf } from './uplink/heartbeat.ts';
@@ -61,10 +62,10 @@ export type RunningAgent = {
   readonly state$: DefaultedStateObservable<AgentState>;
   readonly status: () => AgentStatus;
   /**
-   * Resolves when the agent can no longer do its work and should be started again: its journal is stuck, its uplink
-   * crashed too often, or the disk that it could not write to is back.
+   * Resolves when the agent can no longer do its work: `failed` when its journal is stuck or its uplink crashed too often; `restart` when
+   * the disk that it could not write to is back, or when its journal is to begin a new epoch.
    */
-  readonly failed: Promise<Error>;
+  readonly ending: Promise<Ending>;
   /** Ends sampling, makes everything durable, sends what is live, says goodbye and closes, within 30 s. Idempotent. */
   readonly stop: () => Promise<void>;
   /** What ending now loses, or what the stop has lost, in a sentence; null when nothing. */
@@ -86,8 +87,6 @@ export type StartOptions = {
   readonly newEpoch?: boolean;
 };
 
-type Parts = AssembledAgent & Pick<HqLink, 'failing'> & { readonly journal: Journal };
-
 /**
  * Starts an agent; resolves once its journal is open and its sources are started. Rejects with AgentConfigError on settings
  * that cannot be used, and with StorageError when the journal cannot be opened. On a disk that cannot be written the journal is in
@@ -98,26 +97,68 @@ export async function startAgent(
   platform: AgentPlatform,
   { newEpoch = false }: StartOptions = {},
 ): Promise<RunningAgent> {
+  const { specs, ways } = checked(config, platform);
+  if (specs.some(isFullSpeed)) expectWork();
+  const voice = createVoice(platform);
+  const { emit } = voice;
+  const view = createView(config, { ways, clock: platform.clock, troubles: voice.troubles });
+
+  // Up before the journal, whose recovery may take a while that people want to look into.
+  const { healthHost: host, healthPort: port } = config;
+  const health = await openHealth({ host, port, status: view.status, registry: voice.registry }, emit);
+  const store = await openStore({ ...platform, config, newEpoch }).catch(async (error: unknown) => {
+    await finished(health?.close() ?? EMPTY);
+    throw error;
+  });
+  if (store.inMemory !== null) emit({ type: 'journal_in_memory', detail: store.inMemory });
+  const parts = await assemble({ config, platform, ways, specs, voice, store });
+  view.show(parts);
+  return run({ config, parts, store, health, ways, emit, status: view.status });
+}
+
+/** The settings that can be used as they are. Throws AgentConfigError. */
+function checked(config: AgentConfig, { environment = {} }: AgentPlatform): Plan {
   const problems = checkAgentConfig(config);
   if (problems.length > 0) throw new AgentConfigError(problems);
-  const specs = config.source.map(parseSourceSpec);
-  if (specs.some(isFullSpeed)) expectWork();
   const ways = configuredWays(config);
-  const { environment = {} } = platform;
   const wrongProxies = proxyProblems(ways, environment);
   if (wrongProxies.length > 0) throw new AgentConfigError(wrongProxies);
-  const { clock, random, ids, logger } = platform;
+  return { ways, specs: config.source.map(parseSourceSpec) };
+}
+
+type Plan = {
+  readonly ways: ReturnType<typeof configuredWays>;
+  readonly specs: readonly SourceSpec[];
+};
+
+/** What the agent says of itself: log, metrics, troubles. */
+function createVoice({ clock, logger }: AgentPlatform) {
   const registry = createRegistry();
   const troubles = createTroubles(clock);
-  const emit: Emit<typeof agentEvents> = troubles.watch(createEmit(agentEvents, { logger, registry }));
-  const startedTs = clock.now();
-  let id = config.id ?? '';
-  let parts: Parts | null = null;
+  const emits = { logger, registry };
+  return {
+    registry,
+    troubles,
+    emit: troubles.watch(createEmit(agentEvents, emits)),
+    sourceEmit: troubles.watch(createEmit(sourceEvents, emits)),
+    pipelineEmit: troubles.watch(createEmit(pipelineEvents, emits)),
+  };
+}
 
+type Voice = ReturnType<typeof createVoice>;
+type Parts = AssembledAgent & Pick<HqLink, 'failing'> & { readonly id: string; readonly journal: Journal };
+
+/** The status, which people may ask for before the agent is put together. */
+function createView(
+  config: AgentConfig,
+  { ways, clock, troubles }: Pick<Plan, 'ways'> & Pick<AgentPlatform, 'clock'> & Pick<Voice, 'troubles'>,
+) {
+  const startedTs = clock.now();
+  let parts: Parts | null = null;
   const status = (): AgentStatus => {
     const journal = parts?.journal.stats() ?? null;
     return {
-      agent: id,
+      agent: parts?.id ?? config.id ?? '',
       version: VERSION,
       hq: parts?.way()?.url ?? ways[0]?.way.url ?? '',
       way:
@@ -137,22 +178,28 @@ export async function startAgent(
       troubles: troubles.list(),
     };
   };
+  const show = (now: Parts) => {
+    parts = now;
+  };
+  return { status, show };
+}
 
-  // Up before the journal, whose recovery may take a while that people want to look into.
-  const health = await openHealth(
-    { host: config.healthHost, port: config.healthPort, status, registry },
-    emit,
-  );
-  const store = await openStore({ config, clock, ids, newEpoch }).catch(async (error: unknown) => {
-    await finished(health?.close() ?? EMPTY);
-    throw error;
-  });
-  const { journal, inMemory } = store;
-  if (inMemory !== null) emit({ type: 'journal_in_memory', detail: inMemory });
+type AssembleOptions = Plan & {
+  readonly config: AgentConfig;
+  readonly platform: AgentPlatform;
+  readonly voice: Voice;
+  readonly store: AgentStore;
+};
+
+async function assemble(options: AssembleOptions): Promise<Parts> {
+  const { config, platform, ways, specs, voice, store } = options;
+  const { clock, random, ids, environment = {} } = platform;
+  const { emit, pipelineEmit } = voice;
   const { dataDir } = config;
-  id = config.id ?? defaultAgentId({ hostname: hostname(), dataDir, ids, isWritable: inMemory === null });
+  const { journal, inMemory } = store;
+  const id =
+    config.id ?? defaultAgentId({ hostname: hostname(), dataDir, ids, isWritable: inMemory === null });
   const instance = ids.hex(8);
-
   const { connectTimeoutMs, returnAfterMs, transport } = config.uplink;
   const { link, failing } = createHqLink({
     ways,
@@ -173,20 +220,27 @@ export async function startAgent(
     journal,
     link,
     traffic: await openTraffic(dataDir),
-    sources: createSources(specs, {
-      clock,
-      random,
-      emit: troubles.watch(createEmit(sourceEvents, { logger, registry })),
-    }),
+    sources: createSources(specs, { clock, random, emit: voice.sourceEmit }),
     clock,
     random,
     emit,
-    pipelineEmit: troubles.watch(createEmit(pipelineEvents, { logger, registry })),
+    pipelineEmit,
   });
-  const { pipeline, stopping$ } = agent;
-  parts = { journal, failing, ...agent };
+  return { id, journal, failing, ...agent };
+}
 
-  const failed = firstError(merge(store.failed$, agent.failed$));
+type RunOptions = Pick<Plan, 'ways'> & {
+  readonly config: AgentConfig;
+  readonly parts: Parts;
+  readonly store: AgentStore;
+  readonly health: HealthServer | null;
+  readonly emit: Emit<typeof agentEvents>;
+  readonly status: () => AgentStatus;
+};
+
+function run({ config, parts, store, health, ways, emit, status }: RunOptions): RunningAgent {
+  const { id, journal, pipeline, stopping$ } = parts;
+  const ending = firstEnding(merge(store.ending$, parts.ending$));
   store.damage$.subscribe(({ what, detail, quarantine }) => {
     emit({ type: 'journal_damaged', what, detail, quarantine });
   });
@@ -201,24 +255,24 @@ export async function startAgent(
     agent: id,
     epoch: journal.epoch,
     hq: ways.map(({ way }) => way.url).join(' '),
-    dataDir,
+    dataDir: config.dataDir,
   });
-  agent.start();
+  parts.start();
   let stopped: Promise<void> | null = null;
 
   return {
     id,
     ready,
     healthUrl: health?.url ?? null,
-    state$: state(agent.state$, 'starting'),
+    state$: state(parts.state$, 'starting'),
     status,
-    failed,
+    ending,
     stop: () => {
-      stopped ??= finished(agent.stop(health?.close() ?? EMPTY));
+      stopped ??= finished(parts.stop(health?.close() ?? EMPTY));
       return stopped;
     },
     loss: () => {
-      const count = agent.uncommitted();
+      const count = parts.uncommitted();
       return count === 0 ? null : `${count} samples could not be committed to the journal and are lost`;
     },
   };
@@ -253,12 +307,10 @@ function finished(work: Observable<unknown>): Promise<void> {
   return lastValueFrom(work.pipe(map(() => undefined)), { defaultValue: undefined });
 }
 
-/** The first thing that it emits or fails with; never rejects, and stays open when it just ends. */
-function firstError(source: Observable<unknown>): Promise<Error> {
+/** The first one; never rejects, and stays open when there is none. An error is one, too. */
+function firstEnding(source: Observable<Ending>): Promise<Ending> {
   return new Promise((resolve) => {
-    const take = (error: unknown) =>
-      resolve(error instanceof Error ? error : new Error(`the agent failed: ${messageOf(error)}`));
-    source.subscribe({ next: take, error: take });
+    source.subscribe({ next: resolve, error: (error: unknown) => resolve({ kind: 'failed', error }) });
   });
 }
 

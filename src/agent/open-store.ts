@@ -26,6 +26,7 @@ import {
 import { openJournal } from '../journal/journal.ts';
 import type { Journal } from '../journal/port.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { Ending } from '../platform/ending.ts';
 import type { Ids } from '../platform/ids.ts';
 import { prepareDirectory } from '../storage/directory/data-directory.ts';
 import { openLmdbStorage } from '../storage/lmdb/lmdb-storage.ts';
@@ -49,16 +50,10 @@ export type AgentStore = {
   readonly journal: Journal;
   readonly damage$: Observable<Damage>;
   /** Emits what ends this life of the agent, if anything does. */
-  readonly failed$: Observable<Error>;
+  readonly ending$: Observable<Ending>;
   /** Why the journal is in memory; null when it is on the disk. */
   readonly inMemory: string | null;
 };
-
-/** The data directory can be written again: the agent is to be started again from it. */
-export class DiskIsBackError extends Error {
-  override readonly name = 'DiskIsBackError';
-  readonly restart = true;
-}
 
 export type OpenStoreOptions = {
   readonly config: Pick<AgentConfig, 'dataDir' | 'journal'>;
@@ -83,7 +78,8 @@ async function openOnDisk(options: OpenStoreOptions): Promise<AgentStore> {
     openLmdbStorage({ directory: config.dataDir, role: 'agent', clock, reserveBytes: RESERVE_BYTES }),
   );
   const journal = await openOver(storage, options, { newEpoch, maxBytes: config.journal.maxBytes });
-  return { journal, damage$: storage.damage$, failed$: storage.fatal$, inMemory: null };
+  const ending$ = storage.fatal$.pipe(map((error): Ending => ({ kind: 'failed', error })));
+  return { journal, damage$: storage.damage$, ending$, inMemory: null };
 }
 
 async function openInMemory(options: OpenStoreOptions, reason: string): Promise<AgentStore> {
@@ -92,18 +88,16 @@ async function openInMemory(options: OpenStoreOptions, reason: string): Promise<
   const maxBytes = Math.min(config.journal.maxBytes, MEMORY_JOURNAL_BYTES);
   const journal = await openOver(storage, options, { inMemory: true, maxBytes });
   const isBack = () => journal.stats().pendingFrames <= LIVE_FRAMES && canWrite(config.dataDir);
-  const failed$ = interval(LOOK_MS, clock.scheduler).pipe(
+  const ending$ = interval(LOOK_MS, clock.scheduler).pipe(
     takeUntil(journal.stats$.pipe(last())),
     filter(isBack),
     take(1),
-    map(
-      () =>
-        new DiskIsBackError(
-          `The data directory ${config.dataDir} can be written again; the agent starts again from it.`,
-        ),
-    ),
+    map((): Ending => {
+      const reason = `The data directory ${config.dataDir} can be written again; the agent starts again from it.`;
+      return { kind: 'restart', reason };
+    }),
   );
-  return { journal, damage$: storage.damage$, failed$, inMemory: reason };
+  return { journal, damage$: storage.damage$, ending$, inMemory: reason };
 }
 
 function openOver(

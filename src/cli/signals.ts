@@ -1,11 +1,12 @@
 /** Ordered stop: the first signal stops, the second leaves at once; the journal makes that safe. */
+import { type Ending, endingText } from '../platform/ending.ts';
 import { leaveNow } from '../platform/leave.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 
 export type Stoppable = {
   readonly stop: () => Promise<void>;
-  /** Resolves with the reason when it can no longer do its work. */
-  readonly failed: Promise<unknown>;
+  /** Resolves when it can no longer do its work. */
+  readonly ending: Promise<Ending>;
   /** What ending now loses, or what the stop has lost, in a sentence; null when nothing. */
   readonly loss?: () => string | null;
 };
@@ -13,10 +14,10 @@ export type Stoppable = {
 /**
  * Starts something and stops it on SIGTERM, SIGINT, or when the process that started this one with a channel goes
  * away. Resolves with the exit code once everything has ended; rejects when `start` does. While it is still starting there
- * is nothing to put in order: the process leaves at once (leave.ts). What fails with an error that asks for it is started again.
+ * is nothing to put in order: the process leaves at once (leave.ts). What ends with `restart` is started again.
  * What an end loses is told on standard error, whatever the log level.
  */
-export async function runUntilStopped(start: () => Promise<Stoppable>): Promise<number> {
+export async function runUntilStopped(start: (isAgain: boolean) => Promise<Stoppable>): Promise<number> {
   const asked = Promise.withResolvers<number>();
   let state: 'starting' | 'running' | 'stopping' = 'starting';
   let current: Stoppable | null = null;
@@ -42,16 +43,16 @@ export async function runUntilStopped(start: () => Promise<Stoppable>): Promise<
   if (process.connected === false) stop(EXIT.ok);
   process.once('disconnect', () => stop(EXIT.ok));
 
-  for (;;) {
-    const running = await start();
+  for (let isAgain = false; ; isAgain = true) {
+    const running = await start(isAgain);
     current = running;
     state = 'running';
     const restart = Promise.withResolvers<null>();
-    running.failed.then((error) => {
-      process.stderr.write(`holdfast: ${messageOf(error)}\n`);
+    running.ending.then((ending) => {
+      process.stderr.write(`holdfast: ${endingText(ending)}\n`);
       if (state !== 'running') return;
-      if (asksForRestart(error)) restart.resolve(null);
-      else stop(error instanceof CommandFailure ? error.exitCode : EXIT.failure);
+      if (ending.kind === 'restart') restart.resolve(null);
+      else stop(ending.error instanceof CommandFailure ? ending.error.exitCode : EXIT.failure);
     });
     const exitCode = await Promise.race([asked.promise, restart.promise]);
     try {
@@ -64,11 +65,6 @@ export async function runUntilStopped(start: () => Promise<Stoppable>): Promise<
     if (exitCode !== null) return exitCode;
     state = 'starting';
   }
-}
-
-/** What failed has put everything in order for being started again in this very process. */
-function asksForRestart(error: unknown): boolean {
-  return error instanceof Error && 'restart' in error && error.restart === true;
 }
 
 export function messageOf(error: unknown): string {

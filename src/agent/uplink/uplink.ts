@@ -1,14 +1,17 @@
 /** The uplink as a running actor: brings the journal's frames to HQ for as long as it lives. */
 import { state } from '@rx-state/core';
 import {
+  catchError,
   combineLatest,
   distinctUntilChanged,
+  EMPTY,
   filter,
   map,
   merge,
   type Observable,
   pairwise,
   Subject,
+  take,
   takeUntil,
   tap,
 } from 'rxjs';
@@ -16,6 +19,7 @@ import type { ActorLogic, ActorRef } from '../../actors/actor.ts';
 import { startActor } from '../../actors/start-actor.ts';
 import type { Journal, StoredFrame } from '../../journal/port.ts';
 import type { Clock } from '../../platform/clock.ts';
+import type { Ending } from '../../platform/ending.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Emit } from '../../platform/telemetry.ts';
 import type { AgentState, LinkReport } from '../../protocol/events.ts';
@@ -55,18 +59,11 @@ export type Uplink = {
   readonly committed: (frame: StoredFrame) => void;
   readonly status$: Observable<UplinkStatus>;
   readonly status: () => UplinkStatus;
-  /** Ends in error when the actor failed for good, or with EpochForkedError when the agent must start again to begin a new epoch. */
-  readonly failed$: Observable<unknown>;
+  /** Emits when the actor has failed for good, or when the agent must start again to begin a new epoch; completes after that. Never errors. */
+  readonly ending$: Observable<Ending>;
   /** Sends what is live, says goodbye, closes; completes when done, at the latest after `deadlineMs`. */
   readonly stop: (deadlineMs: number) => Observable<never>;
 };
-
-/** Another copy of the journal has delivered in its epoch. The journal has noted it: started again, it begins a new one. */
-export class EpochForkedError extends Error {
-  override readonly name = 'EpochForkedError';
-  /** Whoever runs the agent should start it again. */
-  readonly restart = true;
-}
 
 export function createUplink(options: UplinkOptions): Uplink {
   const { settings, journal, clock, random, emit } = options;
@@ -111,7 +108,7 @@ export function createUplink(options: UplinkOptions): Uplink {
     },
     status$,
     status: () => status$.getValue(),
-    failed$: failureOf(actor),
+    ending$: endingOf(actor),
     stop: (deadlineMs) =>
       actor.stop(deadlineMs).pipe(
         tap({
@@ -196,21 +193,19 @@ function changesTold(
   );
 }
 
-/** Ends in error when the actor failed for good, or when HQ has refused the epoch. */
-function failureOf({ status$, state$ }: UplinkActor): Observable<never> {
+function endingOf({ status$, state$ }: UplinkActor): Observable<Ending> {
   return merge(
     status$.pipe(
       filter((status) => status.kind === 'failed'),
-      map((status) => {
-        throw status.error;
-      }),
+      map(({ error }): Ending => ({ kind: 'failed', error })),
     ),
+    // Another copy of the journal has delivered in its epoch. The journal has noted it: started again, it begins a new one.
     state$.pipe(
+      // The actor's failure is told above.
+      catchError(() => EMPTY),
       map(({ memory }) => memory.forked),
       filter((forked) => forked !== null),
-      map((forked) => {
-        throw new EpochForkedError(forked);
-      }),
+      map((reason): Ending => ({ kind: 'restart', reason })),
     ),
-  );
+  ).pipe(take(1));
 }

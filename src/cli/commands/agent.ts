@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
+import type { AgentConfig } from '../../agent/config.ts';
 import { createSystemClock } from '../../platform/clock.ts';
 import { systemIds } from '../../platform/ids.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { systemRandom } from '../../platform/random.ts';
 import { AGENT_LEAVES, loadAgentConfig } from '../settings/agent-settings.ts';
 import { addSettingOptions } from '../settings/flags.ts';
-import { runUntilStopped } from '../signals.ts';
+import { messageOf, runUntilStopped } from '../signals.ts';
 
 /** `holdfast agent` */
 export function defineAgentCommand(command: Command): void {
@@ -16,10 +17,11 @@ export function defineAgentCommand(command: Command): void {
     'give a cloned disk its own life: what is pending is kept and delivered under a new epoch; what it has delivered before stays in the ledger of the old one',
   );
   command.action(async () => {
-    const { config } = await loadAgentConfig(command);
+    let { config } = await loadAgentConfig(command);
     const { startAgent } = await import('../../agent/main.ts');
-    process.exitCode = await runUntilStopped(() =>
-      startAgent(
+    process.exitCode = await runUntilStopped(async (isAgain) => {
+      if (isAgain) config = await readAgain(command, config);
+      return startAgent(
         config,
         {
           clock: createSystemClock(),
@@ -29,7 +31,19 @@ export function defineAgentCommand(command: Command): void {
           logger: createLogger({ level: config.logLevel, fields: { component: 'agent', agent: config.id } }),
         },
         { newEpoch: command.opts().newEpoch === true },
-      ),
-    );
+      );
+    });
   });
+}
+
+/** What changed since the start counts from now on; with a mistake in it, an agent that could sample goes on as it was. */
+async function readAgain(command: Command, before: AgentConfig): Promise<AgentConfig> {
+  try {
+    return (await loadAgentConfig(command)).config;
+  } catch (error) {
+    process.stderr.write(
+      `holdfast: the settings cannot be used, the agent goes on with those it had: ${messageOf(error)}\n`,
+    );
+    return before;
+  }
 }

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { createSystemClock } from '../../platform/clock.ts';
+import type { Ending } from '../../platform/ending.ts';
 import { VERSION } from '../../platform/version.ts';
 import type { DemoConfig } from '../settings/demo-config.ts';
 import { DEMO_LEAVES, loadDemoConfig } from '../settings/demo-settings.ts';
@@ -75,7 +76,7 @@ function runDemo(config: DemoConfig): Promise<number> {
     ]);
     hq.listening.then(startAgents, failed.resolve);
     return {
-      failed: failed.promise,
+      ending: failed.promise.then((error): Ending => ({ kind: 'failed', error })),
       stop: async () => {
         stopping = true;
         say('Stopping …\n');

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { createSystemClock } from '../../platform/clock.ts';
+import type { Ending } from '../../platform/ending.ts';
 import { systemIds } from '../../platform/ids.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { systemRandom } from '../../platform/random.ts';
@@ -20,7 +21,8 @@ export function defineHqCommand(command: Command): void {
         logger: createLogger({ level: config.logLevel, fields: { component: 'hq' } }),
       });
       process.stdout.write(`${JSON.stringify({ event: 'listening', url: running.url })}\n`);
-      return running;
+      const ending = running.failed.then((error): Ending => ({ kind: 'failed', error }));
+      return { ...running, ending };
     });
   });
 }
