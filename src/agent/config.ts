@@ -9,7 +9,7 @@ import { kindOf, shown } from '../platform/plain-error.ts';
 import { MAX_FRAME_BYTES } from '../protocol/frame.ts';
 import { agentIdSchema } from '../protocol/sample.ts';
 import { limitsProblems } from './pipeline/diagnose/parse-limits.ts';
-import { sourceProblems } from './sources/spec.ts';
+import { givenSourceSchema, sourceProblems } from './sources/spec.ts';
 import { addressProblem } from './uplink/hq-address.ts';
 import { MAX_LANES } from './uplink/link.ts';
 import { budgetProblems, LEAST_BUDGET_BYTES } from './uplink/metering/budget-problems.ts';
@@ -275,11 +275,10 @@ export const agentConfigSchema = z.strictObject({
     description:
       'File that holds the token, read at each connection; white space around it does not count. Instead of token, which others may read in the list of processes.',
   }),
-  source: z
-    .array(z.string().min(1))
-    .min(1)
-    .default(['host:every=1s'])
-    .meta({ description: 'What to sample, one text per source, such as host:every=1s or sim:hz=10.' }),
+  source: z.array(givenSourceSchema).min(1).default(['host:every=1s']).meta({
+    description:
+      'What to sample, one text per source, such as host:every=1s or sim:hz=10; in a file also a map, such as {kind: host, every: 1s}.',
+  }),
   preset: z
     .enum(PRESET_NAMES)
     .default('lan')

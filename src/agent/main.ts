@@ -32,7 +32,7 @@ import { type AgentStore, openStore } from './open-store.ts';
 import { pipelineEvents } from './pipeline/pipeline-events.ts';
 import { createSources } from './sources/registry.ts';
 import { sourceEvents } from './sources/source-events.ts';
-import { isFullSpeed, parseSourceSpec, type SourceSpec } from './sources/spec.ts';
+import { isFullSpeed, readSource, type SourceSpec } from './sources/spec.ts';
 import { type AgentStatus, unreadiness } from './status.ts';
 import { createTroubles } from './troubles.ts';
 import { lagOf } from './uplink/heartbeat.ts';
@@ -123,7 +123,7 @@ function checked(config: AgentConfig, { environment = {} }: AgentPlatform): Plan
   const ways = configuredWays(config);
   const wrongProxies = proxyProblems(ways, environment);
   if (wrongProxies.length > 0) throw new AgentConfigError(wrongProxies);
-  return { ways, specs: config.source.map(parseSourceSpec) };
+  return { ways, specs: config.source.map(readSource) };
 }
 
 type Plan = {

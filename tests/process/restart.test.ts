@@ -42,7 +42,7 @@ const settingsWith = (folder: string, source: string) => (hq: FakeHq) =>
     `hq: ${hq.url}`,
     'id: edge',
     `dataDir: ${join(folder, 'edge')}`,
-    `source: ['${source}']`,
+    `source: [${source}]`,
     'uplink: {backoffInitialMs: 50, backoffMaxMs: 400, connectTimeoutMs: 1000}',
   ].join('\n');
 
@@ -58,10 +58,10 @@ describe('an agent that is started again in its process', () => {
     const folder = temporaryFolder();
     const { hq, file, agent, refuse } = await startCopy(
       folder,
-      settingsWith(folder, 'sim:hz=20,name=before'),
+      settingsWith(folder, '{kind: sim, hz: 20, name: before}'),
     );
     await untilItSamples(agent, 'before');
-    writeFileSync(file, settingsWith(folder, 'sim:hz=20,name=after')(hq));
+    writeFileSync(file, settingsWith(folder, '{kind: sim, hz: 20, name: after}')(hq));
     refuse();
     await untilItSamples(agent, 'after');
     await until('the new epoch to be delivered', () => hq.frames.length > 0);
@@ -73,10 +73,10 @@ describe('an agent that is started again in its process', () => {
     const folder = temporaryFolder();
     const { hq, file, agent, refuse } = await startCopy(
       folder,
-      settingsWith(folder, 'sim:hz=20,name=before'),
+      settingsWith(folder, '{kind: sim, hz: 20, name: before}'),
     );
     await untilItSamples(agent, 'before');
-    writeFileSync(file, settingsWith(folder, 'sim:hzz=20')(hq));
+    writeFileSync(file, settingsWith(folder, '{kind: sim, hzz: 20}')(hq));
     refuse();
     await until('the mistake to be told', () =>
       agent.stderr.some((line) => line.includes('goes on with those it had') && line.includes('hzz')),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createSystemClock } from '../../platform/clock.ts';
 import { systemRandom } from '../../platform/random.ts';
 import { createSources } from './registry.ts';
-import { parseSourceSpec, SourceSpecError, sourceSpecSchema } from './spec.ts';
+import { parseSourceSpec, readSource, SourceSpecError, sourceProblems } from './spec.ts';
 
 const env = { clock: createSystemClock(), random: systemRandom, emit: () => {} };
 
@@ -68,13 +68,33 @@ describe('the text form of a source', () => {
 
 describe('the object form of a source', () => {
   it('comes to the same as the text', () => {
-    expect(sourceSpecSchema.parse({ kind: 'sim', hz: 5 })).toEqual(parseSourceSpec('sim:hz=5'));
-    expect(sourceSpecSchema.parse('sim:hz=5')).toEqual(parseSourceSpec('sim:hz=5'));
+    expect(readSource({ kind: 'sim', hz: 5 })).toEqual(parseSourceSpec('sim:hz=5'));
+    expect(readSource('sim:hz=5')).toEqual(parseSourceSpec('sim:hz=5'));
   });
 
-  it('reports what is wrong as an issue', () => {
-    const result = sourceSpecSchema.safeParse({ kind: 'sim', sensor: 5 });
-    expect(result.error?.issues[0]?.message).toContain('did you mean `sensors`?');
+  it.each([
+    [{ kind: 'host', every: '1s' }, 'host:every=1s'],
+    [{ kind: 'host', every: 1000, name: 'box' }, 'host:every=1s,name=box'],
+    [{ kind: 'csv', path: 'a, b.csv', speed: 'max', loop: true }, 'csv:path="a, b.csv",speed=max,loop'],
+  ])('reads %j', (given, text) => {
+    expect(readSource(given)).toEqual(parseSourceSpec(text));
+  });
+
+  it.each([
+    [
+      { kind: 'sim', sensor: 5 },
+      'source `{kind: sim, sensor: 5}`: unknown option `sensor`; did you mean `sensors`?',
+    ],
+    [{ kind: 'hots' }, 'unknown source `hots`; did you mean `host`?'],
+    [{ kind: 'host', every: 'soon' }, 'source `{kind: host, every: soon}`: every: expected a duration'],
+  ])('names what is wrong in %j', (given, problem) => {
+    expect(sourceProblems([given])).toEqual([expect.stringContaining(problem)]);
+  });
+
+  it('may not take the name of another', () => {
+    expect(sourceProblems(['sim:name=a', { kind: 'host', name: 'a' }])).toEqual([
+      'source `{kind: host, name: a}`: another source is named `a` already',
+    ]);
   });
 });
 

@@ -1,7 +1,7 @@
 /** What to measure, as configured: `--source` text and YAML objects come to the same typed spec. */
 import { z } from 'zod';
 import { nearestName } from '../../platform/nearest.ts';
-import { plainError } from '../../platform/plain-error.ts';
+import { kindOf, plainError } from '../../platform/plain-error.ts';
 import { SOURCES } from './kinds.ts';
 
 /** The options of each kind. */
@@ -31,15 +31,38 @@ export function parseSourceSpec(text: string): SourceSpec {
   return checkSourceSpec({ ...options, kind }, text);
 }
 
+/** A source as it is configured: the text form, or a map `{ kind, …options }` of a settings file. */
+export type GivenSource = string | Readonly<Record<string, unknown>>;
+
+/** Throws SourceSpecError. */
+export function readSource(given: GivenSource): SourceSpec {
+  return typeof given === 'string' ? parseSourceSpec(given) : checkSourceSpec(given, shownSource(given));
+}
+
+/** Wrong types only; what is wrong within a source is said by `sourceProblems`. */
+export const givenSourceSchema = z.union([z.string().min(1), z.looseObject({ kind: z.string().min(1) })], {
+  error: givenSourceError,
+});
+
+function givenSourceError({ input }: z.core.$ZodRawIssue): string {
+  const expected = 'expected a text such as host:every=1s, or a map such as {kind: host, every: 1s}';
+  if (input === '') return `${expected}, got an empty text`;
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    return `${expected}, got ${kindOf(input)}`;
+  const { kind } = input as Record<string, unknown>;
+  return `${expected}; kind is ${kind === undefined ? 'missing' : kind === '' ? 'empty' : kindOf(kind)}`;
+}
+
 /** What is wrong with the sources of an agent, a sentence each; empty when all is well. */
-export function sourceProblems(texts: readonly string[]): string[] {
+export function sourceProblems(sources: readonly GivenSource[]): string[] {
   const problems: string[] = [];
   const names = new Set<string>();
-  for (const text of texts) {
+  for (const given of sources) {
     try {
-      const { name } = parseSourceSpec(text);
+      const { name } = readSource(given);
       if (name === undefined) continue;
-      if (names.has(name)) problems.push(`source \`${text}\`: another source is named \`${name}\` already`);
+      if (names.has(name))
+        problems.push(`source \`${shownSource(given)}\`: another source is named \`${name}\` already`);
       names.add(name);
     } catch (error) {
       if (!(error instanceof SourceSpecError)) throw error;
@@ -49,19 +72,16 @@ export function sourceProblems(texts: readonly string[]): string[] {
   return problems;
 }
 
-/** For configuration files: the text form, or an object `{ kind, …options }`. */
-export const sourceSpecSchema = z
-  .union([z.string(), z.record(z.string(), z.unknown())])
-  .transform((value, context): SourceSpec => {
-    try {
-      return typeof value === 'string'
-        ? parseSourceSpec(value)
-        : checkSourceSpec(value, JSON.stringify(value));
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
-      return z.NEVER;
-    }
-  });
+/** As people wrote it, or nearly. */
+function shownSource(given: GivenSource): string {
+  if (typeof given === 'string') return given;
+  const options = Object.entries(given).map(([key, value]) => `${key}: ${shownValue(value)}`);
+  return `{${options.join(', ')}}`;
+}
+
+function shownValue(value: unknown): string {
+  return typeof value === 'string' && /^[\w./:-]+$/.test(value) ? value : JSON.stringify(value);
+}
 
 function checkSourceSpec(value: Readonly<Record<string, unknown>>, text: string): SourceSpec {
   const known = SOURCE_KINDS.find((kind) => kind === value.kind);

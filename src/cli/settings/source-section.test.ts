@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { SOURCES } from '../../agent/sources/kinds.ts';
-import { parseSourceSpec, SOURCE_KINDS } from '../../agent/sources/spec.ts';
+import { parseSourceSpec, readSource, SOURCE_KINDS } from '../../agent/sources/spec.ts';
 import { sourceSection } from './source-section.ts';
 
 const page = sourceSection();
@@ -19,6 +20,11 @@ it('shows only texts that can be used', () => {
     const text = found.find((one) => one !== undefined) ?? '';
     expect(() => parseSourceSpec(text)).not.toThrow();
   }
+});
+
+it('shows only maps that can be used', () => {
+  const maps = [...page.matchAll(/^ {6}- (\{.+\})$/gm)].map(([, map]) => readSource(parse(map ?? '')));
+  expect(maps).toEqual([parseSourceSpec('sim:hz=10,sensors=4')]);
 });
 
 it('says what is needed, what may be left out, and what is allowed', () => {

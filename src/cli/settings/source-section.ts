@@ -6,7 +6,7 @@ import { SOURCE_KINDS, type SourceSpec } from '../../agent/sources/spec.ts';
 const HEAD = `### Sources
 
 What an agent measures is said by \`source\`, a text for each: a kind, or \`kind:option=value,option=value\`. A switch may stand alone (\`loop\`); a value with a
-comma is put in double quotes. Several sources run side by side, each at its own rate:
+comma is put in double quotes. In a file a source may also be a map of its \`kind\` and its options. Several sources run side by side, each at its own rate:
 
     holdfast agent --source host:every=5s --source sim:hz=10,sensors=4
     HOLDFAST_SOURCE='host:every=5s;sim:hz=10,sensors=4' holdfast agent
@@ -15,6 +15,7 @@ comma is put in double quotes. Several sources run side by side, each at its own
     source:
       - host:every=5s
       - csv:path=/data/run.csv,speed=1x,loop
+      - {kind: sim, hz: 10, sensors: 4}
 
 Durations take \`500ms\`, \`10s\`, \`5m\`, \`2h\`; a bare number is ms. Every kind has the option \`name\`: what the source is called at HQ. Without it a source is named
 after its kind, and numbered from the second on by its place in the list (\`sim\`, \`sim-2\`): name them where the list may change, for HQ keeps series by source.
