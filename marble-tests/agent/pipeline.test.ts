@@ -4,6 +4,7 @@ import { createPipeline } from '../../src/agent/pipeline/pipeline.ts';
 import type { Pipeline, PipelineSettings, PipelineStatus } from '../../src/agent/pipeline/pipeline-types.ts';
 import type { Source } from '../../src/agent/sources/source.ts';
 import { journalStats } from '../../src/agent/testing/journal-stats.ts';
+import { DEFAULT_PIPELINE_SETTINGS } from '../../src/agent/testing/pipeline-settings.ts';
 import { StorageError } from '../../src/storage/storage.ts';
 import { marbles } from '../marbles.ts';
 import { type Answer, fakeJournal, half, raw, recorder, sourceOf, virtualClock } from './support.ts';
@@ -47,7 +48,7 @@ function run({
       clock: virtualClock(scheduler),
       random: half,
       emit,
-      settings: { commitMs: 100, ...settings },
+      settings: { ...DEFAULT_PIPELINE_SETTINGS, commitMs: 100, ...settings },
     });
     const watching = pipeline.status$.subscribe((status) => statuses.push(status));
     const running = pipeline.appended$.subscribe({

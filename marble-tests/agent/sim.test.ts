@@ -1,11 +1,11 @@
 import { bufferCount, from, NEVER, of, take, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { annotate } from '../../src/agent/pipeline/annotate.ts';
-import { PIPELINE_DEFAULTS } from '../../src/agent/pipeline/pipeline-types.ts';
 import { createSource } from '../../src/agent/sources/registry.ts';
 import type { RawSample } from '../../src/agent/sources/source.ts';
 import { parseSourceSpec } from '../../src/agent/sources/spec.ts';
 import { eachSample } from '../../src/agent/testing/each-sample.ts';
+import { DEFAULT_PIPELINE_SETTINGS } from '../../src/agent/testing/pipeline-settings.ts';
 import { type Random, seededRandom } from '../../src/platform/random.ts';
 import type { Sample } from '../../src/protocol/sample.ts';
 import { seriesKey } from '../../src/protocol/schema-ref.ts';
@@ -25,7 +25,7 @@ function simulate(spec: string, count: number, random: Random = half) {
     });
     const annotated$ = annotate({
       source,
-      settings: PIPELINE_DEFAULTS,
+      settings: DEFAULT_PIPELINE_SETTINGS,
       emit: () => {},
       bufferTrouble: () => null,
     });

@@ -6,8 +6,8 @@ import type { InternedSchema, Sample } from '../../protocol/sample.ts';
 import type { SampleBlock, SampleRows } from '../../protocol/sample-block.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import type { RawBlock, RawRows, RawSample, SeriesTraits } from '../sources/source.ts';
+import { DEFAULT_PIPELINE_SETTINGS } from '../testing/pipeline-settings.ts';
 import { annotate } from './annotate.ts';
-import { PIPELINE_DEFAULTS } from './pipeline-types.ts';
 
 const schemaOf = (...names: string[]) =>
   internSchema({
@@ -18,7 +18,7 @@ const schemaOf = (...names: string[]) =>
 
 type Event = { readonly type: string; readonly [field: string]: unknown };
 
-function annotator(traits: (name: string) => SeriesTraits, settings = PIPELINE_DEFAULTS) {
+function annotator(traits: (name: string) => SeriesTraits, settings = DEFAULT_PIPELINE_SETTINGS) {
   const events: Event[] = [];
   const raw$ = new Subject<RawRows>();
   let last: SampleRows | undefined;
@@ -96,7 +96,7 @@ describe('a sample on its way to the journal', () => {
   });
 
   it('goes by configured ranges before the traits of the source', () => {
-    const settings = { ...PIPELINE_DEFAULTS, ranges: [{ series: 'a', railHigh: 3 }] };
+    const settings = { ...DEFAULT_PIPELINE_SETTINGS, ranges: [{ series: 'a', railHigh: 3 }] };
     const { feed, events } = annotator(() => ({ railLow: 0, railHigh: 100 }), settings);
     expect(feed(schemaOf('a', 'b'), 4, 4).diagnostics).toMatchObject([{ code: 'rail_high', series: 0 }]);
     expect(feed(schemaOf('a', 'b'), 2, 0).diagnostics).toMatchObject([{ code: 'rail_low', series: 1 }]);
@@ -109,8 +109,8 @@ describe('a sample on its way to the journal', () => {
   it('is the same in a block', () => {
     const traits: Record<string, SeriesTraits> = { rails: { railHigh: 9, staleAfterMs: 1500 } };
     const settings = {
-      ...PIPELINE_DEFAULTS,
-      detection: { ...PIPELINE_DEFAULTS.detection, warmUp: 5, window: 20 },
+      ...DEFAULT_PIPELINE_SETTINGS,
+      detection: { ...DEFAULT_PIPELINE_SETTINGS.detection, warmUp: 5, window: 20 },
     };
     const schemas = [schemaOf('noise', 'rails', 'steps'), schemaOf('rails', 'noise')];
     const { next } = seededRandom(3);

@@ -16,13 +16,6 @@ export type DetectionSettings = {
   readonly warmUp: number;
 };
 
-export const DETECTION_DEFAULTS: DetectionSettings = {
-  threshold: 3,
-  clearThreshold: 2,
-  window: 300,
-  warmUp: 30,
-};
-
 /**
  * Keeps a detector for each series of one source, across changes of its schema.
  *

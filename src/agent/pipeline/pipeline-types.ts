@@ -6,33 +6,36 @@ import type { Random } from '../../platform/random.ts';
 import type { Emit } from '../../platform/telemetry.ts';
 import { MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import type { Source } from '../sources/source.ts';
-import { DETECTION_DEFAULTS, type DetectionSettings } from './detect.ts';
+import type { DetectionSettings } from './detect.ts';
 import type { RangeRule } from './diagnose/limits.ts';
 import type { pipelineEvents } from './pipeline-events.ts';
 
-export type PipelineSettings = {
+/** What the agent's settings say; their defaults stand there (config.ts). */
+export type PipelineConfig = {
   /** Samples gather for this long before they are committed together, ms; 0: each sample is a commit of its own. */
   readonly commitMs: number;
-  /** Samples of one commit at most; reaching it commits at once. Minimum 1. */
-  readonly commitMaxCount: number;
-  /**
-   * Samples kept in memory while the journal takes none; beyond it the oldest are discarded and counted. Minimum 16;
-   * four blocks where a source gives blocks.
-   */
-  readonly maxUncommitted: number;
   readonly detection: DetectionSettings;
   /** What is normal for which series; the first match counts, before the defaults of its source. */
   readonly ranges: readonly RangeRule[];
+};
+
+export type PipelineBounds = {
+  /** Samples of one commit at most; reaching it commits at once. Minimum 1. */
+  readonly commitMaxCount: number;
+  /**
+   * Samples kept in memory while the journal takes none; beyond it the oldest are discarded and counted. Minimum 16; four blocks where a
+   * source gives blocks.
+   */
+  readonly maxUncommitted: number;
   /** Least movement of the wall clock against the monotonic one that is reported as a jump, ms. */
   readonly clockJumpMs: number;
 };
 
-export const PIPELINE_DEFAULTS: PipelineSettings = {
-  commitMs: 200,
+export type PipelineSettings = PipelineConfig & PipelineBounds;
+
+export const PIPELINE_BOUNDS: PipelineBounds = {
   commitMaxCount: MAX_FRAME_SAMPLES,
   maxUncommitted: 20_000,
-  detection: DETECTION_DEFAULTS,
-  ranges: [],
   clockJumpMs: 1000,
 };
 
@@ -42,8 +45,8 @@ export type PipelineOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: Emit<typeof pipelineEvents>;
-  /** What is left out has its default, {@link PIPELINE_DEFAULTS}. */
-  readonly settings?: Partial<PipelineSettings>;
+  /** A bound that is left out is that of {@link PIPELINE_BOUNDS}. */
+  readonly settings: PipelineConfig & Partial<PipelineBounds>;
 };
 
 export type SourceStatus = {

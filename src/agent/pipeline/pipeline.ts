@@ -23,7 +23,7 @@ import { annotate } from './annotate.ts';
 import { commit } from './commit.ts';
 import {
   type CommitStatus,
-  PIPELINE_DEFAULTS,
+  PIPELINE_BOUNDS,
   type Pipeline,
   type PipelineOptions,
   type PipelineSettings,
@@ -37,7 +37,7 @@ const STATUS_MS = 250;
 
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { sources, journal, clock, random, emit } = options;
-  const settings: PipelineSettings = { ...PIPELINE_DEFAULTS, ...options.settings };
+  const settings: PipelineSettings = { ...PIPELINE_BOUNDS, ...options.settings };
   const stopped$ = new AsyncSubject<void>();
   const demand$ = new BehaviorSubject(true);
   const urgent$ = new Subject<void>();

@@ -1,0 +1,13 @@
+import { agentConfigSchema } from '../config.ts';
+import { PIPELINE_BOUNDS, type PipelineSettings } from '../pipeline/pipeline-types.ts';
+
+const { journal, detect } = agentConfigSchema.parse({});
+const { limits: _, ...detection } = detect;
+
+/** Those of an agent without any setting. */
+export const DEFAULT_PIPELINE_SETTINGS: PipelineSettings = {
+  ...PIPELINE_BOUNDS,
+  commitMs: journal.commitMs,
+  detection,
+  ranges: [],
+};
