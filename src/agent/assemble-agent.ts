@@ -112,14 +112,7 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
     .pipe(takeUntil(ended$))
     .subscribe(state$);
 
-  let clean = true;
-  /** Before the stop; a journal that is closed has the pipeline discard what waits. */
-  let discardedBefore: number | null = null;
-  const discarded = () => discardedBefore ?? pipeline.status().commit.discarded;
-  const uncommitted = () => {
-    const { commit } = pipeline.status();
-    return commit.uncommitted + commit.discarded - discarded();
-  };
+  const { stop, uncommitted } = stopOf(options, { pipeline, uplink, meter, stopping$, ended$, flushed$ });
   return {
     pipeline,
     uplink,
@@ -139,38 +132,60 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
     },
     ending$: uplink.ending$.pipe(takeUntil(ended$)),
     uncommitted,
+    stop,
+  };
+}
+
+type Running = Pick<AssembledAgent, 'pipeline' | 'uplink' | 'stopping$'> & {
+  readonly meter: ReturnType<typeof createAgentMeter>;
+  readonly ended$: Subject<void>;
+  /** Completes once everything sampled is durable. */
+  readonly flushed$: Observable<void>;
+};
+
+function stopOf(
+  { journal, clock, emit }: Pick<AssembleAgentOptions, 'journal' | 'clock' | 'emit'>,
+  { pipeline, uplink, meter, stopping$, ended$, flushed$ }: Running,
+): Pick<AssembledAgent, 'stop' | 'uncommitted'> {
+  let clean = true;
+  /** Before the stop; a journal that is closed has the pipeline discard what waits. */
+  let discardedBefore: number | null = null;
+  const discarded = () => discardedBefore ?? pipeline.status().commit.discarded;
+  const uncommitted = () => {
+    const { commit } = pipeline.status();
+    return commit.uncommitted + commit.discarded - discarded();
+  };
+  const flush = defer(() => {
+    stopping$.next(true);
+    discardedBefore = discarded();
+    pipeline.stop();
+    return flushed$;
+  });
+  const closeJournal = defer(() => {
+    ended$.next();
+    return merge(meter.close(), journal.close());
+  });
+  /** Not before: a commit under way may end while the journal is closed. */
+  const tellEnd = () => {
+    const { pending } = journal.stats();
+    const lost = { uncommitted: uncommitted(), discarded: discarded() };
+    emit({ type: 'agent_stopped', pending, ...lost, clean });
+  };
+  return {
+    uncommitted,
     stop: (last) =>
       stopInOrder({
-        flush: defer(() => {
-          stopping$.next(true);
-          discardedBefore = discarded();
-          pipeline.stop();
-          return flushed$;
-        }),
+        flush,
         leave: uplink.stop,
-        closeJournal: defer(() => {
-          ended$.next();
-          return merge(meter.close(), journal.close());
-        }),
+        closeJournal,
         closeHealth: defer(() => {
-          // Not before: a commit under way may end while the journal is closed.
-          const { pending } = journal.stats();
-          emit({
-            type: 'agent_stopped',
-            pending,
-            uncommitted: uncommitted(),
-            discarded: discarded(),
-            clean,
-          });
+          tellEnd();
           return last;
         }),
         onUnclean: (step, error) => {
           clean = false;
-          emit({
-            type: 'stop_unclean',
-            step,
-            reason: error instanceof Error ? error.message : String(error),
-          });
+          const reason = error instanceof Error ? error.message : String(error);
+          emit({ type: 'stop_unclean', step, reason });
         },
         scheduler: clock.scheduler,
       }),

@@ -106,31 +106,13 @@ function openConnection(
   { agent, sockets, polling }: Sockets,
   subscriber: Subscriber<LinkEvent>,
 ): () => void {
-  const { token, instance, clock } = options;
+  const { instance, clock } = options;
   const url = shownAddress(options.url);
-  const target = socketAddress(options.url);
-  const auth: Record<string, unknown> = token === undefined ? {} : { token };
-  // The client's types know no Agent and no absence of a limit of total time; `watchSilence` looks at progress instead.
   let asked = false;
   const onAsked = () => {
     asked = true;
   };
-  const beyondTypes: object = { agent, timeout: false };
-  const settings = {
-    ...beyondTypes,
-    path: target.path,
-    transports: [polling === null ? createWebSocketTransport(onAsked) : polling.Transport],
-    upgrade: false,
-    reconnection: false,
-    retries: 0,
-    autoConnect: false,
-    // A connection of its own each time: a cached manager would carry state over from the last one.
-    forceNew: true,
-    auth,
-    maxPayload: MAX_INCOMING_BYTES,
-    parser: compactParser,
-  };
-  const socket: AgentSocket = io(target.url, settings);
+  const socket = newSocket(options, { agent, polling, onAsked });
   const compact = createCompactRequests(
     (event, args, answer) => {
       socket.emit(event, ...args, answer);
@@ -202,6 +184,32 @@ function openConnection(
     // What is kept of the connections would live on.
     else polling?.left$.subscribe(() => sockets.reset());
   };
+}
+
+/** Not connected yet. */
+function newSocket(
+  { url, token }: Pick<ConnectionOptions, 'url' | 'token'>,
+  { agent, polling, onAsked }: Pick<Sockets, 'agent' | 'polling'> & { readonly onAsked: () => void },
+): AgentSocket {
+  const target = socketAddress(url);
+  const auth: Record<string, unknown> = token === undefined ? {} : { token };
+  // The client's types know no Agent and no absence of a limit of total time; `watchSilence` looks at progress instead.
+  const beyondTypes: object = { agent, timeout: false };
+  const settings = {
+    ...beyondTypes,
+    path: target.path,
+    transports: [polling === null ? createWebSocketTransport(onAsked) : polling.Transport],
+    upgrade: false,
+    reconnection: false,
+    retries: 0,
+    autoConnect: false,
+    // A connection of its own each time: a cached manager would carry state over from the last one.
+    forceNew: true,
+    auth,
+    maxPayload: MAX_INCOMING_BYTES,
+    parser: compactParser,
+  };
+  return io(target.url, settings);
 }
 
 /** What HQ says of itself. */

@@ -112,8 +112,7 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
     budget = advance(budget, now(), settings);
     if (before.day.key !== budget.day.key || before.month.key !== budget.month.key) writer.changed();
     const next = phaseOf(budget, settings);
-    const changed =
-      next.kind !== phase.kind || whyOf(next) !== whyOf(phase) || goesLate(next) !== goesLate(phase);
+    const changed = hasChanged(phase, next);
     phase = next;
     if (!changed) return;
     if (!isShut(phase)) helloAt = null;
@@ -121,17 +120,7 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
     options.onPhase(phase, status());
     changes$.next();
   };
-  const status = (): BudgetStatus => {
-    const why = whyOf(phase);
-    return {
-      phase: phase.kind,
-      why,
-      until: why === null ? null : pauseEnd(budget, why, settings),
-      day: spanStatus(budget, 'day', settings),
-      month: spanStatus(budget, 'month', settings),
-      liveRate: budget.liveRate,
-    };
-  };
+  const status = () => statusOf(budget, phase, settings);
   const sentence = () => sentenceOf(status(), isExhausted(budget, settings));
   const noteHello = () => {
     failedBytes = 0;
@@ -167,20 +156,11 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
     refusal: () => {
       look();
       if (!isShut(phase)) return null;
-      const since = sinceHelloMs();
-      const due = since === null || since >= HOUR_MS;
-      const waited = anomalyWaits && since !== null && since >= ANOMALY_PAUSE_MS;
-      const urgent = waited && phase.kind === 'reserve' && isWorthConnecting(budget, settings);
-      return !isExhausted(budget, settings) && (due || urgent) ? null : sentence();
+      return mayConnect(budget, phase, settings, { sinceMs: sinceHelloMs(), anomalyWaits })
+        ? null
+        : sentence();
     },
-    againMs: () => {
-      const why = whyOf(phase);
-      if (why === null || !isShut(phase)) return 0;
-      const endMs = Math.max(0, pauseEnd(budget, why, settings) - budget.at.wall);
-      if (isExhausted(budget, settings)) return endMs;
-      const since = sinceHelloMs();
-      return since === null ? 0 : Math.min(endMs, Math.max(0, HOUR_MS - since));
-    },
+    againMs: () => waitMs(budget, phase, settings, sinceHelloMs()),
     failed: (bytes) => {
       failedBytes += bytes;
       // What an hour has for its hello is gone.
@@ -199,6 +179,49 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
       return writer.close();
     },
   };
+}
+
+function statusOf(budget: DataBudget, phase: BudgetPhase, settings: DataBudgetSettings): BudgetStatus {
+  const why = whyOf(phase);
+  return {
+    phase: phase.kind,
+    why,
+    until: why === null ? null : pauseEnd(budget, why, settings),
+    day: spanStatus(budget, 'day', settings),
+    month: spanStatus(budget, 'month', settings),
+    liveRate: budget.liveRate,
+  };
+}
+
+function hasChanged(before: BudgetPhase, now: BudgetPhase): boolean {
+  return now.kind !== before.kind || whyOf(now) !== whyOf(before) || goesLate(now) !== goesLate(before);
+}
+
+/** How long until a connection may be made again; `sinceHelloMs` null: HQ is due to hear. */
+function waitMs(
+  budget: DataBudget,
+  phase: BudgetPhase,
+  settings: DataBudgetSettings,
+  sinceHelloMs: number | null,
+): number {
+  const why = whyOf(phase);
+  if (why === null || !isShut(phase)) return 0;
+  const endMs = Math.max(0, pauseEnd(budget, why, settings) - budget.at.wall);
+  if (isExhausted(budget, settings)) return endMs;
+  return sinceHelloMs === null ? 0 : Math.min(endMs, Math.max(0, HOUR_MS - sinceHelloMs));
+}
+
+/** While nothing goes: for the hello of the hour, or for an anomaly that has waited for it. */
+function mayConnect(
+  budget: DataBudget,
+  phase: BudgetPhase,
+  settings: DataBudgetSettings,
+  { sinceMs, anomalyWaits }: { readonly sinceMs: number | null; readonly anomalyWaits: boolean },
+): boolean {
+  const due = sinceMs === null || sinceMs >= HOUR_MS;
+  const waited = anomalyWaits && sinceMs !== null && sinceMs >= ANOMALY_PAUSE_MS;
+  const urgent = waited && phase.kind === 'reserve' && isWorthConnecting(budget, settings);
+  return !isExhausted(budget, settings) && (due || urgent);
 }
 
 function isShut({ kind }: BudgetPhase): boolean {

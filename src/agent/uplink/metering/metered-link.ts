@@ -51,113 +51,27 @@ function connectMetered(
   let session: LinkSession | null = null;
   /** Of tries that opened no connection, and, as the last one, of the one that is under way or became the session. */
   const tries: (() => Traffic)[] = [];
-  let counted = 0;
-  let countedAt = clock.precise();
-  /** Bytes of backlog frames that were handed over and not counted yet. */
-  let backlog = 0;
-  /** What frames of whatever lane cost that were handed over and not counted yet, and of those without an answer: no more than that is not. */
-  let uncounted = 0;
-  let unanswered = 0;
-  const held$ = new Subject<never>();
-  let held = 0;
-  const holding$ = new Subject<void>();
-  /** Connecting and hello are done: what they cost does not go on. */
-  let settled = false;
-  let underWay = 0;
-  let quietTicks = 0;
-  /** Whether HQ has answered a heartbeat that says why nothing goes. */
-  let explained = false;
-
-  const carried = () =>
+  const tally = createTally(meter, clock, () =>
     // The session knows of more than its own sockets, such as probes of other ways.
     [...tries.slice(0, -1), session?.traffic ?? tries.at(-1)].reduce((sum, traffic) => {
       const { sent, received } = traffic?.() ?? NOTHING_CARRIED;
       return sum + sent + received;
-    }, 0);
-  const count = () => {
-    const bytes = carried() - counted;
-    const ms = clock.precise() - countedAt;
-    counted += bytes;
-    countedAt += ms;
-    const live = Math.max(0, bytes - backlog);
-    backlog = Math.max(0, backlog - bytes);
-    uncounted = Math.max(0, uncounted - bytes);
-    meter.count(settled ? { bytes, live, ms } : { bytes, live: 0, ms: 0 });
-  };
+    }, 0),
+  );
   const leave = (why: string): LinkError => {
     meter.explained();
     const error = new LinkError('budget', why, { againMs: meter.againMs() });
     subscriber.error(error);
     return error;
   };
-  const request = <T>(make: () => Observable<T>, onAnswer: (why: string | null) => void = () => {}) =>
-    defer((): Observable<T> => {
-      count();
-      const leaving = meter.leaving();
-      if (leaving?.now === true) return throwError(() => leave(leaving.why));
-      underWay += 1;
-      return make().pipe(
-        tap(() => {
-          // What the answer leads to knows then what it has cost.
-          count();
-          onAnswer(leaving?.why ?? null);
-        }),
-        finalize(() => {
-          underWay -= 1;
-          count();
-        }),
-      );
-    });
-  const hold$ = defer(() => {
-    held += 1;
-    return held$.pipe(
-      finalize(() => {
-        held -= 1;
-      }),
-    );
-  });
-  const metered = (inner: LinkSession): LinkSession => ({
-    ...inner,
-    holding$,
-    hello: (hello) =>
-      request(() => inner.hello(hello)).pipe(
-        tap(() => {
-          count();
-          settled = true;
-        }),
-      ),
-    schema: (message) => request(() => inner.schema(message)),
-    frame: (meta, bytes) =>
-      defer(() => {
-        count();
-        const cost = bytes.length + BESIDES_BYTES;
-        if (cost > meter.roomForFrames() - uncounted) return hold$;
-        uncounted += cost;
-        unanswered += cost;
-        return request(() => {
-          if (meta.lane === 'backlog') backlog += bytes.length;
-          return inner.frame(meta, bytes);
-        }).pipe(
-          finalize(() => {
-            unanswered -= cost;
-            uncounted = Math.min(uncounted, unanswered);
-          }),
-        );
-      }),
-    heartbeat: (heartbeat) =>
-      request(
-        () => inner.heartbeat(heartbeat),
-        (why) => {
-          explained ||= why !== null;
-        },
-      ),
-    goodbye: (goodbye) => request(() => inner.goodbye(goodbye)),
-  });
+  const requests = createRequests(meter, tally, leave);
+  const holds = createHolds();
+  let quietTicks = 0;
   const look = () => {
-    count();
-    if (held > 0) holding$.next();
+    tally.count();
+    holds.look();
     const leaving = meter.leaving();
-    quietTicks = leaving !== null && explained && underWay === 0 ? quietTicks + 1 : 0;
+    quietTicks = leaving !== null && requests.isQuiet() ? quietTicks + 1 : 0;
     if (leaving?.now === true || (leaving !== null && quietTicks >= QUIET_TICKS)) leave(leaving.why);
   };
 
@@ -170,19 +84,184 @@ function connectMetered(
       }
       session = event.session;
       meter.connected();
-      count();
-      subscriber.next({ ...event, session: metered(event.session) });
+      tally.count();
+      subscriber.next({
+        ...event,
+        session: meteredSession(event.session, { meter, tally, requests, holds }),
+      });
     },
     error: (error: unknown) => {
-      count();
-      if (session === null) meter.failed(counted);
+      tally.count();
+      if (session === null) meter.failed(tally.counted());
       subscriber.error(error);
     },
   });
   work.add(interval(TICK_MS, clock.scheduler).subscribe(look));
   return () => {
-    count();
+    tally.count();
     work.unsubscribe();
-    held$.error(new LinkError('closed', 'the connection ended'));
+    holds.end();
+  };
+}
+
+/** Tells the meter what the connection has carried. */
+type Tally = {
+  readonly count: () => void;
+  readonly counted: () => number;
+  /** Connecting and hello are done: what they cost does not go on. */
+  readonly settle: () => void;
+  /** A frame is handed over. */
+  readonly backlog: (bytes: number) => void;
+  /** What frames of whatever lane cost that were handed over and not counted yet. */
+  readonly uncounted: () => number;
+  /** A frame of this cost is handed over; what it returns is to be called with its answer. */
+  readonly handOver: (cost: number) => () => void;
+};
+
+function createTally(meter: DataMeter, clock: MeteredLinkOptions['clock'], carried: () => number): Tally {
+  let counted = 0;
+  let countedAt = clock.precise();
+  /** Bytes of backlog frames that were handed over and not counted yet. */
+  let backlog = 0;
+  /** Of frames whatever their lane; no more than those without an answer cost. */
+  let uncounted = 0;
+  let unanswered = 0;
+  let settled = false;
+  return {
+    count: () => {
+      const bytes = carried() - counted;
+      const ms = clock.precise() - countedAt;
+      counted += bytes;
+      countedAt += ms;
+      const live = Math.max(0, bytes - backlog);
+      backlog = Math.max(0, backlog - bytes);
+      uncounted = Math.max(0, uncounted - bytes);
+      meter.count(settled ? { bytes, live, ms } : { bytes, live: 0, ms: 0 });
+    },
+    counted: () => counted,
+    settle: () => {
+      settled = true;
+    },
+    backlog: (bytes) => {
+      backlog += bytes;
+    },
+    uncounted: () => uncounted,
+    handOver: (cost) => {
+      uncounted += cost;
+      unanswered += cost;
+      return () => {
+        unanswered -= cost;
+        uncounted = Math.min(uncounted, unanswered);
+      };
+    },
+  };
+}
+
+type Requests = {
+  readonly make: <T>(request: () => Observable<T>, onAnswer?: (why: string | null) => void) => Observable<T>;
+  /** HQ has answered a heartbeat that says why nothing goes. */
+  readonly explain: () => void;
+  /** Nothing is under way, and HQ knows why. */
+  readonly isQuiet: () => boolean;
+};
+
+function createRequests(meter: DataMeter, { count }: Tally, leave: (why: string) => LinkError): Requests {
+  let underWay = 0;
+  let explained = false;
+  return {
+    make: (request, onAnswer = () => {}) =>
+      defer(() => {
+        count();
+        const leaving = meter.leaving();
+        if (leaving?.now === true) return throwError(() => leave(leaving.why));
+        underWay += 1;
+        return request().pipe(
+          tap(() => {
+            // What the answer leads to knows then what it has cost.
+            count();
+            onAnswer(leaving?.why ?? null);
+          }),
+          finalize(() => {
+            underWay -= 1;
+            count();
+          }),
+        );
+      }),
+    explain: () => {
+      explained = true;
+    },
+    isQuiet: () => explained && underWay === 0,
+  };
+}
+
+/** Frames that the budget has no room for: they wait for the end of the connection. */
+type Holds = {
+  readonly hold$: Observable<never>;
+  /** Emits now and then while some wait. */
+  readonly holding$: Observable<void>;
+  readonly look: () => void;
+  readonly end: () => void;
+};
+
+function createHolds(): Holds {
+  const held$ = new Subject<never>();
+  const holding$ = new Subject<void>();
+  let held = 0;
+  return {
+    hold$: defer(() => {
+      held += 1;
+      return held$.pipe(
+        finalize(() => {
+          held -= 1;
+        }),
+      );
+    }),
+    holding$,
+    look: () => {
+      if (held > 0) holding$.next();
+    },
+    end: () => held$.error(new LinkError('closed', 'the connection ended')),
+  };
+}
+
+type Parts = {
+  readonly meter: DataMeter;
+  readonly tally: Tally;
+  readonly requests: Requests;
+  readonly holds: Holds;
+};
+
+function meteredSession(inner: LinkSession, { meter, tally, requests, holds }: Parts): LinkSession {
+  const { make } = requests;
+  return {
+    ...inner,
+    holding$: holds.holding$,
+    hello: (hello) =>
+      make(() => inner.hello(hello)).pipe(
+        tap(() => {
+          tally.count();
+          tally.settle();
+        }),
+      ),
+    schema: (message) => make(() => inner.schema(message)),
+    frame: (meta, bytes) =>
+      defer(() => {
+        tally.count();
+        const cost = bytes.length + BESIDES_BYTES;
+        if (cost > meter.roomForFrames() - tally.uncounted()) return holds.hold$;
+        const answered = tally.handOver(cost);
+        return make(() => {
+          if (meta.lane === 'backlog') tally.backlog(bytes.length);
+          return inner.frame(meta, bytes);
+        }).pipe(finalize(answered));
+      }),
+    heartbeat: (heartbeat) =>
+      make(
+        () => inner.heartbeat(heartbeat),
+        (why) => {
+          if (why !== null) requests.explain();
+        },
+      ),
+    goodbye: (goodbye) => make(() => inner.goodbye(goodbye)),
   };
 }

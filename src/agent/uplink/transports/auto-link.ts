@@ -59,116 +59,143 @@ type Suspicion = { readonly failures: number; readonly enough: number };
 const UNPROVEN: Suspicion = { failures: 0, enough: 1 };
 const PROVEN: Suspicion = { failures: 0, enough: PROVEN_FAILURES };
 
-export function createAutoLink({ websocket, polling, probe, clock: { scheduler } }: AutoLinkOptions): Link {
-  let block: Block | null = null;
-  let suspicion = UNPROVEN;
+type Blocked = Extract<LinkEvent, { type: 'blocked' }>;
 
-  /** Begins when polling has opened. */
-  const watchUpgrades = (
-    mine: Block,
-    count: (result: ProbeResult) => void,
-  ): Observable<Extract<LinkEvent, { type: 'blocked' }>> =>
-    timer(mine.isCertain ? Math.max(0, mine.until - scheduler.now()) : 0, UPGRADE_PROBE_MS, scheduler).pipe(
-      exhaustMap(probe),
-      concatMap((result) => {
-        count(result);
-        if (result.answers) {
-          block = null;
-          return throwError(
-            () => new LinkError('moved', 'WebSockets get through to HQ again; the connection goes by one.'),
-          );
-        }
-        mine.until = scheduler.now() + UPGRADE_PROBE_MS;
-        mine.isCertain = true;
-        return tell(mine);
-      }),
-    );
+/** What is known of the way. */
+type Known = { block: Block | null; suspicion: Suspicion };
+type Context = AutoLinkOptions & { readonly known: Known };
 
-  const byPolling = (options: ConnectOptions | undefined, mine: Block): Observable<LinkEvent> =>
-    defer(() => {
-      block = mine;
-      const probes = { sent: 0, received: 0 };
-      const opened$ = new Subject<void>();
-      let opened = false;
-      const upgrades$ = opened$.pipe(
-        take(1),
-        switchMap(() =>
-          watchUpgrades(mine, ({ sent, received }) => {
-            probes.sent += sent;
-            probes.received += received;
-          }),
-        ),
-      );
-      const events$ = polling.connect(options).pipe(
-        concatMap((event): Observable<LinkEvent> => {
-          if (event.type !== 'open') return of(event);
-          const open: LinkEvent = { ...event, session: withProbes(event.session, probes) };
-          return merge(of(open), mine.isCertain ? tell(mine) : EMPTY);
-        }),
-        tap({
-          next: ({ type }) => {
-            if (type !== 'open') return;
-            opened = true;
-            suspicion = UNPROVEN;
-            opened$.next();
-          },
-          error: (error: unknown) => {
-            // What is on the way may have changed. Silence tells nothing of it.
-            if (!opened && !isSilence(error)) block = null;
-          },
-        }),
-        finalize(() => {
-          if (!opened && !mine.isTold) block = null;
-        }),
-      );
-      return merge(upgrades$, events$);
-    });
-
-  /** By polling after a failure that may have been HQ's; where polling fails too, that failure stands. */
-  const afterFailure = (options: ConnectOptions | undefined, seen: LinkError): Observable<LinkEvent> => {
-    let opened = false;
-    const until = scheduler.now() + UPGRADE_PROBE_MS;
-    return byPolling(options, { until, isCertain: false, seen, isTold: false }).pipe(
-      tap(() => {
-        opened = true;
-      }),
-      catchError((error: unknown) => {
-        const isOfHq = error instanceof LinkError && (error.wire !== null || error.kind === 'unauthorized');
-        throw opened || isOfHq || !(error instanceof LinkError) ? error : seen;
-      }),
-    );
-  };
-
+export function createAutoLink(options: AutoLinkOptions): Link {
+  const known: Known = { block: null, suspicion: UNPROVEN };
+  const context: Context = { ...options, known };
+  const { scheduler } = options.clock;
   return {
-    connect: (options) =>
+    connect: (wishes) =>
       defer(() => {
-        if (block !== null && scheduler.now() < block.until) return byPolling(options, block);
+        const { block } = known;
+        if (block !== null && scheduler.now() < block.until) return byPolling(context, wishes, block);
         let opened = false;
-        return websocket.connect(options).pipe(
+        return options.websocket.connect(wishes).pipe(
           tap(() => {
             opened = true;
-            block = null;
-            suspicion = PROVEN;
+            known.block = null;
+            known.suspicion = PROVEN;
           }),
           catchError((error: unknown) => {
             if (opened || !(error instanceof LinkError)) throw error;
-            if (error.kind === 'upgrade_blocked') {
-              const until = scheduler.now() + UPGRADE_PROBE_MS;
-              return byPolling(options, { until, isCertain: true, seen: error, isTold: false });
-            }
-            // The link is down, or HQ has spoken.
-            if (error.upgrade === null) {
-              suspicion = { ...suspicion, failures: 0 };
-              throw error;
-            }
-            suspicion = { ...suspicion, failures: suspicion.failures + 1 };
-            if (suspicion.failures < suspicion.enough) throw error;
-            suspicion = { failures: 0, enough: Math.min(MAX_FAILURES, 2 * suspicion.enough) };
-            return afterFailure(options, error);
+            return afterWebSocket(context, wishes, error);
           }),
         );
       }),
   };
+}
+
+/** No WebSocket has opened. Throws the error where polling is not to follow. */
+function afterWebSocket(
+  context: Context,
+  wishes: ConnectOptions | undefined,
+  error: LinkError,
+): Observable<LinkEvent> {
+  const { known } = context;
+  const { suspicion } = known;
+  if (error.kind === 'upgrade_blocked') {
+    const until = context.clock.scheduler.now() + UPGRADE_PROBE_MS;
+    return byPolling(context, wishes, { until, isCertain: true, seen: error, isTold: false });
+  }
+  // The link is down, or HQ has spoken.
+  if (error.upgrade === null) {
+    known.suspicion = { ...suspicion, failures: 0 };
+    throw error;
+  }
+  known.suspicion = { ...suspicion, failures: suspicion.failures + 1 };
+  if (known.suspicion.failures < suspicion.enough) throw error;
+  known.suspicion = { failures: 0, enough: Math.min(MAX_FAILURES, 2 * suspicion.enough) };
+  return afterFailure(context, wishes, error);
+}
+
+/** By polling after a failure that may have been HQ's; where polling fails too, that failure stands. */
+function afterFailure(
+  context: Context,
+  wishes: ConnectOptions | undefined,
+  seen: LinkError,
+): Observable<LinkEvent> {
+  let opened = false;
+  const until = context.clock.scheduler.now() + UPGRADE_PROBE_MS;
+  return byPolling(context, wishes, { until, isCertain: false, seen, isTold: false }).pipe(
+    tap(() => {
+      opened = true;
+    }),
+    catchError((error: unknown) => {
+      const isOfHq = error instanceof LinkError && (error.wire !== null || error.kind === 'unauthorized');
+      throw opened || isOfHq || !(error instanceof LinkError) ? error : seen;
+    }),
+  );
+}
+
+function byPolling(context: Context, wishes: ConnectOptions | undefined, mine: Block): Observable<LinkEvent> {
+  const { known, polling } = context;
+  return defer(() => {
+    known.block = mine;
+    const probes = { sent: 0, received: 0 };
+    const opened$ = new Subject<void>();
+    let opened = false;
+    const upgrades$ = opened$.pipe(
+      take(1),
+      switchMap(() =>
+        watchUpgrades(context, mine, ({ sent, received }) => {
+          probes.sent += sent;
+          probes.received += received;
+        }),
+      ),
+    );
+    const events$ = polling.connect(wishes).pipe(
+      concatMap((event): Observable<LinkEvent> => {
+        if (event.type !== 'open') return of(event);
+        const open: LinkEvent = { ...event, session: withProbes(event.session, probes) };
+        return merge(of(open), mine.isCertain ? tell(mine) : EMPTY);
+      }),
+      tap({
+        next: ({ type }) => {
+          if (type !== 'open') return;
+          opened = true;
+          known.suspicion = UNPROVEN;
+          opened$.next();
+        },
+        error: (error: unknown) => {
+          // What is on the way may have changed. Silence tells nothing of it.
+          if (!opened && !isSilence(error)) known.block = null;
+        },
+      }),
+      finalize(() => {
+        if (!opened && !mine.isTold) known.block = null;
+      }),
+    );
+    return merge(upgrades$, events$);
+  });
+}
+
+/** Begins when polling has opened. */
+function watchUpgrades(
+  { known, probe, clock: { scheduler } }: Context,
+  mine: Block,
+  count: (result: ProbeResult) => void,
+): Observable<Blocked> {
+  const firstMs = mine.isCertain ? Math.max(0, mine.until - scheduler.now()) : 0;
+  return timer(firstMs, UPGRADE_PROBE_MS, scheduler).pipe(
+    exhaustMap(probe),
+    concatMap((result) => {
+      count(result);
+      if (result.answers) {
+        known.block = null;
+        return throwError(
+          () => new LinkError('moved', 'WebSockets get through to HQ again; the connection goes by one.'),
+        );
+      }
+      mine.until = scheduler.now() + UPGRADE_PROBE_MS;
+      mine.isCertain = true;
+      return tell(mine);
+    }),
+  );
 }
 
 function isSilence(error: unknown): boolean {
@@ -176,7 +203,7 @@ function isSilence(error: unknown): boolean {
 }
 
 /** Once an episode. */
-function tell(block: Block): Observable<Extract<LinkEvent, { type: 'blocked' }>> {
+function tell(block: Block): Observable<Blocked> {
   if (block.isTold) return EMPTY;
   block.isTold = true;
   const { seen } = block;

@@ -72,145 +72,176 @@ type Standing = {
   readonly settle: (error: LinkError | null) => void;
 };
 
+type Bytes = Omit<ProbeResult, 'answers'>;
+
+type Context = RoutedLinkOptions & {
+  choice: WayChoice;
+  standing: Standing | null;
+  /** Of the ways that have failed in this round. */
+  failures: readonly LinkError[];
+};
+
 export function createRoutedLink(options: RoutedLinkOptions): Link {
-  const { ways, returnAfterMs, watch } = options;
+  const { ways } = options;
   const { scheduler } = options.clock;
   const [only] = ways;
   if (only !== undefined && ways.length === 1) return only.link;
-  let choice: WayChoice = newWayChoice(ways.length);
-  let standing: Standing | null = null;
-  /** Of the ways that have failed in this round. */
-  let failures: readonly LinkError[] = [];
-  const note = (event: WayEvent) => {
-    choice = nextWayChoice(choice, event, returnAfterMs);
-  };
-
-  /** Asks the ways above `index` again and again; errors when it is time to go back. */
-  const watchBetter = (index: number, count: (result: Omit<ProbeResult, 'answers'>) => void) => {
-    const probe$ = ({ way, probe }: RoutedWay) =>
-      probe().pipe(
-        tap((result) => {
-          count(result);
-          note({ type: 'probed', index: way.index, answers: result.answers, at: scheduler.now() });
-        }),
-        ignoreElements(),
-      );
-    const watched$ = defer(() =>
-      from(ways.slice(0, index).filter((one) => isWatched(choice, one.way.index, scheduler.now()))),
-    ).pipe(concatMap(probe$));
-    const goBack$ = defer((): Observable<never> => {
-      const better = ways[choice.better?.index ?? -1];
-      if (better === undefined || !isReturnDue(choice, scheduler.now(), returnAfterMs)) return EMPTY;
-      return openBeside(better.link, { scheduler, onTraffic: count }).pipe(
-        concatMap((error) => {
-          const at = scheduler.now();
-          if (error !== null) {
-            const verdict = verdictOn(error);
-            const isLasting = verdict === 'lasting';
-            note({ type: 'unopened', index: better.way.index, isLasting, at });
-            if (isLasting || verdict === 'passing') watch.failed(better.way, error);
-            return EMPTY;
-          }
-          note({ type: 'moved', at });
-          const message = `The better way to HQ over ${better.way.url} answers again; the connection goes there.`;
-          return throwError(() => new LinkError('moved', message));
-        }),
-      );
-    });
-    const everyMs = returnAfterMs / LEAST_ANSWERS;
-    return timer(everyMs, everyMs, scheduler).pipe(exhaustMap(() => concat(watched$, goBack$)));
-  };
-
-  /** `isFirst`: nothing was tried before it in this attempt. */
-  const over = (
-    { way, link }: RoutedWay,
-    options: ConnectOptions | undefined,
-    isFirst: boolean,
-  ): Observable<LinkEvent> =>
-    defer(() => {
-      const { index } = way;
-      const proven$ = new Subject<void>();
-      const probes = { sent: 0, received: 0 };
-      let opened = false;
-      let proven = false;
-      let settled = false;
-      const prove = () => {
-        if (proven) return;
-        proven = true;
-        failures = [];
-        note({ type: 'proven', index, at: scheduler.now() });
-        watch.works(way);
-        proven$.next();
-      };
-      const settle = (error: LinkError | null) => {
-        if (settled) return;
-        settled = true;
-        const verdict = error === null ? 'passing' : verdictOn(error);
-        if (verdict === 'agent') return;
-        const at = scheduler.now();
-        const isLasting = verdict === 'lasting';
-        if (proven && !isLasting) return note({ type: 'lost', index, at });
-        if (verdict === 'hq') return note({ type: 'busy', index, at });
-        if (error !== null) failures = [...failures, error];
-        note({ type: 'failed', index, isLasting, at });
-        watch.failed(way, error);
-      };
-      standing = { settle };
-      const better$ = proven$.pipe(
-        switchMap(() =>
-          watchBetter(index, ({ sent, received }) => {
-            probes.sent += sent;
-            probes.received += received;
-          }),
-        ),
-      );
-      const events$ = link.connect(options).pipe(
-        map((event) => {
-          if (event.type !== 'open') return event;
-          opened = true;
-          return { ...event, session: watched(event.session, probes, prove) };
-        }),
-      );
-      return merge(better$, events$).pipe(
-        tap({ error: (error: unknown) => settle(error instanceof LinkError ? error : null) }),
-        finalize(() => {
-          // A way that was given less than its time, because others were tried before it, is tried first the next time.
-          if (opened || isFirst) settle(null);
-        }),
-      );
-    });
-
-  const attempt = (
-    [index, ...rest]: readonly number[],
-    options: ConnectOptions | undefined,
-    before: readonly LinkError[],
-  ): Observable<LinkEvent> => {
-    const routed = ways[index ?? -1];
-    if (routed === undefined) return throwError(() => allFailed(before));
-    let opened = false;
-    return over(routed, options, before.length === 0).pipe(
-      tap(() => {
-        opened = true;
-      }),
-      catchError((error: unknown) => {
-        if (opened || !(error instanceof LinkError) || verdictOn(error) === 'agent') throw error;
-        return attempt(rest, options, [...before, error]);
-      }),
-    );
-  };
+  const context: Context = { ...options, choice: newWayChoice(ways.length), standing: null, failures: [] };
   return {
-    connect: (options) => defer(() => attempt(orderOf(choice, scheduler.now()), options, [])),
+    connect: (wishes) => defer(() => attempt(context, orderOf(context.choice, scheduler.now()), wishes, [])),
     judge: (error) => {
-      standing?.settle(error);
+      context.standing?.settle(error);
       const verdict = verdictOn(error);
       if (verdict !== 'passing' && verdict !== 'lasting') return error;
-      if (hasAnother(choice, scheduler.now())) return withAnother(error);
-      const all = failures.length > 1 ? allFailed(failures) : error;
-      failures = [];
-      note({ type: 'round_over' });
+      if (hasAnother(context.choice, scheduler.now())) return withAnother(error);
+      const all = context.failures.length > 1 ? allFailed(context.failures) : error;
+      context.failures = [];
+      note(context, { type: 'round_over' });
       return all;
     },
   };
+}
+
+function note(context: Context, event: WayEvent): void {
+  context.choice = nextWayChoice(context.choice, event, context.returnAfterMs);
+}
+
+function attempt(
+  context: Context,
+  [index, ...rest]: readonly number[],
+  wishes: ConnectOptions | undefined,
+  before: readonly LinkError[],
+): Observable<LinkEvent> {
+  const routed = context.ways[index ?? -1];
+  if (routed === undefined) return throwError(() => allFailed(before));
+  let opened = false;
+  return over(context, routed, wishes, before.length === 0).pipe(
+    tap(() => {
+      opened = true;
+    }),
+    catchError((error: unknown) => {
+      if (opened || !(error instanceof LinkError) || verdictOn(error) === 'agent') throw error;
+      return attempt(context, rest, wishes, [...before, error]);
+    }),
+  );
+}
+
+/** `isFirst`: nothing was tried before it in this attempt. */
+function over(
+  context: Context,
+  routed: RoutedWay,
+  wishes: ConnectOptions | undefined,
+  isFirst: boolean,
+): Observable<LinkEvent> {
+  return defer(() => {
+    const { index } = routed.way;
+    const probes = { sent: 0, received: 0 };
+    const { prove, settle, proven$ } = createStanding(context, routed.way);
+    let opened = false;
+    context.standing = { settle };
+    const better$ = proven$.pipe(
+      switchMap(() =>
+        watchBetter(context, index, ({ sent, received }) => {
+          probes.sent += sent;
+          probes.received += received;
+        }),
+      ),
+    );
+    const events$ = routed.link.connect(wishes).pipe(
+      map((event) => {
+        if (event.type !== 'open') return event;
+        opened = true;
+        return { ...event, session: watched(event.session, probes, prove) };
+      }),
+    );
+    return merge(better$, events$).pipe(
+      tap({ error: (error: unknown) => settle(error instanceof LinkError ? error : null) }),
+      finalize(() => {
+        // A way that was given less than its time, because others were tried before it, is tried first the next time.
+        if (opened || isFirst) settle(null);
+      }),
+    );
+  });
+}
+
+/** What becomes of one connection, or attempt at one: that the way works, and why it ended. Each counts once. */
+function createStanding(
+  context: Context,
+  way: Way,
+): Standing & { readonly prove: () => void; readonly proven$: Observable<void> } {
+  const { watch } = context;
+  const { scheduler } = context.clock;
+  const { index } = way;
+  const proven$ = new Subject<void>();
+  let proven = false;
+  let settled = false;
+  return {
+    proven$,
+    prove: () => {
+      if (proven) return;
+      proven = true;
+      context.failures = [];
+      note(context, { type: 'proven', index, at: scheduler.now() });
+      watch.works(way);
+      proven$.next();
+    },
+    settle: (error) => {
+      if (settled) return;
+      settled = true;
+      const verdict = error === null ? 'passing' : verdictOn(error);
+      if (verdict === 'agent') return;
+      const at = scheduler.now();
+      const isLasting = verdict === 'lasting';
+      if (proven && !isLasting) return note(context, { type: 'lost', index, at });
+      if (verdict === 'hq') return note(context, { type: 'busy', index, at });
+      if (error !== null) context.failures = [...context.failures, error];
+      note(context, { type: 'failed', index, isLasting, at });
+      watch.failed(way, error);
+    },
+  };
+}
+
+/** Asks the ways above `index` again and again; errors when it is time to go back. */
+function watchBetter(context: Context, index: number, count: (bytes: Bytes) => void): Observable<never> {
+  const { ways, returnAfterMs } = context;
+  const { scheduler } = context.clock;
+  const probe$ = ({ way, probe }: RoutedWay) =>
+    probe().pipe(
+      tap((result) => {
+        count(result);
+        note(context, { type: 'probed', index: way.index, answers: result.answers, at: scheduler.now() });
+      }),
+      ignoreElements(),
+    );
+  const watched$ = defer(() =>
+    from(ways.slice(0, index).filter((one) => isWatched(context.choice, one.way.index, scheduler.now()))),
+  ).pipe(concatMap(probe$));
+  const everyMs = returnAfterMs / LEAST_ANSWERS;
+  return timer(everyMs, everyMs, scheduler).pipe(exhaustMap(() => concat(watched$, goBack(context, count))));
+}
+
+function goBack(context: Context, count: (bytes: Bytes) => void): Observable<never> {
+  const { ways, returnAfterMs, watch } = context;
+  const { scheduler } = context.clock;
+  return defer((): Observable<never> => {
+    const better = ways[context.choice.better?.index ?? -1];
+    if (better === undefined || !isReturnDue(context.choice, scheduler.now(), returnAfterMs)) return EMPTY;
+    return openBeside(better.link, { scheduler, onTraffic: count }).pipe(
+      concatMap((error) => {
+        const at = scheduler.now();
+        if (error !== null) {
+          const verdict = verdictOn(error);
+          const isLasting = verdict === 'lasting';
+          note(context, { type: 'unopened', index: better.way.index, isLasting, at });
+          if (isLasting || verdict === 'passing') watch.failed(better.way, error);
+          return EMPTY;
+        }
+        note(context, { type: 'moved', at });
+        const message = `The better way to HQ over ${better.way.url} answers again; the connection goes there.`;
+        return throwError(() => new LinkError('moved', message));
+      }),
+    );
+  });
 }
 
 /** A session that tells once HQ takes more than a hello, and counts the probes beside it. */
