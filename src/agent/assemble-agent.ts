@@ -1,6 +1,6 @@
 /**
- * An agent without its outer edges: pipeline and uplink over any journal, link and sources, with their life from start to
- * ordered stop. `main.ts` puts LMDB, Socket.IO and the health page around it; a simulation puts others.
+ * An agent without its outer edges: pipeline and uplink over any journal, link and sources, with their life from start
+ * to ordered stop. `main.ts` puts LMDB, Socket.IO and the health page around it; a simulation puts others.
  */
 import { AsyncSubject, BehaviorSubject, defer, merge, type Observable, Subject, takeUntil } from 'rxjs';
 import type { Journal } from '../journal/port.ts';
@@ -55,11 +55,19 @@ export type AssembledAgent = {
   readonly stopping$: BehaviorSubject<boolean>;
   /** Starts sampling. To be called once, when whoever watches is in place. */
   readonly start: () => void;
-  /** Emits when the uplink has crashed too often, or must begin a new epoch; completes after that, or when the agent has ended. */
+  /**
+   * Emits when the uplink has crashed too often, or must begin a new epoch; completes after that, or when the agent has
+   * ended.
+   */
   readonly ending$: Observable<Ending>;
-  /** Samples that are not committed yet; once a stop has begun also those that it gave up: at its end, how many it lost. */
+  /**
+   * Samples that are not committed yet; once a stop has begun also those that it gave up: at its end, how many it lost.
+   */
   readonly uncommitted: () => number;
-  /** Ends sampling, makes everything durable, sends what is live, says goodbye, closes the journal, then `last`. Completes; never errors. */
+  /**
+   * Ends sampling, makes everything durable, sends what is live, says goodbye, closes the journal, then `last`.
+   * Completes; never errors.
+   */
   readonly stop: (last: Observable<unknown>) => Observable<never>;
 };
 

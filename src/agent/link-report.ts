@@ -68,9 +68,10 @@ function rounded(ms: number | null): number | null {
 }
 
 /**
- * Reports for heartbeats: a new one with the first of a connection, when something begins or ceases to wait, always while backlog goes,
- * after 64 KiB, when a day begins, else now and then: what is held back has nothing new to say. In between the last one is said again: heartbeats carry what has changed, and figures change all the time.
- * `at`: monotonic, ms.
+ * Reports for heartbeats: a new one with the first of a connection, when something begins or ceases to wait, always
+ * while backlog goes, after 64 KiB, when a day begins, else now and then: what is held back has nothing new to say. In
+ * between the last one is said again: heartbeats carry what has changed, and figures change all the time. `at`:
+ * monotonic, ms.
  */
 export function createLinkReporter(): (facts: LinkFacts, at: number) => LinkReport {
   let before: { at: number; connection: number; report: LinkReport } | null = null;

@@ -62,8 +62,8 @@ export type RunningAgent = {
   readonly state$: DefaultedStateObservable<AgentState>;
   readonly status: () => AgentStatus;
   /**
-   * Resolves when the agent can no longer do its work: `failed` when its journal is stuck or its uplink crashed too often; `restart` when
-   * the disk that it could not write to is back, or when its journal is to begin a new epoch.
+   * Resolves when the agent can no longer do its work: `failed` when its journal is stuck or its uplink crashed too
+   * often; `restart` when the disk that it could not write to is back, or when its journal is to begin a new epoch.
    */
   readonly ending: Promise<Ending>;
   /** Ends sampling, makes everything durable, sends what is live, says goodbye and closes, within 30 s. Idempotent. */
@@ -88,9 +88,9 @@ export type StartOptions = {
 };
 
 /**
- * Starts an agent; resolves once its journal is open and its sources are started. Rejects with AgentConfigError on settings
- * that cannot be used, and with StorageError when the journal cannot be opened. On a disk that cannot be written the journal is in
- * memory (open-store.ts).
+ * Starts an agent; resolves once its journal is open and its sources are started. Rejects with AgentConfigError on
+ * settings that cannot be used, and with StorageError when the journal cannot be opened. On a disk that cannot be
+ * written the journal is in memory (open-store.ts).
  */
 export async function startAgent(
   config: AgentConfig,

@@ -1,11 +1,13 @@
 /**
- * Opens what an agent keeps its samples in: the journal in its data directory; or, when that lies on a disk that cannot be written
- * (read-only, failing, or so full that nothing can be opened), one in memory, so that sampling and delivery go on.
+ * Opens what an agent keeps its samples in: the journal in its data directory; or, when that lies on a disk that cannot
+ * be written (read-only, failing, or so full that nothing can be opened), one in memory, so that sampling and delivery
+ * go on.
  *
- * A journal in memory has an epoch of its own and the overflow policy that was chosen, occupies at most MEMORY_JOURNAL_BYTES, and ends
- * with the process: what HQ has not confirmed by then is lost, and stays `pending` in HQ's ledger of that epoch. What lies in the data
- * directory stays there untouched. As soon as the directory can be written again and HQ has all but the newest samples, the agent sends
- * those and starts again from the directory. One that may not be written (permissions) is a mistake to be mended, and refused.
+ * A journal in memory has an epoch of its own and the overflow policy that was chosen, occupies at most
+ * MEMORY_JOURNAL_BYTES, and ends with the process: what HQ has not confirmed by then is lost, and stays `pending` in
+ * HQ's ledger of that epoch. What lies in the data directory stays there untouched. As soon as the directory can be
+ * written again and HQ has all but the newest samples, the agent sends those and starts again from the directory. One
+ * that may not be written (permissions) is a mistake to be mended, and refused.
  */
 import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';

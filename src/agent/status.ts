@@ -17,8 +17,8 @@ export type AgentStatus = {
   /** Address of the way that is taken. */
   readonly hq: string;
   /**
-   * How many ways to HQ there are, which one the latest connection took, and which better ones do not work; null where there is only
-   * one.
+   * How many ways to HQ there are, which one the latest connection took, and which better ones do not work; null where
+   * there is only one.
    */
   readonly way: {
     readonly of: number;
@@ -45,8 +45,9 @@ export type AgentStatus = {
 };
 
 /**
- * Why it is not ready; null when it is: journal open, and sampling. A sample counts as sampled once its commit is durable, so an
- * agent whose commits fail is not ready, though its sources run; one on a full disk or without any is, as it still takes samples.
+ * Why it is not ready; null when it is: journal open, and sampling. A sample counts as sampled once its commit is
+ * durable, so an agent whose commits fail is not ready, though its sources run; one on a full disk or without any is,
+ * as it still takes samples.
  */
 export function unreadiness({ state, journal, pipeline }: AgentStatus): string | null {
   const running =

@@ -44,7 +44,10 @@ export type WatchOptions = {
   readonly stopping$: BehaviorSubject<boolean>;
 };
 
-/** The agent's state at once and after each change; reports the changes and, every second, the journal's figures. Never ends. */
+/**
+ * The agent's state at once and after each change; reports the changes and, every second, the journal's figures. Never
+ * ends.
+ */
 export function watchAgent(options: WatchOptions): Observable<AgentState> {
   const { journal, pipeline, uplink, linkWatch, clock, emit, stopping$ } = options;
   const derive = () =>

@@ -12,10 +12,10 @@ export type Stoppable = {
 };
 
 /**
- * Starts something and stops it on SIGTERM, SIGINT, or when the process that started this one with a channel goes
- * away. Resolves with the exit code once everything has ended; rejects when `start` does. While it is still starting there
- * is nothing to put in order: the process leaves at once (leave.ts). What ends with `restart` is started again.
- * What an end loses is told on standard error, whatever the log level.
+ * Starts something and stops it on SIGTERM, SIGINT, or when the process that started this one with a channel goes away.
+ * Resolves with the exit code once everything has ended; rejects when `start` does. While it is still starting there is
+ * nothing to put in order: the process leaves at once (leave.ts). What ends with `restart` is started again. What an
+ * end loses is told on standard error, whatever the log level.
  */
 export async function runUntilStopped(start: (isAgain: boolean) => Promise<Stoppable>): Promise<number> {
   const asked = Promise.withResolvers<number>();

@@ -26,12 +26,17 @@ export type JournalEditor = {
   /** The books as they stand. */
   readonly ledger: Ledger;
   readonly acked: Coverage;
-  /** Puts a data or thinned frame. Its samples are counted by the caller: new ones are pending, rewritten ones were already. */
+  /**
+   * Puts a data or thinned frame. Its samples are counted by the caller: new ones are pending, rewritten ones were
+   * already.
+   */
   readonly addFrame: (bytes: Uint8Array, header: FrameHeader, notable: boolean) => FrameKey;
   /** Puts a gap over `range`, joined with its neighbours of the same reason. */
   readonly addGap: (range: SeqRange, reason: GapReason, times: Times) => FrameKey;
   readonly remove: (frame: FrameKey) => void;
-  /** Replaces a data or thinned frame by gaps over those of its seqs that HQ does not hold, and counts them as dropped. */
+  /**
+   * Replaces a data or thinned frame by gaps over those of its seqs that HQ does not hold, and counts them as dropped.
+   */
   readonly drop: (frame: FrameKey, reason: GapReason) => void;
   readonly count: (
     change: Partial<

@@ -5,14 +5,14 @@
  * - an append is one transaction of frames, schemas and books; its samples count as sampled when it emits;
  * - `sampled = acked + pending + Σ dropped` after every transaction, also those of recovery;
  * - seqs are given out in the order in which appends are subscribed, without holes, across restarts;
- * - the state lives in the storage: each transaction reads the books, changes them and writes them, so that a commit that
- *   failed, and may yet have got through, leaves nothing here that could disagree with the disk;
- * - an append that failed can be tried again with the same array of samples: it is not stored twice, even when the failed
- *   commit got through;
+ * - the state lives in the storage: each transaction reads the books, changes them and writes them, so that a commit
+ *   that failed, and may yet have got through, leaves nothing here that could disagree with the disk;
+ * - an append that failed can be tried again with the same array of samples: it is not stored twice, even when the
+ *   failed commit got through;
  * - long work (release, seal, thin, pending) runs in slices and lets others in between.
  *
- * Bounds: frames occupy at most 95 % of `maxBytes`; the rest is for books, gaps, dead letters and LMDB's free pages. While the disk
- * is full they occupy at most what there is room for (append/room.ts).
+ * Bounds: frames occupy at most 95 % of `maxBytes`; the rest is for books, gaps, dead letters and LMDB's free pages.
+ * While the disk is full they occupy at most what there is room for (append/room.ts).
  */
 import {
   BehaviorSubject,
@@ -139,7 +139,8 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
   });
   const schemas = storage.read(readSchemas);
   let footprint = opened.footprint;
-  // Kept over runs that HQ does not greet: what they append must not hide that HQ holds more than this journal delivered.
+  // Kept over runs that HQ does not greet: what they append must not hide that HQ holds more than this journal
+  // delivered.
   const begun = opened.begun ?? opened.sampled;
   const room = createRoomKeeper({
     storage,

@@ -2,7 +2,8 @@
  * Group commit. One group is on its way to the disk at a time; works that arrive meanwhile form the next.
  *
  * Invariants:
- * - works run in the order in which they were subscribed, each on the durable state plus the works before it in its group;
+ * - works run in the order in which they were subscribed, each on the durable state plus the works before it in its
+ *   group;
  * - a group becomes durable as a whole; its results are emitted in order afterwards;
  * - when a group's flush fails, all of its works fail; later groups start again from what the disk really holds;
  * - a work that throws fails alone and leaves nothing behind.

@@ -2,8 +2,8 @@
  * Collect and commit: gathers samples and hands them to the journal, one batch at a time, in order.
  *
  * Invariants:
- * - one append is under way at most; a batch that failed is tried again exactly as it was, before anything newer: the failed
- *   commit may yet appear, and the same samples under the same seqs do no harm;
+ * - one append is under way at most; a batch that failed is tried again exactly as it was, before anything newer: the
+ *   failed commit may yet appear, and the same samples under the same seqs do no harm;
  * - a sample leaves memory only when its commit is durable, or when more than `maxUncommitted` wait: then the oldest
  *   that are not in the batch under way are discarded and counted. They were never sampled in the sense of promise 1;
  * - `demand` is false while more than two full batches wait, so a source that heeds it never causes a loss.
@@ -31,8 +31,9 @@ export type CommitOptions = Pick<PipelineOptions, 'clock' | 'random' | 'emit'> &
 };
 
 /**
- * What became of the samples, in order. Completes after the source once everything is durable. An error of the source is not
- * expected and comes after the samples before it. Never fails by itself: a journal that was closed ends it, the rest being discarded.
+ * What became of the samples, in order. Completes after the source once everything is durable. An error of the source
+ * is not expected and comes after the samples before it. Never fails by itself: a journal that was closed ends it, the
+ * rest being discarded.
  */
 export function commit(options: CommitOptions): OperatorFunction<SampleRows, Appended> {
   const { append, settings, clock, random, emit, onDemand, onStatus } = options;

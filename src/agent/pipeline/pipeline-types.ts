@@ -23,8 +23,8 @@ export type PipelineBounds = {
   /** Samples of one commit at most; reaching it commits at once. Minimum 1. */
   readonly commitMaxCount: number;
   /**
-   * Samples kept in memory while the journal takes none; beyond it the oldest are discarded and counted. Minimum 16; four blocks where a
-   * source gives blocks.
+   * Samples kept in memory while the journal takes none; beyond it the oldest are discarded and counted. Minimum 16;
+   * four blocks where a source gives blocks.
    */
   readonly maxUncommitted: number;
   /** Least movement of the wall clock against the monotonic one that is reported as a jump, ms. */

@@ -19,8 +19,9 @@ const FEW_AT_TICKS = 5;
 const FEW_FRAMES = 16;
 
 /**
- * Emits when the journal should merge its small frames, each of which costs a round trip: while there are many, above all when offline; a
- * journal that fills up does not wait for many. Ticks while frames come: an agent that commits rarely need not wake up for nothing.
+ * Emits when the journal should merge its small frames, each of which costs a round trip: while there are many, above
+ * all when offline; a journal that fills up does not wait for many. Ticks while frames come: an agent that commits
+ * rarely need not wake up for nothing.
  */
 export function compactionTicks(
   { stats }: Pick<Journal, 'stats'>,

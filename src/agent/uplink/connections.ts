@@ -1,4 +1,6 @@
-/** The uplink's connections to HQ, one at a time: opening, what the link reports of them, frames over them, their end. */
+/**
+ * The uplink's connections to HQ, one at a time: opening, what the link reports of them, frames over them, their end.
+ */
 import {
   catchError,
   concatMap,
@@ -129,7 +131,8 @@ function connectWaits(connectTimeoutMs: number, gauge: Pick<LinkGauge, 'estimate
   if (least === null) return { mostMs, connectSilenceMs: connectTimeoutMs };
   return {
     mostMs,
-    // A way that has worked answers soon or is not there now: an attempt that hangs would sleep through a short pass of a satellite.
+    // A way that has worked answers soon or is not there now: an attempt that hangs would sleep through a short pass of
+    // a satellite.
     connectSilenceMs: Math.min(connectTimeoutMs, Math.max(SOON_MS, SOON_ROUND_TRIPS * least.ms)),
     againMs: Math.max(AGAIN_MS, AGAIN_ROUND_TRIPS * least.ms),
   };

@@ -58,8 +58,8 @@ export type FrameSenderOptions = {
 
 export type FrameSender = {
   /**
-   * Emits each message that HQ confirms, then the outcome, and completes; completes without an outcome when the connection ended, which
-   * the link reports itself.
+   * Emits each message that HQ confirms, then the outcome, and completes; completes without an outcome when the
+   * connection ended, which the link reports itself.
    */
   readonly deliver: (order: {
     readonly lane: Lane;

@@ -1,4 +1,7 @@
-/** What the uplink has the journal do. A journal that fails is reported and does not stop the uplink: what was meant to be done comes up again. */
+/**
+ * What the uplink has the journal do. A journal that fails is reported and does not stop the uplink: what was meant to
+ * be done comes up again.
+ */
 import {
   catchError,
   concat,

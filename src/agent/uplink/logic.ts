@@ -1,4 +1,7 @@
-/** The uplink as a pure transition: what happens becomes what is and what shall be done. See `state.ts` for the invariants. */
+/**
+ * The uplink as a pure transition: what happens becomes what is and what shall be done. See `state.ts` for the
+ * invariants.
+ */
 import type { ActorLogic } from '../../actors/actor.ts';
 import { type Coverage, cover, covers, EMPTY_COVERAGE, unite } from '../../protocol/coverage.ts';
 import { isLiveAllowed } from './allowed.ts';
@@ -7,9 +10,9 @@ import { checkAck } from './check-ack.ts';
 import { pump } from './lanes.ts';
 import { leave, leaving } from './leaving.ts';
 import { EMPTY_LIVE, isLiveSized, leaveForbidden, queueLive } from './live-lane.ts';
+import { lost } from './lost.ts';
 import { roundTripTaken, withClocks } from './measures.ts';
 import {
-  afterLoss,
   cleared,
   givenUp,
   refuse,
@@ -18,7 +21,6 @@ import {
   suspect,
   withParts,
 } from './poison-isolation.ts';
-import { reconnectWaitMs } from './reconnect-wait.ts';
 import { busyRanges, inFlight, overlaps } from './shipments.ts';
 import {
   LIVE_WINDOW,
@@ -49,34 +51,8 @@ const FRESH: Memory = {
   episode: null,
 };
 
-/** Refusals that more haste does not mend: the wait starts near its maximum. */
-const SLOW: ReadonlySet<string> = new Set([
-  'unauthorized',
-  'unsupported_version',
-  'duplicate_agent',
-  'other_hq',
-]);
-/**
- * A way that has worked is tried again at once and all the time after these: the link may be back any moment, or, as with a budget and a
- * token's file, an attempt costs no byte of it. A proxy stands before the link: while that is gone, the proxy refuses.
- */
-const MAY_BE_BACK: ReadonlySet<string> = new Set([
-  'closed',
-  'refused',
-  'timeout',
-  'unreachable',
-  'dns',
-  'moved',
-  'unavailable',
-  'proxy',
-  'budget',
-  'token_file',
-]);
 /** For the newest frames at a connection's beginning: larger ones are none that people wait for. */
 const NEWEST_BYTES = 64 * 1024;
-/** What the first attempts find after a connection has ended: the same outage, seen from without. */
-const GONE: ReadonlySet<string> = new Set(['refused', 'timeout', 'unreachable']);
-
 export function createUplinkLogic(
   settings: UplinkSettings,
 ): ActorLogic<UplinkState, UplinkMessage, UplinkEffect> {
@@ -275,7 +251,10 @@ function delivered(state: Online, message: Of<'delivered'>, settings: UplinkSett
   return acknowledged(arrived, message, { proven: true, news: true }, settings);
 }
 
-/** Takes note of an ack. `proven`: the connection has shown that it works; `news`: there is something to release for certain. */
+/**
+ * Takes note of an ack. `proven`: the connection has shown that it works; `news`: there is something to release for
+ * certain.
+ */
 function acknowledged(
   state: Online,
   message: { readonly ack: Coverage; readonly sampled: number },
@@ -313,37 +292,6 @@ function poisoned(state: Online, message: Of<'poisoned'>, settings: UplinkSettin
     return violation(rest, `too many frames are refused at once: ${message.detail}`);
   const [next, more] = resume({ ...rest, memory }, settings);
   return [next, [...effects, ...more]];
-}
-
-function lost(state: UplinkState, message: Of<'lost'>, settings: UplinkSettings): Next {
-  if (state.phase === 'waiting' || state.phase === 'stopped') return [state, []];
-  if (state.phase === 'leaving') return stopped(state.memory);
-  const { error, at, jitter } = message;
-  const [judged, effects] =
-    state.phase === 'online' && error.kind === 'closed'
-      ? afterLoss(state.memory, inFlight(state), state.alone)
-      : [state.memory, []];
-  const kind = error.wire?.code ?? error.kind;
-  const { attempt } = judged;
-  const reconnectMs = MAY_BE_BACK.has(kind) ? judged.reconnectMs : null;
-  const tookMs = state.phase === 'online' ? 0 : message.tookMs;
-  const drawn = reconnectWaitMs({ settings, attempt, jitter, slow: SLOW.has(kind), reconnectMs, tookMs });
-  const ms = error.isElsewhere ? 0 : Math.max(drawn, error.wire?.retryAfterMs ?? 0);
-  const told = kind === judged.episode || (judged.episode === 'closed' && GONE.has(kind));
-  const missed = judged.missed || state.phase !== 'online' || error.kind === 'closed';
-  const memory = {
-    ...judged,
-    attempt: judged.attempt + 1,
-    missed,
-    episode: told ? judged.episode : kind,
-  };
-  // A data budget is asked all the time, for an anomaly may come; people are told when it lets the next connection through.
-  const retryMs = Math.max(ms, error.againMs);
-  const log: UplinkEffect[] = told ? [] : [{ type: 'log_down', kind, detail: error.message, retryMs }];
-  return [
-    { phase: 'waiting', memory, until: at + retryMs, reason: error.message },
-    [{ type: 'disconnect' }, ...log, ...effects, { type: 'wait', connection: memory.connection, ms }],
-  ];
 }
 
 function released(state: UplinkState, settings: UplinkSettings): Next {

@@ -57,8 +57,8 @@ const MAX_PAUSE_MS = 5_000;
 export type Reliability = {
   readonly breaker: CircuitBreaker;
   /**
-   * HQ says whether it can store. That it can counts for an open breaker, which need not wait for its time, where HQ had said that it
-   * cannot, or had answered the last failure itself.
+   * HQ says whether it can store. That it can counts for an open breaker, which need not wait for its time, where HQ
+   * had said that it cannot, or had answered the last failure itself.
    */
   readonly hqStoring: (storing: boolean) => void;
   /** Since when a try failed and there will be another; null while frames pass. The present value at once. */
@@ -70,7 +70,10 @@ export type Reliability = {
 
 /** How a frame's deadline depends on what the link does. */
 export type Patience = {
-  /** Time beyond the ack timeout that the link needs for it, ms; asked when it is sent, and whenever the deadline begins again. */
+  /**
+   * Time beyond the ack timeout that the link needs for it, ms; asked when it is sent, and whenever the deadline begins
+   * again.
+   */
   readonly allowanceMs: () => number;
   /** Emits when something before it was answered: the deadline begins again. Asked when it is sent. */
   readonly progress$: () => Observable<unknown>;
@@ -151,8 +154,8 @@ export function createReliability({ settings, scheduler, random }: ReliabilityOp
     hqStoring: failures.hqStoring,
     paused$: paused$.asObservable(),
     paused: () => paused$.value,
-    // Innermost the timeout, so that silence is a failure that the breaker sees; around it the breaker, whose refusal is no try.
-    // The gate stands before them: to wait is neither a try nor silence.
+    // Innermost the timeout, so that silence is a failure that the breaker sees; around it the breaker, whose refusal
+    // is no try. The gate stands before them: to wait is neither a try nor silence.
     protect: (lane, send, patience = IMPATIENT) => {
       const { ackTimeoutMs } = settings;
       const once = failures.guard(withinPatience(send, { ackTimeoutMs, patience, scheduler }));
@@ -185,7 +188,10 @@ type Failures = {
 
 function createFailures(breaker: CircuitBreaker, scheduler: SchedulerLike): Failures {
   let lastFailureAt = Number.NEGATIVE_INFINITY;
-  /** Whether HQ itself told of the last failure: when it stays silent to frames, what good it says besides proves nothing. */
+  /**
+   * Whether HQ itself told of the last failure: when it stays silent to frames, what good it says besides proves
+   * nothing.
+   */
   let answered = false;
   return {
     guard: <T>(source: Observable<T>) =>

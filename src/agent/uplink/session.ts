@@ -207,7 +207,10 @@ function reinstate(
   );
 }
 
-/** HQ cannot tell this journal from a copy of one that has delivered: noted, so that the next start gives it an epoch of its own. */
+/**
+ * HQ cannot tell this journal from a copy of one that has delivered: noted, so that the next start gives it an epoch of
+ * its own.
+ */
 function fork({ journal, emit }: Context, wire: WireError): Observable<UplinkMessage> {
   const detail = wire.message;
   return concat(

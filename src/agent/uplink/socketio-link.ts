@@ -2,9 +2,9 @@
  * The link over Socket.IO.
  *
  * Everything clever in the client is switched off: `retries` reconnects for ever on a message that the server cannot
- * take, its buffer grows without bound while offline, and its backoff is not ours. A connection has one transport to its
- * end: with polling first, each reconnection costs several HTTP requests, an upgrade doubles the frames in doubt, and a
- * proxy that only lets polling through would carry a drain at a fraction of the speed without anyone noticing.
+ * take, its buffer grows without bound while offline, and its backoff is not ours. A connection has one transport to
+ * its end: with polling first, each reconnection costs several HTTP requests, an upgrade doubles the frames in doubt,
+ * and a proxy that only lets polling through would carry a drain at a fraction of the speed without anyone noticing.
  */
 import type { Agent } from 'node:http';
 import { Observable, type Subscriber, Subscription } from 'rxjs';

@@ -4,9 +4,10 @@
  *
  * Invariants:
  * - a seq is in flight at most once: live or backlog, never both;
- * - a backlog frame goes only while everything in flight fits the link's window with it, and HQ's credit; at most `maxInFlight` frames,
- *   which bounds memory; one that can't be cut to fit goes alone in its lane;
- * - live frames in flight fit their share of the window, or there is one; they wait behind no backlog frame that is not handed over;
+ * - a backlog frame goes only while everything in flight fits the link's window with it, and HQ's credit; at most
+ *   `maxInFlight` frames, which bounds memory; one that can't be cut to fit goes alone in its lane;
+ * - live frames in flight fit their share of the window, or there is one; they wait behind no backlog frame that is not
+ *   handed over;
  * - at most `MAX_WAITING` live frames wait in memory; older ones are left to the backlog, they are in the journal;
  * - one release and one sealing run at a time; a release covers everything that was acknowledged before it began;
  * - frames are released only on an ack that passed `checkAck`.
@@ -68,7 +69,10 @@ export type Suspected = {
   readonly origin: number;
   /** Last seq of that frame. */
   readonly originLast: number;
-  /** `open`: to be tried. `halving`: its parts will take its place. `refused`: given up. `rejecting`: the journal is being told so. */
+  /**
+   * `open`: to be tried. `halving`: its parts will take its place. `refused`: given up. `rejecting`: the journal is
+   * being told so.
+   */
   readonly verdict:
     | { readonly kind: 'open' | 'halving' | 'rejecting' }
     | { readonly kind: 'refused'; readonly detail: string };
@@ -79,7 +83,10 @@ export type Suspected = {
 export type LiveLane = {
   readonly inFlight: readonly Shipment[];
   readonly waiting: readonly StoredFrame[];
-  /** `transmitting`: the link is busy with the last live frame, the next ones gather. `gathering`: they came faster than HQ confirms. */
+  /**
+   * `transmitting`: the link is busy with the last live frame, the next ones gather. `gathering`: they came faster than
+   * HQ confirms.
+   */
   readonly linger: 'none' | 'transmitting' | 'gathering';
 };
 
@@ -136,7 +143,10 @@ export type Memory = {
   readonly missed: boolean;
   /** Whether the current connection has shown that it works. */
   readonly proven: boolean;
-  /** HQ's hint for a way that has worked: upper bound of the wait before a reconnection, ms; null: no connection has worked yet. */
+  /**
+   * HQ's hint for a way that has worked: upper bound of the wait before a reconnection, ms; null: no connection has
+   * worked yet.
+   */
   readonly reconnectMs: number | null;
   /** What the current episode of failure was logged as. */
   readonly episode: LinkFailure | WireError['code'] | null;
@@ -184,7 +194,8 @@ export type UplinkMessage =
   | ({ readonly type: 'pause_over' } & FromConnection)
   | ({ readonly type: 'left' } & FromConnection)
   /**
-   * `at`: the scheduler's clock, ms. `tookMs`: since it was begun to connect. `jitter`: a number in [0, 1) that the runner drew.
+   * `at`: the scheduler's clock, ms. `tookMs`: since it was begun to connect. `jitter`: a number in [0, 1) that the
+   * runner drew.
    */
   | ({
       readonly type: 'lost';

@@ -59,7 +59,10 @@ export type Uplink = {
   readonly committed: (frame: StoredFrame) => void;
   readonly status$: Observable<UplinkStatus>;
   readonly status: () => UplinkStatus;
-  /** Emits when the actor has failed for good, or when the agent must start again to begin a new epoch; completes after that. Never errors. */
+  /**
+   * Emits when the actor has failed for good, or when the agent must start again to begin a new epoch; completes after
+   * that. Never errors.
+   */
   readonly ending$: Observable<Ending>;
   /** Sends what is live, says goodbye, closes; completes when done, at the latest after `deadlineMs`. */
   readonly stop: (deadlineMs: number) => Observable<never>;
@@ -199,7 +202,8 @@ function endingOf({ status$, state$ }: UplinkActor): Observable<Ending> {
       filter((status) => status.kind === 'failed'),
       map(({ error }): Ending => ({ kind: 'failed', error })),
     ),
-    // Another copy of the journal has delivered in its epoch. The journal has noted it: started again, it begins a new one.
+    // Another copy of the journal has delivered in its epoch. The journal has noted it: started again, it begins a new
+    // one.
     state$.pipe(
       // The actor's failure is told above.
       catchError(() => EMPTY),

@@ -36,7 +36,9 @@ export function defineAgentCommand(command: Command): void {
   });
 }
 
-/** What changed since the start counts from now on; with a mistake in it, an agent that could sample goes on as it was. */
+/**
+ * What changed since the start counts from now on; with a mistake in it, an agent that could sample goes on as it was.
+ */
 async function readAgain(command: Command, before: AgentConfig): Promise<AgentConfig> {
   try {
     return (await loadAgentConfig(command)).config;

@@ -17,7 +17,10 @@ const SAMPLES = 4_000;
 const FLUSH_MS = 20;
 const FULL = new StorageError('full', 'no space left');
 
-/** A journal of some 400 KiB on a disk that says whether it is short, refuses commits when told, and takes 20 ms for each. */
+/**
+ * A journal of some 400 KiB on a disk that says whether it is short, refuses commits when told, and takes 20 ms for
+ * each.
+ */
 async function rig({ policy = 'drop-oldest' as OverflowPolicy, short = false } = {}) {
   const scheduler = new VirtualTimeScheduler();
   const clock: Clock = {

@@ -2,10 +2,11 @@
  * Storage on LMDB.
  *
  * Promises beyond those of Storage:
- * - always starts: a file that cannot be trusted is walked through in a child process first, and when that finds it broken
- *   (or dies of it) moved aside and salvaged record by record; the loss is told by `damage$`;
+ * - always starts: a file that cannot be trusted is walked through in a child process first, and when that finds it
+ *   broken (or dies of it) moved aside and salvaged record by record; the loss is told by `damage$`;
  * - after such a salvage the damage is told at every open until the owner has committed once;
- * - one process a directory (StorageError `locked`), one role a directory (`configuration`), no network file system (`unsupported_filesystem`);
+ * - one process a directory (StorageError `locked`), one role a directory (`configuration`), no network file system
+ *   (`unsupported_filesystem`);
  * - every wait has a deadline. A commit that misses it leaves the storage unusable for writing and is told by `fatal$`:
  *   LMDB gives no way to find out what became of it, only a new process can;
  * - a full disk fails commits with `full`; reads go on, and so do commits that free more than they take. With a reserve
@@ -233,7 +234,8 @@ function startStorage(
       .pipe(ignoreElements(), withDeadline('Closing'))
       .subscribe({
         complete: () => {
-          // Where a read failed the mark stays, so that the next open looks through the file; also where the disk takes no writes any more.
+          // Where a read failed the mark stays, so that the next open looks through the file; also where the disk takes
+          // no writes any more.
           if (!suspect) tryTo(() => clearInUse(directory));
           lock.release();
           damage$.complete();
@@ -281,7 +283,9 @@ function withReserve(directory: string, reserve: DiskReserve, work: () => void):
   }
 }
 
-/** A disk so full that not even the marker can be written must not keep it from being opened: that is how room is made. */
+/**
+ * A disk so full that not even the marker can be written must not keep it from being opened: that is how room is made.
+ */
 function markOpened(directory: string, reserve: DiskReserve, inUse: Parameters<typeof writeInUse>[1]): void {
   try {
     withReserve(directory, reserve, () => writeInUse(directory, inUse));

@@ -1,8 +1,8 @@
 /**
  * The quick way through a CSV file: plain rows, read from the bytes of the file into columns.
  *
- * A row is plain when it has no quotes, as many cells as the header, and numbers in all columns of numbers. Most files hold nothing
- * else. What is not plain is left, untouched, to the reader of records, whose results these equal.
+ * A row is plain when it has no quotes, as many cells as the header, and numbers in all columns of numbers. Most files
+ * hold nothing else. What is not plain is left, untouched, to the reader of records, whose results these equal.
  */
 import type { BlockBuilder } from './block-builder.ts';
 import { parseNumber, parseTime, type TimeForm, timeOfNumber } from './cells.ts';
@@ -20,8 +20,8 @@ export type PlainRowsOptions = {
 };
 
 /**
- * Reads rows from `from` on into the builder until it is full, `end` is reached, or a row is not plain. Returns where the next one
- * begins. `end` is behind a line break.
+ * Reads rows from `from` on into the builder until it is full, `end` is reached, or a row is not plain. Returns where
+ * the next one begins. `end` is behind a line break.
  */
 export type ReadPlainRows = (bytes: Buffer, from: number, end: number, into: BlockBuilder) => number;
 
@@ -36,7 +36,10 @@ const DOT = 46;
 const ZERO = 48;
 /** Digits that a double holds exactly. */
 const EXACT_DIGITS = 15;
-/** Exact, as are integers of 15 digits: their quotient is the double nearest to the decimal, which is what Number() gives. */
+/**
+ * Exact, as are integers of 15 digits: their quotient is the double nearest to the decimal, which is what Number()
+ * gives.
+ */
 const POWERS = Float64Array.from({ length: EXACT_DIGITS + 1 }, (_, power) => Number(`1e${power}`));
 
 /** Whether numbers and line breaks can be told from it byte by byte. */
@@ -92,7 +95,9 @@ export function createPlainRows(options: PlainRowsOptions): ReadPlainRows {
     return true;
   };
 
-  /** Returns where the next row begins; -1 when this one is not plain. Every loop ends at the line break at the latest. */
+  /**
+   * Returns where the next row begins; -1 when this one is not plain. Every loop ends at the line break at the latest.
+   */
   const readRow = (bytes: Buffer, from: number, row: number, into: BlockBuilder): number => {
     const { values, capacity } = into;
     let at = from;

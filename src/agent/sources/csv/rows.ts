@@ -27,11 +27,14 @@ export type CsvReader = {
   /** Only after `next` or `fill` found nothing left; the bytes must not change until they do again. */
   readonly push: (bytes: Buffer) => void;
   readonly end: () => void;
-  /** The next row; null when more text is needed or none is left. Throws CsvError when the file cannot be replayed at all. */
+  /**
+   * The next row; null when more text is needed or none is left. Throws CsvError when the file cannot be replayed at
+   * all.
+   */
   readonly next: () => CsvRow | null;
   /**
-   * The same for as many rows as the builder has place for, good ones into it: far cheaper a row. Returns the bad row that ends
-   * it; null when it is full, more text is needed or none is left.
+   * The same for as many rows as the builder has place for, good ones into it: far cheaper a row. Returns the bad row
+   * that ends it; null when it is full, more text is needed or none is left.
    */
   readonly fill: (into: BlockBuilder) => Extract<CsvRow, { kind: 'bad' }> | null;
   readonly ended: () => boolean;

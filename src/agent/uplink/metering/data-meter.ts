@@ -1,9 +1,10 @@
 /**
- * Counts what the link carries, durably, and says what may go. `data-budget.ts` decides; this keeps its state, time and file.
+ * Counts what the link carries, durably, and says what may go. `data-budget.ts` decides; this keeps its state, time and
+ * file.
  *
- * With a budget the file is ahead of what was spent, so that a kill counts a chunk too much rather than too little (count-writer.ts). A chunk
- * is 1/256 of a day's budget, and up to 1/64 while it lasts for less than ten seconds. Without one a kill forgets half a chunk: 16 KiB, or what
- * ten seconds carry.
+ * With a budget the file is ahead of what was spent, so that a kill counts a chunk too much rather than too little
+ * (count-writer.ts). A chunk is 1/256 of a day's budget, and up to 1/64 while it lasts for less than ten seconds.
+ * Without one a kill forgets half a chunk: 16 KiB, or what ten seconds carry.
  */
 import { interval, type Observable, Subject } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
@@ -87,15 +88,13 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
   const { settings, clock, uptime, record } = options;
   const changes$ = new Subject<void>();
   const now = (): Instant => ({ wall: clock.now(), uptime: uptime(), boot: clock.bootId });
-  let budget: DataBudget =
-    record === null ? newBudget(now(), settings) : { ...record, held: { day: true, month: true } };
+  let budget = advance(begunWith(record, now(), settings), now(), settings);
   let helloAt = record?.helloAt ?? null;
   let anomalyWaits = false;
   /** Of tries since the last hello, while nothing else may go. */
   let failedBytes = 0;
   /** What the live rate does not know of yet. */
   let unseen = NOTHING;
-  budget = advance(budget, now(), settings);
   let phase = phaseOf(budget, settings);
   const writer = createCountWriter({
     bounds: chunkBounds(settings),
@@ -179,6 +178,14 @@ export function createDataMeter(options: DataMeterOptions): DataMeter {
       return writer.close();
     },
   };
+}
+
+function begunWith(
+  record: DataMeterOptions['record'],
+  now: Instant,
+  settings: DataBudgetSettings,
+): DataBudget {
+  return record === null ? newBudget(now, settings) : { ...record, held: { day: true, month: true } };
 }
 
 function statusOf(budget: DataBudget, phase: BudgetPhase, settings: DataBudgetSettings): BudgetStatus {

@@ -1,9 +1,9 @@
 /**
  * A link whose bytes are counted, and that ends and refuses connections when the data budget says so.
  *
- * While nothing but a hello each hour may go, a connection stays until HQ has answered a heartbeat that says why, and nothing else is
- * under way. Without a byte left it ends at once. A frame that would take of what is left for hellos is not sent, and is under way
- * for as long as the connection lasts.
+ * While nothing but a hello each hour may go, a connection stays until HQ has answered a heartbeat that says why, and
+ * nothing else is under way. Without a byte left it ends at once. A frame that would take of what is left for hellos is
+ * not sent, and is under way for as long as the connection lasts.
  */
 import { defer, finalize, interval, Observable, Subject, type Subscriber, tap, throwError } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';

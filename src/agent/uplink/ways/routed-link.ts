@@ -1,10 +1,10 @@
 /**
  * One link over several ways to the same HQ. A connection is over one way; the choice of the next is in way-choice.ts.
  *
- * Within one `connect` the ways are tried, one after the other, until one opens. What HQ then makes of the hello is heard through `judge`:
- * where it speaks of the way, the next `connect` follows at once, until each has failed. A better way than the standing one is asked
- * beside it, and in the end a connection opened there; only then the standing one ends, with a LinkError of kind `moved`, and the
- * next `connect` goes there.
+ * Within one `connect` the ways are tried, one after the other, until one opens. What HQ then makes of the hello is
+ * heard through `judge`: where it speaks of the way, the next `connect` follows at once, until each has failed. A
+ * better way than the standing one is asked beside it, and in the end a connection opened there; only then the standing
+ * one ends, with a LinkError of kind `moved`, and the next `connect` goes there.
  */
 import {
   catchError,
