@@ -30,5 +30,4 @@ export const LONG_FILES: readonly string[] = [
   'src/journal/journal.test.ts',
 ];
 /** Lines of comments of more than 120 characters, by file. */
-export const LONG_COMMENTS: Readonly<Record<string, number>> = {
-};
+export const LONG_COMMENTS: Readonly<Record<string, number>> = {};
