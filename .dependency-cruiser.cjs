@@ -10,8 +10,9 @@ const parts = {
   settings: ['platform'],
   storage: ['platform'],
   journal: ['protocol', 'platform', 'storage'],
-  agent: ['protocol', 'platform', 'streams', 'actors', 'storage', 'journal'],
-  hq: ['protocol', 'platform', 'streams', 'actors', 'storage'],
+  delivery: ['protocol', 'platform', 'streams'],
+  agent: ['protocol', 'platform', 'streams', 'actors', 'storage', 'journal', 'delivery'],
+  hq: ['protocol', 'platform', 'streams', 'actors', 'storage', 'delivery'],
   dashboard: ['protocol'],
   cli: ['protocol', 'platform', 'settings', 'storage', 'journal', 'agent', 'hq'],
 };
@@ -40,6 +41,13 @@ module.exports = {
       comment: 'the dashboard runs in a browser',
       from: { path: '^src/dashboard/', pathNot: testCode },
       to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'no-transport',
+      severity: 'error',
+      comment: 'operators and the reliability stack serve every transport',
+      from: { path: '^src/(streams|delivery)/', pathNot: testCode },
+      to: { dependencyTypes: ['core', 'npm'], pathNot: '^node_modules/rxjs/' },
     },
     {
       name: 'no-undeclared-package',

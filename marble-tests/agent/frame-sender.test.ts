@@ -1,12 +1,12 @@
 /** What a frame waits for while its schema crosses a slow link. */
 import { map, NEVER, type Observable, of, timer, VirtualTimeScheduler } from 'rxjs';
 import { expect, it } from 'vitest';
+import { createFrameReliability } from '../../src/agent/uplink/frame-reliability.ts';
 import { createFrameSender, type Outcome } from '../../src/agent/uplink/frame-sender.ts';
 import { createKnownSchemas } from '../../src/agent/uplink/known-schemas.ts';
 import { type LinkSession, onlyWay } from '../../src/agent/uplink/link.ts';
 import { createLinkGauge } from '../../src/agent/uplink/link-gauge.ts';
 import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
-import { createReliability } from '../../src/agent/uplink/reliability.ts';
 import type { FrameReply, OkReply } from '../../src/protocol/events.ts';
 import { encodeSamples } from '../../src/protocol/frame-codec.ts';
 import { internSchema } from '../../src/protocol/schema-ref.ts';
@@ -67,7 +67,7 @@ it('waits as long as the link needs for the schema, also with what stands behind
   const gauge = createLinkGauge({ queueTargetMs: 250, maxFrames: 8, clock, gate: OPEN_GATE });
   const sender = createFrameSender({
     session,
-    reliability: createReliability({
+    reliability: createFrameReliability({
       settings: {
         ackTimeoutMs: 10_000,
         backoffInitialMs: 1_000,

@@ -256,9 +256,9 @@ function trueEstimate(estimate: LinkEstimate, event: EstimateEvent, options: Est
   {
     name: 'timeout_ignores_progress',
     breaks: 'a frame has the ack timeout and no longer, whatever the link carries meanwhile',
-    file: 'src/agent/uplink/reliability.ts',
+    file: 'src/delivery/deadline.ts',
     find: 'withDeadline(most, scheduler, silent, patience.progress$())',
-    replace: 'withDeadline(settings.ackTimeoutMs, scheduler, silent, NEVER)',
+    replace: 'withDeadline(ackTimeoutMs, scheduler, silent, NEVER)',
     fromSeed: 11,
     hours: 0.1,
   },

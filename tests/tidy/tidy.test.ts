@@ -121,12 +121,16 @@ describe('import arrows', () => {
       { cwd: root, encoding: 'utf8', maxBuffer: 64 * 2 ** 20 },
     );
 
-  it('notices an import against them', () => {
-    const folder = mkdtempSync(join(root, 'src/protocol/arrow-test-'));
+  it.each([
+    ['protocol', '../../platform/ids.ts', 'systemIds', 'protocol-imports'],
+    ['delivery', '../../agent/uplink/link.ts', 'LinkError', 'delivery-imports'],
+    ['delivery', 'socket.io-client', 'io', 'no-transport'],
+  ])('notices that %s imports %s', (part, from, name, rule) => {
+    const folder = mkdtempSync(join(root, `src/${part}/arrow-test-`));
     try {
       writeFileSync(
         join(folder, 'bad.ts'),
-        "import { systemIds } from '../../platform/ids.ts';\nexport const id = systemIds;\n",
+        `import { ${name} } from '${from}';\nexport const it = ${name};\n`,
       );
       let report: string;
       try {
@@ -136,7 +140,7 @@ describe('import arrows', () => {
       }
       expect(
         JSON.parse(report).summary.violations.map((one: { rule: { name: string } }) => one.rule.name),
-      ).toContain('protocol-imports');
+      ).toContain(rule);
     } finally {
       rmSync(folder, { recursive: true });
     }

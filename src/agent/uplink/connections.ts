@@ -14,14 +14,14 @@ import {
   takeUntil,
   throwError,
 } from 'rxjs';
+import type { Pace } from '../../delivery/pace.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { Random } from '../../platform/random.ts';
+import type { FrameReliability } from './frame-reliability.ts';
 import { createFrameSender, type FrameSender } from './frame-sender.ts';
 import { createKnownSchemas } from './known-schemas.ts';
 import { type Link, LinkError, type LinkEvent } from './link.ts';
 import type { LinkGauge } from './link-gauge.ts';
-import type { Pace } from './pace.ts';
-import type { Reliability } from './reliability.ts';
 import { answerWithin, createSession, creditOf, type Session, type SessionOptions } from './session.ts';
 import { bytesOf } from './shipments.ts';
 import type { UplinkEffect, UplinkMessage } from './state.ts';
@@ -29,7 +29,7 @@ import type { UplinkEffect, UplinkMessage } from './state.ts';
 export type ConnectionOptions = Omit<SessionOptions, 'journal'> & {
   readonly link: Link;
   readonly journal: Journal;
-  readonly reliability: Reliability;
+  readonly reliability: FrameReliability;
   readonly pace: Pace;
   readonly random: Random;
 };

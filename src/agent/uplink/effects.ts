@@ -45,7 +45,7 @@ export function createUplinkEffects(
         reliability.breaker.recoveryHint();
         return EMPTY;
       case 'hq_storing':
-        reliability.hqStoring(effect.storing);
+        reliability.receiverReady(effect.storing);
         return EMPTY;
       case 'fail':
         return of(connections.lost(effect.connection, effect.error));

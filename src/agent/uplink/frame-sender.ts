@@ -18,16 +18,17 @@ import {
   tap,
   throwError,
 } from 'rxjs';
+import type { Patience } from '../../delivery/deadline.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { FrameReply, Lane, Limits, OkReply } from '../../protocol/events.ts';
-import { FrameError } from '../../protocol/frame.ts';
 import { mergeFrames, schemaRefsOf, splitFrame, splitThinned } from '../../protocol/frame-codec.ts';
 import type { SchemaRef } from '../../protocol/sample.ts';
+import type { FrameReliability } from './frame-reliability.ts';
+import { FrameRefused, judgeFrame, Undeliverable } from './frame-verdict.ts';
 import type { KnownSchemas } from './known-schemas.ts';
 import { LinkError, type LinkSession } from './link.ts';
 import type { LinkGauge } from './link-gauge.ts';
-import { FrameRefused, type Patience, type Reliability } from './reliability.ts';
 import type { Shipment } from './state.ts';
 
 type Confirmed = Extract<FrameReply, { readonly ok: true }>;
@@ -49,7 +50,7 @@ export type Outcome =
 
 export type FrameSenderOptions = {
   readonly session: LinkSession;
-  readonly reliability: Reliability;
+  readonly reliability: FrameReliability;
   readonly journal: Pick<Journal, 'schema'>;
   readonly clock: Clock;
   readonly gauge: LinkGauge;
@@ -67,11 +68,6 @@ export type FrameSender = {
     readonly limits: Limits;
   }) => Observable<MessageConfirmed | Outcome>;
 };
-
-/** It can never be delivered, whatever the connection. */
-class Undeliverable extends Error {
-  override readonly name = 'Undeliverable';
-}
 
 export function createFrameSender(options: FrameSenderOptions): FrameSender {
   const { reliability, clock, gauge, schemas, session } = options;
@@ -216,25 +212,11 @@ function messagesOf(shipment: Shipment, limits: Limits): readonly Uint8Array[] {
 
 function outcomeOf(error: unknown): Observable<Outcome> {
   if (error instanceof LinkError) return error.kind === 'closed' ? EMPTY : of({ kind: 'failed', error });
-  if (error instanceof Undeliverable || error instanceof FrameError)
-    return of({ kind: 'poisoned', detail: error.message });
+  const { verdict } = judgeFrame(error);
+  if (verdict?.kind === 'poison') return of({ kind: 'poisoned', detail: verdict.reason });
   if (!(error instanceof FrameRefused)) return throwError(() => error);
-  const { code, message } = error.wire;
-  switch (code) {
-    case 'bad_frame':
-    case 'too_large':
-    case 'bad_request':
-    // A frame that waited for HQ to take more series would keep its place for ever, and all others behind it.
-    case 'too_many_series':
-      return of({ kind: 'poisoned', detail: `${code}: ${message}` });
-    default:
-      return of({
-        kind: 'failed',
-        error: new LinkError(
-          code === 'unauthorized' ? 'unauthorized' : 'rejected',
-          `HQ refuses this agent's frames: ${message}`,
-          { cause: error, wire: error.wire },
-        ),
-      });
-  }
+  const { wire } = error;
+  const kind = wire.code === 'unauthorized' ? 'unauthorized' : 'rejected';
+  const message = `HQ refuses this agent's frames: ${wire.message}`;
+  return of({ kind: 'failed', error: new LinkError(kind, message, { cause: error, wire }) });
 }

@@ -22,7 +22,7 @@ import { FrameError } from '../../protocol/frame.ts';
 import { sliceFrame } from '../../protocol/frame-codec.ts';
 import { StorageError } from '../../storage/storage.ts';
 import type { agentEvents } from '../events.ts';
-import type { Outgoing, Suspected, UplinkEffect, UplinkMessage } from './state.ts';
+import type { Outgoing, SuspectedFrame, UplinkEffect, UplinkMessage } from './state.ts';
 
 export type JournalEffectOptions = {
   readonly journal: Journal;
@@ -150,7 +150,7 @@ function reject(
 }
 
 /** The suspected frame as two halves, of which each is tried. */
-export function bisect({ frame }: Suspected): UplinkMessage {
+export function bisect({ frame }: SuspectedFrame): UplinkMessage {
   const { firstSeq } = frame;
   try {
     return { type: 'bisected', firstSeq, parts: halvesOf(frame) };

@@ -12,6 +12,7 @@
  * - one release and one sealing run at a time; a release covers everything that was acknowledged before it began;
  * - frames are released only on an ack that passed `checkAck`.
  */
+import type { Suspected } from '../../delivery/poison-isolation.ts';
 import type { StoredFrame } from '../../journal/port.ts';
 import type { Coverage } from '../../protocol/coverage.ts';
 import type { Limits, WireError } from '../../protocol/events.ts';
@@ -63,22 +64,14 @@ export type Shipment = {
 };
 
 /** A frame, or a part of one, that seems to break connections or is refused; it is sent alone, then halved. */
-export type Suspected = {
+export type SuspectedPart = {
   readonly frame: StoredFrame;
   /** First seq of the journal's frame that it is part of. */
   readonly origin: number;
   /** Last seq of that frame. */
   readonly originLast: number;
-  /**
-   * `open`: to be tried. `halving`: its parts will take its place. `refused`: given up. `rejecting`: the journal is
-   * being told so.
-   */
-  readonly verdict:
-    | { readonly kind: 'open' | 'halving' | 'rejecting' }
-    | { readonly kind: 'refused'; readonly detail: string };
-  /** Disconnects while it was alone in flight. */
-  readonly strikes: number;
 };
+export type SuspectedFrame = Suspected<SuspectedPart>;
 
 export type LiveLane = {
   readonly inFlight: readonly Shipment[];
@@ -136,7 +129,7 @@ export type Memory = {
   readonly acked: Coverage;
   readonly releasing: 'no' | 'yes' | 'again';
   readonly sealing: boolean;
-  readonly suspected: readonly Suspected[];
+  readonly suspected: readonly SuspectedFrame[];
   /** Disconnects by first seq of the frame that was in flight. */
   readonly strikes: ReadonlyMap<number, number>;
   /** Whether HQ was not to be reached, or closed the connection, since it last greeted: its next greeting is news. */
@@ -162,7 +155,7 @@ export type Online = {
   readonly live: LiveLane;
   readonly backlog: BacklogLane;
   /** The suspected frame that is in flight, alone. */
-  readonly alone: Suspected | null;
+  readonly alone: SuspectedFrame | null;
   /** Whose turn it is while there are suspected frames: they alternate with live frames. */
   readonly turn: 'live' | 'suspected';
 };
@@ -290,7 +283,7 @@ export type UplinkEffect =
   | { readonly type: 'pause'; readonly connection: number; readonly ms: number }
   | { readonly type: 'release'; readonly acked: Coverage }
   | { readonly type: 'seal'; readonly busy: readonly (readonly [number, number])[] }
-  | { readonly type: 'bisect'; readonly suspected: Suspected }
+  | { readonly type: 'bisect'; readonly suspected: SuspectedFrame }
   /** Everything of the frame at `origin` that is not acknowledged is given up. */
   | {
       readonly type: 'reject';

@@ -17,6 +17,8 @@ import {
 } from 'rxjs';
 import type { ActorLogic, ActorRef } from '../../actors/actor.ts';
 import { startActor } from '../../actors/start-actor.ts';
+import { createPace } from '../../delivery/pace.ts';
+import type { DeliveryPause } from '../../delivery/reliability.ts';
 import type { Journal, StoredFrame } from '../../journal/port.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Ending } from '../../platform/ending.ts';
@@ -28,13 +30,12 @@ import type { AgentConfig } from '../config.ts';
 import type { agentEvents } from '../events.ts';
 import { compactionTicks } from './compaction-ticks.ts';
 import { createUplinkEffects } from './effects.ts';
+import { createFrameReliability, type FrameReliability } from './frame-reliability.ts';
 import { heartbeatOf } from './heartbeat.ts';
 import type { Link } from './link.ts';
 import { createLinkGauge, type LinkGauge } from './link-gauge.ts';
 import { createUplinkLogic } from './logic.ts';
 import type { UplinkGate } from './metering/gate.ts';
-import { createPace } from './pace.ts';
-import { createReliability, type DeliveryPause, type Reliability } from './reliability.ts';
 import type { UplinkEffect, UplinkMessage, UplinkState } from './state.ts';
 import { statusOf, type UplinkStatus } from './uplink-status.ts';
 
@@ -71,7 +72,7 @@ export type Uplink = {
 export function createUplink(options: UplinkOptions): Uplink {
   const { settings, journal, clock, random, emit } = options;
   const { scheduler } = clock;
-  const reliability = createReliability({ settings, scheduler, random });
+  const reliability = createFrameReliability({ settings, scheduler, random });
   const { breaker } = reliability;
   const gauge = createLinkGauge({
     queueTargetMs: settings.queueTargetMs,
@@ -128,7 +129,7 @@ type UplinkActor = ActorRef<UplinkState, UplinkMessage>;
 
 type Parts = {
   readonly logic: ActorLogic<UplinkState, UplinkMessage, UplinkEffect>;
-  readonly reliability: Reliability;
+  readonly reliability: FrameReliability;
   readonly gauge: LinkGauge;
   readonly rttMs: () => number | null;
 };
@@ -170,7 +171,7 @@ function spawnUplink(options: UplinkOptions, { logic, reliability, gauge, rttMs 
 /** What people are told as it changes. */
 function changesTold(
   status$: Observable<UplinkStatus>,
-  { paused$ }: Pick<Reliability, 'paused$'>,
+  { paused$ }: Pick<FrameReliability, 'paused$'>,
   emit: Emit<typeof agentEvents>,
 ): Observable<unknown> {
   return merge(

@@ -1,5 +1,5 @@
 import { Observable, of, type SchedulerLike, Subject } from 'rxjs';
-import { tokenBucket } from '../../streams/token-bucket.ts';
+import { tokenBucket } from '../streams/token-bucket.ts';
 
 /**
  * Waits until the budget allows so many bytes: emits once, then completes. Those who wait go in the order they came.
