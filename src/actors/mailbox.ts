@@ -1,3 +1,5 @@
+import { createFifo } from '../platform/fifo.ts';
+
 export type Mailbox<M> = {
   /** False: full, and the message is lost. */
   readonly offer: (message: M) => boolean;
@@ -11,28 +13,14 @@ export function createMailbox<M>(capacity: number): Mailbox<M> {
   if (!(Number.isInteger(capacity) && capacity >= 1)) {
     throw new RangeError(`mailbox capacity must be a whole number of at least 1, got ${capacity}`);
   }
-  let queue: { readonly message: M }[] = [];
-  let head = 0;
+  const queue = createFifo<{ readonly message: M }>();
   return {
     offer: (message) => {
-      if (queue.length - head >= capacity) return false;
+      if (queue.size() >= capacity) return false;
       queue.push({ message });
       return true;
     },
-    take: () => {
-      const entry = queue[head];
-      if (entry === undefined) return null;
-      head += 1;
-      // Compacted when half is spent: a long queue costs O(1) a message and keeps nothing alive.
-      if (head * 2 > queue.length) {
-        queue = queue.slice(head);
-        head = 0;
-      }
-      return entry;
-    },
-    clear: () => {
-      queue = [];
-      head = 0;
-    },
+    take: () => queue.shift() ?? null,
+    clear: queue.clear,
   };
 }

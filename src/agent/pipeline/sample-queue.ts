@@ -1,3 +1,4 @@
+import { createFifo } from '../../platform/fifo.ts';
 import { rowCount, type SampleRows, sliceBlock } from '../../protocol/sample-block.ts';
 
 /**
@@ -11,22 +12,11 @@ export type SampleQueue = {
   readonly size: () => number;
 };
 
-/** Slots at the front that may be empty before the array is shortened. */
-const SLACK = 4096;
-
 export function createSampleQueue(): SampleQueue {
-  let elements: SampleRows[] = [];
-  let front = 0;
-  /** Rows of the first element that have been taken. */
+  const elements = createFifo<SampleRows>();
+  /** Rows of the oldest element that have been taken. */
   let begun = 0;
   let size = 0;
-
-  const shorten = () => {
-    if (front < elements.length && front <= SLACK) return;
-    elements = elements.slice(front);
-    front = 0;
-  };
-
   return {
     push: (rows) => {
       elements.push(rows);
@@ -36,16 +26,14 @@ export function createSampleQueue(): SampleQueue {
       const taken: SampleRows[] = [];
       let left = Math.min(count, size);
       size -= left;
-      while (left > 0) {
-        const first = elements[front] as SampleRows;
+      for (let first = elements.peek(); left > 0 && first !== undefined; first = elements.peek()) {
         const rows = rowCount(first);
         const end = Math.min(rows, begun + left);
         taken.push('columns' in first ? sliceBlock(first, begun, end) : first);
         left -= end - begun;
         begun = end === rows ? 0 : end;
-        if (begun === 0) front += 1;
+        if (begun === 0) elements.shift();
       }
-      shorten();
       return taken;
     },
     size: () => size,

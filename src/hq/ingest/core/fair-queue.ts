@@ -1,33 +1,5 @@
-/** Queues in amortised constant time: a plain one, and one in which those who put things in take turns. */
-export type Fifo<T> = {
-  readonly push: (item: T) => void;
-  /** The oldest item; undefined when there is none. */
-  readonly shift: () => T | undefined;
-  readonly isEmpty: () => boolean;
-};
-
-export function createFifo<T>(): Fifo<T> {
-  let items: (T | undefined)[] = [];
-  let head = 0;
-  return {
-    push: (item) => void items.push(item),
-    isEmpty: () => items.length === head,
-    shift: () => {
-      const item = items[head];
-      if (item === undefined) return undefined;
-      items[head] = undefined;
-      head += 1;
-      if (head === items.length) {
-        items = [];
-        head = 0;
-      } else if (head > 1024 && head * 2 > items.length) {
-        items = items.slice(head);
-        head = 0;
-      }
-      return item;
-    },
-  };
-}
+/** A queue in which those who put things in take turns, in amortised constant time. */
+import { createFifo, type Fifo } from '../../../platform/fifo.ts';
 
 export type FairQueue<T> = {
   readonly push: (owner: string, item: T) => void;
@@ -36,7 +8,7 @@ export type FairQueue<T> = {
 };
 
 /** Each owner's items come in order; owners that have any take turns, one item each. */
-export function createFairQueue<T>(): FairQueue<T> {
+export function createFairQueue<T extends object | string>(): FairQueue<T> {
   const queues = new Map<string, Fifo<T>>();
   const turns = createFifo<string>();
   return {
@@ -54,7 +26,7 @@ export function createFairQueue<T>(): FairQueue<T> {
       const queue = owner === undefined ? undefined : queues.get(owner);
       if (owner === undefined || queue === undefined) return undefined;
       const item = queue.shift();
-      if (queue.isEmpty()) queues.delete(owner);
+      if (queue.size() === 0) queues.delete(owner);
       else turns.push(owner);
       return item;
     },

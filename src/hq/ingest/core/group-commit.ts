@@ -6,9 +6,10 @@
  */
 import { Observable, type Subscriber, timeout } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
+import { createFifo } from '../../../platform/fifo.ts';
 import { FrameError } from '../../../protocol/frame.ts';
 import type { IngestFrame, IngestOutcome } from '../../store/store.ts';
-import { createFairQueue, createFifo } from './fair-queue.ts';
+import { createFairQueue } from './fair-queue.ts';
 import type { IngestEmit } from './ingest-events.ts';
 import { createQueueRoom } from './queue-room.ts';
 
