@@ -6,6 +6,7 @@ import { AsyncSubject, BehaviorSubject, defer, merge, type Observable, Subject, 
 import type { Journal } from '../journal/port.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Ending } from '../platform/ending.ts';
+import { errorText } from '../platform/error-text.ts';
 import type { Random } from '../platform/random.ts';
 import type { Emit } from '../platform/telemetry.ts';
 import type { AgentState } from '../protocol/events.ts';
@@ -192,7 +193,7 @@ function stopOf(
         }),
         onUnclean: (step, error) => {
           clean = false;
-          const reason = error instanceof Error ? error.message : String(error);
+          const reason = errorText(error);
           emit({ type: 'stop_unclean', step, reason });
         },
         scheduler: clock.scheduler,

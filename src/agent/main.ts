@@ -16,6 +16,7 @@ import {
 import type { Journal } from '../journal/port.ts';
 import { type Clock, machineUptime } from '../platform/clock.ts';
 import type { Ending } from '../platform/ending.ts';
+import { errorText } from '../platform/error-text.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Random } from '../platform/random.ts';
@@ -296,7 +297,7 @@ function openHealth(
         return server;
       }),
       catchError((error: unknown) => {
-        emit({ type: 'health_failed', reason: messageOf(error) });
+        emit({ type: 'health_failed', reason: errorText(error) });
         return of(null);
       }),
     ),
@@ -312,8 +313,4 @@ function firstEnding(source: Observable<Ending>): Promise<Ending> {
   return new Promise((resolve) => {
     source.subscribe({ next: resolve, error: (error: unknown) => resolve({ kind: 'failed', error }) });
   });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -29,6 +29,7 @@ import { openJournal } from '../journal/journal.ts';
 import type { Journal } from '../journal/port.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Ending } from '../platform/ending.ts';
+import { errorText } from '../platform/error-text.ts';
 import type { Ids } from '../platform/ids.ts';
 import { prepareDirectory } from '../storage/directory/data-directory.ts';
 import { openLmdbStorage } from '../storage/lmdb/lmdb-storage.ts';
@@ -70,7 +71,7 @@ export async function openStore(options: OpenStoreOptions): Promise<AgentStore> 
     return await openOnDisk(options);
   } catch (error) {
     if (!isUnwritable(error)) throw error;
-    return openInMemory(options, error instanceof Error ? error.message : String(error));
+    return openInMemory(options, errorText(error));
   }
 }
 

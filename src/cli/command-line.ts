@@ -1,11 +1,11 @@
 /** The commands, and what a command line leads to. */
 import { Command, CommanderError } from 'commander';
 import type { AgentConfigError } from '../agent/main.ts';
+import { errorText } from '../platform/error-text.ts';
 import { VERSION } from '../platform/version.ts';
 import { ConfigError } from '../settings/load.ts';
 import { askedCommand } from './asked-command.ts';
 import { CommandFailure, EXIT } from './exit.ts';
-import { messageOf } from './signals.ts';
 
 type CommandEntry = {
   readonly summary: string;
@@ -99,6 +99,6 @@ function report(error: unknown): number {
     );
     return EXIT.configuration;
   }
-  process.stderr.write(`holdfast: ${messageOf(error)}\n`);
+  process.stderr.write(`holdfast: ${errorText(error)}\n`);
   return error instanceof CommandFailure ? error.exitCode : EXIT.failure;
 }

@@ -1,5 +1,6 @@
 /** Ordered stop: the first signal stops, the second leaves at once; the journal makes that safe. */
 import { type Ending, endingText } from '../platform/ending.ts';
+import { errorText } from '../platform/error-text.ts';
 import { leaveNow } from '../platform/leave.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 
@@ -58,15 +59,11 @@ export async function runUntilStopped(start: (isAgain: boolean) => Promise<Stopp
     try {
       await running.stop();
     } catch (error) {
-      process.stderr.write(`holdfast: stopped with an error: ${messageOf(error)}\n`);
+      process.stderr.write(`holdfast: stopped with an error: ${errorText(error)}\n`);
       return EXIT.failure;
     }
     tellLoss();
     if (exitCode !== null) return exitCode;
     state = 'starting';
   }
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

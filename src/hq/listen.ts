@@ -1,6 +1,7 @@
 /** Opening the port, with errors that say what to do. */
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import { errorText } from '../platform/error-text.ts';
 
 /** HQ cannot start; the message is for the person who started it. */
 export class HqStartError extends Error {
@@ -36,7 +37,7 @@ function reasonOf(cause: unknown, host: string, port: number): string {
     case 'EAI_AGAIN':
       return `${host} is not an address of this machine: choose another (--host), for instance 127.0.0.1`;
     default:
-      return `cannot listen on ${host}:${port}: ${cause instanceof Error ? cause.message : String(cause)}`;
+      return `cannot listen on ${host}:${port}: ${errorText(cause)}`;
   }
 }
 

@@ -1,4 +1,5 @@
 /** How the life of a component ends that nobody has asked to end. */
+import { errorText } from './error-text.ts';
 export type Ending =
   /** It has put everything in order for being started again in this very process; the reason is a sentence. */
   | { readonly kind: 'restart'; readonly reason: string }
@@ -7,5 +8,5 @@ export type Ending =
 /** The same for people. */
 export function endingText(ending: Ending): string {
   if (ending.kind === 'restart') return ending.reason;
-  return ending.error instanceof Error ? ending.error.message : String(ending.error);
+  return errorText(ending.error);
 }

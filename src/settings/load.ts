@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import type { z } from 'zod';
+import { errorText } from '../platform/error-text.ts';
 import { nearestName } from '../platform/nearest.ts';
 import { kindOf, plainError } from '../platform/plain-error.ts';
 import { ENV_PREFIX, type Leaf, leavesOf } from './leaves.ts';
@@ -145,7 +146,7 @@ function fileLayer(leaves: readonly Leaf[], file: LoadRequest<unknown>['file'], 
     document = loadYaml().parse(file.text);
   } catch (error) {
     // Its further lines show the text, where a secret may stand.
-    const [reason] = (error instanceof Error ? error.message : String(error)).split('\n');
+    const [reason] = errorText(error).split('\n');
     // Without the file nothing can be said of the rest.
     throw new ConfigError([`${origin}: not valid YAML: ${reason}`]);
   }

@@ -36,6 +36,11 @@ const BANNED: readonly { pattern: RegExp; instead: string; allowed: RegExp }[] =
     instead: 'the logger or an output stream',
     allowed: /^$/,
   },
+  {
+    pattern: /instanceof Error \? [\w.]+\.message/,
+    instead: 'errorText()',
+    allowed: /^src\/(platform\/error-text|dashboard|storage|agent\/pipeline\/commit)\b/,
+  },
   { pattern: /\bas any\b|: any\b/, instead: 'unknown and a parse', allowed: /^$/ },
 ];
 

@@ -1,5 +1,6 @@
 /** Keeps a source running: starts it again after a failure, and tells how it is. */
 import { defer, finalize, type Observable, tap } from 'rxjs';
+import { errorText } from '../../platform/error-text.ts';
 import { rowCount } from '../../protocol/sample-block.ts';
 import type { BackoffOptions } from '../../streams/backoff.ts';
 import { retryWith } from '../../streams/retry-with.ts';
@@ -40,7 +41,7 @@ export function supervise(source: Source, options: SuperviseOptions): Observable
       }),
       retryWith<RawRows>(
         {
-          classify: (error) => ({ kind: 'retry', reason: describe(error), afterMs: RESTART_LEAST_MS }),
+          classify: (error) => ({ kind: 'retry', reason: errorText(error), afterMs: RESTART_LEAST_MS }),
           backoff: RESTART,
           onRetry: (notice) => {
             running = false;
@@ -57,8 +58,4 @@ export function supervise(source: Source, options: SuperviseOptions): Observable
       finalize(() => onState({ kind: 'ended' })),
     );
   });
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

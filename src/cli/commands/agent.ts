@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import type { AgentConfig } from '../../agent/config.ts';
 import { createSystemClock } from '../../platform/clock.ts';
+import { errorText } from '../../platform/error-text.ts';
 import { systemIds } from '../../platform/ids.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { systemRandom } from '../../platform/random.ts';
 import { AGENT_LEAVES, loadAgentConfig } from '../settings/agent-settings.ts';
 import { addSettingOptions } from '../settings/flags.ts';
-import { messageOf, runUntilStopped } from '../signals.ts';
+import { runUntilStopped } from '../signals.ts';
 
 /** `holdfast agent` */
 export function defineAgentCommand(command: Command): void {
@@ -44,7 +45,7 @@ async function readAgain(command: Command, before: AgentConfig): Promise<AgentCo
     return (await loadAgentConfig(command)).config;
   } catch (error) {
     process.stderr.write(
-      `holdfast: the settings cannot be used, the agent goes on with those it had: ${messageOf(error)}\n`,
+      `holdfast: the settings cannot be used, the agent goes on with those it had: ${errorText(error)}\n`,
     );
     return before;
   }

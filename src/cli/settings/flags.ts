@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
+import { errorText } from '../../platform/error-text.ts';
 import type { Leaf } from '../../settings/leaves.ts';
 import type { LoadRequest } from '../../settings/load.ts';
 import { CommandFailure, EXIT } from '../exit.ts';
@@ -51,7 +52,7 @@ function readText(name: string): string {
   try {
     return readFileSync(name, 'utf8');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     throw new CommandFailure(EXIT.configuration, `cannot read the configuration file ${name}: ${reason}`);
   }
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { errorText } from '../../platform/error-text.ts';
 import { Problem } from './problem.ts';
 
 declare module 'fastify' {
@@ -86,7 +87,7 @@ function parseJson(text: string, line: number | null): unknown {
       ? JSON.parse(text, refusePrototypes)
       : JSON.parse(text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = errorText(cause);
     const field = line === null ? 'body' : `line ${line}`;
     throw new Problem('malformed', `${where} is not valid JSON: ${reason}`, {
       errors: [{ field, message: reason }],

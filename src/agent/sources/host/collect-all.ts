@@ -14,6 +14,7 @@ import {
   timeout,
 } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
+import { errorText } from '../../../platform/error-text.ts';
 import type { Diagnostic, Series } from '../../../protocol/sample.ts';
 import type { SourceEmit } from '../source.ts';
 import type { Collector, Reading } from './collector.ts';
@@ -128,5 +129,5 @@ function isolate(
 
 function reasonOf(error: unknown, timeoutMs: number): string {
   if (error instanceof Error && error.name === 'TimeoutError') return `no answer within ${timeoutMs} ms`;
-  return error instanceof Error ? error.message : String(error);
+  return errorText(error);
 }

@@ -9,6 +9,7 @@
  */
 import { catchError, concat, defer, EMPTY, ignoreElements, type Observable, Subject, take } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
+import { errorText } from '../../../platform/error-text.ts';
 
 /** Whole numbers: a chunk is what a count is ahead by. */
 export type ChunkBounds = {
@@ -66,7 +67,7 @@ export function createCountWriter({ bounds, clock, write, onFailure }: CountWrit
     write(extra).subscribe({
       error: (error: unknown) => {
         pausedUntil = clock.precise() + PAUSE_MS;
-        if (!failing) onFailure(error instanceof Error ? error.message : String(error));
+        if (!failing) onFailure(errorText(error));
         failing = true;
         if (state === 'again') state = 'writing';
         end();

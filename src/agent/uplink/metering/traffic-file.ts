@@ -9,6 +9,7 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { defer, ignoreElements, type Observable } from 'rxjs';
 import { z } from 'zod';
+import { errorText } from '../../../platform/error-text.ts';
 
 /** Chunks of a budget were once fractions. */
 const bytes = z.number().min(0).max(Number.MAX_SAFE_INTEGER).transform(Math.ceil);
@@ -43,7 +44,7 @@ export async function readTrafficFile(path: string): Promise<TrafficRead> {
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { kind: 'missing' };
-    return { kind: 'damaged', detail: error instanceof Error ? error.message : String(error) };
+    return { kind: 'damaged', detail: errorText(error) };
   }
   try {
     return { kind: 'read', record: recordSchema.parse(JSON.parse(text)) };
