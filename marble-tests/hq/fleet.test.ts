@@ -8,9 +8,9 @@ import { openHqStore } from '../../src/hq/store/open-hq-store.ts';
 import type { HqStore } from '../../src/hq/store/store.ts';
 import {
   dataFrame,
+  delivery,
   EPOCH,
   gapFrame,
-  sampleOf,
   schema,
   thinnedFrame,
 } from '../../src/hq/store/testing/frames.ts';
@@ -231,15 +231,7 @@ describe('fleet state', () => {
   });
 
   it('knows agents by HTTP without a link', () => {
-    store
-      .appendSamples({
-        agent: 'web',
-        samples: [sampleOf(1)],
-        dedupKey: 'k',
-        contentHash: Buffer.alloc(32),
-        arrivalTs: clock.now(),
-      })
-      .subscribe();
+    store.append([delivery('k', { seqs: [1], arrivalTs: clock.now() })]).subscribe();
     expect(fleet.summary('web')).toMatchObject({
       epoch: null,
       connected: false,

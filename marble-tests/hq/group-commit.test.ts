@@ -1,4 +1,4 @@
-import { delay, map, NEVER, type Observable, of, throwError, timer } from 'rxjs';
+import { delay, map, NEVER, of, throwError, timer } from 'rxjs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   createGroupCommit,
@@ -6,9 +6,10 @@ import {
   type GroupCommitOptions,
 } from '../../src/hq/ingest/core/group-commit.ts';
 import { QueueFullError } from '../../src/hq/ingest/core/queue-room.ts';
-import type { IngestFrame, IngestOutcome } from '../../src/hq/store/store.ts';
-import { dataFrame } from '../../src/hq/store/testing/frames.ts';
+import type { AgentFrame, FrameLog, IngestItem, IngestOutcome } from '../../src/hq/store/store.ts';
+import { dataFrame, delivery } from '../../src/hq/store/testing/frames.ts';
 import { FrameError } from '../../src/protocol/frame.ts';
+import { StorageError } from '../../src/storage/storage.ts';
 import { type VirtualClock, virtualClock } from './support/virtual-clock.ts';
 
 const OUTCOME: IngestOutcome = {
@@ -18,36 +19,46 @@ const OUTCOME: IngestOutcome = {
   dropped: 0,
   coverage: { contiguous: 1, ranges: [] },
 };
+const ACCEPTED = { stored: 2, thinned: 0, duplicates: 0, dropped: 0, keyReusedAt: null };
 const live = (seq: number, agent = 'a1') => dataFrame(seq, seq, { lane: 'live', agent });
 const backlog = (seq: number, agent = 'a1') => dataFrame(seq, seq, { lane: 'backlog', agent });
 
 describe('group commit', () => {
   let clock: VirtualClock;
   let groups: string[][];
-  let append: (frames: readonly IngestFrame[]) => Observable<readonly IngestOutcome[]>;
+  let append: FrameLog['append'];
   let commits: GroupCommit;
   let answered: string[];
-  const name = ({ agent, header, lane }: IngestFrame) => `${agent}:${header.firstSeq}:${lane}`;
+  const name = (item: IngestItem) =>
+    'parts' in item
+      ? `http ${item.parts[0]?.dedupKey}`
+      : `${item.agent}:${item.header.firstSeq}:${item.lane}`;
   const start = (
-    options: Partial<Pick<GroupCommitOptions, 'maxQueueBytes' | 'maxQueueFrames' | 'maxCommitFrames'>> = {},
+    options: Partial<
+      Pick<GroupCommitOptions, 'maxQueueBytes' | 'maxQueueFrames' | 'maxDeliveries' | 'maxCommitFrames'>
+    > = {},
   ) => {
-    commits = createGroupCommit({ append: (frames) => append(frames), clock, emit: () => {}, ...options });
+    commits = createGroupCommit({ append: (items) => append(items), clock, emit: () => {}, ...options });
   };
-  const submit = (frame: IngestFrame) =>
-    commits.submit(frame).subscribe({
-      next: () => answered.push(name(frame)),
-      error: (error: Error) => {
-        const bound = error instanceof QueueFullError ? ` ${error.bound}` : '';
-        answered.push(`${name(frame)} ${error.name}${bound}`);
-      },
-    });
+  const note = (item: IngestItem) => ({
+    next: () => void answered.push(name(item)),
+    error: (error: Error) => {
+      const bound = error instanceof QueueFullError ? ` ${error.bound}` : '';
+      answered.push(`${name(item)} ${error.name}${bound}`);
+    },
+  });
+  const submit = (frame: AgentFrame) => commits.submit(frame).subscribe(note(frame));
+  const deliver = (...keys: readonly string[]) => {
+    for (const item of keys.map((key) => delivery(key))) commits.deliver(item).subscribe(note(item));
+  };
   beforeEach(() => {
     clock = virtualClock();
     groups = [];
     answered = [];
-    append = (frames) => {
-      groups.push(frames.map(name));
-      return of(frames.map(() => OUTCOME)).pipe(delay(10, clock.scheduler));
+    append = (items) => {
+      groups.push(items.map(name));
+      const outcomes = items.map((item) => ('parts' in item ? ACCEPTED : OUTCOME));
+      return of(outcomes).pipe(delay(10, clock.scheduler));
     };
     start();
   });
@@ -138,7 +149,7 @@ describe('group commit', () => {
   it('lets a frame that spoils its group fail alone', () => {
     const working = append;
     append = (frames) =>
-      frames.some(({ header }) => header.firstSeq === 3)
+      frames.some((item) => 'header' in item && item.header.firstSeq === 3)
         ? throwError(() => new FrameError('malformed', 'spoiled'))
         : working(frames);
     for (let seq = 1; seq <= 4; seq += 1) submit(backlog(seq));
@@ -168,9 +179,134 @@ describe('group commit', () => {
     submit(backlog(2));
     submit(live(1, 'a2'));
     commits.settled('a1').subscribe(note);
-    commits.idle().subscribe({ complete: note });
+    commits.idle('frames').subscribe({ complete: note });
     clock.pass(50);
     expect(settled).toEqual([0, 20, 20]);
+  });
+
+  describe('of deliveries over HTTP', () => {
+    const flood = (count: number) => deliver(...Array.from({ length: count }, (_, n) => `${n}`));
+
+    it('takes them together with frames, behind live ones and before backlogs', () => {
+      submit(backlog(1));
+      submit(backlog(2));
+      deliver('one', 'two');
+      submit(live(9, 'a2'));
+      clock.pass(20);
+      expect(groups).toEqual([['a1:1:backlog'], ['a2:9:live', 'http one', 'http two', 'a1:2:backlog']]);
+      expect(answered).toEqual(groups.flat());
+      expect(commits.load()).toBe(0);
+    });
+
+    it('gives them a quarter of a commit, so that a flood keeps neither live frames nor backlogs waiting', () => {
+      start({ maxCommitFrames: 8 });
+      submit(live(1));
+      flood(20);
+      for (let seq = 1; seq <= 3; seq += 1) submit(live(seq, 'l'));
+      for (let seq = 1; seq <= 9; seq += 1) submit(backlog(seq, 'b'));
+      clock.pass(30);
+      const count = (group: readonly string[] = [], part: string) =>
+        group.filter((one) => one.includes(part)).length;
+      expect(groups[1]?.slice(0, 3)).toEqual(['l:1:live', 'l:2:live', 'l:3:live']);
+      const lanes = groups.slice(1, 4).map((group) => [count(group, 'http'), count(group, 'backlog')]);
+      expect(lanes).toEqual([
+        [2, 3],
+        [2, 6],
+        [2, 0],
+      ]);
+      clock.pass(200);
+      expect(answered).toHaveLength(33);
+      const delivered = answered.filter((one) => one.startsWith('http'));
+      expect(delivered, 'in the order in which they came').toEqual(
+        Array.from({ length: 20 }, (_, n) => `http ${n}`),
+      );
+    });
+
+    it('turns away what is beyond their number, and takes it when there is room', () => {
+      start({ maxDeliveries: 2 });
+      deliver('one', 'two', 'three');
+      expect(answered).toEqual(['http three QueueFullError http']);
+      clock.pass(20);
+      deliver('three');
+      clock.pass(10);
+      expect(answered.slice(1)).toEqual(['http one', 'http two', 'http three']);
+    });
+
+    it('turns away what is beyond a quarter of the bytes, and still finds room for frames of all lanes', () => {
+      const each = 2 * (64 + 2 * 8);
+      start({ maxQueueBytes: 16 * each });
+      deliver('1', '2', '3', '4', '5');
+      expect(answered).toEqual(['http 5 QueueFullError http']);
+      submit(live(1));
+      submit(backlog(1, 'a2'));
+      clock.pass(20);
+      expect(answered.slice(1)).toEqual([
+        'http 1',
+        'a1:1:live',
+        'http 2',
+        'http 3',
+        'http 4',
+        'a2:1:backlog',
+      ]);
+    });
+
+    it('takes one that is larger than their part when nothing else of them waits', () => {
+      start({ maxQueueBytes: 3 * 160 });
+      deliver('large', 'next');
+      expect(answered).toEqual(['http next QueueFullError http']);
+      clock.pass(10);
+      expect(answered.slice(1)).toEqual(['http large']);
+    });
+
+    it('fails those of a failed commit, and takes them when they come again', () => {
+      const working = append;
+      append = () => throwError(() => new StorageError('io', 'disk'));
+      deliver('one');
+      append = working;
+      deliver('one');
+      clock.pass(10);
+      expect(answered).toEqual(['http one StorageError', 'http one']);
+      expect(commits.load()).toBe(0);
+    });
+
+    it('fails those of a commit that never answers, after its deadline', () => {
+      append = () => NEVER;
+      deliver('one', 'two');
+      clock.pass(60_000);
+      expect(answered).toEqual(['http one TimeoutError', 'http two TimeoutError']);
+    });
+
+    it('fails one alone that cannot be written, whatever it throws', () => {
+      const working = append;
+      append = (items) =>
+        items.some((item) => name(item) === 'http bad')
+          ? throwError(() => new TypeError('a bug'))
+          : working(items);
+      submit(live(1));
+      deliver('good', 'bad');
+      submit(live(2));
+      clock.pass(100);
+      expect(answered).toEqual(['a1:1:live', 'a1:2:live', 'http good', 'http bad TypeError']);
+    });
+
+    it('does not count them as frames of their agent, which may say hello meanwhile', () => {
+      const told: string[] = [];
+      commits.deliver(delivery('one', { agents: ['a1'] })).subscribe();
+      commits.settled('a1').subscribe(() => told.push('settled'));
+      commits.idle('frames').subscribe({ complete: () => told.push('no frames') });
+      commits.idle('all').subscribe({ complete: () => told.push('idle') });
+      expect(told).toEqual(['settled', 'no frames']);
+      clock.pass(10);
+      expect(told).toEqual(['settled', 'no frames', 'idle']);
+    });
+
+    it('sees one through whose sender has gone', () => {
+      deliver('one');
+      commits.deliver(delivery('two')).subscribe().unsubscribe();
+      clock.pass(20);
+      expect(groups).toEqual([['http one'], ['http two']]);
+      expect(commits.load()).toBe(0);
+    });
   });
 
   it('keeps a frame in the queue when the one who sent it has gone', () => {

@@ -17,6 +17,7 @@ import type { HqConfig } from './config.ts';
 import { type IdentityCopy, openIdentity } from './identity.ts';
 import type { AgentServer } from './ingest/core/agent-server.ts';
 import { type AgentsGateway, attachAgents } from './ingest/core/attach-agents.ts';
+import { createIngestCore, type IngestCore } from './ingest/core/ingest-core.ts';
 import { ingestEvents } from './ingest/core/ingest-events.ts';
 import type { LinkEvent } from './ingest/core/link-event.ts';
 import { type StorageHealth, watchStorageHealth } from './storage-health.ts';
@@ -44,6 +45,8 @@ export type AssembledHq = {
   readonly store: HqStore;
   readonly chaos: ChaosControl;
   readonly fleet: Fleet;
+  /** For deliveries over HTTP; agents come through it too. */
+  readonly ingest: IngestCore;
   /** Which HQ this is; null when it could not be noted. */
   readonly identity: string | null;
   readonly storageFailure: StorageHealth<Storage>['failure'];
@@ -72,6 +75,10 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     concatMap((identity) => store$.pipe(map((store) => ({ store, identity })))),
     map(({ store, identity }): AssembledHq => {
       undo.push('close the store', () => store.close());
+      const emit = createEmit(ingestEvents, telemetry);
+      const { limits } = config;
+      const ingest = createIngestCore({ store, clock, emit, maxDeliveries: limits.ingestInFlight });
+      undo.push('see the last commits through', () => ingest.commits.idle('all'));
       const chaos = createChaos({
         mode: config.chaos,
         enabled: config.chaosEnabled || config.chaos !== 'off',
@@ -86,15 +93,15 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
         store,
         chaos,
         fleet,
+        ingest,
         identity,
         storageFailure: health.failure,
         serveAgents: (server) => {
-          const emit = createEmit(ingestEvents, telemetry);
-          const { limits } = config;
           const isStoring = () => health.failure() === null;
           const agents = attachAgents({
             server,
             store,
+            ingest,
             access,
             chaos,
             isStoring,

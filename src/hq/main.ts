@@ -111,6 +111,7 @@ async function assemble(
   const app = await createGateway({
     config,
     store,
+    ingest: hq.ingest,
     fleet,
     chaos,
     access,

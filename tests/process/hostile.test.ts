@@ -1,6 +1,7 @@
 /** Clients of every evil kind against a real HQ: it stays up, and the honest agent beside them notices nothing. */
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { dataFrame, EPOCH, gapFrame, schema } from '../../src/hq/store/testing/frames.ts';
 import { seededRandom } from '../../src/platform/random.ts';
 import type { Hello } from '../../src/protocol/events.ts';
@@ -34,6 +35,7 @@ function helloOf(agent: string, more: Partial<Hello> = {}): Hello {
   const hello = { protocol: 1, schema: 1, agent, epoch: EPOCH, instance: `${agent}-1`, version: '0.1.0' };
   return { ...hello, sampled: 0, released: 0, ts: Date.now(), ...more };
 }
+const receiptSchema = z.object({ accepted: z.number() });
 const { ref, ...content } = schema;
 
 /** A client that HQ takes for an agent. */
@@ -310,6 +312,41 @@ describe('HQ serves its honest agent while others', () => {
         expect([400, 403, 404], path).toContain((await fetch(`${url}${path}`)).status);
       }
       expect(await getJson(`${url}/api/v1/agents`)).toMatchObject({ items: expect.any(Array) });
+    });
+  });
+
+  it('flood it with deliveries over HTTP', async () => {
+    await underAttack(async ({ url }) => {
+      const bodyOf = (n: number) =>
+        times(50, (index) =>
+          JSON.stringify({
+            agent: 'flood',
+            timestamp: n * 1_000 + index,
+            source: 'http',
+            metrics: { a: n, b: 2 },
+          }),
+        ).join('\n');
+      const deliver = async (n: number): Promise<number> => {
+        const response = await fetch(`${url}/telemetry`, {
+          method: 'POST',
+          body: bodyOf(n),
+          headers: { 'content-type': 'application/x-ndjson' },
+        });
+        if (response.status === 503) {
+          expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
+          return 0;
+        }
+        expect(response.status).toBe(202);
+        return receiptSchema.parse(await response.json()).accepted;
+      };
+      let accepted = 0;
+      for (let round = 0; round < 5; round += 1) {
+        const taken = await Promise.all(times(400, (n) => deliver(round * 400 + n + 1)));
+        accepted += taken.reduce((sum, one) => sum + one, 0);
+      }
+      expect(accepted).toBeGreaterThan(0);
+      // The feed of the fleet may be a moment behind the answers.
+      await until('HQ to show them all', async () => (await summaryOf(url, 'flood')).stored === accepted);
     });
   });
 });

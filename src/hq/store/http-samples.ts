@@ -1,32 +1,32 @@
 /**
- * Samples that came by HTTP: HQ gives them seqs of an epoch of its own per agent, in the transaction that looks at the
- * dedup key.
+ * Deliveries over HTTP: HQ gives their samples seqs of an epoch of its own per agent, in the transaction that looks at
+ * the dedup keys.
  */
 import { createHash } from 'node:crypto';
 import { MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import { encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
-import type { InternedSchema, Sample } from '../../protocol/sample.ts';
+import type { InternedSchema } from '../../protocol/sample.ts';
 import type { Reader } from '../../storage/storage.ts';
 import { appendFrame } from './append-frame.ts';
 import { EMPTY_EPOCH } from './epoch-state.ts';
 import { asBuffer, dedupKey, expiryKey, readOrderedDouble, writeOrderedDouble } from './keys.ts';
 import type { SchemaBook } from './schema-book.ts';
-import type { Appended, IngestFrame } from './store.ts';
+import type { Appended, DeliveryOutcome, DeliveryPart, IngestFrame, SampleDelivery } from './store.ts';
 import type { Transaction } from './transactions.ts';
 
-export type HttpRequest = {
-  readonly agent: string;
-  readonly samples: readonly Sample[];
-  readonly dedupKey: string;
-  /** SHA-256 of what the key stands for, 32 bytes. */
-  readonly contentHash: Uint8Array;
-  readonly arrivalTs: number;
+/** What a delivery has written; all of it counts once its transaction is flushed. */
+export type WrittenDelivery = {
+  readonly outcome: DeliveryOutcome;
+  readonly appended: readonly Appended[];
+  /** New ones, for the schema book. */
+  readonly schemas: readonly { readonly agent: string; readonly schema: InternedSchema }[];
 };
 
-export type HttpOutcome = {
-  readonly kind: 'stored' | 'duplicate' | 'conflict';
-  readonly appended: readonly Appended[];
-  readonly schemas: readonly InternedSchema[];
+export type DeliveryOptions = {
+  readonly book: SchemaBook;
+  readonly ttlMs: number;
+  /** Names the epoch when an agent has none of HQ's own yet. */
+  readonly newEpoch: () => string;
 };
 
 const EXPIRY_BYTES = 8;
@@ -36,9 +36,10 @@ const HASH_BYTES = 32;
  * What the dedup key has been used for, if it has not expired: this content
  * (`duplicate`), or other content (`conflict`). Keys written before content was remembered count as used for this one.
  */
-export function keyUse(
+function keyUse(
   reader: Reader,
-  { agent, dedupKey: name, contentHash, arrivalTs }: Omit<HttpRequest, 'samples'>,
+  { agent, dedupKey: name }: DeliveryPart,
+  { contentHash, arrivalTs }: SampleDelivery,
 ) {
   const key = dedupKey(agent, createHash('sha256').update(name).digest());
   const value = reader.get(key);
@@ -51,29 +52,62 @@ export function keyUse(
   return { ...place, use: same ? ('duplicate' as const) : ('conflict' as const) };
 }
 
-/** `newEpoch` names the epoch when the agent has none of its own yet. */
-export function appendHttpSamples(
-  transaction: Transaction,
-  request: HttpRequest,
-  options: { readonly book: SchemaBook; readonly ttlMs: number; readonly newEpoch: () => string },
-): HttpOutcome {
-  const { agent, samples, arrivalTs } = request;
-  const { writer } = transaction;
-  const { key, known, knownUntil, use } = keyUse(writer, request);
-  if (use !== 'free') return { kind: use, appended: [], schemas: [] };
+const NOTHING = { stored: 0, thinned: 0, duplicates: 0, dropped: 0 } as const;
 
+/** All parts whose keys are free, or none: a conflict refuses the delivery as a whole. */
+export function appendDelivery(
+  transaction: Transaction,
+  delivery: SampleDelivery,
+  options: DeliveryOptions,
+): WrittenDelivery {
+  const parts = delivery.parts.map((part) => ({ part, ...keyUse(transaction.writer, part, delivery) }));
+  const conflict = parts.find(({ use }) => use === 'conflict');
+  if (conflict !== undefined) {
+    return { outcome: { ...NOTHING, keyReusedAt: conflict.part.agent }, appended: [], schemas: [] };
+  }
+  const appended: Appended[] = [];
+  const schemas: { agent: string; schema: InternedSchema }[] = [];
+  let duplicates = 0;
+  for (const { part, use, ...place } of parts) {
+    if (use === 'duplicate') {
+      duplicates += part.samples.length;
+      continue;
+    }
+    for (const schema of writeSchemas(transaction, part, options))
+      schemas.push({ agent: part.agent, schema });
+    appended.push(...appendPart(transaction, part, delivery.arrivalTs, options));
+    rememberKey(transaction, delivery, { ...place, ttlMs: options.ttlMs });
+  }
+  const stored = appended.reduce((sum, { outcome }) => sum + outcome.stored, 0);
+  return { outcome: { ...NOTHING, stored, duplicates, keyReusedAt: null }, appended, schemas };
+}
+
+/** Writes the schemas that the agent does not have yet; gives them. */
+function writeSchemas(
+  transaction: Transaction,
+  { agent, samples }: DeliveryPart,
+  { book }: DeliveryOptions,
+): Iterable<InternedSchema> {
+  const schemas = new Map<string, InternedSchema>();
+  for (const { schema } of samples) {
+    if (schemas.has(schema.ref) || book.get(agent, schema.ref) !== undefined) continue;
+    schemas.set(schema.ref, schema);
+    book.write(transaction, agent, schema);
+  }
+  return schemas.values();
+}
+
+function appendPart(
+  transaction: Transaction,
+  { agent, samples }: DeliveryPart,
+  arrivalTs: number,
+  options: DeliveryOptions,
+): Appended[] {
   const record = transaction.agent(agent);
   const epoch = record?.ownEpoch ?? options.newEpoch();
   if (record?.ownEpoch !== epoch) {
     const base = record ?? { agent, epoch, firstSeenTs: arrivalTs };
     transaction.setAgent(agent, { ...base, ownEpoch: epoch });
-  }
-  const schemas = new Map<string, InternedSchema>();
-  for (const { schema } of samples) {
-    if (!schemas.has(schema.ref) && options.book.get(agent, schema.ref) === undefined) {
-      schemas.set(schema.ref, schema);
-      options.book.write(transaction, agent, schema);
-    }
   }
   const state = transaction.epoch(agent, epoch) ?? { ...EMPTY_EPOCH, owned: true };
   transaction.setEpoch(agent, epoch, state);
@@ -87,11 +121,24 @@ export function appendHttpSamples(
     const frame: IngestFrame = { agent, header: readHeader(bytes), bytes, arrivalTs, lane: 'http' };
     appended.push({ frame, outcome: appendFrame(transaction, frame) });
   }
+  return appended;
+}
+
+function rememberKey(
+  { writer }: Transaction,
+  { arrivalTs, contentHash }: SampleDelivery,
+  place: {
+    readonly key: Uint8Array;
+    readonly known: boolean;
+    readonly knownUntil: number;
+    readonly ttlMs: number;
+  },
+): void {
+  const { key, known, knownUntil, ttlMs } = place;
   const remembered = Buffer.allocUnsafe(EXPIRY_BYTES + HASH_BYTES);
-  writeOrderedDouble(remembered, arrivalTs + options.ttlMs, 0);
-  remembered.set(request.contentHash, EXPIRY_BYTES);
+  writeOrderedDouble(remembered, arrivalTs + ttlMs, 0);
+  remembered.set(contentHash, EXPIRY_BYTES);
   if (known) writer.remove(expiryKey(knownUntil, key));
   writer.put(key, remembered);
-  writer.put(expiryKey(arrivalTs + options.ttlMs, key), Uint8Array.of(1));
-  return { kind: 'stored', appended, schemas: [...schemas.values()] };
+  writer.put(expiryKey(arrivalTs + ttlMs, key), Uint8Array.of(1));
 }

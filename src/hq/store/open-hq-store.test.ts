@@ -6,7 +6,6 @@ import { keyText } from '../../storage/key-text.ts';
 import { createMemoryDisk, createMemoryStorage } from '../../storage/memory/memory-storage.ts';
 import { StorageError } from '../../storage/storage.ts';
 import { epochKey, META_KEY } from './keys.ts';
-import { KeyReusedError } from './store.ts';
 import {
   closeStore,
   dataFrame,
@@ -14,7 +13,6 @@ import {
   gapFrame,
   openStore,
   START,
-  sampleOf,
   schema,
   testClock,
 } from './testing/frames.ts';
@@ -32,7 +30,7 @@ describe.each(KINDS)('HQ store over %s', (kind) => {
       [0, 15],
       [5, 0],
     ]);
-    expect(outcomes[3]?.coverage).toEqual({ contiguous: 15, ranges: [[21, 25]] });
+    expect(outcomes[3]).toMatchObject({ coverage: { contiguous: 15, ranges: [[21, 25]] } });
     const [filling] = await at.append(dataFrame(14, 30));
     expect(filling).toMatchObject({ stored: 10, duplicates: 7, coverage: { contiguous: 30, ranges: [] } });
     expect(await allSeqs(at.store)).toEqual(numbers(1, 30));
@@ -105,31 +103,6 @@ describe.each(KINDS)('HQ store over %s, what is lost, sent by HTTP or described'
         ],
       },
     ]);
-  });
-
-  it('stores HTTP samples in an epoch of its own, once per idempotency key', async () => {
-    const samples = [sampleOf(1), sampleOf(2)];
-    const contentHash = Buffer.alloc(32, 1);
-    const request = { agent: 'web', samples, dedupKey: 'k', contentHash, arrivalTs: START };
-    expect(await firstValueFrom(at.store.appendSamples(request))).toEqual({ duplicate: false, stored: 2 });
-    expect(await firstValueFrom(at.store.appendSamples(request))).toEqual({ duplicate: true, stored: 0 });
-    await at.reopen();
-    expect(await firstValueFrom(at.store.appendSamples(request))).toEqual({ duplicate: true, stored: 0 });
-    const changed = { ...request, contentHash: Buffer.alloc(32, 2) };
-    expect(at.store.reusesKey(changed)).toBe(true);
-    await expect(firstValueFrom(at.store.appendSamples(changed))).rejects.toThrow(KeyReusedError);
-    expect(at.store.reusesKey({ ...changed, agent: 'other' })).toBe(false);
-    expect(at.store.reusesKey({ ...changed, arrivalTs: START + 2 * 86_400_000 })).toBe(false);
-    expect(at.store.ledger('web')[0]).toMatchObject({ sampled: 2, stored: 2 });
-    const other = { ...request, dedupKey: 'other', arrivalTs: START + 1 };
-    expect(await firstValueFrom(at.store.appendSamples(other))).toEqual({ duplicate: false, stored: 2 });
-    const late = { ...request, arrivalTs: START + 2 * 86_400_000 };
-    expect(await firstValueFrom(at.store.appendSamples(late))).toEqual({ duplicate: false, stored: 2 });
-    const [entry, ...others] = at.store.ledger('web');
-    expect(others).toEqual([]);
-    expect(entry).toMatchObject({ sampled: 6, stored: 6, pending: 0, contiguous: 6 });
-    expect(at.store.ownsEpoch('web', entry?.epoch ?? '')).toBe(true);
-    expect(at.store.seriesCount('web')).toBe(2);
   });
 
   it('knows schemas after a restart and counts series once over boots, but for each source', async () => {

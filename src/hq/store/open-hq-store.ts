@@ -22,7 +22,7 @@ import { createBackpressure } from './backpressure.ts';
 import { bookLost, runOf } from './book-lost.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
 import { type EpochState, pendingOf } from './epoch-state.ts';
-import { appendHttpSamples, keyUse } from './http-samples.ts';
+import { appendDelivery, type WrittenDelivery } from './http-samples.ts';
 import { createIndexer } from './indexer.ts';
 import { loadView } from './load-view.ts';
 import { maintain } from './maintenance.ts';
@@ -32,9 +32,9 @@ import { type QueryContext, querySamples } from './query-samples.ts';
 import { createSchemaBook } from './schema-book.ts';
 import { seriesDocuments } from './series-documents.ts';
 import { sliced } from './sliced.ts';
-import { type AgentCounts, type Appended, type HqStore, KeyReusedError } from './store.ts';
+import type { AgentCounts, Appended, HqStore, IngestFrame, IngestItem, ItemOutcome } from './store.ts';
 import type { StoreEmit } from './store-events.ts';
-import { createTransactions } from './transactions.ts';
+import { createTransactions, type Transaction } from './transactions.ts';
 
 export type HqStoreOptions = {
   readonly storage: Storage;
@@ -120,40 +120,33 @@ function createParts(options: HqStoreOptions) {
   return { ...common, schemas, hints, appended, indexer, upkeep$, epochOf };
 }
 
+/** What one item of an append has written. */
+type Written = Omit<WrittenDelivery, 'outcome'> & { readonly outcome: ItemOutcome };
+
+function writeFrame(transaction: Transaction, frame: IngestFrame): Written {
+  const outcome = appendFrame(transaction, frame);
+  return { outcome, appended: [{ frame, outcome }], schemas: [] };
+}
+
 function writes(parts: Parts, { ids, dedupTtlMs = STORE_DEFAULTS.dedupTtlMs }: HqStoreOptions) {
-  const { storage, transactions, schemas, appended, backpressure } = parts;
+  const { transactions, schemas, appended, backpressure } = parts;
+  const deliveryOptions = { book: schemas, ttlMs: dedupTtlMs, newEpoch: () => ids.hex(6) };
+  const write = (transaction: Transaction, item: IngestItem): Written =>
+    'parts' in item ? appendDelivery(transaction, item, deliveryOptions) : writeFrame(transaction, item);
   return {
-    append: (frames) =>
+    append: (items) =>
       transactions
-        .run((transaction) => frames.map((frame) => appendFrame(transaction, frame)))
+        .run((transaction) => items.map((item) => write(transaction, item)))
         .pipe(
-          tap((outcomes) => {
-            for (const [index, outcome] of outcomes.entries()) {
-              const frame = frames[index];
-              if (frame !== undefined) appended.next({ frame, outcome });
+          tap((all) => {
+            for (const written of all) {
+              for (const { agent, schema } of written.schemas) schemas.learn(agent, schema);
+              for (const one of written.appended) appended.next(one);
             }
           }),
+          map((all) => all.map(({ outcome }) => outcome)),
           backpressure.counted(),
         ),
-    appendSamples: (request) =>
-      transactions
-        .run((transaction) =>
-          appendHttpSamples(transaction, request, {
-            book: schemas,
-            ttlMs: dedupTtlMs,
-            newEpoch: () => ids.hex(6),
-          }),
-        )
-        .pipe(
-          map((outcome) => {
-            if (outcome.kind === 'conflict') throw new KeyReusedError('this key was used for other content');
-            for (const schema of outcome.schemas) schemas.learn(request.agent, schema);
-            for (const one of outcome.appended) appended.next(one);
-            const stored = outcome.appended.reduce((sum, one) => sum + one.outcome.stored, 0);
-            return { duplicate: outcome.kind === 'duplicate', stored };
-          }),
-        ),
-    reusesKey: (request) => storage.read((reader) => keyUse(reader, request).use === 'conflict'),
     noteEpoch: (note) => defer(() => noteEpoch(parts, note)),
     putSchema: (agent, schema) =>
       defer(() =>
@@ -203,6 +196,7 @@ function epochReads({ transactions, hints, epochOf }: Parts) {
 function agentRecords({ storage, transactions, indexer }: Parts) {
   return {
     agents: () => [...transactions.durable.agents.values()],
+    knowsAgent: (agent) => transactions.durable.agents.has(agent),
     lastSampleTs: (agent) => {
       const last = [...indexer.state(agent).spans.values()].map(([, lastTs]) => lastTs);
       return last.length === 0 ? null : Math.max(...last);

@@ -1,8 +1,9 @@
 /**
  * HQ's store by the roles that others need of it: frames of all agents as received, each seq at most once.
  *
- * What writes or reads records emits later, so that another engine can stand behind each role; what is answered
- * at once is a durable state that the role keeps in memory.
+ * What writes records emits later, and so do queries over samples. What is answered at once comes from memory: the
+ * durable state of agents and epochs, and of each agent its schemas and index, read within the call at first use.
+ * Two read the storage in each call: `ledger` and `alarms`.
  */
 import type { Observable } from 'rxjs';
 import type {
@@ -29,17 +30,51 @@ export type IngestFrame = {
   readonly lane: 'live' | 'backlog' | 'http';
 };
 
-export type IngestOutcome = {
+/** A frame that an agent has sent; the others are made by HQ. */
+export type AgentFrame = IngestFrame & { readonly lane: 'live' | 'backlog' };
+
+/** One agent's part of a delivery over HTTP. */
+export type DeliveryPart = {
+  readonly agent: string;
+  readonly samples: readonly Sample[];
+  /** What names the delivery at this agent. */
+  readonly dedupKey: string;
+};
+
+/** Samples that bring no seqs of their own: HQ gives them seqs of an epoch of its own per agent. */
+export type SampleDelivery = {
+  /** At most one of each agent. */
+  readonly parts: readonly DeliveryPart[];
+  /** SHA-256 of what the keys stand for, 32 bytes. */
+  readonly contentHash: Uint8Array;
+  /** HQ's wall time, ms. */
+  readonly arrivalTs: number;
+};
+
+export type IngestItem = IngestFrame | SampleDelivery;
+
+/** What became of samples or seqs. */
+export type IngestCounts = {
   /** Samples that were new and came whole. */
   readonly stored: number;
   /** Seqs that a thinned frame newly accounted for. */
   readonly thinned: number;
-  /** Seqs that were already accounted for. */
+  /** Seqs that were already accounted for; samples of a delivery that had been stored before. */
   readonly duplicates: number;
   /** Seqs that a gap frame newly accounted for. */
   readonly dropped: number;
-  readonly coverage: Coverage;
 };
+
+/** What became of a frame. */
+export type IngestOutcome = IngestCounts & { readonly coverage: Coverage };
+
+/** What became of a delivery. */
+export type DeliveryOutcome = IngestCounts & {
+  /** An agent at which its key was used for other content: then nothing is stored. Null: there is none. */
+  readonly keyReusedAt: string | null;
+};
+
+export type ItemOutcome = IngestOutcome | DeliveryOutcome;
 
 /** Emitted after the flush, for the aggregator. */
 export type Appended = { readonly frame: IngestFrame; readonly outcome: IngestOutcome };
@@ -56,38 +91,14 @@ export type AgentRecord = {
 export type TimeRange = { readonly from: number; readonly to: number };
 export type Page<T> = { readonly items: readonly T[]; readonly cursor: string | null };
 
-/** A dedup key came again with other content; nothing was stored. */
-export class KeyReusedError extends Error {
-  override readonly name = 'KeyReusedError';
-}
-
-/** Takes what agents deliver. */
+/** Takes what agents deliver, and what comes over HTTP. */
 export type FrameLog = {
-  /** One durable transaction for all frames, dedup inside it; outcomes in order, once flushed. */
-  readonly append: (frames: readonly IngestFrame[]) => Observable<readonly IngestOutcome[]>;
-  readonly appended$: Observable<Appended>;
-};
-
-/** What names a delivery over HTTP, and what it stands for. */
-export type DeliveryKey = {
-  readonly agent: string;
-  readonly dedupKey: string;
-  /** SHA-256 of what the key stands for, 32 bytes. */
-  readonly contentHash: Uint8Array;
-  readonly arrivalTs: number;
-};
-
-/** Takes samples that bring no seqs of their own. */
-export type SampleLog = {
   /**
-   * HQ gives them seqs of an epoch of its own per agent. `dedupKey` seen within its TTL: nothing is stored.
-   * Errors: KeyReusedError when it was seen with another content.
+   * One durable transaction for all items, dedup inside it; outcomes in order, once flushed. A frame has an
+   * IngestOutcome, a delivery a DeliveryOutcome. Of a delivery, parts whose key was seen within its TTL store nothing.
    */
-  readonly appendSamples: (
-    request: DeliveryKey & { readonly samples: readonly Sample[] },
-  ) => Observable<{ readonly duplicate: boolean; readonly stored: number }>;
-  /** Whether `appendSamples` would fail with a KeyReusedError now. */
-  readonly reusesKey: (request: DeliveryKey) => boolean;
+  readonly append: (items: readonly IngestItem[]) => Observable<readonly ItemOutcome[]>;
+  readonly appended$: Observable<Appended>;
 };
 
 /** What HQ holds, and has heard, of every epoch. */
@@ -122,6 +133,7 @@ export type CoverageStore = {
 /** The agents that HQ knows, and what they measure. */
 export type AgentRegistry = {
   readonly agents: () => readonly AgentRecord[];
+  readonly knowsAgent: (agent: string) => boolean;
   readonly putSchema: (agent: string, schema: InternedSchema) => Observable<void>;
   readonly schema: (agent: string, ref: SchemaRef) => InternedSchema | undefined;
   /** Of all schemas of the agent; series are told apart by source too. */
@@ -184,7 +196,6 @@ export type PauseStore = {
 
 /** Today's store has every role. */
 export type HqStore = FrameLog &
-  SampleLog &
   CoverageStore &
   AgentRegistry &
   QueryStore &

@@ -54,11 +54,12 @@ describe.each(KINDS)('thinned frames in a store over %s', (kind) => {
       gapFrame(71, 75, 'overflow_oldest'),
       thinnedFrame(1, 64, { window: 8 }),
     );
-    expect(outcomes.map(({ coverage, ...counts }) => ({ ...counts, to: coverage.contiguous }))).toEqual([
-      { stored: 0, thinned: 64, dropped: 0, duplicates: 0, to: 64 },
-      { stored: 6, thinned: 0, dropped: 0, duplicates: 0, to: 70 },
-      { stored: 0, thinned: 0, dropped: 5, duplicates: 0, to: 75 },
-      { stored: 0, thinned: 0, dropped: 0, duplicates: 64, to: 75 },
+    const to = (contiguous: number) => ({ coverage: { contiguous, ranges: [] } });
+    expect(outcomes).toEqual([
+      { stored: 0, thinned: 64, dropped: 0, duplicates: 0, ...to(64) },
+      { stored: 6, thinned: 0, dropped: 0, duplicates: 0, ...to(70) },
+      { stored: 0, thinned: 0, dropped: 5, duplicates: 0, ...to(75) },
+      { stored: 0, thinned: 0, dropped: 0, duplicates: 64, ...to(75) },
     ]);
     expect(ledger()).toMatchObject({
       sampled: 75,

@@ -13,7 +13,8 @@ import type { Emit } from '../../../platform/telemetry.ts';
 import type { Fleet } from '../../aggregate/fleet.ts';
 import type { ChaosControl } from '../../chaos.ts';
 import type { HqConfig } from '../../config.ts';
-import type { AgentRegistry, QueryStore, SampleLog } from '../../store/store.ts';
+import type { IngestCore } from '../../ingest/core/ingest-core.ts';
+import type { AgentRegistry, QueryStore } from '../../store/store.ts';
 import type { GatewayEvents } from '../gateway-events.ts';
 import { problemSchema } from '../problem.ts';
 
@@ -27,7 +28,8 @@ export type GatewayApp = FastifyInstance<
 
 export type RouteContext = {
   readonly config: HqConfig;
-  readonly store: SampleLog & AgentRegistry & QueryStore;
+  readonly store: AgentRegistry & QueryStore;
+  readonly ingest: IngestCore;
   readonly fleet: Pick<Fleet, 'snapshot' | 'delta$' | 'summary' | 'summaries'>;
   readonly chaos: ChaosControl;
   readonly clock: Clock;

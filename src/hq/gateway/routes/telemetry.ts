@@ -38,15 +38,10 @@ const responses = { 202: receiptSchema, ...problemResponses(400, 401, 403, 413, 
 
 /** Needs an encapsulated `app`: it sets how that one validates. */
 export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
-  const { clock, config, emit, store } = context;
+  const { clock, config, emit, ingest, store } = context;
   app.setValidatorCompiler(allButBody);
-  const deliver = createDeliver({
-    store,
-    clock,
-    maxSeries: config.limits.maxSeries,
-    maxAgents: config.limits.maxAgents,
-    maxInFlight: config.limits.ingestInFlight,
-  });
+  const { maxSeries, maxAgents } = config.limits;
+  const deliver = createDeliver({ ingest, store, clock, maxSeries, maxAgents });
   const builder = createSampleBuilder(clock.bootId);
   const snapshotSchema = flatSchema(clock.bootId);
 

@@ -1,11 +1,17 @@
 /** A store in memory for tests of the gateway: it keeps what was appended and answers with it. */
-import { defer, of } from 'rxjs';
+import { defer, NEVER, of } from 'rxjs';
 import type { AnomalyDocument, SampleDocument } from '../../../protocol/api.ts';
 import type { Sample } from '../../../protocol/sample.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
-import type { AgentRegistry, QueryStore, SampleLog } from '../../store/store.ts';
+import type {
+  AgentRegistry,
+  DeliveryOutcome,
+  FrameLog,
+  QueryStore,
+  SampleDelivery,
+} from '../../store/store.ts';
 
-export type FakeStore = SampleLog &
+export type FakeStore = FrameLog &
   AgentRegistry &
   QueryStore & {
     readonly appended: { readonly agent: string; readonly sample: Sample }[];
@@ -23,14 +29,16 @@ export function createFakeStore(): FakeStore {
     appended: [],
     anomalyList: [],
     fault: null,
-    reusesKey: ({ dedupKey, contentHash }) => (keys.get(dedupKey) ?? hex(contentHash)) !== hex(contentHash),
-    appendSamples: ({ agent, samples, dedupKey, contentHash }) =>
+    appended$: NEVER,
+    append: (items) =>
       defer(() => {
         if (fake.fault !== null) throw fake.fault;
-        const duplicate = keys.has(dedupKey);
-        keys.set(dedupKey, hex(contentHash));
-        if (!duplicate) fake.appended.push(...samples.map((sample) => ({ agent, sample })));
-        return of({ duplicate, stored: duplicate ? 0 : samples.length });
+        return of(
+          items.map((item) => {
+            if (!('parts' in item)) throw new TypeError('no agents deliver here');
+            return deliver(item, keys, fake.appended);
+          }),
+        );
       }),
     putSchema: () => of(undefined),
     schema: (agent, ref) =>
@@ -42,6 +50,7 @@ export function createFakeStore(): FakeStore {
         epoch: EPOCH,
         firstSeenTs: 0,
       })),
+    knowsAgent: (agent) => fake.appended.some((one) => one.agent === agent),
     ledger: () => [
       {
         epoch: EPOCH,
@@ -85,6 +94,23 @@ export function createFakeStore(): FakeStore {
     anomalies: () => of(fake.anomalyList),
   };
   return fake;
+}
+
+/** `keys`: what each stands for. */
+function deliver(
+  { parts, contentHash }: SampleDelivery,
+  keys: Map<string, string>,
+  appended: FakeStore['appended'],
+): DeliveryOutcome {
+  const content = hex(contentHash);
+  const taken = parts.find(({ dedupKey }) => (keys.get(dedupKey) ?? content) !== content);
+  const fresh = taken === undefined ? parts.filter(({ dedupKey }) => !keys.has(dedupKey)) : [];
+  for (const { agent, samples, dedupKey } of fresh) {
+    keys.set(dedupKey, content);
+    appended.push(...samples.map((sample) => ({ agent, sample })));
+  }
+  const stored = fresh.reduce((sum, { samples }) => sum + samples.length, 0);
+  return { stored, thinned: 0, duplicates: 0, dropped: 0, keyReusedAt: taken?.agent ?? null };
 }
 
 function documents(fake: FakeStore, agent: string): SampleDocument[] {

@@ -8,6 +8,9 @@ import type { AgentSummary, ChaosMode, FleetDelta, FleetSnapshot } from '../../.
 import { type Access, createAccess } from '../../access.ts';
 import { createChaos } from '../../chaos.ts';
 import { type HqConfig, hqConfigSchema } from '../../config.ts';
+import { createIngestCore } from '../../ingest/core/ingest-core.ts';
+import { ingestEvents } from '../../ingest/core/ingest-events.ts';
+import type { FrameLog } from '../../store/store.ts';
 import { registerFleetMetrics } from '../fleet-metrics.ts';
 import { gatewayEvents } from '../gateway-events.ts';
 import { registerProcessMetrics } from '../process-metrics.ts';
@@ -21,6 +24,10 @@ export type TestGatewayOptions = {
   readonly identity?: string;
   /** Default: the system's. */
   readonly clock?: Clock;
+  /** Default: by the settings. */
+  readonly access?: Access;
+  /** Stands between the group commit and the fake store. */
+  readonly append?: (append: FrameLog['append']) => FrameLog['append'];
 };
 
 export async function createTestGateway(options: TestGatewayOptions = {}) {
@@ -40,7 +47,13 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     clock,
     random: seededRandom(1),
   });
-  const access: Access = createAccess(config);
+  const access: Access = options.access ?? createAccess(config);
+  const ingest = createIngestCore({
+    store: { ...store, append: options.append?.(store.append) ?? store.append },
+    clock,
+    emit: createEmit(ingestEvents, { logger: silentLogger, registry }),
+    maxDeliveries: config.limits.ingestInFlight,
+  });
   const fleet = {
     delta$,
     summaries: () => store.agents().map(({ agent }) => summaryOf(agent)),
@@ -64,6 +77,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     registry,
     emit,
     store,
+    ingest,
     chaos,
     access,
     fleet,
@@ -72,7 +86,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     identity: options.identity ?? null,
     unreadiness: () => options.reasons ?? [],
   });
-  return { app, store, chaos, clock, config, access, fleet, delta$, emit, registry };
+  return { app, store, ingest, chaos, clock, config, access, fleet, delta$, emit, registry };
 }
 
 export const NO_TOTALS = {

@@ -10,7 +10,7 @@ import type { ChaosControl } from '../../chaos.ts';
 import { createHalfOpen } from '../../half-open.ts';
 import type { AgentPeer, AgentServer } from './agent-server.ts';
 import { createDrainTurns } from './drain-turns.ts';
-import { createGroupCommit } from './group-commit.ts';
+import type { IngestCore } from './ingest-core.ts';
 import type { IngestEmit } from './ingest-events.ts';
 import { createIngestShared, type IngestLimits, type IngestStore } from './ingest-shared.ts';
 import { createLeases, type Holder } from './leases.ts';
@@ -23,6 +23,7 @@ import { createSession, UNAVAILABLE_RETRY_MS } from './session.ts';
 export type AttachAgentsOptions = {
   readonly server: AgentServer;
   readonly store: IngestStore;
+  readonly ingest: IngestCore;
   readonly access: Pick<Access, 'admit'>;
   readonly chaos: Pick<ChaosControl, 'admit'>;
   /** Whether the storage takes commits: agents that were refused are told when it does again. */
@@ -36,8 +37,6 @@ export type AttachAgentsOptions = {
   readonly helloTimeoutMs?: number;
   /** How often tokens are checked again, ms. Default 30,000. */
   readonly recheckMs?: number;
-  /** Bytes of frames that may wait for their commit. Default 64 MiB. */
-  readonly maxQueueBytes?: number;
 };
 
 export type AgentsGateway = {
@@ -59,7 +58,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
   const { scheduler } = clock;
   const links = new Subject<LinkEvent>();
   const peers = new Set<Listened>();
-  const { shared, commits, drains } = assembleIngest(options, links);
+  const { shared, drains } = assembleIngest(options, links);
 
   const judge = (credentials: AccessRequest, address: string) =>
     access.admit('agent', credentials).pipe(map((admission) => refusalOf(admission, address, emit)));
@@ -141,7 +140,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
       new Observable<never>((subscriber) => {
         timers.unsubscribe();
         serving.unsubscribe();
-        return commits.idle().subscribe({
+        return options.ingest.commits.idle('frames').subscribe({
           complete: () => {
             links.complete();
             subscriber.complete();
@@ -152,13 +151,8 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
 }
 
 function assembleIngest(options: AttachAgentsOptions, links: Subject<LinkEvent>) {
-  const { store, chaos, isStoring, clock, limits, emit, maxQueueBytes, identity = null } = options;
-  const commits = createGroupCommit({
-    append: store.append,
-    clock,
-    emit,
-    ...(maxQueueBytes === undefined ? {} : { maxQueueBytes }),
-  });
+  const { store, ingest, chaos, isStoring, clock, limits, emit, identity = null } = options;
+  const { commits } = ingest;
   const drains = createDrainTurns({
     slots: limits.drainSlots,
     creditFrames: limits.creditFrames,
@@ -182,9 +176,9 @@ function assembleIngest(options: AttachAgentsOptions, links: Subject<LinkEvent>)
     leases: createLeases<Holder>(),
     link: (event) => links.next(event),
     drains,
-    commits,
+    ingest,
   });
-  return { shared, commits, drains };
+  return { shared, drains };
 }
 
 /** Why a connection may not come in; null lets it in. */

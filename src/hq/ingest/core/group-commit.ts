@@ -1,61 +1,74 @@
 /**
- * Group commit across agents: frames gather while a commit runs and go together into the next.
+ * Group commit of everything that is delivered: frames of agents and deliveries over HTTP gather while a commit runs
+ * and go together into the next (waiting-items.ts says in which order).
  *
- * Live frames go first, agents in turns: one that floods waits behind its own frames, not the others behind them.
- * A frame that finds the queue full (queue-room.ts) is turned away, its agent keeps it. One commit runs at a time.
+ * Agents take turns: one that floods waits behind its own frames, not the others behind them. What finds the queue full
+ * (queue-room.ts) is turned away; who sent it keeps it. One commit runs at a time.
  */
-import { Observable, type Subscriber, timeout } from 'rxjs';
+import { filter, Observable, TimeoutError, timeout } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
-import { createFifo } from '../../../platform/fifo.ts';
-import { FrameError } from '../../../protocol/frame.ts';
-import type { IngestFrame, IngestOutcome } from '../../store/store.ts';
-import { createFairQueue } from './fair-queue.ts';
+import { StorageError } from '../../../storage/storage.ts';
+import type {
+  AgentFrame,
+  DeliveryOutcome,
+  FrameLog,
+  IngestItem,
+  IngestOutcome,
+  ItemOutcome,
+  SampleDelivery,
+} from '../../store/store.ts';
 import type { IngestEmit } from './ingest-events.ts';
-import { createQueueRoom } from './queue-room.ts';
+import { createQueueRoom, type Load } from './queue-room.ts';
+import { createWaitingItems, type Waiting } from './waiting-items.ts';
 
 export type GroupCommitOptions = {
-  readonly append: (frames: readonly IngestFrame[]) => Observable<readonly IngestOutcome[]>;
+  readonly append: FrameLog['append'];
   readonly clock: Pick<Clock, 'precise' | 'scheduler'>;
   readonly emit: IngestEmit;
-  /** Bytes of frames that may wait or be in a commit. Default 64 MiB. */
+  /** Bytes that may wait or be in a commit. Default 64 MiB. */
   readonly maxQueueBytes?: number;
-  /** Frames that may wait or be in a commit: each costs some 10 KB of memory beside its bytes. Default 8,192. */
+  /** Items that may wait or be in a commit: each costs some 10 KB of memory beside its bytes. Default 8,192. */
   readonly maxQueueFrames?: number;
+  /** Of them deliveries over HTTP. Default 256. */
+  readonly maxDeliveries?: number;
   /** A commit that has not answered by then counts as failed, and the next one begins, ms. Default 30,000. */
   readonly deadlineMs?: number;
-  /** Bounds one commit. Defaults 16 MiB and 1,024 frames. */
+  /** Bounds one commit. Defaults 16 MiB and 1,024 items. */
   readonly maxCommitBytes?: number;
   readonly maxCommitFrames?: number;
 };
 
 export type GroupCommit = {
   /** Queues the frame; emits its outcome once flushed. Leaving early does not take it out of the queue. */
-  readonly submit: (frame: IngestFrame) => Observable<IngestOutcome>;
+  readonly submit: (frame: AgentFrame) => Observable<IngestOutcome>;
+  /** Queues the delivery, as `submit` does. */
+  readonly deliver: (delivery: SampleDelivery) => Observable<DeliveryOutcome>;
   /** Emits once no frame of the agent waits any more. */
   readonly settled: (agent: string) => Observable<void>;
   /** Share of the queue in use, or of the backlog's part of it when that is more, 0 … 1. */
   readonly load: () => number;
   /** Bytes that the queue has room for: of all backlogs, and of one agent. */
   readonly room: { readonly backlogBytes: number; readonly agentBytes: number };
-  /** Completes once nothing waits. */
-  readonly idle: () => Observable<never>;
+  /** Completes once no frame, or nothing at all, waits. */
+  readonly idle: (of: 'frames' | 'all') => Observable<never>;
 };
 
-type Waiting = { readonly frame: IngestFrame; readonly subscriber: Subscriber<IngestOutcome> };
-type CommitBounds = { readonly maxBytes: number; readonly maxFrames: number };
-
 const MIB = 1024 * 1024;
+/** What a sample of a delivery takes besides its values, about. */
+const SAMPLE_BYTES = 64;
+const VALUE_BYTES = 8;
 
 export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   const { append, clock, emit } = options;
   const room = createQueueRoom({
     maxBytes: options.maxQueueBytes ?? 64 * MIB,
     maxFrames: options.maxQueueFrames ?? 8192,
+    maxDeliveries: options.maxDeliveries ?? 256,
   });
   const deadlineMs = options.deadlineMs ?? 30_000;
-  const waiting = createWaitingFrames({
+  const waiting = createWaitingItems({
     maxBytes: options.maxCommitBytes ?? 16 * MIB,
-    maxFrames: options.maxCommitFrames ?? 1024,
+    maxItems: options.maxCommitFrames ?? 1024,
   });
   let running = false;
 
@@ -65,22 +78,22 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     if (group.length === 0) return;
     running = true;
     const started = clock.precise();
-    let outcomes: readonly IngestOutcome[] = [];
+    let outcomes: readonly ItemOutcome[] = [];
     const finish = (settle: (one: Waiting, index: number) => void) => {
-      for (const { frame } of group) room.end(frame);
+      for (const { load } of group) room.end(load);
       group.forEach(settle);
       running = false;
       pump();
       room.tellIdle();
     };
-    append(group.map(({ frame }) => frame))
+    append(group.map(({ item }) => item))
       .pipe(timeout({ first: deadlineMs, scheduler: clock.scheduler }))
       .subscribe({
         next: (flushed) => {
           outcomes = flushed;
         },
         error: (error: unknown) => {
-          if (error instanceof FrameError && group.length > 1) {
+          if (group.length > 1 && isOfOneItem(error)) {
             waiting.suspect(group);
             running = false;
             pump();
@@ -101,18 +114,23 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
         },
       });
   };
+  const enqueue = (item: IngestItem, load: Load) =>
+    new Observable<ItemOutcome>((subscriber) => {
+      const full = room.begin(load);
+      if (full !== null) {
+        subscriber.error(full);
+        return;
+      }
+      waiting.push({ item, load, subscriber });
+      pump();
+    });
 
   return {
-    submit: (frame) =>
-      new Observable<IngestOutcome>((subscriber) => {
-        const full = room.begin(frame);
-        if (full !== null) {
-          subscriber.error(full);
-          return;
-        }
-        waiting.push({ frame, subscriber });
-        pump();
-      }),
+    submit: (frame) => enqueue(frame, loadOf(frame)).pipe(filter((outcome) => 'coverage' in outcome)),
+    deliver: (delivery) =>
+      enqueue(delivery, { lane: 'http', bytes: sizeOf(delivery) }).pipe(
+        filter((outcome) => 'keyReusedAt' in outcome),
+      ),
     settled: room.settled,
     room: room.parts,
     load: room.load,
@@ -120,45 +138,32 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   };
 }
 
-/** The frames that no commit has taken yet, in the order in which they go. */
-function createWaitingFrames({ maxBytes, maxFrames }: CommitBounds) {
-  const lanes = { live: createFairQueue<Waiting>(), backlog: createFairQueue<Waiting>() };
-  /** Frames of a group that one of them spoiled: each goes alone, so that only the culprit fails. */
-  const suspects = createFifo<Waiting>();
-  return {
-    push: (one: Waiting) =>
-      lanes[one.frame.lane === 'backlog' ? 'backlog' : 'live'].push(one.frame.agent, one),
-    suspect: (group: readonly Waiting[]) => {
-      for (const one of group) suspects.push(one);
-    },
-    /** The next group to commit; empty when nothing waits. */
-    gather: (): readonly Waiting[] => {
-      const suspect = suspects.shift();
-      if (suspect !== undefined) return [suspect];
-      const group: Waiting[] = [];
-      let bytes = 0;
-      for (const lane of [lanes.live, lanes.backlog]) {
-        while (group.length < maxFrames && (bytes < maxBytes || group.length === 0)) {
-          const one = lane.shift();
-          if (one === undefined) break;
-          bytes += one.frame.bytes.length;
-          group.push(one);
-        }
-      }
-      return group;
-    },
-  };
+/** Whether the content of an item may be why its group failed, and not the storage. */
+function isOfOneItem(error: unknown): boolean {
+  return !(error instanceof StorageError || error instanceof TimeoutError);
 }
 
-function sumsOf(group: readonly Waiting[], outcomes: readonly IngestOutcome[]) {
-  const sum = (of: (outcome: IngestOutcome) => number) =>
-    outcomes.reduce((total, outcome) => total + of(outcome), 0);
-  return {
-    frames: group.length,
-    bytes: group.reduce((total, { frame }) => total + frame.bytes.length, 0),
-    stored: sum(({ stored }) => stored),
-    duplicates: sum(({ duplicates }) => duplicates),
-    thinned: sum(({ thinned }) => thinned),
-    dropped: sum(({ dropped }) => dropped),
-  };
+const loadOf = ({ lane, agent, bytes }: AgentFrame): Load => ({ lane, agent, bytes: bytes.length });
+
+function sizeOf({ parts }: SampleDelivery): number {
+  let bytes = 0;
+  for (const { samples } of parts) {
+    for (const { values } of samples) bytes += SAMPLE_BYTES + VALUE_BYTES * values.length;
+  }
+  return bytes;
+}
+
+/** Of frames only: samples that came over HTTP are counted where they are answered. */
+function sumsOf(group: readonly Waiting[], outcomes: readonly ItemOutcome[]) {
+  const sums = { frames: group.length, bytes: 0, stored: 0, duplicates: 0, thinned: 0, dropped: 0 };
+  group.forEach(({ load }, index) => {
+    const outcome = outcomes[index];
+    if (load.lane === 'http' || outcome === undefined) return;
+    sums.bytes += load.bytes;
+    sums.stored += outcome.stored;
+    sums.duplicates += outcome.duplicates;
+    sums.thinned += outcome.thinned;
+    sums.dropped += outcome.dropped;
+  });
+  return sums;
 }

@@ -180,7 +180,7 @@ export const ingestEvents = {
       {
         name: 'holdfast_hq_received_bytes_total',
         kind: 'counter',
-        help: 'Bytes of committed frames.',
+        help: 'Bytes of committed frames of agents.',
         value: ({ bytes }) => bytes,
       },
       {
@@ -193,20 +193,20 @@ export const ingestEvents = {
       {
         name: 'holdfast_hq_commit_frames',
         kind: 'histogram',
-        help: 'Frames in one group commit.',
+        help: 'Frames and deliveries over HTTP in one group commit.',
         value: ({ frames }) => frames,
         buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000],
       },
       {
         name: 'holdfast_hq_queue_bytes',
         kind: 'gauge',
-        help: 'Bytes of frames that wait for a commit or are in one.',
+        help: 'Bytes of frames and of deliveries over HTTP that wait for a commit or are in one.',
         value: ({ queuedBytes }) => queuedBytes,
       },
       {
         name: 'holdfast_hq_queue_frames',
         kind: 'gauge',
-        help: 'Frames that wait for a commit or are in one.',
+        help: 'Frames and deliveries over HTTP that wait for a commit or are in one.',
         value: ({ queuedFrames }) => queuedFrames,
       },
     ],
@@ -242,7 +242,7 @@ export const ingestEvents = {
   }),
   commit_failed: defineEvent<{ frames: number; error: string }>({
     level: 'error',
-    message: 'commit failed; its frames were not acked and will come again',
+    message: 'commit failed; what was in it was not acked and will come again',
     metrics: [
       {
         name: 'holdfast_hq_commit_failures_total',

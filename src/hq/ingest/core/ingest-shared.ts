@@ -2,21 +2,15 @@
 import { type MonoTypeOperatorFunction, type Observable, ReplaySubject, share } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 import type { Lane } from '../../../protocol/events.ts';
-import type { Epoch, Schema } from '../../../protocol/sample.ts';
-import { seriesKey } from '../../../protocol/schema-ref.ts';
+import type { Epoch } from '../../../protocol/sample.ts';
 import { createTokenLevel, type TokenLevel } from '../../../streams/token-level.ts';
 import type { ChaosControl } from '../../chaos.ts';
-import type {
-  AgentRegistry,
-  CoverageStore,
-  FrameLog,
-  IngestFrame,
-  IngestOutcome,
-} from '../../store/store.ts';
+import type { AgentFrame, AgentRegistry, CoverageStore, IngestOutcome } from '../../store/store.ts';
 import { type ClockOffset, createClockOffset } from './clock-offset.ts';
 import type { DrainTurns } from './drain-turns.ts';
-import type { GroupCommit } from './group-commit.ts';
+import type { IngestCore } from './ingest-core.ts';
 import type { IngestEmit } from './ingest-events.ts';
+import type { KnownAgents } from './known-agents.ts';
 import type { Holder, Leases } from './leases.ts';
 import type { LinkEvent } from './link-event.ts';
 
@@ -58,7 +52,7 @@ export type IngestShared = {
   readonly identity: string | null;
   readonly leases: Leases<Holder>;
   readonly link: (event: LinkEvent) => void;
-  readonly submit: (frame: IngestFrame) => Observable<IngestOutcome>;
+  readonly submit: (frame: AgentFrame) => Observable<IngestOutcome>;
   readonly settled: (agent: string) => Observable<void>;
   /** Whose turn it is to drain, and the credit that comes with it. */
   readonly drains: Omit<DrainTurns, 'tick'>;
@@ -67,22 +61,18 @@ export type IngestShared = {
   readonly offsetOf: (agent: string) => ClockOffset;
   /** Takes an epoch that HQ does not know off the agent's budget; ms to wait when that is used up. */
   readonly admitEpoch: (agent: string, epoch: Epoch) => number;
-  /** How many series of this schema the agent does not have yet. */
-  readonly newSeries: (agent: string, schema: Pick<Schema, 'source' | 'series'>) => number;
-  readonly knowsAgent: (agent: string) => boolean;
-  readonly learnAgent: (agent: string) => void;
-  readonly agentCount: () => number;
+  readonly agents: KnownAgents;
   /** Shares one subscription and its last value among those who come while it runs. */
   readonly once: <T>() => MonoTypeOperatorFunction<T>;
 };
 
-export type IngestStore = FrameLog & CoverageStore & AgentRegistry;
+export type IngestStore = CoverageStore & AgentRegistry;
 
 export type IngestSharedOptions = Pick<
   IngestShared,
   'store' | 'clock' | 'chaos' | 'isStoring' | 'emit' | 'limits' | 'identity' | 'leases' | 'link' | 'drains'
 > & {
-  readonly commits: GroupCommit;
+  readonly ingest: IngestCore;
 };
 
 /** Epochs that an agent may begin at once, and then in an hour: each is kept for good. */
@@ -93,8 +83,9 @@ const LIVE_BURST_SECONDS = 2;
 const BYTE_BURST_SECONDS = 4;
 
 export function createIngestShared(options: IngestSharedOptions): IngestShared {
-  const { store, clock, limits, commits } = options;
-  const known = new Set(store.agents().map(({ agent }) => agent));
+  const { ingest, ...rest } = options;
+  const { commits, agents } = ingest;
+  const { store, clock, limits } = rest;
   const offsets = new Map<string, ClockOffset>();
   const epochs = new Map<string, { readonly level: TokenLevel; last: Epoch | null }>();
   const budgets = new Map<string, { frames: TokenLevel; live: TokenLevel; bytes: TokenLevel }>();
@@ -123,7 +114,8 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
   };
 
   return {
-    ...options,
+    ...rest,
+    agents,
     submit: commits.submit,
     settled: commits.settled,
     spend: (agent, bytes, lane) => {
@@ -148,14 +140,6 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
       offsets.set(agent, offset);
       return offset;
     },
-    newSeries: (agent, { source, series }) => {
-      const known = store.series(agent).filter((one) => one.source === source);
-      const have = new Set(known.map((one) => one.series));
-      return new Set(series.map(seriesKey).filter((one) => !have.has(one))).size;
-    },
-    knowsAgent: (agent) => known.has(agent),
-    learnAgent: (agent) => void known.add(agent),
-    agentCount: () => known.size,
     once: () => share({ connector: () => new ReplaySubject(1), resetOnRefCountZero: true }),
   };
 }

@@ -72,7 +72,7 @@ export function createSession(shared: IngestShared, transport: Transport): Sessi
   const session: Session = {
     shared,
     transport,
-    hint: createHintTeller(() => reconnectHintMs(shared.agentCount(), limits.reconnectsPerSecond)),
+    hint: createHintTeller(() => reconnectHintMs(shared.agents.size(), limits.reconnectsPerSecond)),
     refusedSchemas: new Set(),
     state: () => state,
     become: (next) => {

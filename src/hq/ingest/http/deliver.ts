@@ -1,14 +1,16 @@
-/** Hands samples that came over HTTP to the store: once each, within the limits, durable before the answer. */
+/** Hands samples that came over HTTP to the group commit: once each, within the limits, durable before the answer. */
 import { createHash } from 'node:crypto';
-import { catchError, concatMap, defer, finalize, from, type Observable, reduce, timeout } from 'rxjs';
+import { catchError, defer, map, type Observable } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 import type { InternedSchema, Sample } from '../../../protocol/sample.ts';
-import { seriesKey, sourceSeriesKey } from '../../../protocol/schema-ref.ts';
 import { Problem, unavailable } from '../../gateway/problem.ts';
-import { type AgentRegistry, KeyReusedError, type SampleLog } from '../../store/store.ts';
+import type { AgentRegistry } from '../../store/store.ts';
+import type { IngestCore } from '../core/ingest-core.ts';
+import { QueueFullError } from '../core/queue-room.ts';
+import { seriesWith } from '../core/series-with.ts';
 
-/** A storage that has not answered by then is treated as unavailable, ms. */
-export const STORE_DEADLINE_MS = 30_000;
+/** Seconds after which a delivery that found the queue full may come again. */
+const FULL_RETRY_AFTER_S = 1;
 
 export type AgentSamples = { readonly agent: string; readonly samples: readonly Sample[] };
 export type DeliveryReceipt = { readonly accepted: number; readonly duplicate: boolean };
@@ -22,88 +24,66 @@ export type Delivery = {
 };
 
 export type DelivererOptions = {
-  readonly store: SampleLog & AgentRegistry;
-  readonly clock: Pick<Clock, 'now' | 'scheduler'>;
+  readonly ingest: {
+    readonly commits: Pick<IngestCore['commits'], 'deliver'>;
+    readonly agents: IngestCore['agents'];
+  };
+  readonly store: Pick<AgentRegistry, 'schema' | 'series'>;
+  readonly clock: Pick<Clock, 'now'>;
   readonly maxSeries: number;
   readonly maxAgents: number;
-  readonly maxInFlight: number;
 };
 
-/** Emits the receipt once everything is durable. Errors: Problem; whatever the store failed with. */
+/**
+ * Emits the receipt once everything is durable. A delivery that has begun is seen through, whether anyone waits for
+ * its receipt or not. Errors: Problem; whatever the commit failed with, and then its repetition stores it once.
+ */
 export type Deliver = (delivery: Delivery) => Observable<DeliveryReceipt>;
 
 export function createDeliver(options: DelivererOptions): Deliver {
-  const { store, clock } = options;
-  const known = new Set<string>();
-  let inFlight = 0;
-
-  /** Throws when one of the agents would go beyond its limits; nothing is stored then. */
-  const checkLimits = (agents: readonly AgentSamples[]) => {
-    const unknown = agents.filter(({ agent }) => !known.has(agent));
-    if (unknown.length > 0) {
-      for (const { agent } of store.agents()) known.add(agent);
-      const fresh = unknown.filter(({ agent }) => !known.has(agent)).length;
-      if (known.size + fresh > options.maxAgents) {
-        throw new Problem(
-          'too_many_agents',
-          `HQ knows ${known.size} agents and takes ${options.maxAgents} at most (limits.maxAgents)`,
-        );
-      }
-    }
-    for (const { agent, samples } of agents) {
-      const fresh = [...new Set(samples.map(({ schema }) => schema))].filter(
-        ({ ref }) => store.schema(agent, ref) === undefined,
-      );
-      if (fresh.length > 0) checkSeries(agent, fresh);
-    }
-  };
-
-  const checkSeries = (agent: string, fresh: readonly InternedSchema[]) => {
-    const series = new Set(store.series(agent).map((one) => sourceSeriesKey(one.source, one.series)));
-    for (const schema of fresh) {
-      for (const one of schema.series) series.add(sourceSeriesKey(schema.source, seriesKey(one)));
-    }
-    if (series.size <= options.maxSeries) return;
-    throw new Problem(
-      'too_many_series',
-      `agent ${agent} would have ${series.size} series and may have ${options.maxSeries} at most (limits.maxSeries)`,
-    );
-  };
-
+  const { ingest, clock } = options;
   return ({ agents, identity, contentDigest }) =>
     defer(() => {
-      if (inFlight >= options.maxInFlight) throw unavailable('too many deliveries are under way', 1);
-      checkLimits(agents);
-      const requests = agents.map(({ agent, samples }) => ({
-        agent,
-        samples,
-        dedupKey: digest(agent, identity),
-        contentHash: Buffer.from(contentDigest, 'hex'),
-        arrivalTs: clock.now(),
-      }));
-      // Looked at for all before anything is stored: a conflict refuses the delivery as a whole.
-      const taken = requests.find(store.reusesKey);
-      if (taken !== undefined) throw keyReused(taken.agent);
-      inFlight += 1;
-      return from(requests).pipe(
-        // One agent after the other: a request that fails half way is completed, not repeated, by its retry.
-        concatMap((request) =>
-          store.appendSamples(request).pipe(
-            timeout({ first: STORE_DEADLINE_MS, scheduler: clock.scheduler }),
-            catchError((error: unknown) => {
-              throw error instanceof KeyReusedError ? keyReused(request.agent) : error;
-            }),
-          ),
-        ),
-        reduce(
-          (sum, one) => ({ accepted: sum.accepted + one.stored, duplicate: sum.duplicate && one.duplicate }),
-          { accepted: 0, duplicate: true } as DeliveryReceipt,
-        ),
-        finalize(() => {
-          inFlight -= 1;
-        }),
-      );
-    });
+      checkLimits(options, agents);
+      const parts = agents.map((one) => ({ ...one, dedupKey: digest(one.agent, identity) }));
+      const contentHash = Buffer.from(contentDigest, 'hex');
+      return ingest.commits.deliver({ parts, contentHash, arrivalTs: clock.now() });
+    }).pipe(
+      map(({ stored, keyReusedAt }) => {
+        if (keyReusedAt !== null) throw keyReused(keyReusedAt);
+        for (const { agent } of agents) ingest.agents.add(agent);
+        return { accepted: stored, duplicate: stored === 0 };
+      }),
+      catchError((error: unknown) => {
+        throw error instanceof QueueFullError ? unavailable(error.message, FULL_RETRY_AFTER_S) : error;
+      }),
+    );
+}
+
+/** Throws when one of the agents would go beyond its limits; nothing is stored then. */
+function checkLimits(
+  { ingest, store, maxAgents, maxSeries }: DelivererOptions,
+  agents: readonly AgentSamples[],
+): void {
+  const known = ingest.agents.size();
+  const fresh = agents.filter(({ agent }) => !ingest.agents.has(agent)).length;
+  if (fresh > 0 && known + fresh > maxAgents) {
+    throw new Problem(
+      'too_many_agents',
+      `HQ knows ${known} agents and takes ${maxAgents} at most (limits.maxAgents)`,
+    );
+  }
+  for (const { agent, samples } of agents) {
+    const schemas: InternedSchema[] = [...new Set(samples.map(({ schema }) => schema))].filter(
+      ({ ref }) => store.schema(agent, ref) === undefined,
+    );
+    const series = schemas.length === 0 ? 0 : seriesWith(store, agent, schemas);
+    if (series <= maxSeries) continue;
+    throw new Problem(
+      'too_many_series',
+      `agent ${agent} would have ${series} series and may have ${maxSeries} at most (limits.maxSeries)`,
+    );
+  }
 }
 
 function keyReused(agent: string): Problem {

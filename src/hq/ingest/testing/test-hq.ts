@@ -16,6 +16,7 @@ import { createAccess } from '../../access.ts';
 import type { HqStore } from '../../store/store.ts';
 import { closeStore, dataFrame, EPOCH, openStore, schema } from '../../store/testing/frames.ts';
 import { type AgentsGateway, type AttachAgentsOptions, attachAgents } from '../core/attach-agents.ts';
+import { createIngestCore, type IngestCore } from '../core/ingest-core.ts';
 import { type IngestEmit, ingestEvents } from '../core/ingest-events.ts';
 import type { IngestLimits } from '../core/ingest-shared.ts';
 import { createSocketIoAgents } from '../socketio/socketio-agents.ts';
@@ -25,6 +26,7 @@ export const TOKEN = 'secret';
 export type TestHq = {
   readonly url: string;
   readonly store: HqStore;
+  readonly ingest: IngestCore;
   readonly gateway: AgentsGateway;
   readonly io: Server;
   /** Every event told so far. */
@@ -37,10 +39,12 @@ export type TestHq = {
 export type TestHqOptions = {
   readonly storage?: MemoryStorageOptions;
   readonly limits?: Partial<IngestLimits>;
+  /** Default: as of the group commit. */
+  readonly maxQueueBytes?: number;
 } & Partial<
   Pick<
     AttachAgentsOptions,
-    'chaos' | 'clock' | 'isStoring' | 'access' | 'helloTimeoutMs' | 'identity' | 'recheckMs' | 'maxQueueBytes'
+    'chaos' | 'clock' | 'isStoring' | 'access' | 'helloTimeoutMs' | 'identity' | 'recheckMs'
   >
 >;
 
@@ -71,19 +75,23 @@ export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
   const store = await openStore(createMemoryStorage(options.storage ?? {}), { clock: createSystemClock() });
   const events: TestHq['events'] = [];
   const emitToMetrics = createEmit(ingestEvents, { logger: silentLogger, registry: createRegistry() });
-  const { storage: _storage, limits, ...rest } = options;
+  const { storage: _storage, limits, maxQueueBytes, ...rest } = options;
+  const clock = createSystemClock();
+  const emit: IngestEmit = (event) => {
+    events.push(event);
+    emitToMetrics(event);
+  };
+  const ingest = createIngestCore({ store, clock, emit, maxDeliveries: 256, maxQueueBytes });
   const gateway = attachAgents({
     server: createSocketIoAgents(io),
     store,
+    ingest,
     access: createAccess({ agentToken: TOKEN, operatorToken: '', allowedHosts: [] }),
     chaos: { admit: () => of('pass' as const) },
     isStoring: () => true,
-    clock: createSystemClock(),
+    clock,
     limits: { ...LIMITS, ...limits },
-    emit: (event) => {
-      events.push(event);
-      emitToMetrics(event);
-    },
+    emit,
     ...rest,
   });
   await new Promise<void>((resolve) => void http.listen(0, '127.0.0.1', resolve));
@@ -108,6 +116,7 @@ export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
   return {
     url,
     store,
+    ingest,
     gateway,
     io,
     events,

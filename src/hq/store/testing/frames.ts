@@ -22,7 +22,7 @@ import { openLmdbStorage } from '../../../storage/lmdb/lmdb-storage.ts';
 import { createMemoryStorage } from '../../../storage/memory/memory-storage.ts';
 import type { Storage } from '../../../storage/storage.ts';
 import { type HqStoreOptions, openHqStore } from '../open-hq-store.ts';
-import type { HqStore, IngestFrame } from '../store.ts';
+import type { AgentFrame, HqStore, SampleDelivery } from '../store.ts';
 
 export const EPOCH = 'aaaaaaaaaaaa';
 export const START = Date.UTC(2026, 0, 1);
@@ -52,7 +52,7 @@ export function sampleOf(seq: number, anomalies: readonly Anomaly[] = []): Sampl
 type FrameOptions = {
   readonly agent?: string;
   readonly epoch?: string;
-  readonly lane?: IngestFrame['lane'];
+  readonly lane?: AgentFrame['lane'];
   readonly arrivalTs?: number;
   /** Default: `schema`. */
   readonly schema?: InternedSchema;
@@ -60,7 +60,7 @@ type FrameOptions = {
 };
 
 /** A data frame of the seqs `first … last`. */
-export function dataFrame(first: number, last: number, options: FrameOptions = {}): IngestFrame {
+export function dataFrame(first: number, last: number, options: FrameOptions = {}): AgentFrame {
   const { agent = 'a1', epoch = EPOCH, lane = 'backlog', arrivalTs = START + last * 1000 + 50 } = options;
   const samples = Array.from({ length: last - first + 1 }, (_, index) =>
     sampleOf(first + index, options.anomalies?.(first + index)),
@@ -74,7 +74,7 @@ export function thinnedFrame(
   first: number,
   last: number,
   { window, ...options }: FrameOptions & { readonly window: number },
-): IngestFrame {
+): AgentFrame {
   const { bytes: whole, ...rest } = dataFrame(first, last, options);
   const groups = coarsen(bucketsOf(decodeData(whole)), { window, apart: true });
   const { epoch } = rest.header;
@@ -87,7 +87,7 @@ export function gapFrame(
   last: number,
   reason: GapReason,
   options: FrameOptions = {},
-): IngestFrame {
+): AgentFrame {
   const { agent = 'a1', epoch = EPOCH, lane = 'backlog', arrivalTs = START } = options;
   const bytes = encodeGap({
     epoch,
@@ -98,6 +98,28 @@ export function gapFrame(
     reason,
   });
   return { agent, header: readHeader(bytes), bytes, arrivalTs, lane };
+}
+
+/**
+ * A delivery over HTTP of the samples of these seqs, of each of the agents. `content`: what its key stands for; the
+ * default is one content for all.
+ */
+export function delivery(
+  key: string,
+  options: {
+    readonly agents?: readonly string[];
+    readonly seqs?: readonly number[];
+    readonly content?: number;
+    readonly arrivalTs?: number;
+  } = {},
+): SampleDelivery {
+  const { agents = ['web'], seqs = [1, 2], content = 1, arrivalTs = START } = options;
+  const samples = seqs.map((seq) => sampleOf(seq));
+  return {
+    parts: agents.map((agent) => ({ agent, samples, dedupKey: key })),
+    contentHash: Buffer.alloc(32, content),
+    arrivalTs,
+  };
 }
 
 /** Real timers, wall time that the test sets. */

@@ -3,7 +3,7 @@ import { firstValueFrom } from 'rxjs';
 import { afterEach, beforeEach } from 'vitest';
 import type { Storage } from '../../../storage/storage.ts';
 import type { HqStoreOptions } from '../open-hq-store.ts';
-import type { HqStore, IngestFrame, IngestOutcome } from '../store.ts';
+import type { HqStore, IngestItem, ItemOutcome } from '../store.ts';
 import { closeStore, type Home, homes, openStore, schema } from './frames.ts';
 
 export const KINDS = ['memory', 'lmdb'] as const;
@@ -11,7 +11,7 @@ export const KINDS = ['memory', 'lmdb'] as const;
 export type UsedStore = {
   /** The one that is open now. */
   readonly store: HqStore;
-  readonly append: (...frames: readonly IngestFrame[]) => Promise<readonly IngestOutcome[]>;
+  readonly append: (...items: readonly IngestItem[]) => Promise<readonly ItemOutcome[]>;
   /** Closes the store and opens it on the same disk, after `between`. */
   readonly reopen: (
     options?: Partial<HqStoreOptions>,
@@ -36,7 +36,7 @@ export function useStore(kind: (typeof KINDS)[number]): UsedStore {
     get store() {
       return store;
     },
-    append: (...frames) => firstValueFrom(store.append(frames)),
+    append: (...items) => firstValueFrom(store.append(items)),
     reopen: async (options = {}, between = async () => {}) => {
       await closeStore(store);
       const storage = await home.open();

@@ -56,7 +56,7 @@ function checkHello({ shared, state }: Session, hello: Hello): Refused | null {
     const advice = `epoch ${hello.epoch} belongs to samples that came by HTTP; start a new journal`;
     return refuse('bad_request', advice);
   }
-  if (!shared.knowsAgent(hello.agent) && shared.agentCount() >= limits.maxAgents) {
+  if (!shared.agents.has(hello.agent) && shared.agents.size() >= limits.maxAgents) {
     return refuseUnavailable(`HQ knows ${limits.maxAgents} agents already and takes no more`, 60_000);
   }
   return null;
@@ -147,7 +147,7 @@ function forkOf(session: Session, hello: Hello): Refused | null {
   const holder = shared.store.knowsEpoch(agent, epoch) ? null : shared.store.holderOf(epoch);
   if (holder !== null) {
     // Its alarm is kept: ids that only ever come like this are bounded, too.
-    shared.learnAgent(agent);
+    shared.agents.add(agent);
     return refuseFork(session, hello, holder);
   }
   return judgeRun(knownOf(session, hello), hello) === 'fork' ? refuseFork(session, hello, null) : null;
@@ -159,7 +159,7 @@ function establish(
   { contiguous, now }: { readonly contiguous: number; readonly now: number },
 ): void {
   become({ kind: 'established', agent, instance, epoch });
-  shared.learnAgent(agent);
+  shared.agents.add(agent);
   shared.drains.accepted(agent, {
     sampled,
     contiguous,

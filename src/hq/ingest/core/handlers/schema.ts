@@ -3,10 +3,11 @@ import { map, type Observable, of } from 'rxjs';
 import type { OkReply, SchemaMessage } from '../../../../protocol/events.ts';
 import { internSchema } from '../../../../protocol/schema-ref.ts';
 import { refuse } from '../refusal.ts';
+import { seriesWith } from '../series-with.ts';
 import { HELLO_FIRST, type Session, storageFailed } from '../session.ts';
 
 export function handleSchema(session: Session, { ref, schema }: SchemaMessage): Observable<OkReply> {
-  const { store, limits, newSeries } = session.shared;
+  const { store, limits } = session.shared;
   const held = session.established();
   if (held === null) return of(HELLO_FIRST);
   const { agent } = held;
@@ -15,7 +16,7 @@ export function handleSchema(session: Session, { ref, schema }: SchemaMessage): 
     return of(refuse('bad_request', `schema: its content address is ${interned.ref}, not ${ref}`));
   }
   if (store.schema(agent, ref) !== undefined) return of({ ok: true });
-  if (store.seriesCount(agent) + newSeries(agent, schema) > limits.maxSeries) {
+  if (seriesWith(store, agent, [schema]) > limits.maxSeries) {
     session.refusedSchemas.add(ref);
     const message = `HQ keeps ${limits.maxSeries} series of one agent; this schema goes beyond`;
     return of(refuse('too_many_series', message));
