@@ -1,6 +1,6 @@
 /** The order in which every request is looked at before its body is read: rate (in the rate limiter), access, chaos. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { firstValueFrom } from 'rxjs';
+import { catchError, firstValueFrom } from 'rxjs';
 import type { Emit } from '../../platform/telemetry.ts';
 import { type Access, type AccessRequest, bearerToken, type Role } from '../access.ts';
 import type { ChaosControl } from '../chaos.ts';
@@ -18,6 +18,7 @@ declare module 'fastify' {
 
 /** Seconds after which a request that chaos refused may come again. */
 export const CHAOS_RETRY_AFTER_S = 5;
+const LOOKUP_RETRY_AFTER_S = 1;
 
 export type GuardOptions = {
   readonly access: Access;
@@ -29,7 +30,13 @@ export function registerGuard(app: FastifyInstance, { access, chaos, emit }: Gua
   app.addHook('onRequest', async (request) => {
     const { role, spoilable } = request.routeOptions.config;
     if (role !== undefined) {
-      const admission = await firstValueFrom(access.admit(role, accessRequest(request)));
+      const admission = await firstValueFrom(
+        access.admit(role, accessRequest(request)).pipe(
+          catchError((error: unknown) => {
+            throw unavailable('HQ cannot look up who this is just now', LOOKUP_RETRY_AFTER_S, error);
+          }),
+        ),
+      );
       if (!admission.ok) {
         emit({
           type: 'access_refused',
