@@ -59,6 +59,16 @@ describe('a protected write', () => {
     });
   });
 
+  it.each(['down', 'busy'])('begins with a short pause again once a write has passed: %s', (error) => {
+    marbles(({ cold, expectObservable, scheduler }) => {
+      const reliability = create(scheduler);
+      const failing = () => inTurn([cold('-#', {}, error), cold('a|')]);
+      const waitMs = error === 'busy' ? 12 : 2;
+      expectObservable(reliability.protect('live', failing())).toBe(`${1 + waitMs}ms a|`);
+      expectObservable(reliability.protect('live', failing()), '20ms ^').toBe(`${21 + waitMs}ms a|`);
+    });
+  });
+
   it('leaves the receiver alone for as long as it asks, and the pause on top', () => {
     marbles(({ cold, expectObservable, scheduler }) => {
       const write$ = inTurn([cold('-#', {}, 'closing'), cold('a|')]);
@@ -136,6 +146,24 @@ describe('the breaker around writes', () => {
     });
   });
 
+  it('lets what waits go in the order in which it came', () => {
+    marbles(({ cold, scheduler, flush }) => {
+      const reliability = create(scheduler, { failuresToOpen: 1 });
+      const sent: string[] = [];
+      reliability.protect('live', NEVER).subscribe({ error: () => {} });
+      for (const lane of ['live', 'backlog'] as const)
+        scheduler.schedule(() => {
+          const write$ = defer(() => {
+            sent.push(lane);
+            return cold('-a|');
+          });
+          reliability.protect(lane, write$).subscribe();
+        }, 8);
+      flush();
+      expect(sent).toEqual(['live', 'backlog']);
+    });
+  });
+
   it.each(['poison', 'busy'])('takes a receiver that answers for one that is there: %s', (error) => {
     marbles(({ cold, scheduler, flush }) => {
       const reliability = create(scheduler, { failuresToOpen: 2 });
@@ -153,11 +181,12 @@ describe('the breaker around writes', () => {
     expect.assertions(2);
   });
 
-  it('learns nothing from a way that ended', () => {
+  it('learns nothing from a way that ended, neither good nor bad', () => {
     marbles(({ cold, scheduler, flush }) => {
       const reliability = create(scheduler, { failuresToOpen: 2 });
-      for (const failing$ of [NEVER, cold('--#', {}, 'gone')])
-        reliability.protect('live', failing$).subscribe({ error: () => {} });
+      reliability.protect('live', NEVER).subscribe({ error: () => {} });
+      const gone$ = reliability.protect('live', cold('-#', {}, 'gone'));
+      scheduler.schedule(() => gone$.subscribe({ error: () => {} }), 7);
       flush();
       expect(reliability.breaker.state()).toEqual({ kind: 'closed', failures: 1 });
     });
