@@ -1,4 +1,5 @@
 import { Component, type ReactNode } from 'react';
+import { errorText } from '../state/error-text.ts';
 
 type State = { readonly error: string | null };
 
@@ -7,7 +8,7 @@ export class CrashScreen extends Component<{ readonly children: ReactNode }, Sta
   override state: State = { error: null };
 
   static getDerivedStateFromError(error: unknown): State {
-    return { error: error instanceof Error ? error.message : String(error) };
+    return { error: errorText(error) };
   }
 
   override render(): ReactNode {

@@ -2,6 +2,7 @@
 import { catchError, EMPTY, exhaustMap, expand, map, Observable, of, reduce, scan } from 'rxjs';
 import { z } from 'zod';
 import { everyWhileVisible } from '../clock.ts';
+import { errorText } from './error-text.ts';
 import { currentToken, reportUnauthorized } from './session.ts';
 
 /** HQ refused, or could not be reached (`status` 0). */
@@ -91,9 +92,7 @@ export function poll<T>(ms: number, ask: () => Observable<T>): Observable<Loaded
     exhaustMap(() =>
       ask().pipe(
         map((data): Loaded<T> => ({ data, error: null })),
-        catchError((error: unknown) =>
-          of<Loaded<T>>({ data: null, error: error instanceof Error ? error.message : String(error) }),
-        ),
+        catchError((error: unknown) => of<Loaded<T>>({ data: null, error: errorText(error) })),
       ),
     ),
     scan((before: Loaded<T>, now) => (now.error === null ? now : { data: before.data, error: now.error })),

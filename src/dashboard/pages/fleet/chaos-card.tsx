@@ -4,6 +4,7 @@ import { CHAOS_MODES, type Chaos, type ChaosMode } from '../../../protocol/api.t
 import { Command } from '../../components/command.tsx';
 import { Segmented } from '../../components/segmented.tsx';
 import { Age } from '../../components/time.tsx';
+import { errorText } from '../../state/error-text.ts';
 import { useChaos, useIsLive } from '../../state/fleet.ts';
 import { setChaosMode } from './chaos-command.ts';
 
@@ -45,7 +46,7 @@ export function ChaosCard() {
     running.current = setChaosMode(mode).subscribe({
       error: (reason: unknown) => {
         setWanted(null);
-        setError(reason instanceof Error ? reason.message : String(reason));
+        setError(errorText(reason));
       },
     });
   };
