@@ -47,120 +47,29 @@ export function isQuickDelimiter(delimiter: string): boolean {
   return [',', ';', '\t', '|'].includes(delimiter);
 }
 
+/** {@link PlainRowsOptions}, as a row is read by them. */
+type Layout = {
+  readonly delimiter: number;
+  readonly lastCell: number;
+  readonly timeIndex: number;
+  readonly timeForm: TimeForm;
+  /** Of each cell: its column, {@link TIME} or {@link TEXT}. */
+  readonly columnOf: Int32Array;
+  readonly maxBytes: number;
+};
+
 export function createPlainRows(options: PlainRowsOptions): ReadPlainRows {
   const { timeForm, indices, maxBytes } = options;
   const { width, timeIndex } = options.header;
-  const delimiter = options.delimiter.charCodeAt(0);
-  const lastCell = width - 1;
   const columnOf = new Int32Array(width).fill(TEXT);
   columnOf[timeIndex] = TIME;
   for (const [column, cell] of indices.entries()) columnOf[cell] = column;
-
-  /** Where the cell ends: at its delimiter or line break; -1 when that is not to be had. */
-  const endOfCell = (bytes: Uint8Array, from: number): number => {
-    let at = from;
-    for (; at < bytes.length; at += 1) {
-      const byte = bytes[at] as number;
-      if (byte === delimiter || byte === NEWLINE) return at;
-      if (byte === QUOTE) break;
-    }
-    return -1;
-  };
-
-  /** Puts a cell that is no short decimal; whether it could be read. */
-  const putOther = (bytes: Buffer, from: number, end: number, cell: number, into: BlockBuilder): boolean => {
-    const row = into.count;
-    const until = end > from && bytes[end] === NEWLINE && bytes[end - 1] === RETURN ? end - 1 : end;
-    for (let at = from; at < until; at += 1) {
-      if ((bytes[at] as number) > 127) return false;
-    }
-    const text = bytes.toString('latin1', from, until);
-    if (cell === timeIndex) {
-      const ts = parseTime(text, timeForm);
-      if (ts !== null) into.ts[row] = ts;
-      return ts !== null;
-    }
-    const column = columnOf[cell] as number;
-    const value = parseNumber(text);
-    if (value === undefined) return false;
-    if (value === null) into.leaveOut(column, row);
-    else into.values[column * into.capacity + row] = value;
-    return true;
-  };
-
-  const putTime = (value: number, into: BlockBuilder): boolean => {
-    const ts = timeOfNumber(value, timeForm);
-    if (ts === null) return false;
-    into.ts[into.count] = ts;
-    return true;
-  };
-
-  /**
-   * Returns where the next row begins; -1 when this one is not plain. Every loop ends at the line break at the latest.
-   */
-  const readRow = (bytes: Buffer, from: number, row: number, into: BlockBuilder): number => {
-    const { values, capacity } = into;
-    let at = from;
-    // A line that may be blank.
-    if ((bytes[at] as number) <= 32) return -1;
-    for (let cell = 0; ; cell += 1) {
-      const begun = at;
-      const column = columnOf[cell] as number;
-      if (column !== TEXT) {
-        const negative = bytes[at] === MINUS;
-        if (negative) at += 1;
-        const digitsFrom = at;
-        let size = 0;
-        let digit = (bytes[at] as number) - ZERO;
-        while (digit >= 0 && digit <= 9) {
-          size = size * 10 + digit;
-          at += 1;
-          digit = (bytes[at] as number) - ZERO;
-        }
-        let digits = at - digitsFrom;
-        if (digit === DOT - ZERO) {
-          const point = at;
-          at += 1;
-          digit = (bytes[at] as number) - ZERO;
-          while (digit >= 0 && digit <= 9) {
-            size = size * 10 + digit;
-            at += 1;
-            digit = (bytes[at] as number) - ZERO;
-          }
-          digits = at - digitsFrom - 1;
-          if (digits <= EXACT_DIGITS) size /= POWERS[at - point - 1] as number;
-        }
-        let byte = digit + ZERO;
-        if (byte === RETURN && digits > 0 && bytes[at + 1] === NEWLINE) {
-          at += 1;
-          byte = NEWLINE;
-        }
-        const isEnd = byte === delimiter || byte === NEWLINE;
-        if (isEnd && digits > 0 && digits <= EXACT_DIGITS) {
-          const value = negative ? -size : size;
-          if (column >= 0) values[column * capacity + row] = value;
-          else if (!putTime(value, into)) return -1;
-        } else if (isEnd && at === begun && column >= 0) {
-          into.leaveOut(column, row);
-        } else {
-          at = endOfCell(bytes, begun);
-          if (at < 0 || !putOther(bytes, begun, at, cell, into)) return -1;
-        }
-      } else {
-        at = endOfCell(bytes, at);
-        if (at < 0) return -1;
-      }
-      const isLast = bytes[at] === NEWLINE;
-      at += 1;
-      if (isLast !== (cell === lastCell)) return -1;
-      if (isLast) return at - from > maxBytes ? -1 : at;
-    }
-  };
-
+  const delimiter = options.delimiter.charCodeAt(0);
+  const layout: Layout = { delimiter, lastCell: width - 1, timeIndex, timeForm, columnOf, maxBytes };
   return (bytes, from, end, into) => {
     let at = from;
     while (at < end && into.count < into.capacity) {
-      const next = readRow(bytes, at, into.count, into);
+      const next = readRow(layout, bytes, at, into);
       if (next < 0) {
         into.undo();
         break;
@@ -170,4 +79,111 @@ export function createPlainRows(options: PlainRowsOptions): ReadPlainRows {
     }
     return at;
   };
+}
+
+/**
+ * Returns where the next row begins; -1 when this one is not plain. Every loop ends at the line break at the latest.
+ */
+function readRow(layout: Layout, bytes: Buffer, from: number, into: BlockBuilder): number {
+  const { delimiter, lastCell, columnOf } = layout;
+  const { values, capacity, count: row } = into;
+  let at = from;
+  // A line that may be blank.
+  if ((bytes[at] as number) <= 32) return -1;
+  for (let cell = 0; ; cell += 1) {
+    const begun = at;
+    const column = columnOf[cell] as number;
+    if (column !== TEXT) {
+      const negative = bytes[at] === MINUS;
+      if (negative) at += 1;
+      const digitsFrom = at;
+      let size = 0;
+      let digit = (bytes[at] as number) - ZERO;
+      while (digit >= 0 && digit <= 9) {
+        size = size * 10 + digit;
+        at += 1;
+        digit = (bytes[at] as number) - ZERO;
+      }
+      let digits = at - digitsFrom;
+      if (digit === DOT - ZERO) {
+        const point = at;
+        at += 1;
+        digit = (bytes[at] as number) - ZERO;
+        while (digit >= 0 && digit <= 9) {
+          size = size * 10 + digit;
+          at += 1;
+          digit = (bytes[at] as number) - ZERO;
+        }
+        digits = at - digitsFrom - 1;
+        if (digits <= EXACT_DIGITS) size /= POWERS[at - point - 1] as number;
+      }
+      let byte = digit + ZERO;
+      if (byte === RETURN && digits > 0 && bytes[at + 1] === NEWLINE) {
+        at += 1;
+        byte = NEWLINE;
+      }
+      const isEnd = byte === delimiter || byte === NEWLINE;
+      if (isEnd && digits > 0 && digits <= EXACT_DIGITS) {
+        const value = negative ? -size : size;
+        if (column >= 0) values[column * capacity + row] = value;
+        else if (!putTime(value, layout.timeForm, into)) return -1;
+      } else if (isEnd && at === begun && column >= 0) {
+        into.leaveOut(column, row);
+      } else {
+        at = endOfCell(bytes, begun, delimiter);
+        if (at < 0 || !putOther(layout, bytes, { from: begun, end: at, cell }, into)) return -1;
+      }
+    } else {
+      at = endOfCell(bytes, at, delimiter);
+      if (at < 0) return -1;
+    }
+    const isLast = bytes[at] === NEWLINE;
+    at += 1;
+    if (isLast !== (cell === lastCell)) return -1;
+    if (isLast) return at - from > layout.maxBytes ? -1 : at;
+  }
+}
+
+/** Where the cell ends: at its delimiter or line break; -1 when that is not to be had. */
+function endOfCell(bytes: Uint8Array, from: number, delimiter: number): number {
+  let at = from;
+  for (; at < bytes.length; at += 1) {
+    const byte = bytes[at] as number;
+    if (byte === delimiter || byte === NEWLINE) return at;
+    if (byte === QUOTE) break;
+  }
+  return -1;
+}
+
+/** Puts a cell that is no short decimal; whether it could be read. */
+function putOther(
+  layout: Layout,
+  bytes: Buffer,
+  { from, end, cell }: { readonly from: number; readonly end: number; readonly cell: number },
+  into: BlockBuilder,
+): boolean {
+  const row = into.count;
+  const until = end > from && bytes[end] === NEWLINE && bytes[end - 1] === RETURN ? end - 1 : end;
+  for (let at = from; at < until; at += 1) {
+    if ((bytes[at] as number) > 127) return false;
+  }
+  const text = bytes.toString('latin1', from, until);
+  if (cell === layout.timeIndex) {
+    const ts = parseTime(text, layout.timeForm);
+    if (ts !== null) into.ts[row] = ts;
+    return ts !== null;
+  }
+  const column = layout.columnOf[cell] as number;
+  const value = parseNumber(text);
+  if (value === undefined) return false;
+  if (value === null) into.leaveOut(column, row);
+  else into.values[column * into.capacity + row] = value;
+  return true;
+}
+
+function putTime(value: number, timeForm: TimeForm, into: BlockBuilder): boolean {
+  const ts = timeOfNumber(value, timeForm);
+  if (ts === null) return false;
+  into.ts[into.count] = ts;
+  return true;
 }

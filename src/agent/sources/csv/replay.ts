@@ -1,11 +1,13 @@
 /** The adapter of `csv`: owns the file and the pace. */
-import { Observable, type Subscription } from 'rxjs';
+import { Observable, type Subscriber, type Subscription } from 'rxjs';
 import type { InternedSchema } from '../../../protocol/sample.ts';
 import { internSchema } from '../../../protocol/schema-ref.ts';
 import type { RawRows, SourceEnv } from '../source.ts';
-import { type BlockBuilder, createBlockBuilder } from './block-builder.ts';
+import type { BlockBuilder } from './block-builder.ts';
+import { type BlockPool, createBlockPool } from './block-pool.ts';
 import { type FileChunks, openFileChunks } from './file-chunks.ts';
 import { CsvError } from './header.ts';
+import { createPace, type Pace } from './pace.ts';
 import { type CsvReader, type CsvRow, createCsvReader } from './rows.ts';
 
 export type ReplayOptions = {
@@ -21,8 +23,6 @@ export type ReplayOptions = {
 type GoodRow = Extract<CsvRow, { kind: 'row' }>;
 
 const CHUNK_BYTES = 128 * 1024;
-/** Blocks whose memory is kept for the next: about as many as wait for their commit. */
-const MAX_SPARES = 16;
 /** Bad rows that get a log line of their own in one pass. */
 const LOGGED_BAD_ROWS = 10;
 
@@ -32,237 +32,216 @@ export function replayCsv(
   env: SourceEnv,
 ): Observable<RawRows> {
   return new Observable((subscriber) => {
-    const { clock } = env;
-    const pace = createPace(options, env);
-    let schema: InternedSchema | null = null;
-    let chunks: FileChunks | null = null;
-    let reader: CsvReader | null = null;
-    let held: GoodRow | null = null;
-    const spares: BlockBuilder[] = [];
-    let timer: Subscription | undefined;
-    let room = true;
-    let pumping = false;
-    let rows = 0;
-    let skipped = 0;
-
-    const fail = (error: unknown) => {
-      subscriber.error(
-        error instanceof CsvError
-          ? new CsvError(`${options.path}: ${error.message}`, { cause: error })
-          : error,
-      );
-    };
-
-    const openFile = () => {
-      const rowsOf = createCsvReader({ time: options.time, delimiter: options.delimiter });
-      reader = rowsOf;
-      rows = 0;
-      skipped = 0;
-      chunks?.close();
-      chunks = openFileChunks({
-        path: options.path,
-        chunkBytes: CHUNK_BYTES,
-        onChunk: (bytes) => {
-          rowsOf.push(bytes);
-          pump();
-        },
-        onEnd: () => {
-          rowsOf.end();
-          pump();
-        },
-        onError: fail,
-      });
-      chunks.pull();
-    };
-
-    const endPass = () => {
-      env.emit({ type: 'csv_pass_ended', source: options.source, rows, skipped, again: options.loop });
-      if (!options.loop) subscriber.complete();
-      else if (rows === 0) fail(new CsvError('no good row to repeat'));
-      else {
-        pace.nextPass();
-        openFile();
-      }
-    };
-
-    const skip = (row: Extract<CsvRow, { kind: 'bad' }>) => {
-      skipped += 1;
-      env.emit({ type: 'csv_rows_skipped', source: options.source, count: 1 });
-      if (skipped > LOGGED_BAD_ROWS) return;
-      const more = skipped === LOGGED_BAD_ROWS ? '; further ones of this pass are only counted' : '';
-      env.emit({
-        type: 'csv_row_skipped',
-        source: options.source,
-        line: row.line,
-        reason: `${row.reason}${more}`,
-      });
-    };
-
-    /** The schema of a new pass; the same object while the columns stay the same. */
-    const learn = (from: CsvReader) => {
-      const shape = from.shape();
-      if (shape === null || rows + skipped > 0) return;
-      const learnt = internSchema({ source: options.source, boot: clock.bootId, series: [...shape.series] });
-      if (schema?.ref === learnt.ref) return;
-      schema = learnt;
-      env.emit({
-        type: 'csv_opened',
-        source: options.source,
-        path: options.path,
-        series: shape.series.length,
-        timeColumn: shape.timeColumn,
-      });
-      if (shape.ignored.length > 0) {
-        env.emit({
-          type: 'csv_columns_ignored',
-          source: options.source,
-          columns: shape.ignored.slice(0, 20),
-          reason: 'they hold text',
-        });
-      }
-    };
-
-    const give = (row: GoodRow) => {
-      if (schema === null) return;
-      rows += 1;
-      const ts = options.ts === 'now' ? clock.now() : pace.shifted(row.ts);
-      subscriber.next({ schema, ts, mono: clock.mono(), values: row.values });
-    };
-
-    /** An empty block of this width. */
-    const takeBuilder = (width: number): BlockBuilder => {
-      const spare = spares.pop();
-      return spare?.width === width ? spare : createBlockBuilder(width);
-    };
-
-    const spareBuilder = (builder: BlockBuilder) => {
-      builder.reset();
-      if (spares.length < MAX_SPARES) spares.push(builder);
-    };
-
-    const giveBlock = (builder: BlockBuilder, shape: InternedSchema) => {
-      const { count } = builder;
-      rows += count;
-      const ts = builder.ts.subarray(0, count);
-      for (let row = 0; row < count; row += 1) {
-        const at = ts[row] as number;
-        pace.given(at);
-        ts[row] = options.ts === 'now' ? clock.now() : pace.shifted(at);
-      }
-      const mono = builder.mono.subarray(0, count).fill(clock.mono());
-      let isDone = false;
-      const recycle = () => {
-        if (!isDone) spareBuilder(builder);
-        isDone = true;
-      };
-      subscriber.next({ schema: shape, ts, mono, columns: builder.columns(), recycle });
-    };
-
-    /** At full speed many rows are one step. */
-    const stepBlock = (from: CsvReader, shape: InternedSchema): 'more' | 'wait' => {
-      const builder = takeBuilder(shape.series.length);
-      const bad = from.fill(builder);
-      const isEmpty = builder.count === 0;
-      if (isEmpty) spareBuilder(builder);
-      else giveBlock(builder, shape);
-      if (bad !== null) skip(bad);
-      return bad === null && isEmpty ? stepEnd(from) : 'more';
-    };
-
-    const stepEnd = (from: CsvReader): 'wait' => {
-      if (from.ended()) endPass();
-      else chunks?.pull();
-      return 'wait';
-    };
-
-    const step = (): 'more' | 'wait' => {
-      if (reader === null) return 'wait';
-      // The first row of a pass tells its schema.
-      if (options.speed === 'max' && schema !== null && rows + skipped > 0) return stepBlock(reader, schema);
-      const row = held ?? reader.next();
-      held = null;
-      if (row === null) return stepEnd(reader);
-      learn(reader);
-      if (row.kind === 'bad') {
-        skip(row);
-        return 'more';
-      }
-      const waitMs = pace.waitMs(row.ts);
-      if (waitMs > 0) {
-        held = row;
-        timer = clock.scheduler.schedule(() => {
-          timer = undefined;
-          pump();
-        }, waitMs);
-        return 'wait';
-      }
-      pace.given(row.ts);
-      give(row);
-      return 'more';
-    };
-
-    // One loop at a time: taking a sample can change the demand, which calls back here.
-    const pump = () => {
-      if (pumping) return;
-      pumping = true;
-      try {
-        while (room && timer === undefined && !subscriber.closed && step() === 'more');
-      } catch (error) {
-        fail(error);
-      } finally {
-        pumping = false;
-      }
-    };
-
+    const replay = createReplay(options, env, subscriber);
     subscriber.add(() => {
-      timer?.unsubscribe();
-      chunks?.close();
+      replay.timer?.unsubscribe();
+      replay.chunks?.close();
     });
-    openFile();
+    openFile(replay);
     subscriber.add(
       demand$.subscribe((open) => {
-        room = open;
-        if (open) pump();
+        replay.room = open;
+        if (open) pump(replay);
       }),
     );
   });
 }
 
-type Pace = {
-  /** How long to wait before the row of this time, ms; 0 or less: not at all. */
-  readonly waitMs: (rowTs: number) => number;
-  readonly given: (rowTs: number) => void;
-  /** The row's time, moved on by the passes before. */
-  readonly shifted: (rowTs: number) => number;
-  readonly nextPass: () => void;
+/** One subscription. */
+type Replay = {
+  readonly options: ReplayOptions;
+  readonly env: SourceEnv;
+  readonly subscriber: Subscriber<RawRows>;
+  readonly pace: Pace;
+  readonly blocks: BlockPool;
+  schema: InternedSchema | null;
+  chunks: FileChunks | null;
+  reader: CsvReader | null;
+  /** Waits for its time. */
+  held: GoodRow | null;
+  timer: Subscription | undefined;
+  room: boolean;
+  pumping: boolean;
+  /** Of this pass, as is `skipped`. */
+  rows: number;
+  skipped: number;
 };
 
-/** Keeps the rhythm of the time column from the first row on, so that delays of single rows never add up. */
-function createPace(options: ReplayOptions, env: SourceEnv): Pace {
-  const { speed } = options;
-  const now = () => env.clock.scheduler.now();
-  let begun: { readonly at: number; readonly ts: number } | null = null;
-  let last: number | null = null;
-  let interval = 0;
-  let shiftMs = 0;
-  let passShiftMs = 0;
+function createReplay(options: ReplayOptions, env: SourceEnv, subscriber: Subscriber<RawRows>): Replay {
   return {
-    waitMs: (rowTs) => {
-      if (speed === 'max') return 0;
-      begun ??= { at: now(), ts: rowTs };
-      return begun.at + (rowTs + shiftMs - begun.ts) / speed - now();
-    },
-    given: (rowTs) => {
-      begun ??= { at: now(), ts: rowTs };
-      if (last !== null && rowTs > last) interval = rowTs - last;
-      last = rowTs;
-      passShiftMs = Math.max(passShiftMs, rowTs + interval - begun.ts);
-    },
-    shifted: (rowTs) => rowTs + shiftMs,
-    nextPass: () => {
-      shiftMs += passShiftMs;
-      last = null;
-      passShiftMs = 0;
-    },
+    options,
+    env,
+    subscriber,
+    pace: createPace(options.speed, env),
+    blocks: createBlockPool(),
+    schema: null,
+    chunks: null,
+    reader: null,
+    held: null,
+    timer: undefined,
+    room: true,
+    pumping: false,
+    rows: 0,
+    skipped: 0,
   };
+}
+
+function fail({ subscriber, options }: Replay, error: unknown): void {
+  subscriber.error(
+    error instanceof CsvError ? new CsvError(`${options.path}: ${error.message}`, { cause: error }) : error,
+  );
+}
+
+function openFile(replay: Replay): void {
+  const { path, time, delimiter } = replay.options;
+  const reader = createCsvReader({ time, delimiter });
+  replay.reader = reader;
+  replay.rows = 0;
+  replay.skipped = 0;
+  replay.chunks?.close();
+  replay.chunks = openFileChunks({
+    path,
+    chunkBytes: CHUNK_BYTES,
+    onChunk: (bytes) => {
+      reader.push(bytes);
+      pump(replay);
+    },
+    onEnd: () => {
+      reader.end();
+      pump(replay);
+    },
+    onError: (error) => fail(replay, error),
+  });
+  replay.chunks.pull();
+}
+
+/** One loop at a time: taking a sample can change the demand, which calls back here. */
+function pump(replay: Replay): void {
+  if (replay.pumping) return;
+  replay.pumping = true;
+  try {
+    while (replay.room && replay.timer === undefined && !replay.subscriber.closed && step(replay) === 'more');
+  } catch (error) {
+    fail(replay, error);
+  } finally {
+    replay.pumping = false;
+  }
+}
+
+function step(replay: Replay): 'more' | 'wait' {
+  const { reader, schema, pace } = replay;
+  if (reader === null) return 'wait';
+  // The first row of a pass tells its schema.
+  if (replay.options.speed === 'max' && schema !== null && replay.rows + replay.skipped > 0)
+    return stepBlock(replay, reader, schema);
+  const row = replay.held ?? reader.next();
+  replay.held = null;
+  if (row === null) return stepEnd(replay, reader);
+  learn(replay, reader);
+  if (row.kind === 'bad') {
+    skip(replay, row);
+    return 'more';
+  }
+  const waitMs = pace.waitMs(row.ts);
+  if (waitMs > 0) {
+    hold(replay, row, waitMs);
+    return 'wait';
+  }
+  pace.given(row.ts);
+  give(replay, row);
+  return 'more';
+}
+
+/** At full speed many rows are one step. */
+function stepBlock(replay: Replay, reader: CsvReader, schema: InternedSchema): 'more' | 'wait' {
+  const builder = replay.blocks.take(schema.series.length);
+  const bad = reader.fill(builder);
+  const isEmpty = builder.count === 0;
+  if (isEmpty) replay.blocks.giveBack(builder);
+  else giveBlock(replay, builder, schema);
+  if (bad !== null) skip(replay, bad);
+  return bad === null && isEmpty ? stepEnd(replay, reader) : 'more';
+}
+
+function stepEnd(replay: Replay, reader: CsvReader): 'wait' {
+  if (reader.ended()) endPass(replay);
+  else replay.chunks?.pull();
+  return 'wait';
+}
+
+function hold(replay: Replay, row: GoodRow, waitMs: number): void {
+  replay.held = row;
+  replay.timer = replay.env.clock.scheduler.schedule(() => {
+    replay.timer = undefined;
+    pump(replay);
+  }, waitMs);
+}
+
+function endPass(replay: Replay): void {
+  const { options, env, subscriber, rows, skipped } = replay;
+  env.emit({ type: 'csv_pass_ended', source: options.source, rows, skipped, again: options.loop });
+  if (!options.loop) subscriber.complete();
+  else if (rows === 0) fail(replay, new CsvError('no good row to repeat'));
+  else {
+    replay.pace.nextPass();
+    openFile(replay);
+  }
+}
+
+function skip(replay: Replay, { line, reason }: Extract<CsvRow, { kind: 'bad' }>): void {
+  const { source } = replay.options;
+  const { emit } = replay.env;
+  replay.skipped += 1;
+  emit({ type: 'csv_rows_skipped', source, count: 1 });
+  if (replay.skipped > LOGGED_BAD_ROWS) return;
+  const more = replay.skipped === LOGGED_BAD_ROWS ? '; further ones of this pass are only counted' : '';
+  emit({ type: 'csv_row_skipped', source, line, reason: `${reason}${more}` });
+}
+
+/** The schema of a new pass; the same object while the columns stay the same. */
+function learn(replay: Replay, reader: CsvReader): void {
+  const shape = reader.shape();
+  if (shape === null || replay.rows + replay.skipped > 0) return;
+  const { source, path } = replay.options;
+  const { clock, emit } = replay.env;
+  const learnt = internSchema({ source, boot: clock.bootId, series: [...shape.series] });
+  if (replay.schema?.ref === learnt.ref) return;
+  replay.schema = learnt;
+  const { timeColumn, series, ignored } = shape;
+  emit({ type: 'csv_opened', source, path, series: series.length, timeColumn });
+  if (ignored.length === 0) return;
+  emit({
+    type: 'csv_columns_ignored',
+    source,
+    columns: ignored.slice(0, 20),
+    reason: 'they hold text',
+  });
+}
+
+function give(replay: Replay, row: GoodRow): void {
+  const { schema, options, env, pace } = replay;
+  if (schema === null) return;
+  replay.rows += 1;
+  const ts = options.ts === 'now' ? env.clock.now() : pace.shifted(row.ts);
+  replay.subscriber.next({ schema, ts, mono: env.clock.mono(), values: row.values });
+}
+
+function giveBlock(replay: Replay, builder: BlockBuilder, schema: InternedSchema): void {
+  const { pace, blocks, options } = replay;
+  const { clock } = replay.env;
+  const { count } = builder;
+  replay.rows += count;
+  const ts = builder.ts.subarray(0, count);
+  for (let row = 0; row < count; row += 1) {
+    const at = ts[row] as number;
+    pace.given(at);
+    ts[row] = options.ts === 'now' ? clock.now() : pace.shifted(at);
+  }
+  const mono = builder.mono.subarray(0, count).fill(clock.mono());
+  let isDone = false;
+  const recycle = () => {
+    if (!isDone) blocks.giveBack(builder);
+    isDone = true;
+  };
+  replay.subscriber.next({ schema, ts, mono, columns: builder.columns(), recycle });
 }
