@@ -69,8 +69,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'gap_not_reported',
     breaks: 'what a full journal drops leaves no gap behind',
     file: 'src/journal/editor.ts',
-    find: '        addGap(range, reason, times);\n        countPending(',
-    replace: '        countPending(',
+    find: '    addGap(draft, range, reason, times);\n    countPending(',
+    replace: '    countPending(',
     fromSeed: 9,
   },
   {
@@ -85,8 +85,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'failed_commit_believed',
     breaks: 'a commit that failed counts as durable',
     file: 'src/storage/commit-queue.ts',
-    find: 'error: (error: unknown) => land(() => failAll(error)),',
-    replace: 'error: () => land(emitAll),',
+    find: 'error: (error: unknown) => land(() => failAll(group, error)),',
+    replace: 'error: () => land(() => emitAll(group)),',
     fromSeed: 3,
   },
   {

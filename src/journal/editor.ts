@@ -51,119 +51,135 @@ export type JournalEditor = {
 };
 
 export function createEditor(writer: Writer, fallbackTs: number, base?: Ledger): JournalEditor {
-  let ledger = base ?? readLedger(writer);
-  let acked: Coverage | null = null;
-
-  const ackedNow = (): Coverage => {
-    acked ??= readAcked(writer) ?? EMPTY_COVERAGE;
-    return acked;
-  };
-
-  const account = (frame: FrameKey, sign: 1 | -1) => {
-    const samples = frame.kind === 'gap' ? 0 : frame.lastSeq - frame.firstSeq + 1;
-    const { frameSamples } = ledger;
-    ledger = {
-      ...ledger,
-      frames: ledger.frames + sign,
-      frameBytes: ledger.frameBytes + sign * frame.size,
-      frameSamples: frameSamples === null ? null : frameSamples + sign * samples,
-      footprint: ledger.footprint + sign * frameFootprint(frame),
-    };
-  };
-
-  const put = (frame: FrameKey, bytes: Uint8Array) => {
-    writer.put(frameKey(frame), bytes);
-    if (frame.notable) writer.put(notableKey(frame), new Uint8Array(0));
-    account(frame, 1);
-  };
-
-  const remove = (frame: FrameKey) => {
-    writer.remove(frameKey(frame));
-    if (frame.notable) writer.remove(notableKey(frame));
-    account(frame, -1);
-  };
-
-  /** Takes a neighbouring gap of `reason` out, to be joined. */
-  const absorb = (frame: FrameKey | undefined, reason: GapReason): Times | null => {
-    if (frame?.kind !== 'gap') return null;
-    const gap = readGap(writer, frame);
-    if (gap === null || gap.reason !== reason) return null;
-    remove(frame);
-    return gap;
-  };
-
-  const addGap = ([first, last]: SeqRange, reason: GapReason, times: Times): FrameKey => {
-    const before = first > 1 ? frameHolding(writer, first - 1) : undefined;
-    const after = frameStartingAt(writer, last + 1);
-    const [joinedBefore, joinedAfter] = [absorb(before, reason), absorb(after, reason)];
-    const firstSeq = joinedBefore === null || before === undefined ? first : before.firstSeq;
-    const lastSeq = joinedAfter === null || after === undefined ? last : after.lastSeq;
-    const all = [times, joinedBefore, joinedAfter].filter((one) => one !== null);
-    const bytes = encodeGap({
-      epoch: ledger.epoch,
-      firstSeq,
-      count: lastSeq - firstSeq + 1,
-      tsMin: Math.min(...all.map(({ tsMin }) => tsMin)),
-      tsMax: Math.max(...all.map(({ tsMax }) => tsMax)),
-      reason,
-    });
-    const frame: FrameKey = { firstSeq, lastSeq, kind: 'gap', notable: false, size: bytes.length };
-    put(frame, bytes);
-    return frame;
-  };
-
-  const countDropped = (reason: GapReason, samples: number) => {
-    if (samples === 0) return;
-    ledger = { ...ledger, dropped: { ...ledger.dropped, [reason]: (ledger.dropped[reason] ?? 0) + samples } };
-  };
-
-  const count: JournalEditor['count'] = (change) => {
-    ledger = { ...ledger, ...change };
-  };
-  const countPending = (kind: FrameKind, samples: number) => {
-    if (kind === 'gap') return;
-    const thinned = ledger.thinned + (kind === 'thinned' ? samples : 0);
-    ledger = { ...ledger, pending: ledger.pending + samples, thinned };
-  };
-
+  const draft: Draft = { writer, fallbackTs, ledger: base ?? readLedger(writer), acked: null };
   return {
     get ledger() {
-      return ledger;
+      return draft.ledger;
     },
     get acked() {
-      return ackedNow();
+      return ackedOf(draft);
     },
     addFrame: (bytes, { firstSeq, count: samples, kind }, notable) => {
       const frame = { firstSeq, lastSeq: firstSeq + samples - 1, kind, notable, size: bytes.length };
-      put(frame, bytes);
+      put(draft, frame, bytes);
       return frame;
     },
-    addGap,
-    remove,
-    drop: (frame, reason) => {
-      const missing = missingWithin(ackedNow(), frame.firstSeq, frame.lastSeq).map((range) => ({
-        range,
-        times: timesOfPart(writer, frame, range) ?? timesOf(writer, frame, fallbackTs),
-      }));
-      remove(frame);
-      for (const { range, times } of missing) {
-        const samples = range[1] - range[0] + 1;
-        addGap(range, reason, times);
-        countPending(frame.kind, -samples);
-        countDropped(reason, samples);
-      }
+    addGap: (range, reason, times) => addGap(draft, range, reason, times),
+    remove: (frame) => remove(draft, frame),
+    drop: (frame, reason) => drop(draft, frame, reason),
+    count: (change) => {
+      draft.ledger = { ...draft.ledger, ...change };
     },
-    count,
-    countPending,
-    countDropped,
+    countPending: (kind, samples) => countPending(draft, kind, samples),
+    countDropped: (reason, samples) => countDropped(draft, reason, samples),
     finish: () => {
+      const { ledger } = draft;
       const first = listFrames(writer, { first: 0, last: MAX_SEQ, limit: 1 })[0];
       const released = first === undefined ? ledger.sampled : first.firstSeq - 1;
-      ledger = { ...ledger, released, oldest: findOldest(writer, ledger.oldest, fallbackTs) };
-      writer.put(LEDGER_KEY, encodeLedger(ledger));
-      return ledger;
+      draft.ledger = { ...ledger, released, oldest: findOldest(writer, ledger.oldest, fallbackTs) };
+      writer.put(LEDGER_KEY, encodeLedger(draft.ledger));
+      return draft.ledger;
     },
   };
+}
+
+/** What a transaction has changed so far. */
+type Draft = {
+  readonly writer: Writer;
+  /** For a gap whose times cannot be read. */
+  readonly fallbackTs: number;
+  ledger: Ledger;
+  /** Null until it is asked for. */
+  acked: Coverage | null;
+};
+
+function ackedOf(draft: Draft): Coverage {
+  draft.acked ??= readAcked(draft.writer) ?? EMPTY_COVERAGE;
+  return draft.acked;
+}
+
+function account(draft: Draft, frame: FrameKey, sign: 1 | -1): void {
+  const { ledger } = draft;
+  const samples = frame.kind === 'gap' ? 0 : frame.lastSeq - frame.firstSeq + 1;
+  const { frameSamples } = ledger;
+  draft.ledger = {
+    ...ledger,
+    frames: ledger.frames + sign,
+    frameBytes: ledger.frameBytes + sign * frame.size,
+    frameSamples: frameSamples === null ? null : frameSamples + sign * samples,
+    footprint: ledger.footprint + sign * frameFootprint(frame),
+  };
+}
+
+function put(draft: Draft, frame: FrameKey, bytes: Uint8Array): void {
+  draft.writer.put(frameKey(frame), bytes);
+  if (frame.notable) draft.writer.put(notableKey(frame), new Uint8Array(0));
+  account(draft, frame, 1);
+}
+
+function remove(draft: Draft, frame: FrameKey): void {
+  draft.writer.remove(frameKey(frame));
+  if (frame.notable) draft.writer.remove(notableKey(frame));
+  account(draft, frame, -1);
+}
+
+function addGap(draft: Draft, [first, last]: SeqRange, reason: GapReason, times: Times): FrameKey {
+  const { writer } = draft;
+  const before = first > 1 ? frameHolding(writer, first - 1) : undefined;
+  const after = frameStartingAt(writer, last + 1);
+  const [joinedBefore, joinedAfter] = [absorb(draft, before, reason), absorb(draft, after, reason)];
+  const firstSeq = joinedBefore === null || before === undefined ? first : before.firstSeq;
+  const lastSeq = joinedAfter === null || after === undefined ? last : after.lastSeq;
+  const all = [times, joinedBefore, joinedAfter].filter((one) => one !== null);
+  const bytes = encodeGap({
+    epoch: draft.ledger.epoch,
+    firstSeq,
+    count: lastSeq - firstSeq + 1,
+    tsMin: Math.min(...all.map(({ tsMin }) => tsMin)),
+    tsMax: Math.max(...all.map(({ tsMax }) => tsMax)),
+    reason,
+  });
+  const frame: FrameKey = { firstSeq, lastSeq, kind: 'gap', notable: false, size: bytes.length };
+  put(draft, frame, bytes);
+  return frame;
+}
+
+/** Takes a neighbouring gap of `reason` out, to be joined. */
+function absorb(draft: Draft, frame: FrameKey | undefined, reason: GapReason): Times | null {
+  if (frame?.kind !== 'gap') return null;
+  const gap = readGap(draft.writer, frame);
+  if (gap === null || gap.reason !== reason) return null;
+  remove(draft, frame);
+  return gap;
+}
+
+function drop(draft: Draft, frame: FrameKey, reason: GapReason): void {
+  const { writer, fallbackTs } = draft;
+  const missing = missingWithin(ackedOf(draft), frame.firstSeq, frame.lastSeq).map((range) => ({
+    range,
+    times: timesOfPart(writer, frame, range) ?? timesOf(writer, frame, fallbackTs),
+  }));
+  remove(draft, frame);
+  for (const { range, times } of missing) {
+    const samples = range[1] - range[0] + 1;
+    addGap(draft, range, reason, times);
+    countPending(draft, frame.kind, -samples);
+    countDropped(draft, reason, samples);
+  }
+}
+
+function countPending(draft: Draft, kind: FrameKind, samples: number): void {
+  if (kind === 'gap') return;
+  const { ledger } = draft;
+  const thinned = ledger.thinned + (kind === 'thinned' ? samples : 0);
+  draft.ledger = { ...ledger, pending: ledger.pending + samples, thinned };
+}
+
+function countDropped(draft: Draft, reason: GapReason, samples: number): void {
+  if (samples === 0) return;
+  const { ledger } = draft;
+  const dropped = { ...ledger.dropped, [reason]: (ledger.dropped[reason] ?? 0) + samples };
+  draft.ledger = { ...ledger, dropped };
 }
 
 function readLedger(reader: Reader): Ledger {

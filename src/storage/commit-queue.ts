@@ -40,6 +40,9 @@ type Waiting = {
   readonly fail: (error: unknown) => void;
 };
 
+/** Works that become durable together. */
+type Group = { readonly members: Waiting[]; readonly outcomes: (() => void)[] };
+
 export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
   const waiting = new Set<Waiting>();
   const drainWaiters = new Set<Subscriber<never>>();
@@ -58,38 +61,22 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
   };
 
   const runGroup = () => {
-    const outcomes: (() => void)[] = [];
-    const members: Waiting[] = [];
-    const failAll = (error: unknown) => {
-      for (const one of members) one.fail(error);
-    };
-    const emitAll = () => {
-      for (const emit of outcomes) emit();
-    };
+    const group: Group = { members: [], outcomes: [] };
     flying = true;
     let operations: readonly Operation[];
     try {
-      operations = options.view((reader) => {
-        const overlay = createOverlay(reader);
-        for (const one of waiting) {
-          if (members.length >= MAX_GROUP_WORKS || overlay.size() >= MAX_GROUP_OPERATIONS) break;
-          waiting.delete(one);
-          members.push(one);
-          outcomes.push(one.run(overlay.attempt));
-        }
-        return overlay.operations();
-      });
+      operations = options.view((reader) => runWorks(reader, waiting, group));
     } catch (error) {
-      land(() => failAll(error));
+      land(() => failAll(group, error));
       return;
     }
     if (operations.length === 0) {
-      land(emitAll);
+      land(() => emitAll(group));
       return;
     }
     options.flush(operations).subscribe({
-      error: (error: unknown) => land(() => failAll(error)),
-      complete: () => land(emitAll),
+      error: (error: unknown) => land(() => failAll(group, error)),
+      complete: () => land(() => emitAll(group)),
     });
   };
 
@@ -116,20 +103,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
           subscriber.error(failure);
           return undefined;
         }
-        const one: Waiting = {
-          run: (attempt) => {
-            try {
-              const result = attempt(work);
-              return () => {
-                subscriber.next(result);
-                subscriber.complete();
-              };
-            } catch (error) {
-              return () => subscriber.error(error);
-            }
-          },
-          fail: (error) => subscriber.error(error),
-        };
+        const one = waitingWork(work, subscriber);
         waiting.add(one);
         kick();
         return () => waiting.delete(one);
@@ -149,6 +123,43 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       return () => drainWaiters.delete(subscriber);
     }),
   };
+}
+
+function waitingWork<T>(work: (writer: Writer) => T, subscriber: Subscriber<T>): Waiting {
+  return {
+    run: (attempt) => {
+      try {
+        const result = attempt(work);
+        return () => {
+          subscriber.next(result);
+          subscriber.complete();
+        };
+      } catch (error) {
+        return () => subscriber.error(error);
+      }
+    },
+    fail: (error) => subscriber.error(error),
+  };
+}
+
+/** Moves what waits into the group and runs it, as far as a group may go. Returns what there is to be written. */
+function runWorks(reader: Reader, waiting: Set<Waiting>, { members, outcomes }: Group): readonly Operation[] {
+  const overlay = createOverlay(reader);
+  for (const one of waiting) {
+    if (members.length >= MAX_GROUP_WORKS || overlay.size() >= MAX_GROUP_OPERATIONS) break;
+    waiting.delete(one);
+    members.push(one);
+    outcomes.push(one.run(overlay.attempt));
+  }
+  return overlay.operations();
+}
+
+function failAll({ members }: Group, error: unknown): void {
+  for (const one of members) one.fail(error);
+}
+
+function emitAll({ outcomes }: Group): void {
+  for (const emit of outcomes) emit();
 }
 
 export function closedError(): StorageError {

@@ -9,6 +9,8 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../platform/clock.ts';
+import { isDiskFull } from '../disk-full.ts';
+import { StorageError } from '../storage.ts';
 import { syncDirectory } from './data-directory.ts';
 
 export type DiskReserve = {
@@ -80,4 +82,15 @@ function writeReserve(path: string, bytes: number): void {
     closeSync(file);
   }
   renameSync(`${path}.new`, path);
+}
+
+/** Runs `work`, which writes a small file; where the disk is full, with the reserve given up. */
+export function withReserve(directory: string, reserve: DiskReserve, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    const cause = error instanceof StorageError ? error.cause : error;
+    if (!isDiskFull(cause, directory) || !reserve.spend()) throw error;
+    work();
+  }
 }

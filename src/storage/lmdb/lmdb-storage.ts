@@ -33,25 +33,24 @@ import type { Clock } from '../../platform/clock.ts';
 import { closedError, createCommitQueue } from '../commit-queue.ts';
 import {
   checkIdentity,
-  clearInUse,
   prepareDirectory,
   readInUse,
   readRole,
   refuseOtherRole,
   removeUnfinished,
   type StatFileSystem,
-  writeInUse,
   writeRole,
 } from '../directory/data-directory.ts';
 import { type DirectoryLock, lockDirectory } from '../directory/directory-lock.ts';
 import { type DirectoryRole, roleOfRecords, wrongRole } from '../directory/directory-role.ts';
-import { createDiskReserve, type DiskReserve } from '../directory/disk-reserve.ts';
+import { createDiskReserve, type DiskReserve, withReserve } from '../directory/disk-reserve.ts';
 import { makeRoomToOpen } from '../directory/opening-room.ts';
 import { isDiskFull } from '../disk-full.ts';
 import type { Operation } from '../overlay.ts';
 import { type Damage, type Storage, StorageError } from '../storage.ts';
+import { createInUseMark, type InUseMark, markOpened } from './in-use-mark.ts';
 import { type Inspection, inspectFile, salvageDataFile } from './inspect-file.ts';
-import { DATA_FILE, messageOf, openEnvironment } from './lmdb-environment.ts';
+import { DATA_FILE, type Environment, messageOf, openEnvironment } from './lmdb-environment.ts';
 import { SALVAGE_RECORD } from './probe-request.ts';
 
 export type LmdbStorageOptions = {
@@ -137,58 +136,111 @@ function takeRole(
   );
 }
 
+/** What a storage consists of while it is open. */
+type Running = {
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly deadlineMs: number;
+  readonly lock: DirectoryLock;
+  readonly reserve: DiskReserve;
+  readonly mark: InUseMark;
+  readonly environment: Environment;
+  readonly damage$: ReplaySubject<Damage>;
+  readonly fatal$: ReplaySubject<StorageError>;
+};
+
 function startStorage(
-  { directory, clock, commitDeadlineMs = 10_000 }: LmdbStorageOptions,
-  { lock, reserve }: { readonly lock: DirectoryLock; readonly reserve: DiskReserve },
+  options: LmdbStorageOptions,
+  holdings: { readonly lock: DirectoryLock; readonly reserve: DiskReserve },
   inspection: Inspection,
 ): LmdbStorage {
-  const path = join(directory, DATA_FILE);
-  const damage$ = new ReplaySubject<Damage>(1000);
-  const fatal$ = new ReplaySubject<StorageError>(1);
-  const told = new Set<string>();
-  let suspect = false;
-  const inUse = { bootId: clock.bootId, uncleanEnds: inspection.uncleanEnds };
-  let fruitless = inspection.fruitless + 1;
-  const onDamage = (damage: Damage) => {
-    const id = `${damage.what} ${damage.key === null ? '' : Buffer.from(damage.key).toString('hex')}`;
-    if (told.has(id)) return;
-    if (told.size < 10_000) told.add(id);
-    damage$.next(damage);
-    if (suspect) return;
-    suspect = true;
-    // The next open looks through the file before it trusts it.
-    mark();
-  };
-  /** Failing to note it changes nothing now. */
-  const mark = () => {
-    try {
-      writeInUse(directory, { ...inUse, suspect, fruitless });
-    } catch {}
-  };
-  /** The process outlived a commit, successful or not. */
-  const noteCommit = () => {
-    if (fruitless === 0) return;
-    fruitless = 0;
-    mark();
-  };
-
-  withReserve(directory, reserve, () => makeRoomToOpen(path));
-  markOpened(directory, reserve, { ...inUse, suspect, fruitless });
-  const environment = openEnvironment({ path, readOnly: false, onDamage });
-  for (const damage of inspection.damage) damage$.next(damage);
+  const running = openData(options, holdings, inspection);
+  const { environment, damage$, fatal$ } = running;
   const salvage = environment.own(SALVAGE_RECORD);
-  let salvageTold = salvage === undefined;
   if (salvage !== undefined && inspection.damage.length === 0) {
     damage$.next({ what: 'file', key: null, detail: Buffer.from(salvage).toString(), quarantine: null });
   }
+  const flush = createFlush(running, salvage !== undefined, (failure) => {
+    queue.fail(failure);
+    fatal$.next(failure);
+  });
+  const queue = createCommitQueue({ view: environment.view, flush, defer: (run) => queueMicrotask(run) });
+  let closing: Observable<never> | null = null;
+  let closed = false;
+  const finish = () => {
+    closed = true;
+    queue.fail(closedError());
+    return from(environment.close());
+  };
+  return {
+    read: (work) => {
+      if (closed) throw closedError();
+      return environment.view(work);
+    },
+    commit: queue.commit,
+    stats: () => ({ usedBytes: environment.usedBytes(), fileBytes: environment.fileBytes() }),
+    isShort: holdings.reserve.isSpent,
+    damage$: damage$.asObservable(),
+    fatal$: fatal$.asObservable(),
+    close: () =>
+      defer(() => {
+        closing ??= startClosing(running, concat(queue.drained$, defer(finish)));
+        return closing;
+      }),
+  };
+}
 
-  const withDeadline = (what: string) =>
-    timeout<unknown, Observable<never>>({
-      first: commitDeadlineMs,
-      scheduler: clock.scheduler,
-      with: () => throwError(() => deadlineError(what, directory, commitDeadlineMs)),
-    });
-  const flush = (operations: readonly Operation[]): Observable<never> =>
+/** Opens the file, with the marker of its use beside it. */
+function openData(
+  { directory, clock, commitDeadlineMs = 10_000 }: LmdbStorageOptions,
+  { lock, reserve }: { readonly lock: DirectoryLock; readonly reserve: DiskReserve },
+  { uncleanEnds, fruitless, damage: found }: Inspection,
+): Running {
+  const path = join(directory, DATA_FILE);
+  const damage$ = new ReplaySubject<Damage>(1000);
+  const fatal$ = new ReplaySubject<StorageError>(1);
+  const mark = createInUseMark(directory, { bootId: clock.bootId, uncleanEnds, fruitless: fruitless + 1 });
+  withReserve(directory, reserve, () => makeRoomToOpen(path));
+  markOpened(directory, reserve, mark.value());
+  const onDamage = oncePerRecord((damage) => {
+    damage$.next(damage);
+    // The next open looks through the file before it trusts it.
+    mark.suspect();
+  });
+  const environment = openEnvironment({ path, readOnly: false, onDamage });
+  for (const damage of found) damage$.next(damage);
+  return {
+    directory,
+    clock,
+    deadlineMs: commitDeadlineMs,
+    lock,
+    reserve,
+    mark,
+    environment,
+    damage$,
+    fatal$,
+  };
+}
+
+function oncePerRecord(report: (damage: Damage) => void): (damage: Damage) => void {
+  const told = new Set<string>();
+  return (damage) => {
+    const id = `${damage.what} ${damage.key === null ? '' : Buffer.from(damage.key).toString('hex')}`;
+    if (told.has(id)) return;
+    if (told.size < 10_000) told.add(id);
+    report(damage);
+  };
+}
+
+/** `onUnusable` is told of a failure after which nothing can be committed any more. */
+function createFlush(
+  running: Running,
+  isSalvaged: boolean,
+  onUnusable: (failure: StorageError) => void,
+): (operations: readonly Operation[]) => Observable<never> {
+  const { directory, environment, reserve, mark } = running;
+  let salvageTold = !isSalvaged;
+  return (operations) =>
     defer(() => {
       const forget: Operation[] = salvageTold ? [] : [{ key: Buffer.from(SALVAGE_RECORD), value: null }];
       const write = () => from(environment.write(operations, forget));
@@ -200,69 +252,47 @@ function startStorage(
         }),
       );
     }).pipe(
-      withDeadline('A commit'),
+      withDeadline(running, 'A commit'),
       catchError((error: unknown) => {
-        noteCommit();
+        mark.noteCommit();
         const failure = asStorageError(error, `A commit in ${directory} failed`, directory);
-        if (failure.code === 'deadline' || failure.code === 'unusable') {
-          queue.fail(failure);
-          fatal$.next(failure);
-        }
+        if (failure.code === 'deadline' || failure.code === 'unusable') onUnusable(failure);
         return throwError(() => failure);
       }),
       tap(() => {
         salvageTold = true;
-        noteCommit();
+        mark.noteCommit();
       }),
       ignoreElements(),
     );
-  const queue = createCommitQueue({ view: environment.view, flush, defer: (run) => queueMicrotask(run) });
-  let closing: Observable<never> | null = null;
-  let closed = false;
+}
 
-  // Runs once however often it is asked for, and even if the asker turns away.
-  const close = (): Observable<never> => {
-    const done$ = new ReplaySubject<never>();
-    concat(
-      queue.drained$,
-      defer(() => {
-        closed = true;
-        queue.fail(closedError());
-        return from(environment.close());
-      }),
-    )
-      .pipe(ignoreElements(), withDeadline('Closing'))
-      .subscribe({
-        complete: () => {
-          // Where a read failed the mark stays, so that the next open looks through the file; also where the disk takes
-          // no writes any more.
-          if (!suspect) tryTo(() => clearInUse(directory));
-          lock.release();
-          damage$.complete();
-          fatal$.complete();
-          done$.complete();
-        },
-        // The lock stays with the process: a commit that hangs may yet write.
-        error: (error: unknown) => done$.error(error),
-      });
-    return done$;
-  };
-  return {
-    read: (work) => {
-      if (closed) throw closedError();
-      return environment.view(work);
+/** Runs `work` once however often it is asked for, and even if the asker turns away. */
+function startClosing(running: Running, work: Observable<void>): Observable<never> {
+  const { lock, mark, damage$, fatal$ } = running;
+  const done$ = new ReplaySubject<never>();
+  work.pipe(ignoreElements(), withDeadline(running, 'Closing')).subscribe({
+    complete: () => {
+      // Where a read failed the mark stays, so that the next open looks through the file; also where the disk takes no
+      // writes any more.
+      if (!mark.value().suspect) mark.clear();
+      lock.release();
+      damage$.complete();
+      fatal$.complete();
+      done$.complete();
     },
-    commit: queue.commit,
-    stats: () => ({ usedBytes: environment.usedBytes(), fileBytes: environment.fileBytes() }),
-    isShort: reserve.isSpent,
-    damage$: damage$.asObservable(),
-    fatal$: fatal$.asObservable(),
-    close: () =>
-      defer(() => {
-        closing ??= close();
-        return closing;
-      }),
-  };
+    // The lock stays with the process: a commit that hangs may yet write.
+    error: (error: unknown) => done$.error(error),
+  });
+  return done$;
+}
+
+function withDeadline({ directory, clock, deadlineMs }: Running, what: string) {
+  return timeout<unknown, Observable<never>>({
+    first: deadlineMs,
+    scheduler: clock.scheduler,
+    with: () => throwError(() => deadlineError(what, directory, deadlineMs)),
+  });
 }
 
 function deadlineError(what: string, directory: string, deadlineMs: number): StorageError {
@@ -272,39 +302,10 @@ function deadlineError(what: string, directory: string, deadlineMs: number): Sto
   );
 }
 
-/** Runs `work`, which writes a small file; where the disk is full, with the reserve given up. */
-function withReserve(directory: string, reserve: DiskReserve, work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    const cause = error instanceof StorageError ? error.cause : error;
-    if (!isDiskFull(cause, directory) || !reserve.spend()) throw error;
-    work();
-  }
-}
-
-/**
- * A disk so full that not even the marker can be written must not keep it from being opened: that is how room is made.
- */
-function markOpened(directory: string, reserve: DiskReserve, inUse: Parameters<typeof writeInUse>[1]): void {
-  try {
-    withReserve(directory, reserve, () => writeInUse(directory, inUse));
-  } catch (error) {
-    if (!(error instanceof StorageError) || !isDiskFull(error.cause, directory)) throw error;
-  }
-}
-
 function asStorageError(error: unknown, what: string, directory: string): StorageError {
   if (error instanceof StorageError) return error;
   const message = messageOf(error);
   return isDiskFull(error, directory)
     ? new StorageError('full', `${what}: the disk is full (${message}). Free some space.`, { cause: error })
     : new StorageError('io', `${what}: ${message}`, { cause: error });
-}
-
-/** What cannot be done does no harm, and there is nobody to tell. */
-function tryTo(work: () => void): void {
-  try {
-    work();
-  } catch {}
 }
