@@ -15,7 +15,6 @@
  * While the disk is full they occupy at most what there is room for (append/room.ts).
  */
 import {
-  BehaviorSubject,
   concat,
   concatMap,
   defer,
@@ -26,28 +25,24 @@ import {
   map,
   type Observable,
   of,
-  reduce,
   subscribeOn,
   tap,
 } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
 import { EMPTY_COVERAGE } from '../protocol/coverage.ts';
-import type { DiskState } from '../protocol/events.ts';
-import { MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
 import type { SampleRows } from '../protocol/sample-block.ts';
-import { watchCommits } from '../storage/commit-health.ts';
-import { type Storage, StorageError, type Writer } from '../storage/storage.ts';
+import { type Storage, StorageError } from '../storage/storage.ts';
 import { createAppendLine } from './append/append-line.ts';
-import { createRoomKeeper } from './append/room.ts';
-import { type SealRequest, sealSlice } from './compaction/compact.ts';
+import { createCompaction } from './compaction/compaction.ts';
 import { subtract } from './coverage-sets.ts';
 import { NOTHING_THINNED } from './downsampling/downsample.ts';
-import { createThinning, isCrowded } from './downsampling/downsampling.ts';
-import { createEditor, type JournalEditor, readAcked } from './editor.ts';
-import { ackedSamples, type Ledger } from './ledger.ts';
+import { createThinning } from './downsampling/downsampling.ts';
+import { createEditor, readAcked } from './editor.ts';
+import { createJournalState, type JournalState } from './journal-state.ts';
+import type { Ledger } from './ledger.ts';
 import { readPending } from './pending.ts';
-import type { Journal, JournalStats, OverflowPolicy } from './port.ts';
+import type { Journal, OverflowPolicy } from './port.ts';
 import { beginJournal, repairJournal, surveyJournal } from './recovery/recovery.ts';
 import { reinstateFrames } from './recovery/reinstate.ts';
 import { renewJournal, unfinishedRenewal } from './recovery/renewal.ts';
@@ -71,14 +66,7 @@ export type JournalOptions = {
   readonly inMemory?: boolean;
 };
 
-type SealCounts = { readonly merged: number; readonly sealed: number };
-type SealLevel = Pick<SealRequest, 'sealSamples' | 'fullOnly'> & {
-  /** Everything before has been looked at, and will not change any more. */
-  from: number;
-};
-
 const MIN_BYTES = 16 * 1024;
-const FRAME_SHARE = 0.95;
 const DEFAULT_SEAL_SAMPLES = 512;
 
 /** Emits the journal once it is ready, then completes; errors with a StorageError. */
@@ -133,78 +121,13 @@ function checkOptions({ maxBytes, sealSamples = DEFAULT_SEAL_SAMPLES }: JournalO
 }
 
 function createJournal(options: JournalOptions, opened: Ledger): Journal {
-  const { clock, policy, maxBytes, inMemory = false, sealSamples = DEFAULT_SEAL_SAMPLES } = options;
-  const { storage, failure } = watchCommits(options.storage, () => {
-    stats$.next({ ...stats$.value, disk: diskState() });
-  });
+  const { clock, policy, sealSamples = DEFAULT_SEAL_SAMPLES } = options;
+  const state = createJournalState(options, opened, () => line.retry());
+  const { storage, room, stats$, edit, publish } = state;
   const schemas = storage.read(readSchemas);
-  let footprint = opened.footprint;
   // Kept over runs that HQ does not greet: what they append must not hide that HQ holds more than this journal
   // delivered.
   const begun = opened.begun ?? opened.sampled;
-  const room = createRoomKeeper({
-    storage,
-    clock,
-    policy,
-    quotaBytes: Math.floor(maxBytes * FRAME_SHARE),
-    footprint: () => footprint,
-    onLowered: () => stats$.next({ ...stats$.value, ...circumstances(stats$.value.overflowing) }),
-    onTrimmed: (ledger) => publish(ledger, true),
-    onRaised: () => {
-      stats$.next({ ...stats$.value, disk: diskState() });
-      line.retry();
-    },
-  });
-  const diskState = (): DiskState => {
-    if (inMemory) return 'absent';
-    const reason = failure();
-    if (reason !== null) return reason === 'full' ? 'full' : 'failing';
-    return room.isDiskFull() ? 'full' : 'good';
-  };
-  const circumstances = (overflowing: boolean) => ({
-    maxBytes,
-    overflowing,
-    crowded: policy === 'thin' && isCrowded(footprint, room.limitBytes()),
-    disk: diskState(),
-  });
-  const stats$ = new BehaviorSubject<JournalStats>(toStats(opened, circumstances(false)));
-  // Two neighbours that are too large for one frame together have more than half of its samples.
-  const levels: readonly SealLevel[] = [
-    { sealSamples, fullOnly: false, from: 0 },
-    { sealSamples: MAX_FRAME_SAMPLES / 2, fullOnly: true, from: 0 },
-  ];
-
-  /** How often acks have been taken back. */
-  let reinstated = 0;
-
-  const publish = (ledger: Ledger, overflowed = false): JournalStats => {
-    // Once reached, the quota counts as reached until a tenth is free again: no flicker at the edge.
-    const overflowing =
-      overflowed || (stats$.value.overflowing && ledger.footprint > room.limitBytes() * 0.9);
-    footprint = ledger.footprint;
-    const stats = toStats(ledger, circumstances(overflowing));
-    stats$.next(stats);
-    return stats;
-  };
-  const edit = <T>(work: (writer: Writer, editor: JournalEditor) => T) =>
-    storage
-      .commit((writer) => {
-        const editor = createEditor(writer, clock.now());
-        const result = work(writer, editor);
-        return { result, ledger: editor.finish() };
-      })
-      .pipe(tap(({ ledger }) => publish(ledger)));
-  /** Lets timers and I/O in before the next slice. */
-  const later = <T>(source: Observable<T>) => source.pipe(subscribeOn(clock.scheduler));
-
-  const thinning = createThinning({
-    storage,
-    clock,
-    limitBytes: room.limitBytes,
-    footprint: () => footprint,
-    edit,
-  });
-
   const line = createAppendLine({
     storage,
     clock,
@@ -220,8 +143,19 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
       room.noteCommitted();
     },
     onFailed: room.noteFailed,
-    onBlocked: () => stats$.next({ ...stats$.value, overflowing: true }),
+    onBlocked: state.noteBlocked,
   });
+  const compact = createCompaction({ clock, sealSamples, edit });
+  const downsample = createThinning({
+    storage,
+    clock,
+    limitBytes: room.limitBytes,
+    footprint: state.footprint,
+    edit,
+  });
+  /** What was done may have made room. */
+  const thenRetry = <T>(source: Observable<T>) => source.pipe(tap(() => line.retry()));
+  const acks = createAcks(state, clock);
 
   return {
     epoch: opened.epoch,
@@ -237,28 +171,50 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
       const confirmed = () => stats$.value.sampled;
       return readPending({ storage, clock, confirmed, onRepaired: publish }, query);
     },
+    release: (acked) => thenRetry(acks.release(acked)),
+    noteGreeting: (instance) => noteGreeting(state, instance),
+    noteHq: (hq) => edit((_, editor) => editor.count({ hq })).pipe(map(() => undefined)),
+    noteFork: () => edit((_, editor) => editor.count({ forked: true })).pipe(map(() => undefined)),
+    reinstate: acks.reinstate,
+    reject: (firstSeq, detail, lastSeq) =>
+      thenRetry(
+        edit((writer, editor) => rejectFrame(writer, editor, { firstSeq, lastSeq, detail })).pipe(
+          map(() => stats$.value),
+        ),
+      ),
+    seal: (inFlight) => thenRetry(compact(inFlight)),
+    thin: (inFlight) => (policy === 'thin' ? downsample(inFlight) : of(NOTHING_THINNED)),
+    schema: (ref) => schemaOf(storage, schemas, ref),
+    stats: () => stats$.value,
+    stats$: stats$.asObservable(),
+    close: () =>
+      concat(
+        storage.close(),
+        defer(() => endState(state)),
+      ),
+  };
+}
+
+/** Takes acks from HQ, and takes them back when HQ was restored from an older state. */
+function createAcks(
+  { storage, stats$, edit }: JournalState,
+  clock: Clock,
+): Pick<Journal, 'release' | 'reinstate'> {
+  /** How often acks have been taken back. */
+  let reinstated = 0;
+  return {
     release: (acked) => {
       const before = reinstated;
       // Acks from before HQ was restored count no more.
       const slice = () =>
         edit((writer, editor) => before === reinstated && releaseSlice(writer, editor, acked));
       return slice().pipe(
-        expand(({ result: more }) => (more ? later(slice()) : EMPTY)),
+        // Timers and I/O come in between.
+        expand(({ result: more }) => (more ? slice().pipe(subscribeOn(clock.scheduler)) : EMPTY)),
         last(),
         map(() => stats$.value),
-        tap(() => line.retry()),
       );
     },
-    noteGreeting: (instance) =>
-      defer(() => {
-        const { greeting } = stats$.value;
-        if (greeting?.instance === instance) return of(undefined);
-        const number = (greeting?.number ?? 0) + 1;
-        const noted = { greeting: { number, instance }, begun: null, rebuilt: false };
-        return edit((_, editor) => editor.count(noted)).pipe(map(() => undefined));
-      }),
-    noteHq: (hq) => edit((_, editor) => editor.count({ hq })).pipe(map(() => undefined)),
-    noteFork: () => edit((_, editor) => editor.count({ forked: true })).pipe(map(() => undefined)),
     reinstate: (held) =>
       defer(() => {
         // By far the most often there is nothing to do, and nothing to be written.
@@ -269,79 +225,21 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
           return reinstateFrames(writer, editor, held, clock.now());
         }).pipe(map(({ result }) => result));
       }),
-    reject: (firstSeq, detail, lastSeq) =>
-      edit((writer, editor) => rejectFrame(writer, editor, { firstSeq, lastSeq, detail })).pipe(
-        map(() => stats$.value),
-        tap(() => line.retry()),
-      ),
-    seal: (inFlight) =>
-      defer(() => {
-        const slice = (level: SealLevel, start: number) =>
-          edit((writer, editor) => sealSlice(writer, editor, { ...level, inFlight, from: start }));
-        const sealAt = (level: SealLevel): Observable<SealCounts> =>
-          defer(() => {
-            let left: number | null = null;
-            return slice(level, level.from).pipe(
-              expand(({ result: { next } }) => (next === null ? EMPTY : later(slice(level, next)))),
-              tap(({ result }) => {
-                left ??= result.left;
-                if (result.next === null) level.from = left ?? result.end;
-              }),
-              map(({ result }) => result),
-            );
-          });
-        let news = false;
-        return from(levels).pipe(
-          // What the first level leaves as it is the second has seen: it would write the books for nothing.
-          concatMap((level, depth) => (depth === 0 || level.from === 0 || news ? sealAt(level) : EMPTY)),
-          tap(({ sealed }) => {
-            news ||= sealed > 0;
-          }),
-          reduce(
-            (sum, { merged, sealed }) => ({ merged: sum.merged + merged, sealed: sum.sealed + sealed }),
-            {
-              merged: 0,
-              sealed: 0,
-            },
-          ),
-          tap(() => line.retry()),
-        );
-      }),
-    thin: (inFlight) => (policy === 'thin' ? thinning(inFlight) : of(NOTHING_THINNED)),
-    schema: (ref) => schemaOf(storage, schemas, ref),
-    stats: () => stats$.value,
-    stats$: stats$.asObservable(),
-    close: () =>
-      concat(
-        storage.close(),
-        defer(() => {
-          room.end();
-          stats$.complete();
-          return EMPTY;
-        }),
-      ),
   };
 }
 
-function toStats(
-  ledger: Ledger,
-  now: Pick<JournalStats, 'maxBytes' | 'overflowing' | 'crowded' | 'disk'>,
-): JournalStats {
-  return {
-    ...now,
-    epoch: ledger.epoch,
-    sampled: ledger.sampled,
-    released: ledger.released,
-    pending: ledger.pending,
-    thinned: ledger.thinned,
-    pendingBytes: ledger.frameBytes,
-    pendingFrames: ledger.frames,
-    frameSamples: ledger.frameSamples ?? ledger.pending,
-    acked: ackedSamples(ledger),
-    dropped: ledger.dropped,
-    greeting: ledger.greeting,
-    rebuilt: ledger.rebuilt,
-    hq: ledger.hq,
-    oldestPendingTs: ledger.oldest?.ts ?? null,
-  };
+function noteGreeting({ stats$, edit }: JournalState, instance: string): Observable<void> {
+  return defer(() => {
+    const { greeting } = stats$.value;
+    if (greeting?.instance === instance) return of(undefined);
+    const number = (greeting?.number ?? 0) + 1;
+    const noted = { greeting: { number, instance }, begun: null, rebuilt: false };
+    return edit((_, editor) => editor.count(noted)).pipe(map(() => undefined));
+  });
+}
+
+function endState({ room, stats$ }: JournalState): Observable<never> {
+  room.end();
+  stats$.complete();
+  return EMPTY;
 }
