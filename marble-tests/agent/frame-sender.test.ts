@@ -2,7 +2,7 @@
 import { map, NEVER, type Observable, of, timer, VirtualTimeScheduler } from 'rxjs';
 import { expect, it } from 'vitest';
 import { createFrameReliability } from '../../src/agent/uplink/frame-reliability.ts';
-import { createFrameSender, type Outcome } from '../../src/agent/uplink/frame-sender.ts';
+import { createFrameSender, type FrameSender, type Outcome } from '../../src/agent/uplink/frame-sender.ts';
 import { createKnownSchemas } from '../../src/agent/uplink/known-schemas.ts';
 import { type LinkSession, onlyWay } from '../../src/agent/uplink/link.ts';
 import { createLinkGauge } from '../../src/agent/uplink/link-gauge.ts';
@@ -24,13 +24,24 @@ const WIDE = internSchema({
 
 it('waits as long as the link needs for the schema, also with what stands behind it', () => {
   const scheduler = new VirtualTimeScheduler();
-  const clock = {
-    now: () => scheduler.frame,
-    mono: () => scheduler.frame,
-    precise: () => scheduler.frame,
-    bootId: 'boot-1',
-    scheduler,
-  };
+  const sender = createSender(scheduler, slowSession(scheduler));
+  const outcomes: [seq: number, kind: Outcome['kind'], seconds: number][] = [];
+  for (const firstSeq of [1, 2]) {
+    deliver(sender, firstSeq).subscribe(({ kind }) => {
+      if (kind !== 'confirmed') outcomes.push([firstSeq, kind, Math.round(scheduler.frame / 1_000)]);
+    });
+  }
+  scheduler.flush();
+  expect(outcomes.map(([seq, kind]) => [seq, kind])).toEqual([
+    [1, 'delivered'],
+    [2, 'delivered'],
+  ]);
+  // Longer than the ack timeout, and than what the frame alone may take.
+  expect(outcomes[0]?.[2]).toBeGreaterThan(60);
+});
+
+/** Takes frames once it has the schema; everything crosses at {@link RATE}, one after another. */
+function slowSession(scheduler: VirtualTimeScheduler): LinkSession {
   let freeAt = 0;
   /** Answered when so many bytes are through. */
   const crosses = (bytes: number): Observable<unknown> => {
@@ -54,7 +65,7 @@ it('waits as long as the link needs for the schema, also with what stands behind
         return { ok: true };
       }),
     );
-  const session: LinkSession = {
+  return {
     way: onlyWay('http://hq'),
     hello: () => NEVER,
     schema,
@@ -64,8 +75,17 @@ it('waits as long as the link needs for the schema, also with what stands behind
     traffic: () => ({ sent: 0, received: 0 }),
     unsent: () => 0,
   };
-  const gauge = createLinkGauge({ queueTargetMs: 250, maxFrames: 8, clock, gate: OPEN_GATE });
-  const sender = createFrameSender({
+}
+
+function createSender(scheduler: VirtualTimeScheduler, session: LinkSession): FrameSender {
+  const clock = {
+    now: () => scheduler.frame,
+    mono: () => scheduler.frame,
+    precise: () => scheduler.frame,
+    bootId: 'boot-1',
+    scheduler,
+  };
+  return createFrameSender({
     session,
     reliability: createFrameReliability({
       settings: {
@@ -81,10 +101,12 @@ it('waits as long as the link needs for the schema, also with what stands behind
     }),
     journal: { schema: () => WIDE },
     clock,
-    gauge,
+    gauge: createLinkGauge({ queueTargetMs: 250, maxFrames: 8, clock, gate: OPEN_GATE }),
     schemas: createKnownSchemas(),
   });
-  const outcomes: [seq: number, kind: Outcome['kind'], seconds: number][] = [];
+}
+
+function deliver(sender: FrameSender, firstSeq: number): ReturnType<FrameSender['deliver']> {
   const sample = {
     schema: WIDE,
     ts: 0,
@@ -93,26 +115,14 @@ it('waits as long as the link needs for the schema, also with what stands behind
     anomalies: [],
     diagnostics: [],
   };
-  for (const firstSeq of [1, 2]) {
-    const bytes = encodeSamples({ epoch: '0123456789ab', firstSeq, samples: [sample] });
-    const frames = [
-      { firstSeq, lastSeq: firstSeq, kind: 'data', notable: false, tsMin: 0, tsMax: 0, bytes },
-    ] as const;
-    sender
-      .deliver({
-        lane: 'live',
-        shipment: { firstSeq, lastSeq: firstSeq, frames },
-        limits: { maxFrameBytes: 1e6, maxFrameSamples: 4096, maxSeries: 1_000 },
-      })
-      .subscribe(({ kind }) => {
-        if (kind !== 'confirmed') outcomes.push([firstSeq, kind, Math.round(scheduler.frame / 1_000)]);
-      });
-  }
-  scheduler.flush();
-  expect(outcomes.map(([seq, kind]) => [seq, kind])).toEqual([
-    [1, 'delivered'],
-    [2, 'delivered'],
-  ]);
-  // Longer than the ack timeout, and than what the frame alone may take.
-  expect(outcomes[0]?.[2]).toBeGreaterThan(60);
-});
+  const bytes = encodeSamples({ epoch: '0123456789ab', firstSeq, samples: [sample] });
+  return sender.deliver({
+    lane: 'live',
+    shipment: {
+      firstSeq,
+      lastSeq: firstSeq,
+      frames: [{ firstSeq, lastSeq: firstSeq, kind: 'data', notable: false, tsMin: 0, tsMax: 0, bytes }],
+    },
+    limits: { maxFrameBytes: 1e6, maxFrameSamples: 4096, maxSeries: 1_000 },
+  });
+}

@@ -20,7 +20,7 @@ import {
   heartbeatSchema,
   helloSchema,
 } from '../../src/protocol/events.ts';
-import { virtualClock } from '../hq/support/virtual-clock.ts';
+import { type VirtualClock, virtualClock } from '../hq/support/virtual-clock.ts';
 
 const HEARTBEAT: Heartbeat = heartbeatSchema.parse({
   ts: 0,
@@ -74,108 +74,18 @@ export type MeteringScript = {
 };
 
 export function createMeteringRig(script: MeteringScript = {}) {
-  const {
-    maxBytesPerDay = 0,
-    maxBytesPerMonth = 0,
-    connectBytes = 1_000,
-    answerMs = 100,
-    writeMs = 5,
-  } = script;
   const clock = virtualClock();
-  const phases: BudgetPhase[] = [];
-  const failures: string[] = [];
-  const writes: TrafficRecord[] = [];
-  let kept: TrafficRecord | null = null;
-  let carried = 0;
-  let connections = 0;
+  const wire: Wire = { carried: 0, connections: 0 };
+  const link = scriptedLink(script, clock, wire);
+  const told: Told = { phases: [], failures: [], writes: [] };
   let ended: LinkError | null = null;
   let session: LinkSession | null = null;
   let line: Subscription | null = null;
-
-  const answer = <T>(value: T, bytes: number): Observable<T> =>
-    defer(() => {
-      carried += bytes;
-      return timer(answerMs, clock.scheduler).pipe(
-        tap(() => {
-          carried += 50;
-        }),
-        ignoreElements(),
-        (source) =>
-          new Observable<T>((subscriber) =>
-            source.subscribe({ complete: () => of(value).subscribe(subscriber) }),
-          ),
-      );
-    });
-  const link: Link = {
-    connect: (wishes) =>
-      new Observable<LinkEvent>((subscriber) => {
-        const tryOnce = () => {
-          const before = carried;
-          let end = Number.POSITIVE_INFINITY;
-          wishes?.onTry?.(() => ({ sent: Math.min(end, carried) - before, received: 0 }));
-          return () => {
-            end = carried;
-          };
-        };
-        for (let detour = 0; detour < (script.detours ?? 0); detour += 1) {
-          const fail = tryOnce();
-          carried += script.failBytes ?? 0;
-          fail();
-        }
-        tryOnce();
-        if (script.isDown?.() === true) {
-          carried += script.failBytes ?? 0;
-          subscriber.error(new LinkError('refused', 'nobody listens'));
-          return;
-        }
-        connections += 1;
-        const before = carried;
-        carried += connectBytes;
-        const ok = { ok: true as const };
-        subscriber.next({
-          type: 'open',
-          session: {
-            hello: () => answer(HELLO_REPLY, 300),
-            schema: () => answer(ok, 100),
-            frame: (_meta, bytes) =>
-              answer({ ...ok, ack: { contiguous: 0, ranges: [] }, credit: 8 }, bytes.length),
-            heartbeat: () => answer({ ...ok, hqTs: 0, ack: { contiguous: 0, ranges: [] } }, 200),
-            goodbye: () => answer(ok, 20),
-            way: onlyWay('http://hq'),
-            traffic: () => ({ sent: carried - before, received: 0 }),
-            unsent: () => 0,
-          },
-        });
-      }),
+  const begin = () => {
+    const meter = startMeter(script, clock, told);
+    return { meter, metered: createMeteredLink({ link, meter, clock }) };
   };
-
-  const begin = (): DataMeter =>
-    createDataMeter({
-      settings: {
-        maxBytesPerDay,
-        maxBytesPerMonth,
-        windows: (script.windows ?? []).map(parseWindow),
-        calendar: createCalendar('UTC'),
-      },
-      clock,
-      uptime: clock.mono,
-      record: kept,
-      file: {
-        write: (record) =>
-          timer(writeMs, clock.scheduler).pipe(
-            tap(() => {
-              if (script.diskFails?.() === true) throw new Error('the disk is read-only');
-              kept = record;
-              writes.push(record);
-            }),
-            ignoreElements(),
-          ),
-      },
-      onPhase: (phase) => phases.push(phase),
-      onWriteFailure: (reason) => failures.push(reason),
-    });
-  let meter = begin();
-  let metered = createMeteredLink({ link, meter, clock });
+  let agent = begin();
 
   return {
     pass: clock.pass,
@@ -184,7 +94,7 @@ export function createMeteringRig(script: MeteringScript = {}) {
       ended = null;
       session = null;
       line?.unsubscribe();
-      line = metered.connect().subscribe({
+      line = agent.metered.connect().subscribe({
         next: (event) => {
           if (event.type !== 'open') return;
           session = event.session;
@@ -202,7 +112,7 @@ export function createMeteringRig(script: MeteringScript = {}) {
     },
     /** Something beyond requests crosses the link. */
     carries: (bytes: number) => {
-      carried += bytes;
+      wire.carried += bytes;
     },
     sends: (lane: 'live' | 'backlog', bytes: number) => {
       session?.frame({ lane }, new Uint8Array(bytes)).subscribe({ error: () => {} });
@@ -214,28 +124,26 @@ export function createMeteringRig(script: MeteringScript = {}) {
     kill: () => {
       line?.unsubscribe();
       // A dead process has no timers.
-      meter.close();
-      meter = begin();
-      metered = createMeteredLink({ link, meter, clock });
+      agent.meter.close();
+      agent = begin();
     },
     stop: () => {
       line?.unsubscribe();
-      meter.close().subscribe();
+      agent.meter.close().subscribe();
       clock.pass(100);
-      meter = begin();
-      metered = createMeteredLink({ link, meter, clock });
+      agent = begin();
     },
     get meter() {
-      return meter;
+      return agent.meter;
     },
     get day() {
-      return meter.gate.status().day;
+      return agent.meter.gate.status().day;
     },
     get carried() {
-      return carried;
+      return wire.carried;
     },
     get connections() {
-      return connections;
+      return wire.connections;
     },
     get isOpen() {
       return session !== null;
@@ -243,8 +151,99 @@ export function createMeteringRig(script: MeteringScript = {}) {
     get ended(): LinkError | null {
       return ended;
     },
-    phases,
-    failures,
-    writes,
+    ...told,
   };
+}
+
+/** What has crossed the link. */
+type Wire = { carried: number; connections: number };
+type Told = { readonly phases: BudgetPhase[]; readonly failures: string[]; readonly writes: TrafficRecord[] };
+
+function scriptedLink(script: MeteringScript, clock: VirtualClock, wire: Wire): Link {
+  return {
+    connect: (wishes) =>
+      new Observable<LinkEvent>((subscriber) => {
+        const tryOnce = () => {
+          const before = wire.carried;
+          let end = Number.POSITIVE_INFINITY;
+          wishes?.onTry?.(() => ({ sent: Math.min(end, wire.carried) - before, received: 0 }));
+          return () => {
+            end = wire.carried;
+          };
+        };
+        for (let detour = 0; detour < (script.detours ?? 0); detour += 1) {
+          const fail = tryOnce();
+          wire.carried += script.failBytes ?? 0;
+          fail();
+        }
+        tryOnce();
+        if (script.isDown?.() === true) {
+          wire.carried += script.failBytes ?? 0;
+          subscriber.error(new LinkError('refused', 'nobody listens'));
+          return;
+        }
+        wire.connections += 1;
+        const session = scriptedSession(script, clock, wire);
+        wire.carried += script.connectBytes ?? 1_000;
+        subscriber.next({ type: 'open', session });
+      }),
+  };
+}
+
+function scriptedSession(script: MeteringScript, clock: VirtualClock, wire: Wire): LinkSession {
+  const before = wire.carried;
+  const ok = { ok: true as const };
+  const ack = { contiguous: 0, ranges: [] };
+  const answer = <T>(value: T, bytes: number): Observable<T> =>
+    defer(() => {
+      wire.carried += bytes;
+      return timer(script.answerMs ?? 100, clock.scheduler).pipe(
+        tap(() => {
+          wire.carried += 50;
+        }),
+        ignoreElements(),
+        (source) =>
+          new Observable<T>((subscriber) =>
+            source.subscribe({ complete: () => of(value).subscribe(subscriber) }),
+          ),
+      );
+    });
+  return {
+    hello: () => answer(HELLO_REPLY, 300),
+    schema: () => answer(ok, 100),
+    frame: (_meta, bytes) => answer({ ...ok, ack, credit: 8 }, bytes.length),
+    heartbeat: () => answer({ ...ok, hqTs: 0, ack }, 200),
+    goodbye: () => answer(ok, 20),
+    way: onlyWay('http://hq'),
+    traffic: () => ({ sent: wire.carried - before, received: 0 }),
+    unsent: () => 0,
+  };
+}
+
+/** A meter that goes on from what was written last. */
+function startMeter(script: MeteringScript, clock: VirtualClock, told: Told): DataMeter {
+  const { maxBytesPerDay = 0, maxBytesPerMonth = 0, windows = [], writeMs = 5 } = script;
+  return createDataMeter({
+    settings: {
+      maxBytesPerDay,
+      maxBytesPerMonth,
+      windows: windows.map(parseWindow),
+      calendar: createCalendar('UTC'),
+    },
+    clock,
+    uptime: clock.mono,
+    record: told.writes.at(-1) ?? null,
+    file: {
+      write: (record) =>
+        timer(writeMs, clock.scheduler).pipe(
+          tap(() => {
+            if (script.diskFails?.() === true) throw new Error('the disk is read-only');
+            told.writes.push(record);
+          }),
+          ignoreElements(),
+        ),
+    },
+    onPhase: (phase) => told.phases.push(phase),
+    onWriteFailure: (reason) => told.failures.push(reason),
+  });
 }

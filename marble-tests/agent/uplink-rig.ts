@@ -15,7 +15,7 @@ import { openJournal } from '../../src/journal/journal.ts';
 import type { Journal } from '../../src/journal/port.ts';
 import type { Clock } from '../../src/platform/clock.ts';
 import { seededIds } from '../../src/platform/ids.ts';
-import { seededRandom } from '../../src/platform/random.ts';
+import { type Random, seededRandom } from '../../src/platform/random.ts';
 import type { EventOf } from '../../src/platform/telemetry.ts';
 import {
   type Coverage,
@@ -34,6 +34,7 @@ import type {
   WireErrorCode,
 } from '../../src/protocol/events.ts';
 import { readHeader } from '../../src/protocol/frame-codec.ts';
+import type { Sample } from '../../src/protocol/sample.ts';
 import { internSchema } from '../../src/protocol/schema-ref.ts';
 import { createMemoryStorage } from '../../src/storage/memory/memory-storage.ts';
 
@@ -94,162 +95,30 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
     scheduler,
   };
   const events: (EventOf<typeof agentEvents> & { readonly at: number })[] = [];
-  const sent: SentFrame[] = [];
-  const connects: number[] = [];
-  const heartbeats: Heartbeat[] = [];
-  const goodbyes: string[] = [];
-  const schemas: string[] = [];
-  const down$ = new Subject<LinkEvent>();
-  let close: ((error: LinkError) => void) | null = null;
-  let coverage: Coverage = EMPTY_COVERAGE;
-  const ack = () => coverageSchema.parse(coverage);
-  let stored = 0;
-
+  const hq = createScriptedHq(script, clock, scheduler);
+  const storage = createMemoryStorage({ scheduler });
+  const ids = seededIds(random);
   const journal = now<Journal>(
-    openJournal({
-      storage: createMemoryStorage({ scheduler }),
-      clock,
-      ids: seededIds(random),
-      policy: 'drop-oldest',
-      maxBytes: 2 ** 26,
-    }),
+    openJournal({ storage, clock, ids, policy: 'drop-oldest', maxBytes: 2 ** 26 }),
   );
-
-  const answer = <T>(given: T | 'silence' | undefined, honest: () => T): Observable<T> => {
-    return given === 'silence' ? NEVER : timer(RTT_MS, scheduler).pipe(map(() => given ?? honest()));
-  };
-
-  const session = (connection: number): LinkSession => ({
-    way: onlyWay('http://hq'),
-    joined: { bytes: 80, ms: script.joinedMs ?? RTT_MS },
-    hello: () =>
-      answer<HelloReply>(script.hello?.(connection), () => ({
-        ok: true,
-        protocol: 1,
-        ack: ack(),
-        limits: {
-          maxFrameBytes: script.maxFrameBytes ?? 262_144,
-          maxFrameSamples: script.maxFrameSamples ?? 4096,
-          maxSeries: 1000,
-        },
-        credit: script.credit ?? 8,
-        hqTs: clock.now(),
-        ...(script.heldMs?.told !== undefined && { heldMs: script.heldMs.told }),
-      })).pipe(delay(script.heldMs?.took ?? 0, scheduler)),
-    schema: ({ ref }) => {
-      schemas.push(ref);
-      return answer(undefined, () => ({ ok: true as const }));
-    },
-    frame: ({ lane }, bytes) => {
-      const { firstSeq, count, kind } = readHeader(bytes);
-      const frame: SentFrame = {
-        at: scheduler.frame,
-        connection,
-        lane,
-        first: firstSeq,
-        last: firstSeq + count - 1,
-        kind,
-        bytes: bytes.length,
-      };
-      sent.push(frame);
-      const given = script.frame?.(frame);
-      if (given === 'close') {
-        scheduler.schedule(() => close?.(new LinkError('closed', 'gone')), 1);
-        return answer<FrameReply>('silence', () => ({ ok: true, ack: ack(), credit: 8 }));
-      }
-      return answer<FrameReply>(given, (): FrameReply => {
-        if (script.needsSchemas === true && schemas.length === 0)
-          return { ok: false, error: { code: 'unknown_schema', message: 'send it', refs: [schema.ref] } };
-        const before = coveredCount(coverage);
-        coverage = cover(coverage, frame.first, frame.last);
-        stored += coveredCount(coverage) - before;
-        return { ok: true, ack: ack(), credit: script.credit ?? 8 };
-      });
-    },
-    heartbeat: (heartbeat) => {
-      heartbeats.push(heartbeat);
-      return answer<HeartbeatReply>(script.heartbeat?.(heartbeat), () => ({
-        ok: true,
-        hqTs: clock.now(),
-        ack: ack(),
-      }));
-    },
-    goodbye: ({ reason }) => {
-      goodbyes.push(reason);
-      return answer(undefined, () => ({ ok: true as const }));
-    },
-    traffic: () => ({
-      sent: sent.reduce((sum, one) => sum + (one.connection === connection ? one.bytes : 0), 0),
-      received: 0,
-    }),
-    // The scripted link takes everything at once.
-    unsent: () => 0,
-  });
-
-  const link: Link = {
-    connect: ({ connectSilenceMs = 10_000 } = {}) => {
-      connects.push(scheduler.frame);
-      const connection = connects.length;
-      const given = script.connect?.(connection);
-      const ended$ = new Subject<LinkEvent>();
-      close = (error) => ended$.error(error);
-      const opening =
-        given === 'silence'
-          ? timer(connectSilenceMs, scheduler).pipe(
-              map((): LinkEvent => {
-                throw new LinkError('timeout', `Nothing came for ${connectSilenceMs} ms.`);
-              }),
-            )
-          : timer(RTT_MS, scheduler).pipe(
-              map((): LinkEvent => {
-                if (given !== undefined) throw given;
-                return { type: 'open', session: session(connection) };
-              }),
-            );
-      return merge(opening, ended$, down$);
-    },
-  };
-
-  const before = script.metered?.(link, clock) ?? { link, gate: script.gate ?? OPEN_GATE };
+  const before = script.metered?.(hq.link, clock) ?? { link: hq.link, gate: script.gate ?? OPEN_GATE };
   let uplink: ReturnType<typeof createUplink> | null = null;
-  const append = (count: number, anomalous = false) => {
-    const samples = Array.from({ length: count }, () => ({
-      schema,
-      ts: clock.now(),
-      mono: clock.mono(),
-      values: [random.next() * 1e6],
-      anomalies: anomalous
-        ? [
-            {
-              series: 0,
-              state: 'open' as const,
-              startTs: clock.now(),
-              peakTs: clock.now(),
-              peakValue: 9,
-              peakZ: 9,
-              mean: 0,
-              stddev: 1,
-              endTs: null,
-            },
-          ]
-        : [],
-      diagnostics: [],
-    }));
-    journal.append(samples).subscribe(({ frame }) => uplink?.committed(frame));
-  };
 
   return {
     scheduler,
     journal,
     script,
     events,
-    sent,
-    connects,
-    heartbeats,
-    goodbyes,
-    schemas,
-    append,
-    hq: { coverage: () => coverage, stored: () => stored, lose: (to: Coverage) => (coverage = to) },
+    ...hq.seen,
+    append: (count: number, anomalous = false) => {
+      const samples = Array.from({ length: count }, () => testSample(clock, random, anomalous));
+      journal.append(samples).subscribe(({ frame }) => uplink?.committed(frame));
+    },
+    hq: {
+      coverage: () => hq.state.coverage,
+      stored: () => hq.state.stored,
+      lose: (to: Coverage) => (hq.state.coverage = to),
+    },
     start: () => {
       uplink = createUplink({
         identity: { agent: 'a', instance: 'i', version: '0' },
@@ -271,9 +140,9 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
       uplink?.stop(10_000).subscribe({ complete: () => (done = true) });
       return () => done;
     },
-    cut: () => close?.(new LinkError('closed', 'cut')),
-    credit: (frames: number) => down$.next({ type: 'credit', frames }),
-    ignored: (name: string) => down$.next({ type: 'ignored', name }),
+    cut: () => hq.state.close?.(new LinkError('closed', 'cut')),
+    credit: (frames: number) => hq.down$.next({ type: 'credit', frames }),
+    ignored: (name: string) => hq.down$.next({ type: 'ignored', name }),
     /** Lets `ms` pass. */
     run: (ms: number) => {
       const until = scheduler.frame + ms;
@@ -283,6 +152,166 @@ export function createRig(script: Script = {}, settings: Record<string, unknown>
     },
     logs: (type: string) => events.filter((event) => event.type === type),
   };
+}
+
+function testSample(clock: Clock, random: Random, anomalous: boolean): Sample {
+  const anomaly = {
+    series: 0,
+    state: 'open' as const,
+    startTs: clock.now(),
+    peakTs: clock.now(),
+    peakValue: 9,
+    peakZ: 9,
+    mean: 0,
+    stddev: 1,
+    endTs: null,
+  };
+  return {
+    schema,
+    ts: clock.now(),
+    mono: clock.mono(),
+    values: [random.next() * 1e6],
+    anomalies: anomalous ? [anomaly] : [],
+    diagnostics: [],
+  };
+}
+
+type ScriptedHq = {
+  readonly script: Script;
+  readonly clock: Clock;
+  readonly scheduler: VirtualTimeScheduler;
+  /** What has come, in order. */
+  readonly seen: {
+    readonly sent: SentFrame[];
+    readonly connects: number[];
+    readonly heartbeats: Heartbeat[];
+    readonly goodbyes: string[];
+    readonly schemas: string[];
+  };
+  readonly state: {
+    close: ((error: LinkError) => void) | null;
+    coverage: Coverage;
+    stored: number;
+  };
+  /** What HQ sends of its own accord. */
+  readonly down$: Subject<LinkEvent>;
+};
+
+function createScriptedHq(script: Script, clock: Clock, scheduler: VirtualTimeScheduler) {
+  const hq: ScriptedHq = {
+    script,
+    clock,
+    scheduler,
+    seen: { sent: [], connects: [], heartbeats: [], goodbyes: [], schemas: [] },
+    state: { close: null, coverage: EMPTY_COVERAGE, stored: 0 },
+    down$: new Subject<LinkEvent>(),
+  };
+  const link: Link = { connect: ({ connectSilenceMs = 10_000 } = {}) => connect(hq, connectSilenceMs) };
+  return { ...hq, link };
+}
+
+function connect(hq: ScriptedHq, connectSilenceMs: number): Observable<LinkEvent> {
+  const { script, scheduler, seen, state } = hq;
+  seen.connects.push(scheduler.frame);
+  const connection = seen.connects.length;
+  const given = script.connect?.(connection);
+  const ended$ = new Subject<LinkEvent>();
+  state.close = (error) => ended$.error(error);
+  const opening =
+    given === 'silence'
+      ? timer(connectSilenceMs, scheduler).pipe(
+          map((): LinkEvent => {
+            throw new LinkError('timeout', `Nothing came for ${connectSilenceMs} ms.`);
+          }),
+        )
+      : timer(RTT_MS, scheduler).pipe(
+          map((): LinkEvent => {
+            if (given !== undefined) throw given;
+            return { type: 'open', session: createSession(hq, connection) };
+          }),
+        );
+  return merge(opening, ended$, hq.down$);
+}
+
+function createSession(hq: ScriptedHq, connection: number): LinkSession {
+  const { script, clock, seen } = hq;
+  return {
+    way: onlyWay('http://hq'),
+    joined: { bytes: 80, ms: script.joinedMs ?? RTT_MS },
+    hello: () =>
+      answer<HelloReply>(hq, script.hello?.(connection), () => acceptHello(hq)).pipe(
+        delay(script.heldMs?.took ?? 0, hq.scheduler),
+      ),
+    schema: ({ ref }) => {
+      seen.schemas.push(ref);
+      return answer(hq, undefined, () => ({ ok: true as const }));
+    },
+    frame: ({ lane }, bytes) => takeFrame(hq, connection, lane, bytes),
+    heartbeat: (heartbeat) => {
+      seen.heartbeats.push(heartbeat);
+      return answer<HeartbeatReply>(hq, script.heartbeat?.(heartbeat), () => ({
+        ok: true,
+        hqTs: clock.now(),
+        ack: ackOf(hq),
+      }));
+    },
+    goodbye: ({ reason }) => {
+      seen.goodbyes.push(reason);
+      return answer(hq, undefined, () => ({ ok: true as const }));
+    },
+    traffic: () => ({
+      sent: seen.sent.reduce((sum, one) => sum + (one.connection === connection ? one.bytes : 0), 0),
+      received: 0,
+    }),
+    // The scripted link takes everything at once.
+    unsent: () => 0,
+  };
+}
+
+function answer<T>(hq: ScriptedHq, given: T | 'silence' | undefined, honest: () => T): Observable<T> {
+  return given === 'silence' ? NEVER : timer(RTT_MS, hq.scheduler).pipe(map(() => given ?? honest()));
+}
+
+function ackOf(hq: ScriptedHq) {
+  return coverageSchema.parse(hq.state.coverage);
+}
+
+function acceptHello(hq: ScriptedHq): HelloReply {
+  const { script } = hq;
+  return {
+    ok: true,
+    protocol: 1,
+    ack: ackOf(hq),
+    limits: {
+      maxFrameBytes: script.maxFrameBytes ?? 262_144,
+      maxFrameSamples: script.maxFrameSamples ?? 4096,
+      maxSeries: 1000,
+    },
+    credit: script.credit ?? 8,
+    hqTs: hq.clock.now(),
+    ...(script.heldMs?.told !== undefined && { heldMs: script.heldMs.told }),
+  };
+}
+
+function takeFrame(hq: ScriptedHq, connection: number, lane: Lane, sent: Uint8Array): Observable<FrameReply> {
+  const { script, scheduler, seen, state } = hq;
+  const { firstSeq: first, count, kind } = readHeader(sent);
+  const last = first + count - 1;
+  const frame = { at: scheduler.frame, connection, lane, first, last, kind, bytes: sent.length };
+  seen.sent.push(frame);
+  const given = script.frame?.(frame);
+  if (given === 'close') {
+    scheduler.schedule(() => state.close?.(new LinkError('closed', 'gone')), 1);
+    return NEVER;
+  }
+  return answer<FrameReply>(hq, given, (): FrameReply => {
+    if (script.needsSchemas === true && seen.schemas.length === 0)
+      return { ok: false, error: { code: 'unknown_schema', message: 'send it', refs: [schema.ref] } };
+    const before = coveredCount(state.coverage);
+    state.coverage = cover(state.coverage, first, last);
+    state.stored += coveredCount(state.coverage) - before;
+    return { ok: true, ack: ackOf(hq), credit: script.credit ?? 8 };
+  });
 }
 
 /** What a source emits within its subscription. */

@@ -29,103 +29,135 @@ export function createVirtualLink(link: VirtualLinkOptions) {
     clock: { precise: () => scheduler.frame },
     gate: OPEN_GATE,
   });
-  let freeAt = 0;
-  let inFlight = 0;
-  let backlogInFlight = 0;
-  let frames = 0;
-  let answers = 0;
-  let carried = 0;
-  let backlog = false;
-  let paused = false;
-  let worstQueueMs = 0;
-  let worstLiveQueueMs = 0;
-
-  const send = (bytes: number, lane: 'live' | 'backlog' = 'live'): void => {
-    const wire = onTheWire(bytes);
-    const isBacklog = lane === 'backlog';
-    if (isBacklog) backlogInFlight += wire;
-    const id = gauge.sent(bytes);
-    const { frame: now } = scheduler;
-    worstQueueMs = Math.max(worstQueueMs, freeAt - now);
-    if (!isBacklog) worstLiveQueueMs = Math.max(worstLiveQueueMs, freeAt - now);
-    freeAt = Math.max(freeAt, now) + wire / link.rate;
-    inFlight += wire;
-    frames += 1;
-    answers += 1;
-    const answer = answers;
-    scheduler.schedule(
-      () => {
-        carried += wire;
-        inFlight -= wire;
-        if (isBacklog) backlogInFlight -= wire;
-        frames -= 1;
-        if (link.isLost?.(answer) === true) gauge.abandoned(id);
-        else gauge.answered(id);
-        pump();
-      },
-      freeAt - now + link.roundTripMs + (link.jitterMs?.(answer, freeAt + link.roundTripMs) ?? 0),
-    );
-  };
-  const pauseFor = (ms: number): void => {
-    if (paused) return;
-    paused = true;
-    scheduler.schedule(
-      () => {
-        paused = false;
-        pump();
-      },
-      Math.max(1, ms),
-    );
-  };
-  const pump = (): void => {
-    if (!backlog) return;
-    for (;;) {
-      const window = gauge.window();
-      const { pieceBytes } = window;
-      if (frames >= (link.maxFrames ?? 8)) return;
-      if (!hasRoomFor(window, { bytes: inFlight, backlogBytes: backlogInFlight }, pieceBytes)) return;
-      if (window.pauseMs > 0) {
-        pauseFor(window.pauseMs);
-        return;
-      }
-      send(pieceBytes, 'backlog');
-    }
+  const line: Line = {
+    link,
+    scheduler,
+    gauge,
+    freeAt: 0,
+    inFlight: 0,
+    backlogInFlight: 0,
+    frames: 0,
+    answers: 0,
+    carried: 0,
+    backlog: false,
+    paused: false,
+    worstQueueMs: 0,
+    worstLiveQueueMs: 0,
   };
   gauge.connected();
   return {
     link,
     gauge,
-    send,
+    send: (bytes: number, lane: 'live' | 'backlog' = 'live') => send(line, bytes, lane),
     now: () => scheduler.frame,
-    inFlightBytes: () => inFlight,
-    backlogInFlightBytes: () => backlogInFlight,
+    inFlightBytes: () => line.inFlight,
+    backlogInFlightBytes: () => line.backlogInFlight,
     /** There is always more to be sent from now on, or is not. */
     setBacklog: (has: boolean) => {
-      backlog = has;
-      pump();
+      line.backlog = has;
+      pump(line);
     },
     /**
      * Lets `ms` pass, looking at the window ten times a second as an uplink with live samples would; what was measured
      * meanwhile.
      */
-    run: (ms: number, live?: { readonly everyMs: number; readonly bytes: number }) => {
-      const before = carried;
-      const until = scheduler.frame + ms;
-      worstQueueMs = 0;
-      worstLiveQueueMs = 0;
-      let nextLive = scheduler.frame;
-      while (scheduler.frame < until) {
-        const next = Math.min(until, scheduler.frame + 100);
-        scheduler.maxFrames = next;
-        scheduler.flush();
-        scheduler.frame = next;
-        if (live !== undefined && next >= nextLive) {
-          nextLive += live.everyMs;
-          send(live.bytes);
-        }
-        pump();
-      }
-      return { use: (carried - before) / (link.rate * ms), worstQueueMs, worstLiveQueueMs };
-    },
+    run: (ms: number, live?: LiveFrames) => run(line, ms, live),
   };
+}
+
+type LiveFrames = { readonly everyMs: number; readonly bytes: number };
+
+type Line = {
+  readonly link: VirtualLinkOptions;
+  readonly scheduler: VirtualTimeScheduler;
+  readonly gauge: LinkGauge;
+  freeAt: number;
+  inFlight: number;
+  backlogInFlight: number;
+  frames: number;
+  answers: number;
+  carried: number;
+  backlog: boolean;
+  paused: boolean;
+  worstQueueMs: number;
+  worstLiveQueueMs: number;
+};
+
+function send(line: Line, bytes: number, lane: 'live' | 'backlog'): void {
+  const { link, scheduler, gauge } = line;
+  const wire = onTheWire(bytes);
+  const isBacklog = lane === 'backlog';
+  if (isBacklog) line.backlogInFlight += wire;
+  const id = gauge.sent(bytes);
+  const { frame: now } = scheduler;
+  line.worstQueueMs = Math.max(line.worstQueueMs, line.freeAt - now);
+  if (!isBacklog) line.worstLiveQueueMs = Math.max(line.worstLiveQueueMs, line.freeAt - now);
+  line.freeAt = Math.max(line.freeAt, now) + wire / link.rate;
+  line.inFlight += wire;
+  line.frames += 1;
+  line.answers += 1;
+  const answer = line.answers;
+  scheduler.schedule(
+    () => {
+      line.carried += wire;
+      line.inFlight -= wire;
+      if (isBacklog) line.backlogInFlight -= wire;
+      line.frames -= 1;
+      if (link.isLost?.(answer) === true) gauge.abandoned(id);
+      else gauge.answered(id);
+      pump(line);
+    },
+    line.freeAt - now + link.roundTripMs + (link.jitterMs?.(answer, line.freeAt + link.roundTripMs) ?? 0),
+  );
+}
+
+function pauseFor(line: Line, ms: number): void {
+  if (line.paused) return;
+  line.paused = true;
+  line.scheduler.schedule(
+    () => {
+      line.paused = false;
+      pump(line);
+    },
+    Math.max(1, ms),
+  );
+}
+
+function pump(line: Line): void {
+  const { link, gauge } = line;
+  if (!line.backlog) return;
+  for (;;) {
+    const window = gauge.window();
+    const { pieceBytes } = window;
+    if (line.frames >= (link.maxFrames ?? 8)) return;
+    const load = { bytes: line.inFlight, backlogBytes: line.backlogInFlight };
+    if (!hasRoomFor(window, load, pieceBytes)) return;
+    if (window.pauseMs > 0) {
+      pauseFor(line, window.pauseMs);
+      return;
+    }
+    send(line, pieceBytes, 'backlog');
+  }
+}
+
+function run(line: Line, ms: number, live?: LiveFrames) {
+  const { scheduler } = line;
+  const before = line.carried;
+  const until = scheduler.frame + ms;
+  line.worstQueueMs = 0;
+  line.worstLiveQueueMs = 0;
+  let nextLive = scheduler.frame;
+  while (scheduler.frame < until) {
+    const next = Math.min(until, scheduler.frame + 100);
+    scheduler.maxFrames = next;
+    scheduler.flush();
+    scheduler.frame = next;
+    if (live !== undefined && next >= nextLive) {
+      nextLive += live.everyMs;
+      send(line, live.bytes, 'live');
+    }
+    pump(line);
+  }
+  const { worstQueueMs, worstLiveQueueMs } = line;
+  return { use: (line.carried - before) / (line.link.rate * ms), worstQueueMs, worstLiveQueueMs };
 }
