@@ -17,11 +17,12 @@ import {
   type MemoryDisk,
 } from '../storage/memory/memory-storage.ts';
 import { StorageError } from '../storage/storage.ts';
-import { allPending, describeJournalContract, expectExactLedger, spans } from './journal.contract.ts';
+import { describeJournalContract } from './journal.contract.ts';
 import { openJournal } from './journal.ts';
 import { ACKED_KEY, frameKey, LEDGER_KEY } from './keys.ts';
 import type { Journal, OverflowPolicy, StoredFrame } from './port.ts';
 import { SEQ_SAFETY_SKIP } from './recovery/recovery.ts';
+import { allPending, expectExactLedger, spans } from './testing/pending.ts';
 import { noisySamples, testSamples } from './testing/test-samples.ts';
 import { checkTruth } from './testing/thinned-truth.ts';
 

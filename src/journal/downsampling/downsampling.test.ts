@@ -9,12 +9,12 @@ import {
   createMemoryStorage,
   type MemoryDisk,
 } from '../../storage/memory/memory-storage.ts';
-import { allPending, expectExactLedger, spans } from '../journal.contract.ts';
 import { type JournalOptions, openJournal } from '../journal.ts';
 import { type FrameKey, LEDGER_KEY } from '../keys.ts';
 import { decodeLedger } from '../ledger.ts';
 import type { Journal, StoredFrame } from '../port.ts';
 import { surveyJournal } from '../recovery/recovery.ts';
+import { allPending, expectExactLedger, spans } from '../testing/pending.ts';
 import { noisySamples, testSample } from '../testing/test-samples.ts';
 import { checkTruth } from '../testing/thinned-truth.ts';
 import { chooseRuns, SURROUNDINGS } from './downsampling.ts';

@@ -9,9 +9,9 @@ import {
   damageRecord,
   type MemoryDisk,
 } from '../../storage/memory/memory-storage.ts';
-import { allPending, expectExactLedger, spans } from '../journal.contract.ts';
 import { openJournal } from '../journal.ts';
 import { LEDGER_KEY } from '../keys.ts';
+import { allPending, expectExactLedger, spans } from '../testing/pending.ts';
 import { testSamples } from '../testing/test-samples.ts';
 
 const openOn = (disk: MemoryDisk) =>

@@ -12,10 +12,10 @@ import {
 } from '../../storage/memory/memory-storage.ts';
 import { type Storage, StorageError } from '../../storage/storage.ts';
 import { listFrames } from '../editor.ts';
-import { allPending, expectExactLedger, spans } from '../journal.contract.ts';
 import { openJournal } from '../journal.ts';
 import { ACKED_BEFORE_KEY, frameKey, LEDGER_KEY } from '../keys.ts';
 import type { Journal } from '../port.ts';
+import { allPending, expectExactLedger, spans } from '../testing/pending.ts';
 import { testSamples } from '../testing/test-samples.ts';
 
 const openOn = (storage: Storage, newEpoch = false): Promise<Journal> =>
