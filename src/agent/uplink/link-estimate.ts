@@ -20,6 +20,7 @@
  */
 import { asLargeAs, isTelling, queueingDelay, rateBetween, type TimedTrip } from './least-round-trip.ts';
 import type { RoundTrip } from './link.ts';
+import { arrivesWithin, longer, type Streak } from './streak.ts';
 
 export type EstimateEvent =
   | { readonly type: 'connected'; readonly at: number }
@@ -62,11 +63,6 @@ export type EstimatePhase =
   | { readonly kind: 'steady' }
   | { readonly kind: 'probing'; readonly since: number; readonly until: number };
 
-/**
- * Answers in a row that waited longer than something: how many, since when, and what was delivered with the first of
- * them.
- */
-type Streak = { readonly count: number; readonly since: number; readonly delivered: number };
 type RateSample = { readonly rate: number; readonly round: number };
 
 export type LinkEstimate = {
@@ -115,7 +111,6 @@ const PROBE_EVERY_ROUND_TRIPS = 30;
 /** A link whose answers are late may have a longer way now: its least round trip counts no longer than this. */
 const DOUBTED_AFTER_MS = 5_000;
 const LONGEST_PROBE_MS = 5_000;
-const LATE_ANSWERS = 2;
 /**
  * Of the rate: late answers that arrive faster were held up together, and ones that arrive slower met a slower link.
  */
@@ -281,20 +276,6 @@ function answered(
   const isFull = queued !== null && arrivesWithin(queued, { delivered, at }, BUNCHED * (rateOf(summed) ?? 0));
   const phased = isFull && summed.phase.kind === 'startup' ? steady(summed) : summed;
   return ended ? roundEnded(phased, { at, queueTargetMs }) : probeIfDue(phased, { at, queueTargetMs });
-}
-
-type Arrival = { readonly delivered: number; readonly at: number };
-
-const longer = (streak: Streak | null, { delivered, at }: Arrival): Streak =>
-  streak === null ? { count: 1, since: at, delivered } : { ...streak, count: streak.count + 1 };
-
-/**
- * Whether the answers of the streak are enough to be judged, and what arrived with them came no faster than `rate`,
- * bytes per ms.
- */
-function arrivesWithin(streak: Streak, { delivered, at }: Arrival, rate: number): boolean {
-  if (streak.count < LATE_ANSWERS) return false;
-  return delivered - streak.delivered <= rate * (at - streak.since);
 }
 
 /**
