@@ -11,7 +11,6 @@ import type { Random } from '../../platform/random.ts';
 import type { Emit } from '../../platform/telemetry.ts';
 import type { Diagnostic, InternedSchema, Series } from '../../protocol/sample.ts';
 import type { SampleBlock } from '../../protocol/sample-block.ts';
-import type { Limits } from '../pipeline/diagnose/limits.ts';
 import type { sourceEvents } from './source-events.ts';
 
 /** What a source measured at one instant, before detection and diagnosis. */
@@ -36,6 +35,19 @@ export type RawRows = RawSample | RawBlock;
 
 /** Rows of one block at most: what a source may give beyond the end of demand. */
 export const MAX_BLOCK_ROWS = 1024;
+
+/**
+ * What is normal for a series: the numbers that diagnosis and detection judge by. A rule without its number is off.
+ */
+export type Limits = {
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+  readonly railLow?: number | undefined;
+  readonly railHigh?: number | undefined;
+  readonly stuckAfterMs?: number | undefined;
+  readonly minStddev?: number | undefined;
+  readonly staleAfterMs?: number | undefined;
+};
 
 /** What the pipeline should know of a series without being told by the configuration. */
 export type SeriesTraits = Limits & {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../../protocol/sample.ts';
 import { internSchema } from '../../../protocol/schema-ref.ts';
+import type { Limits } from '../../sources/source.ts';
 import { createDiagnose } from './diagnose.ts';
 import { createEpisode } from './episode.ts';
-import { type Limits, limitsFor, patternMatches } from './limits.ts';
+import { limitsFor, patternMatches } from './limits.ts';
 
 const schemaOf = (...names: string[]) =>
   internSchema({

@@ -1,9 +1,8 @@
 /** Runs the table of rules over the samples of one source, across changes of its schema. */
 import type { Diagnostic, InternedSchema } from '../../../protocol/sample.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
-import type { RawBlock } from '../../sources/source.ts';
+import type { Limits, RawBlock } from '../../sources/source.ts';
 import { createEpisode, type Episode } from './episode.ts';
-import type { Limits } from './limits.ts';
 import type { SampleContext, SampleRule, SampleRuleOptions, SeriesCheck, SeriesRule } from './rule.ts';
 import { bufferDegraded } from './rules/buffer-degraded.ts';
 import { clockJump } from './rules/clock-jump.ts';

@@ -1,8 +1,6 @@
-/**
- * What is normal for a series: the numbers that diagnosis and detection judge by. All are optional; a rule without its
- * number is off.
- */
+/** What the settings say that is normal for a series, and which of it counts for which. */
 import { z } from 'zod';
+import type { Limits } from '../../sources/source.ts';
 
 const level = z.number();
 
@@ -28,8 +26,7 @@ export const limitsSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('ms without a value until the series counts as stale'),
-});
-export type Limits = Readonly<z.infer<typeof limitsSchema>>;
+}) satisfies z.ZodType<Limits>;
 
 export const rangeRuleSchema = limitsSchema.extend({
   series: z

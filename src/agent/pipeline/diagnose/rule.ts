@@ -1,6 +1,6 @@
 /** What a diagnostic rule is. Each rule is one file of `rules/`; `diagnose.ts` runs the table of them. */
 import type { DiagnosticCode, Severity } from '../../../protocol/sample.ts';
-import type { Limits } from './limits.ts';
+import type { Limits } from '../../sources/source.ts';
 
 type RuleHead = {
   readonly code: DiagnosticCode;
