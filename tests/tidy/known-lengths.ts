@@ -6,7 +6,7 @@
 /** Functions of more than 80 lines, by file. */
 export const LONG_FUNCTIONS: Readonly<Record<string, number>> = {};
 /** Files of more than 400 lines. */
-export const LONG_FILES: readonly string[] = [
+export const LONG_FILES: readonly string[] = ['src/agent/uplink/logic.test.ts'];
   'marble-tests/hq/fleet.test.ts',
   'src/agent/uplink/logic.test.ts',
 ];

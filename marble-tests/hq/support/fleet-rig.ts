@@ -1,0 +1,100 @@
+/** HQ's fleet over a store in memory, told by the test what its agents do. */
+import { state } from '@rx-state/core';
+import { BehaviorSubject, Subject } from 'rxjs';
+import { createFleet } from '../../../src/hq/aggregate/create-fleet.ts';
+import type { LinkEvent } from '../../../src/hq/ingest/core/link-event.ts';
+import { openHqStore } from '../../../src/hq/store/open-hq-store.ts';
+import type { HqStore } from '../../../src/hq/store/store.ts';
+import { type dataFrame, EPOCH, schema } from '../../../src/hq/store/testing/frames.ts';
+import { seededIds } from '../../../src/platform/ids.ts';
+import { seededRandom } from '../../../src/platform/random.ts';
+import type { Chaos, FleetDelta } from '../../../src/protocol/api.ts';
+import type { Heartbeat } from '../../../src/protocol/events.ts';
+import { createMemoryDisk, createMemoryStorage } from '../../../src/storage/memory/memory-storage.ts';
+import { START, type VirtualClock, virtualClock } from './virtual-clock.ts';
+
+export const HEARTBEAT: Heartbeat = {
+  ts: START,
+  state: 'catching-up',
+  breaker: 'half-open',
+  sampled: 100,
+  released: 0,
+  pending: 90,
+  pendingBytes: 1234,
+  thinned: 0,
+  dropped: {},
+  lagMs: 5,
+  rttMs: 20,
+};
+
+export type FleetRig = ReturnType<typeof createFleetRig>;
+
+export function createFleetRig() {
+  const disk = createMemoryDisk();
+  const clock = virtualClock();
+  const open = () => {
+    const store = openNow(disk, clock);
+    return { store, ...startFleet(store, clock) };
+  };
+  let hq = open();
+  hq.store.putSchema('a1', schema).subscribe();
+  // The first delta tells of the chaos that was found.
+  clock.pass(250);
+  hq.deltas.length = 0;
+  return {
+    clock,
+    get store() {
+      return hq.store;
+    },
+    get fleet() {
+      return hq.fleet;
+    },
+    get links() {
+      return hq.links;
+    },
+    get chaos() {
+      return hq.chaos;
+    },
+    get deltas() {
+      return hq.deltas;
+    },
+    restart: () => {
+      hq.fleet.close();
+      hq.store.close().subscribe();
+      hq = open();
+    },
+    connect: (agent = 'a1', clockOffsetMs = 0) => {
+      const ts = clock.now();
+      hq.store.noteEpoch({ agent, epoch: EPOCH, sampled: 0, released: 0, ts }).subscribe();
+      hq.links.next({ kind: 'connected', agent, epoch: EPOCH, version: '9', ts, sampled: 0, clockOffsetMs });
+    },
+    append: (...frames: ReturnType<typeof dataFrame>[]) => hq.store.append(frames).subscribe(),
+  };
+}
+
+function openNow(disk: ReturnType<typeof createMemoryDisk>, clock: VirtualClock): HqStore {
+  const opened: HqStore[] = [];
+  openHqStore({
+    storage: createMemoryStorage({ disk }),
+    clock,
+    ids: seededIds(seededRandom(1)),
+  }).subscribe((store) => opened.push(store));
+  const [store] = opened;
+  if (store === undefined) throw new Error('it should have been open at once');
+  return store;
+}
+
+function startFleet(store: HqStore, clock: VirtualClock) {
+  const links = new Subject<LinkEvent>();
+  const chaos = new BehaviorSubject<Chaos>({ mode: 'off', enabled: true, effect: 'none', since: 0 });
+  const fleet = createFleet({
+    store,
+    links$: links,
+    chaos: { current: () => chaos.value, state$: state(chaos, chaos.value) },
+    clock,
+    hqVersion: '0.1.0',
+  });
+  const deltas: FleetDelta[] = [];
+  fleet.delta$.subscribe((delta) => deltas.push(delta));
+  return { links, chaos, fleet, deltas };
+}
