@@ -6,9 +6,6 @@
 /** Functions of more than 80 lines, by file. */
 export const LONG_FUNCTIONS: Readonly<Record<string, number>> = {};
 /** Files of more than 400 lines. */
-export const LONG_FILES: readonly string[] = ['src/agent/uplink/logic.test.ts'];
-  'marble-tests/hq/fleet.test.ts',
-  'src/agent/uplink/logic.test.ts',
-];
+export const LONG_FILES: readonly string[] = [];
 /** Lines of comments of more than 120 characters, by file. */
 export const LONG_COMMENTS: Readonly<Record<string, number>> = {};
