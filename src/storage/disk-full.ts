@@ -1,5 +1,6 @@
 /** Telling a full disk from a failing one. */
 import { statfsSync } from 'node:fs';
+import { errorText } from '../platform/error-text.ts';
 
 const EIO = 5;
 const ENOSPC = 28;
@@ -20,7 +21,7 @@ export function isNoRoom(error: unknown): boolean {
  * took the first part of a write and then was full: with nothing left there, it is believed to be that.
  */
 export function isDiskFull(error: unknown, directory: string): boolean {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorText(error);
   return isNoRoom(error) || FULL_MESSAGES.test(message) || (codeOf(error) === EIO && !hasRoom(directory));
 }
 

@@ -17,6 +17,7 @@ import {
   throwIfEmpty,
 } from 'rxjs';
 import type { Appended, Journal } from '../../journal/port.ts';
+import { errorText } from '../../platform/error-text.ts';
 import { type SampleRows, totalRows } from '../../protocol/sample-block.ts';
 import { StorageError } from '../../storage/storage.ts';
 import type { BackoffOptions } from '../../streams/backoff.ts';
@@ -206,7 +207,7 @@ function land(line: Line, batch: readonly SampleRows[], begun: number): void {
 
 function giveUp(line: Line, error: unknown): void {
   const { report, queue } = line;
-  report.failedForGood(describe(error));
+  report.failedForGood(errorText(error));
   const waiting = queue.size();
   queue.take(waiting);
   report.discarded(line.flying + waiting);
@@ -216,11 +217,7 @@ function giveUp(line: Line, error: unknown): void {
 }
 
 function classify(error: unknown): RetryVerdict {
-  const reason = describe(error);
+  const reason = errorText(error);
   if (error instanceof StorageError && error.code === 'closed') return { kind: 'give-up', reason };
   return { kind: 'retry', reason, afterMs: RETRY_LEAST_MS };
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -16,6 +16,7 @@
  */
 import { closeSync, openSync, statSync } from 'node:fs';
 import { open, type RootDatabase } from 'lmdb';
+import { errorText } from '../../platform/error-text.ts';
 import { openValue, sealValue } from '../checked-record.ts';
 import type { Operation } from '../overlay.ts';
 import { type Damage, type Entry, type RangeQuery, type Reader, StorageError } from '../storage.ts';
@@ -84,10 +85,10 @@ export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions
       checkForOpening(path);
       db = openLmdb(path, readOnly);
     } catch (error) {
-      const detail = `A meta page could not be written (${messageOf(cause)})`;
+      const detail = `A meta page could not be written (${errorText(cause)})`;
       throw new StorageError(
         'unusable',
-        `${detail}, and ${path} could not be opened again: ${messageOf(error)}. Restart the process.`,
+        `${detail}, and ${path} could not be opened again: ${errorText(error)}. Restart the process.`,
         { cause: error },
       );
     }
@@ -131,7 +132,7 @@ export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions
         used = (pages - free - listing - META_PAGES) * pageBytes;
       } catch (error) {
         db.resetReadTxn();
-        if (!PANIC.test(messageOf(error)) && !CLOSED.test(messageOf(error))) throw error;
+        if (!PANIC.test(errorText(error)) && !CLOSED.test(errorText(error))) throw error;
       }
       return used;
     },
@@ -152,7 +153,7 @@ function isStuck(db: RootDatabase<Buffer, Buffer>): boolean {
     db.getBinary(ownKey('any'));
     return false;
   } catch (error) {
-    return PANIC.test(messageOf(error));
+    return PANIC.test(errorText(error));
   }
 }
 
@@ -169,8 +170,8 @@ function checkForOpening(path: string): void {
 
 /** The record may be sound: it is the environment that cannot be read, or not until it has been opened anew. */
 function throwIfStuck(error: unknown): void {
-  if (!PANIC.test(messageOf(error)) && !CLOSED.test(messageOf(error))) return;
-  throw new StorageError('io', `Nothing can be read at the moment: ${messageOf(error)}`, { cause: error });
+  if (!PANIC.test(errorText(error)) && !CLOSED.test(errorText(error))) return;
+  throw new StorageError('io', `Nothing can be read at the moment: ${errorText(error)}`, { cause: error });
 }
 
 function writeOne(db: RootDatabase<Buffer, Buffer>, key: Buffer, value: Uint8Array | null): void {
@@ -233,7 +234,7 @@ function createReader(
     } catch (error) {
       db.resetReadTxn();
       throwIfStuck(error);
-      detail = `unreadable: ${messageOf(error)}`;
+      detail = `unreadable: ${errorText(error)}`;
     }
     onDamage({ what: 'record', key: new Uint8Array(key), detail, quarantine: null });
     return undefined;
@@ -253,7 +254,7 @@ function createReader(
     } catch (error) {
       db.resetReadTxn();
       throwIfStuck(error);
-      const detail = `a page of the index is unreadable: ${messageOf(error)}`;
+      const detail = `a page of the index is unreadable: ${errorText(error)}`;
       onDamage({ what: 'file', key: found.at(-1) ?? null, detail, quarantine: null });
     }
     return found;
@@ -272,8 +273,4 @@ function createReader(
 /** Where LMDB has the record of the storage itself called `name`. */
 export function ownKey(name: string): Buffer {
   return prefixed(OWN_PREFIX, Buffer.from(name));
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,10 +5,11 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorText } from '../../platform/error-text.ts';
 import { isDirectoryInUse } from '../directory/directory-lock.ts';
 import { type Damage, type Reader, StorageError, type StorageStats } from '../storage.ts';
 import { checkFile } from './lmdb-check.ts';
-import { DATA_FILE, messageOf, openEnvironment } from './lmdb-environment.ts';
+import { DATA_FILE, openEnvironment } from './lmdb-environment.ts';
 import { checkMetaPages } from './lmdb-file.ts';
 
 export type LmdbReader = {
@@ -33,7 +34,7 @@ export function openLmdbReader(directory: string): LmdbReader {
       close: () => void environment.close(),
     };
   } catch (error) {
-    throw new StorageError('io', `Cannot read ${path}: ${messageOf(error)}`, { cause: error });
+    throw new StorageError('io', `Cannot read ${path}: ${errorText(error)}`, { cause: error });
   }
 }
 

@@ -30,6 +30,7 @@ import {
   timeout,
 } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
+import { errorText } from '../../platform/error-text.ts';
 import { closedError, createCommitQueue } from '../commit-queue.ts';
 import {
   checkIdentity,
@@ -50,7 +51,7 @@ import type { Operation } from '../overlay.ts';
 import { type Damage, type Storage, StorageError } from '../storage.ts';
 import { createInUseMark, type InUseMark, markOpened } from './in-use-mark.ts';
 import { type Inspection, inspectFile, salvageDataFile } from './inspect-file.ts';
-import { DATA_FILE, type Environment, messageOf, openEnvironment } from './lmdb-environment.ts';
+import { DATA_FILE, type Environment, openEnvironment } from './lmdb-environment.ts';
 import { SALVAGE_RECORD } from './probe-request.ts';
 
 export type LmdbStorageOptions = {
@@ -101,8 +102,8 @@ export function openLmdbStorage(options: LmdbStorageOptions): Observable<LmdbSto
     }).pipe(
       map((inspection) => startStorage(options, { lock, reserve }, inspection)),
       catchError((error: unknown) => {
-        if (!REFUSED_BY_LMDB.test(messageOf(error))) throw error;
-        return salvageDataFile({ directory, now: clock.now() }, messageOf(error)).pipe(
+        if (!REFUSED_BY_LMDB.test(errorText(error))) throw error;
+        return salvageDataFile({ directory, now: clock.now() }, errorText(error)).pipe(
           map((inspection) => startStorage(options, { lock, reserve }, inspection)),
         );
       }),
@@ -304,7 +305,7 @@ function deadlineError(what: string, directory: string, deadlineMs: number): Sto
 
 function asStorageError(error: unknown, what: string, directory: string): StorageError {
   if (error instanceof StorageError) return error;
-  const message = messageOf(error);
+  const message = errorText(error);
   return isDiskFull(error, directory)
     ? new StorageError('full', `${what}: the disk is full (${message}). Free some space.`, { cause: error })
     : new StorageError('io', `${what}: ${message}`, { cause: error });
