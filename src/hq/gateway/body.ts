@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { errorText } from '../../platform/error-text.ts';
-import { Problem } from './problem.ts';
+import { Problem } from '../http/problem.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -6,8 +6,14 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { TimeoutError } from 'rxjs';
 import type { Logger } from '../../platform/logger.ts';
 import { StorageError } from '../../storage/storage.ts';
+import {
+  PROBLEM_CONTENT_TYPE,
+  Problem,
+  type ProblemCode,
+  problemDocument,
+  unavailable,
+} from '../http/problem.ts';
 import { CursorError } from '../store/query-samples.ts';
-import { PROBLEM_CONTENT_TYPE, Problem, type ProblemCode, problemDocument, unavailable } from './problem.ts';
 
 const CODES_BY_STATUS: Readonly<Record<number, ProblemCode>> = {
   403: 'forbidden',

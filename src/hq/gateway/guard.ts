@@ -4,8 +4,8 @@ import { catchError, firstValueFrom } from 'rxjs';
 import type { Emit } from '../../platform/telemetry.ts';
 import { type Access, type AccessRequest, bearerToken, type Role } from '../access.ts';
 import type { ChaosControl } from '../chaos.ts';
+import { Problem, unavailable } from '../http/problem.ts';
 import type { GatewayEvents } from './gateway-events.ts';
-import { Problem, unavailable } from './problem.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

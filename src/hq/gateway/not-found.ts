@@ -3,8 +3,8 @@
  * problem.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Problem } from '../http/problem.ts';
 import { sendProblem } from './error-handler.ts';
-import { Problem } from './problem.ts';
 
 type KnownPath = { readonly pattern: RegExp; readonly methods: Set<string> };
 

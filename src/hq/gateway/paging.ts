@@ -3,8 +3,8 @@
  * requests.
  */
 import { z } from 'zod';
+import { Problem } from '../http/problem.ts';
 import type { PageQuery } from './parameters.ts';
-import { Problem } from './problem.ts';
 
 export type Page<T> = { items: T[]; cursor: string | null };
 

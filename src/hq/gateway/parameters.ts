@@ -1,7 +1,7 @@
 /** Query and path parameters of the API. */
 import { z } from 'zod';
-import { parseDuration, parseQueryInstant } from './instant.ts';
-import { Problem } from './problem.ts';
+import { parseDuration, parseQueryInstant } from '../http/instant.ts';
+import { Problem } from '../http/problem.ts';
 
 const HOUR_MS = 3_600_000;
 /** Most buckets in one answer. */

@@ -7,12 +7,12 @@ import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-z
 import { BehaviorSubject, filter, firstValueFrom, race, timer } from 'rxjs';
 import type { Logger } from '../../platform/logger.ts';
 import type { Access } from '../access.ts';
+import { Problem } from '../http/problem.ts';
 import { registerBodyParsers } from './body.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { registerGuard } from './guard.ts';
 import { registerNotFound } from './not-found.ts';
 import { registerOpenApi } from './openapi.ts';
-import { Problem } from './problem.ts';
 import { watchRequests } from './request-watch.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { chaosRoutes } from './routes/chaos.ts';

@@ -10,6 +10,7 @@ import {
   sampleDocumentSchema,
   seriesDocumentSchema,
 } from '../../../protocol/api.ts';
+import { Problem } from '../../http/problem.ts';
 import { byKey, page, pageOf } from '../paging.ts';
 import {
   agentParametersSchema,
@@ -22,7 +23,6 @@ import {
   stepOf,
   stepSchema,
 } from '../parameters.ts';
-import { Problem } from '../problem.ts';
 import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
 
 /** A read that takes longer is given up, ms. */

@@ -1,7 +1,7 @@
 /** `GET` and `PUT /api/v1/chaos`. */
 import { z } from 'zod';
 import { CHAOS_MODES, chaosSchema } from '../../../protocol/api.ts';
-import { Problem } from '../problem.ts';
+import { Problem } from '../../http/problem.ts';
 import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
 
 const common = { config: { role: 'operator' } } as const;

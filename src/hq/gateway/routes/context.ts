@@ -13,10 +13,10 @@ import type { Emit } from '../../../platform/telemetry.ts';
 import type { Fleet } from '../../aggregate/fleet.ts';
 import type { ChaosControl } from '../../chaos.ts';
 import type { HqConfig } from '../../config.ts';
+import { problemSchema } from '../../http/problem.ts';
 import type { IngestCore } from '../../ingest/core/ingest-core.ts';
 import type { AgentRegistry, QueryStore } from '../../store/store.ts';
 import type { GatewayEvents } from '../gateway-events.ts';
-import { problemSchema } from '../problem.ts';
 
 export type GatewayApp = FastifyInstance<
   RawServerDefault,

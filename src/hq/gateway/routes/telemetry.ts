@@ -3,13 +3,13 @@ import type { FastifyRequest } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { firstValueFrom } from 'rxjs';
 import { z } from 'zod';
+import { fieldErrors } from '../../http/field-errors.ts';
 import { createDeliver } from '../../ingest/http/deliver.ts';
 import { flatSample, flatSchema, flatSnapshotSchema } from '../../ingest/http/flat-snapshot.ts';
 import { invalidBody, readRecords, type SamplesByAgent } from '../../ingest/http/read-records.ts';
 import { createSampleBuilder } from '../../ingest/http/sample-builder.ts';
 import { telemetryBodySchema } from '../../ingest/http/telemetry-record.ts';
 import { sliced } from '../../store/sliced.ts';
-import { fieldErrors } from '../field-errors.ts';
 import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
 
 const receiptSchema = z

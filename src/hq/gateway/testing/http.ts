@@ -1,6 +1,6 @@
 /** Shorthands for tests of the HTTP API. */
 import { z } from 'zod';
-import { type ProblemDocument, problemSchema } from '../problem.ts';
+import { type ProblemDocument, problemSchema } from '../../http/problem.ts';
 import type { GatewayApp } from '../routes/context.ts';
 
 export type Answer = {

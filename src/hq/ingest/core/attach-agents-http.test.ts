@@ -3,7 +3,7 @@ import { BehaviorSubject, concat, defer, EMPTY, filter, firstValueFrom, ignoreEl
 import { expect, it } from 'vitest';
 import { eventually } from '../../../../tests/support/eventually.ts';
 import { createSystemClock } from '../../../platform/clock.ts';
-import { Problem } from '../../gateway/problem.ts';
+import { Problem } from '../../http/problem.ts';
 import { sampleOf } from '../../store/testing/frames.ts';
 import { createDeliver } from '../http/deliver.ts';
 import { ask, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';

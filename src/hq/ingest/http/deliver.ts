@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { catchError, defer, map, type Observable } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 import type { InternedSchema, Sample } from '../../../protocol/sample.ts';
-import { Problem, unavailable } from '../../gateway/problem.ts';
+import { Problem, unavailable } from '../../http/problem.ts';
 import type { AgentRegistry } from '../../store/store.ts';
 import type { IngestCore } from '../core/ingest-core.ts';
 import { QueueFullError } from '../core/queue-room.ts';

@@ -1,7 +1,7 @@
 /** Turns the body of `POST /telemetry` into samples by agent, all or nothing. */
 import type { Sample } from '../../../protocol/sample.ts';
-import { fieldErrors } from '../../gateway/field-errors.ts';
-import { type FieldError, MAX_FIELD_ERRORS, Problem } from '../../gateway/problem.ts';
+import { fieldErrors } from '../../http/field-errors.ts';
+import { type FieldError, MAX_FIELD_ERRORS, Problem } from '../../http/problem.ts';
 import type { SampleBuilder } from './sample-builder.ts';
 import { parseRecord } from './telemetry-record.ts';
 

@@ -1,6 +1,6 @@
 /** The time of a delivered record. */
 import { z } from 'zod';
-import { parseDeliveredInstant } from '../../gateway/instant.ts';
+import { parseDeliveredInstant } from '../../http/instant.ts';
 
 const EXPECTED = 'must be an RFC 3339 time such as 2026-01-31T12:00:00Z, or epoch ms, or epoch seconds';
 
