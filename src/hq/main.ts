@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
+import { errorText } from '../platform/error-text.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Random } from '../platform/random.ts';
@@ -60,7 +61,7 @@ export async function startHq(config: HqConfig, platform: HqPlatform): Promise<R
   const telemetry: Telemetry = { logger: platform.logger, registry: createRegistry() };
   const emit = createEmit(hqEvents, telemetry);
   const undo = createUndoSteps(platform.clock, (step, error) =>
-    emit({ type: 'stop_incomplete', step, error: String(error) }),
+    emit({ type: 'stop_incomplete', step, error: errorText(error) }),
   );
   try {
     return await assemble(config, platform, { telemetry, emit, undo });

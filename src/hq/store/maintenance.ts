@@ -4,6 +4,7 @@
  */
 import { concatMap, defer, EMPTY, from, last, map, merge, type Observable, of, switchMap, tap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
+import { errorText } from '../../platform/error-text.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
@@ -57,7 +58,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
   const { storage, transactions, clock, backpressure, emit } = options;
   const { scheduler } = clock;
   const onError = (task: string) => (error: unknown) =>
-    emit({ type: 'store_background_failed', task, error: String(error) });
+    emit({ type: 'store_background_failed', task, error: errorText(error) });
   return defer(() => {
     const candidates = candidatesOf(transactions);
     const trust = createClockTrust(clock, newestArrival(storage), (aheadMs) =>

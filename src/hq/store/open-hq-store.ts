@@ -12,6 +12,7 @@
  */
 import { concat, defer, ignoreElements, map, merge, type Observable, of, Subject, tap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
+import { errorText } from '../../platform/error-text.ts';
 import type { Ids } from '../../platform/ids.ts';
 import { EMPTY_COVERAGE, missingWithin } from '../../protocol/coverage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
@@ -103,12 +104,12 @@ function createParts(options: HqStoreOptions) {
     storage,
     schemas,
     onBadFrame: (agent, epoch, seq, error) =>
-      emit({ type: 'store_frame_unreadable', agent, epoch, seq, error: String(error) }),
+      emit({ type: 'store_frame_unreadable', agent, epoch, seq, error: errorText(error) }),
   };
   const common = { storage, transactions, context, clock, backpressure, appended$: appended };
   const indexer = createIndexer({
     ...common,
-    onError: (error) => emit({ type: 'store_background_failed', task: 'index', error: String(error) }),
+    onError: (error) => emit({ type: 'store_background_failed', task: 'index', error: errorText(error) }),
   });
   const upkeep$ = maintain({
     ...common,

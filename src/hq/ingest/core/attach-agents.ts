@@ -4,6 +4,7 @@
  */
 import { catchError, interval, map, merge, Observable, of, Subject, tap } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
+import { errorText } from '../../../platform/error-text.ts';
 import type { WireError } from '../../../protocol/events.ts';
 import type { Access, AccessRequest, Admission } from '../../access.ts';
 import type { ChaosControl } from '../../chaos.ts';
@@ -106,7 +107,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     .serve((credentials, address) =>
       judge(credentials, address).pipe(
         catchError((error: unknown) => {
-          emit({ type: 'handler_failed', event: 'connect', agent: null, error: String(error) });
+          emit({ type: 'handler_failed', event: 'connect', agent: null, error: errorText(error) });
           return of(refuseUnavailable('HQ cannot look up who this is just now', UNAVAILABLE_RETRY_MS).error);
         }),
       ),
@@ -122,7 +123,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
         },
         // Who came in stays in until it is known that it may not.
         error: (error: unknown) =>
-          emit({ type: 'handler_failed', event: 'recheck', agent: null, error: String(error) }),
+          emit({ type: 'handler_failed', event: 'recheck', agent: null, error: errorText(error) }),
       });
     }
   };

@@ -7,6 +7,7 @@
  */
 import { filter, Observable, TimeoutError, timeout } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
+import { errorText } from '../../../platform/error-text.ts';
 import { StorageError } from '../../../storage/storage.ts';
 import type {
   AgentFrame,
@@ -99,7 +100,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
             pump();
             return;
           }
-          emit({ type: 'commit_failed', frames: group.length, error: String(error) });
+          emit({ type: 'commit_failed', frames: group.length, error: errorText(error) });
           finish(({ subscriber }) => subscriber.error(error));
         },
         complete: () => {

@@ -1,5 +1,6 @@
 /** Hands what comes of one connection to its handlers, and bounds what it may leave unanswered or get wrong. */
 import { Subscription, tap } from 'rxjs';
+import { errorText } from '../../../platform/error-text.ts';
 import {
   type AgentMessageName,
   type AgentMessages,
@@ -55,7 +56,7 @@ export function listenTo(
     onRefused: (event, { error }) =>
       emit({ type: 'refused', event, code: error.code, agent: agent(), detail: error.message }),
     onFailure: (event, error) =>
-      emit({ type: 'handler_failed', event, agent: agent(), error: String(error) }),
+      emit({ type: 'handler_failed', event, agent: agent(), error: errorText(error) }),
     onBegin: () => {
       outstanding += 1;
       return () => {

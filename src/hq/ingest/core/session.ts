@@ -1,5 +1,6 @@
 /** The session of one connection of `/agents`: its state, and what its handlers have in common. */
 import { catchError, concatMap, EMPTY, finalize, map, type Observable, of, race, timer } from 'rxjs';
+import { errorText } from '../../../platform/error-text.ts';
 import { FrameError } from '../../../protocol/frame.ts';
 import type { Epoch, SchemaRef } from '../../../protocol/sample.ts';
 import type { AgentPeer } from './agent-server.ts';
@@ -133,7 +134,7 @@ export function storageFailed<T>(session: Session, event: 'hello' | 'schema' | '
     if (event !== 'frame') {
       const state = session.state();
       const agent = 'agent' in state ? state.agent : null;
-      session.shared.emit({ type: 'handler_failed', event, agent, error: String(error) });
+      session.shared.emit({ type: 'handler_failed', event, agent, error: errorText(error) });
     }
     if (!(error instanceof QueueFullError))
       return of(refuseUnavailable('HQ could not store this just now', UNAVAILABLE_RETRY_MS));

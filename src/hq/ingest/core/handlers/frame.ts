@@ -1,5 +1,6 @@
 /** `frame`: checked, admitted, and answered once its group is durable. */
 import { finalize, map, type Observable, of, tap } from 'rxjs';
+import { errorText } from '../../../../platform/error-text.ts';
 import type { FrameMeta, FrameReply } from '../../../../protocol/events.ts';
 import { FrameError, type FrameHeader, type GapReason } from '../../../../protocol/frame.ts';
 import { decodeGap, type FrameOutline, outlineOf, verifyFrame } from '../../../../protocol/frame-codec.ts';
@@ -118,7 +119,7 @@ function readFrame(bytes: Uint8Array): Read | Refused {
       ? { header, outline: NO_CONTENT, reason: decodeGap(bytes).reason }
       : { header, outline: outlineOf(bytes), reason: null };
   } catch (error) {
-    const message = error instanceof FrameError ? `${error.code}: ${error.message}` : String(error);
+    const message = error instanceof FrameError ? `${error.code}: ${error.message}` : errorText(error);
     return refuse('bad_frame', message);
   }
 }
