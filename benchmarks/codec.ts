@@ -16,7 +16,7 @@ const BATCHES = [1, 10, 60, 300, 1000];
 /** Repetitions of which the best counts: the machine has other work too. */
 const ROUNDS = 3;
 const HEAD_SAMPLES = 2;
-const SEALED_SAMPLES = 512;
+const COMPACTED_SAMPLES = 512;
 
 type Contender = {
   readonly name: string;
@@ -104,7 +104,7 @@ function benchColumns(measureMs: number): BenchRow[] {
   const bytes = encodeSamples({ epoch, firstSeq: 1, samples });
   const { groups } = decodeData(bytes);
   const heads: Uint8Array[] = [];
-  for (let first = 0; first < SEALED_SAMPLES; first += HEAD_SAMPLES) {
+  for (let first = 0; first < COMPACTED_SAMPLES; first += HEAD_SAMPLES) {
     const head = samples.slice(first, first + HEAD_SAMPLES);
     heads.push(encodeSamples({ epoch, firstSeq: 1 + first, samples: head }));
   }
@@ -119,7 +119,7 @@ function benchColumns(measureMs: number): BenchRow[] {
     ],
     [
       `holdfast frame: merge ${heads.length} frames of ${HEAD_SAMPLES}`,
-      rate(SEALED_SAMPLES, () => mergeFrames(heads), measureMs),
+      rate(COMPACTED_SAMPLES, () => mergeFrames(heads), measureMs),
     ],
   ];
   return measured.map(([name, value]) => ({ name, value, unit: 'samples/s' }));

@@ -61,7 +61,7 @@ function connectHoldfast(index: number): Promise<Simulated> {
       const text = payload.toString();
       if (text === '2') socket.send(['3']);
       else if (text.startsWith('0')) socket.send(['40/agents,']);
-      else if (text.startsWith('40/agents,')) greet();
+      else if (text.startsWith('40/agents,')) sayHello();
       else if (text.startsWith('43/agents,')) {
         const at = text.indexOf('[');
         const id = text.slice('43/agents,'.length, at);
@@ -76,9 +76,9 @@ function connectHoldfast(index: number): Promise<Simulated> {
       waiting.set(id, (answer) => (answer.startsWith('[{"ok":true') ? then() : reject(new Error(answer))));
       socket.send([`42/agents,${id}${JSON.stringify([event, document])}`]);
     };
-    const greet = () => {
-      const greeting = { protocol: 1, schema: 1, agent, epoch, instance: agent, version: 'bench' };
-      ask('hello', { ...greeting, sampled: 0, released: 0, ts: clock.now() }, () => {
+    const sayHello = () => {
+      const hello = { protocol: 1, schema: 1, agent, epoch, instance: agent, version: 'bench' };
+      ask('hello', { ...hello, sampled: 0, released: 0, ts: clock.now() }, () => {
         const { ref, source, boot, series } = hostSchema;
         ask('schema', { ref, schema: { source, boot, series } }, () => resolve({ send }));
       });

@@ -8,8 +8,8 @@ import type { Sample } from '../../src/protocol/sample.ts';
 import { openLmdbStorage } from '../../src/storage/lmdb/lmdb-storage.ts';
 
 const HEAD_SAMPLES = 60;
-/** A little more than sealing waits for. */
-const SEALED_SAMPLES = 600;
+/** A little more than compaction waits for. */
+const COMPACTED_SAMPLES = 600;
 const PERIOD_MS = 1_000;
 const CYCLE = 16_384;
 
@@ -27,7 +27,7 @@ export function backlogSamples(): (first: number, count: number) => Sample[] {
 }
 
 /**
- * Appends in small frames and seals them as soon as there are enough, as the agent does while HQ is away.
+ * Appends in small frames and compacts them as soon as there are enough, as the agent does while HQ is away.
  * Resolves with the epoch.
  */
 export async function prepareJournal(directory: string, count: number): Promise<string> {
@@ -38,14 +38,14 @@ export async function prepareJournal(directory: string, count: number): Promise<
   const samples = backlogSamples();
   const append = (first: number) => journal.append(samples(first, Math.min(HEAD_SAMPLES, count - first)));
   await lastValueFrom(
-    range(0, Math.ceil(count / SEALED_SAMPLES)).pipe(
+    range(0, Math.ceil(count / COMPACTED_SAMPLES)).pipe(
       concatMap((block) => {
-        const first = block * SEALED_SAMPLES;
-        const heads = Math.ceil(Math.min(SEALED_SAMPLES, count - first) / HEAD_SAMPLES);
+        const first = block * COMPACTED_SAMPLES;
+        const heads = Math.ceil(Math.min(COMPACTED_SAMPLES, count - first) / HEAD_SAMPLES);
         return range(0, heads).pipe(
           mergeMap((head) => append(first + head * HEAD_SAMPLES)),
           last(),
-          concatMap(() => journal.seal([])),
+          concatMap(() => journal.compact([])),
         );
       }),
     ),

@@ -251,7 +251,7 @@ describe('a breaker that stays open for an hour', () => {
     return rig;
   };
 
-  it('tries as soon as HQ has greeted, with no more frames than by its time, and closes', () => {
+  it('tries as soon as HQ has accepted, with no more frames than by its time, and closes', () => {
     const rig = opened();
     expect(rig.status()).toMatchObject({ breaker: 'open' });
     for (let count = 0; count < 10; count += 1) rig.append(1);
@@ -265,7 +265,7 @@ describe('a breaker that stays open for an hour', () => {
     expect(rig.sent.slice(before).filter(({ at }) => at < first + RTT_MS).length).toBeLessThanOrEqual(2);
   });
 
-  it('is not got round by an HQ that greets, takes no frame and is gone again', () => {
+  it('is not got round by an HQ that accepts, takes no frame and is gone again', () => {
     const rig = opened();
     const before = rig.sent.length;
     const rounds = () => new Set(rig.sent.slice(before).map(({ connection }) => connection)).size;

@@ -168,7 +168,7 @@ describe('after an outage', () => {
 });
 
 describe('HQ already has it', () => {
-  it('releases what the greeting acknowledges without sending it', () => {
+  it('releases what the hello acknowledges without sending it', () => {
     const rig = createRig();
     rig.append(5);
     rig.hq.lose({ contiguous: 5, ranges: [] });

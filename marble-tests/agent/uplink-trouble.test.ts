@@ -102,7 +102,7 @@ describe('connecting', () => {
   });
 
   it.each<WireErrorCode>(['unauthorized', 'unsupported_version', 'duplicate_agent'])(
-    'a greeting refused with %s is logged once and tried again slowly',
+    'a hello refused with %s is logged once and tried again slowly',
     (code) => {
       const rig = createRig({ hello: () => refusal(code) });
       rig.start();
@@ -201,7 +201,7 @@ describe('lies', () => {
     expect(rig.journal.stats()).toMatchObject({ pending: 0, released: 10 });
   });
 
-  it('a greeting that acknowledges the future is refused', () => {
+  it('a hello that acknowledges the future is refused', () => {
     const rig = createRig({
       hello: () => ({
         ok: true,
@@ -222,7 +222,7 @@ describe('lies', () => {
 });
 
 describe('an HQ restored from a backup', () => {
-  it('tells how many samples it has booked as lost, and they count once', () => {
+  it('tells how many samples it has accounted as lost, and they count once', () => {
     const rig = createRig({
       hello: (connection) => ({
         ok: true,

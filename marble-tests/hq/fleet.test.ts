@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { dataFrame, delivery, EPOCH, gapFrame, thinnedFrame } from '../../src/hq/store/testing/frames.ts';
+import { dataFrame, delivery, downsampledFrame, EPOCH, gapFrame } from '../../src/hq/store/testing/frames.ts';
 import type { Heartbeat } from '../../src/protocol/events.ts';
 import { createFleetRig, type FleetRig, HEARTBEAT } from './support/fleet-rig.ts';
 import { START } from './support/virtual-clock.ts';
@@ -88,7 +88,11 @@ describe('fleet state', () => {
   it('counts what came thinned neither as stored nor as dropped', () => {
     rig.connect();
     rig.store.observeSampled('a1', EPOCH, 100);
-    rig.append(thinnedFrame(1, 64, { window: 8 }), gapFrame(65, 74, 'overflow_oldest'), dataFrame(75, 90));
+    rig.append(
+      downsampledFrame(1, 64, { window: 8 }),
+      gapFrame(65, 74, 'overflow_oldest'),
+      dataFrame(75, 90),
+    );
     rig.links.next({
       ...{ kind: 'heartbeat', agent: 'a1', clockOffsetMs: 0, ts: rig.clock.now() },
       heartbeat: { ...HEARTBEAT, thinned: 6 },

@@ -20,7 +20,7 @@ describe("the store's background work", () => {
       clock,
       ids: seededIds(seededRandom(1)),
       emit: (event) => {
-        if (event.type === 'store_frames_merged') merged += event.merged;
+        if (event.type === 'store_frames_compacted') merged += event.merged;
       },
     }).subscribe((opened) => {
       store = opened;
@@ -47,7 +47,7 @@ describe("the store's background work", () => {
   const feed = (pauseMs: number) => {
     const slow = createMemoryStorage({ commitDelayMs: 10, scheduler: clock.scheduler });
     const emit = (event: { readonly type: string }) => {
-      if (event.type === 'store_frames_merged') passes += 1;
+      if (event.type === 'store_frames_compacted') passes += 1;
     };
     let passes = 0;
     let over = false;

@@ -1,5 +1,5 @@
 /** Whether the buckets of a thinned frame say of the samples that they stand for what those samples were. */
-import { decodeThinned } from '../../src/protocol/frame-codec.ts';
+import { decodeDownsampled } from '../../src/protocol/frame-codec.ts';
 import type { Content } from './contents.ts';
 
 type Statistics = {
@@ -22,7 +22,7 @@ export type BucketSaid = {
 };
 
 export function bucketsIn(bytes: Uint8Array): readonly BucketSaid[] {
-  const { header, groups } = decodeThinned(bytes);
+  const { header, groups } = decodeDownsampled(bytes);
   return groups.flatMap(({ schemaRef, seqs, sizes, ts, spans, mono, columns }) =>
     Array.from(seqs, (start, row) => ({
       ref: schemaRef,

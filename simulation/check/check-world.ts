@@ -36,7 +36,7 @@ export type CheckOptions = {
 
 /** Of the quota: what the estimate of a record's size may be off. */
 const DISK_SHARE = 1.02;
-/** A journal's books, schemas and dead letters, and what one commit adds before the overflow policy works. */
+/** A journal's ledger, schemas and dead letters, and what one commit adds before the overflow policy works. */
 const DISK_EXTRA_BYTES = 64 * 1024;
 
 /** Nothing that was ever committed has disappeared: it is on its agent's disk, at HQ, or a gap stands for it. */
@@ -84,7 +84,7 @@ export function checkDrained({ subjects, hq, hqRecords, violations }: CheckOptio
       const excused = unite(state.undone, goneOf(truth, epoch));
       const isOfAnother = (seq: number) =>
         (sharers.length > 1 || delivered.has(seq)) && missingWithin(excused, seq, seq).length === 0;
-      checkThinned({ name: truth.agent, truth, sharers, epoch, hq, violations });
+      checkDownsampled({ name: truth.agent, truth, sharers, epoch, hq, violations });
       // What HQ lost of a journal that is gone nobody can tell it.
       const gone = agent.running()?.journal.epoch === epoch ? destroyed : unite(destroyed, state.undone);
       const excuses = (reason: string) => (reason === 'lost_at_hq' ? unite(givenUp, state.undone) : givenUp);
@@ -125,14 +125,14 @@ function goneOf({ epochs }: AgentTruth, epoch: string): Coverage {
   return truth === undefined ? EMPTY_COVERAGE : unite(truth.givenUp, truth.destroyed);
 }
 
-type TruthOfThinned = Pick<AgentTruth, 'epochs' | 'wrongOf'>;
+type TruthOfDownsampled = Pick<AgentTruth, 'epochs' | 'wrongOf'>;
 
 /** What is thinned at HQ was thinned by the agent, and every bucket that counts says what its samples were. */
-export function checkThinned(of: {
+export function checkDownsampled(of: {
   readonly name: string;
-  readonly truth: TruthOfThinned & Pick<AgentTruth, 'idOf'>;
+  readonly truth: TruthOfDownsampled & Pick<AgentTruth, 'idOf'>;
   /** All whose journals have or had this epoch. */
-  readonly sharers: readonly TruthOfThinned[];
+  readonly sharers: readonly TruthOfDownsampled[];
   readonly epoch: string;
   readonly hq: Pick<HqTruth, 'epoch'>;
   readonly violations: Violations;
@@ -146,7 +146,7 @@ export function checkThinned(of: {
   for (const [from, to] of subtract(state.thinned, thinned)) {
     violations.report('false_gap', `${name}: seqs ${from}–${to} of ${epoch} are thinned at HQ alone`);
   }
-  for (const { bytes, segments } of state.thinnedFrames.values()) {
+  for (const { bytes, segments } of state.downsampledFrames.values()) {
     for (const bucket of bucketsIn(bytes)) {
       if (!segments.some(({ first, last }) => first <= bucket.start && bucket.start <= last)) continue;
       const said = sharers.map((one) => one.wrongOf(epoch, bucket));

@@ -26,7 +26,10 @@ export type HqEpoch = {
   gaps: Map<string, Coverage>;
   thinned: Coverage;
   /** The thinned frames on the disk now, and which of their seqs count. */
-  readonly thinnedFrames: Map<string, { readonly bytes: Uint8Array; readonly segments: readonly Segment[] }>;
+  readonly downsampledFrames: Map<
+    string,
+    { readonly bytes: Uint8Array; readonly segments: readonly Segment[] }
+  >;
   /** Everything that is accounted for. */
   durable: Coverage;
   /** The same, and what was so before a backup was restored. */
@@ -88,12 +91,12 @@ export function createHqTruth(violations: Violations): HqTruth {
 function createAnswerCheck(disk: HqDiskTruth): HqTruth['answered'] {
   const { violations } = disk;
   /** Who is at the other end of a wire. */
-  const greeted = new Map<string, { readonly agent: string; readonly epoch: string }>();
+  const accepted = new Map<string, { readonly agent: string; readonly epoch: string }>();
   return ({ wire, event, args, reply }) => {
     const { ok, ack } = reply as { readonly ok?: unknown; readonly ack?: unknown };
     if (ok !== true || ack === undefined) return;
-    if (event === 'hello') greeted.set(wire, args[0] as { agent: string; epoch: string });
-    const who = greeted.get(wire);
+    if (event === 'hello') accepted.set(wire, args[0] as { agent: string; epoch: string });
+    const who = accepted.get(wire);
     if (who === undefined) return;
     const frame = event === 'frame' && args[1] instanceof Uint8Array ? readHeader(args[1]) : null;
     const epoch = frame?.epoch ?? who.epoch;
@@ -132,7 +135,7 @@ function epochIn({ agents }: HqDiskTruth, agent: string, epoch: string): HqEpoch
       stored: new Map(),
       gaps: new Map(),
       thinned: EMPTY_COVERAGE,
-      thinnedFrames: new Map(),
+      downsampledFrames: new Map(),
       durable: EMPTY_COVERAGE,
       ever: EMPTY_COVERAGE,
       undone: EMPTY_COVERAGE,
@@ -163,13 +166,13 @@ function putFrame(disk: HqDiskTruth, text: string, key: Uint8Array, value: Uint8
   if (record === undefined) return;
   const state = epochIn(disk, agent, epoch);
   const what = (seqs: string) => `${agent}: ${seqs} of ${epoch}`;
-  const isThinned = readHeader(record.frame).kind === 'thinned';
-  const seqs = isThinned ? [] : putSamples(disk, state, record, what);
-  if (isThinned) putThinned(disk, state, text, record, what);
+  const isDownsampled = readHeader(record.frame).kind === 'thinned';
+  const seqs = isDownsampled ? [] : putSamples(disk, state, record, what);
+  if (isDownsampled) putDownsampled(disk, state, text, record, what);
   disk.held.set(text, { agent, epoch, seqs });
 }
 
-function putThinned(
+function putDownsampled(
   { violations }: HqDiskTruth,
   state: HqEpoch,
   text: string,
@@ -177,11 +180,11 @@ function putThinned(
   what: (seqs: string) => string,
 ): void {
   for (const { first, last } of segments) {
-    checkThinnedOnce(violations, state, what(`seqs ${first}–${last}`), first, last);
+    checkDownsampledOnce(violations, state, what(`seqs ${first}–${last}`), first, last);
     state.thinned = cover(state.thinned, first, last);
     account(state, first, last);
   }
-  state.thinnedFrames.set(text, { bytes: Uint8Array.from(frame), segments });
+  state.downsampledFrames.set(text, { bytes: Uint8Array.from(frame), segments });
 }
 
 /** Gives the seqs that count. */
@@ -220,7 +223,7 @@ function checkSampleOnce(violations: Violations, state: HqEpoch, what: string, s
   }
 }
 
-function checkThinnedOnce(
+function checkDownsampledOnce(
   violations: Violations,
   state: HqEpoch,
   what: string,
@@ -230,7 +233,7 @@ function checkThinnedOnce(
   const seqs = last - first + 1;
   const overlaps = (coverage: Coverage) => countMissing(coverage, first, last) < seqs;
   let others = EMPTY_COVERAGE;
-  for (const { segments } of state.thinnedFrames.values())
+  for (const { segments } of state.downsampledFrames.values())
     for (const segment of segments) others = cover(others, segment.first, segment.last);
   if (overlaps(others)) violations.report('stored_twice', `${what}, thinned in two frames`);
   for (let seq = first; seq <= last; seq += 1) {
@@ -247,8 +250,8 @@ function removeFrame(disk: HqDiskTruth, text: string): void {
   const frame = disk.held.get(text);
   if (frame === undefined) return;
   disk.held.delete(text);
-  const { stored, thinnedFrames } = epochIn(disk, frame.agent, frame.epoch);
-  thinnedFrames.delete(text);
+  const { stored, downsampledFrames } = epochIn(disk, frame.agent, frame.epoch);
+  downsampledFrames.delete(text);
   for (const seq of frame.seqs) stored.delete(seq);
 }
 
@@ -282,7 +285,7 @@ function replace(disk: HqDiskTruth, records: ReadonlyMap<string, Uint8Array>): v
       state.stored.clear();
       state.gaps = new Map();
       state.thinned = EMPTY_COVERAGE;
-      state.thinnedFrames.clear();
+      state.downsampledFrames.clear();
       state.durable = EMPTY_COVERAGE;
       state.acked = 0;
     }

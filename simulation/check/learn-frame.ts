@@ -22,7 +22,8 @@ export function putFrame(
   disk.held.set(keyText, frame);
   const truth = epochIn(disk, epoch);
   if (frame.kind === 'data') learn(disk, truth, frame, value);
-  else if (frame.kind === 'thinned') learnThinned(disk, truth, frame, value, movedFrom(disk, frame, removed));
+  else if (frame.kind === 'thinned')
+    learnDownsampled(disk, truth, frame, value, movedFrom(disk, frame, removed));
   else truth.givenUp = cover(truth.givenUp, frame.first, frame.last);
   return frame;
 }
@@ -36,7 +37,7 @@ function movedFrom(disk: DiskTruth, { epoch, first, last }: HeldFrame, removed: 
 }
 
 /** Thinned samples are still there, and their statistics are those of the samples that were. */
-function learnThinned(
+function learnDownsampled(
   { agent, archive, places, violations }: DiskTruth,
   truth: EpochTruth,
   { epoch, first, last }: HeldFrame,
@@ -71,7 +72,7 @@ function learn(
   { epoch, first, last }: HeldFrame,
   value: Uint8Array,
 ): void {
-  // Sealing writes each sample several times: it must be the same each time.
+  // Compaction writes each sample several times: it must be the same each time.
   for (const [seq, content] of contentsOf(value)) {
     places.set(content.id, epoch);
     archive.learn(content);

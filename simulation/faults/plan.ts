@@ -19,7 +19,7 @@ export const AGENT_FAULTS = [
   'agent_disk_full',
   'agent_disk_failing',
   'agent_record_damaged',
-  'agent_books_damaged',
+  'agent_ledger_damaged',
   'agent_torn_write',
   'agent_wiped',
   'agent_rolled_back',

@@ -48,7 +48,7 @@ type Victim = { readonly start: () => void; readonly hold: (held: boolean) => vo
 const TEN_YEARS_MS = 10 * 365.25 * 86_400_000;
 const EMPTY_DISK: Snapshot = { records: new Map(), usedBytes: 0 };
 const FRAME_PREFIX = 0x40;
-const BOOKS_KEY = Uint8Array.of(0x01);
+const LEDGER_KEY = Uint8Array.of(0x01);
 
 export function createStrikes(options: StrikeOptions): Strikes {
   const separations: (() => void)[] = [];
@@ -79,10 +79,10 @@ function agentStrikes(
     agent_stop: (fault, agent) => down(options, fault, agent, agent.stop),
     agent_disk_full: (fault, { disk }) => fillUp(disk, fault, 4_096),
     agent_record_damaged: (fault, { disk }) => damageFrame(disk, fault),
-    agent_books_damaged: (fault, agent) =>
+    agent_ledger_damaged: (fault, agent) =>
       down(options, fault, agent, () => {
         agent.kill(true);
-        agent.disk.damage(BOOKS_KEY);
+        agent.disk.damage(LEDGER_KEY);
       }),
     agent_torn_write: (fault, agent) =>
       whenWriting(options, agent.disk, () => downNow(options, fault, agent, agent.tear)),

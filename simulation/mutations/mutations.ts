@@ -57,7 +57,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'epoch_ignored',
-    breaks: "HQ books frames under the epoch of the agent's first hello, whatever they say",
+    breaks: "HQ accounts frames under the epoch of the agent's first hello, whatever they say",
     file: 'src/hq/store/append-frame.ts',
     find: 'const { epoch, firstSeq, count, tsMin, tsMax } = header;',
     replace: `const { firstSeq, count, tsMin, tsMax } = header;
@@ -74,8 +74,8 @@ export const MUTATIONS: readonly Mutation[] = [
     fromSeed: 9,
   },
   {
-    name: 'seal_loses_last_frame',
-    breaks: 'sealing leaves the last of the frames out of the merged one',
+    name: 'compaction_loses_last_frame',
+    breaks: 'compaction leaves the last of the frames out of the merged one',
     file: 'src/journal/compaction/compact.ts',
     find: 'bytes = mergeFrames(parts);',
     replace: 'bytes = mergeFrames(parts.slice(0, -1));',
@@ -90,9 +90,9 @@ export const MUTATIONS: readonly Mutation[] = [
     fromSeed: 3,
   },
   {
-    name: 'merge_at_hq_drops_a_frame',
+    name: 'compaction_at_hq_drops_a_frame',
     breaks: "HQ's merging removes one frame more than it merges",
-    file: 'src/hq/store/merge.ts',
+    file: 'src/hq/store/compaction.ts',
     find: 'merges.push({ pieces, frame: mergeFrames(parts) });',
     replace: 'merges.push({ pieces, frame: mergeFrames(parts.slice(0, -1)) });',
   },
@@ -138,18 +138,18 @@ export const MUTATIONS: readonly Mutation[] = [
     fromSeed: 9,
   },
   {
-    name: 'pending_booked_as_lost',
-    breaks: 'HQ books as lost what the agent still has',
-    file: 'src/hq/store/book-lost.ts',
-    find: 'const booked = book(state, booking, 1, note.released);',
-    replace: 'const booked = book(state, booking, 1, note.sampled);',
+    name: 'pending_accounted_as_lost',
+    breaks: 'HQ accounts as lost what the agent still has',
+    file: 'src/hq/store/account-lost.ts',
+    find: 'const accounted = account(state, accounting, 1, note.released);',
+    replace: 'const accounted = account(state, accounting, 1, note.sampled);',
   },
   {
     name: 'gap_counted_but_not_kept',
     breaks: 'HQ counts a gap and forgets where it was',
     file: 'src/hq/store/append-frame.ts',
-    find: '    for (const [from, to] of booked.added) {\n      putGap(',
-    replace: '    for (const [from, to] of booked.added.slice(1)) {\n      putGap(',
+    find: '    for (const [from, to] of accounted.added) {\n      putGap(',
+    replace: '    for (const [from, to] of accounted.added.slice(1)) {\n      putGap(',
     fromSeed: 9,
   },
   {
@@ -200,7 +200,7 @@ export const MUTATIONS: readonly Mutation[] = [
     fromSeed: 13,
   },
   {
-    name: 'whole_samples_lost_in_thinning',
+    name: 'whole_samples_lost_in_downsampling',
     breaks: 'what is to stay whole is not written again when its frame is thinned',
     file: 'src/journal/downsampling/downsample.ts',
     find: 'for (const bytes of kept) editor.addFrame(bytes, readHeader(bytes), true);',

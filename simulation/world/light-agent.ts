@@ -80,7 +80,7 @@ export function createLightAgent(options: LightAgentOptions): LightAgent {
       ids,
       policy: kept.overflow,
       maxBytes: kept.maxBytes,
-      sealSamples: settings.sealSamples,
+      compactSamples: settings.compactSamples,
     }).subscribe({ next: run, error: onFailed });
   };
 

@@ -159,7 +159,7 @@ function createLightSubjects(options: StampedeOptions, parts: Parts) {
     config: agentConfigSchema.parse({ uplink: { heartbeatMs: HEARTBEAT_MS } }),
     periodMs: options.periodMs,
     noisySeries: 0,
-    sealSamples: 512,
+    compactSamples: 512,
     line: freeLine(DELAY_MS),
   };
   return Array.from({ length: options.agents }, (_, index) => {

@@ -15,8 +15,8 @@ export type AgentSettings = {
   readonly periodMs: number;
   /** Series beside the few that every source has, full of noise: they fill a journal quickly. */
   readonly noisySeries: number;
-  /** Of its journal: small, so that there is something to seal. */
-  readonly sealSamples: number;
+  /** Of its journal: small, so that there is something to compact. */
+  readonly compactSamples: number;
   /** Its line when nothing is wrong with it. */
   readonly line: LineShape;
 };
@@ -76,7 +76,7 @@ export function drawAgent(
     // A day has as many samples as an hour: what matters happens between them.
     periodMs: Math.max(900, Math.round((hours * HOUR_MS) / (thins ? 400 : chance.pick([40, 100, 200, 400])))),
     noisySeries: thins ? 40 : chance.pick([0, 40, 40]),
-    sealSamples: chance.pick([4, 16, 64, 512]),
+    compactSamples: chance.pick([4, 16, 64, 512]),
   };
   const line = drawLine(chance.stream('line'), { ...drawn, usualDelayMs });
   if (!Number.isFinite(line.upRate)) return { ...drawn, line };

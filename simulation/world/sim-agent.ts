@@ -140,7 +140,7 @@ function start(state: State): void {
     ids,
     policy: overflow,
     maxBytes,
-    sealSamples: settings.sealSamples,
+    compactSamples: settings.compactSamples,
     newEpoch: state.newEpoch,
   }).subscribe({
     next: (journal) => {

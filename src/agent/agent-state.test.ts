@@ -20,7 +20,7 @@ describe('deriveAgentState', () => {
     ['an old backlog', { backlog: true, lagMs: 5_001 }, 'catching-up'],
     ['waiting', { uplink: 'waiting' }, 'offline'],
     ['connecting', { uplink: 'connecting' }, 'offline'],
-    ['greeting', { uplink: 'greeting' }, 'offline'],
+    ['hello', { uplink: 'hello' }, 'offline'],
     ['a connection that carries nothing', { refused: true, backlog: true }, 'offline'],
     ['not yet begun', { started: false, uplink: 'connecting' }, 'starting'],
     ['a journal in trouble while offline', { degraded: true, uplink: 'waiting' }, 'degraded'],

@@ -128,7 +128,7 @@ const uplinkConfigSchema = z.strictObject({
     { default: 60_000, minimum: 10, maximum: DAY_MS },
   ),
   connectTimeoutMs: whole(
-    { description: 'How long connecting, and the greeting after it, may take each.', unit: 'ms' },
+    { description: 'How long connecting, and the hello after it, may take each.', unit: 'ms' },
     { default: 10_000, minimum: 100, maximum: 3_600_000 },
   ),
   ackTimeoutMs: whole(

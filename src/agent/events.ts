@@ -81,7 +81,7 @@ export const agentEvents = {
       {
         name: 'holdfast_agent_link_connected',
         kind: 'gauge',
-        help: '1 while HQ has greeted this agent, else 0.',
+        help: '1 while HQ has accepted this agent, else 0.',
         value: ({ connected }) => (connected ? 1 : 0),
       },
     ],
@@ -183,7 +183,7 @@ export const agentEvents = {
       {
         name: 'holdfast_agent_lost_at_hq_samples_total',
         kind: 'counter',
-        help: 'Samples that HQ had confirmed and lost, and that the journal no longer had: what HQ books as lost_at_hq.',
+        help: 'Samples that HQ had confirmed and lost, and that the journal no longer had: what HQ accounts as lost_at_hq.',
         value: ({ lost }) => lost,
       },
     ],
@@ -252,19 +252,24 @@ export const agentEvents = {
       },
     ],
   }),
-  frames_sealed: defineEvent<{ merged: number; sealed: number }>({
+  frames_compacted: defineEvent<{ merged: number; compacted: number }>({
     level: 'debug',
     message: 'small frames merged',
     metrics: [
       {
-        name: 'holdfast_agent_frames_sealed_total',
+        name: 'holdfast_agent_frames_compacted_total',
         kind: 'counter',
         help: 'Small frames that were merged into larger ones.',
         value: ({ merged }) => merged,
       },
     ],
   }),
-  frames_thinned: defineEvent<{ rewritten: number; thinned: number; samples: number; freedBytes: number }>({
+  frames_downsampled: defineEvent<{
+    rewritten: number;
+    thinned: number;
+    samples: number;
+    freedBytes: number;
+  }>({
     level: 'debug',
     message: 'the journal nears what it may take: its oldest samples were thinned',
     metrics: [

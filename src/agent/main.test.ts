@@ -119,7 +119,7 @@ describe('an agent', () => {
       'protocol',
     ],
     ['garbage for acks', { frame: () => 'garbage' }, 'protocol'],
-    ['garbage for a greeting', { hello: () => 17 }, 'protocol'],
+    ['garbage for a hello', { hello: () => 17 }, 'protocol'],
     [
       'another version',
       { hello: () => ({ ok: false, error: { code: 'unsupported_version', message: 'too old' } }) },

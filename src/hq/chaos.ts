@@ -73,12 +73,12 @@ export function createChaos(options: ChaosOptions): ChaosControl & { readonly st
 
   const stay = (effect: Effect): Observable<Effect> =>
     timer(between(PHASES[effect]), clock.scheduler).pipe(ignoreElements(), startWith(effect));
-  const weather$ = concat(
+  const chaosPhase$ = concat(
     defer(() => stay('none')),
     defer(() => stay(SPOILED[Math.floor(random.next() * SPOILED.length)] ?? 'down')),
   ).pipe(repeat());
   const effectsOf = (mode: ChaosMode): Observable<Effect> =>
-    mode === 'random' ? weather$ : concat(of<Effect>(mode === 'off' ? 'none' : mode), NEVER);
+    mode === 'random' ? chaosPhase$ : concat(of<Effect>(mode === 'off' ? 'none' : mode), NEVER);
 
   const subscription = mode$
     .pipe(

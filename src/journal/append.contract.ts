@@ -34,7 +34,7 @@ export const APPEND_PROMISES: JournalPromises = {
       [4, 6],
     ]);
   },
-  'keeps epoch, seqs, schemas and books across restarts': async (rig) => {
+  'keeps epoch, seqs, schemas and ledger across restarts': async (rig) => {
     const { epoch } = rig.journal;
     await rig.append(1, 3);
     await rig.append(4, 3);
@@ -60,26 +60,25 @@ export const APPEND_PROMISES: JournalPromises = {
     });
     expect(await rig.append(6, 1)).toMatchObject({ frame: { firstSeq: 6 } });
   },
-  'knows with how many samples the first run since the last greeting began, however many followed': async (
-    rig,
-  ) => {
-    const greet = () => lastValueFrom(rig.journal.noteGreeting('first'));
-    expect(rig.journal.begun).toBe(0);
-    await rig.append(1, 5);
-    await greet();
-    await rig.append(6, 5);
-    await greet();
-    await rig.reopen();
-    expect(rig.journal.begun).toBe(10);
-    await rig.append(11, 5);
-    await rig.reopen();
-    expect(rig.journal.begun).toBe(10);
-    await lastValueFrom(rig.journal.noteGreeting('third'));
-    await rig.append(16, 5);
-    expect(rig.journal.begun).toBe(10);
-    await rig.reopen();
-    expect(rig.journal.begun).toBe(20);
-  },
+  'knows with how many samples the first run since the last accepted hello began, however many followed':
+    async (rig) => {
+      const accept = () => lastValueFrom(rig.journal.noteAccepted('first'));
+      expect(rig.journal.begun).toBe(0);
+      await rig.append(1, 5);
+      await accept();
+      await rig.append(6, 5);
+      await accept();
+      await rig.reopen();
+      expect(rig.journal.begun).toBe(10);
+      await rig.append(11, 5);
+      await rig.reopen();
+      expect(rig.journal.begun).toBe(10);
+      await lastValueFrom(rig.journal.noteAccepted('third'));
+      await rig.append(16, 5);
+      expect(rig.journal.begun).toBe(10);
+      await rig.reopen();
+      expect(rig.journal.begun).toBe(20);
+    },
   'keeps which HQ it speaks with, until it begins a new epoch': async (rig) => {
     expect(rig.journal.stats().hq).toBeNull();
     await rig.append(1, 5);

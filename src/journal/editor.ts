@@ -1,6 +1,6 @@
 /**
- * Changes to frames within one transaction, with the books kept beside: every way in which a frame comes, goes or turns
- * into a gap is here, so that `sampled = acked + pending + Σ dropped` holds after each.
+ * Changes to frames within one transaction, with the ledger kept with them: every way in which a frame comes, goes or
+ * turns into a gap is here, so that `sampled = acked + pending + Σ dropped` holds after each.
  */
 import { type Coverage, EMPTY_COVERAGE, missingWithin, type SeqRange } from '../protocol/coverage.ts';
 import type { FrameHeader, FrameKind, GapReason } from '../protocol/frame.ts';
@@ -23,7 +23,7 @@ import { decodeLedger, encodeLedger, type Ledger } from './ledger.ts';
 export type Times = { readonly tsMin: number; readonly tsMax: number };
 
 export type JournalEditor = {
-  /** The books as they stand. */
+  /** The ledger as it stands. */
   readonly ledger: Ledger;
   readonly acked: Coverage;
   /**
@@ -46,7 +46,7 @@ export type JournalEditor = {
   /** Samples of a frame of this kind become pending, or are so no more (negative). Those of gaps never are. */
   readonly countPending: (kind: FrameKind, samples: number) => void;
   readonly countDropped: (reason: GapReason, samples: number) => void;
-  /** Writes the books; returns them. */
+  /** Writes the ledger; returns them. */
   readonly finish: () => Ledger;
 };
 
@@ -187,7 +187,7 @@ function readLedger(reader: Reader): Ledger {
   if (ledger === null) {
     throw new StorageError(
       'io',
-      'The journal has lost its books while running. Restart it: they are rebuilt then.',
+      'The journal has lost its ledger while running. Restart it: it is rebuilt then.',
     );
   }
   return ledger;

@@ -36,7 +36,7 @@ async function deceivedJournal() {
     policy: 'drop-oldest',
     maxBytes: 2 ** 20,
   } as const;
-  return { world, journal: await lastValueFrom(openJournal({ ...open, sealSamples: 2 })) };
+  return { world, journal: await lastValueFrom(openJournal({ ...open, compactSamples: 2 })) };
 }
 
 describe('journal on a failing disk', () => {
@@ -67,11 +67,11 @@ describe('journal on a failing disk', () => {
       expect(told.at(-1)).toBe('failing');
       world.fault = null;
       // Any commit shows it, not that of samples alone.
-      await lastValueFrom(journal.noteGreeting('run'));
+      await lastValueFrom(journal.noteAccepted('run'));
       expect(journal.stats().disk).toBe('good');
       expect(told.at(-1)).toBe('good');
       world.fault = new StorageError(code, 'no');
-      await lastValueFrom(journal.noteGreeting('another')).catch(() => null);
+      await lastValueFrom(journal.noteAccepted('another')).catch(() => null);
       expect(journal.stats().disk).toBe('failing');
     },
   );
@@ -125,7 +125,7 @@ describe('journal on a failing disk', () => {
     const { world, journal } = await deceivedJournal();
     await append(journal, 1, 3);
     const meantimes: (() => Observable<unknown>)[] = [
-      () => journal.seal([]),
+      () => journal.compact([]),
       () => journal.release({ contiguous: 13, ranges: [] }),
       () => EMPTY,
     ];
@@ -155,7 +155,7 @@ describe('journal on a failing disk', () => {
     await expect(lastValueFrom(journal.append(samples))).rejects.toMatchObject({ code: 'io' });
     world.deceives = false;
     // Any other commit confirms the frame, which goes before its append is tried again.
-    await lastValueFrom(journal.noteGreeting('run'));
+    await lastValueFrom(journal.noteAccepted('run'));
     expect(await allPending(journal)).toHaveLength(1);
     expect(journal.schema(ref)).toEqual(first?.schema);
   });

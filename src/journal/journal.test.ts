@@ -13,10 +13,10 @@ import { createMemoryDisk, createMemoryStorage, damageRecord } from '../storage/
 import { describeJournalContract } from './journal.contract.ts';
 import { frameKey } from './keys.ts';
 import type { StoredFrame } from './port.ts';
+import { checkTruth } from './testing/downsampled-truth.ts';
 import { openOn } from './testing/open-on.ts';
 import { allPending, expectExactLedger } from './testing/pending.ts';
 import { noisySamples } from './testing/test-samples.ts';
-import { checkTruth } from './testing/thinned-truth.ts';
 
 const clock = createSystemClock();
 
@@ -70,7 +70,7 @@ describe('journal, whatever is done to it', () => {
         at: fc.double({ min: 0, max: 1, noNaN: true }),
       }),
     },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('seal' as const) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('compact' as const) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('thin' as const) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('reopen' as const) }) },
     {
@@ -118,8 +118,8 @@ describe('journal, whatever is done to it', () => {
                 case 'reject':
                   await lastValueFrom(journal.reject(Math.floor(one.at * sampled) + 1, 'test'));
                   break;
-                case 'seal':
-                  await lastValueFrom(journal.seal([]));
+                case 'compact':
+                  await lastValueFrom(journal.compact([]));
                   break;
                 case 'thin':
                   await lastValueFrom(journal.thin([]));

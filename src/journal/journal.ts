@@ -2,17 +2,17 @@
  * The agent's journal over any Storage.
  *
  * Promises:
- * - an append is one transaction of frames, schemas and books; its samples count as sampled when it emits;
+ * - an append is one transaction of frames, schemas and ledger; its samples count as sampled when it emits;
  * - `sampled = acked + pending + Σ dropped` after every transaction, also those of recovery;
  * - seqs are given out in the order in which appends are subscribed, without holes, across restarts;
- * - the state lives in the storage: each transaction reads the books, changes them and writes them, so that a commit
+ * - the state lives in the storage: each transaction reads the ledger, changes it and writes it, so that a commit
  *   that failed, and may yet have got through, leaves nothing here that could disagree with the disk;
  * - an append that failed can be tried again with the same array of samples: it is not stored twice, even when the
  *   failed commit got through;
- * - long work (release, seal, thin, pending) runs in slices and lets others in between.
+ * - long work (release, compact, thin, pending) runs in slices and lets others in between.
  *
- * Bounds: frames occupy at most 95 % of `maxBytes`; the rest is for books, gaps, dead letters and LMDB's free pages.
- * While the disk is full they occupy at most what there is room for (append/room.ts).
+ * Bounds: frames occupy at most 95 % of `maxBytes`; the rest is for the ledger, gaps, dead letters and LMDB's free
+ * pages. While the disk is full they occupy at most what there is room for (append/room.ts).
  */
 import {
   concat,
@@ -36,8 +36,8 @@ import { type Storage, StorageError } from '../storage/storage.ts';
 import { createAppendLine } from './append/append-line.ts';
 import { createCompaction } from './compaction/compaction.ts';
 import { subtract } from './coverage-sets.ts';
-import { NOTHING_THINNED } from './downsampling/downsample.ts';
-import { createThinning } from './downsampling/downsampling.ts';
+import { NOTHING_DOWNSAMPLED } from './downsampling/downsample.ts';
+import { createDownsampling } from './downsampling/downsampling.ts';
 import { createEditor, readAcked } from './editor.ts';
 import { createJournalState, type JournalState } from './journal-state.ts';
 import type { Ledger } from './ledger.ts';
@@ -58,8 +58,8 @@ export type JournalOptions = {
   readonly policy: OverflowPolicy;
   /** Quota of the journal on the disk, bytes. Minimum 16 KiB; sensible from 4 frames of 256 KiB on. */
   readonly maxBytes: number;
-  /** Frames with fewer samples are merged by `seal` into frames of at least as many. Default 512, 2 … 4096. */
-  readonly sealSamples?: number;
+  /** Frames with fewer samples are merged by `compact` into frames of at least as many. Default 512, 2 … 4096. */
+  readonly compactSamples?: number;
   /** Begins a new epoch and keeps what is pending in it; for a cloned disk. Default false. */
   readonly newEpoch?: boolean;
   /** The storage is in memory because there is no disk to write to. Default false. */
@@ -67,17 +67,17 @@ export type JournalOptions = {
 };
 
 const MIN_BYTES = 16 * 1024;
-const DEFAULT_SEAL_SAMPLES = 512;
+const DEFAULT_COMPACT_SAMPLES = 512;
 
 /** Emits the journal once it is ready, then completes; errors with a StorageError. */
 export function openJournal(options: JournalOptions): Observable<Journal> {
   const { storage, ids } = options;
   return defer(() => {
     checkOptions(options);
-    // A renewal that was cut off comes first: until it is done the books say nothing.
+    // A renewal that was cut off comes first: until it is done the ledger says nothing.
     const unfinished = storage.read(unfinishedRenewal);
     if (unfinished !== null) return renewJournal(options, unfinished.epoch);
-    return mendBooks(options);
+    return mendLedger(options);
   }).pipe(
     concatMap((ledger) =>
       ledger.forked || (options.newEpoch === true && ledger.sampled > 0)
@@ -88,8 +88,8 @@ export function openJournal(options: JournalOptions): Observable<Journal> {
   );
 }
 
-/** Emits the books, rebuilt where they do not agree with the frames. */
-function mendBooks({ storage, clock, ids }: JournalOptions): Observable<Ledger> {
+/** Emits the ledger, rebuilt where it does not agree with the frames. */
+function mendLedger({ storage, clock, ids }: JournalOptions): Observable<Ledger> {
   return defer(() => {
     let fileDamaged = false;
     storage.damage$
@@ -110,22 +110,22 @@ function mendBooks({ storage, clock, ids }: JournalOptions): Observable<Ledger> 
   });
 }
 
-function checkOptions({ maxBytes, sealSamples = DEFAULT_SEAL_SAMPLES }: JournalOptions): void {
+function checkOptions({ maxBytes, compactSamples = DEFAULT_COMPACT_SAMPLES }: JournalOptions): void {
   const refuse = (message: string): never => {
     throw new StorageError('configuration', message);
   };
   if (!(maxBytes >= MIN_BYTES))
     refuse(`A journal needs at least ${MIN_BYTES} bytes; maxBytes is ${maxBytes}.`);
-  if (!(sealSamples >= 2 && sealSamples <= 4096))
-    refuse(`sealSamples is ${sealSamples}; it must be 2 … 4096.`);
+  if (!(compactSamples >= 2 && compactSamples <= 4096))
+    refuse(`compactSamples is ${compactSamples}; it must be 2 … 4096.`);
 }
 
 function createJournal(options: JournalOptions, opened: Ledger): Journal {
-  const { clock, policy, sealSamples = DEFAULT_SEAL_SAMPLES } = options;
+  const { clock, policy, compactSamples = DEFAULT_COMPACT_SAMPLES } = options;
   const state = createJournalState(options, opened, () => line.retry());
   const { storage, room, stats$, edit, publish } = state;
   const schemas = storage.read(readSchemas);
-  // Kept over runs that HQ does not greet: what they append must not hide that HQ holds more than this journal
+  // Kept over runs that HQ does not accept: what they append must not hide that HQ holds more than this journal
   // delivered.
   const begun = opened.begun ?? opened.sampled;
   const line = createAppendLine({
@@ -135,8 +135,8 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
     limitBytes: room.limitBytes,
     onAppend: (editor) => {
       const { ledger } = editor;
-      const greeted = ledger.greeting?.instance !== opened.greeting?.instance;
-      if (!greeted && ledger.begun === null) editor.count({ begun });
+      const accepted = ledger.greeting?.instance !== opened.greeting?.instance;
+      if (!accepted && ledger.begun === null) editor.count({ begun });
     },
     onCommitted: (ledger, overflowed) => {
       publish(ledger, overflowed);
@@ -145,8 +145,8 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
     onFailed: room.noteFailed,
     onBlocked: state.noteBlocked,
   });
-  const compact = createCompaction({ clock, sealSamples, edit });
-  const downsample = createThinning({
+  const compact = createCompaction({ clock, compactSamples, edit });
+  const downsample = createDownsampling({
     storage,
     clock,
     limitBytes: room.limitBytes,
@@ -172,7 +172,7 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
       return readPending({ storage, clock, confirmed, onRepaired: publish }, query);
     },
     release: (acked) => thenRetry(acks.release(acked)),
-    noteGreeting: (instance) => noteGreeting(state, instance),
+    noteAccepted: (instance) => noteAccepted(state, instance),
     noteHq: (hq) => edit((_, editor) => editor.count({ hq })).pipe(map(() => undefined)),
     noteFork: () => edit((_, editor) => editor.count({ forked: true })).pipe(map(() => undefined)),
     reinstate: acks.reinstate,
@@ -182,8 +182,8 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
           map(() => stats$.value),
         ),
       ),
-    seal: (inFlight) => thenRetry(compact(inFlight)),
-    thin: (inFlight) => (policy === 'thin' ? downsample(inFlight) : of(NOTHING_THINNED)),
+    compact: (inFlight) => thenRetry(compact(inFlight)),
+    thin: (inFlight) => (policy === 'thin' ? downsample(inFlight) : of(NOTHING_DOWNSAMPLED)),
     schema: (ref) => schemaOf(storage, schemas, ref),
     stats: () => stats$.value,
     stats$: stats$.asObservable(),
@@ -228,7 +228,7 @@ function createAcks(
   };
 }
 
-function noteGreeting({ stats$, edit }: JournalState, instance: string): Observable<void> {
+function noteAccepted({ stats$, edit }: JournalState, instance: string): Observable<void> {
   return defer(() => {
     const { greeting } = stats$.value;
     if (greeting?.instance === instance) return of(undefined);

@@ -1,5 +1,5 @@
 /**
- * The journal's books: one small record, written in the same transaction as every change, so that it is always true of
+ * The journal's ledger: one small record, written in the same transaction as every change, so that it is always true of
  * what lies beside it.
  */
 import { z } from 'zod';
@@ -31,16 +31,16 @@ const ledgerSchema = z.object({
   oldest: z.object({ seq: count, ts: z.number() }).nullable(),
   /** Whether HQ has ever acked anything: the acked coverage then exists. */
   hasAcked: z.boolean(),
-  /** The last run (process) of the agent that HQ greeted, and how many have been. */
+  /** The last run (process) of the agent that HQ accepted, and how many have been. */
   greeting: z.object({ number: count, instance: z.string() }).nullable().default(null),
   /**
-   * Highest seq given out when the first run since that greeting began: HQ holds none beyond it. Null until such a run
+   * Highest seq given out when the first run since that hello began: HQ holds none beyond it. Null until such a run
    * appends.
    */
   begun: count.nullable().default(null),
   /**
-   * The books had to be written anew, or what they say may be old, and HQ has not greeted since: which run it greeted
-   * last may be forgotten.
+   * The ledger had to be written again, or what it says may be old, and HQ has accepted no hello since: which run it
+   * accepted last may be forgotten.
    */
   rebuilt: z.boolean().default(false),
   /** Identity of the HQ that the epoch was last said hello to; null: none, or none that told it. */

@@ -57,6 +57,6 @@ async function bytesToOpen(frames: number): Promise<number> {
 it('reads as much of a long journal as of a short one to open it', async () => {
   const short = await bytesToOpen(4);
   expect(short).toBeGreaterThan(0);
-  // Larger numbers in the books.
+  // Larger numbers in the ledger.
   expect(await bytesToOpen(40)).toBeLessThan(short + 100);
 });

@@ -45,11 +45,11 @@ export type JournalStats = {
   readonly acked: number;
   readonly dropped: Readonly<Partial<Record<GapReason, number>>>;
   readonly maxBytes: number;
-  /** The last run that HQ greeted; null before the first. */
+  /** The last run that HQ accepted; null before the first. */
   readonly greeting: { readonly number: number; readonly instance: string } | null;
   /** Identity of the HQ that this epoch speaks with; null before the first that told its own. */
   readonly hq: string | null;
-  /** Whether its books had to be rebuilt after damage since HQ greeted last: HQ may then take it for a copy. */
+  /** Whether its ledger had to be rebuilt after damage since HQ accepted last: HQ may then take it for a copy. */
   readonly rebuilt: boolean;
   /** Whether the quota is reached and samples are given up, or wait. */
   readonly overflowing: boolean;
@@ -69,7 +69,7 @@ export type PendingQuery = {
   readonly limit: number;
 };
 
-export type ThinCounts = {
+export type DownsamplingCounts = {
   /** Frames that went in and came out. */
   readonly rewritten: number;
   readonly thinned: number;
@@ -85,8 +85,8 @@ export type Reinstated = { readonly again: number; readonly lost: number };
 export type Journal = {
   readonly epoch: Epoch;
   /**
-   * Highest seq that had been given out when the first run since the last greeting opened it: HQ can hold none of this
-   * journal beyond it.
+   * Highest seq that had been given out when the first run since the last accepted hello opened it: HQ can hold none of
+   * this journal beyond it.
    */
   readonly begun: number;
   /**
@@ -98,8 +98,8 @@ export type Journal = {
   readonly pending: (query: PendingQuery) => Observable<StoredFrame>;
   /** Takes note of what HQ holds durably and removes frames that it covers wholly; emits the stats after it. */
   readonly release: (acked: Coverage) => Observable<JournalStats>;
-  /** Notes durably that HQ has greeted this run; nothing may be sent before. Emits once. */
-  readonly noteGreeting: (instance: string) => Observable<void>;
+  /** Notes durably that HQ has accepted this run; nothing may be sent before. Emits once. */
+  readonly noteAccepted: (instance: string) => Observable<void>;
   /** Notes durably which HQ this epoch speaks with. Emits once. */
   readonly noteHq: (hq: string) => Observable<void>;
   /** Notes durably that another journal uses this epoch: the next open gives this one a new epoch. Emits once. */
@@ -112,19 +112,19 @@ export type Journal = {
   readonly reinstate: (held: Coverage) => Observable<Reinstated>;
   /**
    * Replaces a pending frame that HQ will never take by a gap frame and keeps it as a local dead letter. `lastSeq`:
-   * where it ended when it was read; a frame that has grown since, by sealing, stays, as most of it may be good.
+   * where it ended when it was read; a frame that has grown since, by compaction, stays, as most of it may be good.
    */
   readonly reject: (firstSeq: number, detail: string, lastSeq?: number) => Observable<JournalStats>;
   /**
-   * Merges runs of small adjacent frames into sealed ones, leaving out seqs within `inFlight`; emits how many frames
+   * Merges runs of small adjacent frames into compacted ones, leaving out seqs within `inFlight`; emits how many frames
    * went in and came out.
    */
-  readonly seal: (inFlight: readonly SeqRange[]) => Observable<{ merged: number; sealed: number }>;
+  readonly compact: (inFlight: readonly SeqRange[]) => Observable<{ merged: number; compacted: number }>;
   /**
    * Under policy `thin`, once the quota nears: rewrites the oldest frames at half their resolution or less, leaving out
    * seqs within `inFlight`. Emits what came of it once there is room again, or nothing more can be done.
    */
-  readonly thin: (inFlight: readonly SeqRange[]) => Observable<ThinCounts>;
+  readonly thin: (inFlight: readonly SeqRange[]) => Observable<DownsamplingCounts>;
   readonly schema: (ref: SchemaRef) => InternedSchema | undefined;
   readonly stats: () => JournalStats;
   /** Emits the stats at once and after every change. */

@@ -1,4 +1,4 @@
-/** What a journal promises of samples that were delivered, refused, sealed or damaged. */
+/** What a journal promises of samples that were delivered, refused, compacted or damaged. */
 import { lastValueFrom } from 'rxjs';
 import { expect } from 'vitest';
 import { decodeGap } from '../protocol/frame-codec.ts';
@@ -8,7 +8,7 @@ import { allPending, expectExactLedger, spans, upTo, valuesOf } from './testing/
 import { testSample } from './testing/test-samples.ts';
 
 export const RELEASE_PROMISES: JournalPromises = {
-  'releases whole frames and books the rest by seq': async (rig) => {
+  'releases whole frames and accounts for the rest by seq': async (rig) => {
     await rig.append(1, 10);
     await rig.append(11, 10);
     await rig.append(21, 10);
@@ -65,55 +65,55 @@ export const RELEASE_PROMISES: JournalPromises = {
     expect(await lastValueFrom(rig.journal.reject(99, 'unknown'))).toEqual(stats);
     expect(await rig.release(upTo(4))).toMatchObject({ acked: 1, dropped: { rejected: 3 }, released: 4 });
   },
-  'leaves a frame alone that has been sealed into a larger one since it was condemned': async (rig) => {
+  'leaves a frame alone that has been compacted into a larger one since it was condemned': async (rig) => {
     for (let n = 1; n <= 600; n += 1) await rig.append(n, 1);
-    await lastValueFrom(rig.journal.seal([]));
+    await lastValueFrom(rig.journal.compact([]));
     expect(await lastValueFrom(rig.journal.reject(5, 'bad', 5))).toMatchObject({ pending: 600, dropped: {} });
-    const sealed = (await allPending(rig.journal))[0];
-    const { firstSeq = 0, lastSeq = 0 } = sealed ?? {};
+    const compacted = (await allPending(rig.journal))[0];
+    const { firstSeq = 0, lastSeq = 0 } = compacted ?? {};
     const stats = await lastValueFrom(rig.journal.reject(firstSeq, 'bad', lastSeq));
     expect(stats.dropped.rejected).toBe(lastSeq - firstSeq + 1);
   },
-  'seals runs of small frames, once, around what is in flight': async (rig) => {
-    await rig.reopen({ sealSamples: 10 });
+  'compacts runs of small frames, once, around what is in flight': async (rig) => {
+    await rig.reopen({ compactSamples: 10 });
     for (let n = 1; n <= 60; n += 1) {
       await lastValueFrom(rig.journal.append([testSample(n, { notable: n === 3 })]));
     }
     const before = rig.journal.stats();
-    expect(await lastValueFrom(rig.journal.seal([[31, 31]]))).toEqual({ merged: 59, sealed: 2 });
+    expect(await lastValueFrom(rig.journal.compact([[31, 31]]))).toEqual({ merged: 59, compacted: 2 });
     const frames = await allPending(rig.journal);
     expect(spans(frames)).toEqual(['data 1-30', 'data 31-31', 'data 32-60']);
     expect(frames.map(({ notable }) => notable)).toEqual([true, false, false]);
     expect(valuesOf(frames)).toEqual(Array.from({ length: 60 }, (_, index) => index + 1));
     expect(rig.journal.stats()).toMatchObject({ sampled: 60, pending: 60, pendingFrames: 3 });
     expect(rig.journal.stats().pendingBytes).toBeLessThan(before.pendingBytes / 2);
-    expect(await lastValueFrom(rig.journal.seal([]))).toEqual({ merged: 0, sealed: 0 });
+    expect(await lastValueFrom(rig.journal.compact([]))).toEqual({ merged: 0, compacted: 0 });
     expect((await allPending(rig.journal, { notable: true })).map(({ firstSeq }) => firstSeq)).toEqual([1]);
     for (let n = 61; n <= 70; n += 1) await rig.append(n, 1);
-    expect(await lastValueFrom(rig.journal.seal([]))).toEqual({ merged: 10, sealed: 1 });
-    await rig.reopen({ sealSamples: 10 });
-    expect(await lastValueFrom(rig.journal.seal([]))).toEqual({ merged: 0, sealed: 0 });
+    expect(await lastValueFrom(rig.journal.compact([]))).toEqual({ merged: 10, compacted: 1 });
+    await rig.reopen({ compactSamples: 10 });
+    expect(await lastValueFrom(rig.journal.compact([]))).toEqual({ merged: 0, compacted: 0 });
   },
-  'seals a long backlog into frames of up to 4096 samples': async (rig) => {
+  'compacts a long backlog into frames of up to 4096 samples': async (rig) => {
     await Promise.all(Array.from({ length: 1000 }, (_, index) => rig.append(index * 10 + 1, 10)));
-    expect(await lastValueFrom(rig.journal.seal([]))).toEqual({ merged: 1000, sealed: 3 });
+    expect(await lastValueFrom(rig.journal.compact([]))).toEqual({ merged: 1000, compacted: 3 });
     expect(spans(await allPending(rig.journal))).toEqual([
       'data 1-4090',
       'data 4091-8180',
       'data 8181-10000',
     ]);
   },
-  'seals what was sealed before into full frames, once, while new samples come': async (rig) => {
+  'compacts what was compacted before into full frames, once, while new samples come': async (rig) => {
     for (let block = 0; block < 20; block += 1) {
       await Promise.all(
         Array.from({ length: 6 }, (_, index) => rig.append(block * 600 + index * 100 + 1, 100)),
       );
-      await lastValueFrom(rig.journal.seal([]));
+      await lastValueFrom(rig.journal.compact([]));
     }
     const full = ['data 1-3600', 'data 3601-7200', 'data 7201-10800'];
     expect(spans(await allPending(rig.journal))).toEqual([...full, 'data 10801-11400', 'data 11401-12000']);
     await rig.reopen({});
-    expect(await lastValueFrom(rig.journal.seal([]))).toEqual({ merged: 0, sealed: 0 });
+    expect(await lastValueFrom(rig.journal.compact([]))).toEqual({ merged: 0, compacted: 0 });
     expect(rig.journal.stats()).toMatchObject({ sampled: 12_000, pending: 12_000, pendingFrames: 5 });
     expect(valuesOf(await allPending(rig.journal))).toEqual(
       Array.from({ length: 12_000 }, (_, index) => index + 1),

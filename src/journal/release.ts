@@ -8,7 +8,7 @@ import { ACKED_KEY, ALL_DEAD_LETTERS, deadLetterKey, type FrameKey } from './key
 /** Frames looked at in one transaction. */
 const SLICE_FRAMES = 512;
 
-/** Books what `acked` newly covers, up to a number of frames; true when there is more to do. */
+/** Accounts for what `acked` newly covers, up to a number of frames; true when there is more to do. */
 export function releaseSlice(writer: Writer, editor: JournalEditor, acked: Coverage): boolean {
   const united = uniteWithin(editor.acked, acked, editor.ledger.sampled);
   const fresh = subtract(united, editor.acked);
@@ -18,9 +18,10 @@ export function releaseSlice(writer: Writer, editor: JournalEditor, acked: Cover
     editor.countPending(frame.kind, -newlyAcked);
     if (covers(united, frame)) editor.remove(frame);
   }
-  // When the slice ends early only the part that was booked counts as acked yet.
-  const booked = visit.end === null ? united : upTo(editor.acked, united, visit.end, editor.ledger.sampled);
-  writer.put(ACKED_KEY, encodeCoverage(booked));
+  // When the slice ends early only the part that was accounted counts as acked yet.
+  const accounted =
+    visit.end === null ? united : upTo(editor.acked, united, visit.end, editor.ledger.sampled);
+  writer.put(ACKED_KEY, encodeCoverage(accounted));
   editor.count({ hasAcked: true });
   return visit.end !== null;
 }

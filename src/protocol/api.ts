@@ -21,7 +21,7 @@ export const agentAlarmSchema = z.object({
   kind: z
     .enum(ALARM_KINDS)
     .describe(
-      'duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a journal came that is a copy, was rolled back or was damaged, as detail says, and begins a new epoch; lost_at_hq: HQ had to book as lost what it once held; agent_disk: the disk of its journal is full, failing or cannot be written, as it last said',
+      'duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a journal came that is a copy, was rolled back or was damaged, as detail says, and begins a new epoch; lost_at_hq: what HQ once held is accounted as lost; agent_disk: the disk of its journal is full, failing or cannot be written, as it last said',
     ),
   since: z.number().describe('epoch ms'),
   detail: z.string(),

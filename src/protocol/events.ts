@@ -86,7 +86,7 @@ export const helloSchema = z.object({
   hq: hqIdentitySchema.optional(),
   /**
    * Which life of the journal this is, see judge-run.ts: `number` is one more than that of the last run that HQ
-   * greeted, which was `after`; the first run since then began with `begun` seqs given out. `rebuilt`: damage may have
+   * accepted, which was `after`; the first run since then began with `begun` seqs given out. `rebuilt`: damage may have
    * cost it what it knew of this.
    */
   run: z
@@ -117,7 +117,7 @@ export const helloReplySchema = z.union([
     /** What HQ holds durably of the epoch. */
     ack: coverageSchema,
     /**
-     * Samples that HQ has just booked as `lost_at_hq` because of what hello says was released; `ack` covers them, so
+     * Samples that HQ has just accounted as `lost_at_hq` because of what hello says was released; `ack` covers them, so
      * that it does not tell.
      */
     lost: z.number().int().min(0).optional(),

@@ -10,6 +10,7 @@
  */
 export { bucketsOf, coarsen, joinBuckets, sliceBuckets } from './codec/buckets.ts';
 export { type ColumnChoice, type DecodeOptions, decodeData } from './codec/decode.ts';
+export { decodeDownsampled, encodeDownsampled } from './codec/downsampled.ts';
 export { encodeGroups } from './codec/encode.ts';
 export { encodeSamples } from './codec/encode-samples.ts';
 export { decodeGap, encodeGap } from './codec/gap.ts';
@@ -19,5 +20,4 @@ export { resealFrame } from './codec/reseal.ts';
 export { mergeFrames, sliceFrame, splitFrame } from './codec/reshape.ts';
 export { samplesOf } from './codec/samples.ts';
 export { type FrameOutline, outlineOf, schemaRefsOf } from './codec/schema-refs.ts';
-export { splitThinned } from './codec/split-thinned.ts';
-export { decodeThinned, encodeThinned } from './codec/thinned.ts';
+export { splitDownsampled } from './codec/split-downsampled.ts';

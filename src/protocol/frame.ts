@@ -90,7 +90,7 @@ export type BucketGroup = {
   readonly columns: readonly (BucketColumn | null)[];
 };
 
-export type ThinnedFrame = { readonly header: FrameHeader; readonly groups: readonly BucketGroup[] };
+export type DownsampledFrame = { readonly header: FrameHeader; readonly groups: readonly BucketGroup[] };
 
 /** Why seqs never come. */
 export const GAP_REASONS = [

@@ -10,11 +10,11 @@ import {
   bucketsOf,
   coarsen,
   decodeData,
+  decodeDownsampled,
   decodeGap,
-  decodeThinned,
+  encodeDownsampled,
   encodeGap,
   encodeSamples,
-  encodeThinned,
   readHeader,
   samplesOf,
 } from './frame-codec.ts';
@@ -77,8 +77,8 @@ describe('docs/protocol.md', () => {
     const { epoch, firstSeq, count } = frame.header;
     const groups = coarsen(bucketsOf(frame), { window: 2, apart: true });
     const bytes = bytesIn('hex frame:thinned');
-    expect(encodeThinned({ epoch, firstSeq, count, groups })).toEqual(bytes);
-    const [group] = decodeThinned(bytes).groups;
+    expect(encodeDownsampled({ epoch, firstSeq, count, groups })).toEqual(bytes);
+    const [group] = decodeDownsampled(bytes).groups;
     expect(group?.columns[2]?.max).toEqual(Float64Array.of(1500, 2100));
     expect(group?.columns[2]?.counts).toEqual(Float64Array.of(2, 1));
   });

@@ -9,8 +9,8 @@ import {
   bucketsOf,
   coarsen,
   decodeData,
+  encodeDownsampled,
   encodeSamples,
-  encodeThinned,
 } from '../../src/protocol/frame-codec.ts';
 import { internSchema } from '../../src/protocol/schema-ref.ts';
 import { browse, buildDashboard, canBrowse, cutOff } from '../support/chromium.ts';
@@ -49,7 +49,7 @@ function frameOf(first: number, last: number, { start, window }: { start: number
   const whole = encodeSamples({ epoch: EPOCH, firstSeq: first, samples: samplesOf(first, last, start) });
   if (window === 1) return whole;
   const groups = coarsen(bucketsOf(decodeData(whole)), { window, apart: true });
-  return encodeThinned({ epoch: EPOCH, firstSeq: first, count: last - first + 1, groups });
+  return encodeDownsampled({ epoch: EPOCH, firstSeq: first, count: last - first + 1, groups });
 }
 
 /** The colour that most of a chart's plot has between two shares of its width. */

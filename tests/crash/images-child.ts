@@ -33,7 +33,7 @@ const open = async (directory: string) => {
       ids: systemIds,
       policy: 'drop-oldest',
       maxBytes: 2 ** 24,
-      sealSamples: 32,
+      compactSamples: 32,
     }),
   );
 };

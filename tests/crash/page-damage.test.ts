@@ -94,7 +94,7 @@ describe('a journal with a damaged page', () => {
     expect(good).toHaveLength(damaged * KINDS);
     expect(good.filter(({ wrong, exact }) => wrong > 0 || !exact)).toEqual([]);
     expect(good.filter(({ elsewhere, salvaged }) => salvaged < elsewhere * 0.99)).toEqual([]);
-    // Whatever is gone is told: as damage where it was met, and in the books.
+    // Whatever is gone is told: as damage where it was met, and in the ledger.
     const missing = good.filter(({ lost }) => lost > 0);
     expect(missing.filter(({ told }) => told === 0)).toEqual([]);
     // Where nothing at all is left, not even a key says how much there was.

@@ -34,7 +34,14 @@ const say = (line: string) => writeSync(fd, `${line}\n`);
 const storage = await lastValueFrom(openLmdbStorage({ directory, clock }));
 storage.damage$.subscribe(({ detail }) => say(`damaged ${detail}`));
 const journal = await lastValueFrom(
-  openJournal({ storage, clock, ids: systemIds, policy: 'drop-oldest', maxBytes: 2 ** 24, sealSamples: 32 }),
+  openJournal({
+    storage,
+    clock,
+    ids: systemIds,
+    policy: 'drop-oldest',
+    maxBytes: 2 ** 24,
+    compactSamples: 32,
+  }),
 );
 const { StorageError } = await import('../../src/storage/storage.ts');
 const { retry, timer } = await import('rxjs');
@@ -64,7 +71,7 @@ for (let commit = 1; commit <= Number(commits); commit += 1) {
   );
   const { frame } = await lastValueFrom(append);
   say(`durable ${frame.lastSeq}`);
-  if (commit % 16 === 0) await lastValueFrom(journal.seal([])).catch(() => null);
+  if (commit % 16 === 0) await lastValueFrom(journal.compact([])).catch(() => null);
   if (commit % 50 === 0) {
     const contiguous = Math.floor(frame.lastSeq / 2);
     say(`releasing ${contiguous}`);

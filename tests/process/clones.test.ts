@@ -155,7 +155,7 @@ describe('a copy of a journal', () => {
 });
 
 describe('an HQ restored from a backup', () => {
-  it('gets again what agents still have, and books the rest as lost at HQ', async () => {
+  it('gets again what agents still have, and accounts the rest as lost at HQ', async () => {
     const folder = temporaryFolder();
     const [hqDir, backup, dataDir] = [join(folder, 'hq'), join(folder, 'backup'), join(folder, 'edge')];
     let hq = await startHqProcess(hqDir, built);
@@ -202,7 +202,7 @@ describe('an HQ restored from a backup', () => {
     }
   });
 
-  it('takes the next process of an agent for what it is, also when the one before had to greet it anew', async () => {
+  it('takes the next process of an agent for what it is, also when the one before had to accept it again', async () => {
     const folder = temporaryFolder();
     const [hqDir, dataDir] = [join(folder, 'hq'), join(folder, 'edge')];
     let hq = await startHqProcess(hqDir, built);
@@ -229,7 +229,7 @@ describe('an HQ restored from a backup', () => {
   });
 });
 
-describe('a journal that lost its books after it had delivered', () => {
+describe('a journal that lost its ledger after it had delivered', () => {
   it('begins a new epoch with what is pending, and is called damaged, not a copy', async () => {
     const folder = temporaryFolder();
     const [hqDir, dataDir] = [join(folder, 'hq'), join(folder, 'edge')];
@@ -254,7 +254,7 @@ describe('a journal that lost its books after it had delivered', () => {
     const { alarm } = await summaryOf(hq.url, 'edge');
     expect(alarm).toMatchObject({ kind: 'forked_epoch', detail: expect.stringContaining('was damaged') });
     expect(alarm?.detail).not.toContain('copy');
-    expect(mended.stderr.find((line) => line.includes('"epoch_forked"'))).toContain('has lost its books');
+    expect(mended.stderr.find((line) => line.includes('"epoch_forked"'))).toContain('has lost its ledger');
     expect(await mended.end('SIGTERM')).toBe(0);
     const epochs = await ledgerOf(hq.url, 'edge');
     expect(epochs).toHaveLength(2);

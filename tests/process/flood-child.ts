@@ -3,7 +3,7 @@
  * that floods. Argument: a JSON document, see `orderSchema`. Orders on standard input, answers on standard output, a
  * JSON document a line:
  *
- *     (start)           {"event":"online"}     all have been greeted and their schemas taken
+ *     (start)           {"event":"online"}     all have been accepted and their schemas taken
  *     window NAME       {"event":"window"}     what is sent from now on belongs to this window
  *     taken COUNT       {"event":"taken"}      so many frames of this window have been taken
  *     refused COUNT     {"event":"refused"}    so many frames of this window have been refused
@@ -68,7 +68,7 @@ async function client(agent: string) {
   socket.on('disconnect', (reason) => {
     throw new Error(`HQ closed the connection of ${agent}: ${reason}`);
   });
-  const greeting = await socket.emitWithAck('hello', {
+  const reply = await socket.emitWithAck('hello', {
     protocol: 1,
     schema: 1,
     agent,
@@ -79,7 +79,7 @@ async function client(agent: string) {
     released: 0,
     ts: clock.now(),
   });
-  if (!helloReplySchema.parse(greeting).ok) throw new Error(JSON.stringify(greeting));
+  if (!helloReplySchema.parse(reply).ok) throw new Error(JSON.stringify(reply));
   const known = await socket.emitWithAck('schema', { ref, schema: content });
   if (!okReplySchema.parse(known).ok) throw new Error(JSON.stringify(known));
 

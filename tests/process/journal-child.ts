@@ -19,7 +19,7 @@ async function open(): Promise<Journal> {
   return lastValueFrom(openJournal(options));
 }
 
-/** Appends for ever; each line tells a seq that is durable. Seals and releases now and then, as an agent does. */
+/** Appends for ever; each line tells a seq that is durable. Compacts and releases now and then, as an agent does. */
 async function append(): Promise<void> {
   const journal = await open();
   const { sampled } = journal.stats();
@@ -29,7 +29,7 @@ async function append(): Promise<void> {
       concatMap((step) => journal.append(testSamples(sampled + step * 3 + 1, 3))),
       concatMap(async ({ frame }) => {
         say(`durable ${frame.lastSeq}`);
-        if (frame.lastSeq % 10 === 0) await lastValueFrom(journal.seal([]));
+        if (frame.lastSeq % 10 === 0) await lastValueFrom(journal.compact([]));
       }),
     ),
   );

@@ -74,7 +74,7 @@ describe('a damaged data file', () => {
   };
   const random = seededRandom(7);
   const noise = () => Uint8Array.from({ length: PAGE }, () => Math.floor(random.next() * 256));
-  /** Whatever happened: it starts, tells, keeps the books exact, samples on, and starts again without complaint. */
+  /** Whatever happened: it starts, tells, keeps the ledger exact, samples on, and starts again without complaint. */
   const expectRecovery = async (recovered: { atLeast: number }) => {
     const { journal, damage } = await open('another boot');
     expect(damage[0]).toMatchObject({ what: 'file' });

@@ -1,5 +1,5 @@
 /**
- * A small journal, an HQ that is away, and far more samples than fit: each policy gives way as it says, and the books
+ * A small journal, an HQ that is away, and far more samples than fit: each policy gives way as it says, and the ledger
  * stay exact.
  */
 import { join } from 'node:path';

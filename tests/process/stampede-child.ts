@@ -3,7 +3,7 @@
  * seconds. Argument: a JSON document, see `orderSchema`. Orders on standard input, answers on standard output, a JSON
  * document a line:
  *
- *     (start)           {"event":"online"}     all have been greeted and their first samples confirmed
+ *     (start)           {"event":"online"}     all have been accepted and their first samples confirmed
  *     stock             {"event":"stocked"}    everyone has an hour's backlog and has lost HQ often enough
  *     lose              {"event":"lost"}       everyone has lost HQ; who comes from now on comes back
  *     back              {"event":"drained", …} HQ listens again; in time everyone has delivered everything

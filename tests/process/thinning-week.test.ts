@@ -11,7 +11,7 @@ import { SURROUNDINGS } from '../../src/journal/downsampling/downsampling.ts';
 import { verifyJournal } from '../../src/journal/inspect/verify-journal.ts';
 import { openJournal } from '../../src/journal/journal.ts';
 import type { StoredFrame } from '../../src/journal/port.ts';
-import { checkTruth } from '../../src/journal/testing/thinned-truth.ts';
+import { checkTruth } from '../../src/journal/testing/downsampled-truth.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
@@ -26,7 +26,7 @@ import { temporaryFolder } from '../support/temporary.ts';
 const HOUR = 3600;
 const SPAN = sized({ name: 'two days', seconds: 48 * HOUR }, { name: 'a week', seconds: 168 * HOUR });
 const SECONDS = SPAN.seconds;
-/** Samples of one append; the agent seals and thins more often than it appends so many. */
+/** Samples of one append; the agent compacts and thins more often than it appends so many. */
 const BATCH = 600;
 const clock = createSystemClock();
 
@@ -63,7 +63,7 @@ async function outage(directory: string, maxBytes: number, stream: () => Sample)
   const samples = notableStream(stream);
   for (let seq = 0; seq < SECONDS; seq += BATCH) {
     await lastValueFrom(journal.append(Array.from({ length: BATCH }, samples)));
-    await lastValueFrom(journal.seal([]));
+    await lastValueFrom(journal.compact([]));
     await lastValueFrom(journal.thin([]));
   }
   const frames = await lastValueFrom(

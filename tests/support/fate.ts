@@ -17,7 +17,7 @@ export type Expected = {
 };
 
 /**
- * HQ's books add up, say what the agent's say, and every seq is either stored with its row's values or in a gap.
+ * HQ's ledger adds up, says what the agent's say, and every seq is either stored with its row's values or in a gap.
  * Returns what is stored.
  */
 export async function expectEveryFate({

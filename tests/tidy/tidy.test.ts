@@ -41,6 +41,25 @@ const BANNED: readonly { pattern: RegExp; instead: string; allowed: RegExp }[] =
     instead: 'errorText()',
     allowed: /^src\/(platform|dashboard\/state)\/error-text\.ts$/,
   },
+  {
+    pattern: /\b(courier|conversation|guest|welcome|acquit|condemn|spoilable|weather\$|drainTurns)\b/i,
+    instead:
+      'the word that the field has for it (frame sender, session, peer, hello, rejected, chaosPhase$ …)',
+    allowed: /^src\/(dashboard|agent\/sources\/host)\//,
+  },
+  {
+    pattern: /\bgreet(s|ed)?\b|noteGreeting|hasBeenGreeted/,
+    instead: 'hello, accept',
+    allowed: /^$/,
+  },
+  { pattern: /\b(books?|booked|booking)\b|[a-z]Books?\b/, instead: 'ledger, account', allowed: /^$/ },
+  {
+    pattern: /\bseal(s|ed|ing)?\b|sealSamples/,
+    instead: 'compact, compaction',
+    // A frame is sealed by its checksum, a record by its own.
+    allowed: /^src\/(protocol|storage)\//,
+  },
+  { pattern: /\b(?!pending)[a-z]+Thinned\b|\bthinned[A-Z]/, instead: 'downsampled', allowed: /^$/ },
   { pattern: /\bas any\b|: any\b/, instead: 'unknown and a parse', allowed: /^$/ },
 ];
 

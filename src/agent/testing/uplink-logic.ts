@@ -17,8 +17,8 @@ const limits = { maxFrameBytes: 1_000, maxFrameSamples: 100, maxSeries: 10 };
 export function frame(firstSeq: number, lastSeq = firstSeq): StoredFrame {
   return { firstSeq, lastSeq, kind: 'data', notable: false, tsMin: 0, tsMax: 0, bytes: new Uint8Array(10) };
 }
-export const greeted = (contiguous = 0, sampled = 100): UplinkMessage => ({
-  type: 'greeted',
+export const accepted = (contiguous = 0, sampled = 100): UplinkMessage => ({
+  type: 'accepted',
   connection: 1,
   ack: { contiguous, ranges: [] },
   credit: CREDIT,
@@ -56,7 +56,7 @@ export const delivered = (firstSeq: number, contiguous: number): UplinkMessage =
   sampled: 100,
 });
 export const opened: UplinkMessage = { type: 'opened', connection: 1 };
-export const ONLINE = [opened, greeted(), read('newest', []), read('notable', []), read('oldest', [])];
+export const ONLINE = [opened, accepted(), read('newest', []), read('notable', []), read('oldest', [])];
 
 export function reached(...messages: readonly UplinkMessage[]): {
   state: UplinkState;

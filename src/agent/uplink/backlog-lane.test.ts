@@ -45,7 +45,7 @@ const found = (what: 'newest' | 'notable' | 'oldest', frames: readonly StoredFra
 const opening = (window: LinkWindow): UplinkMessage[] => [
   { type: 'opened', connection: 1 },
   {
-    type: 'greeted',
+    type: 'accepted',
     connection: 1,
     ack: { contiguous: 0, ranges: [] },
     credit: CREDIT,
@@ -182,7 +182,7 @@ it('cuts of what is anomalous only pieces that begin with an anomaly that HQ lac
     };
     const window = { ...windowOf(400), allowed: { live: true, notable: true, late: true, backlog: false } };
     for (const message of opening(window))
-      say(message.type === 'greeted' ? { ...message, ack: { contiguous: 0, ranges } } : message);
+      say(message.type === 'accepted' ? { ...message, ack: { contiguous: 0, ranges } } : message);
     say(found('notable', [large]));
     for (let answered = 0; answered < sent.length; answered += 1) {
       const { firstSeq, lastSeq } = sent[answered] as Outgoing;

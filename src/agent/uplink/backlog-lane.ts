@@ -4,7 +4,7 @@
 import type { StoredFrame } from '../../journal/port.ts';
 import { type Coverage, missingWithin, type SeqRange } from '../../protocol/coverage.ts';
 import { FrameError, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
-import { piecesOf, readHeader, splitThinned } from '../../protocol/frame-codec.ts';
+import { piecesOf, readHeader, splitDownsampled } from '../../protocol/frame-codec.ts';
 import { mostInFlight } from './allowed.ts';
 import { afterSending, hasRoomFor } from './link-window.ts';
 import { bytesOf, inFlight, nextBatch, overlaps, shipmentOf, wireBytesOf } from './shipments.ts';
@@ -257,7 +257,7 @@ function partsOf(frame: Outgoing, { ranges, maxBytes, onlyNotable }: CutOptions)
       ];
     }
     if (frame.kind === 'gap' || !covered(ranges, frame)) return null;
-    return splitThinned(frame.bytes, { maxBytes, maxRows: MAX_FRAME_SAMPLES }).map((bytes) => {
+    return splitDownsampled(frame.bytes, { maxBytes, maxRows: MAX_FRAME_SAMPLES }).map((bytes) => {
       const { firstSeq, count } = readHeader(bytes);
       return { ...frame, firstSeq, lastSeq: firstSeq + count - 1, bytes, whole, cutFor: maxBytes };
     });

@@ -41,7 +41,7 @@ export type Connections = {
   /** The message that a connection is of no more use. */
   readonly lost: (connection: number, error: LinkError) => UplinkMessage;
   /** The three say nothing without an open connection. */
-  readonly greet: (connection: number) => Observable<UplinkMessage>;
+  readonly sayHello: (connection: number) => Observable<UplinkMessage>;
   readonly deliver: (effect: Deliver) => Observable<UplinkMessage>;
   readonly farewell: () => Observable<UplinkMessage>;
 };
@@ -115,7 +115,8 @@ export function createConnections(options: ConnectionOptions): Connections {
         );
       }),
     disconnect: () => current?.ended$.next(),
-    greet: (connection) => whileOpen(({ session }) => session.begin().pipe(catchError(lostBy(connection)))),
+    sayHello: (connection) =>
+      whileOpen(({ session }) => session.begin().pipe(catchError(lostBy(connection)))),
     farewell: () => whileOpen(({ session }) => session.end()),
     deliver: (effect) => whileOpen(({ sender }) => deliver(effect, sender, { ...options, lost })),
   };

@@ -39,8 +39,8 @@ export function createUplinkEffects(
       case 'disconnect':
         connections.disconnect();
         return EMPTY;
-      case 'greet':
-        return connections.greet(effect.connection).pipe(knowing);
+      case 'sayHello':
+        return connections.sayHello(effect.connection).pipe(knowing);
       case 'try_breaker':
         reliability.breaker.recoveryHint();
         return EMPTY;
@@ -58,8 +58,8 @@ export function createUplinkEffects(
         return after(effect.ms, { type: `${effect.type}_over`, connection: effect.connection }).pipe(knowing);
       case 'release':
         return journal.release(effect);
-      case 'seal':
-        return journal.seal(effect);
+      case 'compact':
+        return journal.compact(effect);
       case 'bisect':
         return of(bisect(effect.suspected));
       case 'reject':

@@ -22,7 +22,7 @@ import type { Patience } from '../../delivery/deadline.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { FrameReply, Lane, Limits, OkReply } from '../../protocol/events.ts';
-import { mergeFrames, schemaRefsOf, splitFrame, splitThinned } from '../../protocol/frame-codec.ts';
+import { mergeFrames, schemaRefsOf, splitDownsampled, splitFrame } from '../../protocol/frame-codec.ts';
 import type { SchemaRef } from '../../protocol/sample.ts';
 import type { FrameReliability } from './frame-reliability.ts';
 import { FrameRefused, judgeFrame, Undeliverable } from './frame-verdict.ts';
@@ -200,7 +200,7 @@ function messagesOf(shipment: Shipment, limits: Limits): readonly Uint8Array[] {
     bytes.length <= maxBytes && samples <= maxFrameSamples
       ? [bytes]
       : only.kind === 'thinned'
-        ? splitThinned(bytes, { maxBytes, maxRows: maxFrameSamples })
+        ? splitDownsampled(bytes, { maxBytes, maxRows: maxFrameSamples })
         : splitFrame(bytes, { maxBytes, maxSamples: maxFrameSamples });
   const largest = messages.reduce((most, one) => Math.max(most, one.length), 0);
   if (largest > maxBytes)

@@ -34,7 +34,7 @@ type Of<T extends UplinkEffect['type']> = Extract<UplinkEffect, { readonly type:
 export type JournalEffects = {
   readonly read: (effect: Of<'read'>) => Observable<UplinkMessage>;
   readonly release: (effect: Of<'release'>) => Observable<UplinkMessage>;
-  readonly seal: (effect: Of<'seal'>) => Observable<UplinkMessage>;
+  readonly compact: (effect: Of<'compact'>) => Observable<UplinkMessage>;
   readonly reject: (effect: Of<'reject'>) => Observable<UplinkMessage>;
 };
 
@@ -49,10 +49,10 @@ export function createJournalEffects(options: JournalEffectOptions): JournalEffe
         orElse('release', null),
         map(() => ({ type: 'released' })),
       ),
-    seal: ({ busy }) =>
-      concat(seal(busy, options, orElse), thin(busy, options, orElse)).pipe(
+    compact: ({ busy }) =>
+      concat(compact(busy, options, orElse), thin(busy, options, orElse)).pipe(
         reduce((sum, rewritten) => sum + rewritten, 0),
-        map((merged) => ({ type: 'sealed', merged })),
+        map((merged) => ({ type: 'compacted', merged })),
       ),
     reject: (effect) => reject(effect, options, orElse),
   };
@@ -96,17 +96,17 @@ function read(effect: Of<'read'>, journal: Journal, orElse: OrElse): Observable<
 }
 
 /** Emits how many frames went in. */
-function seal(
+function compact(
   busy: readonly SeqRange[],
   { journal, emit }: JournalEffectOptions,
   orElse: OrElse,
 ): Observable<number> {
-  return journal.seal(busy).pipe(
+  return journal.compact(busy).pipe(
     tap((result) => {
-      if (result.merged > 0) emit({ type: 'frames_sealed', ...result });
+      if (result.merged > 0) emit({ type: 'frames_compacted', ...result });
     }),
     map(({ merged }) => merged),
-    orElse('seal', 0),
+    orElse('compact', 0),
   );
 }
 
@@ -118,7 +118,7 @@ function thin(
 ): Observable<number> {
   return journal.thin(busy).pipe(
     tap((result) => {
-      if (result.rewritten > 0) emit({ type: 'frames_thinned', ...result });
+      if (result.rewritten > 0) emit({ type: 'frames_downsampled', ...result });
     }),
     map(({ rewritten }) => rewritten),
     orElse('thin', 0),
@@ -140,7 +140,7 @@ function reject(
       return journal.reject(origin, detail, originLast);
     }),
     tap(() => {
-      // A frame that was sealed into a larger one meanwhile is tried anew as part of that.
+      // A frame that was compacted into a larger one meanwhile is tried anew as part of that.
       if (rejected() > before) emit({ type: 'samples_rejected', seq: origin, samples, detail });
     }),
     map(() => null),

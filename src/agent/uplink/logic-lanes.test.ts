@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import type { StoredFrame } from '../../journal/port.ts';
 import {
+  accepted,
   CREDIT,
   delivered,
   frame,
-  greeted,
   logic,
   lost,
   ONLINE,
@@ -28,7 +28,7 @@ describe('lanes', () => {
     expect(reached(...ONLINE, committed, committed).effects).toEqual([]);
     const { effects } = reached(
       opened,
-      greeted(),
+      accepted(),
       committed,
       read('newest', [frame(5)]),
       read('notable', []),
@@ -48,7 +48,7 @@ describe('lanes', () => {
     const newest = what === 'in flight' ? [frame(4), frame(5)] : [];
     const { effects } = reached(
       opened,
-      { ...greeted(), ack } as UplinkMessage,
+      { ...accepted(), ack } as UplinkMessage,
       read('newest', newest),
       read('notable', []),
       read(
@@ -66,9 +66,9 @@ describe('lanes', () => {
   });
 
   it('reads on after what it has seen, when nothing is left to be sent', () => {
-    const notable = reached(opened, greeted(), read('newest', []));
+    const notable = reached(opened, accepted(), read('newest', []));
     expect(notable.effects).toMatchObject([{ type: 'read', what: 'notable', after: 0 }]);
-    const oldest = reached(opened, greeted(), read('newest', []), read('notable', [frame(7)]));
+    const oldest = reached(opened, accepted(), read('newest', []), read('notable', [frame(7)]));
     expect(oldest.effects).toMatchObject([
       { type: 'deliver', lane: 'backlog', shipment: { firstSeq: 7 } },
       { type: 'read', what: 'oldest', after: 0 },
@@ -76,7 +76,7 @@ describe('lanes', () => {
   });
 
   it('releases once at a time, and again when more has come meanwhile', () => {
-    const busy = [opened, greeted(), read('newest', [frame(1)]), read('notable', []), read('oldest', [])];
+    const busy = [opened, accepted(), read('newest', [frame(1)]), read('notable', []), read('oldest', [])];
     expect(typesOf(reached(...busy, delivered(1, 1)).effects)).toEqual(['log_up']);
     expect(reached(...busy, delivered(1, 1), { type: 'released' }).effects).toEqual([
       { type: 'release', acked: { contiguous: 1, ranges: [] } },
@@ -85,8 +85,8 @@ describe('lanes', () => {
 
   it('looks again at a backlog that it read to the end, even though the live lane is never idle', () => {
     const looks: UplinkMessage = { type: 'look_again', pending: 3 };
-    const busy = [opened, greeted(), read('newest', [frame(9)]), read('notable', [])];
-    // The sealed frame 5–9 is passed over: 9 is on its way by itself.
+    const busy = [opened, accepted(), read('newest', [frame(9)]), read('notable', [])];
+    // The compacted frame 5–9 is passed over: 9 is on its way by itself.
     const { effects } = reached(...busy, read('oldest', [frame(5, 9)]), looks);
     expect(effects).toMatchObject([{ type: 'read', what: 'oldest', after: 0 }]);
     expect(reached(...busy, read('oldest', []), { ...looks, pending: 0 }).effects).toEqual([]);
@@ -100,7 +100,7 @@ describe('lanes', () => {
     'sends a frame whole of which a part has arrived, when it %s, and does not read it over and over',
     (_what, is) => {
       const partly: UplinkMessage = {
-        ...(greeted() as Extract<UplinkMessage, { type: 'greeted' }>),
+        ...(accepted() as Extract<UplinkMessage, { type: 'accepted' }>),
         ack: { contiguous: 0, ranges: [[3, 5]] },
       };
       const found = read('oldest', [{ ...frame(1, 10), ...is }]);
@@ -130,7 +130,7 @@ describe('lanes', () => {
   it('believes what an earlier process may have sent, which the first ack need not name, and nothing later', () => {
     const busy = [
       opened,
-      greeted(0, 100),
+      accepted(0, 100),
       read('newest', [frame(1)]),
       read('notable', []),
       read('oldest', []),
@@ -147,16 +147,16 @@ describe('lanes', () => {
     expect(typesOf(reached(...busy, answer(90, 110)).effects)).toEqual(['fail']);
   });
 
-  it('seals with what is on its way left out', () => {
-    const { effects } = reached(...ONLINE, { type: 'committed', frame: frame(5, 9) }, { type: 'seal' });
-    expect(effects).toEqual([{ type: 'seal', busy: [[5, 9]] }]);
-    expect(reached(...ONLINE, { type: 'seal' }, { type: 'seal' }).effects).toEqual([]);
+  it('compacts with what is on its way left out', () => {
+    const { effects } = reached(...ONLINE, { type: 'committed', frame: frame(5, 9) }, { type: 'compact' });
+    expect(effects).toEqual([{ type: 'compact', busy: [[5, 9]] }]);
+    expect(reached(...ONLINE, { type: 'compact' }, { type: 'compact' }).effects).toEqual([]);
   });
 });
 
 describe('a thinned frame', () => {
   const thinned: StoredFrame = { ...frame(1, 5_000), kind: 'thinned' };
-  const sent = [opened, greeted(), read('newest', []), read('notable', []), read('oldest', [thinned])];
+  const sent = [opened, accepted(), read('newest', []), read('notable', []), read('oldest', [thinned])];
 
   it('that HQ refuses is given up as a whole: it cannot be halved', () => {
     const refused: UplinkMessage = { type: 'poisoned', connection: 1, firstSeq: 1, detail: 'bad_frame: no' };
@@ -172,7 +172,7 @@ describe('a thinned frame', () => {
     const again = (connection: number): UplinkMessage[] => [
       { type: 'retry', connection },
       { type: 'opened', connection: connection + 1 },
-      { ...greeted(), connection: connection + 1 } as UplinkMessage,
+      { ...accepted(), connection: connection + 1 } as UplinkMessage,
     ];
     let messages: UplinkMessage[] = [...sent, broken];
     let rejected = 0;

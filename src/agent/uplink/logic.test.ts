@@ -1,6 +1,6 @@
 /** The transitions themselves; what they add up to over time is in marble-tests/agent. */
 import { describe, expect, it } from 'vitest';
-import { greeted, logic, lost, ONLINE, opened, reached, typesOf } from '../testing/uplink-logic.ts';
+import { accepted, logic, lost, ONLINE, opened, reached, typesOf } from '../testing/uplink-logic.ts';
 import { LinkError } from './link.ts';
 import type { UplinkEffect, UplinkMessage, UplinkState } from './state.ts';
 
@@ -19,7 +19,7 @@ it.each([
   ['the last hint, when heartbeats say no more', [heard(30_000), heard(null)], 15_000],
 ])('spreads its reconnects by %s', (_what, heartbeats, ms) => {
   const [first, , ...rest] = ONLINE;
-  const hinted = { ...greeted(), reconnectMs: 2_000 } as UplinkMessage;
+  const hinted = { ...accepted(), reconnectMs: 2_000 } as UplinkMessage;
   const gone = lost(new LinkError('closed', 'HQ is gone'));
   const { effects } = reached(first as UplinkMessage, hinted, ...rest, ...heartbeats, gone);
   expect(effects).toContainEqual({ type: 'wait', connection: 1, ms });
@@ -28,8 +28,8 @@ it.each([
 describe('phases', () => {
   it.each<[string, UplinkMessage[], UplinkState['phase'], UplinkEffect['type'][]]>([
     ['begins by connecting', [], 'connecting', ['connect']],
-    ['greets an open link', [opened], 'greeting', ['greet']],
-    ['is online once greeted, and asks for the newest', [opened, greeted()], 'online', ['release', 'read']],
+    ['accepts an open link', [opened], 'hello', ['sayHello']],
+    ['is online once accepted, and asks for the newest', [opened, accepted()], 'online', ['release', 'read']],
     [
       'waits after a failure',
       [lost(new LinkError('refused', 'no'))],
@@ -49,14 +49,14 @@ describe('phases', () => {
       [],
     ],
     ['stops at once while connecting', [{ type: 'stop' }], 'stopped', ['disconnect']],
-    ['a greeting out of turn changes nothing', [greeted()], 'connecting', []],
+    ['a hello out of turn changes nothing', [accepted()], 'connecting', []],
     [
       'an answer of another connection changes nothing',
-      [opened, { ...greeted(), connection: 9 } as UplinkMessage],
-      'greeting',
+      [opened, { ...accepted(), connection: 9 } as UplinkMessage],
+      'hello',
       [],
     ],
-    ['a greeting that acknowledges the future is a violation', [opened, greeted(101)], 'greeting', ['fail']],
+    ['a hello that acknowledges the future is a violation', [opened, accepted(101)], 'hello', ['fail']],
     [
       'says goodbye before it stops',
       [...ONLINE, { type: 'released' }, { type: 'stop' }],
@@ -107,7 +107,7 @@ describe('phases', () => {
     ['token_file', 1_000],
   ] as const)('after %s waits what that failure needs, though the way has worked', (kind, ms) => {
     const [first, , ...rest] = ONLINE;
-    const hinted = { ...greeted(), reconnectMs: 2_000 } as UplinkMessage;
+    const hinted = { ...accepted(), reconnectMs: 2_000 } as UplinkMessage;
     const { effects } = reached(
       first as UplinkMessage,
       hinted,
@@ -121,10 +121,10 @@ describe('phases', () => {
   it.each([
     ['a quick refusal', 'refused', 300, 700],
     ['a silent attempt', 'timeout', 4_000, 0],
-    ['one that HQ ended after its greeting took long', 'closed', 900, 100],
+    ['one that HQ ended after its hello took long', 'closed', 900, 100],
   ] as const)('tries a way that has worked at a pace of attempts: after %s', (_what, kind, tookMs, ms) => {
     const [first, , ...rest] = ONLINE;
-    const hinted = { ...greeted(), reconnectMs: 2_000 } as UplinkMessage;
+    const hinted = { ...accepted(), reconnectMs: 2_000 } as UplinkMessage;
     const gone = lost(new LinkError('closed', 'HQ is gone'));
     const failed = { ...lost(new LinkError(kind, 'no')), connection: 2, tookMs } as UplinkMessage;
     const retry: UplinkMessage = { type: 'retry', connection: 1 };
@@ -134,7 +134,7 @@ describe('phases', () => {
 
   it('spreads agents whose connection was lost, however long it had lasted', () => {
     const [first, , ...rest] = ONLINE;
-    const hinted = { ...greeted(), reconnectMs: 2_000 } as UplinkMessage;
+    const hinted = { ...accepted(), reconnectMs: 2_000 } as UplinkMessage;
     const gone = { ...lost(new LinkError('closed', 'HQ is gone')), tookMs: 3_600_000 } as UplinkMessage;
     const { effects } = reached(first as UplinkMessage, hinted, ...rest, gone);
     expect(effects).toContainEqual({ type: 'wait', connection: 1, ms: 1_000 });
@@ -168,16 +168,16 @@ describe('phases', () => {
   });
 });
 
-describe('a greeting', () => {
+describe('a hello', () => {
   const again: UplinkMessage[] = [
     { type: 'retry', connection: 1 },
     { ...opened, connection: 2 } as UplinkMessage,
-    { ...greeted(), connection: 2 } as UplinkMessage,
+    { ...accepted(), connection: 2 } as UplinkMessage,
   ];
 
   it.each<[string, UplinkMessage[], boolean]>([
     ['after HQ could not be reached', [lost(new LinkError('refused', ''))], true],
-    ['after a greeting without an answer', [opened, lost(new LinkError('timeout', ''))], true],
+    ['after a hello without an answer', [opened, lost(new LinkError('timeout', ''))], true],
     ['after HQ closed the connection', [...ONLINE, lost(new LinkError('closed', ''))], true],
     ['after a frame without an answer', [...ONLINE, lost(new LinkError('timeout', ''))], false],
   ])('%s has the breaker tried only if it is news', (_what, messages, isNews) => {

@@ -42,7 +42,7 @@ const FRESH: Memory = {
   known: null,
   acked: EMPTY_COVERAGE,
   releasing: 'no',
-  sealing: false,
+  compacting: false,
   suspected: [],
   strikes: new Map(),
   missed: false,
@@ -76,20 +76,20 @@ function transition(state: UplinkState, message: UplinkMessage, settings: Uplink
     case 'opened':
       return state.phase === 'connecting'
         ? [
-            { phase: 'greeting', memory: state.memory },
-            [{ type: 'greet', connection: state.memory.connection }],
+            { phase: 'hello', memory: state.memory },
+            [{ type: 'sayHello', connection: state.memory.connection }],
           ]
         : [state, []];
-    case 'greeted':
-      return state.phase === 'greeting' ? greeted(state.memory, message) : [state, []];
+    case 'accepted':
+      return state.phase === 'hello' ? accepted(state.memory, message) : [state, []];
     case 'lost':
       return lost(state, message, settings);
     case 'released':
       return released(state, settings);
-    case 'seal':
-      return seal(state);
-    case 'sealed':
-      return sealed(state, message, settings);
+    case 'compact':
+      return compact(state);
+    case 'compacted':
+      return compacted(state, message, settings);
     case 'bisected':
       return resume(withMemory(state, withParts(state.memory, message.firstSeq, message.parts)), settings);
     case 'unreadable': {
@@ -172,9 +172,9 @@ function connect(memory: Memory): Next {
   ];
 }
 
-function greeted(memory: Memory, message: Of<'greeted'>): Next {
+function accepted(memory: Memory, message: Of<'accepted'>): Next {
   const problem = checkAck(message.ack, { sampled: message.sampled, known: memory.known });
-  if (problem !== null) return violation({ phase: 'greeting', memory }, problem);
+  if (problem !== null) return violation({ phase: 'hello', memory }, problem);
   // HQ's own word, whole: what it acked before and does not hold any more is pending again.
   const acked = message.ack;
   // What was given out before this process first asked may have been sent by the one before it, and HQ need not have
@@ -199,7 +199,7 @@ function greeted(memory: Memory, message: Of<'greeted'>): Next {
       turn: 'live',
     },
     [
-      // Frames that stay unanswered end connections too, and greetings after that prove nothing.
+      // Frames that stay unanswered end connections too, and hellos after that prove nothing.
       ...(memory.missed ? [{ type: 'try_breaker' } as const] : []),
       ...effects,
       {
@@ -302,8 +302,8 @@ function released(state: UplinkState, settings: UplinkSettings): Next {
   return [next, [...effects, ...more]];
 }
 
-function seal(state: UplinkState): Next {
-  if (state.memory.sealing || state.phase === 'stopped') return [state, []];
+function compact(state: UplinkState): Next {
+  if (state.memory.compacting || state.phase === 'stopped') return [state, []];
   const shipments =
     state.phase === 'online'
       ? [...inFlight(state), ...state.backlog.ready.map(({ whole, ...frame }) => whole ?? frame)]
@@ -311,11 +311,11 @@ function seal(state: UplinkState): Next {
         ? state.live.inFlight
         : [];
   const busy = busyRanges(state.memory, shipments);
-  return [withMemory(state, { ...state.memory, sealing: true }), [{ type: 'seal', busy }]];
+  return [withMemory(state, { ...state.memory, compacting: true }), [{ type: 'compact', busy }]];
 }
 
-function sealed(state: UplinkState, message: Of<'sealed'>, settings: UplinkSettings): Next {
-  const next = withMemory(state, { ...state.memory, sealing: false });
+function compacted(state: UplinkState, message: Of<'compacted'>, settings: UplinkSettings): Next {
+  const next = withMemory(state, { ...state.memory, compacting: false });
   // Frames that were looked at one by one may now be parts of larger ones.
   return message.merged === 0 ? [next, []] : resume(lookAgain(next), settings);
 }

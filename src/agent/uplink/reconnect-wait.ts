@@ -1,7 +1,7 @@
 import { backoff } from '../../streams/backoff.ts';
 import type { UplinkSettings } from './state.ts';
 
-/** Of `backoffMaxMs`, what a wait may take; the rest is for connecting, the greeting and the first live frame. */
+/** Of `backoffMaxMs`, what a wait may take; the rest is for connecting, hello and the first live frame. */
 const WAIT_SHARE = 0.9;
 
 export type ReconnectWaitOptions = {

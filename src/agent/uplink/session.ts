@@ -46,7 +46,7 @@ export type SessionSettings = {
 
 export type SessionOptions = {
   readonly identity: { readonly agent: string; readonly instance: string; readonly version: string };
-  readonly journal: Pick<Journal, 'begun' | 'stats' | 'reinstate' | 'noteGreeting' | 'noteFork'>;
+  readonly journal: Pick<Journal, 'begun' | 'stats' | 'reinstate' | 'noteAccepted' | 'noteFork'>;
   readonly clock: Clock;
   readonly gauge: LinkGauge;
   readonly settings: SessionSettings;
@@ -113,7 +113,7 @@ export function createSession(link: LinkSession, connection: number, options: Se
     begin: () =>
       sayHello(context).pipe(
         concatMap((message) =>
-          message.type === 'greeted' ? concat(of(message), heartbeats()) : of(message),
+          message.type === 'accepted' ? concat(of(message), heartbeats()) : of(message),
         ),
       ),
     end: () =>
@@ -188,7 +188,7 @@ function reinstate(
   const problem = checkAck(ack, { sampled: journal.stats().sampled, known: null });
   if (problem !== null)
     return throwError(() => new LinkError('protocol', `HQ breaks the protocol: ${problem}.`));
-  return journal.noteGreeting(identity.instance).pipe(
+  return journal.noteAccepted(identity.instance).pipe(
     concatMap(() => journal.reinstate(ack)),
     map(({ again, lost }): UplinkMessage => {
       const lostInAll = lost + accounted;
@@ -197,11 +197,11 @@ function reinstate(
       const credit = creditOf(reply);
       const window = gauge.window();
       const { reconnectMs = null } = reply;
-      return { type: 'greeted', connection, ack, credit, limits, window, sampled, released, reconnectMs };
+      return { type: 'accepted', connection, ack, credit, limits, window, sampled, released, reconnectMs };
     }),
     catchError((error: unknown) => {
       if (!(error instanceof StorageError)) throw error;
-      const reason = `The journal cannot note what HQ says at the greeting: ${error.message}`;
+      const reason = `The journal cannot note what HQ says at hello: ${error.message}`;
       throw new LinkError('closed', reason);
     }),
   );

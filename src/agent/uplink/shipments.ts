@@ -38,7 +38,7 @@ export function inFlight(state: Online): readonly Shipment[] {
   return [...state.live.inFlight, ...state.backlog.inFlight, ...alone];
 }
 
-/** Ranges that sealing and downsampling must leave as they are. */
+/** Ranges that compaction and downsampling must leave as they are. */
 export function busyRanges(memory: Memory, taken: readonly Seqs[]): (readonly [number, number])[] {
   return [
     ...taken.map((one) => [one.firstSeq, one.lastSeq] as const),

@@ -9,7 +9,7 @@
  * - live frames in flight fit their share of the window, or there is one; they wait behind no backlog frame that is not
  *   handed over;
  * - at most `MAX_WAITING` live frames wait in memory; older ones are left to the backlog, they are in the journal;
- * - one release and one sealing run at a time; a release covers everything that was acknowledged before it began;
+ * - one release and one compaction run at a time; a release covers everything that was acknowledged before it began;
  * - frames are released only on an ack that passed `checkAck`.
  */
 import type { Suspected } from '../../delivery/poison-isolation.ts';
@@ -29,7 +29,7 @@ export const MAX_WAITING = 64;
 export const STRIKES = 3;
 /** Frames suspected at a time; each is held in memory. */
 export const MAX_SUSPECTED = 32;
-/** Frames larger than this many samples are sealed ones: they belong to the backlog. */
+/** Frames larger than this many samples are compacted ones: they belong to the backlog. */
 export const MAX_LIVE_SAMPLES = 512;
 
 export type UplinkSettings = {
@@ -128,11 +128,11 @@ export type Memory = {
   /** What HQ has said that it holds. */
   readonly acked: Coverage;
   readonly releasing: 'no' | 'yes' | 'again';
-  readonly sealing: boolean;
+  readonly compacting: boolean;
   readonly suspected: readonly SuspectedFrame[];
   /** Disconnects by first seq of the frame that was in flight. */
   readonly strikes: ReadonlyMap<number, number>;
-  /** Whether HQ was not to be reached, or closed the connection, since it last greeted: its next greeting is news. */
+  /** Whether HQ was not to be reached, or closed the connection, since it last accepted: its next hello is news. */
   readonly missed: boolean;
   /** Whether the current connection has shown that it works. */
   readonly proven: boolean;
@@ -164,7 +164,7 @@ export type UplinkState =
   /** Until `until`, ms of the scheduler's clock; what is asked in vain before costs the link nothing. */
   | { readonly phase: 'waiting'; readonly memory: Memory; readonly until: number; readonly reason: string }
   | { readonly phase: 'connecting'; readonly memory: Memory }
-  | { readonly phase: 'greeting'; readonly memory: Memory }
+  | { readonly phase: 'hello'; readonly memory: Memory }
   | Online
   /** Sends what is live, then says goodbye. */
   | {
@@ -198,7 +198,7 @@ export type UplinkMessage =
       readonly jitter: number;
     } & FromConnection)
   | ({
-      readonly type: 'greeted';
+      readonly type: 'accepted';
       readonly ack: Coverage;
       readonly credit: Credit;
       readonly limits: Limits;
@@ -247,8 +247,8 @@ export type UplinkMessage =
   | { readonly type: 'unreadable'; readonly firstSeq: number; readonly detail: string }
   | { readonly type: 'rejected'; readonly origin: number }
   | { readonly type: 'released' }
-  | { readonly type: 'seal' }
-  | { readonly type: 'sealed'; readonly merged: number }
+  | { readonly type: 'compact' }
+  | { readonly type: 'compacted'; readonly merged: number }
   /** Now and then: takes up whatever an odd moment may have left lying. */
   | { readonly type: 'look_again'; readonly pending: number }
   | { readonly type: 'stop' };
@@ -257,8 +257,8 @@ export type UplinkEffect =
   | { readonly type: 'wait'; readonly connection: number; readonly ms: number }
   | { readonly type: 'connect'; readonly connection: number }
   | { readonly type: 'disconnect' }
-  | { readonly type: 'greet'; readonly connection: number }
-  /** HQ was away and has greeted, so it is there again: an open breaker need not wait for its time. */
+  | { readonly type: 'sayHello'; readonly connection: number }
+  /** HQ was away and has accepted a hello, so it is there again: an open breaker need not wait for its time. */
   | { readonly type: 'try_breaker' }
   /** HQ says whether its storage takes commits. */
   | { readonly type: 'hq_storing'; readonly storing: boolean }
@@ -282,7 +282,7 @@ export type UplinkEffect =
   | { readonly type: 'linger'; readonly connection: number; readonly ms: number }
   | { readonly type: 'pause'; readonly connection: number; readonly ms: number }
   | { readonly type: 'release'; readonly acked: Coverage }
-  | { readonly type: 'seal'; readonly busy: readonly (readonly [number, number])[] }
+  | { readonly type: 'compact'; readonly busy: readonly (readonly [number, number])[] }
   | { readonly type: 'bisect'; readonly suspected: SuspectedFrame }
   /** Everything of the frame at `origin` that is not acknowledged is given up. */
   | {

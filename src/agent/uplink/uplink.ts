@@ -93,7 +93,7 @@ export function createUplink(options: UplinkOptions): Uplink {
   const committed$ = new Subject<void>();
   const keep = merge(
     changesTold(status$, reliability, emit),
-    compactionTicks(journal, committed$, scheduler).pipe(tap(() => actor.send({ type: 'seal' }))),
+    compactionTicks(journal, committed$, scheduler).pipe(tap(() => actor.send({ type: 'compact' }))),
     options.gate.changes$.pipe(
       tap(() => {
         actor.send({ type: 'window', window: gauge.window() });

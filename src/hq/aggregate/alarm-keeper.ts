@@ -1,6 +1,6 @@
 /**
- * Writes down the alarms of agents: what HQ books as lost is told once, and an operator who looks after a restart of HQ
- * must see it.
+ * Writes down the alarms of agents: what HQ accounts as lost is told once, and an operator who looks after a restart of
+ * HQ must see it.
  *
  * One small record an agent; an alarm that goes on unchanged is written again once a minute.
  */

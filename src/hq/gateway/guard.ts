@@ -12,7 +12,7 @@ declare module 'fastify' {
     /** Who may use the route; none: everybody. */
     role?: Role;
     /** Whether chaos spoils the route. */
-    spoilable?: boolean;
+    affectedByChaos?: boolean;
   }
 }
 
@@ -28,7 +28,7 @@ export type GuardOptions = {
 
 export function registerGuard(app: FastifyInstance, { access, chaos, emit }: GuardOptions): void {
   app.addHook('onRequest', async (request) => {
-    const { role, spoilable } = request.routeOptions.config;
+    const { role, affectedByChaos } = request.routeOptions.config;
     if (role !== undefined) {
       const admission = await firstValueFrom(
         access.admit(role, accessRequest(request)).pipe(
@@ -52,7 +52,7 @@ export function registerGuard(app: FastifyInstance, { access, chaos, emit }: Gua
           : new Problem('forbidden', admission.message);
       }
     }
-    if (spoilable === true && (await firstValueFrom(chaos.admit())) !== 'pass') {
+    if (affectedByChaos === true && (await firstValueFrom(chaos.admit())) !== 'pass') {
       throw unavailable('chaos has cut the link; send it again', CHAOS_RETRY_AFTER_S);
     }
   });

@@ -3,7 +3,7 @@
 import type { SeqRange } from '../../protocol/coverage.ts';
 import { decodeGap } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
-import { type Booking, book, EMPTY_EPOCH, markDelivered, THINNED, toJson } from './epoch-state.ts';
+import { type Accounting, account, EMPTY_EPOCH, markDelivered, THINNED, toJson } from './epoch-state.ts';
 import { encodeFrameRecord, type Segment, type StoredLane } from './frame-record.ts';
 import type { GapRecord } from './gap-record.ts';
 import { hoursOf, logKey, seqKey, timeKey, writeOrderedDouble } from './keys.ts';
@@ -11,29 +11,29 @@ import type { IngestFrame, IngestOutcome } from './store.ts';
 import { timeBeside, timesOfLost } from './time-beside.ts';
 import type { Transaction } from './transactions.ts';
 
-/** Throws FrameError for a gap frame that does not decode; nothing is booked then. */
+/** Throws FrameError for a gap frame that does not decode; nothing is accounted then. */
 export function appendFrame(transaction: Transaction, ingest: IngestFrame): IngestOutcome {
   const { agent, header, bytes, arrivalTs } = ingest;
   const { epoch, firstSeq, count, tsMin, tsMax } = header;
   const state = transaction.epoch(agent, epoch) ?? EMPTY_EPOCH;
   const gap = header.kind === 'gap' ? decodeGap(bytes) : null;
-  const booking: Booking =
+  const accounting: Accounting =
     gap !== null
       ? { kind: 'dropped', reason: gap.reason }
       : header.kind === 'thinned'
         ? THINNED
         : { kind: 'data' };
-  const booked = book(state, booking, firstSeq, firstSeq + count - 1);
-  const first = booked.added[0];
+  const accounted = account(state, accounting, firstSeq, firstSeq + count - 1);
+  const first = accounted.added[0];
   if (first === undefined) {
     return { stored: 0, thinned: 0, duplicates: count, dropped: 0, coverage: state.coverage };
   }
-  transaction.setEpoch(agent, epoch, markDelivered(booked.state));
+  transaction.setEpoch(agent, epoch, markDelivered(accounted.state));
   if (transaction.agent(agent) === undefined) {
     transaction.setAgent(agent, { agent, epoch, firstSeenTs: arrivalTs, ownEpoch: null });
   }
   if (gap !== null) {
-    for (const [from, to] of booked.added) {
+    for (const [from, to] of accounted.added) {
       putGap(transaction, agent, epoch, from, {
         lastSeq: to,
         reason: gap.reason,
@@ -41,7 +41,7 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
           ? // The agent has them no more, and tells when it found that out.
             timesOfLost(transaction.writer, { agent, epoch }, [from, to], {
               ts: tsMax,
-              coverage: booked.state.coverage,
+              coverage: accounted.state.coverage,
             })
           : timesOfPart(transaction, ingest, [from, to])),
       });
@@ -54,16 +54,16 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
       tsMax,
       lane: ingest.lane,
       logNumber: transaction.nextLogNumber(),
-      segments: booked.added.map(([from, to]) => ({ first: from, last: to, arrivalTs })),
+      segments: accounted.added.map(([from, to]) => ({ first: from, last: to, arrivalTs })),
       frame: bytes,
     });
   }
   return {
-    stored: booking.kind === 'data' ? booked.count : 0,
-    duplicates: count - booked.count,
-    thinned: booking.kind === 'thinned' ? booked.count : 0,
-    dropped: booking.kind === 'dropped' ? booked.count : 0,
-    coverage: booked.state.coverage,
+    stored: accounting.kind === 'data' ? accounted.count : 0,
+    duplicates: count - accounted.count,
+    thinned: accounting.kind === 'thinned' ? accounted.count : 0,
+    dropped: accounting.kind === 'dropped' ? accounted.count : 0,
+    coverage: accounted.state.coverage,
   };
 }
 

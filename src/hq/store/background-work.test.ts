@@ -33,7 +33,7 @@ describe('HQ store behind its users', () => {
       void openStore(createMemoryStorage(), {
         clock,
         emit: (event) => {
-          if (event.type === 'store_frames_merged') resolve();
+          if (event.type === 'store_frames_compacted') resolve();
         },
       }).then(async (store) => {
         await firstValueFrom(store.putSchema('a1', schema));

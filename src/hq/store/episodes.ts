@@ -63,7 +63,7 @@ export function mergeReports(a: AnomalyDocument, b: AnomalyDocument): AnomalyDoc
   return { ...base, peakTs, peakValue, peakZ };
 }
 
-/** Books one report; the same report again changes nothing. */
+/** Notes one report; the same report again changes nothing. */
 export function writeReport(
   { writer }: Transaction,
   agent: string,

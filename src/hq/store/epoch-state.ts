@@ -28,9 +28,9 @@ const epochStateSchema = z.object({
   coverage: coverageSchema.extend({ ranges: z.array(z.tuple([count, count])) }),
   /** HQ gives out the seqs itself, for samples that came by HTTP. */
   owned: z.boolean(),
-  /** The last run of the agent that was greeted; null when none has said so. */
+  /** The last run of the agent that was accepted; null when none has said so. */
   run: z.object({ number: count, instance: z.string(), delivered: z.boolean() }).nullable().default(null),
-  /** Frames up to this seq have been looked at for merging. */
+  /** Frames up to this seq have been looked at for compaction. */
   mergedTo: count,
 });
 export type EpochState = Omit<Readonly<z.infer<typeof epochStateSchema>>, 'coverage'> & {
@@ -50,12 +50,12 @@ export const EMPTY_EPOCH: EpochState = {
 };
 
 /** What becomes of the seqs that a frame stands for. */
-export type Booking =
+export type Accounting =
   | { readonly kind: Extract<FrameKind, 'data'> }
   | { readonly kind: 'dropped' | 'thinned'; readonly reason: string };
 
 /** Full journals are why samples are thinned. */
-export const THINNED: Booking = { kind: 'thinned', reason: 'overflow' };
+export const THINNED: Accounting = { kind: 'thinned', reason: 'overflow' };
 
 /** Takes note that a frame of the current run has come. */
 export function markDelivered(state: EpochState): EpochState {
@@ -64,12 +64,12 @@ export function markDelivered(state: EpochState): EpochState {
 }
 
 /**
- * Books `first … last`; `added` are the parts that were not accounted for before. Returns the same state when there are
- * none.
+ * Accounts for `first … last`; `added` are the parts that were not accounted for before. Returns the same state when
+ * there are none.
  */
-export function book(
+export function account(
   state: EpochState,
-  booking: Booking,
+  accounting: Accounting,
   first: number,
   last: number,
 ): { readonly state: EpochState; readonly added: readonly SeqRange[]; readonly count: number } {
@@ -81,11 +81,11 @@ export function book(
     coverage: cover(state.coverage, first, last),
     sampled: Math.max(state.sampled, last),
   };
-  if (booking.kind === 'data')
+  if (accounting.kind === 'data')
     return { state: { ...next, stored: state.stored + added1 }, added, count: added1 };
-  const of = state[booking.kind];
-  const moved = { ...of, [booking.reason]: (of[booking.reason] ?? 0) + added1 };
-  return { state: { ...next, [booking.kind]: moved }, added, count: added1 };
+  const of = state[accounting.kind];
+  const moved = { ...of, [accounting.reason]: (of[accounting.reason] ?? 0) + added1 };
+  return { state: { ...next, [accounting.kind]: moved }, added, count: added1 };
 }
 
 export function pendingOf(state: EpochState): number {

@@ -35,7 +35,7 @@ class Model {
   readonly fates = new Map<string, Map<number, Fate>>();
   readonly sampled = new Map<string, number>();
 
-  book(key: string, first: number, last: number, fate: Fate): number {
+  account(key: string, first: number, last: number, fate: Fate): number {
     const fates = this.fates.get(key) ?? new Map<number, Fate>();
     this.fates.set(key, fates);
     let added = 0;
@@ -117,7 +117,7 @@ describe('exactly once', () => {
               await firstValueFrom(
                 store.noteEpoch({ agent, epoch, sampled: first + length, released: first, ts: START }),
               );
-              model.book(key, 1, first, 'lost_at_hq');
+              model.account(key, 1, first, 'lost_at_hq');
               model.hear(key, first + length);
             } else {
               const frames = one.frames.map(({ place: { agent, epoch, first, length }, gap }) => {
@@ -130,7 +130,7 @@ describe('exactly once', () => {
               frames.forEach(({ agent, header }, index) => {
                 const fate = header.kind === 'gap' ? 'overflow_oldest' : 'stored';
                 const last = header.firstSeq + header.count - 1;
-                const added = model.book(`${agent}/${header.epoch}`, header.firstSeq, last, fate);
+                const added = model.account(`${agent}/${header.epoch}`, header.firstSeq, last, fate);
                 const outcome = outcomes[index];
                 expect((outcome?.stored ?? 0) + (outcome?.dropped ?? 0)).toBe(added);
                 expect(outcome?.duplicates).toBe(header.count - added);
@@ -173,7 +173,7 @@ describe('exactly once', () => {
           else {
             await appended;
             for (const { agent, header } of frames) {
-              model.book(
+              model.account(
                 `${agent}/${header.epoch}`,
                 header.firstSeq,
                 header.firstSeq + header.count - 1,

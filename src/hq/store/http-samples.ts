@@ -10,7 +10,7 @@ import type { Reader } from '../../storage/storage.ts';
 import { appendFrame } from './append-frame.ts';
 import { EMPTY_EPOCH } from './epoch-state.ts';
 import { asBuffer, dedupKey, expiryKey, readOrderedDouble, writeOrderedDouble } from './keys.ts';
-import type { SchemaBook } from './schema-book.ts';
+import type { SchemaCatalogue } from './schema-catalogue.ts';
 import type { Appended, DeliveryOutcome, DeliveryPart, IngestFrame, SampleDelivery } from './store.ts';
 import type { Transaction } from './transactions.ts';
 
@@ -18,12 +18,12 @@ import type { Transaction } from './transactions.ts';
 export type WrittenDelivery = {
   readonly outcome: DeliveryOutcome;
   readonly appended: readonly Appended[];
-  /** New ones, for the schema book. */
+  /** New ones, for the schema account. */
   readonly schemas: readonly { readonly agent: string; readonly schema: InternedSchema }[];
 };
 
 export type DeliveryOptions = {
-  readonly book: SchemaBook;
+  readonly account: SchemaCatalogue;
   readonly ttlMs: number;
   /** Names the epoch when an agent has none of HQ's own yet. */
   readonly newEpoch: () => string;
@@ -86,13 +86,13 @@ export function appendDelivery(
 function writeSchemas(
   transaction: Transaction,
   { agent, samples }: DeliveryPart,
-  { book }: DeliveryOptions,
+  { account }: DeliveryOptions,
 ): Iterable<InternedSchema> {
   const schemas = new Map<string, InternedSchema>();
   for (const { schema } of samples) {
-    if (schemas.has(schema.ref) || book.get(agent, schema.ref) !== undefined) continue;
+    if (schemas.has(schema.ref) || account.get(agent, schema.ref) !== undefined) continue;
     schemas.set(schema.ref, schema);
-    book.write(transaction, agent, schema);
+    account.write(transaction, agent, schema);
   }
   return schemas.values();
 }

@@ -14,7 +14,7 @@ import {
   EMPTY_COVERAGE,
   missingWithin,
 } from '../../protocol/coverage.ts';
-import { decodeData, decodeThinned, readHeader } from '../../protocol/frame-codec.ts';
+import { decodeData, decodeDownsampled, readHeader } from '../../protocol/frame-codec.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
 import type { Backpressure } from './backpressure.ts';
@@ -189,7 +189,7 @@ function nextRange(
 
 function examine(context: QueryContext, agent: string, record: FrameRecord, finding: Finding): void {
   if (readHeader(record.frame).kind === 'thinned') {
-    examineThinned(record, finding);
+    examineDownsampled(record, finding);
     return;
   }
   for (const group of decodeData(record.frame, { columns: () => 'none' }).groups) {
@@ -209,8 +209,9 @@ function examine(context: QueryContext, agent: string, record: FrameRecord, find
 }
 
 /** Buckets have times and no anomalies. */
-function examineThinned({ frame }: FrameRecord, { spans }: Finding): void {
-  for (const { schemaRef, ts, spans: lengths } of decodeThinned(frame, { columns: () => 'none' }).groups) {
+function examineDownsampled({ frame }: FrameRecord, { spans }: Finding): void {
+  for (const { schemaRef, ts, spans: lengths } of decodeDownsampled(frame, { columns: () => 'none' })
+    .groups) {
     let first = Number.POSITIVE_INFINITY;
     let last = Number.NEGATIVE_INFINITY;
     for (let row = 0; row < ts.length; row += 1) {

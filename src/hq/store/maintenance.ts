@@ -1,6 +1,6 @@
 /**
- * What the store does behind its users: merging small frames, retention, expiry of idempotency keys. One thing at a
- * time.
+ * What the store does behind its users: compaction of small frames, retention, expiry of idempotency keys. One thing at
+ * a time.
  */
 import { concatMap, defer, EMPTY, from, last, map, merge, type Observable, of, switchMap, tap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
@@ -10,7 +10,7 @@ import type { Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
 import type { Backpressure } from './backpressure.ts';
 import { type ClockTrust, createClockTrust } from './clock-trust.ts';
-import { commitMerges, type MergePlan, planMerges, SMALL_SAMPLES } from './merge.ts';
+import { type CompactionPlan, commitCompaction, planCompaction, SMALL_SAMPLES } from './compaction.ts';
 import type { QueryContext } from './query-samples.ts';
 import {
   hasExpiredKeys,
@@ -26,11 +26,11 @@ import type { StoreEmit } from './store-events.ts';
 import type { Transactions } from './transactions.ts';
 
 const REST_MS = 50;
-/** Looked at once a second: merging must keep up with thousands of small frames a second. */
-const MERGE_IDLE_MS = 1_000;
+/** Looked at once a second: compaction must keep up with thousands of small frames a second. */
+const COMPACTION_IDLE_MS = 1_000;
 const SWEEP_IDLE_MS = 10_000;
-/** An epoch is looked at for merging after this many small frames. */
-const FRAMES_BEFORE_MERGE = 64;
+/** An epoch is looked at for compaction after this many small frames. */
+const FRAMES_BEFORE_COMPACTION = 64;
 /** Epochs merged in one transaction. */
 const EPOCHS_PER_PASS = 16;
 /** The same while frames wait: their commit waits for this one. */
@@ -64,9 +64,9 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
     const trust = createClockTrust(clock, newestArrival(storage), (aheadMs) =>
       emit({ type: 'store_clock_leapt', aheadMs }),
     );
-    // Merging and retention rewrite the same records, and each plans on what it reads: they share one background.
+    // Compaction and retention rewrite the same records, and each plans on what it reads: they share one background.
     const pass = () =>
-      from([() => sweep(options, trust), () => mergeSome(options, candidates)]).pipe(
+      from([() => sweep(options, trust), () => compactSome(options, candidates)]).pipe(
         concatMap((task) => task()),
         // Both always run; more of either asks for another round.
         tapMore(),
@@ -96,7 +96,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
         wake$: EMPTY,
         restMs: REST_MS,
         yields: backpressure.high,
-        idleMs: MERGE_IDLE_MS,
+        idleMs: COMPACTION_IDLE_MS,
         scheduler,
         onError: onError('maintenance'),
       }),
@@ -128,7 +128,7 @@ function candidatesOf({ durable }: Transactions): Candidates {
       byEpoch.set(`${agent}/${epoch}`, {
         agent,
         epoch,
-        frames: FRAMES_BEFORE_MERGE,
+        frames: FRAMES_BEFORE_COMPACTION,
         lowest: state.mergedTo + 1,
       });
     }
@@ -147,21 +147,21 @@ function noteSmall({ byEpoch, ready }: Candidates, { frame, outcome }: Appended)
   }
   candidate.frames += 1;
   candidate.lowest = Math.min(candidate.lowest, header.firstSeq);
-  if (candidate.frames >= FRAMES_BEFORE_MERGE) ready.add(candidate);
+  if (candidate.frames >= FRAMES_BEFORE_COMPACTION) ready.add(candidate);
 }
 
-function mergeSome(options: MaintenanceOptions, { ready }: Candidates): Observable<boolean> {
+function compactSome(options: MaintenanceOptions, { ready }: Candidates): Observable<boolean> {
   const { storage, transactions, context, clock, backpressure, emit } = options;
   return defer(() => {
     const chosen = [...ready].slice(0, backpressure.high() ? EPOCHS_UNDER_BACKPRESSURE : EPOCHS_PER_PASS);
     if (chosen.length === 0) return of(false);
     for (const candidate of chosen) ready.delete(candidate);
-    const plans = function* (): Generator<void, { candidate: Candidate; plan: MergePlan }[]> {
-      const made: { candidate: Candidate; plan: MergePlan }[] = [];
+    const plans = function* (): Generator<void, { candidate: Candidate; plan: CompactionPlan }[]> {
+      const made: { candidate: Candidate; plan: CompactionPlan }[] = [];
       for (const candidate of chosen) {
         const { agent, epoch } = candidate;
         const mergedTo = transactions.durable.epochs.get(agent)?.get(epoch)?.mergedTo ?? 0;
-        const plan = yield* planMerges(storage, {
+        const plan = yield* planCompaction(storage, {
           agent,
           epoch,
           fromSeq: Math.min(mergedTo + 1, candidate.lowest),
@@ -169,7 +169,7 @@ function mergeSome(options: MaintenanceOptions, { ready }: Candidates): Observab
           onBadRun: (seq, error) => context.onBadFrame(agent, epoch, seq, error),
         });
         // What could not be merged yet is looked at again when half as much has come.
-        candidate.frames = plan.merges.length > 0 ? 0 : FRAMES_BEFORE_MERGE / 2;
+        candidate.frames = plan.merges.length > 0 ? 0 : FRAMES_BEFORE_COMPACTION / 2;
         candidate.lowest = Math.max(plan.mergedTo + 1, mergedTo + 1);
         if (plan.more) ready.add(candidate);
         if (plan.merges.length > 0 || plan.mergedTo > mergedTo) made.push({ candidate, plan });
@@ -182,13 +182,13 @@ function mergeSome(options: MaintenanceOptions, { ready }: Candidates): Observab
         return transactions
           .run((transaction) => {
             for (const { candidate, plan } of made)
-              commitMerges(transaction, candidate.agent, candidate.epoch, plan);
+              commitCompaction(transaction, candidate.agent, candidate.epoch, plan);
           })
           .pipe(
             tap(() => {
               const merges = made.flatMap(({ plan }) => plan.merges);
               const merged = merges.reduce((sum, { pieces }) => sum + pieces.length, 0);
-              if (merged > 0) emit({ type: 'store_frames_merged', merged, into: merges.length });
+              if (merged > 0) emit({ type: 'store_frames_compacted', merged, into: merges.length });
             }),
           );
       }),

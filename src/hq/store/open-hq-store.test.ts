@@ -85,7 +85,7 @@ describe.each(KINDS)('HQ store over %s', (kind) => {
 describe.each(KINDS)('HQ store over %s, what is lost, sent by HTTP or described', (kind) => {
   const at = useStore(kind);
 
-  it('books what an agent has released and HQ lacks as lost, with the times around it', async () => {
+  it('accounts for what an agent has released and HQ lacks as lost, with the times around it', async () => {
     await at.append(dataFrame(11, 20));
     const coverage = await firstValueFrom(
       at.store.noteEpoch({ agent: 'a1', epoch: EPOCH, sampled: 40, released: 30, ts: START + 7 }),

@@ -2,10 +2,10 @@
  * HQ's store over any Storage.
  *
  * Invariants:
- * - a seq of an (agent, epoch) is booked once: as stored, dropped or thinned; what comes again changes nothing;
+ * - a seq of an (agent, epoch) is accounted once: as stored, dropped or thinned; what comes again changes nothing;
  * - records, counters and coverage move in one transaction, and nothing is acked or shown before its flush;
  * - a commit that failed is unknown: coming again is safe whether it appeared or not (see transactions.ts);
- * - answers are read in slices of ~10 ms; indexing, merging and retention work behind, in slices and with rests.
+ * - answers are read in slices of ~10 ms; indexing, compaction and retention work behind, in slices and with rests.
  *
  * Layout on disk: keys.ts, frame-record.ts.
  * Bounds: retention by age and bytes; pages, buckets and episodes per answer.
@@ -17,10 +17,10 @@ import type { Ids } from '../../platform/ids.ts';
 import { EMPTY_COVERAGE, missingWithin } from '../../protocol/coverage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
+import { accountLost, runOf } from './account-lost.ts';
 import { readAlarms, writeAlarms } from './alarms.ts';
 import { appendFrame } from './append-frame.ts';
 import { createBackpressure } from './backpressure.ts';
-import { bookLost, runOf } from './book-lost.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
 import { type EpochState, pendingOf } from './epoch-state.ts';
 import { appendDelivery, type WrittenDelivery } from './http-samples.ts';
@@ -30,7 +30,7 @@ import { maintain } from './maintenance.ts';
 import { queryBuckets } from './query-buckets.ts';
 import { ledgerEntry } from './query-ledger.ts';
 import { type QueryContext, querySamples } from './query-samples.ts';
-import { createSchemaBook } from './schema-book.ts';
+import { createSchemaCatalogue } from './schema-catalogue.ts';
 import { seriesDocuments } from './series-documents.ts';
 import { sliced } from './sliced.ts';
 import type { AgentCounts, Appended, HqStore, IngestFrame, IngestItem, ItemOutcome } from './store.ts';
@@ -95,7 +95,7 @@ type Parts = ReturnType<typeof createParts>;
 function createParts(options: HqStoreOptions) {
   const { storage, clock, emit = () => {} } = options;
   const { maxAgeMs = STORE_DEFAULTS.maxAgeMs, maxBytes = STORE_DEFAULTS.maxBytes } = options;
-  const schemas = createSchemaBook(storage);
+  const schemas = createSchemaCatalogue(storage);
   const hints = createHints();
   const transactions = createTransactions(storage, () => loadView(storage), hints.of);
   const backpressure = createBackpressure(clock);
@@ -131,7 +131,7 @@ function writeFrame(transaction: Transaction, frame: IngestFrame): Written {
 
 function writes(parts: Parts, { ids, dedupTtlMs = STORE_DEFAULTS.dedupTtlMs }: HqStoreOptions) {
   const { transactions, schemas, appended, backpressure } = parts;
-  const deliveryOptions = { book: schemas, ttlMs: dedupTtlMs, newEpoch: () => ids.hex(6) };
+  const deliveryOptions = { account: schemas, ttlMs: dedupTtlMs, newEpoch: () => ids.hex(6) };
   const write = (transaction: Transaction, item: IngestItem): Written =>
     'parts' in item ? appendDelivery(transaction, item, deliveryOptions) : writeFrame(transaction, item);
   return {
@@ -174,7 +174,7 @@ function noteEpoch(
   if (sameRun && nothingLost && nothingNew && isCurrent) return of(known.coverage);
   return (
     transactions
-      .run((transaction) => bookLost(transaction, note))
+      .run((transaction) => accountLost(transaction, note))
       // Not before: who is told of more than the run that it knows has sampled takes the next one for a copy.
       .pipe(tap(() => hints.raise(agent, epoch, note.sampled)))
   );

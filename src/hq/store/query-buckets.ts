@@ -10,7 +10,7 @@
 import type { Bucket } from '../../protocol/api.ts';
 import { type Coverage, cover, covers, EMPTY_COVERAGE } from '../../protocol/coverage.ts';
 import type { BucketColumn, BucketGroup, Column, SampleGroup } from '../../protocol/frame.ts';
-import { type DecodeOptions, decodeData, decodeThinned, readHeader } from '../../protocol/frame-codec.ts';
+import { type DecodeOptions, decodeData, decodeDownsampled, readHeader } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { jsonNumber } from './documents.ts';
 import type { QueryContext } from './query-samples.ts';
@@ -68,7 +68,7 @@ export function* queryBuckets(
       const isOwn = (seq: number) => segmentOf(frame, seq) !== undefined && !covers(seen, seq, seq);
       const owns = whole && fresh ? null : isOwn;
       if (header.kind === 'thinned') {
-        for (const group of decodeThinned(frame.frame, options).groups) {
+        for (const group of decodeDownsampled(frame.frame, options).groups) {
           const column = group.columns[positionOf(group.schemaRef)];
           if (column !== undefined && column !== null) addBuckets(tally, group, column, query, owns);
         }

@@ -11,7 +11,7 @@ import { seriesKey } from '../../protocol/schema-ref.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { anomalyDocument, jsonNumber } from './documents.ts';
 import { parseJson } from './epoch-state.ts';
-import type { SchemaBook } from './schema-book.ts';
+import type { SchemaCatalogue } from './schema-catalogue.ts';
 import type { Page, TimeRange } from './store.ts';
 import { framesBetween, type LoadedFrame, loadFrame, segmentOf } from './time-index.ts';
 
@@ -41,7 +41,7 @@ function compare(a: Position, b: Position): number {
 
 export type QueryContext = {
   readonly storage: Storage;
-  readonly schemas: SchemaBook;
+  readonly schemas: SchemaCatalogue;
   /** Told of a frame whose payload does not decode; it is left out. */
   readonly onBadFrame: (agent: string, epoch: Epoch, seq: number, error: unknown) => void;
 };

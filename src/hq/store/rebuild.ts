@@ -3,7 +3,7 @@
 import { readHeader } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Reader } from '../../storage/storage.ts';
-import { type Booking, book, EMPTY_EPOCH, type EpochState, THINNED } from './epoch-state.ts';
+import { type Accounting, account, EMPTY_EPOCH, type EpochState, THINNED } from './epoch-state.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
 import { decodeGapRecord } from './gap-record.ts';
 import { kindRange, parseSeqKey, type SeqKeyParts, seqRange, successor } from './keys.ts';
@@ -25,13 +25,14 @@ export function rebuildEpoch(reader: Reader, agent: string, epoch: Epoch): Epoch
         if (kind === 'F') {
           const record = decodeFrameRecord(value);
           if (record === undefined) continue;
-          const booking = bookingOf(record);
-          for (const { first, last } of record.segments) state = book(state, booking, first, last).state;
+          const accounting = accountingOf(record);
+          for (const { first, last } of record.segments)
+            state = account(state, accounting, first, last).state;
         } else {
           const gap = decodeGapRecord(value);
           if (gap === undefined) continue;
-          const booking = { kind: 'dropped', reason: gap.reason } as const;
-          state = book(state, booking, parseSeqKey(key).seq, gap.lastSeq).state;
+          const accounting = { kind: 'dropped', reason: gap.reason } as const;
+          state = account(state, accounting, parseSeqKey(key).seq, gap.lastSeq).state;
         }
       }
       const last = entries.at(-1);
@@ -43,7 +44,7 @@ export function rebuildEpoch(reader: Reader, agent: string, epoch: Epoch): Epoch
 }
 
 /** A frame whose header is damaged was most likely one of samples. */
-function bookingOf({ frame }: FrameRecord): Booking {
+function accountingOf({ frame }: FrameRecord): Accounting {
   try {
     return readHeader(frame).kind === 'thinned' ? THINNED : { kind: 'data' };
   } catch {

@@ -2,11 +2,11 @@
 import type { SeriesDocument } from '../../protocol/api.ts';
 import type { SchemaRef } from '../../protocol/sample.ts';
 import { seriesKey, sourceSeriesKey } from '../../protocol/schema-ref.ts';
-import type { SchemaBook } from './schema-book.ts';
+import type { SchemaCatalogue } from './schema-catalogue.ts';
 
 /** `spans`: first and last sample time of each schema. A reboot gives a source a new schema with the same series. */
 export function seriesDocuments(
-  schemas: SchemaBook,
+  schemas: SchemaCatalogue,
   agent: string,
   spans: ReadonlyMap<SchemaRef, readonly [first: number, last: number]>,
 ): readonly SeriesDocument[] {

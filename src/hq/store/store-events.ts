@@ -26,14 +26,14 @@ export const storeEvents = {
       },
     ],
   }),
-  store_frames_merged: defineEvent<{ merged: number; into: number }>({
+  store_frames_compacted: defineEvent<{ merged: number; into: number }>({
     level: null,
-    message: 'small frames merged',
+    message: 'small frames compacted',
     metrics: [
       {
-        name: 'holdfast_hq_merged_frames_total',
+        name: 'holdfast_hq_compacted_frames_total',
         kind: 'counter',
-        help: 'Small frames that were merged into larger ones.',
+        help: 'Small frames that were compacted into larger ones.',
         value: ({ merged }) => merged,
       },
     ],

@@ -74,8 +74,8 @@ export function createAppendLine(options: AppendLineOptions): AppendLine {
     if (parked.length > 0 && parked[0] !== turn) throw park();
     const editor = createEditor(writer, clock.now());
     const { sampled } = editor.ledger;
-    // Seqs are given out in one order, by these works alone: an attempt whose seqs the books have not reached did not
-    // get through, and they are given out anew now. One whose seqs they have reached did, whatever became of its frames
+    // Seqs are given out in one order, by these works alone: an attempt whose seqs the ledger has not reached did not
+    // get through, and they are given out anew now. One whose seqs it has reached did, whatever became of its frames
     // since.
     attempts = attempts.filter(({ lastSeq }) => lastSeq <= sampled);
     const earlier = attempts.find((one) => one.samples === samples);

@@ -54,12 +54,12 @@ async function rig({ policy = 'drop-oldest' as OverflowPolicy, short = false } =
       return world.refuse;
     },
   });
-  const books = (): Ledger => {
+  const ledgerNow = (): Ledger => {
     const ledger = decodeLedger(storage.read((reader) => reader.get(LEDGER_KEY)));
-    if (ledger === null) throw new Error('no books');
+    if (ledger === null) throw new Error('no ledger');
     return ledger;
   };
-  const { footprint } = books();
+  const { footprint } = ledgerNow();
   const lowered: number[] = [];
   const trimmed: Ledger[] = [];
   const raised: number[] = [];
@@ -68,7 +68,7 @@ async function rig({ policy = 'drop-oldest' as OverflowPolicy, short = false } =
     clock,
     policy,
     quotaBytes: QUOTA,
-    footprint: () => books().footprint,
+    footprint: () => ledgerNow().footprint,
     onLowered: () => lowered.push(scheduler.frame),
     onTrimmed: (ledger) => trimmed.push(ledger),
     onRaised: () => raised.push(scheduler.frame),
@@ -83,7 +83,7 @@ async function rig({ policy = 'drop-oldest' as OverflowPolicy, short = false } =
   return {
     keeper,
     world,
-    books,
+    ledgerNow,
     footprint,
     lowered,
     trimmed,
@@ -95,15 +95,15 @@ async function rig({ policy = 'drop-oldest' as OverflowPolicy, short = false } =
 
 describe('the room keeper', () => {
   it('answers a full disk with one trim of the oldest, and keeps to what is left', async () => {
-    const { keeper, world, books, footprint, trimmed, pass } = await rig();
+    const { keeper, world, ledgerNow, footprint, trimmed, pass } = await rig();
     expect(keeper.limitBytes()).toBe(QUOTA);
     keeper.noteFailed(FULL);
     keeper.noteFailed(FULL);
     expect(keeper.isDiskFull(), 'not before the trim is durable').toBe(false);
     pass(FLUSH_MS);
     expect(world.commits).toBe(1);
-    expect(trimmed).toEqual([books()]);
-    const ledger = books();
+    expect(trimmed).toEqual([ledgerNow()]);
+    const ledger = ledgerNow();
     const dropped = ledger.dropped.overflow_oldest ?? 0;
     expect(dropped).toBeGreaterThan(0);
     expect(ledger).toMatchObject({
@@ -124,8 +124,8 @@ describe('the room keeper', () => {
   it.each(['a commit that failed', 'a commit on the last reserve'])(
     'under thin: lowers the limit after %s, so that thinning makes room, and drops only when that was not enough',
     async (what) => {
-      const { keeper, world, books, footprint, lowered, trimmed, pass } = await rig({ policy: 'thin' });
-      const before = books();
+      const { keeper, world, ledgerNow, footprint, lowered, trimmed, pass } = await rig({ policy: 'thin' });
+      const before = ledgerNow();
       world.short = what !== 'a commit that failed';
       if (world.short) keeper.noteCommitted();
       else keeper.noteFailed(FULL);
@@ -137,11 +137,11 @@ describe('the room keeper', () => {
       keeper.noteFailed(FULL);
       pass(99);
       expect(world.commits).toBe(0);
-      expect(books()).toEqual(before);
+      expect(ledgerNow()).toEqual(before);
       pass(1);
       keeper.noteFailed(FULL);
       pass(FLUSH_MS);
-      expect(trimmed).toEqual([books()]);
+      expect(trimmed).toEqual([ledgerNow()]);
       expect(keeper.limitBytes()).toBe(Math.floor(footprint * 0.75));
       expect(lowered).toHaveLength(1);
       keeper.end();
@@ -149,15 +149,15 @@ describe('the room keeper', () => {
   );
 
   it('trims again, further down, when that was not enough', async () => {
-    const { keeper, world, books, trimmed, pass } = await rig();
+    const { keeper, world, ledgerNow, trimmed, pass } = await rig();
     keeper.noteFailed(FULL);
     pass(FLUSH_MS);
-    const first = books();
+    const first = ledgerNow();
     keeper.noteFailed(FULL);
     pass(FLUSH_MS);
     expect(world.commits).toBe(2);
     expect(trimmed).toHaveLength(2);
-    expect(books().footprint).toBeLessThan(first.footprint);
+    expect(ledgerNow().footprint).toBeLessThan(first.footprint);
     expect(keeper.limitBytes()).toBe(Math.floor(first.footprint * 0.75));
     keeper.end();
   });
@@ -165,12 +165,12 @@ describe('the room keeper', () => {
   it.each(['drop-newest', 'block'] as const)(
     'under %s: gives up nothing, and keeps to what there is',
     async (policy) => {
-      const { keeper, books, footprint, trimmed, pass } = await rig({ policy });
-      const before = books();
+      const { keeper, ledgerNow, footprint, trimmed, pass } = await rig({ policy });
+      const before = ledgerNow();
       keeper.noteFailed(FULL);
       pass(FLUSH_MS);
       expect(trimmed).toEqual([before]);
-      expect(books()).toEqual(before);
+      expect(ledgerNow()).toEqual(before);
       expect(keeper.isDiskFull()).toBe(true);
       expect(keeper.limitBytes()).toBe(footprint);
       keeper.end();
@@ -202,14 +202,14 @@ describe('the room keeper', () => {
   });
 
   it('gives up nothing by a trim that fails, and tries again after the next failure', async () => {
-    const { keeper, world, books, footprint, trimmed, pass, timers } = await rig();
-    const before = books();
+    const { keeper, world, ledgerNow, footprint, trimmed, pass, timers } = await rig();
+    const before = ledgerNow();
     world.refuse = FULL;
     keeper.noteFailed(FULL);
     pass(FLUSH_MS);
     expect(world.commits).toBe(1);
     expect(trimmed).toEqual([]);
-    expect(books()).toEqual(before);
+    expect(ledgerNow()).toEqual(before);
     expect(keeper.isDiskFull()).toBe(false);
     expect(keeper.limitBytes()).toBe(QUOTA);
     expect(timers()).toBe(0);

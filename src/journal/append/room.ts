@@ -33,7 +33,7 @@ export type RoomKeeperOptions = {
   readonly footprint: () => number;
   /** The limit is lower, and nothing was removed. */
   readonly onLowered: () => void;
-  /** Room was made; the books after it. */
+  /** Room was made; the ledger after it. */
   readonly onTrimmed: (ledger: Ledger) => void;
   /** The quota counts again. */
   readonly onRaised: () => void;
@@ -42,7 +42,7 @@ export type RoomKeeperOptions = {
 /** How often it is looked for room. */
 const LOOK_MS = 1_000;
 /** For thinning to make room, in a few ticks of whoever has it thin. */
-const THINNING_MS = 3_000;
+const DOWNSAMPLING_MS = 3_000;
 
 export function createRoomKeeper(options: RoomKeeperOptions): RoomKeeper {
   const { storage, clock, policy, quotaBytes, footprint, onLowered, onTrimmed, onRaised } = options;
@@ -51,7 +51,7 @@ export function createRoomKeeper(options: RoomKeeperOptions): RoomKeeper {
   const ended$ = new AsyncSubject<void>();
   let looking = Subscription.EMPTY;
   let trimming = false;
-  let thinningUntil = Number.NEGATIVE_INFINITY;
+  let downsamplingUntil = Number.NEGATIVE_INFINITY;
 
   const raise = () => {
     if (!limit.raise()) return;
@@ -89,14 +89,14 @@ export function createRoomKeeper(options: RoomKeeperOptions): RoomKeeper {
   };
   const lower = () => {
     limit.noteTrimmed(limit.marginFor(footprint()));
-    thinningUntil = clock.precise() + THINNING_MS;
+    downsamplingUntil = clock.precise() + DOWNSAMPLING_MS;
     look();
   };
   const makeRoom = () => {
     if (policy === 'thin' && !limit.isLowered()) {
       lower();
       onLowered();
-    } else if (clock.precise() >= thinningUntil) trim();
+    } else if (clock.precise() >= downsamplingUntil) trim();
   };
   if (limit.isLowered()) {
     if (policy === 'thin') lower();

@@ -1,8 +1,8 @@
 /**
- * Sealing: runs of small adjacent data frames become one large frame, which compresses far better. Within one
- * transaction a bounded part of the journal; sealing a sealed journal changes nothing. A journal seals at two levels:
- * soon, into frames that are large enough, and those again into frames that are as full as may be, as delivering costs
- * by the frame. So each sample is written three times at most, however long HQ is away.
+ * Compaction: runs of small adjacent data frames become one large frame, which compresses far better. Within one
+ * transaction a bounded part of the journal; compaction a compacted journal changes nothing. A journal compacts at two
+ * levels: soon, into frames that are large enough, and those again into frames that are as full as may be, as
+ * delivering costs by the frame. So each sample is written three times at most, however long HQ is away.
  */
 import type { SeqRange } from '../../protocol/coverage.ts';
 import { MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
@@ -12,9 +12,9 @@ import type { Writer } from '../../storage/storage.ts';
 import { type JournalEditor, listFrames, readFrame } from '../editor.ts';
 import type { FrameKey } from '../keys.ts';
 
-export type SealRequest = {
+export type CompactionRequest = {
   /** Frames with as many samples or more are left alone; a merged frame has at least as many. */
-  readonly sealSamples: number;
+  readonly compactSamples: number;
   /** Only runs that can grow no more. */
   readonly fullOnly: boolean;
   readonly inFlight: readonly SeqRange[];
@@ -22,28 +22,32 @@ export type SealRequest = {
   readonly from: number;
 };
 
-export type SealSlice = {
+export type CompactionSlice = {
   readonly merged: number;
-  readonly sealed: number;
+  readonly compacted: number;
   /** Where the next slice begins; null when the end was reached. */
   readonly next: number | null;
-  /** First seq that a later sealing must look at again; null when nothing was left. */
+  /** First seq that a later compaction must look at again; null when nothing was left. */
   readonly left: number | null;
   /** First seq that has not been looked at. */
   readonly end: number;
 };
 
-/** At least sealSamples, so that a run of single samples never spans a whole slice without being long enough. */
+/** At least compactSamples, so that a run of single samples never spans a whole slice without being long enough. */
 const SLICE_FRAMES = 4096;
 /** Merged frames of one transaction: each costs some milliseconds. */
-const SLICE_MERGES = 2;
+const SLICE_COMPACTIONS = 2;
 /** Merged frames are smaller than their parts together, as a rule; leave room for the exception. */
 const MAX_PART_BYTES = MAX_FRAME_BYTES - 16 * 1024;
 
-export function sealSlice(writer: Writer, editor: JournalEditor, request: SealRequest): SealSlice {
+export function compactSlice(
+  writer: Writer,
+  editor: JournalEditor,
+  request: CompactionRequest,
+): CompactionSlice {
   const keys = listFrames(writer, { first: request.from, last: MAX_SEQ, limit: SLICE_FRAMES });
   const atEnd = keys.length < SLICE_FRAMES;
-  const counts = { merged: 0, sealed: 0 };
+  const counts = { merged: 0, compacted: 0 };
   let left: number | null = null;
   const leave = (run: readonly FrameKey[]) => {
     left ??= run[0]?.firstSeq ?? null;
@@ -52,15 +56,15 @@ export function sealSlice(writer: Writer, editor: JournalEditor, request: SealRe
   for (const { frames, open } of runs) {
     const samples = samplesIn(frames);
     const first = frames[0]?.firstSeq ?? 0;
-    if (samples < request.sealSamples || frames.length < 2 || (open && request.fullOnly)) {
+    if (samples < request.compactSamples || frames.length < 2 || (open && request.fullOnly)) {
       // The last run may still grow; one between large frames never will.
       if (open) leave(frames);
       continue;
     }
-    if (counts.sealed >= SLICE_MERGES) return { ...counts, next: first, left, end: first };
+    if (counts.compacted >= SLICE_COMPACTIONS) return { ...counts, next: first, left, end: first };
     if (merge(writer, editor, frames)) {
       counts.merged += frames.length;
-      counts.sealed += 1;
+      counts.compacted += 1;
     }
   }
   const end = (keys.at(-1)?.lastSeq ?? request.from - 1) + 1;
@@ -73,7 +77,7 @@ type Run = { readonly frames: FrameKey[]; readonly open: boolean };
 function findRuns(
   editor: JournalEditor,
   keys: readonly FrameKey[],
-  { sealSamples, inFlight }: SealRequest,
+  { compactSamples, inFlight }: CompactionRequest,
   leave: (run: readonly FrameKey[]) => void,
 ): Run[] {
   const runs: Run[] = [];
@@ -88,8 +92,8 @@ function findRuns(
     const count = key.lastSeq - key.firstSeq + 1;
     const busy =
       touches(inFlight, key) || touches(editor.acked.ranges, key) || key.firstSeq <= editor.acked.contiguous;
-    if (busy && key.kind === 'data' && count < sealSamples) leave([key]);
-    if (busy || key.kind !== 'data' || count >= sealSamples) {
+    if (busy && key.kind === 'data' && count < compactSamples) leave([key]);
+    if (busy || key.kind !== 'data' || count >= compactSamples) {
       close(false);
       continue;
     }

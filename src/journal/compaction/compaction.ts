@@ -1,34 +1,34 @@
-/** Seals a journal slice by slice, and remembers how far each level has come. */
+/** Compacts a journal slice by slice, and remembers how far each level has come. */
 import { concatMap, defer, EMPTY, expand, from, map, type Observable, reduce, subscribeOn, tap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import type { SeqRange } from '../../protocol/coverage.ts';
 import { MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import type { Writer } from '../../storage/storage.ts';
 import type { JournalEditor } from '../editor.ts';
-import { type SealRequest, type SealSlice, sealSlice } from './compact.ts';
+import { type CompactionRequest, type CompactionSlice, compactSlice } from './compact.ts';
 
-export type SealCounts = { readonly merged: number; readonly sealed: number };
+export type CompactionCounts = { readonly merged: number; readonly compacted: number };
 
 export type CompactionOptions = {
   readonly clock: Clock;
-  readonly sealSamples: number;
+  readonly compactSamples: number;
   readonly edit: <T>(
     work: (writer: Writer, editor: JournalEditor) => T,
   ) => Observable<{ readonly result: T }>;
 };
 
-type Level = Pick<SealRequest, 'sealSamples' | 'fullOnly'> & {
+type Level = Pick<CompactionRequest, 'compactSamples' | 'fullOnly'> & {
   /** Everything before has been looked at, and will not change any more. */
   from: number;
 };
 
 export function createCompaction(
   options: CompactionOptions,
-): (inFlight: readonly SeqRange[]) => Observable<SealCounts> {
+): (inFlight: readonly SeqRange[]) => Observable<CompactionCounts> {
   // Two neighbours that are too large for one frame together have more than half of its samples.
   const levels: readonly Level[] = [
-    { sealSamples: options.sealSamples, fullOnly: false, from: 0 },
-    { sealSamples: MAX_FRAME_SAMPLES / 2, fullOnly: true, from: 0 },
+    { compactSamples: options.compactSamples, fullOnly: false, from: 0 },
+    { compactSamples: MAX_FRAME_SAMPLES / 2, fullOnly: true, from: 0 },
   ];
   return (inFlight) =>
     defer(() => {
@@ -38,13 +38,19 @@ export function createCompaction(
         concatMap((level, depth) =>
           depth === 0 || level.from === 0 || news ? sealLevel(options, level, inFlight) : EMPTY,
         ),
-        tap(({ sealed }) => {
-          news ||= sealed > 0;
+        tap(({ compacted }) => {
+          news ||= compacted > 0;
         }),
-        reduce((sum, { merged, sealed }) => ({ merged: sum.merged + merged, sealed: sum.sealed + sealed }), {
-          merged: 0,
-          sealed: 0,
-        }),
+        reduce(
+          (sum, { merged, compacted }) => ({
+            merged: sum.merged + merged,
+            compacted: sum.compacted + compacted,
+          }),
+          {
+            merged: 0,
+            compacted: 0,
+          },
+        ),
       );
     });
 }
@@ -53,9 +59,9 @@ function sealLevel(
   { clock, edit }: CompactionOptions,
   level: Level,
   inFlight: readonly SeqRange[],
-): Observable<SealSlice> {
+): Observable<CompactionSlice> {
   const slice = (start: number) =>
-    edit((writer, editor) => sealSlice(writer, editor, { ...level, inFlight, from: start }));
+    edit((writer, editor) => compactSlice(writer, editor, { ...level, inFlight, from: start }));
   return defer(() => {
     let left: number | null = null;
     return slice(level.from).pipe(

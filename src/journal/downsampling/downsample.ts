@@ -1,7 +1,8 @@
 /**
  * Thinning, within one transaction: a run of adjacent frames becomes buckets of half the resolution or less, see
  * docs/protocol.md. What carries an anomaly or a diagnostic stays as it is, and so do the samples around it. The seqs
- * are the same after as before, so that the books change by what the frames occupy and by how many samples are thinned.
+ * are the same after as before, so that the ledger change by what the frames occupy and by how many samples are
+ * thinned.
  */
 import type { SeqRange } from '../../protocol/coverage.ts';
 import { type BucketGroup, type DataFrame, FrameError, MAX_FRAME_BYTES } from '../../protocol/frame.ts';
@@ -9,8 +10,8 @@ import {
   bucketsOf,
   coarsen,
   decodeData,
-  decodeThinned,
-  encodeThinned,
+  decodeDownsampled,
+  encodeDownsampled,
   joinBuckets,
   mergeFrames,
   readHeader,
@@ -21,21 +22,26 @@ import type { Reader, Writer } from '../../storage/storage.ts';
 import { touches } from '../compaction/compact.ts';
 import { frameHolding, type JournalEditor, listFrames, readFrame, type VerifiedFrame } from '../editor.ts';
 import { type FrameKey, frameFootprint } from '../keys.ts';
-import type { ThinCounts } from '../port.ts';
+import type { DownsamplingCounts } from '../port.ts';
 
-export type ThinRequest = {
+export type DownsamplingRequest = {
   /** Adjacent and of one kind, oldest first, as they were when it was planned. */
   readonly frames: readonly FrameKey[];
   /** Samples of the same schema that stay whole on either side of a notable one. */
   readonly surroundings: number;
 };
 
-export type ThinResult = ThinCounts & {
+export type DownsamplingResult = DownsamplingCounts & {
   /** Frames from the front on that it has dealt with, at least one; the others may have changed since. */
   readonly seen: number;
 };
 
-export const NOTHING_THINNED: ThinCounts = { rewritten: 0, thinned: 0, samples: 0, freedBytes: 0 };
+export const NOTHING_DOWNSAMPLED: DownsamplingCounts = {
+  rewritten: 0,
+  thinned: 0,
+  samples: 0,
+  freedBytes: 0,
+};
 
 /**
  * What is rewritten must shrink to this share of what it occupied, so that resolution falls with each step and steps
@@ -48,11 +54,15 @@ const WORTH = 0.9;
 const MIN_BETWEEN = 4;
 
 /** Nothing is changed where nothing is gained; `freedBytes` is 0 then. */
-export function thinRun(writer: Writer, editor: JournalEditor, request: ThinRequest): ThinResult {
+export function downsampleRun(
+  writer: Writer,
+  editor: JournalEditor,
+  request: DownsamplingRequest,
+): DownsamplingResult {
   const parts = intact(writer, editor, request.frames);
   const [head] = parts;
   const tail = parts.at(-1);
-  const nothing = { ...NOTHING_THINNED, seen: Math.max(1, parts.length) };
+  const nothing = { ...NOTHING_DOWNSAMPLED, seen: Math.max(1, parts.length) };
   if (head === undefined || tail === undefined) return nothing;
   const run: SeqRange = [head.key.firstSeq, tail.key.lastSeq];
   try {
@@ -107,7 +117,7 @@ function thin(
   if (ranges.length === 0) return null;
   const all = joinBuckets(
     parts.map(({ bytes, header }) =>
-      header.kind === 'data' ? bucketsOf(decodeData(bytes)) : decodeThinned(bytes).groups,
+      header.kind === 'data' ? bucketsOf(decodeData(bytes)) : decodeDownsampled(bytes).groups,
     ),
   );
   let stretches = ranges.map(([first, last]) => ({ first, last, groups: sliceBuckets(all, first, last) }));
@@ -153,7 +163,7 @@ function encode(stretches: readonly Stretch[], epoch: string): readonly Uint8Arr
   const pieces: Uint8Array[] = [];
   for (const { first, last, groups } of stretches) {
     try {
-      const bytes = encodeThinned({ epoch, firstSeq: first, count: last - first + 1, groups });
+      const bytes = encodeDownsampled({ epoch, firstSeq: first, count: last - first + 1, groups });
       if (bytes.length > MAX_FRAME_BYTES) return null;
       pieces.push(bytes);
     } catch (error) {

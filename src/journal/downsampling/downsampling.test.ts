@@ -2,7 +2,7 @@ import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { createSystemClock } from '../../platform/clock.ts';
 import { systemIds } from '../../platform/ids.ts';
-import { decodeData, decodeThinned } from '../../protocol/frame-codec.ts';
+import { decodeData, decodeDownsampled } from '../../protocol/frame-codec.ts';
 import type { Sample } from '../../protocol/sample.ts';
 import {
   createMemoryDisk,
@@ -14,9 +14,9 @@ import { type FrameKey, LEDGER_KEY } from '../keys.ts';
 import { decodeLedger } from '../ledger.ts';
 import type { Journal, StoredFrame } from '../port.ts';
 import { surveyJournal } from '../recovery/recovery.ts';
+import { checkTruth } from '../testing/downsampled-truth.ts';
 import { allPending, expectExactLedger, spans } from '../testing/pending.ts';
 import { noisySamples, testSample } from '../testing/test-samples.ts';
-import { checkTruth } from '../testing/thinned-truth.ts';
 import { chooseRuns, SURROUNDINGS } from './downsampling.ts';
 
 const clock = createSystemClock();
@@ -30,7 +30,7 @@ const openOn = (disk: MemoryDisk, options: Partial<JournalOptions> = {}): Promis
       ids: systemIds,
       policy: 'thin',
       maxBytes: QUOTA,
-      sealSamples: 64,
+      compactSamples: 64,
       ...options,
     }),
   );
@@ -45,7 +45,7 @@ async function fill(
 ) {
   for (let start = 0; start < samples.length; start += 50) {
     await lastValueFrom(journal.append(samples.slice(start, start + 50)));
-    await lastValueFrom(journal.seal(inFlight));
+    await lastValueFrom(journal.compact(inFlight));
     await lastValueFrom(journal.thin(inFlight));
   }
 }
@@ -80,7 +80,7 @@ describe('thinning', () => {
       checkTruth(frame, () => noisySamples(seq++, 1)[0] as Sample);
       const rows =
         frame.kind === 'thinned'
-          ? decodeThinned(frame.bytes).groups.reduce((sum, { seqs }) => sum + seqs.length, 0)
+          ? decodeDownsampled(frame.bytes).groups.reduce((sum, { seqs }) => sum + seqs.length, 0)
           : frame.lastSeq - frame.firstSeq + 1;
       width.push((frame.lastSeq - frame.firstSeq + 1) / rows);
     }
@@ -194,7 +194,7 @@ describe('thinning', () => {
     }
   });
 
-  it('takes books from before there was thinning', () => {
+  it('takes a ledger from before there was thinning', () => {
     const old = {
       version: 1,
       epoch: '0123456789ab',

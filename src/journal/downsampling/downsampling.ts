@@ -31,8 +31,8 @@ import type { Storage, Writer } from '../../storage/storage.ts';
 import { touches } from '../compaction/compact.ts';
 import { type JournalEditor, listFrames, readAcked } from '../editor.ts';
 import { type FrameKey, frameFootprint } from '../keys.ts';
-import type { ThinCounts } from '../port.ts';
-import { NOTHING_THINNED, thinRun } from './downsample.ts';
+import type { DownsamplingCounts } from '../port.ts';
+import { downsampleRun, NOTHING_DOWNSAMPLED } from './downsample.ts';
 
 const HIGH = 0.8;
 const LOW = 0.7;
@@ -44,7 +44,7 @@ export function isCrowded(footprint: number, limitBytes: number): boolean {
   return footprint > limitBytes * HIGH;
 }
 
-export type ThinningOptions = {
+export type DownsamplingOptions = {
   readonly storage: Storage;
   readonly clock: Clock;
   /** Bytes that frames may occupy. */
@@ -62,9 +62,9 @@ const MAX_CANDIDATES = 16_384;
 /** More passes wait for the next call. */
 const MAX_PASSES = 16;
 
-export function createThinning(
-  options: ThinningOptions,
-): (inFlight: readonly SeqRange[]) => Observable<ThinCounts> {
+export function createDownsampling(
+  options: DownsamplingOptions,
+): (inFlight: readonly SeqRange[]) => Observable<DownsamplingCounts> {
   const { storage, clock, limitBytes, footprint, edit } = options;
   const later = <T>(source: Observable<T>) => source.pipe(subscribeOn(clock.scheduler));
   /** First seqs of frames that had nothing to give: with their surroundings, and without. */
@@ -109,11 +109,11 @@ export function createThinning(
       );
     });
 
-  const pass = (stage: Stage, inFlight: readonly SeqRange[]): Observable<ThinCounts> =>
+  const pass = (stage: Stage, inFlight: readonly SeqRange[]): Observable<DownsamplingCounts> =>
     scan(stage, inFlight).pipe(
       concatMap((candidates) => from(chooseRuns(candidates, { toFree: footprint() - limitBytes() * LOW }))),
       concatMap((frames) =>
-        later(edit((writer, editor) => thinRun(writer, editor, { frames, ...stage }))).pipe(
+        later(edit((writer, editor) => downsampleRun(writer, editor, { frames, ...stage }))).pipe(
           tap(({ result }) => {
             if (result.freedBytes > 0) return;
             for (const { firstSeq } of frames.slice(0, result.seen)) stage.spent.add(firstSeq);
@@ -121,10 +121,10 @@ export function createThinning(
           map(({ result }) => result),
         ),
       ),
-      reduce(sumOf, NOTHING_THINNED),
+      reduce(sumOf, NOTHING_DOWNSAMPLED),
     );
 
-  type Progress = { readonly total: ThinCounts; readonly stage: number; readonly passes: number };
+  type Progress = { readonly total: DownsamplingCounts; readonly stage: number; readonly passes: number };
   const step = (
     { total, stage: index, passes }: Progress,
     inFlight: readonly SeqRange[],
@@ -142,7 +142,7 @@ export function createThinning(
 
   return (inFlight) =>
     defer(() => {
-      const begin: Progress = { total: NOTHING_THINNED, stage: 0, passes: 0 };
+      const begin: Progress = { total: NOTHING_DOWNSAMPLED, stage: 0, passes: 0 };
       if (!isCrowded(footprint(), limitBytes())) return of(begin);
       return of(begin).pipe(expand((progress) => step(progress, inFlight)));
     }).pipe(
@@ -151,7 +151,7 @@ export function createThinning(
     );
 }
 
-function sumOf(a: ThinCounts, b: ThinCounts): ThinCounts {
+function sumOf(a: DownsamplingCounts, b: DownsamplingCounts): DownsamplingCounts {
   return {
     rewritten: a.rewritten + b.rewritten,
     thinned: a.thinned + b.thinned,

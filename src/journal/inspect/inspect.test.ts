@@ -99,7 +99,7 @@ describe('inspecting a data directory', () => {
     journal = await lastValueFrom(openJournal(options));
     for (let n = 100; n < 4_000; n += 100) {
       await lastValueFrom(journal.append(noisySamples(n, 100)));
-      await lastValueFrom(journal.seal([]));
+      await lastValueFrom(journal.compact([]));
       await lastValueFrom(journal.thin([]));
     }
     const { thinned, pending } = journal.stats();

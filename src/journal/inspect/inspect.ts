@@ -5,7 +5,7 @@
  */
 
 import type { BucketGroup, GapReason } from '../../protocol/frame.ts';
-import { decodeData, decodeThinned, readHeader, samplesOf } from '../../protocol/frame-codec.ts';
+import { decodeData, decodeDownsampled, readHeader, samplesOf } from '../../protocol/frame-codec.ts';
 import {
   type InternedSchema,
   MAX_SEQ,
@@ -186,7 +186,7 @@ type FramePart = {
   readonly reason: GapReason | null;
 };
 
-/** A frame a snapshot: a journal that is written meanwhile may seal or release what comes next. */
+/** A frame a snapshot: a journal that is written meanwhile may compact or release what comes next. */
 function* frameParts(reader: LmdbReader, reverse: boolean): Generator<FramePart> {
   for (let next = reverse ? MAX_SEQ : 0; ; ) {
     const part = reader.read((one): FramePart | null => {
@@ -223,7 +223,7 @@ function exportBuckets(
   bytes: Uint8Array,
   schemaFor: (ref: SchemaRef) => InternedSchema | undefined,
 ): ExportedBucket[] {
-  const buckets = decodeThinned(bytes).groups.flatMap((group) => {
+  const buckets = decodeDownsampled(bytes).groups.flatMap((group) => {
     const schema = schemaFor(group.schemaRef);
     if (schema === undefined) throw new Error(`the schema ${group.schemaRef} is lost`);
     const { boot, source } = schema;

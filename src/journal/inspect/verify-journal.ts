@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { defer, map, type Observable } from 'rxjs';
 import type { SeqRange } from '../../protocol/coverage.ts';
-import { decodeData, decodeThinned } from '../../protocol/frame-codec.ts';
+import { decodeData, decodeDownsampled } from '../../protocol/frame-codec.ts';
 import { MAX_SEQ } from '../../protocol/sample.ts';
 import { isDirectoryInUse } from '../../storage/directory/directory-lock.ts';
 import { DATA_FILE } from '../../storage/lmdb/lmdb-environment.ts';
@@ -111,7 +111,7 @@ function isSound(reader: Reader, key: FrameKey): boolean {
   const frame = readFrame(reader, key);
   if (frame === null) return false;
   try {
-    const decode = key.kind === 'thinned' ? decodeThinned : decodeData;
+    const decode = key.kind === 'thinned' ? decodeDownsampled : decodeData;
     const { header } = decode(frame.bytes, { columns: () => 'none' });
     return header.firstSeq === key.firstSeq && header.firstSeq + header.count - 1 === key.lastSeq;
   } catch {

@@ -45,7 +45,7 @@ describe('journal recovery', () => {
     expectExactLedger(journal.stats());
   });
 
-  it('rebuilds lost books, in the same epoch, and never gives a seq out twice', async () => {
+  it('rebuilds a lost ledger, in the same epoch, and never gives a seq out twice', async () => {
     const { disk, epoch } = await prepare();
     lose(disk, LEDGER_KEY);
     const journal = await openOn(disk);
@@ -92,7 +92,7 @@ describe('journal recovery', () => {
     expect(journal.stats()).toMatchObject({ pending: 15, frameSamples: 20 });
   });
 
-  it('knows that its books were rebuilt until HQ greets it', async () => {
+  it('knows that its ledger was rebuilt until HQ accepts it', async () => {
     const { disk } = await prepare();
     expect((await openOn(disk)).stats().rebuilt).toBe(false);
     lose(disk, LEDGER_KEY);
@@ -101,7 +101,7 @@ describe('journal recovery', () => {
     lose(disk, frameFrom(91));
     const journal = await openOn(disk);
     expect(journal.stats().rebuilt).toBe(true);
-    await lastValueFrom(journal.noteGreeting('any'));
+    await lastValueFrom(journal.noteAccepted('any'));
     expect(journal.stats().rebuilt).toBe(false);
     expect((await openOn(disk)).stats().rebuilt).toBe(false);
   });
@@ -113,7 +113,7 @@ describe('journal recovery', () => {
     expect((await openOn(disk)).stats().rebuilt).toBe(false);
   });
 
-  it('does the same when the books are damaged', async () => {
+  it('does the same when the ledger are damaged', async () => {
     const { disk, epoch } = await prepare();
     damageRecord(disk, LEDGER_KEY);
     const journal = await openOn(disk);

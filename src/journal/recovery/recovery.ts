@@ -1,9 +1,9 @@
 /**
- * What a journal does when it is opened: compares its books with the frames that are there, by their keys alone.
+ * What a journal does when it is opened: compares its ledger with the frames that are there, by their keys alone.
  * Normally they agree and nothing is written. After damage:
  * - seqs that neither a frame nor HQ's ack accounts for become gaps with reason `damaged`;
  * - frames that overlap others (old ones that a salvage brought back) go;
- * - lost books are written anew from frames and acks;
+ * - a lost ledger is written again from frames and acks;
  * - when the highest seq given out is no longer certain, some seqs are skipped as `damaged`, because a seq that was
  *   used twice would be taken for a duplicate at HQ and lost without a trace.
  */
@@ -41,7 +41,7 @@ export type Survey = {
   readonly holes: readonly SeqRange[];
 };
 
-/** Reads keys only, but for the books. */
+/** Reads keys only, but for the ledger. */
 export function surveyJournal(reader: Reader): Survey {
   const ledger = decodeLedger(reader.get(LEDGER_KEY));
   const scan = scanFrames(reader, readAcked(reader) ?? EMPTY_COVERAGE);
@@ -74,7 +74,7 @@ export type RepairRequest = {
   readonly now: number;
 };
 
-/** The books of a journal that begins. What an earlier one was acked must not count for this one. */
+/** The ledger of a journal that begins. What an earlier one was acked must not count for this one. */
 export function beginJournal(writer: Writer, epoch: Epoch, now: number): Ledger {
   forgetAcked(writer);
   return createEditor(writer, now, emptyLedger(epoch)).finish();
@@ -86,14 +86,14 @@ export function forgetAcked(writer: Writer): void {
   writer.remove(ACKED_BEFORE_KEY);
 }
 
-/** Mends everything in one transaction; returns the books. */
+/** Mends everything in one transaction; returns the ledger. */
 export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: RepairRequest): Ledger {
   const known = decodeLedger(writer.get(LEDGER_KEY));
   const epoch = known?.epoch ?? firstEpoch(writer, allFrames(writer));
   if (epoch === null) return beginAnew(writer, freshEpoch, now);
   const readable = readAcked(writer);
   const ackedLost = readable === undefined && (known === null || known.hasAcked);
-  // Without the acks nobody knows which holes are damage: HQ will say, it books what it lacks.
+  // Without the acks nobody knows which holes are damage: HQ will say, it accounts for what it lacks.
   const acked = readable ?? (ackedLost ? complementOfFrames(writer) : EMPTY_COVERAGE);
   const scan = scanFrames(writer, acked);
   const seen = Math.max(known?.sampled ?? 0, scan.last, acked.ranges.at(-1)?.[1] ?? acked.contiguous);
@@ -138,7 +138,7 @@ export function repairJournal(writer: Writer, { freshEpoch, fileDamaged, now }: 
   return editor.finish();
 }
 
-/** Books anew from frames of which none is acked; what is missing among them is named as `damaged`. */
+/** A new ledger from frames of which none is acked; what is missing among them is named as `damaged`. */
 export function recountJournal(
   writer: Writer,
   { epoch, sampled, now }: { readonly epoch: Epoch; readonly sampled: number; readonly now: number },
@@ -154,7 +154,8 @@ export function recountJournal(
 }
 
 /**
- * Neither the books nor any frame say which epoch it was: what the keys of the frames speak of is lost, in a new epoch.
+ * Neither the ledger nor any frame says which epoch it was: what the keys of the frames speak of is lost, in a new
+ * epoch.
  */
 function beginAnew(writer: Writer, epoch: Epoch, now: number): Ledger {
   let lost = 0;
@@ -172,7 +173,7 @@ function beginAnew(writer: Writer, epoch: Epoch, now: number): Ledger {
   return editor.finish();
 }
 
-/** Books can be older than the frames beside them; the equation holds all the same. */
+/** A ledger can be older than the frames with it; the equation holds all the same. */
 function boundDropped(ledger: Ledger): Ledger {
   const surplus = droppedSamples(ledger.dropped) + ledger.pending - ledger.sampled;
   if (surplus <= 0) return ledger;
@@ -299,7 +300,7 @@ function frameEpoch(reader: Reader, frame: FrameKey): Epoch | null {
 }
 
 /**
- * Where a renewal stands whose books are lost: frames that have moved carry another epoch than those behind them. Null
+ * Where a renewal stands whose ledger is lost: frames that have moved carry another epoch than those behind them. Null
  * when all carry the same, or when something was acked in it: then none is under way.
  */
 export function findRenewal(reader: Reader): Ledger | null {

@@ -88,7 +88,7 @@ describe('an HQ that was restored from a backup', () => {
   });
 });
 
-describe('a journal whose books are lost', () => {
+describe('a journal whose ledger is lost', () => {
   it('believes no ack of another epoch when it has to begin anew', async () => {
     const disk = createMemoryDisk();
     const before = await openWithFrames(disk);

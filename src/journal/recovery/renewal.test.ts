@@ -102,15 +102,15 @@ describe('a journal that begins a new epoch', () => {
       const numbers = await numbersIn(journal);
       expect(numbers).toEqual(PENDING);
       expectExactLedger(journal.stats());
-      // Four slices and the books.
+      // Four slices and the ledger.
       expect(cutOff).toBe(commits < 5);
       expect(journal.stats().acked).toBe(0);
     }
   });
 
   describe.each([
-    ['the books', [LEDGER_KEY]],
-    ['the books and what had been acked before', [LEDGER_KEY, ACKED_BEFORE_KEY]],
+    ['the ledger', [LEDGER_KEY]],
+    ['the ledger and what had been acked before', [LEDGER_KEY, ACKED_BEFORE_KEY]],
   ])('that is cut off and loses %s', (_, lost) => {
     it.each([1, 2, 3, 4])('keeps every sample, after %i commits', async (commits) => {
       const disk = createMemoryDisk();
@@ -194,8 +194,8 @@ describe('a journal that is mended', () => {
     return { before: journal.epoch, after };
   };
 
-  it('still knows which run HQ greeted last: else HQ would take it for a copy', async () => {
-    const { before, after } = await mended((journal) => journal.noteGreeting('the last one'));
+  it('still knows which run HQ accepted last: else HQ would take it for a copy', async () => {
+    const { before, after } = await mended((journal) => journal.noteAccepted('the last one'));
     expect(after.epoch).toBe(before);
     expect(after.stats().greeting).toEqual({ number: 1, instance: 'the last one' });
   });

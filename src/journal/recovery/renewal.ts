@@ -4,7 +4,7 @@
  *
  * Frames that HQ has not acked move to the front, in order, under the new epoch and new seqs from 1; what is acked of
  * them stays behind. New seqs never exceed old ones, so it happens in place, a slice of frames in each commit; the
- * books say how far it has come, and an open that finds them so goes on with it. Frames that cannot be read, or are
+ * ledger says how far it has come, and an open that finds it so goes on with it. Frames that cannot be read, or are
  * gone, become gaps, as always. Seqs that a recovery had passed over for safety stay behind.
  */
 import { concatMap, EMPTY, expand, last, type Observable, subscribeOn } from 'rxjs';
@@ -28,7 +28,7 @@ export function unfinishedRenewal(reader: Reader): Renewal | null {
 }
 
 /**
- * Emits the books of the renewed journal, then completes. `epoch`: the new one; an earlier renewal that was cut off
+ * Emits the ledger of the renewed journal, then completes. `epoch`: the new one; an earlier renewal that was cut off
  * keeps its own.
  */
 export function renewJournal(
@@ -45,7 +45,7 @@ export function renewJournal(
 
 /** True when there is more to do. */
 function renewSlice(writer: Writer, epoch: Epoch, now: number): boolean {
-  const ledger = booksOf(writer);
+  const ledger = ledgerOf(writer);
   const begun = ledger.renewal ?? beginRenewal(writer, epoch);
   const frames = listFrames(writer, { first: begun.from, last: MAX_SEQ, limit: SLICE_FRAMES });
   // A version that did not put them aside may have begun it.
@@ -89,7 +89,7 @@ function renewSlice(writer: Writer, epoch: Epoch, now: number): boolean {
   return more;
 }
 
-/** Acks are put aside: should the books be lost half-way, they must not count for the new epoch. */
+/** Acks are put aside: should the ledger be lost half-way, they must not count for the new epoch. */
 function beginRenewal(writer: Writer, epoch: Epoch): Renewal {
   const acked = writer.get(ACKED_KEY);
   forgetAcked(writer);
@@ -137,15 +137,15 @@ function put(writer: Writer, bytes: Uint8Array, notable: boolean): void {
 }
 
 function finish(writer: Writer, now: number): Ledger {
-  const { renewal } = booksOf(writer);
+  const { renewal } = ledgerOf(writer);
   if (renewal === null) throw new StorageError('io', 'The renewal of the journal has lost its place.');
   forgetAcked(writer);
   return recountJournal(writer, { epoch: renewal.epoch, sampled: renewal.next - 1, now });
 }
 
-function booksOf(writer: Writer): Ledger {
+function ledgerOf(writer: Writer): Ledger {
   const ledger = decodeLedger(writer.get(LEDGER_KEY)) ?? findRenewal(writer);
   if (ledger === null)
-    throw new StorageError('io', 'The journal has lost its books. Restart it: they are rebuilt then.');
+    throw new StorageError('io', 'The journal has lost its ledger. Restart it: it is rebuilt then.');
   return ledger;
 }

@@ -13,7 +13,7 @@ export const openOn = (
   disk: MemoryDisk,
   policy: OverflowPolicy = 'drop-oldest',
   maxBytes = 2 ** 20,
-  sealSamples = 8,
+  compactSamples = 8,
 ) =>
   lastValueFrom(
     openJournal({
@@ -22,7 +22,7 @@ export const openOn = (
       ids: systemIds,
       policy,
       maxBytes,
-      sealSamples,
+      compactSamples,
     }),
   );
 export const append = (journal: Journal, first: number, count: number) =>

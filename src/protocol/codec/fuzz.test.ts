@@ -6,16 +6,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { sized } from '../../../tests/support/long.ts';
-import { type DataFrame, FrameError, type ThinnedFrame } from '../frame.ts';
+import { type DataFrame, type DownsampledFrame, FrameError } from '../frame.ts';
 import {
   bucketsOf,
   coarsen,
   decodeData,
+  decodeDownsampled,
   decodeGap,
-  decodeThinned,
+  encodeDownsampled,
   encodeGap,
   encodeSamples,
-  encodeThinned,
   readHeader,
   verifyFrame,
 } from '../frame-codec.ts';
@@ -65,7 +65,7 @@ function irrational(samples: Sample[]): Sample[] {
 function thinned(samples: Sample[]): Uint8Array {
   const frame = decodeData(encodeSamples({ epoch: EPOCH, firstSeq: 50, samples }));
   const groups = coarsen(bucketsOf(frame), { window: 8, apart: true });
-  return encodeThinned({ epoch: EPOCH, firstSeq: 50, count: samples.length, groups });
+  return encodeDownsampled({ epoch: EPOCH, firstSeq: 50, count: samples.length, groups });
 }
 
 const seeds: readonly Uint8Array[] = [
@@ -126,10 +126,10 @@ function allowance(length: number): number {
   return 3 * 8 * 4096 + 72 * maxBodyBytes(length);
 }
 
-function tryDecode(bytes: Uint8Array): DataFrame | ThinnedFrame | 'gap' | 'refused' {
+function tryDecode(bytes: Uint8Array): DataFrame | DownsampledFrame | 'gap' | 'refused' {
   try {
     const { kind } = verifyFrame(bytes);
-    if (kind === 'thinned') return decodeThinned(bytes);
+    if (kind === 'thinned') return decodeDownsampled(bytes);
     if (kind === 'gap') {
       decodeGap(bytes);
       return 'gap';

@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import type { BucketGroup } from '../frame.ts';
 import {
   decodeData,
+  decodeDownsampled,
   decodeGap,
-  decodeThinned,
+  encodeDownsampled,
   encodeGap,
   encodeSamples,
-  encodeThinned,
   readHeader,
   samplesOf,
 } from '../frame-codec.ts';
@@ -39,7 +39,7 @@ describe('golden frames', () => {
     }
     if (golden.kind === 'thinned') {
       const { epoch, firstSeq, count, groups } = golden;
-      const { header, groups: found } = decodeThinned(golden.bytes);
+      const { header, groups: found } = decodeDownsampled(golden.bytes);
       expect(header).toMatchObject({ epoch, firstSeq, count });
       expect(found.map(arraysOf)).toStrictEqual(groups.map(arraysOf));
       return;
@@ -55,7 +55,7 @@ describe('golden frames', () => {
   it.each(all)('$name is still written byte for byte, unless compressed', (golden) => {
     if (golden.kind === 'gap') expect(encodeGap(golden.gap)).toEqual(golden.bytes);
     else if (golden.kind === 'thinned' && golden.encodable)
-      expect(encodeThinned(golden)).toEqual(golden.bytes);
+      expect(encodeDownsampled(golden)).toEqual(golden.bytes);
     else if (golden.kind === 'data' && golden.encodable) expect(encodeSamples(golden)).toEqual(golden.bytes);
     else expect(readHeader(golden.bytes).compression).toBe('zstd');
   });

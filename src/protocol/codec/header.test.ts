@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { FrameError, type SampleGroup } from '../frame.ts';
 import {
   decodeData,
+  decodeDownsampled,
   decodeGap,
-  decodeThinned,
   encodeGap,
   encodeGroups,
   encodeSamples,
@@ -76,7 +76,7 @@ describe('refusals of a reader', () => {
     const thinned = sealed({ count: 1_000_000, payload, flags: 2 });
     expect(verifyFrame(thinned)).toMatchObject({ kind: 'thinned', count: 1_000_000 });
     expect(() => decodeData(thinned)).toThrow(/holds no samples/);
-    expect(() => decodeThinned(sealed({ count: 1, payload }))).toThrow(/holds no buckets/);
+    expect(() => decodeDownsampled(sealed({ count: 1, payload }))).toThrow(/holds no buckets/);
   });
 });
 

@@ -203,7 +203,7 @@ export function readHeader(bytes: Uint8Array): FrameHeader {
 
 /**
  * The header of a frame whose checksum is right and that this build can decode. Throws FrameError otherwise. What is
- * inside of the payload is checked by `decodeData`, `decodeThinned` and `decodeGap` only.
+ * inside of the payload is checked by `decodeData`, `decodeDownsampled` and `decodeGap` only.
  */
 export function verifyFrame(bytes: Uint8Array): FrameHeader {
   return parseVerified(bytes).header;

@@ -1,9 +1,9 @@
 /** The schemas that must be known before a frame means anything. */
 import type { SchemaRef } from '../sample.ts';
 import { type DecodeOptions, decodeData, payloadOf } from './decode.ts';
+import { decodeDownsampled } from './downsampled.ts';
 import { readHead } from './group.ts';
 import { parseVerified, readHeader } from './header.ts';
-import { decodeThinned } from './thinned.ts';
 
 /** What a data or thinned frame is about, its columns left undecoded. */
 export type FrameOutline = {
@@ -17,7 +17,7 @@ export type FrameOutline = {
 export function outlineOf(bytes: Uint8Array): FrameOutline {
   const options: DecodeOptions = { columns: () => 'none' };
   const { groups } =
-    readHeader(bytes).kind === 'thinned' ? decodeThinned(bytes, options) : decodeData(bytes, options);
+    readHeader(bytes).kind === 'thinned' ? decodeDownsampled(bytes, options) : decodeData(bytes, options);
   return {
     refs: [...new Set(groups.map(({ schemaRef }) => schemaRef))],
     rows: groups.reduce((sum, { seqs }) => sum + seqs.length, 0),

@@ -2,7 +2,7 @@
 import type { Observable } from 'rxjs';
 import type { Series } from '../../../protocol/sample.ts';
 import type { HostFiles } from './files.ts';
-import type { SeriesBook } from './series-book.ts';
+import type { SeriesCatalogue } from './series-catalogue.ts';
 
 /** A value and its series; null where this collector knows the series but has no value yet. */
 export type Reading = { readonly series: Series; readonly value: number | null };
@@ -23,7 +23,7 @@ export type Collector = {
 /** What collectors are built from. */
 export type HostAccess = {
   readonly files: HostFiles;
-  readonly series: SeriesBook;
+  readonly series: SeriesCatalogue;
   /** Monotonic time, ms with fractions, for rates. */
   readonly precise: () => number;
 };

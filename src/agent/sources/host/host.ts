@@ -21,7 +21,7 @@ import { procCollectors } from './collectors/all.ts';
 import { portableCollectors } from './collectors/portable.ts';
 import { createHostFiles, type HostFiles } from './files.ts';
 import { hostTraits } from './host-traits.ts';
-import { createSeriesBook } from './series-book.ts';
+import { createSeriesCatalogue } from './series-catalogue.ts';
 
 const hostSpecSchema = z.strictObject({
   kind: z.literal('host'),
@@ -59,7 +59,7 @@ function watch(spec: HostSpec, name: string, env: SourceEnv): Observable<RawSamp
   const { clock, emit } = env;
   const access = {
     files: createHostFiles(spec.root),
-    series: createSeriesBook(),
+    series: createSeriesCatalogue(),
     precise: clock.precise,
   };
   const factories = existsSync(join(spec.root, 'proc/stat')) ? procCollectors : portableCollectors;

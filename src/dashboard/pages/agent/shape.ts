@@ -90,7 +90,7 @@ export function shapeBuckets(buckets: readonly Bucket[], options: ShapeOptions):
   }
   if (previous !== null && to - (previous + stepMs) > Math.max(apart, TRAILING_GRACE_MS))
     gaps.push({ from: previous + stepMs, to });
-  const thinned = thinnedSpans(filled, stepMs);
+  const thinned = downsampledSpans(filled, stepMs);
   return { t, mean, min, max, gaps: gaps.filter((gap) => gap.to > gap.from), thinned, latest };
 }
 
@@ -99,7 +99,7 @@ const reachOf = ({ t, until }: Bucket, stepMs: number): number =>
   until === undefined ? t : t + Math.floor((until - t) / stepMs) * stepMs;
 
 /** Neighbours as one. */
-function thinnedSpans(filled: readonly Bucket[], stepMs: number): readonly Span[] {
+function downsampledSpans(filled: readonly Bucket[], stepMs: number): readonly Span[] {
   const spans: { from: number; to: number }[] = [];
   for (const bucket of filled) {
     if (bucket.thinned === undefined) continue;

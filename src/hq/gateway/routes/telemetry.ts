@@ -33,7 +33,7 @@ const headersSchema = z.object({
 const allButBody: typeof validatorCompiler = (route) =>
   route.httpPart === 'body' ? (value: unknown) => ({ value }) : validatorCompiler(route);
 
-const common = { config: { role: 'agent', spoilable: true } } as const;
+const common = { config: { role: 'agent', affectedByChaos: true } } as const;
 const responses = { 202: receiptSchema, ...problemResponses(400, 401, 403, 413, 415, 422, 429, 503) };
 
 /** Needs an encapsulated `app`: it sets how that one validates. */

@@ -74,7 +74,7 @@ describe('hello', () => {
 });
 
 describe('the epoch of a hello', () => {
-  it('books what the agent has released and HQ never got', async () => {
+  it('accounts for what the agent has released and HQ never got', async () => {
     const hq = await startHq();
     const [first, hello] = [await hq.join(), helloOf('a1', { sampled: 9, released: 5 })];
     expect(await ask(first, 'hello', hello)).toMatchObject({ ack: { contiguous: 5 }, lost: 5 });
@@ -111,7 +111,7 @@ describe('the epoch of a hello', () => {
     expect(await ask(other, 'hello', helloOf('a2', { epoch: newEpoch(101) }))).toMatchObject({ ok: true });
   });
 
-  it('of an epoch that another agent has is refused, and nothing is booked as lost', async () => {
+  it('of an epoch that another agent has is refused, and nothing is accounted as lost', async () => {
     const hq = await startHq();
     const original = await joinAs(hq, 'a1');
     await send(original, 'live', [1, 5]);
@@ -125,7 +125,7 @@ describe('the epoch of a hello', () => {
     expect(ledger(hq, 'a2')).toBeUndefined();
     expect(await ask(copy, 'hello', helloOf('a2', { sampled: 4 }))).toMatchObject({ ok: true });
     expect(hq.store.ledger('a2')).toMatchObject([{ epoch: epochOf('a2'), sampled: 4, dropped: {} }]);
-    // The one that has it is greeted as ever.
+    // The one that has it is accepted as ever.
     original.disconnect();
     expect(await ask(await hq.join(), 'hello', helloOf('a1'))).toMatchObject({ ok: true });
   });
@@ -136,7 +136,7 @@ describe('a hello that does not fit', () => {
     { run: { number: 1, after: null, begun: 9 }, told: /is a copy or was rolled back/, not: /damaged/ },
     {
       run: { number: 1, after: null, begun: 9, rebuilt: true },
-      told: /was damaged and has lost its books/,
+      told: /was damaged and has lost its ledger/,
       not: /copy/,
     },
   ])(

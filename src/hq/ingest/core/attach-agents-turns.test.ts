@@ -30,11 +30,11 @@ describe('turns to drain', () => {
       ack: { contiguous: 20 },
     });
     // On a busy machine HQ has said before that nobody is there.
-    expect(hq.events.filter(({ type }) => type === 'drain_turns').slice(-4)).toEqual([
-      { type: 'drain_turns', taken: 1, waiting: 0 },
-      { type: 'drain_turns', taken: 1, waiting: 1 },
-      { type: 'drain_turns', taken: 1, waiting: 0 },
-      { type: 'drain_turns', taken: 0, waiting: 0 },
+    expect(hq.events.filter(({ type }) => type === 'drain_slots').slice(-4)).toEqual([
+      { type: 'drain_slots', taken: 1, waiting: 0 },
+      { type: 'drain_slots', taken: 1, waiting: 1 },
+      { type: 'drain_slots', taken: 1, waiting: 0 },
+      { type: 'drain_slots', taken: 0, waiting: 0 },
     ]);
   });
 

@@ -84,9 +84,9 @@ describe('an agent id', () => {
     const hq = await startHq();
     const first = await joinAs(hq, 'a1');
     const second = await hq.join();
-    const greeting = ask(second, 'hello', helloOf('a1', { instance: 'clone' }));
+    const reply = ask(second, 'hello', helloOf('a1', { instance: 'clone' }));
     expect(await ended(first)).toBe('io server disconnect');
-    expect(await greeting).toMatchObject({ ok: true });
+    expect(await reply).toMatchObject({ ok: true });
     expect(hq.gateway.connectedAgents()).toBe(1);
   });
 

@@ -10,7 +10,7 @@ import type { Access, AccessRequest, Admission } from '../../access.ts';
 import type { ChaosControl } from '../../chaos.ts';
 import { createHalfOpen } from '../../half-open.ts';
 import type { AgentPeer, AgentServer } from './agent-server.ts';
-import { createDrainTurns } from './drain-turns.ts';
+import { createBacklogScheduler } from './backlog-scheduler.ts';
 import type { IngestCore } from './ingest-core.ts';
 import type { IngestEmit } from './ingest-events.ts';
 import { createIngestShared, type IngestLimits, type IngestStore } from './ingest-shared.ts';
@@ -154,7 +154,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
 function assembleIngest(options: AttachAgentsOptions, links: Subject<LinkEvent>) {
   const { store, ingest, chaos, isStoring, clock, limits, emit, identity = null } = options;
   const { commits } = ingest;
-  const drains = createDrainTurns({
+  const drains = createBacklogScheduler({
     slots: limits.drainSlots,
     creditFrames: limits.creditFrames,
     creditBytes: {

@@ -71,12 +71,12 @@ export const ingestEvents = {
   }),
   lost_at_hq: defineEvent<{ agent: string; epoch: string; samples: number }>({
     level: 'warn',
-    message: 'samples are booked as lost: HQ no longer holds them and the agent no longer has them',
+    message: 'samples are accounted as lost: HQ no longer holds them and the agent no longer has them',
     metrics: [
       {
         name: 'holdfast_hq_lost_samples_total',
         kind: 'counter',
-        help: 'Samples booked as lost_at_hq, by agent: acked by HQ before it was restored or wiped, and gone from the agent.',
+        help: 'Samples accounted as lost_at_hq, by agent: acked by HQ before it was restored or wiped, and gone from the agent.',
         labelNames: ['agent'],
         labels: ({ agent }) => ({ agent }),
         value: ({ samples }) => samples,
@@ -168,13 +168,13 @@ export const ingestEvents = {
       {
         name: 'holdfast_hq_thinned_samples_total',
         kind: 'counter',
-        help: 'Samples of which agents with full journals kept only statistics, booked as thinned.',
+        help: 'Samples of which agents with full journals kept only statistics, accounted as thinned.',
         value: ({ thinned }) => thinned,
       },
       {
         name: 'holdfast_hq_dropped_samples_total',
         kind: 'counter',
-        help: 'Samples that agents reported as lost, booked as gaps.',
+        help: 'Samples that agents reported as lost, accounted as gaps.',
         value: ({ dropped }) => dropped,
       },
       {
@@ -211,7 +211,7 @@ export const ingestEvents = {
       },
     ],
   }),
-  drain_turns: defineEvent<{ taken: number; waiting: number }>({
+  drain_slots: defineEvent<{ taken: number; waiting: number }>({
     level: null,
     message: 'turns to drain changed',
     metrics: [

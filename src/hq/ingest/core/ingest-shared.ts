@@ -6,8 +6,8 @@ import type { Epoch } from '../../../protocol/sample.ts';
 import { createTokenLevel, type TokenLevel } from '../../../streams/token-level.ts';
 import type { ChaosControl } from '../../chaos.ts';
 import type { AgentFrame, AgentRegistry, CoverageStore, IngestOutcome } from '../../store/store.ts';
+import type { BacklogScheduler } from './backlog-scheduler.ts';
 import { type ClockOffset, createClockOffset } from './clock-offset.ts';
-import type { DrainTurns } from './drain-turns.ts';
 import type { IngestCore } from './ingest-core.ts';
 import type { IngestEmit } from './ingest-events.ts';
 import type { KnownAgents } from './known-agents.ts';
@@ -55,7 +55,7 @@ export type IngestShared = {
   readonly submit: (frame: AgentFrame) => Observable<IngestOutcome>;
   readonly settled: (agent: string) => Observable<void>;
   /** Whose turn it is to drain, and the credit that comes with it. */
-  readonly drains: Omit<DrainTurns, 'tick'>;
+  readonly drains: Omit<BacklogScheduler, 'tick'>;
   /** Takes a frame off the agent's budget; ms to wait when it is used up. */
   readonly spend: (agent: string, bytes: number, lane: Lane) => number;
   readonly offsetOf: (agent: string) => ClockOffset;

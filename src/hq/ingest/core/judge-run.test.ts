@@ -13,25 +13,20 @@ describe('a run', () => {
   it.each([
     ['the first of an epoch', null, hello('a', 1, null), 'follows'],
     ['the same process again', run(3, 'c'), hello('c', 3, 'b'), 'same'],
-    ['the same process, which has noted its greeting', run(3, 'c'), hello('c', 4, 'c'), 'same'],
+    ['the same process, which has noted its hello', run(3, 'c'), hello('c', 4, 'c'), 'same'],
     ['the next one', run(3, 'c'), hello('d', 4, 'c'), 'follows'],
-    [
-      'the next one after one that never noted its greeting',
-      run(3, 'c', false),
-      hello('d', 3, 'b'),
-      'follows',
-    ],
+    ['the next one after one that never noted its hello', run(3, 'c', false), hello('d', 3, 'b'), 'follows'],
     ['a copy from before a run that delivered', run(3, 'c'), hello('x', 3, 'b'), 'fork'],
     ['a copy from long before', run(7, 'g'), hello('x', 3, 'b'), 'fork'],
-    ['a copy that was greeted as often as the original', run(3, 'c'), hello('x', 4, 'y'), 'fork'],
+    ['a copy that was accepted as often as the original', run(3, 'c'), hello('x', 4, 'y'), 'fork'],
     ['an original whose copy delivered meanwhile', run(4, 'copy'), hello('e', 4, 'c'), 'fork'],
     ['an agent that is ahead of an HQ restored from a backup', run(2, 'b'), hello('f', 6, 'e'), 'follows'],
     ['a machine that went back within its last run', run(3, 'c'), hello('d', 4, 'c', 99), 'fork'],
     ['the same process, whatever it began with', run(3, 'c'), hello('c', 4, 'c', 0), 'same'],
-    ['books that were lost', run(3, 'c'), hello('d', 1, null), 'fork'],
+    ['a ledger that was lost', run(3, 'c'), hello('d', 1, null), 'fork'],
     ['the same process, at an HQ restored from before it', run(2, 'b'), hello('f', 7, 'f'), 'follows'],
     ['the same process, at an HQ restored to the run before', run(5, 'e'), hello('f', 7, 'f'), 'follows'],
-    ['the same process, at an HQ that has greeted a copy since', run(6, 'copy'), hello('f', 7, 'f'), 'fork'],
+    ['the same process, at an HQ that has accepted a copy since', run(6, 'copy'), hello('f', 7, 'f'), 'fork'],
     ['the same process, at such an HQ where the copy delivered', run(2, 'b'), hello('f', 7, 'f', 99), 'fork'],
     ['the same process, at an HQ that kept no runs before', null, hello('f', 7, 'f', 99), 'follows'],
     ['an earlier state, at an HQ that kept no runs before', null, hello('g', 7, 'f', 99), 'fork'],
@@ -61,7 +56,7 @@ describe('a run', () => {
     const later = { ...hello('d', 4, 'c'), sampled: 500 };
     expect(judgeRun(known, later), 'not when it began').toBe('fork');
     const unnoted = { ...known, run: run(4, 'x', false), sampled: 300 };
-    expect(judgeRun(unnoted, later), 'told by one that never noted its greeting').toBe('follows');
+    expect(judgeRun(unnoted, later), 'told by one that never noted its hello').toBe('follows');
     expect(judgeRun(known, hello('c', 4, 'c')), 'the same process: an answer came late').toBe('same');
   });
 });

@@ -150,6 +150,6 @@ export function storageFailed<T>(session: Session, event: 'hello' | 'schema' | '
 export function noteLost({ shared }: Session, agent: string, epoch: Epoch, samples: number): void {
   if (samples === 0) return;
   shared.emit({ type: 'lost_at_hq', agent, epoch, samples });
-  const detail = `${samples} samples of ${agent} are booked as lost: HQ no longer holds them`;
+  const detail = `${samples} samples of ${agent} are accounted as lost: HQ no longer holds them`;
   shared.link({ kind: 'alarm', agent, alarm: 'lost_at_hq', detail, ts: shared.clock.now() });
 }

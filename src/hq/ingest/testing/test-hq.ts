@@ -158,8 +158,8 @@ export function helloOf(agent: string, more: Partial<Hello> = {}): Hello {
 /** A socket that has said hello and made its schema known. */
 export async function joinAs(hq: TestHq, agent: string, more: Partial<Hello> = {}): Promise<Socket> {
   const socket = await hq.join();
-  const greeting = await ask(socket, 'hello', helloOf(agent, more));
-  if (greeting.ok !== true) throw new Error(`hello refused: ${JSON.stringify(greeting)}`);
+  const reply = await ask(socket, 'hello', helloOf(agent, more));
+  if (reply.ok !== true) throw new Error(`hello refused: ${JSON.stringify(reply)}`);
   await announce(socket);
   return socket;
 }

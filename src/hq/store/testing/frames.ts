@@ -11,9 +11,9 @@ import {
   bucketsOf,
   coarsen,
   decodeData,
+  encodeDownsampled,
   encodeGap,
   encodeSamples,
-  encodeThinned,
   readHeader,
 } from '../../../protocol/frame-codec.ts';
 import type { Anomaly, InternedSchema, Sample } from '../../../protocol/sample.ts';
@@ -70,7 +70,7 @@ export function dataFrame(first: number, last: number, options: FrameOptions = {
 }
 
 /** The same samples thinned, in buckets of `window`. At most 4096 samples. */
-export function thinnedFrame(
+export function downsampledFrame(
   first: number,
   last: number,
   { window, ...options }: FrameOptions & { readonly window: number },
@@ -78,7 +78,7 @@ export function thinnedFrame(
   const { bytes: whole, ...rest } = dataFrame(first, last, options);
   const groups = coarsen(bucketsOf(decodeData(whole)), { window, apart: true });
   const { epoch } = rest.header;
-  const bytes = encodeThinned({ epoch, firstSeq: first, count: last - first + 1, groups });
+  const bytes = encodeDownsampled({ epoch, firstSeq: first, count: last - first + 1, groups });
   return { ...rest, header: readHeader(bytes), bytes };
 }
 

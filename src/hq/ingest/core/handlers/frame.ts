@@ -5,8 +5,8 @@ import type { FrameMeta, FrameReply } from '../../../../protocol/events.ts';
 import { FrameError, type FrameHeader, type GapReason } from '../../../../protocol/frame.ts';
 import { decodeGap, type FrameOutline, outlineOf, verifyFrame } from '../../../../protocol/frame-codec.ts';
 import { ackCoverage } from '../ack-coverage.ts';
+import { NOT_COUNTED } from '../backlog-scheduler.ts';
 import { creditFields } from '../credit-fields.ts';
-import { NOT_COUNTED } from '../drain-turns.ts';
 import { addsRangeTooMany, MAX_RANGES } from '../range-bound.ts';
 import { isRefused, type Refused, refuse } from '../refusal.ts';
 import {

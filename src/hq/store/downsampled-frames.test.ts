@@ -1,15 +1,16 @@
-/** Thinned frames in HQ's store: booked once, shown as statistics, left alone by everything that reads samples. */
+/** Thinned frames in HQ's store: accounted once, shown as statistics, left alone by everything that reads samples. */
 import fc from 'fast-check';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
 import type { Bucket } from '../../protocol/api.ts';
-import { encodeThinned, readHeader } from '../../protocol/frame-codec.ts';
+import { encodeDownsampled, readHeader } from '../../protocol/frame-codec.ts';
 import { epochKey } from './keys.ts';
 import type { IngestFrame } from './store.ts';
 import {
   closeStore,
   dataFrame,
+  downsampledFrame,
   EPOCH,
   gapFrame,
   homes,
@@ -18,7 +19,6 @@ import {
   START,
   schema,
   testClock,
-  thinnedFrame,
 } from './testing/frames.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
@@ -47,12 +47,12 @@ function useThinned(kind: (typeof KINDS)[number]) {
 describe.each(KINDS)('thinned frames in a store over %s', (kind) => {
   const { at, buckets, seqs, ledger } = useThinned(kind);
 
-  it('are booked as thinned, once, beside what is stored and dropped', async () => {
+  it('are accounted as thinned, once, beside what is stored and dropped', async () => {
     const outcomes = await at.append(
-      thinnedFrame(1, 64, { window: 8 }),
+      downsampledFrame(1, 64, { window: 8 }),
       dataFrame(65, 70),
       gapFrame(71, 75, 'overflow_oldest'),
-      thinnedFrame(1, 64, { window: 8 }),
+      downsampledFrame(1, 64, { window: 8 }),
     );
     const to = (contiguous: number) => ({ coverage: { contiguous, ranges: [] } });
     expect(outcomes).toEqual([
@@ -73,7 +73,7 @@ describe.each(KINDS)('thinned frames in a store over %s', (kind) => {
   });
 
   it('give the count, least, greatest and mean of what they stand for', async () => {
-    await at.append(thinnedFrame(1, 64, { window: 8 }), dataFrame(65, 80));
+    await at.append(downsampledFrame(1, 64, { window: 8 }), dataFrame(65, 80));
     const [whole] = await buckets(400_000);
     expect(whole).toEqual({ t: START, count: 80, min: 1, max: 80, mean: 40.5, thinned: 64 });
     // The steps hold whole buckets: windows are of seqs 1–8, 9–16 …, and seq 1 is at 1 s.
@@ -87,7 +87,7 @@ describe.each(KINDS)('thinned frames in a store over %s', (kind) => {
   });
 
   it('count whole in the bucket of their earliest sample, which says how far they reach', async () => {
-    await at.append(thinnedFrame(1, 16, { window: 8 }));
+    await at.append(downsampledFrame(1, 16, { window: 8 }));
     const steps = await buckets(2_000, { from: START + 1_000, to: START + 17_000 });
     expect(steps.map(({ count }) => count)).toEqual([8, 0, 0, 0, 8, 0, 0, 0]);
     expect(steps[0]).toEqual({
@@ -108,7 +108,7 @@ describe.each(KINDS)('thinned frames that come again, or odd ones, in a store ov
 
   it('are cut down to what is new: a bucket counts when its first seq is', async () => {
     await at.append(dataFrame(5, 10), dataFrame(17, 20));
-    const [outcome] = await at.append(thinnedFrame(1, 32, { window: 8 }));
+    const [outcome] = await at.append(downsampledFrame(1, 32, { window: 8 }));
     expect(outcome).toMatchObject({ stored: 0, thinned: 22, duplicates: 10 });
     expect(ledger()).toMatchObject({ sampled: 32, stored: 10, pending: 0, thinned: { overflow: 22 } });
     // Of 1–8, 9–16, 17–24, 25–32 the first and the last begin with something new.
@@ -124,8 +124,8 @@ describe.each(KINDS)('thinned frames that come again, or odd ones, in a store ov
     expect(await seqs()).toEqual([5, 6, 7, 8, 9, 10, 17, 18, 19, 20]);
   });
 
-  it('are booked the same when the books are made anew from the records', async () => {
-    await at.append(dataFrame(5, 10), thinnedFrame(1, 64, { window: 8 }), gapFrame(65, 70, 'damaged'));
+  it('are accounted the same when the ledger are made anew from the records', async () => {
+    await at.append(dataFrame(5, 10), downsampledFrame(1, 64, { window: 8 }), gapFrame(65, 70, 'damaged'));
     const before = ledger();
     await at.reopen({}, (storage) =>
       firstValueFrom(storage.commit((writer) => writer.put(epochKey('a1', EPOCH), Buffer.from('?')))),
@@ -143,7 +143,7 @@ describe.each(KINDS)('thinned frames that come again, or odd ones, in a store ov
       sum: Float64Array.of(of.sum ?? Number.NaN),
     });
     const one = (firstSeq: number, columns: readonly ReturnType<typeof column>[]): IngestFrame => {
-      const bytes = encodeThinned({
+      const bytes = encodeDownsampled({
         epoch: EPOCH,
         firstSeq,
         count: 10,
@@ -182,12 +182,12 @@ describe.each(KINDS)('thinned frames that come again, or odd ones, in a store ov
 describe.each(KINDS)('thinned frames and the background work of a store over %s', (kind) => {
   const { at, buckets, seqs, ledger } = useThinned(kind);
 
-  it('are left as they are by merging, which goes on around them', async () => {
+  it('are left as they are by compaction, which goes on around them', async () => {
     let into = 0;
     const onBad = vi.fn();
     await at.reopen({
       emit: (event) => {
-        if (event.type === 'store_frames_merged') into += event.into;
+        if (event.type === 'store_frames_compacted') into += event.into;
         if (event.type === 'store_frame_unreadable') onBad(event.error);
       },
     });
@@ -195,7 +195,7 @@ describe.each(KINDS)('thinned frames and the background work of a store over %s'
       Array.from({ length: (last - first + 1) / 2 }, (_, index) =>
         dataFrame(first + index * 2, first + 1 + index * 2),
       );
-    await at.append(...pairs(1, 160), thinnedFrame(161, 224, { window: 8 }), ...pairs(225, 384));
+    await at.append(...pairs(1, 160), downsampledFrame(161, 224, { window: 8 }), ...pairs(225, 384));
     // Without a frame of another kind between them all of them were one run.
     await eventually(() => expect(into).toBeGreaterThanOrEqual(2), { interval: 50 });
     const [whole] = await buckets(400_000);
@@ -208,7 +208,7 @@ describe.each(KINDS)('thinned frames and the background work of a store over %s'
   it('give their series a time, and retention removes them with the rest', async () => {
     const clock = testClock(START + 100_000);
     await at.reopen({ clock, maxAgeMs: 60_000 });
-    await at.append(thinnedFrame(1, 64, { window: 8, arrivalTs: START + 90_000 }));
+    await at.append(downsampledFrame(1, 64, { window: 8, arrivalTs: START + 90_000 }));
     await eventually(() => {
       const known = at.store.series('a1').find(({ series }) => series === SERIES);
       expect(known).toMatchObject({ firstTs: START + 1_000, lastTs: START + 64_000 });
@@ -257,7 +257,7 @@ describe('whatever comes in whatever order', () => {
                 ? dataFrame(first, last)
                 : kind === 'gap'
                   ? gapFrame(first, last, 'overflow_oldest')
-                  : thinnedFrame(first, last, { window });
+                  : downsampledFrame(first, last, { window });
             const [outcome] = await firstValueFrom(store.append([frame]));
             const counts = { stored: 0, thinned: 0, dropped: 0, [fate]: added.length };
             expect(outcome).toMatchObject({ ...counts, duplicates: length - added.length });

@@ -22,10 +22,10 @@
 import {
   type BucketColumn,
   type BucketGroup,
+  type DownsampledFrame,
   FrameError,
   type FrameHeader,
   MAX_FRAME_SAMPLES,
-  type ThinnedFrame,
 } from '../frame.ts';
 import { type Epoch, MAX_SERIES_PER_SCHEMA } from '../sample.ts';
 import { type ByteReader, ByteWriter, isHex48, malformed } from './bytes.ts';
@@ -51,7 +51,7 @@ const noPresence = new Uint8Array(0);
  * Encodes buckets; see the invariants above. Throws FrameError: `too_large` beyond MAX_FRAME_SAMPLES buckets, else
  * `malformed`.
  */
-export function encodeThinned(frame: {
+export function encodeDownsampled(frame: {
   readonly epoch: Epoch;
   readonly firstSeq: number;
   readonly count: number;
@@ -226,7 +226,7 @@ function checkPlaces(groups: readonly BucketGroup[], firstSeq: number, count: nu
  * Decodes a thinned frame after verifying its checksum; columns that are not asked for are stepped over and null.
  * Columns are checked at once and their arrays made when first read. Throws FrameError.
  */
-export function decodeThinned(bytes: Uint8Array, options: DecodeOptions = {}): ThinnedFrame {
+export function decodeDownsampled(bytes: Uint8Array, options: DecodeOptions = {}): DownsampledFrame {
   const { header } = parseVerified(bytes);
   if (header.kind !== 'thinned') {
     throw new FrameError('unsupported_kind', `kind: ${header.kind} holds no buckets`);

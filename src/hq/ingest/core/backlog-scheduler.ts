@@ -16,7 +16,7 @@ import { type Credit, type CreditWindow, createCreditWindow } from './credit-win
 import { createDrainSlots, type DrainSlots, type TurnChange } from './drain-slots.ts';
 import type { IngestEmit } from './ingest-events.ts';
 
-export type DrainTurnsOptions = {
+export type BacklogSchedulerOptions = {
   /** Agents that may drain at once at full speed; slow ones take part of a slot. */
   readonly slots: number;
   /** Backlog frames that one agent may have in flight when there is room for all. */
@@ -31,7 +31,7 @@ export type DrainTurnsOptions = {
   readonly emit: IngestEmit;
 };
 
-export type DrainTurns = {
+export type BacklogScheduler = {
   /** The agent said hello; `tell` sends it another credit later. */
   readonly accepted: (agent: string, is: Accepted) => void;
   /** It has given out so many seqs by now. */
@@ -91,7 +91,7 @@ const ANSWER_SHARE = 1 / 16;
 /** Bytes of credit are told again without being asked when they have changed so much. */
 const NOTABLE = 2;
 
-export function createDrainTurns(options: DrainTurnsOptions): DrainTurns {
+export function createBacklogScheduler(options: BacklogSchedulerOptions): BacklogScheduler {
   const { creditFrames, creditBytes, clock, load } = options;
   const slots = createDrainSlots({
     slots: options.slots,
@@ -205,6 +205,6 @@ function createReport(slots: DrainSlots, emit: IngestEmit): () => void {
     const [taken, waiting] = [slots.taken(), slots.waiting()];
     if (reported === `${taken}/${waiting}`) return;
     reported = `${taken}/${waiting}`;
-    emit({ type: 'drain_turns', taken, waiting });
+    emit({ type: 'drain_slots', taken, waiting });
   };
 }

@@ -1,13 +1,13 @@
 /** Thinned frames in pieces: possible wherever no bucket has samples on both sides. */
-import type { ThinnedFrame } from '../frame.ts';
+import type { DownsampledFrame } from '../frame.ts';
 import { sliceBuckets } from './buckets.ts';
-import { decodeThinned, encodeThinned, placesOf } from './thinned.ts';
+import { decodeDownsampled, encodeDownsampled, placesOf } from './downsampled.ts';
 
 /**
  * Seqs at which a frame can be cut: those before belong to buckets that begin before, and to nothing else. What begins
  * before a seq accounts for at least all seqs before it; where it accounts for no more, nothing reaches across.
  */
-function cutsOf({ header, groups }: ThinnedFrame): number[] {
+function cutsOf({ header, groups }: DownsampledFrame): number[] {
   const { starts, sizes } = placesOf(groups);
   const cuts: number[] = [];
   let samples = 0;
@@ -23,11 +23,11 @@ function cutsOf({ header, groups }: ThinnedFrame): number[] {
  * A thinned frame as frames within the limits, in seq order; what cannot be cut any further is returned as it is,
  * however large. Throws FrameError.
  */
-export function splitThinned(
+export function splitDownsampled(
   bytes: Uint8Array,
   limits: { readonly maxBytes: number; readonly maxRows: number },
 ): readonly Uint8Array[] {
-  const frame = decodeThinned(bytes);
+  const frame = decodeDownsampled(bytes);
   const rows = frame.groups.reduce((sum, { seqs }) => sum + seqs.length, 0);
   if (bytes.length <= limits.maxBytes && rows <= limits.maxRows) return [bytes];
   const { epoch, firstSeq, count } = frame.header;
@@ -35,11 +35,13 @@ export function splitThinned(
   const middle = cuts[cuts.length >> 1];
   if (middle === undefined) return [bytes];
   const part = (first: number, end: number) =>
-    encodeThinned({
+    encodeDownsampled({
       epoch,
       firstSeq: first,
       count: end - first,
       groups: sliceBuckets(frame.groups, first, end - 1),
     });
-  return [part(firstSeq, middle), part(middle, firstSeq + count)].flatMap((one) => splitThinned(one, limits));
+  return [part(firstSeq, middle), part(middle, firstSeq + count)].flatMap((one) =>
+    splitDownsampled(one, limits),
+  );
 }

@@ -7,7 +7,7 @@ import { parseJson, toJson } from './epoch-state.ts';
 import { agentRange, parseSchemaRef, schemaKey } from './keys.ts';
 import type { Transaction } from './transactions.ts';
 
-export type SchemaBook = {
+export type SchemaCatalogue = {
   readonly get: (agent: string, ref: SchemaRef) => InternedSchema | undefined;
   readonly all: (agent: string) => ReadonlyMap<SchemaRef, InternedSchema>;
   /** Each once per source. */
@@ -21,7 +21,7 @@ export type SchemaBook = {
 
 const MAX_SCHEMAS = 100_000;
 
-export function createSchemaBook(storage: Storage): SchemaBook {
+export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
   const agents = new Map<string, { schemas: Map<SchemaRef, InternedSchema>; seriesCount: number | null }>();
   const positions = new WeakMap<InternedSchema, ReadonlyMap<string, number>>();
 

@@ -1,22 +1,22 @@
 import type { Series } from '../../../protocol/sample.ts';
 
 /** Gives the same Series object for the same name and attributes, so that unchanged lists can be told by identity. */
-export type SeriesBook = (
+export type SeriesCatalogue = (
   name: string,
   unit: string,
   attributes?: Readonly<Record<string, string>>,
 ) => Series;
 
-export function createSeriesBook(): SeriesBook {
-  const book = new Map<string, Series>();
+export function createSeriesCatalogue(): SeriesCatalogue {
+  const catalogue = new Map<string, Series>();
   return (name, unit, attributes = {}) => {
     // Cheaper than the public key, which sorts and escapes: every collector names its attributes in one order.
     let key = name;
     for (const attribute in attributes) key += `\0${attribute}\0${attributes[attribute]}`;
-    const known = book.get(key);
+    const known = catalogue.get(key);
     if (known !== undefined) return known;
     const series = { name, unit, attributes };
-    book.set(key, series);
+    catalogue.set(key, series);
     return series;
   };
 }

@@ -22,7 +22,7 @@ function offline() {
   return { rig, looksIn };
 }
 
-describe('sealing', () => {
+describe('compaction', () => {
   it('rests once nothing has been committed for a while, and begins again with the next commit', () => {
     const { rig, looksIn } = offline();
     expect(looksIn(REST_AFTER_MS)).toBeGreaterThan(2);
@@ -47,10 +47,10 @@ describe('sealing', () => {
   ])('merges a tail that nothing follows, %s', (_when, afterMs) => {
     const { rig, looksIn } = offline();
     rig.run(afterMs);
-    // Too few to be merged at once, and as many samples as a sealed frame has.
+    // Too few to be merged at once, and as many samples as a compacted frame has.
     for (let frame = 0; frame < 16; frame += 1) rig.append(32);
     rig.run(REST_AFTER_MS);
-    expect(rig.logs('frames_sealed')).toMatchObject([{ merged: 16, sealed: 1 }]);
+    expect(rig.logs('frames_compacted')).toMatchObject([{ merged: 16, compacted: 1 }]);
     rig.run(REST_AFTER_MS);
     expect(rig.journal.stats()).toMatchObject({ pending: 512, pendingFrames: 1 });
     expect(looksIn(HOUR_MS / 4)).toBe(0);

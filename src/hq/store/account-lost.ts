@@ -2,7 +2,7 @@
 import type { Coverage } from '../../protocol/coverage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { putGap } from './append-frame.ts';
-import { book, EMPTY_EPOCH, type EpochState } from './epoch-state.ts';
+import { account, EMPTY_EPOCH, type EpochState } from './epoch-state.ts';
 import { timesOfLost } from './time-beside.ts';
 import type { Transaction } from './transactions.ts';
 
@@ -13,36 +13,36 @@ export type EpochNote = {
   readonly sampled: number;
   /** Every seq up to here has left the agent's journal. */
   readonly released: number;
-  /** The run that is greeted; without one what is known stays. */
+  /** The run that is accepted; without one what is known stays. */
   readonly run?: { readonly number: number; readonly instance: string } | null;
   /** HQ's or the agent's wall time, ms; stands for times that nobody knows. */
   readonly ts: number;
 };
 
-export function bookLost(transaction: Transaction, note: EpochNote): Coverage {
+export function accountLost(transaction: Transaction, note: EpochNote): Coverage {
   const { agent, epoch, ts } = note;
   const state = transaction.epoch(agent, epoch) ?? EMPTY_EPOCH;
-  const booking = { kind: 'dropped', reason: 'lost_at_hq' } as const;
-  const booked = book(state, booking, 1, note.released);
-  for (const [first, last] of booked.added) {
+  const accounting = { kind: 'dropped', reason: 'lost_at_hq' } as const;
+  const accounted = account(state, accounting, 1, note.released);
+  for (const [first, last] of accounted.added) {
     putGap(transaction, agent, epoch, first, {
       lastSeq: last,
-      reason: booking.reason,
-      ...timesOfLost(transaction.writer, note, [first, last], { ts, coverage: booked.state.coverage }),
+      reason: accounting.reason,
+      ...timesOfLost(transaction.writer, note, [first, last], { ts, coverage: accounted.state.coverage }),
     });
   }
   transaction.setEpoch(agent, epoch, {
-    ...booked.state,
-    sampled: Math.max(booked.state.sampled, note.sampled),
-    released: Math.max(booked.state.released, note.released),
-    run: runOf(booked.state, note),
+    ...accounted.state,
+    sampled: Math.max(accounted.state.sampled, note.sampled),
+    released: Math.max(accounted.state.released, note.released),
+    run: runOf(accounted.state, note),
   });
   const record = transaction.agent(agent) ?? { agent, epoch, firstSeenTs: ts, ownEpoch: null };
   // The agent has a new journal: what was heard of the old one is written down for good.
   const old = record.epoch === epoch ? undefined : transaction.epoch(agent, record.epoch);
   if (old !== undefined) transaction.setEpoch(agent, record.epoch, old);
   transaction.setAgent(agent, { ...record, epoch });
-  return booked.state.coverage;
+  return accounted.state.coverage;
 }
 
 /** A run that connects again has delivered what it had. */

@@ -1,7 +1,7 @@
 /**
- * Merging: live frames are small, and at 10 Hz a store of them would drown in records. Runs of frames with consecutive
- * seqs become one frame of up to TARGET_SAMPLES; every sample keeps its arrival time through the segments of the
- * record. Thinned frames are large as they come, and stay as they are.
+ * Compaction: live frames are small, and at 10 Hz a store of them would drown in records. Runs of frames with
+ * consecutive seqs become one frame of up to TARGET_SAMPLES; every sample keeps its arrival time through the segments
+ * of the record. Thinned frames are large as they come, and stay as they are.
  */
 
 import type { FrameKind } from '../../protocol/frame.ts';
@@ -45,16 +45,16 @@ const emptyRun = (): Run => ({
 });
 
 /** A merge to be committed: the pieces and the frame that takes their place. */
-export type Merge = { readonly pieces: readonly Piece[]; readonly frame: Uint8Array };
-export type MergePlan = {
-  readonly merges: readonly Merge[];
+export type Compaction = { readonly pieces: readonly Piece[]; readonly frame: Uint8Array };
+export type CompactionPlan = {
+  readonly merges: readonly Compaction[];
   /** Everything up to this seq has been looked at. */
   readonly mergedTo: number;
   /** The scan was cut short: there are frames behind it. */
   readonly more: boolean;
 };
 
-export type MergeScope = {
+export type CompactionScope = {
   readonly agent: string;
   readonly epoch: Epoch;
   readonly fromSeq: number;
@@ -64,11 +64,11 @@ export type MergeScope = {
 };
 
 /** Reads the frames from `fromSeq` and encodes what can be merged; writes nothing. */
-export function* planMerges(storage: Storage, scope: MergeScope): Generator<void, MergePlan> {
+export function* planCompaction(storage: Storage, scope: CompactionScope): Generator<void, CompactionPlan> {
   const { agent, epoch, fromSeq } = scope;
   const range = { ...seqRange('F', agent, epoch, fromSeq), limit: SCAN_FRAMES };
   const keys = storage.read((reader) => reader.keys(range));
-  const merges: Merge[] = [];
+  const merges: Compaction[] = [];
   let run = emptyRun();
   let mergedTo = fromSeq - 1;
   const close = function* (open: boolean): Generator<void, void> {
@@ -145,7 +145,12 @@ function bytesOf({ first, last, record }: Piece): Uint8Array {
   return sliceFrame(record.frame, first, last);
 }
 
-export function commitMerges(transaction: Transaction, agent: string, epoch: Epoch, plan: MergePlan): void {
+export function commitCompaction(
+  transaction: Transaction,
+  agent: string,
+  epoch: Epoch,
+  plan: CompactionPlan,
+): void {
   for (const { pieces, frame } of plan.merges) {
     for (const { seq, tsMin, tsMax, record } of pieces) {
       removeRecord(transaction, { agent, epoch, seq, tsMin, tsMax, logNumber: record.logNumber });

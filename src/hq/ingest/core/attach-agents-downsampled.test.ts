@@ -1,7 +1,7 @@
-/** Thinned frames on the wire: taken like data frames, bounded by their buckets, booked apart. */
+/** Thinned frames on the wire: taken like data frames, bounded by their buckets, accounted apart. */
 import { describe, expect, it } from 'vitest';
-import { encodeThinned } from '../../../protocol/frame-codec.ts';
-import { EPOCH, START, schema, thinnedFrame } from '../../store/testing/frames.ts';
+import { encodeDownsampled } from '../../../protocol/frame-codec.ts';
+import { downsampledFrame, EPOCH, START, schema } from '../../store/testing/frames.ts';
 import { ask, helloOf, joinAs, startHq } from '../testing/test-hq.ts';
 
 const start = () => startHq({ limits: { maxFrameSamples: 16 } });
@@ -9,7 +9,7 @@ const lane = { lane: 'backlog' } as const;
 
 /** One bucket that stands for so many samples. */
 const oneBucket = (count: number) =>
-  encodeThinned({
+  encodeDownsampled({
     epoch: EPOCH,
     firstSeq: 1,
     count,
@@ -30,10 +30,10 @@ const oneBucket = (count: number) =>
   });
 
 describe('a thinned frame', () => {
-  it('is acked, booked as thinned, and told apart from stored and lost samples', async () => {
+  it('is acked, accounted as thinned, and told apart from stored and lost samples', async () => {
     const hq = await start();
     const agent = await joinAs(hq, 'a1', { sampled: 128 });
-    const { bytes } = thinnedFrame(1, 128, { window: 8 });
+    const { bytes } = downsampledFrame(1, 128, { window: 8 });
     expect(await ask(agent, 'frame', lane, bytes)).toMatchObject({ ok: true, ack: { contiguous: 128 } });
     expect(hq.store.ledger('a1')[0]).toMatchObject({ stored: 0, thinned: { overflow: 128 }, pending: 0 });
     expect(await ask(agent, 'frame', lane, bytes)).toMatchObject({ ok: true, ack: { contiguous: 128 } });
@@ -49,7 +49,7 @@ describe('a thinned frame', () => {
   it('may stand for more samples than a frame may hold, not have more buckets', async () => {
     const hq = await start();
     const agent = await joinAs(hq, 'a1');
-    const many = await ask(agent, 'frame', lane, thinnedFrame(1, 136, { window: 8 }).bytes);
+    const many = await ask(agent, 'frame', lane, downsampledFrame(1, 136, { window: 8 }).bytes);
     expect(many).toMatchObject({ ok: false, error: { code: 'too_large' } });
     expect(await ask(agent, 'frame', lane, oneBucket(1_000_000))).toMatchObject({ ok: true });
     expect(hq.store.counts('a1')).toMatchObject({ sampled: 1_000_000, thinned: 1_000_000, dropped: 0 });
@@ -59,7 +59,7 @@ describe('a thinned frame', () => {
     const hq = await start();
     const agent = await hq.join();
     await ask(agent, 'hello', helloOf('a1'));
-    const { bytes } = thinnedFrame(1, 128, { window: 8 });
+    const { bytes } = downsampledFrame(1, 128, { window: 8 });
     expect(await ask(agent, 'frame', lane, bytes)).toMatchObject({
       ok: false,
       error: { code: 'unknown_schema', refs: [schema.ref] },

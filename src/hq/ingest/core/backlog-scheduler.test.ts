@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { type BacklogScheduler, createBacklogScheduler } from './backlog-scheduler.ts';
 import type { Credit } from './credit-window.ts';
-import { createDrainTurns, type DrainTurns } from './drain-turns.ts';
 
 let now: number;
 let load: number;
-let turns: DrainTurns;
+let turns: BacklogScheduler;
 let told: [agent: string, frames: number][];
 let events: unknown[];
 
@@ -13,7 +13,7 @@ function start(slots: number): void {
   load = 0;
   told = [];
   events = [];
-  turns = createDrainTurns({
+  turns = createBacklogScheduler({
     slots,
     creditFrames: 8,
     creditBytes: { perAgent: 8_000, total: 64_000, least: 1_000 },
@@ -81,7 +81,7 @@ describe('credit', () => {
     turns.covered('a', 100);
     expect(told).toEqual([['b', 8]]);
     expect(admit('b', 10)).toBe(true);
-    expect(events.at(-1)).toEqual({ type: 'drain_turns', taken: 1, waiting: 0 });
+    expect(events.at(-1)).toEqual({ type: 'drain_slots', taken: 1, waiting: 0 });
   });
 
   it('is 0 while somebody waits also for those who are not behind', () => {
@@ -202,7 +202,7 @@ describe('an agent is behind', () => {
     accept('b');
     turns.gone('b');
     turns.gone('a');
-    expect(events.at(-1)).toEqual({ type: 'drain_turns', taken: 0, waiting: 0 });
+    expect(events.at(-1)).toEqual({ type: 'drain_slots', taken: 0, waiting: 0 });
     expect(told).toEqual([]);
   });
 });

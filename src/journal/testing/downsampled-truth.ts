@@ -1,6 +1,6 @@
 /** Compares frames with the samples that they stand for, for tests. */
 import type { BucketColumn, BucketGroup } from '../../protocol/frame.ts';
-import { decodeData, decodeThinned } from '../../protocol/frame-codec.ts';
+import { decodeData, decodeDownsampled } from '../../protocol/frame-codec.ts';
 import type { Sample } from '../../protocol/sample.ts';
 import type { StoredFrame } from '../port.ts';
 
@@ -47,7 +47,7 @@ type Open = {
 
 /** A bucket's samples are those of its schema that follow one another from its first seq on. */
 function checkBuckets({ firstSeq, lastSeq, bytes }: StoredFrame, next: () => Sample): void {
-  const { groups } = decodeThinned(bytes);
+  const { groups } = decodeDownsampled(bytes);
   const open = new Map<string, Open>(
     groups.map((group) => [
       group.schemaRef,

@@ -6,15 +6,15 @@ import {
   bucketsOf,
   coarsen,
   decodeData,
-  decodeThinned,
+  decodeDownsampled,
+  encodeDownsampled,
   encodeSamples,
-  encodeThinned,
   joinBuckets,
   readHeader,
   resealFrame,
   schemaRefsOf,
   sliceBuckets,
-  splitThinned,
+  splitDownsampled,
   verifyFrame,
 } from '../frame-codec.ts';
 import type { Sample } from '../sample.ts';
@@ -175,16 +175,16 @@ describe('a thinned frame', () => {
     fc.assert(
       fc.property(frameArb, fc.boolean(), ({ epoch, firstSeq, samples, doublings }, apart) => {
         const groups = coarsen(buckets(firstSeq, samples), { window: 2 ** (doublings[0] ?? 1), apart });
-        const bytes = encodeThinned({ epoch, firstSeq, count: samples.length, groups });
+        const bytes = encodeDownsampled({ epoch, firstSeq, count: samples.length, groups });
         const times = samples.map(({ ts }) => ts);
         expect(verifyFrame(bytes)).toMatchObject({
           ...{ kind: 'thinned', epoch, firstSeq, count: samples.length },
           ...{ tsMin: Math.min(...times), tsMax: Math.max(...times) },
         });
-        expect(plain(decodeThinned(bytes).groups)).toEqual(plain(groups));
+        expect(plain(decodeDownsampled(bytes).groups)).toEqual(plain(groups));
         expect(schemaRefsOf(bytes)).toEqual(groups.map(({ schemaRef }) => schemaRef));
         const moved = resealFrame(bytes, { epoch: EPOCH, firstSeq: 7 });
-        expect(plain(decodeThinned(moved).groups)).toEqual(
+        expect(plain(decodeDownsampled(moved).groups)).toEqual(
           plain(groups.map((group) => ({ ...group, seqs: group.seqs.map((seq) => seq - firstSeq + 7) }))),
         );
       }),
@@ -194,8 +194,8 @@ describe('a thinned frame', () => {
 
   it('decodes only the columns that are asked for', () => {
     const groups = coarsen(buckets(1, hostSamples(60)), { window: 8, apart: true });
-    const bytes = encodeThinned({ epoch: EPOCH, firstSeq: 1, count: 60, groups });
-    const [group] = decodeThinned(bytes, { columns: () => [3] }).groups;
+    const bytes = encodeDownsampled({ epoch: EPOCH, firstSeq: 1, count: 60, groups });
+    const [group] = decodeDownsampled(bytes, { columns: () => [3] }).groups;
     expect(group?.columns.map((column) => column !== null)).toEqual(
       Array.from({ length: 17 }, (_, index) => index === 3),
     );
@@ -206,9 +206,9 @@ describe('a thinned frame', () => {
     const first = coarsen(buckets(1, samples), { window: 4, apart: true });
     const second = coarsen(buckets(4097, hostSamples(4096, 2)), { window: 4, apart: true });
     const frame = { epoch: EPOCH, firstSeq: 1, count: 8192, groups: joinBuckets([first, second]) };
-    expect(decodeThinned(encodeThinned(frame)).header.count).toBe(8192);
+    expect(decodeDownsampled(encodeDownsampled(frame)).header.count).toBe(8192);
     const many = joinBuckets([buckets(1, samples), buckets(4097, samples)]);
-    expect(() => encodeThinned({ ...frame, groups: many })).toThrow(
+    expect(() => encodeDownsampled({ ...frame, groups: many })).toThrow(
       expect.objectContaining({ code: 'too_large' }),
     );
     expect(MAX_FRAME_SAMPLES).toBe(4096);
@@ -224,8 +224,8 @@ describe('a thinned frame', () => {
       index % 3 === 0 ? { ...sample, schema: other, values: [index] } : sample,
     );
     const groups = coarsen(buckets(5, samples), { window: 8, apart: true });
-    const bytes = encodeThinned({ epoch: EPOCH, firstSeq: 5, count: 900, groups });
-    const pieces = splitThinned(bytes, { maxBytes: 1500, maxRows: 64 });
+    const bytes = encodeDownsampled({ epoch: EPOCH, firstSeq: 5, count: 900, groups });
+    const pieces = splitDownsampled(bytes, { maxBytes: 1500, maxRows: 64 });
     expect(pieces.length).toBeGreaterThan(3);
     let next = 5;
     for (const piece of pieces) {
@@ -235,16 +235,16 @@ describe('a thinned frame', () => {
       next += count;
     }
     expect(next).toBe(905);
-    expect(plain(joinBuckets(pieces.map((piece) => decodeThinned(piece).groups)))).toEqual(plain(groups));
+    expect(plain(joinBuckets(pieces.map((piece) => decodeDownsampled(piece).groups)))).toEqual(plain(groups));
     // One window holds it all: there is nowhere to cut.
     const one = coarsen(groups, { window: 1024, apart: false });
-    const lump = encodeThinned({ epoch: EPOCH, firstSeq: 5, count: 900, groups: one });
-    expect(splitThinned(lump, { maxBytes: 10, maxRows: 1 })).toEqual([lump]);
+    const lump = encodeDownsampled({ epoch: EPOCH, firstSeq: 5, count: 900, groups: one });
+    expect(splitDownsampled(lump, { maxBytes: 10, maxRows: 1 })).toEqual([lump]);
   });
 
   const valid = coarsen(buckets(1, hostSamples(16)), { window: 4, apart: true })[0] as BucketGroup;
   const alter = (change: Partial<BucketGroup>) => () =>
-    encodeThinned({ epoch: EPOCH, firstSeq: 1, count: 16, groups: [{ ...valid, ...change }] });
+    encodeDownsampled({ epoch: EPOCH, firstSeq: 1, count: 16, groups: [{ ...valid, ...change }] });
   it.each([
     ['sizes do not add up', { sizes: Float64Array.of(4, 4, 4, 5) }],
     ['seqs do not ascend', { seqs: Float64Array.of(1, 5, 5, 13) }],
@@ -274,9 +274,9 @@ describe('a thinned frame', () => {
     );
     const bytes = sealed({ count: rows, payload, flags: 2 });
     expect(bytes.length).toBeLessThan(512);
-    const kept = [decodeThinned(bytes)];
+    const kept = [decodeDownsampled(bytes)];
     const before = process.memoryUsage().arrayBuffers;
-    for (let copy = 0; copy < 20; copy += 1) kept.push(decodeThinned(bytes));
+    for (let copy = 0; copy < 20; copy += 1) kept.push(decodeDownsampled(bytes));
     expect((process.memoryUsage().arrayBuffers - before) / 20).toBeLessThan(2 ** 19);
     expect(kept[20]?.groups[0]?.columns[39]?.sum).toEqual(new Float64Array(rows).fill(1));
   });

@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { encodeFrameRecord } from '../../src/hq/store/frame-record.ts';
 import { seqKey } from '../../src/hq/store/keys.ts';
 import type { IngestFrame } from '../../src/hq/store/store.ts';
-import { dataFrame, EPOCH, gapFrame, thinnedFrame } from '../../src/hq/store/testing/frames.ts';
+import { dataFrame, downsampledFrame, EPOCH, gapFrame } from '../../src/hq/store/testing/frames.ts';
 import { frameKey } from '../../src/journal/keys.ts';
 import type { BucketColumn, BucketGroup } from '../../src/protocol/frame.ts';
-import { decodeThinned, encodeThinned, readHeader } from '../../src/protocol/frame-codec.ts';
+import { decodeDownsampled, encodeDownsampled, readHeader } from '../../src/protocol/frame-codec.ts';
 import type { Operation } from '../../src/storage/overlay.ts';
 import { createAgentTruth } from './agent-truth.ts';
-import { checkThinned } from './check-world.ts';
+import { checkDownsampled } from './check-world.ts';
 import { createHqTruth } from './hq-truth.ts';
 import { createViolations } from './violations.ts';
 
@@ -68,7 +68,7 @@ function world() {
       ]),
     found: () => {
       for (const epoch of truth.epochs.keys())
-        checkThinned({ name: AGENT, truth, sharers: [truth], epoch, hq, violations });
+        checkDownsampled({ name: AGENT, truth, sharers: [truth], epoch, hq, violations });
       return violations.list().map(({ rule, detail }) => `${rule}: ${detail}`);
     },
     truth,
@@ -78,11 +78,16 @@ type Frame = Pick<IngestFrame, 'header' | 'bytes'>;
 
 /** The frame with its first group changed. */
 function changed(frame: Frame, change: (group: BucketGroup) => Partial<BucketGroup>): Frame {
-  const { header, groups } = decodeThinned(frame.bytes);
+  const { header, groups } = decodeDownsampled(frame.bytes);
   const [group, ...rest] = groups;
   if (group === undefined) throw new Error('no group');
   const { epoch, firstSeq, count } = header;
-  const bytes = encodeThinned({ epoch, firstSeq, count, groups: [{ ...group, ...change(group) }, ...rest] });
+  const bytes = encodeDownsampled({
+    epoch,
+    firstSeq,
+    count,
+    groups: [{ ...group, ...change(group) }, ...rest],
+  });
   return { bytes, header: readHeader(bytes) };
 }
 const raised = (values: Float64Array, row: number, by: number) =>
@@ -102,15 +107,15 @@ const inSeries = (wanted: number, change: (column: BucketColumn) => Partial<Buck
 const movedOne = (values: Float64Array) => raised(raised(values, 3, -1), 4, 1);
 
 const whole = dataFrame(1, 64);
-const thinned = thinnedFrame(1, 64, { window: 8 });
+const thinned = downsampledFrame(1, 64, { window: 8 });
 
 describe('a thinned frame', () => {
   it('that says what its samples were is right, at the agent and at HQ', () => {
     const { journal, hq, found } = world();
     journal([whole]);
     journal([thinned], [whole]);
-    journal([thinnedFrame(1, 64, { window: 32 })], [thinned]);
-    hq(thinnedFrame(1, 64, { window: 32 }));
+    journal([downsampledFrame(1, 64, { window: 32 })], [thinned]);
+    hq(downsampledFrame(1, 64, { window: 32 }));
     expect(found()).toEqual([]);
   });
 
@@ -231,8 +236,8 @@ describe('a thinned frame', () => {
   it('stands for its samples under a new epoch too, where they were never whole', () => {
     const { journal, hq, found, truth } = world();
     const epoch = 'bbbbbbbbbbbb';
-    const { groups } = decodeThinned(thinned.bytes);
-    const bytes = encodeThinned({
+    const { groups } = decodeDownsampled(thinned.bytes);
+    const bytes = encodeDownsampled({
       epoch,
       firstSeq: 101,
       count: 64,
