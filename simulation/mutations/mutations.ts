@@ -57,7 +57,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'epoch_ignored',
-    breaks: "HQ accounts frames under the epoch of the agent's first hello, whatever they say",
+    breaks: "HQ accounts for frames under the epoch of the agent's first hello, whatever they say",
     file: 'src/hq/store/append-frame.ts',
     find: 'const { epoch, firstSeq, count, tsMin, tsMax } = header;',
     replace: `const { firstSeq, count, tsMin, tsMax } = header;

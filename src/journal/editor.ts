@@ -46,7 +46,7 @@ export type JournalEditor = {
   /** Samples of a frame of this kind become pending, or are so no more (negative). Those of gaps never are. */
   readonly countPending: (kind: FrameKind, samples: number) => void;
   readonly countDropped: (reason: GapReason, samples: number) => void;
-  /** Writes the ledger; returns them. */
+  /** Writes the ledger; returns it. */
   readonly finish: () => Ledger;
 };
 

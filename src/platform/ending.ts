@@ -1,5 +1,6 @@
 /** How the life of a component ends that nobody has asked to end. */
 import { errorText } from './error-text.ts';
+
 export type Ending =
   /** It has put everything in order for being started again in this very process; the reason is a sentence. */
   | { readonly kind: 'restart'; readonly reason: string }

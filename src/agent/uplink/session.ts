@@ -141,7 +141,7 @@ function sayHello(context: Context): Observable<UplinkMessage> {
       answerWithin<HelloReply>(withinMs, 'the hello', clock.scheduler),
       concatMap((reply): Observable<UplinkMessage> => {
         if (!reply.ok && reply.error.code === 'forked_epoch') return fork(context, reply.error);
-        if (!reply.ok) return throwError(() => refusedHello(reply.error));
+        if (!reply.ok) return throwError(() => refusedByHq(reply.error));
         if (!PROTOCOLS.includes(reply.protocol)) {
           const spoken = `HQ answers with protocol ${reply.protocol}; this agent speaks ${PROTOCOLS.join(' and ')}.`;
           return throwError(() => new LinkError('protocol', spoken));
@@ -221,7 +221,7 @@ function fork({ journal, emit }: Context, wire: WireError): Observable<UplinkMes
         return { type: 'forked', detail };
       }),
     ),
-    throwError(() => refusedHello(wire)),
+    throwError(() => refusedByHq(wire)),
   );
 }
 
@@ -243,7 +243,7 @@ function createHeartbeats(context: Context): (stopping: boolean) => Observable<U
           const { code, message } = reply.error;
           // It will be said to the frames too, and they know how to wait.
           if (code === 'unavailable' || code === 'rate_limited' || code === 'internal') return EMPTY;
-          if (code !== 'bad_request' || !('link' in told)) return throwError(() => refusedHello(reply.error));
+          if (code !== 'bad_request' || !('link' in told)) return throwError(() => refusedByHq(reply.error));
           // What the agent adds for people is worth less than the connection: the next one goes without.
           isSilentOfLink = true;
           context.emit({ type: 'link_report_refused', detail: message });
@@ -272,7 +272,7 @@ function heartbeatAcked(
   );
 }
 
-function refusedHello(wire: NonNullable<LinkError['wire']>): LinkError {
+function refusedByHq(wire: NonNullable<LinkError['wire']>): LinkError {
   const spoken = wire.supported;
   const speaks =
     spoken === undefined

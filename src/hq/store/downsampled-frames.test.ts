@@ -124,7 +124,7 @@ describe.each(KINDS)('thinned frames that come again, or odd ones, in a store ov
     expect(await seqs()).toEqual([5, 6, 7, 8, 9, 10, 17, 18, 19, 20]);
   });
 
-  it('are accounted the same when the ledger are made anew from the records', async () => {
+  it('are accounted the same when the ledger is rebuilt from the records', async () => {
     await at.append(dataFrame(5, 10), downsampledFrame(1, 64, { window: 8 }), gapFrame(65, 70, 'damaged'));
     const before = ledger();
     await at.reopen({}, (storage) =>

@@ -18,12 +18,12 @@ import type { Transaction } from './transactions.ts';
 export type WrittenDelivery = {
   readonly outcome: DeliveryOutcome;
   readonly appended: readonly Appended[];
-  /** New ones, for the schema account. */
+  /** New ones, for the catalogue. */
   readonly schemas: readonly { readonly agent: string; readonly schema: InternedSchema }[];
 };
 
 export type DeliveryOptions = {
-  readonly account: SchemaCatalogue;
+  readonly catalogue: SchemaCatalogue;
   readonly ttlMs: number;
   /** Names the epoch when an agent has none of HQ's own yet. */
   readonly newEpoch: () => string;
@@ -86,13 +86,13 @@ export function appendDelivery(
 function writeSchemas(
   transaction: Transaction,
   { agent, samples }: DeliveryPart,
-  { account }: DeliveryOptions,
+  { catalogue }: DeliveryOptions,
 ): Iterable<InternedSchema> {
   const schemas = new Map<string, InternedSchema>();
   for (const { schema } of samples) {
-    if (schemas.has(schema.ref) || account.get(agent, schema.ref) !== undefined) continue;
+    if (schemas.has(schema.ref) || catalogue.get(agent, schema.ref) !== undefined) continue;
     schemas.set(schema.ref, schema);
-    account.write(transaction, agent, schema);
+    catalogue.write(transaction, agent, schema);
   }
   return schemas.values();
 }

@@ -131,7 +131,7 @@ function writeFrame(transaction: Transaction, frame: IngestFrame): Written {
 
 function writes(parts: Parts, { ids, dedupTtlMs = STORE_DEFAULTS.dedupTtlMs }: HqStoreOptions) {
   const { transactions, schemas, appended, backpressure } = parts;
-  const deliveryOptions = { account: schemas, ttlMs: dedupTtlMs, newEpoch: () => ids.hex(6) };
+  const deliveryOptions = { catalogue: schemas, ttlMs: dedupTtlMs, newEpoch: () => ids.hex(6) };
   const write = (transaction: Transaction, item: IngestItem): Written =>
     'parts' in item ? appendDelivery(transaction, item, deliveryOptions) : writeFrame(transaction, item);
   return {

@@ -1,6 +1,6 @@
 /**
  * Compaction: runs of small adjacent data frames become one large frame, which compresses far better. Within one
- * transaction a bounded part of the journal; compaction a compacted journal changes nothing. A journal compacts at two
+ * transaction a bounded part of the journal; compacting a compacted journal changes nothing. A journal compacts at two
  * levels: soon, into frames that are large enough, and those again into frames that are as full as may be, as
  * delivering costs by the frame. So each sample is written three times at most, however long HQ is away.
  */

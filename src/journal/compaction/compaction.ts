@@ -36,7 +36,7 @@ export function createCompaction(
       return from(levels).pipe(
         // What the first level leaves as it is the second has seen: it would write the ledger for nothing.
         concatMap((level, depth) =>
-          depth === 0 || level.from === 0 || news ? sealLevel(options, level, inFlight) : EMPTY,
+          depth === 0 || level.from === 0 || news ? compactLevel(options, level, inFlight) : EMPTY,
         ),
         tap(({ compacted }) => {
           news ||= compacted > 0;
@@ -55,7 +55,7 @@ export function createCompaction(
     });
 }
 
-function sealLevel(
+function compactLevel(
   { clock, edit }: CompactionOptions,
   level: Level,
   inFlight: readonly SeqRange[],

@@ -1,7 +1,7 @@
 /**
  * Thinning, within one transaction: a run of adjacent frames becomes buckets of half the resolution or less, see
  * docs/protocol.md. What carries an anomaly or a diagnostic stays as it is, and so do the samples around it. The seqs
- * are the same after as before, so that the ledger change by what the frames occupy and by how many samples are
+ * are the same after as before, so that the ledger changes by what the frames occupy and by how many samples are
  * thinned.
  */
 import type { SeqRange } from '../../protocol/coverage.ts';

@@ -113,7 +113,7 @@ describe('journal recovery', () => {
     expect((await openOn(disk)).stats().rebuilt).toBe(false);
   });
 
-  it('does the same when the ledger are damaged', async () => {
+  it('does the same when the ledger is damaged', async () => {
     const { disk, epoch } = await prepare();
     damageRecord(disk, LEDGER_KEY);
     const journal = await openOn(disk);

@@ -2,13 +2,11 @@
  * Credit of the agents: who of them is behind, whose turn it is to drain, and how many backlog frames that allows.
  *
  * An agent is behind while HQ lacks a seq that had been given out when it said hello, or one heartbeat ago, or that it
- * sent
- * in the backlog lane; what is younger travels in the live lane. Those that are behind take turns in the slots of
+ * sent in the backlog lane; what is younger travels in the live lane. Those that are behind take turns in the slots of
  * `drain-slots.ts`. While somebody waits for a slot, credit is 0 for all who have none; else everybody has the usual
- * credit, so that
- * a backlog begins without asking. Credit bounds frames and, for agents that know of it, bytes in flight; it is
- * enforced exactly, by a
- * `credit-window.ts` for each connection: frames that it allowed are taken also when they come after a turn's end.
+ * credit, so that a backlog begins without asking. Credit bounds frames and, for agents that know of it, bytes in
+ * flight; it is enforced exactly, by a `credit-window.ts` for each connection: frames that it allowed are taken also
+ * when they come after a turn's end.
  */
 import type { Clock } from '../../../platform/clock.ts';
 import { creditShare } from './credit-share.ts';

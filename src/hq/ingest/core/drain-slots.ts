@@ -3,20 +3,17 @@
  * they came. Pure.
  *
  * - An agent takes the part of a slot that it makes use of: its bytes of late, as a share of what one slot stands for,
- *   at least 1/64 and at
- *   most 1. One that has not been measured counts as a whole one. So 64 agents on slow links take one slot, not all of
- *   them.
+ *   at least 1/64 and at most 1. One that has not been measured counts as a whole one. So 64 agents on slow links take
+ *   one slot, not all of them.
  * - While HQ itself is what holds agents up, each counts as a whole one: else all of them would come in, each slow, and
  *   with ever smaller frames.
  * - What arrives after a turn has ended counts for that turn: on a link with a long round trip that may be all of it.
  * - A free slot goes at once to the agent that waits longest; whoever leaves hands its slot on in the same call.
  * - While others wait, a turn ends after `turnMs`, or when the agent has sent nothing for `idleMs`; the agent goes to
- *   the end
- *   of the queue. No more turns end than make room for those that wait, the heaviest first. While nobody waits, turns
- *   have no end.
+ *   the end of the queue. No more turns end than make room for those that wait, the heaviest first. While nobody waits,
+ *   turns have no end.
  * - In each turn at least as many of those that wait begin as there are slots. So with n agents that want a slot nobody
- *   waits longer
- *   than ⌈n / slots⌉ turns.
+ *   waits longer than ⌈n / slots⌉ turns.
  * - An agent that becomes faster in its turn counts for more at once: until that turn ends more than `slots` may be
  *   taken.
  */
@@ -70,6 +67,8 @@ type Place = {
   bytes: number | null;
 };
 
+type Weighed = { readonly weight: number };
+
 const LEAST_WEIGHT = 1 / 64;
 /** Sums of weights are not exact. */
 const EPSILON = 1e-9;
@@ -81,19 +80,19 @@ export function createDrainSlots(options: DrainSlotsOptions): DrainSlots {
   const turns = new Map<string, Turn>();
   const queue = new Map<string, Place>();
 
-  const sumOf = (all: Iterable<{ readonly weight: number }>) =>
-    [...all].reduce((sum, { weight }) => sum + weight, 0);
-  /** What agents of such weights count for now. */
-  const costOf = (all: readonly { readonly weight: number }[]) => (isHqSlow() ? all.length : sumOf(all));
-  const occupied = () => costOf([...turns.values()]);
+  const weightOf = ({ weight }: Weighed) => weight;
+  /** What an agent counts for now. */
+  const costOf = (one: Weighed) => (isHqSlow() ? 1 : one.weight);
+  const sum = (all: Iterable<Weighed>, of: (one: Weighed) => number) =>
+    [...all].reduce((total, one) => total + of(one), 0);
   const share = (bytes: number) => Math.min(1, Math.max(LEAST_WEIGHT, bytes / bytesATurn));
   const fill = (now: number): TurnChange[] => {
     const changes: TurnChange[] = [];
-    let taken = occupied();
+    let taken = sum(turns.values(), costOf);
     for (const [agent, place] of queue) {
-      const { weight } = place;
-      taken += costOf([place]);
+      taken += costOf(place);
       if (taken > slots + EPSILON) break;
+      const { weight } = place;
       queue.delete(agent);
       turns.set(agent, { since: now, usedAt: now, weight, stretchAt: now, bytes: 0, bytesBefore: 0 });
       changes.push({ agent, drains: true });
@@ -112,14 +111,14 @@ export function createDrainSlots(options: DrainSlotsOptions): DrainSlots {
   };
   /** Turns that end so that there is room for those that wait. */
   const ending = (now: number): [string, Turn][] => {
-    let missing = costOf([...queue.values()]) - (slots - occupied());
+    let missing = sum(queue.values(), costOf) - (slots - sum(turns.values(), costOf));
     const over = [...turns].filter(
       ([, { since, usedAt }]) => now - since >= turnMs || now - usedAt >= idleMs,
     );
     const going: [string, Turn][] = [];
     for (const [agent, turn] of over.sort(([, a], [, b]) => b.weight - a.weight)) {
       if (missing <= EPSILON) break;
-      missing -= costOf([turn]);
+      missing -= costOf(turn);
       going.push([agent, turn]);
     }
     return going;
@@ -162,7 +161,7 @@ export function createDrainSlots(options: DrainSlotsOptions): DrainSlots {
     },
     drains: (agent) => turns.has(agent),
     draining: () => turns.keys(),
-    taken: () => Math.max(0, Math.ceil(sumOf(turns.values()) - EPSILON)),
+    taken: () => Math.max(0, Math.ceil(sum(turns.values(), weightOf) - EPSILON)),
     waiting: () => queue.size,
   };
 }
