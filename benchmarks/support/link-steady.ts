@@ -9,7 +9,7 @@ import { until } from './processes.ts';
 export type SteadyOptions = {
   /** `host`: the machine's own default series; `17`: what the backlogs of links are made of. */
   readonly source: 'host' | '17';
-  /** How long bytes are counted. */
+  /** How long bytes are counted, and on to the next frame: from frame to frame, so that none is missed or half there. */
   readonly seconds: number;
   /** Frames after which connecting, schemas and a first estimate of the link are over. Default 15. */
   readonly warmUpFrames?: number;
@@ -25,6 +25,8 @@ export type SteadyRun = {
 };
 
 const seriesSchema = z.object({ seriesCount: z.number() });
+/** That frame has its answer then: it does not cross a second time. */
+const ANSWERED_MS = 500;
 const LINE = { bytesPerSecond: 1_250_000, delayMs: 10, queueMs: 100 };
 
 export async function runSteady(
@@ -57,8 +59,9 @@ export async function runSteady(
     startAgentOf(parties, { dataDir: workshop.folder(), hq: link.url, args: ['--source', spec] });
     const from = await frameAfter(warmUpFrames);
     await delay(seconds * 1000);
-    const to = link.state();
+    const to = await frameAfter(frames);
     const [up, down] = [carriedBetween(from.up, to.up), carriedBetween(from.down, to.down)];
+    await delay(ANSWERED_MS);
     const before = link.state();
     link.cut();
     const after = await frameAfter(frames);

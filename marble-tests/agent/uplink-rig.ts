@@ -304,8 +304,9 @@ function takeFrame(hq: ScriptedHq, connection: number, lane: Lane, sent: Uint8Ar
     scheduler.schedule(() => state.close?.(new LinkError('closed', 'gone')), 1);
     return NEVER;
   }
+  const lacksSchema = script.needsSchemas === true && kind !== 'gap' && seen.schemas.length === 0;
   return answer<FrameReply>(hq, given, (): FrameReply => {
-    if (script.needsSchemas === true && seen.schemas.length === 0)
+    if (lacksSchema)
       return { ok: false, error: { code: 'unknown_schema', message: 'send it', refs: [schema.ref] } };
     const before = coveredCount(state.coverage);
     state.coverage = cover(state.coverage, first, last);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LinkError, type LinkFailure } from '../../src/agent/uplink/link.ts';
+import { EMPTY_COVERAGE } from '../../src/protocol/coverage.ts';
 import type { FrameReply, WireErrorCode } from '../../src/protocol/events.ts';
 import { createRig, RTT_MS, refusal, sampleFor } from './uplink-rig.ts';
 
@@ -239,6 +240,24 @@ describe('an HQ restored from a backup', () => {
     rig.run(300_000);
     expect(rig.connects.length).toBeGreaterThan(1);
     expect(rig.logs('acks_taken_back')).toMatchObject([{ again: 0, lost: 561 }]);
+  });
+
+  it('gets one frame alone that asks for the schema, not all in flight to refuse', () => {
+    const rig = createRig({ needsSchemas: true });
+    rig.append(10);
+    rig.start();
+    rig.run(20_000);
+    expect(rig.hq.stored()).toBe(10);
+    rig.cut();
+    rig.hq.lose(EMPTY_COVERAGE);
+    rig.schemas.length = 0;
+    for (let frame = 0; frame < 8; frame += 1) rig.append(10);
+    rig.run(20_000);
+    expect(rig.logs('acks_taken_back')).toHaveLength(1);
+    expect(rig.hq.stored()).toBe(10 + 80 + 10);
+    const again = rig.sent.filter(({ connection }) => connection === 2).map(({ first }) => first);
+    // All but the one that asks cross once.
+    expect(again.length).toBe(new Set(again).size + 1);
   });
 });
 

@@ -26,7 +26,7 @@ import { answerWithin, createSession, creditOf, type Session, type SessionOption
 import { bytesOf } from './shipments.ts';
 import type { UplinkEffect, UplinkMessage } from './state.ts';
 
-export type ConnectionOptions = Omit<SessionOptions, 'journal'> & {
+export type ConnectionOptions = Omit<SessionOptions, 'journal' | 'acksTakenBack'> & {
   readonly link: Link;
   readonly journal: Journal;
   readonly reliability: FrameReliability;
@@ -149,7 +149,7 @@ function openedBy(options: ConnectionOptions) {
   ): Observable<UplinkMessage> => {
     gauge.connected(session.way.index);
     mine.open = {
-      session: createSession(session, mine.id, options),
+      session: createSession(session, mine.id, { ...options, acksTakenBack: schemas.forgetAll }),
       sender: createFrameSender({ session, reliability, journal, clock, gauge, schemas }),
     };
     return of({ type: 'opened', connection: mine.id });

@@ -12,6 +12,8 @@ export type KnownSchemas = {
   readonly inTurn: <T>(bytes: Uint8Array, delivery: Observable<T>) => Observable<T>;
   /** HQ says that it does not know them. */
   readonly forget: (refs: readonly SchemaRef[]) => void;
+  /** HQ holds less than it once did: it may lack any. */
+  readonly forgetAll: () => void;
 };
 
 export function createKnownSchemas(): KnownSchemas {
@@ -44,6 +46,7 @@ export function createKnownSchemas(): KnownSchemas {
     forget: (refs) => {
       for (const ref of refs) known.delete(ref);
     },
+    forgetAll: () => known.clear(),
   };
 }
 

@@ -53,6 +53,8 @@ export type SessionOptions = {
   readonly emit: Emit<typeof agentEvents>;
   /** What to tell HQ now. `stopping`: it is the last one. */
   readonly heartbeat: (stopping: boolean) => Heartbeat;
+  /** Called at hello, before anything is sent, when HQ holds less than it once acked. */
+  readonly acksTakenBack: () => void;
 };
 
 /** Both error with a LinkError when the connection is of no more use. */
@@ -181,7 +183,7 @@ function helloOf({ identity, journal }: Context, ts: number) {
 
 /** HQ may hold less than it once acked: the journal must know before anything is sent or released. */
 function reinstate(
-  { journal, gauge, identity, emit, connection }: Context,
+  { journal, gauge, identity, emit, connection, acksTakenBack }: Context,
   reply: Extract<HelloReply, { readonly ok: true }>,
 ): Observable<UplinkMessage> {
   const { ack, lost: accounted = 0, limits } = reply;
@@ -192,7 +194,10 @@ function reinstate(
     concatMap(() => journal.reinstate(ack)),
     map(({ again, lost }): UplinkMessage => {
       const lostInAll = lost + accounted;
-      if (again + lostInAll > 0) emit({ type: 'acks_taken_back', again, lost: lostInAll });
+      if (again + lostInAll > 0) {
+        acksTakenBack();
+        emit({ type: 'acks_taken_back', again, lost: lostInAll });
+      }
       const { sampled, released } = journal.stats();
       const credit = creditOf(reply);
       const window = gauge.window();
