@@ -5,7 +5,7 @@ export const usageOf = (
   names: readonly string[],
 ) => `npm run bench -- [--only NAME,…] [--json] [--quick] [--no-build]
 
-Runs the benchmarks beside the baselines of the same run; all of them take about 25 minutes.
+Runs the benchmarks alongside the baselines of the same run; all of them take about 25 minutes.
 
   --only NAME,…  only these of ${names.join(', ')} (default: all)
   --json         one JSON document on standard output (default: text)

@@ -1,5 +1,5 @@
 /**
- * All benchmarks: `npm run bench`, which builds first. Figures stand beside the baselines of the same run.
+ * All benchmarks: `npm run bench`, which builds first. Figures stand alongside the baselines of the same run.
  *
  * `npm run bench -- --help` names the options. Nothing here passes or fails by a figure.
  */

@@ -23,8 +23,8 @@ export type Cases = Readonly<
 >;
 
 /**
- * Tests the common cases of an operator, subscriptions included. The source is cold; a second subscription runs beside
- * the first, so that state held by the factory instead of the subscription shows.
+ * Tests the common cases of an operator, subscriptions included. The source is cold; a second subscription runs
+ * alongside the first, so that state held by the factory instead of the subscription shows.
  */
 export function describeCases<I, O>(
   operator: (scheduler: SchedulerLike) => OperatorFunction<I, O>,

@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, '..');
 export type BundleOptions = {
   /** As deep below the root as dist/cli: the sources look for package.json and for bin/ from where they are. */
   readonly outDir: string;
-  /** Scripts by name; what the storage starts as a process beside itself is always there. */
+  /** Scripts by name; what the storage starts as a process of its own is always there. */
   readonly input: Readonly<Record<string, string>>;
   /** Without white space and comments; names stay, so that a stack can be read. */
   readonly compact: boolean;
@@ -23,7 +23,7 @@ export async function bundle({ outDir, input, compact, license }: BundleOptions)
     configFile: false,
     root,
     logLevel: 'error',
-    // Bound to machine code that lies beside it.
+    // Bound to machine code that lies alongside it.
     ssr: { noExternal: true, external: ['lmdb'] },
     build: {
       ssr: true,

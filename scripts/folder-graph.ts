@@ -19,7 +19,7 @@ export function withFolderGraphs(page: string): string {
   const pictures = [
     'An arrow is at least one import; tests are left out.',
     graph(modules, 'src'),
-    'Within the agent and within HQ; what stands beside the folders puts them together.',
+    'Within the agent and within HQ; what stands alongside the folders puts them together.',
     graph(modules, 'src/agent'),
     graph(modules, 'src/hq'),
   ];

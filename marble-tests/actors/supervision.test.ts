@@ -55,7 +55,7 @@ describe('a crash', () => {
     });
   });
 
-  it('is also that the state cannot be made anew', () => {
+  it('is also that the state cannot be made again', () => {
     marbles(({ expectObservable, scheduler }) => {
       let starts = 0;
       const options = logActor();

@@ -110,7 +110,7 @@ it('goes by polling once the upgrade was seen blocked, says so once, and begins 
   ]);
 });
 
-it('tries an upgrade each hour beside the connection, which moves when one gets through', () => {
+it('tries an upgrade each hour alongside the connection, which moves when one gets through', () => {
   const { now, log, opens, connect, pass } = rig();
   connect();
   pass(2.5);
@@ -159,7 +159,7 @@ describe('a failure at the upgrade that HQ may have caused', () => {
     return its;
   };
 
-  it('is followed by polling, and is a block once an upgrade fails beside it', () => {
+  it('is followed by polling, and is a block once an upgrade fails alongside it', () => {
     const { log, connect, pass } = swallowing();
     const first = connect();
     pass(0);

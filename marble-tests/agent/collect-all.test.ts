@@ -44,7 +44,7 @@ function rounds(
 }
 
 describe('collectors side by side', () => {
-  it('give their readings in their own order, whoever is first', () => {
+  it('give their readings in their own order, whichever is first', () => {
     marbles(({ scheduler }) => {
       const clock = virtualClock(scheduler);
       const { emit } = recorder();

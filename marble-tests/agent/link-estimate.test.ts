@@ -142,7 +142,7 @@ describe('a link that changes', () => {
   );
 
   it.each([0, 50, 250, 300, 500])(
-    'gets a longer way: its rate stays, and its round trip is seen anew (%d ms later)',
+    'gets a longer way: its rate stays, and its round trip is seen again (%d ms later)',
     (later) => {
       const link = filled({ rate: 32, roundTripMs: 300 });
       link.run(later, LIVE);
@@ -184,7 +184,7 @@ describe('a link that is not smooth', () => {
     ['9.6 kbit/s', 1.2, 1_200],
     ['64 kbit/s', 8, 600],
     ['256 kbit/s', 32, 600],
-  ])('of %s is looked at anew without a queue afterwards', (_name, rate, roundTripMs) => {
+  ])('of %s is looked at again without a queue afterwards', (_name, rate, roundTripMs) => {
     const link = filled({ rate, roundTripMs });
     const { worstQueueMs } = link.run(120_000, liveOn(rate));
     const frameMs = onTheWire(leastFrameBytes(rate)) / rate;

@@ -48,7 +48,7 @@ describe('a supervised source', () => {
     expect(states.at(-1)).toBe('ended');
   });
 
-  it('begins its delays anew once it has worked', () => {
+  it('begins its delays again once it has worked', () => {
     const { starts, events } = run((life) => (life === 3 ? concat(of(raw(1)), broken()) : broken()), 5000);
     expect(starts).toEqual([0, 1000, 2500, 3500]);
     expect(events.map(({ type }) => type)).toEqual([

@@ -182,7 +182,7 @@ describe('a link over several ways', () => {
     run(800);
     expect(log.at(-1)).toBe('0 open 1');
     run(1_000);
-    // It was opened beside the standing connection first.
+    // It was opened alongside the standing connection first.
     expect(log.slice(-2)).toEqual([expect.stringMatching(/ try 0$/), expect.stringMatching(/ end moved$/)]);
     connect();
     expect(log.at(-1)).toMatch(/ open 0$/);
@@ -218,7 +218,7 @@ describe('a link over several ways', () => {
     states[0] = 'locked';
     run(20 * RETURN_MS);
     expect(log.slice(5).every((line) => line.endsWith(' try 0'))).toBe(true);
-    // Opened beside the connection after 2, 5, 10 and 19 s.
+    // Opened alongside the connection after 2, 5, 10 and 19 s.
     expect(log.length - 5).toBe(4);
   });
 
@@ -282,7 +282,7 @@ describe('a link over several ways', () => {
     expect(log.filter((line) => line.includes('open')).length).toBe(6);
   });
 
-  it('says which ways work and which do not, also those that open no connection beside the standing one', () => {
+  it('says which ways work and which do not, also those that open no connection alongside the standing one', () => {
     const { states, log, failed, connect, run } = rig();
     states[0] = 'refuses';
     connect();

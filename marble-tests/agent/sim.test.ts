@@ -101,7 +101,7 @@ describe('the simulated source', () => {
     }
   });
 
-  it('gives one anomaly for each spike and each fall to a rail, and none beside them', () => {
+  it('gives one anomaly for each spike and each fall to a rail, and no others', () => {
     const samples = annotated('sim:hz=10,sensors=4,seed=7', HOUR_AT_10_HZ);
     const opened = openedBy(samples);
     // Wave and noise stay within five units, so what is further off is a spike or a rail.

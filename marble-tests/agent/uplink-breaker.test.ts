@@ -270,7 +270,7 @@ describe('a breaker that stays open for an hour', () => {
     const before = rig.sent.length;
     const rounds = () => new Set(rig.sent.slice(before).map(({ connection }) => connection)).size;
     const since = rig.connects.length;
-    // Each minute HQ is there anew.
+    // Each minute HQ is there again.
     for (let minute = 0; minute < 24 * 60; minute += 1) {
       rig.run(60_000);
       rig.cut();

@@ -123,7 +123,7 @@ describe('group commit', () => {
     expect(answered.slice(13)).toEqual(['late:1:backlog', 'flood:3:live']);
   });
 
-  it('takes a frame that is larger than the part of one agent, and nothing beside it', () => {
+  it('takes a frame that is larger than the part of one agent, and nothing with it', () => {
     start({ maxQueueBytes: 3 * backlog(1).bytes.length });
     submit(live(1));
     submit(live(2));

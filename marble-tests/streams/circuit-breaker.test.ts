@@ -66,7 +66,7 @@ describe('circuitBreaker', () => {
     });
   });
 
-  it('starts counting anew after a success', () => {
+  it('starts counting again after a success', () => {
     marbles(({ scheduler }) => {
       const breaker = circuitBreaker(options, scheduler);
       for (const source$ of [fails$, EMPTY, fails$]) call(breaker, source$);

@@ -48,7 +48,7 @@ describe('retryWith', () => {
     });
   });
 
-  it('begins anew, attempts and delays, after a value', () => {
+  it('begins again, attempts and delays, after a value', () => {
     marbles(({ cold, expectObservable, scheduler }) => {
       const attempts = [cold('#'), cold('#'), cold('a#'), cold('#'), cold('b|')];
       const result$ = defer(() => attempts.shift() ?? of('none left')).pipe(

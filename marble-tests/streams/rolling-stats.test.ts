@@ -82,7 +82,7 @@ describe('createRollingStats', () => {
     expect(stats.variance).toBe(2);
   });
 
-  it('starts anew after clear', () => {
+  it('starts again after clear', () => {
     const stats = createRollingStats(3);
     for (const value of [5, 6, 7, 8]) stats.push(value);
     stats.clear();

@@ -96,7 +96,7 @@ function carryOut(disk: DiskTruth, operations: readonly Operation[]) {
   return { removed, written };
 }
 
-/** What a removed frame held is written anew, excused, or at HQ. */
+/** What a removed frame held is written again, excused, or at HQ. */
 function checkReleased(
   disk: DiskTruth,
   { epoch, first, last }: HeldFrame,

@@ -160,7 +160,7 @@ export function checkDownsampled(of: {
   }
 }
 
-/** Counted anew from the frames and gaps on HQ's disk. */
+/** Counted again from the frames and gaps on HQ's disk. */
 function checkLedgers(hq: HqTruth, records: ReadonlyMap<string, Uint8Array>, violations: Violations): void {
   const ledgers = new Map<string, ReturnType<typeof decodeEpochState>>();
   for (const [text, stored] of records) {

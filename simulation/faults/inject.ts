@@ -24,7 +24,7 @@ export type Injector = {
    * does.
    */
   readonly calmSince: (agent: number) => number;
-  /** Ends all faults and starts whoever is down. */
+  /** Ends all faults and starts what is down. */
   readonly heal: () => void;
 };
 

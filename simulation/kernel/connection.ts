@@ -138,7 +138,7 @@ function open(state: ConnectionState, limitMs: () => number): void {
   });
 }
 
-/** Begins the agent's waiting for the next byte anew. */
+/** Begins the agent's waiting for the next byte again. */
 function expectBytes(state: ConnectionState, limitMs: () => number): void {
   state.silence();
   state.silence = state.net.timeline.after(limitMs(), () => {

@@ -16,7 +16,7 @@ export type Machine = {
   readonly jump: (ms: number) => void;
   /** From now on the wall clock runs at this rate: 1 is right, 0 stands still. */
   readonly setRate: (rate: number) => void;
-  /** A new boot: monotonic time starts anew, under another boot id. */
+  /** A new boot: monotonic time starts again, under another boot id. */
   readonly reboot: () => void;
   readonly begin: () => Life;
 };

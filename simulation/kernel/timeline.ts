@@ -119,7 +119,7 @@ class TimelineAction<T> extends Subscription implements SchedulerAction<T> {
 }
 
 /**
- * A scheduler on the timeline for whoever lives as long as `isAlive` says: the dead schedule nothing and are called no
+ * A scheduler on the timeline for one that lives as long as `isAlive` says: the dead schedule nothing and are called no
  * more.
  */
 export function schedulerOn(timeline: Timeline, isAlive: () => boolean): SchedulerLike {

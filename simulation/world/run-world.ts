@@ -125,7 +125,7 @@ function drawFaults({ chance, agents, fallingLine }: World, hours: number): read
 
 function watchLinks(world: World, injector: Injector, faults: readonly Fault[]): LinkWatch {
   const { timeline, violations, agents, copies } = world;
-  /** A copy, and whoever has one, is refused for a while. */
+  /** A copy, and an agent that has one, is refused for a while. */
   const isCalm = (name: string) => {
     const at = placeOf(world, name);
     const agent = agents[at];

@@ -13,7 +13,7 @@ export type AgentSettings = {
   readonly config: AgentConfig;
   /** Of its one source, ms. */
   readonly periodMs: number;
-  /** Series beside the few that every source has, full of noise: they fill a journal quickly. */
+  /** Series besides the few that every source has, full of noise: they fill a journal quickly. */
   readonly noisySeries: number;
   /** Of its journal: small, so that there is something to compact. */
   readonly compactSamples: number;

@@ -40,7 +40,7 @@ export function createSimHq({ config, chance, machine, server, disk, viewers, no
   let life: Life | null = null;
   let running: AssembledHq | null = null;
   let lives = 0;
-  /** A file beside the store: a backup that is restored leaves it as it is. */
+  /** A file alongside the store: a backup that is restored leaves it as it is. */
   let copied: string | null = null;
   const identityCopy: IdentityCopy = {
     read: () => copied,

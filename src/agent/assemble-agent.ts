@@ -54,7 +54,7 @@ export type AssembledAgent = {
   readonly state$: BehaviorSubject<AgentState>;
   /** Whether a stop has begun: at once, and when it does. */
   readonly stopping$: BehaviorSubject<boolean>;
-  /** Starts sampling. To be called once, when whoever watches is in place. */
+  /** Starts sampling. To be called once, when the watchers are in place. */
   readonly start: () => void;
   /**
    * Emits when the uplink has crashed too often, or must begin a new epoch; completes after that, or when the agent has

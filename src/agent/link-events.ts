@@ -69,7 +69,7 @@ export const linkEvents = {
   traffic_count_not_kept: defineEvent<{ reason: string }>({
     level: 'error',
     message:
-      'the count of bytes of the link cannot be written; a restart would count anew what it has carried since',
+      'the count of bytes of the link cannot be written; a restart would count again what it has carried since',
     metrics: [],
   }),
   link_report_refused: defineEvent<{ detail: string }>({

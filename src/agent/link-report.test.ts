@@ -188,7 +188,7 @@ describe('reports for heartbeats', () => {
     expect(reporter(facts(61, { uplink: { ...UPLINK, connection: 2 } }), 61_000).bytesToday).toBe(61);
   });
 
-  it('are new at once after so many bytes that what they cost is nothing beside them', () => {
+  it('are new at once after so many bytes that what they cost is nothing compared with them', () => {
     const reporter = createLinkReporter();
     const told = [0, 5_000, 60_000, 65_536, 70_000, 2_233_136].map(
       (bytes, second) => reporter(facts(bytes), second * 1_000).bytesToday,

@@ -279,7 +279,7 @@ function run({ config, parts, store, health, ways, emit, status }: RunOptions): 
   };
 }
 
-/** The count of the link's bytes lies beside the journal. */
+/** The count of the link's bytes lies alongside the journal. */
 async function openTraffic(dataDir: string): Promise<TrafficStore> {
   const path = join(dataDir, 'traffic.json');
   return { file: createTrafficFile(path), read: await readTrafficFile(path), uptime: machineUptime };

@@ -3,7 +3,7 @@
  */
 const [, , url = 'http://127.0.0.1:8000/healthz'] = process.argv;
 
-// It runs every few seconds beside an agent: fetch would take twice the time and 16 MB more.
+// It runs every few seconds alongside an agent: fetch would take twice the time and 16 MB more.
 const { get } = process.getBuiltinModule('node:http');
 // Not by `process.exit`, see platform/leave.ts.
 const request = get(url, { signal: AbortSignal.timeout(4000) }, ({ statusCode = 0 }) => {

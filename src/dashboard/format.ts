@@ -34,7 +34,7 @@ export const formatExact = (value: number): string => grouped.format(value);
 
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
-/** `scale`: the value whose unit is taken, for values that are read beside each other. */
+/** `scale`: the value whose unit is taken, for values that are read side by side. */
 export function formatBytes(bytes: number, scale = bytes): string {
   let size = Math.abs(scale);
   let unit = 0;

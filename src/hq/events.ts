@@ -31,7 +31,7 @@ export const hqEvents = {
   anonymous: defineEvent<{ host: string }>({
     level: 'warn',
     message:
-      'HQ LISTENS BEYOND THIS MACHINE WITHOUT TOKENS: whoever reaches it may read and write everything.',
+      'HQ LISTENS BEYOND THIS MACHINE WITHOUT TOKENS: anyone who reaches it may read and write everything.',
     metrics: [],
   }),
   storage_damage: defineEvent<{ what: string; detail: string; quarantine: string | null }>({

@@ -78,7 +78,7 @@ describe('what is half open', () => {
     expect(counts).toEqual([1, 0]);
   });
 
-  it('bytes of another connection count anew', () => {
+  it('bytes of another connection count again', () => {
     const { begin, pass } = start();
     const peer = begin();
     peer.bytes = 1_000;

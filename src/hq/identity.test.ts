@@ -37,12 +37,12 @@ it('is made once and kept in the store', async () => {
 it('outlives a store that had to be moved aside', async () => {
   const copy = memoryCopy();
   const first = await firstValueFrom(openIdentity({ storage: createMemoryStorage(), ids, copy }));
-  const anew = createMemoryStorage();
-  expect(await firstValueFrom(openIdentity({ storage: anew, ids, copy }))).toBe(first);
-  expect(await firstValueFrom(openIdentity({ storage: anew, ids }))).toBe(first);
+  const fresh = createMemoryStorage();
+  expect(await firstValueFrom(openIdentity({ storage: fresh, ids, copy }))).toBe(first);
+  expect(await firstValueFrom(openIdentity({ storage: fresh, ids }))).toBe(first);
 });
 
-it('is that of the store where a backup was restored beside another copy', async () => {
+it('is that of the store where a backup was restored alongside another copy', async () => {
   const storage = createMemoryStorage();
   const first = await firstValueFrom(openIdentity({ storage, ids }));
   const copy = memoryCopy('another');

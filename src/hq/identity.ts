@@ -2,8 +2,8 @@
  * Which HQ this is: a random name, made at its first start and kept for good. Agents refuse to go on with another HQ,
  * at which what they have delivered would count as lost.
  *
- * It lies in the store, so that a backup has it, and a copy beside the store, so that it outlives a store that had to
- * be moved aside.
+ * It lies in the store, so that a backup has it, and a copy alongside the store, so that it outlives a store that had
+ * to be moved aside.
  */
 import { catchError, defer, map, type Observable, of } from 'rxjs';
 import { z } from 'zod';
@@ -12,7 +12,7 @@ import { hqIdentitySchema } from '../protocol/events.ts';
 import type { Storage } from '../storage/storage.ts';
 import { IDENTITY_KEY } from './store/keys.ts';
 
-/** A place beside the store. */
+/** A place alongside the store. */
 export type IdentityCopy = {
   /** Null when there is none that can be used. */
   readonly read: () => string | null;

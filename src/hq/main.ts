@@ -39,7 +39,8 @@ export type RunningHq = {
   readonly url: string;
   readonly port: number;
   /**
-   * Resolves, with the reason, when HQ can no longer do its work and should be stopped and started anew. Never rejects.
+   * Resolves, with the reason, when HQ can no longer do its work and should be stopped and started again. Never
+   * rejects.
    */
   readonly failed: Promise<unknown>;
   /** Refuses what is new, ends all connections, flushes and closes; within `stopTimeoutMs`. Never rejects. */

@@ -54,7 +54,7 @@ export type JournalOptions = {
   readonly storage: Storage;
   readonly clock: Clock;
   readonly ids: Ids;
-  /** What gives way when the quota is reached. Under `thin`, whoever opens it calls `thin` now and then. */
+  /** What gives way when the quota is reached. Under `thin`, its owner calls `thin` now and then. */
   readonly policy: OverflowPolicy;
   /** Quota of the journal on the disk, bytes. Minimum 16 KiB; sensible from 4 frames of 256 KiB on. */
   readonly maxBytes: number;

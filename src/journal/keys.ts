@@ -40,7 +40,7 @@ export type FrameKey = {
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly kind: FrameKind;
-  /** Whether a sample of it carries an anomaly or a diagnostic, or was kept whole beside one that does. */
+  /** Whether a sample of it carries an anomaly or a diagnostic, or was kept whole alongside one that does. */
   readonly notable: boolean;
   /** Length of the encoded frame. */
   readonly size: number;

@@ -1,6 +1,6 @@
 /**
  * The journal's ledger: one small record, written in the same transaction as every change, so that it is always true of
- * what lies beside it.
+ * what lies alongside it.
  */
 import { z } from 'zod';
 import { GAP_REASONS } from '../protocol/frame.ts';

@@ -13,7 +13,7 @@ export type StoredFrame = {
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly kind: FrameHeader['kind'];
-  /** Whether a sample of it carries an anomaly or a diagnostic, or was kept whole beside one that does. */
+  /** Whether a sample of it carries an anomaly or a diagnostic, or was kept whole alongside one that does. */
   readonly notable: boolean;
   readonly tsMin: number;
   readonly tsMax: number;

@@ -37,7 +37,7 @@ export function createLogger(options: LoggerOptions): Logger {
  */
 const MAX_WAITING_BYTES = 256 * 1024;
 
-/** A line that cannot be written is no reason to end: whoever logs goes on with its work. */
+/** A line that cannot be written is no reason to end: the caller goes on with its work. */
 function destinationOf(fd: number) {
   const destination = pino.destination({ dest: fd, sync: true, maxLength: MAX_WAITING_BYTES });
   destination.on('error', () => {});

@@ -74,7 +74,7 @@ export function loadSettings<T>(request: LoadRequest<T>): Effective<T> {
     for (const { path } of problems) if (path !== null) merged.delete(path);
     parsed = parse();
   }
-  // Relations of what is right are looked at also beside faults; a default in place of a fault contradicts nothing.
+  // Relations of what is right are looked at also alongside faults; a default in place of a fault contradicts nothing.
   const faulty = problems.flatMap(({ path }) => (path === null ? [] : [path]));
   const relations = parsed.success ? request.check(parsed.data) : [];
   const told = relations.filter((text) => !faulty.some((path) => text.includes(path)));

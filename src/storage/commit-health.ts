@@ -12,7 +12,7 @@ export type CommitHealth<S extends Storage> = {
   readonly failure: () => StorageErrorCode | null;
 };
 
-/** `onChanged` is told of each new answer of `failure`, before whoever asked for the commit. */
+/** `onChanged` is told of each new answer of `failure`, before those who asked for the commit. */
 export function watchCommits<S extends Storage>(storage: S, onChanged = () => {}): CommitHealth<S> {
   let failure: StorageErrorCode | null = null;
   const become = (next: StorageErrorCode | null) => {

@@ -78,7 +78,7 @@ const PROMISES: Readonly<Record<string, (rig: Rig) => Promise<void>>> = {
     });
     expect(results).toEqual([42]);
   },
-  'does nothing before it is subscribed, and works anew at each subscription': async (rig) => {
+  'does nothing before it is subscribed, and works again at each subscription': async (rig) => {
     let runs = 0;
     const commit$ = rig.storage.commit((writer) => {
       runs += 1;

@@ -66,7 +66,7 @@ export type Storage = {
   readonly commit: <T>(work: (writer: Writer) => T) => Observable<T>;
   readonly stats: () => StorageStats;
   /**
-   * Whether the disk was found full and still is: whoever adds now should first remove as much. Cheap; false where it
+   * Whether the disk was found full and still is: one that adds now should first remove as much. Cheap; false where it
    * cannot be told.
    */
   readonly isShort: () => boolean;
@@ -82,7 +82,7 @@ export type StorageErrorCode =
   | 'full'
   | 'io'
   | 'deadline'
-  /** Nothing works any more; a new process has to begin anew. */
+  /** Nothing works any more; a new process has to begin again. */
   | 'unusable'
   | 'closed'
   | 'configuration';

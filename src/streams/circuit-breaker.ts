@@ -150,7 +150,7 @@ export function circuitBreaker(options: CircuitBreakerOptions, scheduler: Schedu
         const mine = generation;
         let concluded = false;
         let answered = false;
-        // Before the outcome is passed on, so that whoever receives it finds the state that follows from it.
+        // Before the outcome is passed on, so that its receiver finds the state that follows from it.
         const record = (outcome: Outcome) => {
           if (concluded) return;
           concluded = true;

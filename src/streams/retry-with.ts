@@ -22,7 +22,7 @@ export type RetryNotice = {
 
 export type RetryOptions = {
   readonly classify: (error: unknown) => RetryVerdict;
-  /** Delays between attempts; begins anew after a success. */
+  /** Delays between attempts; begins again after a success. */
   readonly backoff: BackoffOptions;
   /** Attempts in a row without a value, the first included. Default: no limit. */
   readonly maxAttempts?: number;

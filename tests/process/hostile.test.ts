@@ -1,4 +1,4 @@
-/** Clients of every evil kind against a real HQ: it stays up, and the honest agent beside them notices nothing. */
+/** Clients of every evil kind against a real HQ: it stays up, and the honest agent alongside them notices nothing. */
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';

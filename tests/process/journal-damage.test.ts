@@ -163,7 +163,7 @@ describe('a damaged data file', () => {
     await close(journal);
   });
 
-  it('gets over a page that went bad under an unchanged boot, even one that ends whoever reads it', () => {
+  it('gets over a page that went bad under an unchanged boot, even one that ends its reader', () => {
     overwrite(leafPages(file).at(-3) ?? 0, noise());
     const script = fileURLToPath(new URL('./journal-child.ts', import.meta.url));
     let starts = 0;

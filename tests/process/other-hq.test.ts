@@ -7,7 +7,7 @@ import { ledgerOf, startHqProcess } from '../support/hq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 
-it('refuses it by name and accounts for nothing there, goes on with its own, and begins anew when asked to', async () => {
+it('refuses it by name and accounts for nothing there, goes on with its own, and begins again when asked to', async () => {
   const folder = temporaryFolder();
   const north = await startHqProcess(join(folder, 'north'), built);
   const south = await startHqProcess(join(folder, 'south'), built);

@@ -1,4 +1,4 @@
-/** An agent that has to be started again, as when HQ refuses the epoch of its journal, reads its settings anew. */
+/** An agent that has to be started again, as when HQ refuses the epoch of its journal, reads its settings again. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';

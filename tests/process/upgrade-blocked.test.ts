@@ -157,7 +157,7 @@ describe('an agent without WebSockets', () => {
     const said = () => agent.stderr.filter((line) => line.includes('"upgrade_blocked"'));
     const blocked = await until('the block', () => said()[0]);
     expect(blocked).toContain(`blocked on the way (${seen})`);
-    // The one that failed, and the one beside polling that made sure.
+    // The one that failed, and the one alongside polling that made sure.
     expect(gateway.upgrades()).toBe(2);
     expect(said()).toHaveLength(1);
     expect(agent.stderr.filter((line) => line.includes('"link_down"'))).toEqual([]);
@@ -172,7 +172,7 @@ describe('an agent without WebSockets', () => {
 
   it('moves to a WebSocket at once with auto where HQ comes back just then', async () => {
     const { agent, gateway, delivers } = await behind('back', 'auto');
-    // One fails, one beside polling gets through, and one is moved to.
+    // One fails, one alongside polling gets through, and one is moved to.
     await until('a WebSocket', () => gateway.upgrades() === 3);
     await delivers(20);
     const before = gateway.requests();

@@ -6,8 +6,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 export const seconds = 1000;
 
 /**
- * They take the longest, so that everything else runs beside them. Those that mostly wait stand among those that take a
- * processor: two of each kind fill two processors.
+ * They take the longest, so that everything else runs alongside them. Those that mostly wait stand among those that
+ * take a processor: two of each kind fill two processors.
  */
 const LONGEST = [
   'simulation/worlds',

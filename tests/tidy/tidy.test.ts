@@ -60,6 +60,7 @@ const BANNED: readonly { pattern: RegExp; instead: string; allowed: RegExp }[] =
     allowed: /^src\/(protocol|storage)\//,
   },
   { pattern: /\b(?!pending)[a-z]+Thinned\b|\bthinned[A-Z]/, instead: 'downsampled', allowed: /^$/ },
+  { pattern: /\b(whoever|anew)\b/, instead: 'who, the caller; again', allowed: /^$/ },
   { pattern: /\bas any\b|: any\b/, instead: 'unknown and a parse', allowed: /^$/ },
 ];
 

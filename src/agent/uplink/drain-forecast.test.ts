@@ -146,7 +146,7 @@ describe('a forecast of the drain', () => {
     });
   });
 
-  it('begins anew after a sleep', () => {
+  it('begins again after a sleep', () => {
     const its = journal(1_000_000);
     its.shrinks(1_000, 5 * MINUTE);
     its.sleeps(MINUTE);
@@ -245,7 +245,7 @@ describe('a forecast of a link that comes and goes', () => {
     expect(its.rate()).toBeLessThan(400);
   });
 
-  it.each([MINUTE, 6 * 60 * MINUTE])('begins anew after a single outage (%d ms)', (outageMs) => {
+  it.each([MINUTE, 6 * 60 * MINUTE])('begins again after a single outage (%d ms)', (outageMs) => {
     const its = journal(100_000_000);
     its.shrinks(1_000, 60 * MINUTE);
     its.isAlone(outageMs, 1);
@@ -256,7 +256,7 @@ describe('a forecast of a link that comes and goes', () => {
     expect(its.rate()).toBeCloseTo(2_000, 0);
   });
 
-  it('says nothing once an outage is much longer than the others, and begins anew after it', () => {
+  it('says nothing once an outage is much longer than the others, and begins again after it', () => {
     const its = journal(100_000_000);
     its.passes(4);
     its.isAlone(MINUTE);

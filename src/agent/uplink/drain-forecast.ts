@@ -8,7 +8,7 @@
  *
  * A link that comes and goes is judged by whole passes, each from the beginning of a connection to the beginning of a
  * later one: the mean of the last six, outages included, with a band of the slow and the fast ones. One outage is no
- * pattern: with fewer than two passes, as after an outage much longer than the others, the forecast begins anew with
+ * pattern: with fewer than two passes, as after an outage much longer than the others, the forecast begins again with
  * the connection.
  *
  * Nothing is forecast before 30 s of a connection, or two passes, have been seen. What is seen while the backlog may
@@ -95,7 +95,7 @@ const SETTLING_MS = 15_000;
 const MINUTE_MS = 60_000;
 const MINUTES = 10;
 const BAND_PARTS = 2;
-/** Between two looks; after longer, as when the machine slept, all begins anew. */
+/** Between two looks; after longer, as when the machine slept, all begins again. */
 const MAX_STEP_MS = 15_000;
 const PASSES = 6;
 const LEAST_PASSES = 2;

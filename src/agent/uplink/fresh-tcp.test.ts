@@ -82,7 +82,7 @@ describe('a connection over a way that may be back any moment', () => {
     expect(begun).toHaveLength(2);
   });
 
-  it('ends when whoever was told of them destroys them', async () => {
+  it('ends when the one that was told of them destroys them', async () => {
     const { begun, told, results, ask, pass } = start();
     ask();
     pass(AGAIN_MS);

@@ -140,7 +140,7 @@ function reject(
       return journal.reject(origin, detail, originLast);
     }),
     tap(() => {
-      // A frame that was compacted into a larger one meanwhile is tried anew as part of that.
+      // A frame that was compacted into a larger one meanwhile is tried again as part of that.
       if (rejected() > before) emit({ type: 'samples_rejected', seq: origin, samples, detail });
     }),
     map(() => null),

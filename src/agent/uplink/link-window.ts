@@ -59,7 +59,7 @@ const FRAME_SHARE = 0.5;
 const SPARE_FRAMES = 2;
 const SPARE_LARGE_FRAMES = 1.6;
 /**
- * Of what is in the way, while its queue drains so that the round trip can be seen anew: most of it over a long way.
+ * Of what is in the way, while its queue drains so that the round trip can be seen again: most of it over a long way.
  */
 const DRAINED = 0.5;
 const DRAINED_PACED = 0.75;

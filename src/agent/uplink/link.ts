@@ -107,7 +107,7 @@ export const onlyWay = (url: string): Way => ({ index: 0, url, maxLane: 'backlog
  * buffered for a later connection, and nothing times out here: deadlines belong to the uplink.
  */
 export type LinkSession = {
-  /** Which way it goes; whoever estimates links keeps them apart by `way.index`. */
+  /** Which way it goes; estimates of links keep them apart by `way.index`. */
   readonly way: Way;
   /** Joining the namespace, the round trip before the hello; absent where the transport does not say. */
   readonly joined?: RoundTrip | undefined;
@@ -151,7 +151,7 @@ export type ConnectOptions = {
    * link's own.
    */
   readonly connectSilenceMs?: number;
-  /** Until another TCP connection is begun beside one that is not established yet, ms. Default: none is. */
+  /** Until another TCP connection is begun alongside one that is not established yet, ms. Default: none is. */
   readonly againMs?: number;
   /**
    * Silence that ends an open connection, ms, given the silence that HQ announces, ms. Asked again several times within
@@ -172,7 +172,7 @@ export type Link = {
    */
   readonly connect: (options?: ConnectOptions) => Observable<LinkEvent>;
   /**
-   * To be told why the latest connection is of no more use, whoever found it out, before the next `connect`; the
+   * To be told why the latest connection is of no more use, no matter who found it out, before the next `connect`; the
    * failure as that of all ways. Absent: there is one way.
    */
   readonly judge?: (error: LinkError) => LinkError;

@@ -37,7 +37,7 @@ describe('phases', () => {
       ['disconnect', 'log_down', 'wait'],
     ],
     [
-      'connects anew when the wait is over',
+      'connects again when the wait is over',
       [lost(new LinkError('refused', 'no')), { type: 'retry', connection: 1 }],
       'connecting',
       ['connect'],

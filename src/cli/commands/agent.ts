@@ -12,7 +12,7 @@ import { runUntilStopped } from '../signals.ts';
 /** `holdfast agent` */
 export function defineAgentCommand(command: Command): void {
   addSettingOptions(command, AGENT_LEAVES);
-  // No setting: in a file or the environment it would begin anew at each start.
+  // No setting: in a file or the environment it would begin again at each start.
   command.option(
     '--new-epoch',
     'give a cloned disk its own life: what is pending is kept and delivered under a new epoch; what it has delivered before stays in the ledger of the old one',

@@ -1,8 +1,8 @@
 import { ENV_PREFIX, type Leaf, leavesOf } from '../../settings/leaves.ts';
 
 /**
- * Variables that another component or the command itself knows: beside a component whose settings are `own` they are no
- * mistake. The others' schemas take memory that an agent would hold for all its life, so they are read only when
+ * Variables that another component or the command itself knows: alongside a component whose settings are `own` they are
+ * no mistake. The others' schemas take memory that an agent would hold for all its life, so they are read only when
  * `environment` has a variable that is not `own`.
  */
 export async function foreignVariables(

@@ -48,7 +48,7 @@ export function configurationPage(): string {
     .join('\n\n');
 }
 
-/** Breaks lines anew; what is quoted stays whole. */
+/** Breaks lines again; what is quoted stays whole. */
 function filled(paragraph: string): string {
   const lines = [''];
   for (const word of paragraph.match(/(?:[^\s`]|`[^`]*`)+/g) ?? []) {

@@ -1,4 +1,4 @@
-/** The little curve beside an agent's pending samples. Pure. */
+/** The little curve alongside an agent's pending samples. Pure. */
 import type { AgentEntry } from '../state/fleet-state.ts';
 
 /** Size of the picture that the paths are for. */

@@ -38,7 +38,7 @@ export function isUnauthorized(error: unknown): string | null {
 
 class CutOff extends Error {}
 
-/** One socket, from connecting until HQ ends it; errors with `CutOff` when it must be opened anew. */
+/** One socket, from connecting until HQ ends it; errors with `CutOff` when it must be opened again. */
 function openSocket(token: string | null): Observable<ConnectionEvent> {
   return new Observable((subscriber) => {
     subscriber.next({ kind: 'link', link: 'connecting' });
@@ -88,7 +88,7 @@ function openSocket(token: string | null): Observable<ConnectionEvent> {
   });
 }
 
-/** Everything that the connection says; a new token opens it anew. */
+/** Everything that the connection says; a new token opens it again. */
 export const connection$: Observable<ConnectionEvent> = token$.pipe(
   switchMap((token) =>
     openSocket(token).pipe(

@@ -16,7 +16,7 @@ const heartbeat = (disk?: DiskState): Heartbeat => ({
   ...(disk === undefined ? {} : { disk }),
 });
 
-it('stands from the heartbeat that tells of it to the one that does not, whatever happens beside it', () => {
+it('stands from the heartbeat that tells of it to the one that does not, whatever happens alongside it', () => {
   const entry = createAgentEntry('a1', '0123456789ab');
   const hear = (ts: number, disk?: DiskState) =>
     applyLink(entry, { kind: 'heartbeat', agent: 'a1', heartbeat: heartbeat(disk), clockOffsetMs: 0, ts }, 0);

@@ -25,7 +25,7 @@ export function registerNotFound(app: FastifyInstance): void {
       const detail = `${request.method} is not possible here; ${allow} ${known.methods.size === 1 ? 'is' : 'are'}`;
       return sendProblem(new Problem('method_not_allowed', detail, { headers: { allow } }), request, reply);
     }
-    // The app keeps its place in the hash: whoever asks for another page of it is sent to the one there is.
+    // The app keeps its place in the hash: a request for another page is sent to the one there is.
     if (wantsPage(request)) return reply.redirect('/');
     return sendProblem(new Problem('not_found', `there is nothing at ${path}`), request, reply);
   });

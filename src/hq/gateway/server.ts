@@ -141,6 +141,6 @@ const helmetOptions = {
       frameAncestors: ["'none'"],
     },
   },
-  // HQ speaks plain HTTP; whoever puts TLS before it decides about this.
+  // HQ speaks plain HTTP; the TLS proxy before it decides about this.
   strictTransportSecurity: false,
 };

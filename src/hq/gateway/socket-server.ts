@@ -11,7 +11,7 @@ import { watchJoins } from './join-watch.ts';
 import { countProgressAsPong, type PingedSocket } from './ping-progress.ts';
 
 const KIB = 1024;
-/** Room for event name, acks and attributes beside a frame, and for the largest schema that is reasonable. */
+/** Room for event name, acks and attributes besides a frame, and for the largest schema that is reasonable. */
 const ENVELOPE_BYTES = 64 * KIB;
 const SMALLEST_BUFFER_BYTES = 1024 * KIB;
 /** How long a peer may take to answer the closing of its WebSocket, ms; one that never does would hold it for 30 s. */

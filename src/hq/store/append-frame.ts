@@ -70,7 +70,7 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
 /**
  * When the part `[from, to]` of a gap was sampled. Of a gap that grew on the agent after a part of it was delivered, or
  * over samples that HQ has, the frame tells the times of the whole: where the part does not reach its end, what HQ has
- * beside it says more.
+ * alongside it says more.
  */
 function timesOfPart(
   transaction: Transaction,

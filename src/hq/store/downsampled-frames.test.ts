@@ -47,7 +47,7 @@ function useThinned(kind: (typeof KINDS)[number]) {
 describe.each(KINDS)('thinned frames in a store over %s', (kind) => {
   const { at, buckets, seqs, ledger } = useThinned(kind);
 
-  it('are accounted as thinned, once, beside what is stored and dropped', async () => {
+  it('are accounted as thinned, once, alongside what is stored and dropped', async () => {
     const outcomes = await at.append(
       downsampledFrame(1, 64, { window: 8 }),
       dataFrame(65, 70),

@@ -8,7 +8,7 @@ const gapRecordSchema = z.object({
   reason: z.enum(GAP_REASONS),
   fromTs: z.number(),
   toTs: z.number(),
-  /** What lies right beside it had not all come yet, so that its times may reach over that. */
+  /** What lies right alongside it had not all come yet, so that its times may reach over that. */
   open: z.literal(true).optional(),
 });
 export type GapRecord = Readonly<z.infer<typeof gapRecordSchema>>;

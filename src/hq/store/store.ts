@@ -177,7 +177,7 @@ export type AgentNumbers = {
 export type IndexProgress = {
   /** Wall time of the newest indexed sample, the agent's clock; null when there is none. */
   readonly lastSampleTs: (agent: string) => number | null;
-  /** Agents whose anomalies or series have been looked at anew. */
+  /** Agents whose anomalies or series have been looked at again. */
   readonly indexed$: Observable<string>;
 };
 

@@ -1,4 +1,4 @@
-/** Times of what lies beside a stretch of seqs, for the parts of it that nobody has told the times of. */
+/** Times of what lies alongside a stretch of seqs, for the parts of it that nobody has told the times of. */
 
 import { type Coverage, covers, type SeqRange } from '../../protocol/coverage.ts';
 import { readHeader } from '../../protocol/frame-codec.ts';

@@ -1,6 +1,6 @@
 /**
  * Appends one after another. Under policy `block` those that find no room wait in line, and everything behind them too,
- * so that samples keep their order; whoever frees room calls `retry`.
+ * so that samples keep their order; what frees room calls `retry`.
  */
 import { Observable, type Subscription } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
@@ -20,7 +20,7 @@ export type AppendLineOptions = {
   /** Within the transaction of an append. */
   readonly onAppend: (editor: JournalEditor) => void;
   readonly onCommitted: (ledger: Ledger, overflowed: boolean) => void;
-  /** A commit failed; whoever asked for it is told after this. */
+  /** A commit failed; those who asked for it are told after this. */
   readonly onFailed: (error: unknown) => void;
   /** An append has to wait. */
   readonly onBlocked: () => void;
@@ -75,7 +75,7 @@ export function createAppendLine(options: AppendLineOptions): AppendLine {
     const editor = createEditor(writer, clock.now());
     const { sampled } = editor.ledger;
     // Seqs are given out in one order, by these works alone: an attempt whose seqs the ledger has not reached did not
-    // get through, and they are given out anew now. One whose seqs it has reached did, whatever became of its frames
+    // get through, and they are given out again now. One whose seqs it has reached did, whatever became of its frames
     // since.
     attempts = attempts.filter(({ lastSeq }) => lastSeq <= sampled);
     const earlier = attempts.find((one) => one.samples === samples);

@@ -48,7 +48,7 @@ const PATIENCE_MS = 10_000;
 export function createJournalLimit(options: JournalLimitOptions): JournalLimit {
   const { quotaBytes, clock, isShort } = options;
   const atMost = (bytes: number) => Math.min(quotaBytes, Math.max(LEAST_BYTES, bytes));
-  /** Short from the start: whoever was here before has used the room that there was. */
+  /** Short from the start: an earlier run has used the room that there was. */
   let lowered = isShort() ? atMost(options.footprint) : null;
   let wasShort = lowered !== null;
   let since = clock.precise();

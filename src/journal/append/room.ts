@@ -41,7 +41,7 @@ export type RoomKeeperOptions = {
 
 /** How often it is looked for room. */
 const LOOK_MS = 1_000;
-/** For thinning to make room, in a few ticks of whoever has it thin. */
+/** For thinning to make room, in a few ticks of its caller. */
 const DOWNSAMPLING_MS = 3_000;
 
 export function createRoomKeeper(options: RoomKeeperOptions): RoomKeeper {

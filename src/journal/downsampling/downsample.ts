@@ -210,7 +210,7 @@ function wholeRanges(
   return joined;
 }
 
-/** The run's frames, and those beside it whose anomalies may reach into it. */
+/** The run's frames, and those alongside it whose anomalies may reach into it. */
 function withNeighbours(
   reader: Reader,
   parts: readonly VerifiedFrame[],

@@ -1,6 +1,6 @@
 /**
  * What the command line shows of an agent's journal: read-only, while the agent runs or not. Iterables are pulled, so
- * that a large export waits for whoever reads it. HQ's directories hold other records; of them `journalStats` tells the
+ * that a large export waits for its reader. HQ's directories hold other records; of them `journalStats` tells the
  * size and `verifyJournal` checks every record.
  */
 

@@ -22,7 +22,7 @@ export type JournalVerification = {
   readonly damagedFrames: readonly SeqRange[];
   /** Seqs that neither a frame nor HQ's ack accounts for. */
   readonly holes: readonly SeqRange[];
-  /** Whether `sampled = acked + pending + Σ dropped`, counted anew from the frames. */
+  /** Whether `sampled = acked + pending + Σ dropped`, counted again from the frames. */
   readonly exact: boolean;
 };
 
@@ -46,7 +46,7 @@ export function verifyJournal(directory: string): Observable<VerifyReport> {
   return defer(() => {
     if (!existsSync(join(directory, DATA_FILE))) throw missingFile(directory);
     const running = isDirectoryInUse(directory);
-    // The file may end whoever reads it: a child goes first.
+    // The file may end its reader: a child goes first.
     return walkFile({ path: join(directory, DATA_FILE), budgetMs: VERIFY_BUDGET_MS, live: running }).pipe(
       map((walk) => report(directory, running, walk)),
     );

@@ -89,7 +89,7 @@ describe('an HQ that was restored from a backup', () => {
 });
 
 describe('a journal whose ledger is lost', () => {
-  it('believes no ack of another epoch when it has to begin anew', async () => {
+  it('believes no ack of another epoch when it has to begin again', async () => {
     const disk = createMemoryDisk();
     const before = await openWithFrames(disk);
     await lastValueFrom(before.release({ contiguous: 50, ranges: [] }));

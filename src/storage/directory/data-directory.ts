@@ -117,7 +117,7 @@ function createFolders(directory: string): void {
 }
 
 /**
- * Writes the identity of a new directory, checks that of an old one. An unreadable identity is written anew, without a
+ * Writes the identity of a new directory, checks that of an old one. An unreadable identity is written again, without a
  * role.
  */
 export function checkIdentity(directory: string, now: number): void {
@@ -242,7 +242,7 @@ function removeQuietly(path: string): void {
   try {
     rmSync(path, { force: true });
   } catch {
-    // A disk that cannot be written keeps it; the next write of it begins anew all the same.
+    // A disk that cannot be written keeps it; the next write of it begins again all the same.
   }
 }
 

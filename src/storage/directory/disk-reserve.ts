@@ -3,7 +3,7 @@
  *
  * LMDB writes changed pages to new places, so that even a commit that only removes needs some free pages first: on a
  * disk that others have filled it could fail for ever. So the first commit that finds the disk full gives the reserve
- * up and is tried again; whoever owns the storage sees that it is short, makes room within the file, and from then on
+ * up and is tried again; its owner sees that it is short, makes room within the file, and from then on
  * lives on the pages that are free there. The reserve is made again when the disk has room for it twice over.
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';

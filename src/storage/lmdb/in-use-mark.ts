@@ -1,4 +1,4 @@
-/** The marker beside a data file that is open: how the last opens ended, and whether the file can be trusted. */
+/** The marker alongside a data file that is open: how the last opens ended, and whether the file can be trusted. */
 import { clearInUse, type InUse, writeInUse } from '../directory/data-directory.ts';
 import { type DiskReserve, withReserve } from '../directory/disk-reserve.ts';
 import { isDiskFull } from '../disk-full.ts';

@@ -125,7 +125,7 @@ function findDoubt(before: InUse, bootId: string, uncleanEnds: number): string |
 
 /**
  * Moves the data file aside and puts what can be saved of it in its place. Until that is complete the file stays where
- * it is: a process that ends on the way finds it again and begins anew.
+ * it is: a process that ends on the way finds it again and begins again.
  */
 export function salvageDataFile(
   { directory, now }: Pick<InspectionRequest, 'directory' | 'now'>,
@@ -167,7 +167,7 @@ function describe(salvage: SalvageReport): string {
   return `${salvage.records} records salvaged, ${salvage.damagedRecords} damaged ones and ${salvage.brokenPages} broken pages left out`;
 }
 
-/** What unfinished salvages have left, and LMDB's lock files beside it. */
+/** What unfinished salvages have left, and LMDB's lock files alongside it. */
 function removeSalvaged(directory: string): void {
   for (const name of readdirSync(directory)) {
     if (name.startsWith(SALVAGED)) rmSync(join(directory, name), { force: true });

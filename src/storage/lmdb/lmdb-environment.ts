@@ -9,8 +9,8 @@
  * - `resetReadTxn` after every error: one bad page poisons the read transaction for all that follow;
  * - a write of a meta page that fails ends LMDB's environment for good: each further read fails (MDB_PANIC), and the
  *   next commit would take a lock that nobody gives back, on which `close` and the end of the process then hang. So
- *   after each failed commit we look whether that has happened, and open the file anew before anything else is asked of
- *   it.
+ *   after each failed commit we look whether that has happened, and open the file again before anything else is asked
+ *   of it.
  *
  * Keys in LMDB are `1` + key, so that keys starting with `0` are left for the storage itself.
  */
@@ -168,7 +168,7 @@ function checkForOpening(path: string): void {
   }
 }
 
-/** The record may be sound: it is the environment that cannot be read, or not until it has been opened anew. */
+/** The record may be sound: it is the environment that cannot be read, or not until it has been opened again. */
 function throwIfStuck(error: unknown): void {
   if (!PANIC.test(errorText(error)) && !CLOSED.test(errorText(error))) return;
   throw new StorageError('io', `Nothing can be read at the moment: ${errorText(error)}`, { cause: error });

@@ -88,7 +88,7 @@ function readMeta(fd: number, offset: number): Meta | null {
   const lastPage = Number(page.readBigUInt64LE(PAGE_HEADER_BYTES + 120));
   if (pageSize < 512 || pageSize > 65_536 || (pageSize & (pageSize - 1)) !== 0) return null;
   if (!Number.isSafeInteger(lastPage) || lastPage < 1) return null;
-  // They say how keys are ordered; beside that of the free list stand flags of the whole file.
+  // They say how keys are ordered; alongside that of the free list stand flags of the whole file.
   if ((page.readUInt16LE(TREE.free + 4) & INTEGER_KEY) === 0 || page.readUInt16LE(TREE.main + 4) !== 0)
     return null;
   const roots = [TREE.free, TREE.main].map((tree) => page.readBigUInt64LE(tree + 40));

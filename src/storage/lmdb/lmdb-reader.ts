@@ -66,7 +66,7 @@ function checkPath(directory: string, path: string): void {
           : check.detail;
     const outlook =
       check.kind === 'absent'
-        ? 'Its owner begins anew when it starts.'
+        ? 'Its owner begins again when it starts.'
         : 'Its owner moves it aside and salvages what it can when it starts.';
     throw new StorageError('io', `${path} is damaged: ${detail}. ${outlook}`);
   } finally {

@@ -191,7 +191,7 @@ function startStorage(
   };
 }
 
-/** Opens the file, with the marker of its use beside it. */
+/** Opens the file, with the marker of its use alongside it. */
 function openData(
   { directory, clock, commitDeadlineMs = 10_000 }: LmdbStorageOptions,
   { lock, reserve }: { readonly lock: DirectoryLock; readonly reserve: DiskReserve },

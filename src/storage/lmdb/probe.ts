@@ -54,7 +54,7 @@ function runChild<T>(
   deadlineMs: number,
 ): Observable<T | ProbeFailure> {
   return new Observable((subscriber) => {
-    // Runs as TypeScript from the sources and as its own entry beside the bundle.
+    // Runs as TypeScript from the sources and as its own entry alongside the bundle.
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const script = fileURLToPath(new URL(`./probe-child.${extension}`, import.meta.url));
     const child = spawn(process.execPath, [script, JSON.stringify(request)], {

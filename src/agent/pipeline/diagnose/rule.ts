@@ -24,7 +24,7 @@ export type SeriesRule = RuleHead & {
   readonly create: (limits: Limits) => SeriesCheck | null;
 };
 
-/** What is known beside the values. */
+/** What is known besides the values. */
 export type SampleContext = {
   readonly ts: number;
   readonly mono: number;

@@ -1,7 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
 
 /**
- * The bytes of a file as they arrive: taken as text, line by line, or passed over by whoever reads them as they are.
+ * The bytes of a file as they arrive: taken as text, line by line, or passed over by those that read them as they are.
  */
 export type ByteFeed = {
   /** Only once everything before has been taken. */

@@ -83,7 +83,7 @@ export function createHostFiles(root: string, statFileSystem: StatFileSystem = s
   const kindOf = (path: string) =>
     fromCallback<Pick<StatsFs, 'type'>>((done) => statFileSystem(at(path), done)).pipe(
       map(({ type }) => (ANSWERED_BY_OTHERS.has(type >>> 0) ? ('others' as const) : ('kernel' as const))),
-      // Not there: whoever reads it finds out.
+      // Not there: its reader finds out.
       catchError(() => of('kernel' as const)),
       tap((kind) => kinds.set(path, kind)),
     );

@@ -107,7 +107,7 @@ export function newBudget(at: Instant, { calendar }: DataBudgetSettings): DataBu
   };
 }
 
-/** The budget at a later moment: spans that are over begin anew. */
+/** The budget at a later moment: spans that are over begin again. */
 export function advance(budget: DataBudget, at: Instant, settings: DataBudgetSettings): DataBudget {
   const course = courseOf(budget.at, at);
   const { calendar } = settings;
@@ -237,7 +237,7 @@ function courseOf(before: Instant, at: Instant): Course {
   return offMs < -JUMP_MS || offMs > MAX_OFF_MS ? 'jumped' : 'restarted';
 }
 
-/** The uptime of a container may begin anew within one boot of the machine. */
+/** The uptime of a container may begin again within one boot of the machine. */
 function isSameBoot(before: Instant, at: Instant): boolean {
   return before.boot === at.boot && at.uptime >= before.uptime;
 }

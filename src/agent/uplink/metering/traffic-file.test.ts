@@ -17,7 +17,7 @@ const write = (path: string, one: TrafficRecord) =>
   lastValueFrom(createTrafficFile(path).write(one), { defaultValue: null });
 
 describe('the file of the count of bytes', () => {
-  it('holds what was written last, and nothing else lies beside it', async () => {
+  it('holds what was written last, and nothing else lies alongside it', async () => {
     const folder = temporaryFolder();
     const path = join(folder, 'traffic.json');
     await write(path, { ...record, liveRate: 1 });

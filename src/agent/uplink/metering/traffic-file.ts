@@ -1,7 +1,7 @@
 /**
  * `traffic.json` in the data directory: what a metered link has carried, over restarts and kills.
  *
- * Replaced as a whole: written beside, flushed, renamed. One line of JSON, see `recordSchema`. With a budget its
+ * Replaced as a whole: written next to it, flushed, renamed. One line of JSON, see `recordSchema`. With a budget its
  * figures run ahead of what has been spent (data-meter.ts), so that a process that is killed has counted too much
  * rather than too little.
  */

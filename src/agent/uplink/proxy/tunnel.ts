@@ -54,7 +54,7 @@ export function openTunnel(
   const onError = (cause: Error) => settle(new ProxyError(unreachable(proxy, cause), { cause }));
   const onClose = () =>
     settle(new ProxyError(`${named(proxy)} ended the connection without an answer to CONNECT.`));
-  // Not by 'data': whoever gets the connection must find it neither flowing nor paused.
+  // Not by 'data': the one that gets the connection must find it neither flowing nor paused.
   const onReadable = () => {
     for (let chunk = nextOf(socket); chunk !== null; chunk = nextOf(socket)) {
       read = Buffer.concat([read, chunk]);
@@ -107,7 +107,7 @@ function refused(proxy: HttpProxy, target: string, status: number): string {
   if (status === 407)
     return `${named(proxy)} asks for user and password (HTTP 407): put the right ones into its address, as in http://user:password@proxy:3128.`;
   if (status === 403)
-    return `${named(proxy)} does not allow connections to ${target} (HTTP 403): ask whoever runs it to allow CONNECT there, or list the host in NO_PROXY.`;
+    return `${named(proxy)} does not allow connections to ${target} (HTTP 403): ask its operator to allow CONNECT there, or list the host in NO_PROXY.`;
   if (status === 502 || status === 503 || status === 504)
     return `${named(proxy)} cannot reach ${target} (HTTP ${status}): is HQ running there?`;
   return `${named(proxy)} refuses the connection to ${target} (HTTP ${status}).`;

@@ -4,11 +4,11 @@
  * - Some answers to the upgrade name it (`upgrade_blocked`): polling follows within the same attempt.
  * - Other failures at the upgrade (closed, silence, a page, HTTP 502) happen where HQ is down as well. One of them is
  *   followed by polling, the next time two, up to MAX_FAILURES; four and more on a way that has carried a WebSocket.
- *   Polling that opens then is the proof that HQ is there, and an upgrade beside it at once shows whether WebSockets
+ *   Polling that opens then is the proof that HQ is there, and an upgrade alongside it at once shows whether WebSockets
  *   are blocked.
- * - Once they are blocked, an hour's connections begin with polling. Each hour an upgrade is tried beside the standing
- *   connection; when it gets through, that one ends with a LinkError of kind `moved`, and the next `connect` goes by
- *   WebSocket.
+ * - Once they are blocked, an hour's connections begin with polling. Each hour an upgrade is tried alongside the
+ *   standing connection; when it gets through, that one ends with a LinkError of kind `moved`, and the next `connect`
+ *   goes by WebSocket.
  */
 import {
   catchError,
@@ -215,7 +215,7 @@ function tell(block: Block): Observable<Blocked> {
   return of({ type: 'blocked', what: `${fact} ${MEANWHILE}` });
 }
 
-/** Probes are made beside the connection and count as its bytes. */
+/** Probes are made alongside the connection and count as its bytes. */
 function withProbes(session: LinkSession, probes: { sent: number; received: number }): LinkSession {
   return {
     ...session,

@@ -1,4 +1,4 @@
-/** Tries to open a WebSocket to HQ, beside a standing connection; one that HQ speaks by is ended at once. */
+/** Tries to open a WebSocket to HQ, alongside a standing connection; one that HQ speaks by is ended at once. */
 import { Observable, Subscription } from 'rxjs';
 import { createSocketCounter } from '../counted-sockets.ts';
 import { socketAddress } from '../hq-address.ts';

@@ -15,7 +15,7 @@ export class UnexpectedAnswerError extends Error {
 }
 
 /**
- * `done` is called once; whoever calls ends the request then. Of HTTP 400 the page is waited for, in which a server of
+ * `done` is called once; the caller ends the request then. Of HTTP 400 the page is waited for, in which a server of
  * TLS says that it was asked by plain HTTP.
  */
 export function readUnexpected(

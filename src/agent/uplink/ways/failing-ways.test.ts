@@ -36,7 +36,7 @@ describe('better ways that do not work', () => {
     expect(shown()).toEqual(['0 not yet 5']);
   });
 
-  it('begin anew once they have worked', () => {
+  it('begin again once they have worked', () => {
     const { failed, works, told, shown, at } = rig();
     failed(first, refused('no'));
     works(second);

@@ -1,6 +1,6 @@
 /**
- * Opens a connection beside the standing one and ends it at once: no hello is said, so that HQ has no reason to choose
- * between them.
+ * Opens a connection alongside the standing one and ends it at once: no hello is said, so that HQ has no reason to
+ * choose between them.
  */
 import { catchError, defer, filter, map, type Observable, of, take, timeout } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';

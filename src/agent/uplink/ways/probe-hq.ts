@@ -1,4 +1,4 @@
-/** Asks HQ's /healthz over a way of its own, beside a standing connection. */
+/** Asks HQ's /healthz over a way of its own, alongside a standing connection. */
 import type { Agent } from 'node:http';
 import { Observable } from 'rxjs';
 import { z } from 'zod';

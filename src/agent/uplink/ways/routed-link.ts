@@ -3,8 +3,8 @@
  *
  * Within one `connect` the ways are tried, one after the other, until one opens. What HQ then makes of the hello is
  * heard through `judge`: where it speaks of the way, the next `connect` follows at once, until each has failed. A
- * better way than the standing one is asked beside it, and in the end a connection opened there; only then the standing
- * one ends, with a LinkError of kind `moved`, and the next `connect` goes there.
+ * better way than the standing one is asked alongside it, and in the end a connection opened there; only then the
+ * standing one ends, with a LinkError of kind `moved`, and the next `connect` goes there.
  */
 import {
   catchError,
@@ -244,7 +244,7 @@ function goBack(context: Context, count: (bytes: Bytes) => void): Observable<nev
   });
 }
 
-/** A session that tells once HQ takes more than a hello, and counts the probes beside it. */
+/** A session that tells once HQ takes more than a hello, and counts the probes alongside it. */
 function watched(
   session: LinkSession,
   probes: { sent: number; received: number },

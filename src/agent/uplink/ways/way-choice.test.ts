@@ -105,7 +105,7 @@ describe('the return to a better way', () => {
     expect(due(seldom, 5_000)).toBe(false);
   });
 
-  it('begins anew when it does not answer once', () => {
+  it('begins again when it does not answer once', () => {
     const choice = chosen(
       [
         ...answering(0, [0, 300, 600]),

@@ -6,9 +6,9 @@
  *   worked and was lost is tried again first: most losses are short.
  * - A way that failed for a reason that lasts, such as another HQ at its end, is set aside: tried only behind all
  *   others, and at most once in `returnAfterMs`.
- * - From a lower way a better one is looked at beside the standing connection. It is moved to only when it has answered
- *   every time for `returnAfterMs`, at least LEAST_ANSWERS times, and then opens a connection. One that opens none is
- *   not looked at for as long, and for twice as long each time, as is one that was set aside.
+ * - From a lower way a better one is looked at alongside the standing connection. It is moved to only when it has
+ *   answered every time for `returnAfterMs`, at least LEAST_ANSWERS times, and then opens a connection. One that opens
+ *   none is not looked at for as long, and for twice as long each time, as is one that was set aside.
  * - A return that is lost again within that time doubles it for the next, up to MAX_CAUTION times: a way that comes and
  *   goes must not take the connection along.
  */
@@ -49,7 +49,7 @@ export type WayEvent =
   /** A proven way was lost. */
   | { readonly type: 'lost'; readonly index: number; readonly at: number }
   | { readonly type: 'probed'; readonly index: number; readonly answers: boolean; readonly at: number }
-  /** It answers, and yet opened no connection beside the standing one. */
+  /** It answers, and yet opened no connection alongside the standing one. */
   | { readonly type: 'unopened'; readonly index: number; readonly isLasting: boolean; readonly at: number }
   /** The connection was ended for a better way. */
   | { readonly type: 'moved'; readonly at: number };

@@ -57,7 +57,7 @@ const POLL_MS: Readonly<Record<RangeName, number>> = { '5m': 2000, '1h': 5000, '
 
 /**
  * Buckets of one series of one source for a chart `widthPx` wide; callers round the width so that a resize does not ask
- * anew for each pixel.
+ * again for each pixel.
  */
 export const [useBuckets] = bind(
   (

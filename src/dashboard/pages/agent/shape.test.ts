@@ -116,7 +116,7 @@ describe('shapeBuckets', () => {
       expect(rate.thinned).toEqual([{ from: 0, to: 12_000 }]);
     });
 
-    test('beside whole ones in one bucket are shaded too', () => {
+    test('alongside whole ones in one bucket are shaded too', () => {
       const mixed = seconds(0, 20).map((t) => (t === 6000 ? { ...filled(t, 4), thinned: 3 } : filled(t, 4)));
       expect(shapeBuckets(mixed, window).thinned).toEqual([{ from: 6000, to: 7000 }]);
       expect(

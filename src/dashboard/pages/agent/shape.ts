@@ -145,7 +145,7 @@ const COUNTERS =
 
 export const isCounter = (series: Pick<SeriesDocument, 'name'>): boolean => COUNTERS.test(series.name);
 
-/** Growth a second between filled buckets. Null after a gap and where the counter began anew. */
+/** Growth a second between filled buckets. Null after a gap and where the counter began again. */
 export function toRate(shape: Shape): Shape {
   const rate = shape.mean.map((value, index) => {
     const before = index === 0 ? null : (shape.mean[index - 1] ?? null);

@@ -53,7 +53,7 @@ describe('credit', () => {
     expect(told).toEqual([]);
   });
 
-  it('is given to no more agents than there are slots while HQ answers slowly, and to slow agents beside each other else', () => {
+  it('is given to no more agents than there are slots while HQ answers slowly, and to slow agents side by side else', () => {
     const agents = ['a', 'b', 'c', 'd'];
     const drainWith = (answerMs: number) => {
       start(1);

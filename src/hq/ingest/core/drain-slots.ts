@@ -8,7 +8,7 @@
  * - While HQ itself is what holds agents up, each counts as a whole one: else all of them would come in, each slow, and
  *   with ever smaller frames.
  * - What arrives after a turn has ended counts for that turn: on a link with a long round trip that may be all of it.
- * - A free slot goes at once to the agent that waits longest; whoever leaves hands its slot on in the same call.
+ * - A free slot goes at once to the agent that waits longest; an agent that leaves hands its slot on in the same call.
  * - While others wait, a turn ends after `turnMs`, or when the agent has sent nothing for `idleMs`; the agent goes to
  *   the end of the queue. No more turns end than make room for those that wait, the heaviest first. While nobody waits,
  *   turns have no end.

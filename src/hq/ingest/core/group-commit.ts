@@ -28,7 +28,7 @@ export type GroupCommitOptions = {
   readonly emit: IngestEmit;
   /** Bytes that may wait or be in a commit. Default 64 MiB. */
   readonly maxQueueBytes?: number;
-  /** Items that may wait or be in a commit: each costs some 10 KB of memory beside its bytes. Default 8,192. */
+  /** Items that may wait or be in a commit: each costs some 10 KB of memory besides its bytes. Default 8,192. */
   readonly maxQueueFrames?: number;
   /** Of them deliveries over HTTP. Default 256. */
   readonly maxDeliveries?: number;
