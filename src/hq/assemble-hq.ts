@@ -18,8 +18,10 @@ import { type IdentityCopy, openIdentity } from './identity.ts';
 import type { AgentServer } from './ingest/core/agent-server.ts';
 import { type AgentsGateway, attachAgents } from './ingest/core/attach-agents.ts';
 import { createIngestCore, type IngestCore } from './ingest/core/ingest-core.ts';
-import { ingestEvents } from './ingest/core/ingest-events.ts';
+import { type IngestEmit, ingestEvents } from './ingest/core/ingest-events.ts';
 import type { LinkEvent } from './ingest/core/link-event.ts';
+import { refusalEvents } from './refusal-events.ts';
+import { createRefusals, type Refusals } from './refusals.ts';
 import { type StorageHealth, watchStorageHealth } from './storage-health.ts';
 import { openHqStore } from './store/open-hq-store.ts';
 import type { HqStore } from './store/store.ts';
@@ -50,6 +52,8 @@ export type AssembledHq = {
   /** Which HQ this is; null when it could not be noted. */
   readonly identity: string | null;
   readonly storageFailure: StorageHealth<Storage>['failure'];
+  /** Agents that were not let in; who else refuses some notes them there. */
+  readonly refusals: Refusals;
   /** Lets agents in through this server. To be called once. */
   readonly serveAgents: (server: AgentServer) => AgentsGateway;
 };
@@ -75,7 +79,8 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     concatMap((identity) => store$.pipe(map((store) => ({ store, identity })))),
     map(({ store, identity }): AssembledHq => {
       undo.push('close the store', () => store.close());
-      const emit = createEmit(ingestEvents, telemetry);
+      const refusals = createRefusals(clock, createEmit(refusalEvents, telemetry));
+      const emit = notingRefusals(createEmit(ingestEvents, telemetry), refusals);
       const { limits } = config;
       const ingest = createIngestCore({ store, clock, emit, maxDeliveries: limits.ingestInFlight });
       undo.push('see the last commits through', () => ingest.commits.idle('all'));
@@ -96,6 +101,7 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
         ingest,
         identity,
         storageFailure: health.failure,
+        refusals,
         serveAgents: (server) => {
           const isStoring = () => health.failure() === null;
           const agents = attachAgents({
@@ -118,4 +124,12 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
       };
     }),
   );
+}
+
+function notingRefusals(emit: IngestEmit, refusals: Refusals): IngestEmit {
+  return (event) => {
+    emit(event);
+    if (event.type === 'agent_unauthorized')
+      refusals.note({ address: event.address, reason: event.reason, over: 'link' });
+  };
 }

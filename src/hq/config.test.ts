@@ -23,7 +23,6 @@ describe('settings of HQ', () => {
   });
 
   it.each([
-    [{ host: '0.0.0.0' }, /agentToken.*operatorToken.*allowAnonymous/],
     [{ host: '0.0.0.0', agentToken: 'a' }, /set operatorToken/],
     [{ host: '10.0.0.1', operatorToken: 'o' }, /set agentToken/],
     [{ agentToken: 'same', operatorToken: 'same' }, /must differ/],
@@ -33,6 +32,14 @@ describe('settings of HQ', () => {
     [{ dashboard: { updateMs: 5000, stallMs: 1000 } }, /stallMs/],
   ])('refuse %o', (settings, message) => {
     expect(check(settings)).toEqual([expect.stringMatching(message)]);
+  });
+
+  it('ask for both tokens where others reach HQ', () => {
+    expect(check({ host: '0.0.0.0' })).toEqual([
+      expect.stringMatching(/set agentToken \(HOLDFAST_AGENT_TOKEN or --agent-token-file\).*allowAnonymous/),
+      expect.stringMatching(/set operatorToken \(HOLDFAST_OPERATOR_TOKEN or --operator-token-file\)/),
+    ]);
+    expect(check({ host: '0.0.0.0', agentTokenFile: 'a', operatorTokenFile: 'o' })).toEqual([]);
   });
 
   it.each([

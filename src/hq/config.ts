@@ -134,6 +134,8 @@ export const hqConfigSchema = z.strictObject({
   operatorToken: text('token that the dashboard and users of the API must show; empty: none', '').meta({
     secret: true,
   }),
+  agentTokenFile: text('file that holds agentToken, read at the start', ''),
+  operatorTokenFile: text('file that holds operatorToken, read at the start', ''),
   allowAnonymous: z.boolean().default(false).describe('listen beyond loopback without tokens'),
   allowedHosts: z
     .array(z.string().min(1).max(253))
@@ -168,29 +170,33 @@ export type HqConfig = z.infer<typeof hqConfigSchema>;
 /** Relations between settings that a single leaf cannot state; each string says what is wrong and what to do. */
 export function checkHqConfig(config: HqConfig): string[] {
   const problems: string[] = [];
-  const missing = [
-    config.agentToken === '' ? 'agentToken (HOLDFAST_AGENT_TOKEN)' : '',
-    config.operatorToken === '' ? 'operatorToken (HOLDFAST_OPERATOR_TOKEN)' : '',
-  ].filter((name) => name !== '');
-  if (!isLoopback(config.host) && !config.allowAnonymous && missing.length > 0) {
+  const isOpen = !isLoopback(config.host) && !config.allowAnonymous;
+  for (const role of ['agent', 'operator'] as const) {
+    if (!isOpen || config[`${role}Token`] !== '' || config[`${role}TokenFile`] !== '') continue;
     problems.push(
-      `host ${config.host} can be reached from other machines: set ${missing.join(' and ')}, or allowAnonymous (--allow-anonymous) if everyone there may read and write`,
+      `host ${config.host} can be reached from other machines: set ${role}Token (HOLDFAST_${role.toUpperCase()}_TOKEN or --${role}-token-file), or allowAnonymous (--allow-anonymous) if everyone there may read and write`,
     );
   }
   if (config.agentToken !== '' && config.agentToken === config.operatorToken) {
     problems.push('agentToken and operatorToken must differ: every agent could act as an operator');
   }
-  if (config.corsOrigins.length > 0 && config.operatorToken === '') {
+  if (config.corsOrigins.length > 0 && config.operatorToken === '' && config.operatorTokenFile === '') {
     problems.push('corsOrigins needs operatorToken: other web pages could act without one');
   }
   if (config.retention.maxBytes < 64 * config.limits.maxFrameBytes) {
-    problems.push('retention.maxBytes must hold at least 64 frames of limits.maxFrameBytes');
+    problems.push(
+      `retention.maxBytes (${config.retention.maxBytes}) must hold at least 64 frames of limits.maxFrameBytes (${config.limits.maxFrameBytes})`,
+    );
   }
   if (config.socket.pingTimeoutMs >= 2 * config.socket.pingIntervalMs) {
-    problems.push('socket.pingTimeoutMs must be less than twice socket.pingIntervalMs');
+    problems.push(
+      `socket.pingTimeoutMs (${config.socket.pingTimeoutMs}) must be less than twice socket.pingIntervalMs (${config.socket.pingIntervalMs})`,
+    );
   }
   if (config.dashboard.stallMs < config.dashboard.updateMs) {
-    problems.push('dashboard.stallMs must not be less than dashboard.updateMs');
+    problems.push(
+      `dashboard.stallMs (${config.dashboard.stallMs}) must not be less than dashboard.updateMs (${config.dashboard.updateMs})`,
+    );
   }
   return problems;
 }

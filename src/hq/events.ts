@@ -28,6 +28,11 @@ export const hqEvents = {
       'A PUBLISHED DEMO TOKEN IS IN USE: everybody knows it. Set one of your own before others can reach HQ.',
     metrics: [],
   }),
+  sign_in: defineEvent<{ dashboard: string; token: string }>({
+    level: 'info',
+    message: 'to see the dashboard, open this address; it asks for this token',
+    metrics: [],
+  }),
   anonymous: defineEvent<{ host: string }>({
     level: 'warn',
     message:

@@ -8,7 +8,6 @@ import { temporaryFolder } from '../../tests/support/temporary.ts';
 import { until } from '../../tests/support/wait.ts';
 import { type Clock, createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
-import type { LogFields, Logger } from '../platform/logger.ts';
 import { seededRandom } from '../platform/random.ts';
 import {
   agentSummarySchema,
@@ -20,20 +19,7 @@ import {
 import { helloReplySchema, PROTOCOL_VERSION, SCHEMA_VERSION } from '../protocol/events.ts';
 import { hqConfigSchema } from './config.ts';
 import { type RunningHq, startHq } from './main.ts';
-
-type Line = { readonly level: string; readonly event: unknown };
-
-function recorder(lines: Line[]): Logger {
-  const at = (level: string) => (fields: LogFields) => void lines.push({ level, event: fields.event });
-  const logger: Logger = {
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    child: () => logger,
-  };
-  return logger;
-}
+import { type Line, recorder, start } from './testing/started-hq.ts';
 
 /** A clock on which whatever waits for its deadline waits for ever: no timer of ten seconds or more ends. */
 function withoutDeadlines(clock: Clock): Clock {
@@ -42,22 +28,6 @@ function withoutDeadlines(clock: Clock): Clock {
       delayMs < 10_000 ? schedule.call(clock.scheduler, work, delayMs, state) : new Subscription(),
   });
   return { ...clock, scheduler: { now: () => clock.scheduler.now(), schedule: patient } };
-}
-
-async function start(
-  settings: Record<string, unknown> = {},
-  lines: Line[] = [],
-  clock = createSystemClock(),
-): Promise<RunningHq> {
-  const config = hqConfigSchema.parse({ port: 0, dataDir: temporaryFolder(), ...settings });
-  const hq = await startHq(config, {
-    clock,
-    ids: systemIds,
-    random: seededRandom(1),
-    logger: recorder(lines),
-  });
-  onTestFinished(() => hq.stop());
-  return hq;
 }
 
 async function send(hq: RunningHq, body: unknown, headers: Record<string, string> = {}) {

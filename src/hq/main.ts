@@ -19,13 +19,15 @@ import { checkHqConfig, type HqConfig } from './config.ts';
 import { hqEvents } from './events.ts';
 import { attachDashboards } from './gateway/dashboard.ts';
 import { registerFleetMetrics } from './gateway/fleet-metrics.ts';
-import { CHAOS_SEVERITY, gatewayEvents } from './gateway/gateway-events.ts';
+import { CHAOS_SEVERITY, type GatewayEvents, gatewayEvents } from './gateway/gateway-events.ts';
 import { registerProcessMetrics } from './gateway/process-metrics.ts';
 import { createGateway } from './gateway/server.ts';
 import { createSocketServer } from './gateway/socket-server.ts';
 import type { IdentityCopy } from './identity.ts';
 import { createSocketIoAgents } from './ingest/socketio/socketio-agents.ts';
 import { HqStartError, listen } from './listen.ts';
+import type { Refusals } from './refusals.ts';
+import { withTokensOfFiles } from './token-files.ts';
 import { createUndoSteps, type UndoSteps } from './undo-steps.ts';
 
 export type HqPlatform = {
@@ -56,8 +58,9 @@ const identityCopyIn = (directory: string): IdentityCopy => ({
 });
 
 /** Resolves once HQ listens. Rejects with HqStartError or StorageError, whose messages say what to do. */
-export async function startHq(config: HqConfig, platform: HqPlatform): Promise<RunningHq> {
-  const problems = checkHqConfig(config);
+export async function startHq(given: HqConfig, platform: HqPlatform): Promise<RunningHq> {
+  const { config, problems: unread } = withTokensOfFiles(given);
+  const problems = [...unread, ...checkHqConfig(config)];
   if (problems.length > 0) throw new HqStartError(problems.join('\n'));
   const telemetry: Telemetry = { logger: platform.logger, registry: createRegistry() };
   const emit = createEmit(hqEvents, telemetry);
@@ -80,7 +83,6 @@ async function assemble(
   { telemetry, emit, undo }: Tools,
 ): Promise<RunningHq> {
   const { clock, random, ids, logger } = platform;
-  const gatewayEmit = createEmit(gatewayEvents, telemetry);
   const access = createAccess(config);
   registerProcessMetrics(telemetry.registry, clock);
 
@@ -104,7 +106,8 @@ async function assemble(
       undo,
     }),
   );
-  const { store, chaos, fleet } = hq;
+  const { store, chaos, fleet, refusals } = hq;
+  const gatewayEmit = notingRefusals(createEmit(gatewayEvents, telemetry), refusals);
   registerFleetMetrics(telemetry.registry, fleet);
   chaos.state$.subscribe(({ mode, effect }) =>
     gatewayEmit({ type: 'chaos_effect', mode, effect, severity: CHAOS_SEVERITY[effect] }),
@@ -123,6 +126,7 @@ async function assemble(
     registry: telemetry.registry,
     version: VERSION,
     identity: hq.identity,
+    refusals: refusals.list,
     unreadiness: () => {
       const failure = hq.storageFailure();
       return failure === null
@@ -150,6 +154,7 @@ async function assemble(
   const { url, port } = await listen(app, config.host, config.port);
   warnOfAccess(config, access.demoRoles, emit);
   emit({ type: 'hq_listening', url, version: VERSION, dataDir });
+  emit({ type: 'sign_in', dashboard: url, token: askedToken(config, access.demoRoles) });
   return {
     url,
     port,
@@ -161,6 +166,23 @@ async function assemble(
       }
       await undo.runAll(config.stopTimeoutMs);
     },
+  };
+}
+
+/** What the dashboard asks for; only a token that everybody knows is shown. */
+function askedToken({ operatorToken }: HqConfig, demoRoles: readonly string[]): string {
+  if (operatorToken === '') return 'none';
+  return demoRoles.includes('operator')
+    ? operatorToken
+    : 'the operator token of this HQ (HOLDFAST_OPERATOR_TOKEN or --operator-token-file)';
+}
+
+/** Programs that deliver over HTTP are refused like agents. */
+function notingRefusals(emit: Emit<GatewayEvents>, refusals: Refusals): Emit<GatewayEvents> {
+  return (event) => {
+    emit(event);
+    if (event.type === 'access_refused' && event.role === 'agent')
+      refusals.note({ address: event.address, reason: event.reason, over: 'http' });
   };
 }
 

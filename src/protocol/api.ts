@@ -28,6 +28,21 @@ export const agentAlarmSchema = z.object({
 });
 export type AgentAlarm = z.infer<typeof agentAlarmSchema>;
 
+/** A place from which agents are not let in, as long as they try: an episode. */
+export const refusalSchema = z.object({
+  address: z.string().describe('where they come from: an IP address'),
+  reason: z
+    .enum(['token', 'host', 'origin'])
+    .describe(
+      'token: none was shown, or a wrong one; host: HQ is reached by a name that is not in allowedHosts; origin: a web page of another site tries',
+    ),
+  over: z.enum(['link', 'http']).describe('link: an agent connects; http: a program delivers by HTTP'),
+  since: z.number().describe('first refusal of the episode, epoch ms'),
+  last: z.number().describe('latest refusal, epoch ms'),
+  attempts: z.number(),
+});
+export type Refusal = z.infer<typeof refusalSchema>;
+
 export const agentSummarySchema = z.object({
   id: z.string(),
   epoch: z.string().nullable().describe('epoch of the latest hello; null for agents known by HTTP only'),

@@ -15,6 +15,11 @@ const SLOW: ReadonlySet<string> = new Set([
   'other_hq',
 ]);
 /**
+ * What a person mends, and then waits to see mended: tried again within a minute, however patient the settings are.
+ */
+const MENDED_BY_HAND: ReadonlySet<string> = new Set(['unauthorized', 'token_file']);
+const MENDED_WITHIN_MS = 60_000;
+/**
  * A way that has worked is tried again at once and all the time after these: the link may be back any moment, or, as
  * with a budget and a token's file, an attempt costs no byte of it. A proxy stands before the link: while that is gone,
  * the proxy refuses.
@@ -46,7 +51,18 @@ export function lost(state: UplinkState, message: Of<'lost'>, settings: UplinkSe
   const { attempt } = judged;
   const reconnectMs = MAY_BE_BACK.has(kind) ? judged.reconnectMs : null;
   const tookMs = state.phase === 'online' ? 0 : message.tookMs;
-  const drawn = reconnectWaitMs({ settings, attempt, jitter, slow: SLOW.has(kind), reconnectMs, tookMs });
+  const backoffMaxMs = MENDED_BY_HAND.has(kind)
+    ? Math.min(settings.backoffMaxMs, MENDED_WITHIN_MS)
+    : settings.backoffMaxMs;
+  const patience = { ...settings, backoffMaxMs };
+  const drawn = reconnectWaitMs({
+    settings: patience,
+    attempt,
+    jitter,
+    slow: SLOW.has(kind),
+    reconnectMs,
+    tookMs,
+  });
   const ms = error.isElsewhere ? 0 : Math.max(drawn, error.wire?.retryAfterMs ?? 0);
   const told = kind === judged.episode || (judged.episode === 'closed' && GONE.has(kind));
   const missed = judged.missed || state.phase !== 'online' || error.kind === 'closed';

@@ -41,7 +41,12 @@ export const gatewayEvents = {
       },
     ],
   }),
-  access_refused: defineEvent<{ role: string; reason: string; address: string; where: string }>({
+  access_refused: defineEvent<{
+    role: string;
+    reason: 'token' | 'host' | 'origin';
+    address: string;
+    where: string;
+  }>({
     level: 'debug',
     message: 'access refused',
     metrics: [

@@ -66,6 +66,7 @@ describe('openapi.json', () => {
         'GET /api/v1/agents/{id}/ledger',
         'GET /api/v1/chaos',
         'PUT /api/v1/chaos',
+        'GET /api/v1/refusals',
       ].sort(),
     );
   });

@@ -18,6 +18,7 @@ import { agentRoutes } from './routes/agents.ts';
 import { chaosRoutes } from './routes/chaos.ts';
 import type { GatewayApp, RouteContext } from './routes/context.ts';
 import { operationRoutes } from './routes/operations.ts';
+import { refusalRoutes } from './routes/refusals.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
 import { registerStaticDashboard } from './static-dashboard.ts';
 
@@ -112,6 +113,7 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
   await app.register(async (scope: GatewayApp) => telemetryRoutes(scope, options));
   agentRoutes(app, options);
   chaosRoutes(app, options);
+  refusalRoutes(app, options);
   await registerStaticDashboard(app, config.dashboard.dir);
   await app.ready();
   return app;

@@ -4,6 +4,7 @@ import { ChaosCard } from './chaos-card.tsx';
 import { FleetTable } from './fleet-table.tsx';
 import { IngestCard } from './ingest-card.tsx';
 import { Kpis } from './kpis.tsx';
+import { RefusedCard } from './refused-card.tsx';
 
 /** The whole fleet. */
 export function FleetView() {
@@ -20,6 +21,7 @@ export function FleetView() {
         <IngestCard />
         <ChaosCard />
       </div>
+      <RefusedCard />
       <FleetTable />
     </main>
   );

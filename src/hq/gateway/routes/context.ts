@@ -15,6 +15,7 @@ import type { ChaosControl } from '../../chaos.ts';
 import type { HqConfig } from '../../config.ts';
 import { problemSchema } from '../../http/problem.ts';
 import type { IngestCore } from '../../ingest/core/ingest-core.ts';
+import type { Refusals } from '../../refusals.ts';
 import type { AgentRegistry, QueryStore } from '../../store/store.ts';
 import type { GatewayEvents } from '../gateway-events.ts';
 
@@ -38,6 +39,7 @@ export type RouteContext = {
   readonly version: string;
   /** Which HQ this is. Default: it is told to nobody. */
   readonly identity?: string | null;
+  readonly refusals: Refusals['list'];
   /** Why HQ is not ready; empty when it is. */
   readonly unreadiness: () => readonly string[];
 };

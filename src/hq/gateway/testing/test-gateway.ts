@@ -10,6 +10,7 @@ import { createChaos } from '../../chaos.ts';
 import { type HqConfig, hqConfigSchema } from '../../config.ts';
 import { createIngestCore } from '../../ingest/core/ingest-core.ts';
 import { ingestEvents } from '../../ingest/core/ingest-events.ts';
+import type { Refusals } from '../../refusals.ts';
 import type { FrameLog } from '../../store/store.ts';
 import { registerFleetMetrics } from '../fleet-metrics.ts';
 import { gatewayEvents } from '../gateway-events.ts';
@@ -22,6 +23,8 @@ export type TestGatewayOptions = {
   readonly chaos?: ChaosMode;
   readonly reasons?: readonly string[];
   readonly identity?: string;
+  /** Default: nobody was refused. */
+  readonly refusals?: Refusals['list'];
   /** Default: the system's. */
   readonly clock?: Clock;
   /** Default: by the settings. */
@@ -84,6 +87,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     logger: silentLogger,
     version: '0.0.0',
     identity: options.identity ?? null,
+    refusals: options.refusals ?? (() => []),
     unreadiness: () => options.reasons ?? [],
   });
   return { app, store, ingest, chaos, clock, config, access, fleet, delta$, emit, registry };

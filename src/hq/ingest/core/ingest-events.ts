@@ -100,7 +100,7 @@ export const ingestEvents = {
       },
     ],
   }),
-  agent_unauthorized: defineEvent<{ address: string; reason: string }>({
+  agent_unauthorized: defineEvent<{ address: string; reason: 'token' | 'host' | 'origin' }>({
     level: 'debug',
     message: 'connection to /agents refused',
     metrics: [
