@@ -9,7 +9,7 @@ import { until } from './processes.ts';
 export type SteadyOptions = {
   /** `host`: the machine's own default series; `17`: what the backlogs of links are made of. */
   readonly source: 'host' | '17';
-  /** How long bytes are counted, and on to the next frame: from frame to frame, so that none is missed or half there. */
+  /** How long bytes are counted, and on to the next frame: so that none is missed or half there. */
   readonly seconds: number;
   /** Frames after which connecting, schemas and a first estimate of the link are over. Default 15. */
   readonly warmUpFrames?: number;

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { seededIds } from '../platform/ids.ts';
 import { seededRandom } from '../platform/random.ts';
 import { agentIdSchema } from '../protocol/sample.ts';
-import { agentIdFromHost, defaultAgentId } from './agent-id.ts';
+import { agentIdFromHost, defaultAgentId, lastingHostName } from './agent-id.ts';
 
 describe('agentIdFromHost', () => {
   it.each([
@@ -19,6 +19,17 @@ describe('agentIdFromHost', () => {
     ['', null],
   ])('%j → %j', (host, id) => {
     expect(agentIdFromHost(host)).toBe(id);
+  });
+});
+
+describe('lastingHostName', () => {
+  it.each([
+    ['3f9c2b7e01ad', true, ''],
+    ['3f9c2b7e01ad', false, '3f9c2b7e01ad'],
+    ['holdfast-agent-x7k2p', true, 'holdfast-agent-x7k2p'],
+    ['edge-1', true, 'edge-1'],
+  ])('%s, in a container: %s → "%s"', (name, isContainer, lasting) => {
+    expect(lastingHostName(name, isContainer)).toBe(lasting);
   });
 });
 

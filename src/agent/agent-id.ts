@@ -1,12 +1,24 @@
 /** The name of an agent that was given none. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Ids } from '../platform/ids.ts';
 import { agentIdSchema } from '../protocol/sample.ts';
 
 /** Host names that name no host: every other machine has them too. */
 const NAMELESS = /^(localhost|localhost\.localdomain|raspberrypi|ubuntu|debian|node|host)$/i;
+/** Docker names the host of a container after the container: a new one has a new name. */
+const OF_CONTAINER = /^[0-9a-f]{12}$/;
+const CONTAINER_MARKS = ['/.dockerenv', '/run/.containerenv'];
 const ID_FILE = 'agent-id';
+
+/** The host's name, as far as it says which host this is. */
+export function lastingHostName(
+  name: string = hostname(),
+  isContainer: boolean = CONTAINER_MARKS.some((mark) => existsSync(mark)),
+): string {
+  return isContainer && OF_CONTAINER.test(name) ? '' : name;
+}
 
 /** A host name as an agent's name, or null when it is of no use as one. */
 export function agentIdFromHost(hostname: string): string | null {

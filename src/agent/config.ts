@@ -265,16 +265,30 @@ export const agentConfigSchema = z.strictObject({
     .min(1)
     .default('./holdfast-data/agent')
     .meta({ description: 'Directory of the journal, made when absent. Must be a local file system.' }),
+  sharedDataDir: z.boolean().default(false).meta({
+    description:
+      'Whether several agents share dataDir: each takes the first folder agent-1, agent-2 … in it that no other uses, with the journal and the id in it. For containers that are scaled.',
+  }),
   token: z
     .string()
     .min(1)
     .max(4096)
     .optional()
-    .meta({ description: 'Secret that HQ asks of agents (its HOLDFAST_AGENT_TOKEN).', secret: true }),
-  tokenFile: z.string().min(1).optional().meta({
-    description:
-      'File that holds the token, read at each connection; white space around it does not count. Instead of token, which others may read in the list of processes.',
-  }),
+    .meta({
+      description:
+        'Secret that HQ asks of agents. HOLDFAST_AGENT_TOKEN, which is its name at HQ, is taken too where no token is given otherwise.',
+      secret: true,
+      fallback: { variable: 'HOLDFAST_AGENT_TOKEN', unless: ['tokenFile'] },
+    }),
+  tokenFile: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      description:
+        'File that holds the token, read at each connection; white space around it does not count. Instead of token, which others may read in the list of processes. HOLDFAST_AGENT_TOKEN_FILE, which is its name at HQ, is taken too.',
+      fallback: { variable: 'HOLDFAST_AGENT_TOKEN_FILE', unless: ['token'] },
+    }),
   source: z.array(givenSourceSchema).min(1).default(['host:every=1s']).meta({
     description:
       'What to sample, one text per source, such as host:every=1s or sim:hz=10; in a file also a map, such as {kind: host, every: 1s}.',
@@ -334,6 +348,10 @@ export function checkAgentConfig(config: AgentConfig): string[] {
   problems.push(...wayProblems(config), ...budgetProblems(uplink));
   if (config.token !== undefined && config.tokenFile !== undefined)
     problems.push('token and tokenFile are both set; only one of them can hold the token.');
+  if (config.sharedDataDir && config.id !== undefined)
+    problems.push(
+      'id and sharedDataDir are both set; agents that share a directory each have an id of their own.',
+    );
   if (detect.clearThreshold > detect.threshold)
     problems.push(
       `detect.clearThreshold (${detect.clearThreshold}) must not exceed detect.threshold (${detect.threshold}), or an anomaly would open and close at once.`,

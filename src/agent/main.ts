@@ -1,5 +1,4 @@
 /** Composition root of the agent: what talks to what, in which order it starts and stops. */
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type DefaultedStateObservable, state } from '@rx-state/core';
 import {
@@ -24,7 +23,7 @@ import { expectWork } from '../platform/spare-memory.ts';
 import { createEmit, createRegistry, type Emit } from '../platform/telemetry.ts';
 import { VERSION } from '../platform/version.ts';
 import type { AgentState } from '../protocol/events.ts';
-import { defaultAgentId } from './agent-id.ts';
+import { defaultAgentId, lastingHostName } from './agent-id.ts';
 import { type AssembledAgent, assembleAgent } from './assemble-agent.ts';
 import { type AgentConfig, checkAgentConfig } from './config.ts';
 import { agentEvents } from './events.ts';
@@ -43,7 +42,8 @@ import { boundTo } from './uplink/one-hq.ts';
 import type { Environment } from './uplink/proxy/proxy-settings.ts';
 import { createTokenReader } from './uplink/token.ts';
 import { configuredWays } from './uplink/ways/configured-ways.ts';
-import { createHqLink, type HqLink, proxyProblems } from './uplink/ways/hq-link.ts';
+import { createHqLink, type HqLink } from './uplink/ways/hq-link.ts';
+import { proxyProblems } from './uplink/ways/proxy-problems.ts';
 
 export type AgentPlatform = {
   readonly clock: Clock;
@@ -56,6 +56,8 @@ export type AgentPlatform = {
 
 export type RunningAgent = {
   readonly id: string;
+  /** Of this agent alone, also where several share one. */
+  readonly dataDir: string;
   /** Resolves when the first source runs, or when the agent is stopped before that. */
   readonly ready: Promise<void>;
   /** Address of the health page; null when it could not be served. */
@@ -113,8 +115,8 @@ export async function startAgent(
   });
   if (store.inMemory !== null) emit({ type: 'journal_in_memory', detail: store.inMemory });
   const parts = await assemble({ config, platform, ways, specs, voice, store });
-  view.show(parts);
-  return run({ config, parts, store, health, ways, emit, status: view.status });
+  view.show({ ...parts, dataDir: store.dataDir });
+  return run({ parts, store, health, ways, emit, status: view.status });
 }
 
 /** The settings that can be used as they are. Throws AgentConfigError. */
@@ -148,6 +150,7 @@ function createVoice({ clock, logger }: AgentPlatform) {
 
 type Voice = ReturnType<typeof createVoice>;
 type Parts = AssembledAgent & Pick<HqLink, 'failing'> & { readonly id: string; readonly journal: Journal };
+type Shown = Parts & Pick<AgentStore, 'dataDir'>;
 
 /** The status, which people may ask for before the agent is put together. */
 function createView(
@@ -155,7 +158,7 @@ function createView(
   { ways, clock, troubles }: Pick<Plan, 'ways'> & Pick<AgentPlatform, 'clock'> & Pick<Voice, 'troubles'>,
 ) {
   const startedTs = clock.now();
-  let parts: Parts | null = null;
+  let parts: Shown | null = null;
   const status = (): AgentStatus => {
     const journal = parts?.journal.stats() ?? null;
     return {
@@ -166,7 +169,7 @@ function createView(
         ways.length === 1
           ? null
           : { of: ways.length, taken: parts?.way() ?? null, failing: parts?.failing() ?? [] },
-      dataDir: config.dataDir,
+      dataDir: parts?.dataDir ?? config.dataDir,
       now: clock.now(),
       startedTs,
       state: parts?.state$.value ?? 'starting',
@@ -179,7 +182,7 @@ function createView(
       troubles: troubles.list(),
     };
   };
-  const show = (now: Parts) => {
+  const show = (now: Shown) => {
     parts = now;
   };
   return { status, show };
@@ -196,10 +199,10 @@ async function assemble(options: AssembleOptions): Promise<Parts> {
   const { config, platform, ways, specs, voice, store } = options;
   const { clock, random, ids, environment = {} } = platform;
   const { emit, pipelineEmit } = voice;
-  const { dataDir } = config;
-  const { journal, inMemory } = store;
-  const id =
-    config.id ?? defaultAgentId({ hostname: hostname(), dataDir, ids, isWritable: inMemory === null });
+  const { journal, dataDir, inMemory } = store;
+  // Those that share a directory may share a host, too.
+  const host = config.sharedDataDir ? '' : lastingHostName();
+  const id = config.id ?? defaultAgentId({ hostname: host, dataDir, ids, isWritable: inMemory === null });
   const instance = ids.hex(8);
   const { connectTimeoutMs, returnAfterMs, transport } = config.uplink;
   const { link, failing } = createHqLink({
@@ -231,7 +234,6 @@ async function assemble(options: AssembleOptions): Promise<Parts> {
 }
 
 type RunOptions = Pick<Plan, 'ways'> & {
-  readonly config: AgentConfig;
   readonly parts: Parts;
   readonly store: AgentStore;
   readonly health: HealthServer | null;
@@ -239,7 +241,7 @@ type RunOptions = Pick<Plan, 'ways'> & {
   readonly status: () => AgentStatus;
 };
 
-function run({ config, parts, store, health, ways, emit, status }: RunOptions): RunningAgent {
+function run({ parts, store, health, ways, emit, status }: RunOptions): RunningAgent {
   const { id, journal, pipeline, stopping$ } = parts;
   const ending = firstEnding(merge(store.ending$, parts.ending$));
   store.damage$.subscribe(({ what, detail, quarantine }) => {
@@ -256,13 +258,14 @@ function run({ config, parts, store, health, ways, emit, status }: RunOptions): 
     agent: id,
     epoch: journal.epoch,
     hq: ways.map(({ way }) => way.url).join(' '),
-    dataDir: config.dataDir,
+    dataDir: store.dataDir,
   });
   parts.start();
   let stopped: Promise<void> | null = null;
 
   return {
     id,
+    dataDir: store.dataDir,
     ready,
     healthUrl: health?.url ?? null,
     state$: state(parts.state$, 'starting'),

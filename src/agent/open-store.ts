@@ -51,6 +51,8 @@ const UNWRITABLE_CODES: ReadonlySet<unknown> = new Set(['EROFS', 'EIO', 'ENOSPC'
 
 export type AgentStore = {
   readonly journal: Journal;
+  /** Where it lies: the data directory, or this agent's part of one that is shared. */
+  readonly dataDir: string;
   readonly damage$: Observable<Damage>;
   /** Emits what ends this life of the agent, if anything does. */
   readonly ending$: Observable<Ending>;
@@ -59,14 +61,31 @@ export type AgentStore = {
 };
 
 export type OpenStoreOptions = {
-  readonly config: Pick<AgentConfig, 'dataDir' | 'journal'>;
+  readonly config: Pick<AgentConfig, 'dataDir' | 'sharedDataDir' | 'journal'>;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly newEpoch: boolean;
 };
 
+/** Agents that may share a directory. */
+const MAX_SHARING = 1_000;
+
 /** Rejects with a StorageError. */
 export async function openStore(options: OpenStoreOptions): Promise<AgentStore> {
+  const { config } = options;
+  if (!config.sharedDataDir) return openIn(options);
+  for (let place = 1; ; place += 1) {
+    const dataDir = join(config.dataDir, `agent-${place}`);
+    try {
+      // Opened without a look before: two that looked at the same time would both pass it over.
+      return await openIn({ ...options, config: { ...config, dataDir } });
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== 'locked' || place >= MAX_SHARING) throw error;
+    }
+  }
+}
+
+async function openIn(options: OpenStoreOptions): Promise<AgentStore> {
   try {
     return await openOnDisk(options);
   } catch (error) {
@@ -82,7 +101,7 @@ async function openOnDisk(options: OpenStoreOptions): Promise<AgentStore> {
   );
   const journal = await openOver(storage, options, { newEpoch, maxBytes: config.journal.maxBytes });
   const ending$ = storage.fatal$.pipe(map((error): Ending => ({ kind: 'failed', error })));
-  return { journal, damage$: storage.damage$, ending$, inMemory: null };
+  return { journal, dataDir: config.dataDir, damage$: storage.damage$, ending$, inMemory: null };
 }
 
 async function openInMemory(options: OpenStoreOptions, reason: string): Promise<AgentStore> {
@@ -100,7 +119,7 @@ async function openInMemory(options: OpenStoreOptions, reason: string): Promise<
       return { kind: 'restart', reason };
     }),
   );
-  return { journal, damage$: storage.damage$, ending$, inMemory: reason };
+  return { journal, dataDir: config.dataDir, damage$: storage.damage$, ending$, inMemory: reason };
 }
 
 function openOver(

@@ -5,37 +5,53 @@ import { errorText } from '../platform/error-text.ts';
 import { VERSION } from '../platform/version.ts';
 import { ConfigError } from '../settings/load.ts';
 import { askedCommand } from './asked-command.ts';
+import { examplesOf } from './examples.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 
 type CommandEntry = {
   readonly summary: string;
+  /** Heading of the help that it stands under. */
+  readonly group: (typeof GROUPS)[number];
   /** Brings what gives the command its arguments, options and action. */
   readonly load: () => Promise<(command: Command) => void>;
 };
 
+const GROUPS = ['Run:', 'Look:', 'Set up:'] as const;
+
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   demo: {
     summary: 'HQ and a few agents on this machine, with a link that breaks',
+    group: 'Run:',
     load: async () => (await import('./commands/demo.ts')).defineDemoCommand,
   },
   hq: {
     summary: 'receive, store, show and forward what agents send',
+    group: 'Run:',
     load: async () => (await import('./commands/hq.ts')).defineHqCommand,
   },
   agent: {
     summary: 'sample, journal and deliver from this machine',
+    group: 'Run:',
     load: async () => (await import('./commands/agent.ts')).defineAgentCommand,
   },
   config: {
     summary: 'effective settings with the origin of each',
+    group: 'Look:',
     load: async () => (await import('./commands/config.ts')).defineConfigCommand,
   },
   journal: {
     summary: 'look into a data directory, read-only; it may be in use',
+    group: 'Look:',
     load: async () => (await import('./commands/journal.ts')).defineJournalCommand,
+  },
+  completion: {
+    summary: 'print a script that completes commands and flags in your shell',
+    group: 'Set up:',
+    load: async () => (await import('./completion/completion.ts')).defineCompletionCommand,
   },
   version: {
     summary: 'print the version of the software, its protocol and Node',
+    group: 'Set up:',
     load: async () => (await import('./commands/version.ts')).defineVersionCommand,
   },
 };
@@ -53,20 +69,24 @@ export async function runCommandLine(argv: readonly string[]): Promise<number> {
 
 /**
  * The program, of which only the command that `argv` asks for is more than a name: an agent must not hold HQ in memory.
+ * Its errors are thrown.
  */
-async function buildProgram(argv: readonly string[]): Promise<Command> {
+export async function buildProgram(argv: readonly string[]): Promise<Command> {
   const program = new Command('holdfast')
     .description('Keeps telemetry flowing over networks that cannot be trusted.')
-    .version(VERSION, '--version', 'print the version')
+    .version(VERSION, '-V, --version', 'print the version')
+    .addHelpText('after', examplesOf(''))
     .showHelpAfterError('(add --help for the options)')
     .configureOutput({ outputError: (text, write) => write(withoutValues(text)) })
     .exitOverride();
   const asked = askedCommand(argv);
-  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
-    const command = program.command(name).description(summary);
-    if (name !== asked) continue;
+  for (const [name, { summary, group, load }] of Object.entries(COMMANDS)) {
+    const command = program.command(name).description(summary).helpGroup(group);
+    // What completes has to know them all.
+    if (name !== asked && asked !== 'completion') continue;
     const define = await load();
     define(command);
+    command.addHelpText('after', examplesOf(name));
   }
   for (const command of program.commands) {
     command.exitOverride();

@@ -49,7 +49,22 @@ it.each([
   expect(messageOf(schema, value)).toBe(message);
 });
 
-it('leaves everything else to zod, and to the schema', () => {
-  expect(messageOf(z.string(), undefined)).toBe(z.string().safeParse(undefined).error?.issues[0]?.message);
+it.each([
+  [z.string(), undefined, 'is missing'],
+  [WORDS, undefined, 'is missing'],
+  [z.strictObject({ a: z.number() }), { a: 1, b: 2, c: 3 }, 'has no "b", "c"'],
+  [z.union([z.string(), z.number()]), true, 'has none of the forms that it may have; it is true or false'],
+  [z.number().multipleOf(5), 7, 'must be a multiple of 5, not 7'],
+  [z.url(), 'x', 'does not look like an address such as https://hq.example:8000'],
+  [z.string().regex(/^a$/), 'b', 'does not look like what is expected here'],
+  [z.record(z.string(), z.number()), 'x', 'expected a map, got a text'],
+  [z.never(), 'x', 'cannot be a text'],
+  [z.custom((value) => value === 1), 'x', 'cannot be used as it is: a text'],
+])('has words for everything else', (schema, value, message) => {
+  expect(messageOf(schema, value)).toBe(message);
+});
+
+it("leaves a schema's own words alone", () => {
   expect(messageOf(z.number({ error: 'a duration' }).min(1), 'x')).toBe('a duration');
+  expect(messageOf(z.string().regex(/^a$/, 'must be a'), 'b')).toBe('must be a');
 });

@@ -26,7 +26,13 @@ export type Leaf = {
   readonly secret: boolean;
   /** What separates the items of a list in one text. */
   readonly separator: RegExp;
+  /** Where its value comes from when none of the settings `unless`, nor itself, is given; null: nowhere. */
+  readonly fallback: Fallback | null;
 };
+
+const fallbackSchema = z.object({ variable: z.string(), unless: z.array(z.string()).default([]) });
+/** Another environment variable, of a component that knows the setting by that name. */
+export type Fallback = z.infer<typeof fallbackSchema>;
 
 export const ENV_PREFIX = 'HOLDFAST_';
 
@@ -41,6 +47,7 @@ const jsonSchemaNode = z.object({
   leastUnlessZero: z.number().optional(),
   secret: z.boolean().default(false),
   separator: z.string().default(';'),
+  fallback: fallbackSchema.nullable().default(null),
   properties: z.record(z.string(), z.unknown()).optional(),
   anyOf: z.array(z.unknown()).optional(),
 });
@@ -80,6 +87,7 @@ function walk(raw: unknown, path: readonly string[]): readonly Leaf[] {
       leastUnlessZero: node.leastUnlessZero ?? null,
       secret: node.secret,
       separator: new RegExp(node.separator),
+      fallback: node.fallback,
     },
   ];
 }

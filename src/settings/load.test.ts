@@ -147,13 +147,19 @@ describe('mistakes', () => {
     [
       'a scalar for a branch',
       { file: { name: 'f', text: 'journal: 3' } },
-      'file f: "journal" holds settings such as journal.commitMs; expected a map, got a number',
+      'journal (file f): must be a section, with settings such as journal.commitMs; got a number',
     ],
     ['not YAML', { file: { name: 'f', text: 'a: [' } }, 'not valid YAML'],
     ['not a mapping', { file: { name: 'f', text: '- a' } }, 'mapping'],
     ['a broken relation', { check: () => ['a must be below b'] }, 'a must be below b'],
   ] as const)('explains: %s', (_name, over, expected) => {
     expect(problemsOf(over).join('\n')).toContain(expected);
+  });
+
+  it('suggests no setting that shares nothing but its section', () => {
+    expect(problemsOf({ file: { name: 'f', text: 'journal: {nonsense: 1}' } })).toEqual([
+      'file f: no setting "journal.nonsense"',
+    ]);
   });
 
   it('suggests no variable that shares nothing but the prefix', () => {
@@ -178,6 +184,86 @@ describe('mistakes', () => {
 
   it('accepts variables of other components and empty files', () => {
     expect(problemsOf({ environment: { HOLDFAST_PORT: '1' }, file: { name: 'f', text: '' } })).toEqual([]);
+  });
+});
+
+describe('variables that are not ours to read', () => {
+  const inCluster = {
+    HOLDFAST_SERVICE_HOST: '10.43.7.9',
+    HOLDFAST_SERVICE_PORT: '8000',
+    HOLDFAST_SERVICE_PORT_HTTP: '8000',
+    HOLDFAST_PORT: 'tcp://10.43.7.9:8000',
+    HOLDFAST_PORT_8000_TCP: 'tcp://10.43.7.9:8000',
+    HOLDFAST_PORT_8000_TCP_PROTO: 'tcp',
+    HOLDFAST_PORT_8000_TCP_PORT: '8000',
+    HOLDFAST_PORT_8000_TCP_ADDR: '10.43.7.9',
+  };
+  const withPort = schema.extend({ port: z.number().int().default(1).describe('port') });
+  const named = (service: string) =>
+    Object.fromEntries(
+      Object.entries(inCluster).map(([name, value]) => [name.replace('HOLDFAST', service), value]),
+    );
+
+  it.each(['HOLDFAST', 'HOLDFAST_HQ', 'HOLDFAST_AGENT', 'HOLDFAST_JOURNAL_COMMIT'])(
+    'those of a Service %s are ignored, and named',
+    (service) => {
+      const environment = named(service);
+      const { config, ignored } = load({ schema: withPort as never, environment });
+      expect(config).toMatchObject({ id: 'nobody', port: 1 });
+      expect(ignored.toSorted()).toEqual(Object.keys(environment).toSorted());
+    },
+  );
+
+  it('those of a Docker link are ignored', () => {
+    const environment = {
+      HOLDFAST_PORT: 'udp://172.17.0.5:8000',
+      HOLDFAST_NAME: '/agent/holdfast',
+      HOLDFAST_ENV_NODE_VERSION: '24.0.0',
+    };
+    expect(load({ environment }).ignored.toSorted()).toEqual(Object.keys(environment).toSorted());
+  });
+
+  it('a setting of that name still counts, and so does a mistake', () => {
+    const environment = { ...inCluster, HOLDFAST_PORT: '9000' };
+    expect(load({ schema: withPort as never, environment }).config).toMatchObject({ port: 9000 });
+    expect(problemsOf({ environment: { HOLDFAST_NAME: '/x', HOLDFAST_ENV_X: '1' } })).toHaveLength(2);
+  });
+
+  it('an empty one counts as unset, whether there is such a setting or not', () => {
+    const environment = { HOLDFAST_ID: '', HOLDFAST_JOURNAL_COMMIT_MS: ' ', HOLDFAST_NONESUCH: '' };
+    const { config, origins } = load({ environment });
+    expect(config).toMatchObject({ id: 'nobody', journal: { commitMs: 200 } });
+    expect(origins.get('id')).toBe('default');
+  });
+});
+
+describe("another component's name for a setting", () => {
+  const shared = schema.extend({
+    key: z
+      .string()
+      .optional()
+      .meta({ fallback: { variable: 'HOLDFAST_HQ_KEY', unless: ['keyFile'] } }),
+    keyFile: z.string().optional(),
+  });
+  const given = (over: Partial<LoadRequest<Config>>) => {
+    const { config, origins } = load({
+      schema: shared as never,
+      foreignEnvironment: new Set(['HOLDFAST_HQ_KEY']),
+      ...over,
+    });
+    return { key: (config as { key?: string }).key, origin: origins.get('key') };
+  };
+  const environment = { HOLDFAST_HQ_KEY: 'theirs' };
+
+  it('is taken where nothing else says it', () => {
+    expect(given({ environment })).toEqual({ key: 'theirs', origin: 'environment HOLDFAST_HQ_KEY' });
+    expect(given({ environment: { HOLDFAST_HQ_KEY: '' } }).key).toBeUndefined();
+  });
+
+  it('yields to the setting itself, and to what stands for it', () => {
+    expect(given({ environment: { ...environment, HOLDFAST_KEY: 'own' } }).key).toBe('own');
+    expect(given({ environment, file: { name: 'f', text: 'key: of-file' } }).key).toBe('of-file');
+    expect(given({ environment, flags: new Map([['keyFile', 'x']]) }).key).toBeUndefined();
   });
 });
 
@@ -212,7 +298,7 @@ describe('several faults', () => {
   it('are reported all at once, of whatever kind', () => {
     const problems = problemsOf(request(text));
     for (const part of [
-      '"journal"',
+      'journal (file f.yaml): must be a section',
       '"sourse"',
       'id (file f.yaml)',
       'anonymous',
@@ -228,6 +314,43 @@ describe('several faults', () => {
     expect(problems.join()).not.toContain('must exceed');
     expect(problems.join()).not.toContain('somebody');
     expect(problems).toHaveLength(7);
+  });
+
+  it('are reported together with a file that cannot be used, of which nothing more is said', () => {
+    const others = {
+      flags: new Map([['anonymous', 'perhaps']]),
+      environment: { HOLDFAST_IDD: 'x', HOLDFAST_JOURNAL_COMMIT_MS: '-1' },
+      check: () => ['id (nobody) must be somebody.'],
+    };
+    const told = [
+      'environment HOLDFAST_IDD: no such setting; did you mean "HOLDFAST_ID"?',
+      'anonymous (flag --anonymous): expected true or false, got "perhaps"',
+      'journal.commitMs (environment HOLDFAST_JOURNAL_COMMIT_MS): must be at least 0, not -1',
+    ];
+    expect(problemsOf({ ...others, file: { name: 'f', text: 'id: [' } })).toEqual([
+      expect.stringContaining('file f: not valid YAML'),
+      ...told,
+    ]);
+    expect(problemsOf({ ...others, file: { name: 'f', unreadable: 'there is no such file' } })).toEqual([
+      'cannot read the configuration file f: there is no such file',
+      ...told,
+    ]);
+  });
+
+  it('in one list are reported one by one', () => {
+    expect(problemsOf({ file: { name: 'f', text: 'source: [a, 1, {b: 2}]' } })).toEqual([
+      'source.1 (file f): expected a text, got a number; put it in quotes',
+      'source.2 (file f): expected a text, got a map',
+    ]);
+  });
+
+  it('in a list hide nothing of its other items', () => {
+    const check = ({ source }: Config) => source.map((one) => `source "${one}" is unknown`);
+    expect(problemsOf({ check, file: { name: 'f', text: 'source: [a, 1, b]' } })).toEqual([
+      'source.1 (file f): expected a text, got a number; put it in quotes',
+      'source "a" is unknown',
+      'source "b" is unknown',
+    ]);
   });
 
   it('leave out none of the relations that hold for what is right', () => {

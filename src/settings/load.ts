@@ -2,13 +2,12 @@
  * Effective settings of a component: flags > environment > file > preset > defaults, each with its origin.
  * Whatever cannot be understood is an error that names the setting, where it came from, and the nearest valid name.
  */
-import { createRequire } from 'node:module';
 import type { z } from 'zod';
-import { errorText } from '../platform/error-text.ts';
-import { nearestName } from '../platform/nearest.ts';
-import { kindOf, plainError } from '../platform/plain-error.ts';
-import { ENV_PREFIX, type Leaf, leavesOf } from './leaves.ts';
-import { readValue } from './value.ts';
+import { plainError } from '../platform/plain-error.ts';
+import { type Environment, environmentLayer, fallbackLayer } from './environment.ts';
+import { fileLayer, type SettingsFile, suggestion } from './file.ts';
+import { add, flatten, type Layer, type Origin, type Problem } from './layer.ts';
+import { type Leaf, leavesOf } from './leaves.ts';
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -19,20 +18,21 @@ export class ConfigError extends Error {
   }
 }
 
-export type Origin = string;
 export type Effective<T> = {
   readonly config: T;
-  /** By dotted path: `default`, `preset lte`, `file holdfast.yaml`, `environment HOLDFAST_ID` or `flag --id`. */
+  /** By dotted path. */
   readonly origins: ReadonlyMap<string, Origin>;
   readonly leaves: readonly Leaf[];
+  /** Variables that look like settings and are those of a Kubernetes Service or a Docker link. */
+  readonly ignored: readonly string[];
 };
 
 export type LoadRequest<T> = {
   readonly schema: z.ZodType<T>;
   /** Values of flags that were given, by dotted path; text, or a list for repeatable ones, or true. */
   readonly flags: ReadonlyMap<string, string | boolean | readonly string[]>;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly file: { readonly name: string; readonly text: string } | null;
+  readonly environment: Environment;
+  readonly file: SettingsFile | null;
   /** Settings by preset name; the setting `preset` chooses one. */
   readonly presets?: Readonly<Record<string, unknown>>;
   /** Variables that other components own; they are no error here. */
@@ -41,22 +41,18 @@ export type LoadRequest<T> = {
   readonly check: (config: T) => readonly string[];
 };
 
-/** `path`: the setting, or branch of settings, that is at fault; null: no setting of ours. */
-type Problem = { readonly path: string | null; readonly text: string };
-type Layer = ReadonlyMap<string, { readonly value: unknown; readonly origin: Origin }>;
-
 /** Throws ConfigError with every problem found. */
 export function loadSettings<T>(request: LoadRequest<T>): Effective<T> {
   const leaves = leavesOf(request.schema);
   const problems: Problem[] = [];
-  const file = fileLayer(leaves, request.file, problems);
-  const environment = environmentLayer(leaves, request, problems);
+  const file = request.file === null ? new Map() : fileLayer(leaves, request.file, problems);
+  const { environment, foreignEnvironment } = request;
+  const { layer: variables, ignored } = environmentLayer(leaves, environment, foreignEnvironment, problems);
   const flags = flagLayer(leaves, request.flags, problems);
-  const chosen = [flags, environment, file]
-    .map((layer) => layer.get('preset'))
-    .find((one) => one !== undefined);
-  const preset = presetLayer(request.presets, chosen, leaves, problems);
-  const merged = new Map([...preset, ...file, ...environment, ...flags]);
+  const given: Layer = new Map([...(file ?? []), ...variables, ...flags]);
+  const fallbacks = fallbackLayer(leaves, environment, given, problems);
+  const preset = presetLayer(request.presets, given.get('preset'), leaves, problems);
+  const merged: Layer = new Map([...preset, ...fallbacks, ...given]);
   const parse = () => {
     const tree: Record<string, unknown> = {};
     for (const [path, { value }] of merged) place(tree, path.split('.'), value);
@@ -64,24 +60,43 @@ export function loadSettings<T>(request: LoadRequest<T>): Effective<T> {
   };
   let parsed = parse();
   if (!parsed.success) {
+    const before = new Set(problems.map(({ path }) => path));
     for (const issue of strictest(parsed.error.issues)) {
       const path = issue.path.join('.');
       const owner = settingOf(issue.path, merged) ?? path;
       const text = `${path === '' ? 'settings' : path} (${merged.get(owner)?.origin ?? 'default'}): ${issue.message}`;
       // What is missing because what was given is at fault has been told.
-      if (!problems.some((one) => one.path === owner)) problems.push({ path: owner, text });
+      if (!before.has(owner)) problems.push({ path: owner, text });
     }
-    for (const { path } of problems) if (path !== null) merged.delete(path);
+    const items = withoutFaultyItems(merged, parsed.error.issues);
+    for (const { path } of problems) if (path !== null && !items.has(path)) merged.delete(path);
+    for (const [path, entry] of items) merged.set(path, entry);
     parsed = parse();
   }
   // Relations of what is right are looked at also alongside faults; a default in place of a fault contradicts nothing.
-  const faulty = problems.flatMap(({ path }) => (path === null ? [] : [path]));
-  const relations = parsed.success ? request.check(parsed.data) : [];
+  const faulty = problems.flatMap(({ path }) => (path === null || merged.has(path) ? [] : [path]));
+  // A file that cannot be read may hold what would make them true.
+  const relations = parsed.success && file !== null ? request.check(parsed.data) : [];
   const told = relations.filter((text) => !faulty.some((path) => text.includes(path)));
   const all = [...problems.map(({ text }) => text), ...told];
   if (all.length > 0 || !parsed.success) throw new ConfigError(all);
   const origins = new Map(leaves.map((leaf) => [leaf.path, merged.get(leaf.path)?.origin ?? 'default']));
-  return { config: parsed.data, origins, leaves };
+  return { config: parsed.data, origins, leaves, ignored };
+}
+
+/** Lists of which some items are at fault, with the others: what is wrong with those is to be told, too. */
+function withoutFaultyItems(given: Layer, issues: readonly z.core.$ZodIssue[]): Layer {
+  const lists: Layer = new Map();
+  for (const [path, entry] of given) {
+    if (!Array.isArray(entry.value)) continue;
+    const depth = path.split('.').length;
+    const own = issues.filter((issue) => issue.path.slice(0, depth).join('.') === path);
+    const faulty = new Set(own.map((issue) => issue.path[depth]));
+    if (own.length === 0 || faulty.has(undefined)) continue;
+    const rest = entry.value.filter((_, index) => !faulty.has(index));
+    if (rest.length > 0) lists.set(path, { ...entry, value: rest });
+  }
+  return lists;
 }
 
 /** The setting that was given and holds what lies at `path`. */
@@ -105,7 +120,7 @@ function flagLayer(
   flags: LoadRequest<unknown>['flags'],
   problems: Problem[],
 ): Layer {
-  const layer = new Map<string, { value: unknown; origin: Origin }>();
+  const layer: Layer = new Map();
   for (const [path, given] of flags) {
     const leaf = leaves.find((one) => one.path === path);
     if (leaf === undefined) continue;
@@ -114,71 +129,6 @@ function flagLayer(
     else add(layer, leaf, given, origin, problems);
   }
   return layer;
-}
-
-function environmentLayer(
-  leaves: readonly Leaf[],
-  request: Pick<LoadRequest<never>, 'environment' | 'foreignEnvironment'>,
-  problems: Problem[],
-): Layer {
-  const layer = new Map<string, { value: unknown; origin: Origin }>();
-  const names = leaves.map((leaf) => leaf.env);
-  for (const [name, text] of Object.entries(request.environment)) {
-    if (!name.startsWith(ENV_PREFIX) || text === undefined) continue;
-    const leaf = leaves.find((one) => one.env === name);
-    if (leaf !== undefined) add(layer, leaf, text, `environment ${name}`, problems);
-    else if (!request.foreignEnvironment.has(name)) {
-      problems.push({
-        path: null,
-        text: `environment ${name}: no such setting${variableSuggestion(name, [...names, ...request.foreignEnvironment])}`,
-      });
-    }
-  }
-  return layer;
-}
-
-function fileLayer(leaves: readonly Leaf[], file: LoadRequest<unknown>['file'], problems: Problem[]): Layer {
-  const layer = new Map<string, { value: unknown; origin: Origin }>();
-  if (file === null) return layer;
-  const origin = `file ${file.name}`;
-  let document: unknown;
-  try {
-    document = loadYaml().parse(file.text);
-  } catch (error) {
-    // Its further lines show the text, where a secret may stand.
-    const [reason] = errorText(error).split('\n');
-    // Without the file nothing can be said of the rest.
-    throw new ConfigError([`${origin}: not valid YAML: ${reason}`]);
-  }
-  if (document === null || document === undefined) return layer;
-  if (typeof document !== 'object' || Array.isArray(document)) {
-    throw new ConfigError([`${origin}: expected a mapping of settings at the top`]);
-  }
-  for (const [path, value] of flatten(document as Record<string, unknown>, leaves)) {
-    const leaf = leaves.find((one) => one.path === path);
-    const child = leaves.find((one) => one.path.startsWith(`${path}.`));
-    if (child !== undefined) {
-      // All that stood there may be commented out.
-      if (value !== null)
-        problems.push({
-          path,
-          text: `${origin}: "${path}" holds settings such as ${child.path}; expected a map, got ${kindOf(value)}`,
-        });
-    } else if (leaf === undefined) {
-      problems.push({
-        path: null,
-        text: `${origin}: no setting "${path}"${suggestion(path, keysOf(leaves))}`,
-      });
-    } else if (typeof value === 'string' && leaf.type !== 'list') add(layer, leaf, value, origin, problems);
-    else
-      layer.set(path, { value: leaf.type === 'list' && typeof value === 'string' ? [value] : value, origin });
-  }
-  return layer;
-}
-
-/** Loaded only where there is a file: it takes a megabyte that an agent would hold for all its life. */
-function loadYaml(): typeof import('yaml') {
-  return createRequire(import.meta.url)('yaml');
 }
 
 function presetLayer(
@@ -207,30 +157,6 @@ function presetLayer(
   );
 }
 
-/** `[dotted path, value]` of everything below `tree` that is not itself a branch of the settings. */
-function flatten(tree: Record<string, unknown>, leaves: readonly Leaf[], prefix = ''): [string, unknown][] {
-  return Object.entries(tree).flatMap(([key, value]): [string, unknown][] => {
-    const path = `${prefix}${key}`;
-    const isBranch = leaves.some((leaf) => leaf.path.startsWith(`${path}.`));
-    if (isBranch && typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return flatten(value as Record<string, unknown>, leaves, `${path}.`);
-    }
-    return [[path, value]];
-  });
-}
-
-function add(
-  layer: Map<string, { value: unknown; origin: Origin }>,
-  leaf: Leaf,
-  text: string,
-  origin: Origin,
-  problems: Problem[],
-): void {
-  const read = readValue(leaf, text);
-  if (read.ok) layer.set(leaf.path, { value: read.value, origin });
-  else problems.push({ path: leaf.path, text: `${leaf.path} (${origin}): ${read.problem}` });
-}
-
 function place(tree: Record<string, unknown>, path: readonly string[], value: unknown): void {
   const [head, ...rest] = path;
   if (head === undefined) return;
@@ -255,26 +181,4 @@ function withBranches(tree: Record<string, unknown>, leaves: readonly Leaf[]): R
     }
   }
   return tree;
-}
-
-/** Everything that may stand in a file: settings, and the branches that hold them. */
-function keysOf(leaves: readonly Leaf[]): readonly string[] {
-  const keys = new Set<string>();
-  for (const { path } of leaves) {
-    const parts = path.split('.');
-    for (let count = 1; count <= parts.length; count += 1) keys.add(parts.slice(0, count).join('.'));
-  }
-  return [...keys];
-}
-
-/** Compares without the prefix that all of them share: it would make any two short names look alike. */
-function variableSuggestion(name: string, valid: readonly string[]): string {
-  const bare = (one: string) => (one.startsWith(ENV_PREFIX) ? one.slice(ENV_PREFIX.length) : one);
-  const nearest = nearestName(bare(name), valid.map(bare));
-  return nearest === null ? '' : `; did you mean "${ENV_PREFIX}${nearest}"?`;
-}
-
-function suggestion(name: string, valid: readonly string[]): string {
-  const nearest = nearestName(name, valid);
-  return nearest === null ? '' : `; did you mean "${nearest}"?`;
 }

@@ -1,22 +1,6 @@
 /** Turns the text of a flag or an environment variable, or a YAML scalar, into a setting's value. */
+import { DURATION_FORMS, readDuration, readSize, SIZE_FORMS } from '../platform/quantity.ts';
 import type { Leaf } from './leaves.ts';
-
-const DURATIONS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-const SIZES: Readonly<Record<string, number>> = {
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  kib: 1024,
-  mib: 1024 ** 2,
-  gib: 1024 ** 3,
-};
 
 export type ReadValue =
   | { readonly ok: true; readonly value: unknown }
@@ -52,17 +36,16 @@ function readBoolean(text: string): ReadValue {
 }
 
 function readNumber(leaf: Leaf, text: string): ReadValue {
-  const match = /^\s*(-?\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*$/.exec(text);
-  const unit = match?.[2]?.toLowerCase() ?? '';
-  if (match !== null && unit === '') return { ok: true, value: Number(match[1]) };
-  const units = leaf.path.endsWith('Ms')
-    ? DURATIONS
-    : /[bB]ytes(Per(Second|Day|Month))?$/.test(leaf.path)
-      ? SIZES
-      : {};
-  const factor = units[unit];
-  if (match !== null && factor !== undefined) return { ok: true, value: Number(match[1]) * factor };
-  const known = Object.keys(units);
-  const hint = known.length > 0 ? `, optionally with a unit (${known.join(', ')})` : '';
+  if (/^\s*-?\d+(\.\d+)?\s*$/.test(text)) return { ok: true, value: Number(text) };
+  const { read, forms } = unitsOf(leaf);
+  const value = read(text);
+  if (value !== null) return { ok: true, value };
+  const hint = forms === '' ? '' : `, optionally with a unit (${forms})`;
   return { ok: false, problem: `expected a number${hint}, got "${text}"` };
+}
+
+function unitsOf({ path }: Leaf): { readonly read: (text: string) => number | null; readonly forms: string } {
+  if (path.endsWith('Ms')) return { read: readDuration, forms: DURATION_FORMS };
+  if (/[bB]ytes(Per(Second|Day|Month))?$/.test(path)) return { read: readSize, forms: SIZE_FORMS };
+  return { read: () => null, forms: '' };
 }

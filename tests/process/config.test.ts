@@ -29,7 +29,12 @@ describe('what is asked for is shown, exit code 0', () => {
     { args: 'hq --help', says: '--allow-anonymous' },
     { args: 'demo --help', says: '--agents' },
     { args: 'journal verify --help', says: 'exit code 1' },
+    { args: '--help', says: 'Examples:\n  holdfast demo' },
+    { args: '--help', says: 'Run:\n  demo' },
+    { args: 'agent --help', says: 'Settings of uplink:\n  --uplink-backoff-initial-ms' },
+    { args: 'agent --help', says: 'Examples:\n  holdfast agent' },
     { args: '--version', says: '0.1.0' },
+    { args: '-V', says: '0.1.0' },
     { args: 'version', says: 'holdfast 0.1.0 (protocol 1' },
     { args: 'version --json', says: '"protocol":1' },
     { args: 'config validate agent', says: 'valid' },
@@ -110,7 +115,7 @@ describe('settings that cannot be are refused before anything is started, exit c
       args: 'agent --uplink-max-bytes-per-day -1',
       says: 'uplink.maxBytesPerDay (flag --uplink-max-bytes-per-day): must be at least 0, not -1',
     },
-    { args: 'agent --uplink-max-bytes-per-day 10XB', says: 'mib, gib), got "10XB"' },
+    { args: 'agent --uplink-max-bytes-per-day 10XB', says: 'T for KiB and so on), got "10XB"' },
     { args: 'agent --source bogus', says: 'unknown source `bogus`' },
     { args: 'agent --source sim:hzz=3', says: 'did you mean `hz`?' },
     { args: 'agent --preset ltee', says: 'did you mean "lte"?' },
@@ -167,6 +172,15 @@ describe('settings that cannot be are refused before anything is started, exit c
     expect(stderr.trim().split('\n')).toHaveLength(2);
   });
 
+  it('says in one line which variables of a cluster it ignores, and goes on', async () => {
+    const env = { HOLDFAST_PORT: 'tcp://10.43.7.9:8000', HOLDFAST_SERVICE_HOST: '10.43.7.9' };
+    const { code, stdout, stderr } = await holdfast('config validate hq', env);
+    expect({ code, stdout }).toEqual({ code: OK, stdout: 'valid' });
+    expect(stderr).toBe(
+      'holdfast: variables of a Kubernetes Service or a Docker link are no settings and are ignored: HOLDFAST_PORT, HOLDFAST_SERVICE_HOST',
+    );
+  });
+
   it('names every wrong key of a file at once, each with the nearest valid name', async () => {
     const file = join(temporaryFolder(), 'holdfast.yaml');
     writeFileSync(file, 'idd: x\njournal:\n  maxByte: 5MiB\nuplink: 3\n__proto__: {polluted: 1}\n');
@@ -175,7 +189,7 @@ describe('settings that cannot be are refused before anything is started, exit c
       expect(code).toBe(CONFIGURATION);
       expect(stderr).toContain('no setting "idd"; did you mean "id"?');
       expect(stderr).toContain('no setting "journal.maxByte"; did you mean "journal.maxBytes"?');
-      expect(stderr).toContain('"uplink"');
+      expect(stderr).toContain('must be a section, with settings such as uplink.backoffInitialMs');
       expect(stderr).toContain('__proto__');
     }
     writeFileSync(file, 'journal: [unclosed');

@@ -5,6 +5,7 @@ import { errorText } from '../../platform/error-text.ts';
 import { systemIds } from '../../platform/ids.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { systemRandom } from '../../platform/random.ts';
+import { logIgnored } from '../ignored-variables.ts';
 import { AGENT_LEAVES, loadAgentConfig } from '../settings/agent-settings.ts';
 import { addSettingOptions } from '../settings/flags.ts';
 import { runUntilStopped } from '../signals.ts';
@@ -18,11 +19,14 @@ export function defineAgentCommand(command: Command): void {
     'give a cloned disk its own life: what is pending is kept and delivered under a new epoch; what it has delivered before stays in the ledger of the old one',
   );
   command.action(async () => {
-    let { config } = await loadAgentConfig(command);
+    const effective = await loadAgentConfig(command);
+    let { config } = effective;
+    let place: Partial<AgentConfig> = {};
+    logIgnored(effective, createLogger({ level: config.logLevel, fields: { component: 'agent' } }));
     const { startAgent } = await import('../../agent/main.ts');
     process.exitCode = await runUntilStopped(async (isAgain) => {
-      if (isAgain) config = await readAgain(command, config);
-      return startAgent(
+      if (isAgain) config = { ...(await readAgain(command, config)), ...place };
+      const agent = await startAgent(
         config,
         {
           clock: createSystemClock(),
@@ -33,6 +37,9 @@ export function defineAgentCommand(command: Command): void {
         },
         { newEpoch: command.opts().newEpoch === true },
       );
+      // It starts again where it was.
+      place = { dataDir: agent.dataDir, sharedDataDir: false };
+      return agent;
     });
   });
 }

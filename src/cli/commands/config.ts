@@ -3,6 +3,7 @@ import { agentConfigSchema } from '../../agent/config.ts';
 import { hqConfigSchema } from '../../hq/config.ts';
 import { jsonSchemaOf } from '../../settings/leaves.ts';
 import type { Effective } from '../../settings/load.ts';
+import { tellIgnored } from '../ignored-variables.ts';
 import { AGENT_LEAVES, loadAgentConfig } from '../settings/agent-settings.ts';
 import { addSettingOptions } from '../settings/flags.ts';
 import { HQ_LEAVES, loadHqConfig } from '../settings/hq-settings.ts';
@@ -29,9 +30,11 @@ export function defineConfigCommand(config: Command): void {
       const parent =
         config.commands.find((one) => one.name() === verb) ?? config.command(verb).description(summary);
       const command = parent.command(name).description(`of the ${name}`).option('--json', 'for machines');
-      addSettingOptions(command, component.leaves).action(async () =>
-        run(await component.load(command), wantsJson(command)),
-      );
+      addSettingOptions(command, component.leaves).action(async () => {
+        const effective = await component.load(command);
+        tellIgnored(effective);
+        run(effective, wantsJson(command));
+      });
     }
   }
   config

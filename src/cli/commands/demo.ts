@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { createSystemClock } from '../../platform/clock.ts';
 import type { Ending } from '../../platform/ending.ts';
 import { VERSION } from '../../platform/version.ts';
+import { tellIgnored } from '../ignored-variables.ts';
 import type { DemoConfig } from '../settings/demo-config.ts';
 import { DEMO_LEAVES, loadDemoConfig } from '../settings/demo-settings.ts';
 import { addSettingOptions } from '../settings/flags.ts';
@@ -12,7 +13,9 @@ import { type KeptProcess, keepRunning } from '../supervise.ts';
 /** `holdfast demo`: HQ and agents as separate processes, as they would run for real. */
 export function defineDemoCommand(command: Command): void {
   addSettingOptions(command, DEMO_LEAVES).action(async () => {
-    const { config } = await loadDemoConfig(command);
+    const effective = await loadDemoConfig(command);
+    const { config } = effective;
+    tellIgnored(effective);
     process.exitCode = await runDemo(config);
   });
 }

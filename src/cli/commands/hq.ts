@@ -4,6 +4,7 @@ import type { Ending } from '../../platform/ending.ts';
 import { systemIds } from '../../platform/ids.ts';
 import { createLogger } from '../../platform/logger.ts';
 import { systemRandom } from '../../platform/random.ts';
+import { logIgnored } from '../ignored-variables.ts';
 import { addSettingOptions } from '../settings/flags.ts';
 import { HQ_LEAVES, loadHqConfig } from '../settings/hq-settings.ts';
 import { runUntilStopped } from '../signals.ts';
@@ -11,14 +12,17 @@ import { runUntilStopped } from '../signals.ts';
 /** `holdfast hq`: prints `{"event":"listening","url":…}` as its first line. */
 export function defineHqCommand(command: Command): void {
   addSettingOptions(command, HQ_LEAVES).action(async () => {
-    const { config } = await loadHqConfig(command);
+    const effective = await loadHqConfig(command);
+    const { config } = effective;
+    const logger = createLogger({ level: config.logLevel, fields: { component: 'hq' } });
+    logIgnored(effective, logger);
     const { startHq } = await import('../../hq/main.ts');
     process.exitCode = await runUntilStopped(async () => {
       const running = await startHq(config, {
         clock: createSystemClock(),
         random: systemRandom,
         ids: systemIds,
-        logger: createLogger({ level: config.logLevel, fields: { component: 'hq' } }),
+        logger,
       });
       process.stdout.write(`${JSON.stringify({ event: 'listening', url: running.url })}\n`);
       const ending = running.failed.then((error): Ending => ({ kind: 'failed', error }));

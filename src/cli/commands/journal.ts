@@ -65,16 +65,28 @@ async function verify(directory: string, { json }: Options): Promise<void> {
 }
 
 async function peek(directory: string, { count }: Options): Promise<void> {
-  await printAll(peekJournal(directory, count));
+  await printAll(directory, peekJournal(directory, count));
 }
 
 async function exportAll(directory: string): Promise<void> {
-  await printAll(exportJournal(directory));
+  await printAll(directory, exportJournal(directory));
 }
 
-/** As NDJSON, as long as somebody reads it. */
-async function printAll(records: Iterable<object>): Promise<void> {
-  for (const record of records) if (!(await print(JSON.stringify(record)))) return;
+/** As NDJSON, as long as somebody reads it. Where there is nothing to read, standard error says why. */
+async function printAll(directory: string, records: Iterable<object>): Promise<void> {
+  let isEmpty = true;
+  for (const record of records) {
+    isEmpty = false;
+    if (!(await print(JSON.stringify(record)))) return;
+  }
+  if (isEmpty) process.stderr.write(`holdfast: ${nothingPending(directory)}\n`);
+}
+
+function nothingPending(directory: string): string {
+  const sampled = journalStats(directory).journal?.sampled ?? 0;
+  return sampled === 0
+    ? `nothing is pending in ${directory}: it has no samples yet`
+    : `nothing is pending in ${directory}: HQ has confirmed or the ledger names all ${sampled} samples`;
 }
 
 function text(value: unknown): string {

@@ -2,6 +2,8 @@
 import type { Command } from 'commander';
 import { type AgentConfig, agentConfigSchema, checkAgentConfig } from '../../agent/config.ts';
 import { PRESETS } from '../../agent/presets.ts';
+import { configuredWays } from '../../agent/uplink/ways/configured-ways.ts';
+import { proxyProblems } from '../../agent/uplink/ways/proxy-problems.ts';
 import { leavesOf } from '../../settings/leaves.ts';
 import { type Effective, loadSettings } from '../../settings/load.ts';
 import { givenSettings } from './flags.ts';
@@ -16,6 +18,6 @@ export async function loadAgentConfig(command: Command): Promise<Effective<Agent
     environment: process.env,
     presets: PRESETS,
     foreignEnvironment: await foreignVariables(process.env, AGENT_LEAVES),
-    check: checkAgentConfig,
+    check: (config) => [...checkAgentConfig(config), ...proxyProblems(configuredWays(config), process.env)],
   });
 }

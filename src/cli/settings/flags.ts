@@ -3,11 +3,22 @@ import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { errorText } from '../../platform/error-text.ts';
+import type { SettingsFile } from '../../settings/file.ts';
 import type { Leaf } from '../../settings/leaves.ts';
 import type { LoadRequest } from '../../settings/load.ts';
-import { CommandFailure, EXIT } from '../exit.ts';
 
 export type GivenSettings = Pick<LoadRequest<unknown>, 'flags' | 'file'>;
+
+/** An option that stands for a setting. */
+export class SettingOption extends Option {
+  readonly leaf: Leaf;
+  constructor(flags: string, description: string, leaf: Leaf) {
+    super(flags, description);
+    this.leaf = leaf;
+    const [section, ...inner] = leaf.path.split('.');
+    this.helpGroup(inner.length === 0 ? 'Settings:' : `Settings of ${section}:`);
+  }
+}
 
 /** Adds `--config FILE` and one option a setting. */
 export function addSettingOptions(command: Command, leaves: readonly Leaf[]): Command {
@@ -16,15 +27,16 @@ export function addSettingOptions(command: Command, leaves: readonly Leaf[]): Co
   return command;
 }
 
-function optionOf(leaf: Leaf): Option {
+function optionOf(leaf: Leaf): SettingOption {
   const known = leaf.choices === null ? '' : ` (${leaf.choices.join(' | ')})`;
   const byDefault =
     leaf.defaultValue === undefined || leaf.defaultValue === ''
       ? ''
       : ` [${JSON.stringify(leaf.defaultValue)}]`;
   const description = `${leaf.description}${known}${byDefault}`;
-  if (leaf.type === 'boolean') return new Option(`${leaf.flag} [true|false]`, description);
-  const option = new Option(`${leaf.flag} <${leaf.type === 'number' ? 'n' : 'text'}>`, description);
+  if (leaf.type === 'boolean') return new SettingOption(`${leaf.flag} [true|false]`, description, leaf);
+  const value = leaf.type === 'number' ? 'n' : 'text';
+  const option = new SettingOption(`${leaf.flag} <${value}>`, description, leaf);
   if (leaf.type === 'list') {
     option.argParser((text: string, before: readonly string[] | undefined) => [...(before ?? []), text]);
   }
@@ -45,14 +57,20 @@ export function givenSettings(command: Command, leaves: readonly Leaf[]): GivenS
     if (given !== undefined) flags.set(leaf.path, given);
   }
   const name = options.config ?? process.env.HOLDFAST_CONFIG;
-  return { flags, file: typeof name === 'string' && name !== '' ? { name, text: readText(name) } : null };
+  return { flags, file: typeof name === 'string' && name.trim() !== '' ? readFile(name) : null };
 }
 
-function readText(name: string): string {
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a directory; give the file in it',
+  EACCES: 'this user may not read it',
+};
+
+function readFile(name: string): SettingsFile {
   try {
-    return readFileSync(name, 'utf8');
+    return { name, text: readFileSync(name, 'utf8') };
   } catch (error) {
-    const reason = errorText(error);
-    throw new CommandFailure(EXIT.configuration, `cannot read the configuration file ${name}: ${reason}`);
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    return { name, unreadable: REASONS[code] ?? errorText(error) };
   }
 }

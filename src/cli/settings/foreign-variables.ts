@@ -9,7 +9,8 @@ export async function foreignVariables(
   environment: Readonly<Record<string, string | undefined>>,
   own: readonly Leaf[],
 ): Promise<ReadonlySet<string>> {
-  const known = new Set(['HOLDFAST_CONFIG', ...own.map(({ env }) => env)]);
+  const fallbacks = own.flatMap(({ fallback }) => (fallback === null ? [] : [fallback.variable]));
+  const known = new Set(['HOLDFAST_CONFIG', ...own.map(({ env }) => env), ...fallbacks]);
   if (Object.keys(environment).every((name) => !name.startsWith(ENV_PREFIX) || known.has(name))) return known;
   const [{ agentConfigSchema }, { hqConfigSchema }, { demoConfigSchema }] = await Promise.all([
     import('../../agent/config.ts'),

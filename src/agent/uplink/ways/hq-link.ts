@@ -3,7 +3,7 @@ import { defer } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 import { createCountedAgent } from '../counted-sockets.ts';
 import type { Link } from '../link.ts';
-import { type Environment, ProxySettingError, proxyFor } from '../proxy/proxy-settings.ts';
+import { type Environment, proxyFor } from '../proxy/proxy-settings.ts';
 import { createSocketIoLink } from '../socketio-link.ts';
 import { createAutoLink } from '../transports/auto-link.ts';
 import { probeUpgrade } from '../transports/probe-upgrade.ts';
@@ -68,18 +68,4 @@ export function createHqLink(options: HqLinkOptions): HqLink {
     }),
   });
   return { link, failing: watch.list };
-}
-
-/** A sentence for each variable that names a proxy that cannot be. */
-export function proxyProblems(ways: readonly ConfiguredWay[], environment: Environment): readonly string[] {
-  const problems = ways.flatMap(({ address }) => {
-    try {
-      proxyFor(address, environment);
-      return [];
-    } catch (error) {
-      if (!(error instanceof ProxySettingError)) throw error;
-      return [error.message];
-    }
-  });
-  return [...new Set(problems)];
 }
