@@ -1,6 +1,6 @@
 /**
- * Builds what is published: JavaScript and type declarations of src/ into dist/, the dashboard into dist/dashboard, the
- * command into dist/bundle.
+ * Builds what is published: the operators with their types into dist/streams, the dashboard into dist/dashboard, the
+ * command with all of its libraries but lmdb into dist/bundle.
  */
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ run('tsc', '-p', 'tsconfig.build.json');
 run('vite', 'build', '--logLevel', 'warn');
 await bundle({
   outDir: join(root, 'dist/bundle'),
-  input: { main: join(root, 'src/cli/main.ts') },
+  input: { main: join(root, 'src/cli/main.ts'), 'health-check': join(root, 'src/cli/health-check.ts') },
   compact: true,
   license: true,
 });

@@ -8,7 +8,7 @@ import { build } from 'vite';
 const root = join(import.meta.dirname, '..');
 
 export type BundleOptions = {
-  /** As deep below the root as dist/cli: the sources look for package.json and for bin/ from where they are. */
+  /** Two folders below the root, as src/cli is: the sources look for package.json and for bin/ from where they are. */
   readonly outDir: string;
   /** Scripts by name; what the storage starts as a process of its own is always there. */
   readonly input: Readonly<Record<string, string>>;

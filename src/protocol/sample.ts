@@ -3,7 +3,9 @@
  *
  * A schema says once what a source measures; a sample carries only values, in the schema's order.
  */
+
 import { z } from 'zod';
+import type { Anomaly } from './anomaly.ts';
 
 /** Attributes of a series, OpenTelemetry style. Keys are sorted when a series is written as text. */
 export const attributesSchema = z.record(z.string().min(1).max(64), z.string().max(256));
@@ -51,26 +53,7 @@ export const agentIdSchema = z
     'must be letters, digits and . _ -, a letter or digit first, 64 at most',
   );
 
-/**
- * One episode of a series beyond its z-score threshold, reported when it opens and when it closes; in between it may be
- * reported as open again, with the same `startTs` and a higher peak. It is one episode however often it is reported.
- */
-export type Anomaly = {
-  /** Index into the schema's series. */
-  readonly series: number;
-  readonly state: 'open' | 'closed';
-  /** Wall time (ms) of the first sample beyond the threshold; identifies the episode within its series. */
-  readonly startTs: number;
-  readonly peakTs: number;
-  readonly peakValue: number;
-  /** z-score at the peak, signed. */
-  readonly peakZ: number;
-  /** Mean and standard deviation of the window when the episode opened. */
-  readonly mean: number;
-  readonly stddev: number;
-  /** Wall time (ms) of the first sample back within the threshold; null while open. */
-  readonly endTs: number | null;
-};
+export type { Anomaly };
 
 export const DIAGNOSTIC_CODES = [
   'rail_low',

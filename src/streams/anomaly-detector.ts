@@ -1,5 +1,5 @@
 /** Finds the anomalies of one series. */
-import type { Anomaly } from '../protocol/sample.ts';
+import type { Anomaly } from '../protocol/anomaly.ts';
 import { requireAtLeast, requireCount } from './options.ts';
 import { createRollingStats } from './rolling-stats.ts';
 

@@ -1,5 +1,5 @@
 import { defer, map, type OperatorFunction } from 'rxjs';
-import type { Anomaly } from '../protocol/sample.ts';
+import type { Anomaly } from '../protocol/anomaly.ts';
 import type { AnomalyDetector } from './anomaly-detector.ts';
 
 /** The values of several series at one time; null where nothing was measured. */

@@ -1,4 +1,5 @@
 /** RxJS operators for telemetry over unreliable networks; published as `holdfast/streams`. */
+export type { Random } from '../platform/random.ts';
 export {
   type AnomalyDetector,
   type AnomalyOptions,

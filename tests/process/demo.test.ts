@@ -43,7 +43,9 @@ function addressOf(demo: Running): Promise<string> {
 
 /** Process that runs `hq` or an agent. */
 function processOf(demo: Running, name: string): number | undefined {
-  return childrenOf(demo.pid).find(({ args }) => args.includes(name === 'hq' ? 'hq' : name))?.pid;
+  const wanted = name === 'hq' ? 'hq' : name;
+  // Its title is one text.
+  return childrenOf(demo.pid).find(({ args }) => args.join(' ').split(' ').includes(wanted))?.pid;
 }
 
 const states = async (url: string) =>

@@ -25,6 +25,9 @@ export type RunOptions = {
   readonly env?: Readonly<Record<string, string>>;
   /** Default: the sources by `bin/holdfast.js`. */
   readonly entry?: readonly string[];
+  /** A program of its own instead: it is run without an entry. */
+  readonly command?: string;
+  readonly cwd?: string;
   /** Standard error goes to the end of this file, and is not kept as lines. */
   readonly logTo?: string;
 };
@@ -39,7 +42,9 @@ export const built: RunOptions = {
 /** Starts a command; it is killed at the end of the test when it still runs. */
 export function run(args: readonly string[], options: RunOptions = {}): Running {
   const log = options.logTo === undefined ? null : openSync(options.logTo, 'a');
-  const child = spawn(node, [...(options.entry ?? [join(root, 'bin/holdfast.js')]), ...args], {
+  const entry = options.command === undefined ? (options.entry ?? [join(root, 'bin/holdfast.js')]) : [];
+  const child = spawn(options.command ?? node, [...entry, ...args], {
+    cwd: options.cwd,
     stdio: ['ignore', 'pipe', log ?? 'pipe'],
     env: { ...cleanEnvironment(), ...options.env },
   });
