@@ -2,7 +2,8 @@
 # Installs what the tests need beyond npm: Debian packages, only those that are missing. Safe to run again.
 set -euo pipefail
 
-declare -A needs=([cc]=build-essential [chromium]=chromium [promtool]=prometheus [docker-compose]=docker-compose)
+declare -A needs=([cc]=build-essential [chromium]=chromium [promtool]=prometheus [docker-compose]=docker-compose
+  [systemd-analyze]=systemd [zsh]=zsh [fish]=fish)
 missing=()
 for command in "${!needs[@]}"; do
   command -v "$command" >/dev/null 2>&1 || missing+=("${needs[$command]}")

@@ -7,19 +7,20 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { built, root, runToEnd } from '../support/holdfast.ts';
 
+const bindSchema = z.object({
+  type: z.literal('bind'),
+  source: z.string(),
+  target: z.string(),
+  read_only: z.literal(true),
+  bind: z.object({ propagation: z.literal('rslave') }),
+});
 const serviceSchema = z.looseObject({
   image: z.string(),
   command: z.array(z.string()),
   environment: z.record(z.string(), z.string()).default({}),
-  volumes: z.array(z.string()),
+  volumes: z.array(z.union([z.string(), bindSchema])),
   ports: z.array(z.string()).default([]),
-  healthcheck: z.object({
-    test: z.array(z.string()),
-    interval: z.string(),
-    timeout: z.string(),
-    start_period: z.string(),
-    retries: z.number(),
-  }),
+  profiles: z.array(z.string()).default([]),
 });
 const fileSchema = z.looseObject({
   services: z.record(z.string(), serviceSchema),
@@ -65,17 +66,49 @@ const compose = [['docker', 'compose'], ['docker-compose']].find(
 );
 
 describe('docker-compose.yml', () => {
-  it('has one HQ and three agents, each with a volume of its own', () => {
-    const roles = named.map(({ service }) => service.command[0]);
-    expect(roles.toSorted()).toEqual(['agent', 'agent', 'agent', 'hq']);
-    const mounts = named.map(({ service }) => service.volumes);
-    const sources = mounts.flat().map((mount) => mount.split(':')[0] ?? '');
-    expect(mounts.every((mount) => mount.length === 1 && mount[0]?.endsWith(':/data'))).toBe(true);
-    expect(new Set(sources).size).toBe(named.length);
-    expect(Object.keys(volumes)).toEqual(expect.arrayContaining(sources));
+  it('has HQ, agents, and one for the machine where it is asked for, each with a volume of its own', () => {
+    expect(named.map(({ name, service }) => [name, service.command[0], service.profiles])).toEqual([
+      ['hq', 'hq', []],
+      ['agent', 'agent', []],
+      ['host', 'agent', ['host']],
+    ]);
+    const [data, ...binds] = named.map(({ service }) => service.volumes[0]);
+    const sources = [data, ...binds].map((mount) => String(mount).split(':'));
+    for (const [, target] of sources) expect(target).toBe('/data');
+    expect(sources.map(([volume]) => volume)).toEqual(Object.keys(volumes));
   });
 
-  it.each(named)('hardens $name', ({ service }) => {
+  it('has agents that can be scaled: no name, port or folder is theirs alone', async () => {
+    const { agent } = services;
+    if (agent === undefined) throw new Error('no service agent');
+    expect(agent.ports).toEqual([]);
+    expect(agent).not.toHaveProperty('container_name');
+    expect(agent).toMatchObject({ deploy: { replicas: 3 } });
+    const settings = await settingsOf(agent);
+    expect([settings.get('sharedDataDir'), settings.get('id'), settings.get('healthPort')]).toEqual([
+      true,
+      undefined,
+      0,
+    ]);
+  });
+
+  it('lets the tour break the link, unless it is told not to', async () => {
+    const { hq } = services;
+    if (hq === undefined) throw new Error('no service hq');
+    expect((await settingsOf(hq)).get('chaosEnabled')).toBe(true);
+    expect(hq.environment.HOLDFAST_CHAOS_ENABLED).toMatch(/^\$\{HOLDFAST_CHAOS_ENABLED:-true\}$/);
+  });
+
+  it('shows all of the machine to the agent that watches it, and in one place', async () => {
+    const { host } = services;
+    if (host === undefined) throw new Error('no service host');
+    const [, bind] = host.volumes;
+    expect(bind).toMatchObject({ source: '/', target: '/host' });
+    expect((await settingsOf(host)).get('source')).toEqual(['host:every=1s,root=/host']);
+    expect(host).toMatchObject({ network_mode: 'host' });
+  });
+
+  it.each(named)('hardens $name', ({ name, service }) => {
     expect(service).toMatchObject({
       cap_drop: ['ALL'],
       security_opt: ['no-new-privileges:true'],
@@ -84,7 +117,7 @@ describe('docker-compose.yml', () => {
     });
     expect(service).not.toHaveProperty('privileged');
     expect(service).not.toHaveProperty('cap_add');
-    expect(service).not.toHaveProperty('network_mode');
+    if (name !== 'host') expect(service).not.toHaveProperty('network_mode');
     // An ordered stop takes 30 s at most.
     expect(Number.parseInt(String(service.stop_grace_period), 10)).toBeGreaterThan(30);
     for (const port of service.ports) expect(port).toMatch(/^127\.0\.0\.1:/);
@@ -99,29 +132,25 @@ describe('docker-compose.yml', () => {
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'valid', stderr: '' });
   });
 
-  it.each(named)('looks after the health of $name where it listens', async ({ service }) => {
-    const settings = await settingsOf(service);
-    expect(settings.get('dataDir')).toBe('/data');
-    const port = settings.get(service.command[0] === 'hq' ? 'port' : 'healthPort');
-    const [kind, program, script = '', url] = service.healthcheck.test;
-    expect([kind, program]).toEqual(['CMD', 'node']);
-    expect(existsSync(join(root, script)), 'npm run build makes it').toBe(true);
-    expect(url).toBe(`http://127.0.0.1:${port}/healthz`);
+  it.each(named)('has $name write to its volume, and leaves its health to the image', async ({ service }) => {
+    expect((await settingsOf(service)).get('dataDir')).toBe('/data');
+    expect(service).not.toHaveProperty('healthcheck');
   });
 
   it('lets the agents in with the token that HQ asks for, at the address where it is', async () => {
-    const { hq, ...agents } = services;
-    if (hq === undefined) throw new Error('no service hq');
+    const { hq, agent, host } = services;
+    if (hq === undefined || agent === undefined || host === undefined)
+      throw new Error('a service is missing');
     const port = (await settingsOf(hq)).get('port');
-    for (const agent of Object.values(agents)) {
-      const settings = await settingsOf(agent);
-      expect(settings.get('hq')).toBe(`http://hq:${port}`);
-      expect(environmentOf(agent).HOLDFAST_TOKEN).toBe(environmentOf(hq).HOLDFAST_AGENT_TOKEN);
+    expect(hq.ports).toEqual([`127.0.0.1:${port}:${port}`]);
+    for (const [one, address] of [
+      [agent, `http://hq:${port}`],
+      [host, `http://127.0.0.1:${port}`],
+    ] as const) {
+      const settings = await settingsOf(one);
+      expect([settings.get('hq'), settings.get('token')]).toEqual([address, '(set)']);
+      expect(environmentOf(one).HOLDFAST_AGENT_TOKEN).toBe(environmentOf(hq).HOLDFAST_AGENT_TOKEN);
     }
-    const ids = await Promise.all(
-      Object.values(agents).map(async (agent) => (await settingsOf(agent)).get('id')),
-    );
-    expect(new Set(ids).size).toBe(3);
   });
 
   it.skipIf(compose === undefined)(
@@ -145,7 +174,17 @@ describe('the image', () => {
     expect(imageEnvironment).toEqual({ HOLDFAST_DATA_DIR: '/data' });
     // In shell form signals would reach the shell and not Holdfast.
     expect(last).toMatch(/^ENTRYPOINT \["node", "bin\/holdfast\.js"\]$/m);
-    expect(last).toMatch(/^HEALTHCHECK [^\n]*\\\n\s+CMD \["node", /m);
+    const [, script = ''] = /^HEALTHCHECK [^\n]*\\\n\s+CMD \["node", "([^"]+)"\]$/m.exec(last) ?? [];
+    expect(existsSync(join(root, script)), 'npm run build makes it').toBe(true);
     expect(last).not.toMatch(/\bcurl\b|\bwget\b/);
+  });
+
+  it('has the Node that the project is tested with, once, on Debian stable', () => {
+    const { version } = z
+      .object({ version: z.string() })
+      .parse(JSON.parse(readFileSync(join(root, 'node_modules/node/package.json'), 'utf8')));
+    expect(dockerfile).toContain(`ARG NODE_IMAGE=node:${version}-trixie-slim\n`);
+    expect(dockerfile.match(/^FROM .*$/gm)).toHaveLength(2);
+    expect(dockerfile.match(/^FROM \$\{NODE_IMAGE\}/gm)).toHaveLength(2);
   });
 });
