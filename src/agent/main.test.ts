@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../tests/support/eventually.ts';
 import { createSystemClock } from '../platform/clock.ts';
 import { systemIds } from '../platform/ids.ts';
-import type { LogFields, Logger } from '../platform/logger.ts';
+import { type LogFields, type Logger, silentLogger } from '../platform/logger.ts';
 import { systemRandom } from '../platform/random.ts';
 import { agentConfigSchema } from './config.ts';
 import { AgentConfigError, type RunningAgent, startAgent } from './main.ts';
@@ -41,6 +41,7 @@ function recordingLogger(lines: Line[]): Logger {
     warn: log('warn'),
     error: log('error'),
     child: () => logger,
+    missing: silentLogger.missing,
   };
   return logger;
 }

@@ -17,6 +17,7 @@ import { type Clock, machineUptime } from '../platform/clock.ts';
 import type { Ending } from '../platform/ending.ts';
 import { errorText } from '../platform/error-text.ts';
 import type { Ids } from '../platform/ids.ts';
+import { registerLogMetrics } from '../platform/log-metrics.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Random } from '../platform/random.ts';
 import { expectWork } from '../platform/spare-memory.ts';
@@ -137,6 +138,7 @@ type Plan = {
 /** What the agent says of itself: log, metrics, troubles. */
 function createVoice({ clock, logger }: AgentPlatform) {
   const registry = createRegistry();
+  registerLogMetrics(registry, logger);
   const troubles = createTroubles(clock);
   const emits = { logger, registry };
   return {

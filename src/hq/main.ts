@@ -7,6 +7,7 @@ import { firstValueFrom } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
 import { errorText } from '../platform/error-text.ts';
 import type { Ids } from '../platform/ids.ts';
+import { registerLogMetrics } from '../platform/log-metrics.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { Random } from '../platform/random.ts';
 import { createEmit, createRegistry, type Emit, type Telemetry } from '../platform/telemetry.ts';
@@ -85,6 +86,7 @@ async function assemble(
   const { clock, random, ids, logger } = platform;
   const access = createAccess(config);
   registerProcessMetrics(telemetry.registry, clock);
+  registerLogMetrics(telemetry.registry, logger);
 
   const dataDir = resolve(config.dataDir);
   const opened = await firstValueFrom(openLmdbStorage({ directory: dataDir, role: 'hq', clock }));

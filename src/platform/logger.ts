@@ -1,8 +1,15 @@
-/** Logging: pino, JSON lines on standard error, readable lines when standard error is a terminal. */
+/**
+ * Logging: pino, JSON lines on standard error, readable lines when standard error is a terminal.
+ *
+ * Nothing waits for a line to be written (log-destination.ts), and no cause may have lines without end (line-limit.ts);
+ * `debug` lines are not limited, since the person who wants them wants all.
+ */
 import pino from 'pino';
+import { createLineLimit, type LineLimit } from './line-limit.ts';
+import { createLogDestination, type LogDestination, openStderr } from './log-destination.ts';
 
 /** Loaded only where it is used: a service that logs JSON need not carry it. */
-const pretty = process.stderr.isTTY ? (await import('pino-pretty')).default : null;
+const pretty = process.stderr.isTTY ? (await import('pino-pretty')).prettyFactory : null;
 
 export type LogFields = Readonly<Record<string, unknown>>;
 export type Logger = {
@@ -12,6 +19,8 @@ export type Logger = {
   readonly error: (fields: LogFields, message: string) => void;
   /** A logger that adds `fields` to every line. */
   readonly child: (fields: LogFields) => Logger;
+  /** Lines that were never written: nothing took them in time, or one cause had too many. */
+  readonly missing: () => { readonly dropped: number; readonly leftOut: number };
 };
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -23,25 +32,62 @@ export type LoggerOptions = {
   readonly fields: LogFields;
 };
 
-export function createLogger(options: LoggerOptions): Logger {
-  const destination =
-    pretty === null
-      ? destinationOf(2)
-      : pretty({ destination: 2, sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' });
-  return pino({ level: options.level, base: { ...options.fields, pid: process.pid } }, destination);
+/** Characters of one text in a line: what clients send may be in it. */
+const MAX_TEXT = 2_000;
+/** Of JSON only what is below U+0020 is escaped; a terminal obeys these too. */
+const CONTROLS = /[\u007f-\u009f\u2028\u2029]/g;
+
+export function createLogger({ level, fields }: LoggerOptions): Logger {
+  const format = pretty?.({ ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' }) ?? String;
+  const base = { ...fields, pid: process.pid };
+  const missing = (lines: number) =>
+    `${JSON.stringify({ level: WARN, time: Date.now(), ...base, event: 'log_lines_dropped', lines, msg: 'lines are missing: nothing took them in time' })}\n`;
+  const destination = createLogDestination(openStderr(), (lines) => harmless(format(missing(lines))));
+  process.on('exit', destination.finish);
+  const lines = pino({ level, base }, { write: (line) => destination.write(harmless(format(line))) });
+  const limit = createLineLimit(() => performance.now());
+  return loggerOf(lines, limit, destination);
 }
 
-/**
- * What cannot be written, for instance to a file on a full disk, waits for the next line; beyond so much lines are
- * dropped.
- */
-const MAX_WAITING_BYTES = 256 * 1024;
+const WARN = 40;
 
-/** A line that cannot be written is no reason to end: the caller goes on with its work. */
-function destinationOf(fd: number) {
-  const destination = pino.destination({ dest: fd, sync: true, maxLength: MAX_WAITING_BYTES });
-  destination.on('error', () => {});
-  return destination;
+function loggerOf(lines: pino.Logger, limit: LineLimit, destination: LogDestination): Logger {
+  const write = (level: 'info' | 'warn' | 'error') => (fields: LogFields, message: string) => {
+    if (!lines.isLevelEnabled(level)) return;
+    const verdict = limit.take(textOf(fields.event) ?? message, peerOf(fields));
+    if (!verdict.write) return;
+    const { leftOut } = verdict;
+    lines[level]({ ...bounded(fields), ...(leftOut > 0 && { leftOut }) }, message);
+  };
+  return {
+    debug: (fields, message) => lines.debug(bounded(fields), message),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    child: (fields) => loggerOf(lines.child(fields), limit, destination),
+    missing: () => ({ dropped: destination.dropped(), leftOut: limit.leftOut() }),
+  };
+}
+
+const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null);
+
+/** Whom a line is about. */
+const peerOf = ({ agent, address, source }: LogFields): string | null =>
+  textOf(agent) ?? textOf(address) ?? textOf(source);
+
+function bounded(fields: LogFields): LogFields {
+  const long = Object.entries(fields).filter(
+    ([, value]) => typeof value === 'string' && value.length > MAX_TEXT,
+  );
+  if (long.length === 0) return fields;
+  return {
+    ...fields,
+    ...Object.fromEntries(long.map(([name, value]) => [name, `${String(value).slice(0, MAX_TEXT)}…`])),
+  };
+}
+
+function harmless(line: string): string {
+  return line.replace(CONTROLS, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 export const silentLogger: Logger = {
@@ -50,4 +96,5 @@ export const silentLogger: Logger = {
   warn: () => {},
   error: () => {},
   child: () => silentLogger,
+  missing: () => ({ dropped: 0, leftOut: 0 }),
 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LogFields, Logger } from './logger.ts';
+import { type LogFields, type Logger, silentLogger } from './logger.ts';
 import { createEmit, createRegistry, defineEvent } from './telemetry.ts';
 
 const definitions = {
@@ -60,6 +60,7 @@ function harness() {
     warn: at('warn'),
     error: at('error'),
     child: () => logger,
+    missing: silentLogger.missing,
   };
   const registry = createRegistry();
   return { lines, logger, registry, emit: createEmit(definitions, { logger, registry }) };

@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import { temporaryFolder } from '../../../tests/support/temporary.ts';
 import { createSystemClock } from '../../platform/clock.ts';
 import { systemIds } from '../../platform/ids.ts';
-import type { LogFields, Logger } from '../../platform/logger.ts';
+import { type LogFields, type Logger, silentLogger } from '../../platform/logger.ts';
 import { seededRandom } from '../../platform/random.ts';
 import { hqConfigSchema } from '../config.ts';
 import { type RunningHq, startHq } from '../main.ts';
@@ -20,6 +20,7 @@ export function recorder(lines: Line[]): Logger {
     warn: at('warn'),
     error: at('error'),
     child: () => logger,
+    missing: silentLogger.missing,
   };
   return logger;
 }
