@@ -142,3 +142,33 @@ describe('loopback', () => {
     expect(isLoopback(host)).toBe(expected);
   });
 });
+
+describe('before it is known who a request is', () => {
+  const foreign = { host: 'evil.example:8000', origin: 'http://evil.example:8000' };
+
+  it('a page to which the name of HQ was rebound is refused, where a token is not asked of everyone', () => {
+    expect(open.objection(foreign)).toContain('evil.example');
+    const halfOpen = createAccess({ agentToken: '', operatorToken: 'people only', allowedHosts: [] });
+    expect(halfOpen.objection(foreign)).not.toBeNull();
+    expect(closed.objection(foreign)).toBeNull();
+  });
+
+  it.each([
+    { host: '127.0.0.1:8000', origin: undefined },
+    { host: '127.0.0.1:8000', origin: 'http://127.0.0.1:8000' },
+    { host: 'any.example', origin: undefined },
+  ])('nothing speaks against %o', (request) => {
+    expect(open.objection(request)).toBeNull();
+  });
+
+  it('origins that the settings name may come', () => {
+    const origin = 'https://portal.example';
+    const access = createAccess({
+      agentToken: '',
+      operatorToken: 'x',
+      allowedHosts: [],
+      corsOrigins: [origin],
+    });
+    expect(access.objection({ host: 'hq.example', origin })).toBeNull();
+  });
+});

@@ -43,6 +43,11 @@ export type Admission =
 export type Access = {
   /** Emits once. Errors: it cannot be decided now. */
   readonly admit: (role: Role, request: AccessRequest) => Observable<Admission>;
+  /**
+   * What speaks against a request before it is known which role it wants, and whatever it says later; null where that
+   * decides. A browser that shows a foreign page sends its `Origin` with each writing request and each WebSocket.
+   */
+  readonly objection: (request: Pick<AccessRequest, 'host' | 'origin'>) => string | null;
   /** Whether a token is set for the role. */
   readonly guarded: (role: Role) => boolean;
   /** Roles whose token is a published demo token. */
@@ -53,6 +58,8 @@ export type AccessOptions = {
   /** Empty: no token is asked for. */
   readonly agentToken: string;
   readonly operatorToken: string;
+  /** Origins of other web pages that may come with a token. Default: none. */
+  readonly corsOrigins?: readonly string[];
   /** Names, besides loopback names and IP addresses, under which HQ is reached without a token. */
   readonly allowedHosts: readonly string[];
 };
@@ -66,6 +73,12 @@ export function createAccess(options: AccessOptions): Access {
   const guarded = (role: Role) => tokens[role] !== '';
   return {
     guarded,
+    objection: ({ host, origin }) => {
+      if (origin === undefined || options.corsOrigins?.includes(origin) === true || ROLES.every(guarded))
+        return null;
+      const admission = admitOpenly('agent', { host, origin, token: undefined }, options.allowedHosts);
+      return admission.ok ? null : admission.message;
+    },
     demoRoles: ROLES.filter((role) => guarded(role) && Object.values(DEMO_TOKENS).includes(tokens[role])),
     admit: (role, request) =>
       defer(() =>

@@ -23,8 +23,14 @@ describe('settings of HQ', () => {
   });
 
   it.each([
-    [{ host: '0.0.0.0', agentToken: 'a' }, /set operatorToken/],
-    [{ host: '10.0.0.1', operatorToken: 'o' }, /set agentToken/],
+    [{ host: '0.0.0.0', agentToken: 'agents-12' }, /set operatorToken/],
+    [{ host: '10.0.0.1', operatorToken: 'people-12' }, /set agentToken/],
+    [{ host: '0.0.0.0', agentToken: 'a', operatorToken: 'people-12' }, /agentToken must have at least 8/],
+    [
+      { host: '0.0.0.0', agentToken: 'agents-12', operatorToken: 'for people' },
+      /operatorToken.*without spaces/,
+    ],
+    [{ host: '0.0.0.0', agentToken: 'agents-12', operatorToken: 'für-people' }, /operatorToken.*ASCII/],
     [{ agentToken: 'same', operatorToken: 'same' }, /must differ/],
     [{ corsOrigins: ['https://other.example'] }, /corsOrigins needs operatorToken/],
     [{ retention: { maxBytes: 16 * 1024 * 1024 }, limits: { maxFrameBytes: 1024 * 1024 } }, /64 frames/],
@@ -44,7 +50,8 @@ describe('settings of HQ', () => {
 
   it.each([
     { host: '0.0.0.0', allowAnonymous: true },
-    { host: '0.0.0.0', agentToken: 'a', operatorToken: 'o' },
+    { host: '0.0.0.0', agentToken: 'agents-12', operatorToken: 'people-12' },
+    { agentToken: 'a', operatorToken: 'o' },
     { host: 'localhost' },
     { host: '::1' },
   ])('accept %o', (settings) => {

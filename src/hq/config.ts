@@ -51,6 +51,12 @@ const limitsSchema = z
       KIB,
       8 * MIB,
     ),
+    bodyBytesAtOnce: whole(
+      'bytes of HTTP bodies that HQ holds at once, until they are answered; beyond it the largest request of the address that holds most is closed',
+      64 * MIB,
+      8 * MIB,
+      GIB,
+    ),
     recordsPerRequest: whole('most records in one POST /telemetry', 10_000, 1, 1_000_000),
     requestsPerMinute: whole('HTTP requests that one address may make a minute', 6_000, 1, 10_000_000),
     ingestInFlight: whole('HTTP deliveries that may be under way at once', 256, 1, 10_000),
@@ -151,6 +157,12 @@ export const hqConfigSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe('take the address of a client from X-Forwarded-For; only behind a proxy that sets it'),
+  trustedProxies: whole(
+    'with trustProxy: how many proxies stand before HQ, each of which adds to X-Forwarded-For',
+    1,
+    1,
+    10,
+  ),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('least important log line that is written'),
   dedupTtlMs: whole(
     'how long an HTTP delivery is remembered, so that its repetition is stored once, ms',
@@ -167,6 +179,25 @@ export const hqConfigSchema = z.strictObject({
 
 export type HqConfig = z.infer<typeof hqConfigSchema>;
 
+/** How many proxies are believed about the address of a client. */
+export const trustedProxiesOf = ({ trustProxy, trustedProxies }: HqConfig): number =>
+  trustProxy ? trustedProxies : 0;
+
+const LEAST_TOKEN = 8;
+
+/** Beyond loopback anybody may guess; and what is no visible ASCII does not get through an HTTP header. */
+function tokenProblems({ host, agentToken, operatorToken }: HqConfig): string[] {
+  if (isLoopback(host)) return [];
+  return Object.entries({ agentToken, operatorToken }).flatMap(([name, token]) => {
+    if (token === '') return [];
+    if (!/^[!-~]+$/.test(token))
+      return [`${name} must consist of letters, digits and signs of ASCII, without spaces`];
+    return token.length < LEAST_TOKEN
+      ? [`${name} must have at least ${LEAST_TOKEN} characters where other machines reach HQ, better 32`]
+      : [];
+  });
+}
+
 /** Relations between settings that a single leaf cannot state; each string says what is wrong and what to do. */
 export function checkHqConfig(config: HqConfig): string[] {
   const problems: string[] = [];
@@ -177,6 +208,7 @@ export function checkHqConfig(config: HqConfig): string[] {
       `host ${config.host} can be reached from other machines: set ${role}Token (HOLDFAST_${role.toUpperCase()}_TOKEN or --${role}-token-file), or allowAnonymous (--allow-anonymous) if everyone there may read and write`,
     );
   }
+  problems.push(...tokenProblems(config));
   if (config.agentToken !== '' && config.agentToken === config.operatorToken) {
     problems.push('agentToken and operatorToken must differ: every agent could act as an operator');
   }

@@ -27,7 +27,7 @@ export const halfOpenEvents = {
       {
         name: 'holdfast_hq_half_open_cut_total',
         kind: 'counter',
-        help: 'Connections cut off because their request, join or hello went silent, came too slowly, or was one of too many.',
+        help: 'Connections cut off because their request, join or hello went silent, came too slowly, was one of too many, or held too much.',
         labelNames: ['kind', 'reason'],
         labels: ({ kind, reason }) => ({ kind, reason }),
       },

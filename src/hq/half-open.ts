@@ -4,23 +4,30 @@
  *
  * - one from which nothing has come for `silenceMs` is cut;
  * - one that is older than that and came slower than `leastBytesPerSecond` on average is cut;
- * - beyond `max` at once the slowest is cut for each that comes. One that has only begun counts as five seconds old, so
- *   that many who only begin do not drive out those who make progress.
+ * - beyond `max` at once the slowest is cut for each that comes, and beyond half of them from one address the slowest
+ *   of that address, so that one machine cannot take the room of all. One that has only begun counts as five seconds
+ *   old, so that many who only begin do not drive out those who make progress;
+ * - where `mostBytes` is given, one that has sent more without having arrived is cut.
  */
+import { isIPv6 } from 'node:net';
 import type { Clock } from '../platform/clock.ts';
 
-export type CutReason = 'silent' | 'too slow' | 'too many';
+export type CutReason = 'silent' | 'too slow' | 'too many' | 'too much';
 
 export type HalfOpenOptions = {
   readonly silenceMs: number;
   readonly leastBytesPerSecond: number;
   readonly max: number;
+  /** Bytes that none of them needs. Default: no bound. */
+  readonly mostBytes?: number;
   readonly clock: Pick<Clock, 'precise'>;
   /** Told when it has changed how many there are. */
   readonly onCount?: (count: number) => void;
 };
 
 export type Pending = {
+  /** IP address of the client. */
+  readonly address: string;
   /** Bytes of its present connection. A smaller number than before is that of another connection. */
   readonly received: () => number;
   readonly cut: (reason: CutReason) => void;
@@ -34,6 +41,7 @@ export type HalfOpen = {
 };
 
 type Entry = Pending & {
+  readonly network: string;
   readonly since: number;
   /** When `bytes` last grew. */
   heardAt: number;
@@ -42,10 +50,20 @@ type Entry = Pending & {
 };
 
 const LEAST_AGE_MS = 5_000;
+/** Of `max`, that one address may have. */
+const ADDRESS_SHARE = 0.5;
 
 export function createHalfOpen(options: HalfOpenOptions): HalfOpen {
-  const { silenceMs, leastBytesPerSecond, max, clock, onCount } = options;
+  const {
+    silenceMs,
+    leastBytesPerSecond,
+    max,
+    clock,
+    onCount,
+    mostBytes = Number.POSITIVE_INFINITY,
+  } = options;
   const entries = new Set<Entry>();
+  const byNetwork = new Map<string, Set<Entry>>();
   let told = 0;
 
   const tell = () => {
@@ -61,14 +79,20 @@ export function createHalfOpen(options: HalfOpenOptions): HalfOpen {
     entry.bytes += more;
     entry.heardAt = now;
   };
-  const cut = (entry: Entry, reason: CutReason) => {
+  const forget = (entry: Entry) => {
     entries.delete(entry);
+    const mine = byNetwork.get(entry.network);
+    mine?.delete(entry);
+    if (mine?.size === 0) byNetwork.delete(entry.network);
+  };
+  const cut = (entry: Entry, reason: CutReason) => {
+    forget(entry);
     entry.cut(reason);
   };
   const speed = (entry: Entry, now: number) => entry.bytes / Math.max(LEAST_AGE_MS, now - entry.since);
-  const makeRoom = (newest: Entry, now: number) => {
+  const makeRoom = (among: ReadonlySet<Entry>, newest: Entry, now: number) => {
     let slowest: Entry | null = null;
-    for (const entry of entries) {
+    for (const entry of among) {
       if (entry === newest) continue;
       look(entry, now);
       if (slowest === null || speed(entry, now) < speed(slowest, now)) slowest = entry;
@@ -79,12 +103,17 @@ export function createHalfOpen(options: HalfOpenOptions): HalfOpen {
   return {
     begin: (pending) => {
       const now = clock.precise();
-      const entry: Entry = { ...pending, since: now, heardAt: now, seen: pending.received(), bytes: 0 };
+      const network = networkOf(pending.address);
+      const seen = pending.received();
+      const entry: Entry = { ...pending, network, since: now, heardAt: now, seen, bytes: 0 };
       entries.add(entry);
-      if (entries.size > max) makeRoom(entry, now);
+      const mine = byNetwork.get(network) ?? new Set();
+      byNetwork.set(network, mine.add(entry));
+      if (mine.size > max * ADDRESS_SHARE) makeRoom(mine, entry, now);
+      else if (entries.size > max) makeRoom(entries, entry, now);
       tell();
       return () => {
-        entries.delete(entry);
+        forget(entry);
         tell();
       };
     },
@@ -96,8 +125,20 @@ export function createHalfOpen(options: HalfOpenOptions): HalfOpen {
         if (now - entry.heardAt > silenceMs) cut(entry, 'silent');
         else if (ageMs > silenceMs && (entry.bytes / ageMs) * 1000 < leastBytesPerSecond)
           cut(entry, 'too slow');
+        else if (entry.bytes > mostBytes) cut(entry, 'too much');
       }
       tell();
     },
   };
+}
+
+/** What one client has for sure: an IPv4 address, or the /64 of an IPv6 address. */
+function networkOf(address: string): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  if (!isIPv6(plain)) return plain;
+  const [before = '', after] = plain.split('::');
+  const head = before.split(':').filter((part) => part !== '');
+  const tail = after?.split(':').filter((part) => part !== '') ?? [];
+  const zeros = after === undefined ? 0 : 8 - head.length - tail.length;
+  return [...head, ...Array<string>(Math.max(0, zeros)).fill('0'), ...tail].slice(0, 4).join(':');
 }

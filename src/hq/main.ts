@@ -16,7 +16,7 @@ import { readHqIdentity, writeHqIdentity } from '../storage/directory/data-direc
 import { type LmdbStorage, openLmdbStorage } from '../storage/lmdb/lmdb-storage.ts';
 import { createAccess, isLoopback } from './access.ts';
 import { assembleHq } from './assemble-hq.ts';
-import { checkHqConfig, type HqConfig } from './config.ts';
+import { checkHqConfig, type HqConfig, trustedProxiesOf } from './config.ts';
 import { hqEvents } from './events.ts';
 import { attachDashboards } from './gateway/dashboard.ts';
 import { registerFleetMetrics } from './gateway/fleet-metrics.ts';
@@ -138,9 +138,9 @@ async function assemble(
   });
   undo.push('end HTTP', () => app.close());
 
-  const io = createSocketServer(app.server, config, { clock, emit: gatewayEmit });
+  const io = createSocketServer(app.server, config, { access, clock, emit: gatewayEmit });
   undo.push('end Socket.IO', () => void io.engine.close());
-  hq.serveAgents(createSocketIoAgents(io));
+  hq.serveAgents(createSocketIoAgents(io, trustedProxiesOf(config)));
   const detachDashboards = attachDashboards({
     io,
     fleet,
@@ -150,6 +150,7 @@ async function assemble(
     updateMs: config.dashboard.updateMs,
     stallMs: config.dashboard.stallMs,
     maxDashboards: config.limits.maxDashboards,
+    trustedProxies: trustedProxiesOf(config),
   });
   undo.push('end the dashboards', () => void detachDashboards());
 

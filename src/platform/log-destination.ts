@@ -98,9 +98,9 @@ function tryWrite(fd: number, bytes: Uint8Array): number {
 }
 
 /**
- * Standard error as a descriptor that gives up (EAGAIN) where it would wait. Files never wait; pipes and sockets are made
- * so by Node as soon as `process.stderr` exists. A terminal is opened a second time, since the shell shares the first
- * opening; that of another user, as after su, is used as it is.
+ * Standard error as a descriptor that gives up (EAGAIN) where it would wait. Files never wait; pipes and sockets are
+ * made so by Node as soon as `process.stderr` exists. A terminal is opened a second time, since the shell shares the
+ * first opening; that of another user, as after su, is used as it is.
  */
 export function openStderr(): number {
   const { fd, isTTY } = process.stderr;

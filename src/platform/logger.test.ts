@@ -51,7 +51,7 @@ describe('the logger', () => {
   it('has written everything even when the process exits at once', async () => {
     const lines = await logged(
       'info',
-      `for (let i = 0; i < 100; i++) log.info({ i }, 'last words'); process.exit(0);`,
+      `for (let i = 0; i < 100; i++) log.info({ event: String(i) }, 'last words'); process.exit(0);`,
     );
     expect(lines).toHaveLength(100);
   });
@@ -78,7 +78,7 @@ describe('the logger', () => {
 
 describe('a reader that stops', () => {
   const flood = `
-    for (let i = 0; i < 2_000; i++) log.info({ event: String(i), text: 'x'.repeat(500) }, 'line');
+    for (let i = 0; i < 900; i++) log.info({ event: String(i), text: 'x'.repeat(1_500) }, 'line');
     process.stdout.write(JSON.stringify(log.missing()) + '\\n');`;
 
   it('holds nothing up; what nobody took is dropped, counted, and told when it reads again', async () => {
@@ -97,7 +97,7 @@ describe('a reader that stops', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line));
-    expect(lines.filter(({ msg }) => msg === 'line')).toHaveLength(2_000 - dropped);
+    expect(lines.filter(({ msg }) => msg === 'line')).toHaveLength(900 - dropped);
     expect(lines.filter(({ event }) => event === 'log_lines_dropped')).toMatchObject([{ lines: dropped }]);
     expect(lines.at(-1)).toMatchObject({ msg: 'last' });
   });

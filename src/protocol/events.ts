@@ -222,6 +222,15 @@ export const linkReportSchema = z.object({
 });
 export type LinkReport = z.infer<typeof linkReportSchema>;
 
+const MAX_REASONS = 64;
+/** Looked at before the entries are, of which a client may send any number. */
+function hasFewKeys(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  let keys = 0;
+  for (const _key in value) if (++keys > MAX_REASONS) return false;
+  return true;
+}
+
 export const heartbeatSchema = z.object({
   ts: millis,
   state: z.enum(AGENT_STATES),
@@ -234,7 +243,9 @@ export const heartbeatSchema = z.object({
   /** Those of the pending ones of which only buckets are left; absent: none. */
   thinned: count.optional(),
   /** Samples lost at the agent, by gap reason. */
-  dropped: z.record(z.string().max(32), count),
+  dropped: z
+    .custom<object>(hasFewKeys, 'more reasons than there are')
+    .pipe(z.record(z.string().max(32), count)),
   /** How the disk of the journal is; absent: it does not say. */
   disk: z.enum(DISK_STATES).optional(),
   /** Age of the oldest unacked sample, ms; 0 when none. */

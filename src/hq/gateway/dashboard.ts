@@ -3,6 +3,7 @@ import type { DefaultEventsMap, Namespace, Server, Socket } from 'socket.io';
 import type { Emit } from '../../platform/telemetry.ts';
 import type { HqToDashboardEvents } from '../../protocol/api.ts';
 import { type Access, handshakeRequest } from '../access.ts';
+import { clientAddress } from '../client-address.ts';
 import { createDashboardFeed, type DashboardFeedOptions, type DashboardPeer } from './dashboard-feed.ts';
 import type { GatewayEvents } from './gateway-events.ts';
 
@@ -15,6 +16,8 @@ export type DashboardOptions = DashboardFeedOptions & {
   readonly access: Access;
   readonly emit: Emit<GatewayEvents>;
   readonly maxDashboards: number;
+  /** See client-address.ts. */
+  readonly trustedProxies: number;
 };
 
 /** Serves dashboards until the returned function is called. */
@@ -22,10 +25,12 @@ export function attachDashboards(options: DashboardOptions): () => void {
   const { access, emit } = options;
   const namespace: DashboardNamespace = options.io.of('/dashboard');
   const feed = createDashboardFeed(options);
+  const addressOf = ({ handshake }: DashboardSocket) =>
+    clientAddress(handshake.headers, handshake.address, options.trustedProxies);
   const count = () => emit({ type: 'dashboards', connected: feed.size() });
 
   namespace.use((socket, next) => {
-    const { address } = socket.handshake;
+    const address = addressOf(socket);
     access.admit('operator', handshakeRequest(socket.handshake)).subscribe({
       next: (admission) => {
         if (!admission.ok) {
@@ -42,7 +47,7 @@ export function attachDashboards(options: DashboardOptions): () => void {
   });
   namespace.on('connection', (socket) => {
     const peer = peerOf(socket, () => {
-      emit({ type: 'dashboard_cut', reason: 'stalled', address: socket.handshake.address });
+      emit({ type: 'dashboard_cut', reason: 'stalled', address: addressOf(socket) });
       count();
     });
     socket.on('disconnect', () => {

@@ -130,9 +130,32 @@ describe('a request', () => {
       await drip(gateway, steady, 'x'.repeat(100));
       await drip(gateway, client, 'POST');
     }
-    await eventually(() => expect(silent.filter((client) => client.isClosed())).toHaveLength(25));
+    // Of one address half of them may be open.
+    await eventually(() => expect(silent.filter((client) => client.isClosed())).toHaveLength(33));
     expect(steady.isClosed()).toBe(false);
   });
+});
+
+it('bodies that are too much together cost the slowest, also while none of them ends', async () => {
+  const MIB = 2 ** 20;
+  const gateway = await startGateway({ bodyBytesAtOnce: 8 * MIB });
+  const head = `POST /telemetry HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${4 * MIB}\r\n\r\n`;
+  const clients = Array.from({ length: 24 }, () => connectSlowly(gateway.port));
+  for (const client of clients) {
+    client.send(head);
+    client.send('['.padEnd(MIB));
+  }
+  await eventually(() =>
+    expect(clients.filter((client) => client.isClosed()).length).toBeGreaterThanOrEqual(16),
+  );
+  expect(clients.filter((client) => !client.isClosed()).length).toBeGreaterThan(0);
+  const [cut = ''] = await gateway.metric('holdfast_hq_half_open_cut_total{');
+  expect(cut).toContain('kind="request",reason="too much"');
+  // What is answered makes room again.
+  for (const client of clients) client.tcp.destroy();
+  const late = connectSlowly(gateway.port);
+  await drip(gateway, late, post(`[${RECORD}]`));
+  await answered(late, 202);
 });
 
 describe('a join', () => {
@@ -165,6 +188,19 @@ describe('a join', () => {
     await closed(client);
     expect(await gateway.metric('holdfast_hq_half_open_cut_total{')).toEqual([
       `holdfast_hq_half_open_cut_total{kind="join",reason="${reason}"} 1`,
+    ]);
+  });
+
+  it('that is larger than any join ends the connection before it is here whole', async () => {
+    const gateway = await startGateway();
+    const client = await upgraded(gateway);
+    // The head of a message of 200 KB, and half of it.
+    const head = Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 3, 0x0d, 0x40, 0, 0, 0, 0]);
+    await drip(gateway, client, head.toString('latin1') + 'x'.repeat(100_000));
+    gateway.pass(2);
+    await closed(client);
+    expect(await gateway.metric('holdfast_hq_half_open_cut_total{')).toEqual([
+      'holdfast_hq_half_open_cut_total{kind="join",reason="too much"} 1',
     ]);
   });
 });

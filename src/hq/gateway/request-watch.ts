@@ -11,10 +11,13 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { interval } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
-import { createHalfOpen, type HalfOpenOptions } from '../half-open.ts';
+import { type CutReason, createHalfOpen, type HalfOpenOptions } from '../half-open.ts';
 import type { HalfOpenEmit } from '../half-open-events.ts';
+import type { BodyCount } from './body-count.ts';
 
 export type RequestWatchOptions = Pick<HalfOpenOptions, 'silenceMs' | 'leastBytesPerSecond' | 'max'> & {
+  /** Of the bodies that are here, whole or not: when they are too much, one request is cut. */
+  readonly bodies: BodyCount;
   readonly clock: Pick<Clock, 'precise' | 'scheduler'>;
   readonly emit: HalfOpenEmit;
 };
@@ -23,7 +26,7 @@ const SWEEP_MS = 1_000;
 
 /** From the moment the server listens until it is closed. */
 export function watchRequests(server: Server, options: RequestWatchOptions): void {
-  const { emit, clock } = options;
+  const { emit, clock, bodies } = options;
   const halfOpen = createHalfOpen({
     ...options,
     onCount: (count) => emit({ type: 'half_open', kind: 'request', count }),
@@ -32,22 +35,28 @@ export function watchRequests(server: Server, options: RequestWatchOptions): voi
   const pending = new Map<Duplex, () => void>();
   /** Connections between two requests, with the bytes that they had received then. */
   const idle = new Map<Socket, number>();
+  bodies.onTooMuch = ({ socket }) => {
+    pending.get(socket)?.();
+    cutOff(socket, 'too much');
+  };
   server.requestTimeout = 0;
   server.headersTimeout = 0;
 
+  const cutOff = (tcp: Socket, reason: CutReason) => {
+    pending.delete(tcp);
+    emit({ type: 'half_open_cut', kind: 'request', reason, address: tcp.remoteAddress ?? '' });
+    // As Node does with its own limit: the answer is 408, where it can still be given.
+    const error = Object.assign(new Error('the request came too slowly'), {
+      code: 'ERR_HTTP_REQUEST_TIMEOUT',
+    });
+    server.emit('clientError', error, tcp);
+  };
   const begin = (tcp: Socket) => {
     idle.delete(tcp);
     const end = halfOpen.begin({
+      address: tcp.remoteAddress ?? '',
       received: () => tcp.bytesRead,
-      cut: (reason) => {
-        pending.delete(tcp);
-        emit({ type: 'half_open_cut', kind: 'request', reason, address: tcp.remoteAddress ?? '' });
-        // As Node does with its own limit: the answer is 408, where it can still be given.
-        const error = Object.assign(new Error('the request came too slowly'), {
-          code: 'ERR_HTTP_REQUEST_TIMEOUT',
-        });
-        server.emit('clientError', error, tcp);
-      },
+      cut: (reason) => cutOff(tcp, reason),
     });
     pending.set(tcp, end);
   };
@@ -73,6 +82,7 @@ export function watchRequests(server: Server, options: RequestWatchOptions): voi
       request.once('end', () => end(tcp));
     } else end(tcp);
     response.once('close', () => {
+      bodies.release(request);
       if (!tcp.destroyed && !pending.has(tcp)) idle.set(tcp, tcp.bytesRead);
     });
   });

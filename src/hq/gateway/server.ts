@@ -1,4 +1,5 @@
 /** HQ's HTTP server: routes, limits, access, errors and documents in one Fastify app. It does not listen yet. */
+import type { IncomingMessage } from 'node:http';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
@@ -9,6 +10,7 @@ import type { Logger } from '../../platform/logger.ts';
 import type { Access } from '../access.ts';
 import { Problem } from '../http/problem.ts';
 import { registerBodyParsers } from './body.ts';
+import { countBodies } from './body-count.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { registerGuard } from './guard.ts';
 import { registerNotFound } from './not-found.ts';
@@ -32,12 +34,14 @@ const KEEP_ALIVE_MS = 72_000;
 
 export async function createGateway(options: GatewayOptions): Promise<GatewayApp> {
   const { config, clock, emit, logger } = options;
+  const bodies = countBodies(config.limits.bodyBytesAtOnce);
   const onError = createErrorHandler(logger, config.limits.bodyBytes);
   const app: GatewayApp = Fastify({
     logger: false,
     bodyLimit: config.limits.bodyBytes,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    trustProxy: config.trustProxy,
+    trustProxy: config.trustProxy && ((_address, hop) => hop < config.trustedProxies),
+    http: { IncomingMessage: bodies.CountedRequest },
     routerOptions: { maxParamLength: 20_000, ignoreTrailingSlash: true },
     forceCloseConnections: true,
     return503OnClosing: true,
@@ -48,6 +52,7 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
     silenceMs: REQUEST_SILENCE_MS,
     leastBytesPerSecond: config.limits.leastBytesPerSecond,
     max: config.limits.maxPendingRequests,
+    bodies,
     clock,
     emit,
   });
@@ -126,6 +131,12 @@ declare module 'fastify' {
   }
 }
 
+/** Not every browser takes `'self'` to mean the WebSockets of the same host. */
+function ownSockets({ headers }: IncomingMessage): string {
+  const host = /^[\w.:[\]-]+$/.exec(headers.host ?? '')?.[0];
+  return host === undefined ? "'self'" : `ws://${host} wss://${host}`;
+}
+
 const helmetOptions = {
   contentSecurityPolicy: {
     useDefaults: false,
@@ -136,7 +147,7 @@ const helmetOptions = {
       styleSrc: ["'self'", "'unsafe-inline'"],
       imgSrc: ["'self'", 'data:'],
       fontSrc: ["'self'", 'data:'],
-      connectSrc: ["'self'", 'ws:', 'wss:'],
+      connectSrc: ["'self'", ownSockets],
       objectSrc: ["'none'"],
       baseUri: ["'none'"],
       formAction: ["'self'"],

@@ -4,9 +4,12 @@ import { timer } from 'rxjs';
 import { Server } from 'socket.io';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import type { Clock } from '../../platform/clock.ts';
-import { compactParser } from '../../protocol/compact/socketio-parser.ts';
-import type { HqConfig } from '../config.ts';
-import type { HalfOpenEmit } from '../half-open-events.ts';
+import type { Emit } from '../../platform/telemetry.ts';
+import type { Access } from '../access.ts';
+import { clientAddress } from '../client-address.ts';
+import { type HqConfig, trustedProxiesOf } from '../config.ts';
+import { boundedParser } from './bounded-parser.ts';
+import type { GatewayEvents } from './gateway-events.ts';
 import { watchJoins } from './join-watch.ts';
 import { countProgressAsPong, type PingedSocket } from './ping-progress.ts';
 
@@ -20,8 +23,9 @@ const CLOSE_GRACE_MS = 1000;
 const NEVER_MS = 2 ** 31 - 1;
 
 export type SocketServerTools = {
+  readonly access: Pick<Access, 'objection'>;
   readonly clock: Pick<Clock, 'precise' | 'scheduler'>;
-  readonly emit: HalfOpenEmit;
+  readonly emit: Emit<GatewayEvents>;
 };
 
 type EngineSocket = PingedSocket & {
@@ -33,7 +37,7 @@ type EngineSocket = PingedSocket & {
 export function createSocketServer(
   server: HttpServer,
   config: HqConfig,
-  { clock, emit }: SocketServerTools,
+  { access, clock, emit }: SocketServerTools,
 ): Server {
   const io = new Server(server, {
     serveClient: false,
@@ -49,7 +53,7 @@ export function createSocketServer(
     httpCompression: false,
     allowEIO3: false,
     destroyUpgrade: true,
-    parser: compactParser,
+    parser: boundedParser,
     ...(config.corsOrigins.length > 0 ? { cors: { origin: config.corsOrigins } } : {}),
   });
   watchJoins(io, {
@@ -57,8 +61,23 @@ export function createSocketServer(
     silenceMs: config.socket.connectTimeoutMs,
     leastBytesPerSecond: config.limits.leastBytesPerSecond,
     max: config.limits.maxPendingHellos,
+    trustedProxies: trustedProxiesOf(config),
     clock,
     emit,
+  });
+  // Each request of a client that polls, not only its first: that one a browser sends without its Origin.
+  io.engine.use((request: IncomingMessage, _response: unknown, next: (error?: Error) => void) => {
+    const { host, origin } = request.headers;
+    const objection = access.objection({ host, origin });
+    if (objection === null) return next();
+    emit({
+      type: 'access_refused',
+      role: 'agent',
+      reason: 'origin',
+      address: clientAddress(request.headers, request.socket.remoteAddress ?? '', trustedProxiesOf(config)),
+      where: '/socket.io',
+    });
+    next(new Error(objection));
   });
   // The default namespace exists by itself; joining it would keep an idle connection alive for ever.
   io.of('/').use((_socket, next) => next(new Error('join /agents or /dashboard')));

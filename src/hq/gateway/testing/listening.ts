@@ -7,7 +7,7 @@ import { createTestGateway, type TestGatewayOptions } from './test-gateway.ts';
 export async function startTestGateway(options: TestGatewayOptions = {}) {
   const gateway = await createTestGateway(options);
   const { app, config, fleet, access, clock, emit } = gateway;
-  const io = createSocketServer(app.server, config, { clock, emit });
+  const io = createSocketServer(app.server, config, { access, clock, emit });
   const detach = attachDashboards({
     io,
     fleet,
@@ -17,6 +17,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}) {
     updateMs: config.dashboard.updateMs,
     stallMs: config.dashboard.stallMs,
     maxDashboards: config.limits.maxDashboards,
+    trustedProxies: 0,
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;

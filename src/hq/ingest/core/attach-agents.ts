@@ -83,6 +83,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     });
     const session = createSession(shared, { ...peer, throttle: line.throttle });
     const heard = hellos.begin({
+      address: peer.address,
       received: peer.received,
       cut: (reason) => {
         emit({ type: 'half_open_cut', kind: 'hello', reason, address: peer.address });

@@ -7,6 +7,7 @@ import {
   agentMessageNames,
   agentMessages,
 } from '../../../protocol/agent-messages.ts';
+import { createTokenLevel } from '../../../streams/token-level.ts';
 import type { AgentPeer } from './agent-server.ts';
 import { type GuardOptions, guarded } from './guarded-handler.ts';
 import { messageHandlers } from './handlers/handlers.ts';
@@ -18,6 +19,12 @@ import type { Session } from './session.ts';
 const MAX_OUTSTANDING = 256;
 const OUTSTANDING_RETRY_MS = 1_000;
 const MAX_VIOLATIONS = 16;
+/**
+ * What messages other than frames may take of HQ's processor for one connection, ms a second, and saved up, ms: an
+ * agent that says hello, sends a schema of 4,096 series and heartbeats needs some 20 ms. Beyond it nothing is read of
+ * the connection until it is paid for. Frames have bounds of their own.
+ */
+const TALK_MS = { refillPerSecond: 50, capacity: 500 };
 
 /** One connection with what is watched about it. */
 export type Listened = {
@@ -28,6 +35,9 @@ export type Listened = {
   readonly heard: () => void;
 };
 
+/** Of a message, before it comes here: about what the parsing of a heartbeat takes. */
+const PARSE_MS = 0.1;
+
 export type ListenOptions = { readonly emit: IngestEmit; readonly cut: (reason: string) => void };
 
 /** What it returns ends listening, and the work under way. */
@@ -35,6 +45,8 @@ export function listenTo(
   { peer, session, throttle, heard }: Listened,
   { emit, cut }: ListenOptions,
 ): Subscription {
+  const { clock } = session.shared;
+  const talk = createTokenLevel(TALK_MS);
   const work = new Subscription();
   const agent = () => session.established()?.agent ?? null;
   let outstanding = 0;
@@ -85,8 +97,13 @@ export function listenTo(
   work.add(
     peer.messages$.subscribe(({ event, args }) => {
       const handler = handlers.get(event);
+      const begunAt = clock.precise();
       if (handler !== undefined) handler(...args);
       else violated(`unknown event ${String(event).slice(0, 64)}`);
+      if (event === 'frame') return;
+      const now = clock.precise();
+      const waitMs = talk.take(now - begunAt + PARSE_MS, now);
+      if (waitMs > 0) throttle(waitMs);
     }),
   );
   work.add(peer.faults$.subscribe(violated));

@@ -6,6 +6,7 @@ import { CompactError } from '../../../protocol/compact/compact-error.ts';
 import { COMPACT_EVENT } from '../../../protocol/compact/socketio-parser.ts';
 import type { HqToAgentEvents, WireError } from '../../../protocol/events.ts';
 import { handshakeRequest } from '../../access.ts';
+import { clientAddress } from '../../client-address.ts';
 import { receivedBytes } from '../../received-bytes.ts';
 import type { AgentPeer, AgentServer, PeerMessage } from '../core/agent-server.ts';
 import { createCompactPeer } from './compact-peer.ts';
@@ -14,19 +15,23 @@ type Incoming = { readonly [K in AgentMessageName]: (...args: unknown[]) => void
 type Outgoing = HqToAgentEvents & { readonly [COMPACT_EVENT]: (bytes: Uint8Array) => void };
 type AgentSocket = Socket<Incoming, Outgoing, DefaultEventsMap, unknown>;
 
-export function createSocketIoAgents(io: Server): AgentServer {
+/** `trustedProxies`: see client-address.ts. */
+export function createSocketIoAgents(io: Server, trustedProxies: number): AgentServer {
   const namespace: Namespace<Incoming, Outgoing, DefaultEventsMap, unknown> = io.of('/agents');
   return {
     serve: (admit) =>
       new Observable((subscriber) => {
         namespace.use((socket, next) => {
           const { handshake } = socket;
-          admit(handshakeRequest(handshake), handshake.address).subscribe((error) => {
+          admit(
+            handshakeRequest(handshake),
+            clientAddress(handshake.headers, handshake.address, trustedProxies),
+          ).subscribe((error) => {
             if (error === null) next();
             else next(withData(error));
           });
         });
-        const onConnection = (socket: AgentSocket) => subscriber.next(peerOf(socket));
+        const onConnection = (socket: AgentSocket) => subscriber.next(peerOf(socket, trustedProxies));
         namespace.on('connection', onConnection);
         return () => {
           namespace.off('connection', onConnection);
@@ -36,7 +41,7 @@ export function createSocketIoAgents(io: Server): AgentServer {
   };
 }
 
-function peerOf(socket: AgentSocket): AgentPeer {
+function peerOf(socket: AgentSocket, trustedProxies: number): AgentPeer {
   const { handshake } = socket;
   const compact = createCompactPeer((bytes) => void socket.emit(COMPACT_EVENT, bytes));
   const broken$ = new Subject<string>();
@@ -53,7 +58,7 @@ function peerOf(socket: AgentSocket): AgentPeer {
     }
   };
   return {
-    address: handshake.address,
+    address: clientAddress(handshake.headers, handshake.address, trustedProxies),
     credentials: handshakeRequest(handshake),
     messages$: new Observable<PeerMessage>((subscriber) => {
       const onAny = (event: unknown, ...args: unknown[]) => {

@@ -83,7 +83,7 @@ export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
   };
   const ingest = createIngestCore({ store, clock, emit, maxDeliveries: 256, maxQueueBytes });
   const gateway = attachAgents({
-    server: createSocketIoAgents(io),
+    server: createSocketIoAgents(io, 0),
     store,
     ingest,
     access: createAccess({ agentToken: TOKEN, operatorToken: '', allowedHosts: [] }),
