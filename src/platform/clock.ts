@@ -1,7 +1,8 @@
 /** The one place that reads time. Everything else is handed a Clock, so that a simulation can hand out another. */
 import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
-import { asyncScheduler, type SchedulerLike } from 'rxjs';
+import type { SchedulerLike } from 'rxjs';
+import { createLongScheduler } from './long-delays.ts';
 
 export type Clock = {
   /** Wall time, integer ms since the Unix epoch. May jump either way. */
@@ -12,7 +13,7 @@ export type Clock = {
   readonly precise: () => number;
   /** Id of this boot of the machine. */
   readonly bootId: string;
-  /** Timers. Its `now()` is monotonic, so a wall clock that jumps moves no timer. */
+  /** Timers, of any length. Its `now()` is monotonic, so a wall clock that jumps moves no timer. */
   readonly scheduler: SchedulerLike;
 };
 
@@ -31,13 +32,12 @@ export function createSystemClock(): Clock {
   const boot = readBoot();
   const uptimeAtZero = (boot?.uptimeMs ?? performance.now()) - performance.now();
   const precise = () => performance.now();
-  const scheduler = Object.create(asyncScheduler, { now: { value: precise } }) as SchedulerLike;
   return {
     now: () => Date.now(),
     mono: () => Math.floor(uptimeAtZero + performance.now()),
     precise,
     bootId: boot?.id ?? crypto.randomUUID(),
-    scheduler,
+    scheduler: createLongScheduler(precise),
   };
 }
 
