@@ -20,6 +20,24 @@ export const sourceEvents = {
     message: 'the collector gives values again',
     metrics: [],
   }),
+  collector_limited: defineEvent<{ source: string; collector: string; reason: string }>({
+    level: 'warn',
+    message: 'a collector leaves out a part of the machine',
+    metrics: [
+      {
+        name: 'holdfast_agent_collector_limits_total',
+        kind: 'counter',
+        help: 'Episodes in which a collector of a source left out a part of what it measures.',
+        labels: ({ source, collector }) => ({ source, collector }),
+        labelNames: ['source', 'collector'],
+      },
+    ],
+  }),
+  collector_complete: defineEvent<{ source: string; collector: string }>({
+    level: 'info',
+    message: 'the collector leaves out nothing any more',
+    metrics: [],
+  }),
   csv_opened: defineEvent<{ source: string; path: string; series: number; timeColumn: string }>({
     level: 'info',
     message: 'replaying a CSV file',
@@ -50,6 +68,47 @@ export const sourceEvents = {
         labelNames: ['source'],
       },
     ],
+  }),
+  /** Logged for the first unreadable cells of a pass only. */
+  csv_cell_unreadable: defineEvent<{ source: string; line: number; column: string; reason: string }>({
+    level: 'warn',
+    message: 'a cell of the CSV file cannot be read; its value is left out',
+    metrics: [],
+  }),
+  /** Every one counts, also those that are not logged. */
+  csv_cells_unreadable: defineEvent<{ source: string; column: string; count: number }>({
+    level: null,
+    message: '',
+    metrics: [
+      {
+        name: 'holdfast_agent_csv_cells_unreadable_total',
+        kind: 'counter',
+        help: 'Cells of CSV files that could not be read and cost their values, by column.',
+        value: ({ count }) => count,
+        labels: ({ source, column }) => ({ source, column }),
+        labelNames: ['source', 'column'],
+      },
+    ],
+  }),
+  csv_waiting: defineEvent<{ source: string; line: number; seconds: number }>({
+    level: 'info',
+    message: 'the next row of the CSV file is waited for, as long as its time is ahead',
+    metrics: [],
+  }),
+  csv_resumed: defineEvent<{ source: string; path: string; line: number; passed: number }>({
+    level: 'info',
+    message: 'the CSV file goes on where the last run stopped; with resume=false it begins at its top',
+    metrics: [],
+  }),
+  csv_started_over: defineEvent<{ source: string; path: string; reason: string }>({
+    level: 'warn',
+    message: 'the CSV file begins at its top',
+    metrics: [],
+  }),
+  csv_rotated: defineEvent<{ source: string; path: string; reason: string }>({
+    level: 'info',
+    message: 'the CSV file that is followed is opened again',
+    metrics: [],
   }),
   csv_pass_ended: defineEvent<{ source: string; rows: number; skipped: number; again: boolean }>({
     level: 'info',

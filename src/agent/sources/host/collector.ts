@@ -26,12 +26,36 @@ export type HostAccess = {
   readonly series: SeriesCatalogue;
   /** Monotonic time, ms with fractions, for rates. */
   readonly precise: () => number;
+  /** What is measured on request only. */
+  readonly wanted: HostExtras;
+  /** Devices, mounts or sensors that one collector reports at most. */
+  readonly maxDevices: number;
+  readonly remark: Remark;
 };
+
+export type HostExtras = {
+  readonly perCore: boolean;
+  readonly pressure: boolean;
+  readonly tmpfs: boolean;
+};
+
+/** Reports that something of the machine is not measured, and why; null when all of it is. */
+export type Remark = (collector: string, topic: string, text: string | null) => void;
+
 /** Collectors keep what they need for differences, so each run of the source makes its own. */
 export type CollectorFactory = (host: HostAccess) => Collector;
 
-/** Devices, mounts or sensors that one collector reports at most; further ones are left out. */
-export const MAX_DEVICES = 16;
+/** The first ones, as many as are allowed; says when there are more. */
+export function bounded<T>(
+  { maxDevices, remark }: Pick<HostAccess, 'maxDevices' | 'remark'>,
+  collector: string,
+  found: readonly T[],
+): readonly T[] {
+  const isOver = found.length > maxDevices;
+  const text = `${found.length} were found and ${maxDevices} are measured; raise maxDevices`;
+  remark(collector, 'bound', isOver ? text : null);
+  return isOver ? found.slice(0, maxDevices) : found;
+}
 
 /** Rounds to `digits` decimals: what is not known exactly is not sent. */
 export function rounded(value: number, digits: number): number {

@@ -5,27 +5,54 @@
  * read. What may take long is asked for asynchronously, so that it stops nothing but its reader: disks, sensors, and
  * files of /proc that a program or another machine answers for (lxcfs in containers, a mounted network).
  */
-import { existsSync, readdir, readdirSync, readFile, readFileSync, type StatsFs, statfs } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  lstatSync,
+  readdir,
+  readdirSync,
+  readFile,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  type StatsFs,
+  stat,
+  statfs,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
 import { catchError, forkJoin, map, Observable, of, switchMap, tap, throwError } from 'rxjs';
 
 export type HostFiles = {
+  /**
+   * Whether they are those of another set of namespaces than the agent's own: what the agent itself sees says nothing
+   * about them.
+   */
+  readonly isForeign: boolean;
+  /** Where `path` is found by this process, for messages. */
+  readonly locate: (path: string) => string;
   /** Text of a file, such as `/proc/stat`; the same for all who ask in one round. Throws when it cannot be read. */
   readonly read: (path: string) => string;
   /** Text of a file that not every machine has; null when it is not there or cannot be read now. */
   readonly readOptional: (path: string) => string | null;
   /** Names in a directory; empty when it is not there. */
   readonly list: (path: string) => readonly string[];
+  /** Whether something is there. */
+  readonly has: (path: string) => boolean;
+  /** The place behind all links; null when it is not there. */
+  readonly realPath: (path: string) => string | null;
   /** As `readOptional`, for files whose answer may take its time. */
   readonly readLater: (path: string) => Observable<string | null>;
   /** As `list`, for directories whose answer may take its time. */
   readonly listLater: (path: string) => Observable<readonly string[]>;
-  readonly statfs: (path: string) => Observable<Pick<StatsFs, 'bsize' | 'blocks' | 'bfree' | 'bavail'>>;
+  readonly statfs: (path: string) => Observable<FileSystemSpace>;
+  /** Number of the device that it lies on, as stat(2) gives it. */
+  readonly device: (path: string) => Observable<number>;
   /** What has to be waited for before `paths` can be read; null when nothing has. Emits once, never errors. */
   readonly fetch: (paths: readonly string[]) => Observable<unknown> | null;
   /** Forgets the texts of the round before. */
   readonly beginRound: () => void;
 };
+
+export type FileSystemSpace = Pick<StatsFs, 'type' | 'bsize' | 'blocks' | 'bfree' | 'bavail'>;
 
 /** Types of file systems, statfs(2), behind which a program or another machine answers, or does not. */
 const ANSWERED_BY_OTHERS = new Set([
@@ -44,11 +71,18 @@ type StatFileSystem = (
 ) => void;
 
 /**
+ * What the kernel links to the process that looks: below the root of another machine that would be the agent. Process 1
+ * stands for the machine there.
+ */
+const LINKED_TO_SELF = /^\/proc\/(?:(?=net\/|mounts$)|self\/)/;
+
+/**
  * `root` stands before every path: `/` for this machine, another where /proc and /sys of a host are mounted in a
  * container.
  */
 export function createHostFiles(root: string, statFileSystem: StatFileSystem = statfs): HostFiles {
-  const at = (path: string) => join(root, path);
+  const isForeign = resolve(root) !== '/' && isLink(join(root, 'proc/self'));
+  const at = (path: string) => join(root, isForeign ? path.replace(LINKED_TO_SELF, '/proc/1/') : path);
   /** Texts of this round. */
   const texts = new Map<string, string>();
   /** Files that were not there: asking whether they are costs less than the error. */
@@ -101,8 +135,18 @@ export function createHostFiles(root: string, statFileSystem: StatFileSystem = s
   };
 
   return {
+    isForeign,
+    locate: at,
     read,
     readOptional,
+    has: (path) => existsSync(at(path)),
+    realPath: (path) => {
+      try {
+        return realpathSync(at(path));
+      } catch {
+        return null;
+      }
+    },
     list: (path) => {
       try {
         return readdirSync(at(path));
@@ -117,6 +161,7 @@ export function createHostFiles(root: string, statFileSystem: StatFileSystem = s
         catchError((error: unknown) => (isMissing(error) ? of([]) : throwError(() => error))),
       ),
     statfs: (path) => fromCallback<StatsFs>((done) => statfs(at(path), done)),
+    device: (path) => fromCallback<Stats>((done) => stat(at(path), done)).pipe(map(({ dev }) => dev)),
     fetch: (paths) =>
       paths.every((path) => kinds.get(path) === 'kernel') ? null : forkJoin(paths.map(fetchOne)),
     beginRound: () => texts.clear(),
@@ -133,6 +178,10 @@ function fromCallback<T>(
       subscriber.complete();
     });
   });
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }
 
 function isMissing(error: unknown): boolean {

@@ -13,13 +13,20 @@ const CUMULATIVE = new Set([
   'system.network.errors',
   'system.processes.created',
   'system.uptime',
+  'container.cpu.throttled.periods',
+  'container.cpu.throttled.time',
 ]);
 
 /**
  * Sizes that their share of the whole (`….utilization`) is judged by, and caches, which grow and go as the kernel likes
  * on a healthy machine.
  */
-const NOT_JUDGED = new Set(['system.memory.usage', 'system.paging.usage', 'system.filesystem.usage']);
+const NOT_JUDGED = new Set([
+  'system.memory.usage',
+  'system.memory.zfs_arc.usage',
+  'system.paging.usage',
+  'system.filesystem.usage',
+]);
 
 /**
  * Changes below these are not worth a word, however calm the series was before: an anomaly is three times as much at
@@ -29,6 +36,8 @@ const FLOOR_BY_NAME: Readonly<Record<string, number>> = {
   // Any program that starts takes a CPU for a second or two.
   'system.cpu.utilization': 0.15,
   'system.filesystem.utilization': 0.005,
+  // One program that is busy makes others wait.
+  'system.pressure': 0.1,
 };
 const FLOOR_BY_UNIT: Readonly<Record<string, number>> = {
   '1': 0.02,

@@ -1,74 +1,14 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { firstValueFrom, lastValueFrom, map, type Observable, of, take, toArray } from 'rxjs';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { firstValueFrom, lastValueFrom, of, take, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../../../../tests/support/temporary.ts';
 import { createSystemClock } from '../../../platform/clock.ts';
 import { systemRandom } from '../../../platform/random.ts';
-import { seriesKey } from '../../../protocol/schema-ref.ts';
 import { eachSample } from '../../testing/each-sample.ts';
 import { createSource } from '../registry.ts';
 import type { RawSample } from '../source.ts';
-
-/** A machine on paper; each number can be found again in a test. */
-const MACHINE: Readonly<Record<string, string>> = {
-  'proc/stat': 'cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 100 0 100 800 0 0 0 0 0 0\nprocesses 4242\n',
-  'proc/loadavg': '0.50 0.40 0.30 2/345 6789\n',
-  'proc/uptime': '1234.56 2000.00\n',
-  'proc/meminfo':
-    'MemTotal: 1000 kB\nMemFree: 300 kB\nMemAvailable: 600 kB\nBuffers: 50 kB\nCached: 200 kB\nSReclaimable: 40 kB\nSwapTotal: 400 kB\nSwapFree: 300 kB\n',
-  'proc/vmstat': 'pswpin 7\npswpout 8\npgmajfault 9\n',
-  'proc/mounts':
-    '/dev/sda1 / ext4 rw 0 0\n/dev/sda1 /var/lib ext4 rw 0 0\nserver:/x /net nfs4 rw 0 0\nproc /proc proc rw 0 0\n',
-  'proc/diskstats':
-    '   8 0 sda 10 0 100 5 20 0 200 5 0 1500 0\n   8 1 sda1 10 0 100 5 20 0 200 5 0 1500 0\n   7 0 loop0 5 0 5 0 0 0 0 0 0 0 0\n   8 16 sdb 0 0 0 0 0 0 0 0 0 0 0\n',
-  'sys/block/sda/size': '1',
-  'sys/block/sdb/size': '1',
-  'proc/net/dev':
-    'Inter-| Receive | Transmit\n face |bytes packets errs\n    lo: 9 1 0 0 0 0 0 0 9 1 0 0 0 0 0 0\n  eth0: 1000 10 1 0 0 0 0 0 2000 20 2 0 0 0 0 0\n  eth1: 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\nveth12: 5 1 0 0 0 0 0 0 5 1 0 0 0 0 0 0\n',
-  'proc/net/snmp': 'Ip: Forwarding\nIp: 1\nTcp: RtoMin CurrEstab InSegs\nTcp: 200 17 99\n',
-  'proc/net/sockstat': 'sockets: used 9\nTCP: inuse 3 orphan 0 tw 5 alloc 4 mem 1\nUDP: inuse 2 mem 0\n',
-  'proc/net/sockstat6': 'TCP6: inuse 1\nUDP6: inuse 1\n',
-  'proc/1/stat': '',
-  'proc/22/stat': '',
-  'proc/self/cgroup': '0::/\n',
-  'sys/fs/cgroup/memory.current': '5000\n',
-  'sys/fs/cgroup/memory.max': '8000\n',
-  'sys/fs/cgroup/cpu.stat': 'usage_usec 1000000\nuser_usec 1\n',
-  'sys/fs/cgroup/cpu.max': '150000 100000\n',
-  'sys/class/hwmon/hwmon0/name': 'k10temp\n',
-  'sys/class/hwmon/hwmon0/temp1_input': '45250\n',
-  'sys/class/hwmon/hwmon0/temp1_label': 'Tctl\n',
-  'sys/class/hwmon/hwmon0/temp2_input': '30000\n',
-};
-
-function write(root: string, files: Readonly<Record<string, string>>) {
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, path)), { recursive: true });
-    writeFileSync(join(root, path), text);
-  }
-}
-
-type Event = { readonly type: string; readonly [field: string]: unknown };
-function machine(changes: Readonly<Record<string, string | null>> = {}) {
-  const root = temporaryFolder();
-  write(root, MACHINE);
-  mkdirSync(join(root, 'var/lib'), { recursive: true });
-  for (const [path, text] of Object.entries(changes)) {
-    if (text === null) rmSync(join(root, path), { recursive: true });
-    else write(root, { [path]: text });
-  }
-  const events: Event[] = [];
-  const env = {
-    clock: createSystemClock(),
-    random: systemRandom,
-    emit: (event: Event) => void events.push(event),
-  };
-  const source = createSource({ kind: 'host', every: 50, root }, env);
-  return { root, events, source, samples$: source.samples(of(true)).pipe(eachSample()) };
-}
-const valuesOf = ({ schema, values }: RawSample): Record<string, number | null | undefined> =>
-  Object.fromEntries(schema.series.map((series, index) => [seriesKey(series), values[index]]));
+import { parseSourceSpec } from '../spec.ts';
+import { MACHINE, machine, observe, valuesOf, write } from './testing/machine.ts';
 
 describe('the host source', () => {
   it('reads a machine under OpenTelemetry names', async () => {
@@ -100,8 +40,11 @@ describe('the host source', () => {
       'hw.temperature{id=k10temp/Tctl}': 45.25,
       'hw.temperature{id=k10temp/temp2}': 30,
       'container.memory.usage': 5000,
+      'container.memory.working_set': 3000,
       'container.memory.limit': 8000,
       'container.cpu.limit': 1.5,
+      'container.cpu.throttled.periods': 12,
+      'container.cpu.throttled.time': 3.5,
     });
   });
 
@@ -192,12 +135,20 @@ describe('the host source', () => {
       'proc/self/cgroup': '4:memory:/docker/abc\n2:cpuacct:/docker/abc\n1:cpu:/docker/abc\n0::/\n',
       'sys/fs/cgroup/memory/memory.usage_in_bytes': '111\n',
       'sys/fs/cgroup/memory/memory.limit_in_bytes': '9223372036854771712\n',
+      'sys/fs/cgroup/memory/memory.stat': 'inactive_file 5\ntotal_cache 60\ntotal_inactive_file 11\n',
       'sys/fs/cgroup/cpuacct/cpuacct.usage': '5000000\n',
+      'sys/fs/cgroup/cpu/cpu.stat': 'nr_periods 9\nnr_throttled 4\nthrottled_time 2500000000\n',
       'sys/fs/cgroup/cpu/cpu.cfs_quota_us': '50000\n',
       'sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n',
     });
     const values = valuesOf(await firstValueFrom(samples$));
-    expect(values).toMatchObject({ 'container.memory.usage': 111, 'container.cpu.limit': 0.5 });
+    expect(values).toMatchObject({
+      'container.memory.usage': 111,
+      'container.memory.working_set': 100,
+      'container.cpu.limit': 0.5,
+      'container.cpu.throttled.periods': 4,
+      'container.cpu.throttled.time': 2.5,
+    });
     expect(values).not.toHaveProperty('container.memory.limit');
   });
 
@@ -237,32 +188,14 @@ describe('the host source', () => {
   });
 
   it('works on the machine that it runs on', async () => {
-    const source = createSource(
-      { kind: 'host', every: 50, root: '/' },
-      { clock: createSystemClock(), random: systemRandom, emit: () => {} },
-    );
+    const source = createSource(parseSourceSpec('host:every=50'), {
+      clock: createSystemClock(),
+      random: systemRandom,
+      emit: () => {},
+    });
     const samples = await lastValueFrom(source.samples(of(true)).pipe(eachSample(), take(2), toArray()));
     const values = valuesOf(samples[1] as RawSample);
     expect(values['system.memory.usage{state=used}']).toBeGreaterThan(0);
     expect(Object.keys(values).length).toBeGreaterThan(10);
   });
 });
-
-/** Takes `count` samples; `onSample` runs between one sample and the next round. */
-async function observe(
-  samples$: Observable<RawSample>,
-  count: number,
-  onSample: (index: number, sample: RawSample) => void,
-) {
-  const samples = await lastValueFrom(
-    samples$.pipe(
-      take(count),
-      map((sample, index) => {
-        onSample(index, sample);
-        return sample;
-      }),
-      toArray(),
-    ),
-  );
-  return samples.map(valuesOf);
-}

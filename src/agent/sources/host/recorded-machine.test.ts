@@ -9,6 +9,7 @@ import { systemRandom } from '../../../platform/random.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
 import { eachSample } from '../../testing/each-sample.ts';
 import { createSource } from '../registry.ts';
+import { readSource } from '../spec.ts';
 
 /**
  * Files of a machine, what changes in them for a second sample, and that sample as release 0.1 read it. `measured`
@@ -35,10 +36,11 @@ describe('a recorded machine', () => {
     };
     write(recorded.files);
     const events: unknown[] = [];
-    const source = createSource(
-      { kind: 'host', every: 50, root },
-      { clock: createSystemClock(), random: systemRandom, emit: (event) => void events.push(event) },
-    );
+    const source = createSource(readSource({ kind: 'host', every: 50, root }), {
+      clock: createSystemClock(),
+      random: systemRandom,
+      emit: (event) => void events.push(event),
+    });
     const [, second] = await lastValueFrom(
       source.samples(of(true)).pipe(
         eachSample(),

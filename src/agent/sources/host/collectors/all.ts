@@ -8,6 +8,7 @@ import { load } from './load.ts';
 import { memory } from './memory.ts';
 import { network } from './network.ts';
 import { paging } from './paging.ts';
+import { pressure } from './pressure.ts';
 import { processes } from './processes.ts';
 import { temperature } from './temperature.ts';
 import { uptime } from './uptime.ts';
@@ -26,4 +27,5 @@ export const procCollectors: readonly CollectorFactory[] = [
   uptime,
   temperature,
   container,
+  pressure,
 ];

@@ -1,37 +1,57 @@
-import { type CollectorFactory, MAX_DEVICES, type Reading, rounded } from '../collector.ts';
+import { bounded, type CollectorFactory, type HostAccess, type Reading, rounded } from '../collector.ts';
 
-/** Devices that are files, memory, removable, or made of other devices, whose traffic would count twice. */
-const NOT_A_DISK = /^(loop|ram|zram|fd|sr|dm-|md)\d*/;
+/** Drives whose medium can be taken out. */
+const REMOVABLE = /^(fd|sr)\d+$/;
+/** Files, memory, and devices made of others, where /sys knows no hardware behind them. */
+const MADE_OF_OTHERS = /^(loop|ram|zram|dm-|md_?d?|zd)\d+$/;
 /** Unit of /proc/diskstats, whatever the device's own sectors are. */
 const SECTOR_BYTES = 512;
 
+type Disk = { readonly device: string; readonly numbers: readonly number[] };
+
 /** Traffic of whole disks since boot; disks that were never used are left out. */
-export const disk: CollectorFactory = ({ files, series }) => ({
-  name: 'disk',
-  paths: ['/proc/diskstats'],
-  collect: () => {
-    const text = files.read('/proc/diskstats');
-    const whole = new Set(files.list('/sys/block').map((name) => name.replaceAll('!', '/')));
-    const readings: Reading[] = [];
-    let devices = 0;
-    for (const line of text.split('\n')) {
-      const fields = line.trim().split(/\s+/);
-      const device = fields[2];
-      if (device === undefined || NOT_A_DISK.test(device) || (whole.size > 0 && !whole.has(device))) continue;
-      const number = (index: number) => Number(fields[index] ?? 0);
-      if (number(3) + number(7) === 0 || devices === MAX_DEVICES) continue;
-      devices += 1;
-      const one = (metric: string, unit: string, direction: string, value: number) =>
-        readings.push({ series: series(`system.disk.${metric}`, unit, { device, direction }), value });
-      one('io', 'By', 'read', number(5) * SECTOR_BYTES);
-      one('io', 'By', 'write', number(9) * SECTOR_BYTES);
-      one('operations', '{operation}', 'read', number(3));
-      one('operations', '{operation}', 'write', number(7));
-      readings.push({
-        series: series('system.disk.io_time', 's', { device }),
-        value: rounded(number(12) / 1000, 3),
-      });
-    }
-    return readings;
-  },
-});
+export const disk: CollectorFactory = (host) => {
+  const { files, series } = host;
+  const readingsOf = ({ device, numbers }: Disk): readonly Reading[] => {
+    const number = (index: number) => numbers[index] ?? 0;
+    const one = (metric: string, unit: string, direction: string, value: number) => ({
+      series: series(`system.disk.${metric}`, unit, { device, direction }),
+      value,
+    });
+    return [
+      one('io', 'By', 'read', number(2) * SECTOR_BYTES),
+      one('io', 'By', 'write', number(6) * SECTOR_BYTES),
+      one('operations', '{operation}', 'read', number(0)),
+      one('operations', '{operation}', 'write', number(4)),
+      { series: series('system.disk.io_time', 's', { device }), value: rounded(number(9) / 1000, 3) },
+    ];
+  };
+  /** /sys is asked about a device once, and again when it has come back. */
+  let disks = new Map<string, boolean>();
+  return {
+    name: 'disk',
+    paths: ['/proc/diskstats'],
+    collect: () => {
+      const whole = new Set(files.list('/sys/block').map((name) => name.replaceAll('!', '/')));
+      const found: Disk[] = [];
+      const before = disks;
+      disks = new Map();
+      for (const line of files.read('/proc/diskstats').split('\n')) {
+        const [, , device, ...columns] = line.trim().split(/\s+/);
+        if (device === undefined || (whole.size > 0 && !whole.has(device))) continue;
+        const isDisk = before.get(device) ?? isDiskOf(host, device);
+        disks.set(device, isDisk);
+        const numbers = columns.map(Number);
+        if (isDisk && (numbers[0] ?? 0) + (numbers[4] ?? 0) > 0) found.push({ device, numbers });
+      }
+      return bounded(host, 'disk', found).flatMap(readingsOf);
+    },
+  };
+};
+
+/** Traffic of a device that is made of others would count twice. */
+function isDiskOf({ files }: HostAccess, device: string): boolean {
+  const place = `/sys/block/${device.replaceAll('/', '!')}`;
+  if (REMOVABLE.test(device) || files.list(`${place}/slaves`).length > 0) return false;
+  return files.has(`${place}/device`) || !MADE_OF_OTHERS.test(device);
+}

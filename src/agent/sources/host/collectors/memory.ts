@@ -1,10 +1,13 @@
-import { type CollectorFactory, ratio } from '../collector.ts';
+import { type CollectorFactory, type Reading, ratio } from '../collector.ts';
 import { numberAfter } from '../text.ts';
+import { createArcReader } from './zfs.ts';
 
 /**
- * Memory by state. `used` is what programs could not get without swapping: total less what the kernel calls available.
+ * Memory by state. `used` is what programs could not get without swapping: total less what the kernel calls available,
+ * and less what the cache of ZFS would give back, of which the kernel does not know.
  */
-export const memory: CollectorFactory = ({ files, series }) => {
+export const memory: CollectorFactory = (host) => {
+  const { files, series } = host;
   const usage = (state: string) => series('system.memory.usage', 'By', { state });
   const all = {
     utilization: series('system.memory.utilization', '1'),
@@ -14,6 +17,11 @@ export const memory: CollectorFactory = ({ files, series }) => {
     buffered: usage('buffered'),
     limit: series('system.memory.limit', 'By'),
   };
+  const zfs = {
+    size: series('system.memory.zfs_arc.usage', 'By'),
+    limit: series('system.memory.zfs_arc.limit', 'By'),
+  };
+  const readArc = createArcReader(host);
   return {
     name: 'memory',
     paths: ['/proc/meminfo'],
@@ -24,8 +32,11 @@ export const memory: CollectorFactory = ({ files, series }) => {
       if (total === undefined) throw new Error('/proc/meminfo has no MemTotal');
       const cached = (bytesOf(meminfo, 'Cached') ?? 0) + (bytesOf(meminfo, 'SReclaimable') ?? 0);
       const buffered = bytesOf(meminfo, 'Buffers') ?? 0;
-      const used = total - (bytesOf(meminfo, 'MemAvailable') ?? free + cached + buffered);
-      return [
+      const arc = readArc();
+      const spare = arc === null ? 0 : Math.max(0, arc.size - arc.least);
+      const available = (bytesOf(meminfo, 'MemAvailable') ?? free + cached + buffered) + spare;
+      const used = Math.max(0, total - available);
+      const readings: Reading[] = [
         { series: all.utilization, value: ratio(used, total) },
         { series: all.used, value: used },
         { series: all.free, value: free },
@@ -33,6 +44,9 @@ export const memory: CollectorFactory = ({ files, series }) => {
         { series: all.buffered, value: buffered },
         { series: all.limit, value: total },
       ];
+      if (arc !== null)
+        readings.push({ series: zfs.size, value: arc.size }, { series: zfs.limit, value: arc.most });
+      return readings;
     },
   };
 };

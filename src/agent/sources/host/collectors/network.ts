@@ -1,8 +1,41 @@
-import { type CollectorFactory, MAX_DEVICES, type Reading } from '../collector.ts';
+import { bounded, type CollectorFactory, type HostAccess, type Reading } from '../collector.ts';
 import { numbersIn } from '../text.ts';
 
-/** The loop-back, and the inner ends that container engines and hypervisors make and drop by the dozen. */
-const NOT_AN_UPLINK = /^(lo$|veth|docker|br-|virbr|vnet|cali|flannel|cni|ifb|dummy|tunl|sit|gre|ip6)/;
+/**
+ * The inner ends and bridges that container engines and hypervisors make and drop by the dozen, by the whole of the
+ * names that they give, and what stands in for tunnels of a kind that is not used. Their traffic is that of an uplink
+ * too.
+ */
+const MADE_BY_ENGINES = new RegExp(
+  `^(${[
+    'veth[0-9a-f]*(@.*)?',
+    'docker\\d+',
+    'docker_gwbridge',
+    'br-[0-9a-f]{12}',
+    'virbr\\d+(-nic)?',
+    'vnet\\d+',
+    'podman\\d+',
+    'lxcbr\\d+',
+    'lxdbr\\d+',
+    'cali[0-9a-f]{11}',
+    'vxlan\\.calico',
+    'flannel(\\.\\d+|-.*)',
+    'cni\\d+',
+    'cni-podman\\d+',
+    'cilium_(host|net|vxlan)',
+    'lxc([0-9a-f]{8,}|_health)',
+    'kube-(bridge|ipvs\\d+)',
+    'nodelocaldns',
+    'weave',
+    'vethwe.*',
+    'ifb\\d+',
+    'dummy\\d+',
+    '(tunl|sit|gre|gretap|erspan|ip_vti|ip6tnl|ip6_vti|ip6gre)0',
+  ].join('|')})$`,
+);
+
+/** Loop-back in /sys/class/net/*\/type (ARPHRD_LOOPBACK). */
+const LOOPBACK = '772';
 
 /** Columns of /proc/net/dev after the name. */
 const RECEIVE_BYTES = 0;
@@ -10,36 +43,51 @@ const RECEIVE_ERRORS = 2;
 const TRANSMIT_BYTES = 8;
 const TRANSMIT_ERRORS = 10;
 
+type Interface = { readonly device: string; readonly columns: readonly number[] };
+
 /** Traffic and errors of interfaces since they came up; those that never carried anything are left out. */
-export const network: CollectorFactory = ({ files, series }) => {
-  const push = (readings: Reading[], device: string, columns: readonly number[]) => {
-    const one = (metric: string, unit: string, direction: string, column: number) =>
-      readings.push({
-        series: series(`system.network.${metric}`, unit, { device, direction }),
-        value: columns[column] ?? 0,
-      });
-    one('io', 'By', 'receive', RECEIVE_BYTES);
-    one('io', 'By', 'transmit', TRANSMIT_BYTES);
-    one('errors', '{error}', 'receive', RECEIVE_ERRORS);
-    one('errors', '{error}', 'transmit', TRANSMIT_ERRORS);
+export const network: CollectorFactory = (host) => {
+  const { files, series } = host;
+  const readingsOf = ({ device, columns }: Interface): readonly Reading[] => {
+    const one = (metric: string, unit: string, direction: string, column: number) => ({
+      series: series(`system.network.${metric}`, unit, { device, direction }),
+      value: columns[column] ?? 0,
+    });
+    return [
+      one('io', 'By', 'receive', RECEIVE_BYTES),
+      one('io', 'By', 'transmit', TRANSMIT_BYTES),
+      one('errors', '{error}', 'receive', RECEIVE_ERRORS),
+      one('errors', '{error}', 'transmit', TRANSMIT_ERRORS),
+    ];
   };
+  /** /sys is asked about an interface once, and again when it has come back. */
+  let uplinks = new Map<string, boolean>();
   return {
     name: 'network',
     paths: ['/proc/net/dev'],
     collect: () => {
-      const readings: Reading[] = [];
-      let devices = 0;
+      const found: Interface[] = [];
+      const before = uplinks;
+      uplinks = new Map();
       for (const [, device = '', columns = ''] of files
         .read('/proc/net/dev')
         .matchAll(/^ *([^:|\s]+): *(\d.*)$/gm)) {
-        if (NOT_AN_UPLINK.test(device)) continue;
+        const isUplink = before.get(device) ?? isUplinkOf(host, device);
+        uplinks.set(device, isUplink);
+        if (!isUplink) continue;
         const numbers = numbersIn(columns);
-        if ((numbers[RECEIVE_BYTES] ?? 0) + (numbers[TRANSMIT_BYTES] ?? 0) === 0) continue;
-        if (devices === MAX_DEVICES) break;
-        devices += 1;
-        push(readings, device, numbers);
+        if ((numbers[RECEIVE_BYTES] ?? 0) + (numbers[TRANSMIT_BYTES] ?? 0) > 0)
+          found.push({ device, columns: numbers });
       }
-      return readings;
+      return bounded(host, 'network', found).flatMap(readingsOf);
     },
   };
 };
+
+function isUplinkOf({ files }: HostAccess, device: string): boolean {
+  const place = `/sys/class/net/${device}`;
+  // A piece of hardware is measured whatever its name.
+  if (files.has(`${place}/device`)) return true;
+  const type = files.readOptional(`${place}/type`)?.trim() ?? (device === 'lo' ? LOOPBACK : '');
+  return type !== LOOPBACK && !MADE_BY_ENGINES.test(device);
+}

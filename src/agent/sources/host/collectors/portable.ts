@@ -1,9 +1,9 @@
 /** What systeminformation tells where there is no /proc. Imported when it is first asked: it takes megabytes. */
 import { defer, map, type Observable } from 'rxjs';
 import {
+  bounded,
   type Collector,
   type CollectorFactory,
-  MAX_DEVICES,
   type Reading,
   ratio,
   rounded,
@@ -47,23 +47,34 @@ export const portableCollectors: readonly CollectorFactory[] = [
         { series: series('system.memory.limit', 'By'), value: total },
       ];
     }),
-  ({ series }) =>
+  (host) =>
     collector('filesystem', async (si) =>
-      (await si.fsSize()).slice(0, MAX_DEVICES).flatMap(({ mount: mountpoint, used, available }) => [
+      bounded(host, 'filesystem', await si.fsSize()).flatMap(({ mount: mountpoint, used, available }) => [
         {
-          series: series('system.filesystem.utilization', '1', { mountpoint }),
+          series: host.series('system.filesystem.utilization', '1', { mountpoint }),
           value: ratio(used, used + available),
         },
-        { series: series('system.filesystem.usage', 'By', { mountpoint, state: 'used' }), value: used },
-        { series: series('system.filesystem.usage', 'By', { mountpoint, state: 'free' }), value: available },
+        { series: host.series('system.filesystem.usage', 'By', { mountpoint, state: 'used' }), value: used },
+        {
+          series: host.series('system.filesystem.usage', 'By', { mountpoint, state: 'free' }),
+          value: available,
+        },
       ]),
     ),
-  ({ series }) =>
+  (host) =>
     collector('network', async (si) =>
-      (await si.networkStats()).slice(0, MAX_DEVICES).flatMap(({ iface: device, rx_bytes, tx_bytes }) => [
-        { series: series('system.network.io', 'By', { device, direction: 'receive' }), value: rx_bytes },
-        { series: series('system.network.io', 'By', { device, direction: 'transmit' }), value: tx_bytes },
-      ]),
+      bounded(host, 'network', await si.networkStats('*')).flatMap(
+        ({ iface: device, rx_bytes, tx_bytes }) => [
+          {
+            series: host.series('system.network.io', 'By', { device, direction: 'receive' }),
+            value: rx_bytes,
+          },
+          {
+            series: host.series('system.network.io', 'By', { device, direction: 'transmit' }),
+            value: tx_bytes,
+          },
+        ],
+      ),
     ),
   ({ series }) =>
     collector('uptime', async (si) => [{ series: series('system.uptime', 's'), value: si.time().uptime }]),

@@ -1,7 +1,12 @@
 import { forkJoin, map, type Observable, of, switchMap, tap } from 'rxjs';
-import { type CollectorFactory, type HostAccess, MAX_DEVICES } from '../collector.ts';
+import { bounded, type CollectorFactory, type HostAccess } from '../collector.ts';
 
-type Sensor = { readonly id: string; readonly path: string };
+type Sensor = {
+  readonly id: string;
+  readonly path: string;
+  /** What it is part of, by its place in the machine and not by the order in which the kernel found it. */
+  readonly device: string;
+};
 
 /** Sensors come and go seldom, and looking for them reads dozens of files. */
 const LOOK_AGAIN_MS = 60_000;
@@ -36,11 +41,12 @@ export const temperature: CollectorFactory = (host) => {
 function findSensors(host: HostAccess): Observable<readonly Sensor[]> {
   return hwmonSensors(host).pipe(
     switchMap((found) => (found.length > 0 ? of(found) : thermalZones(host))),
-    map((found) => distinct(found).slice(0, MAX_DEVICES)),
+    map((found) => bounded(host, 'temperature', distinct(found))),
   );
 }
 
-function hwmonSensors({ files }: HostAccess): Observable<readonly Sensor[]> {
+function hwmonSensors(host: HostAccess): Observable<readonly Sensor[]> {
+  const { files } = host;
   const base = '/sys/class/hwmon';
   return files.listLater(base).pipe(
     switchMap((chips) =>
@@ -57,6 +63,7 @@ function hwmonSensors({ files }: HostAccess): Observable<readonly Sensor[]> {
                       map((label) => ({
                         id: `${name?.trim() ?? chip}/${label?.trim() ?? entry.replace('_input', '')}`,
                         path: `${base}/${chip}/${entry}`,
+                        device: deviceOf(host, `${base}/${chip}`),
                       })),
                     ),
                   ),
@@ -81,7 +88,9 @@ function thermalZones({ files }: HostAccess): Observable<readonly Sensor[]> {
           .map((zone) =>
             files
               .readLater(`${base}/${zone}/type`)
-              .pipe(map((type) => ({ id: type?.trim() ?? zone, path: `${base}/${zone}/temp` }))),
+              .pipe(
+                map((type) => ({ id: type?.trim() ?? zone, path: `${base}/${zone}/temp`, device: zone })),
+              ),
           ),
       ),
     ),
@@ -93,11 +102,25 @@ function all<T>(sources: readonly Observable<T>[]): Observable<readonly T[]> {
   return sources.length === 0 ? of([]) : forkJoin(sources);
 }
 
+/**
+ * Sensors of one name, as of two drives of a kind, are told apart by the device that each is part of: the kernel
+ * numbers them as it finds them, another way at each boot.
+ */
 function distinct(sensors: readonly Sensor[]): readonly Sensor[] {
+  const counts = new Map<string, number>();
+  for (const { id } of sensors) counts.set(id, (counts.get(id) ?? 0) + 1);
   const seen = new Map<string, number>();
-  return sensors.map(({ id, path }) => {
+  return sensors.map((sensor) => {
+    const id = counts.get(sensor.id) === 1 ? sensor.id : `${sensor.id}@${sensor.device}`;
     const number = (seen.get(id) ?? 0) + 1;
     seen.set(id, number);
-    return { id: (number === 1 ? id : `${id}-${number}`).slice(0, 256), path };
+    return { ...sensor, id: (number === 1 ? id : `${id}-${number}`).slice(0, 256) };
   });
+}
+
+/** Such as `0000:02:00.0` or `coretemp.0`: the last part of the chip's place that is not numbered as it is found. */
+function deviceOf({ files }: HostAccess, chip: string): string {
+  const parts = (files.realPath(chip) ?? chip).split('/');
+  const place = parts.filter((part) => !/^(hwmon|nvme)\d*$/.test(part));
+  return place.at(-1) ?? chip;
 }
