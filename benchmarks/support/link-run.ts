@@ -51,7 +51,7 @@ export function liveSource(workshop: Workshop): string {
   const path = join(workshop.folder(), 'live.csv');
   const samples = hostSamples(LIVE_ROWS, 7);
   const columns = samples[0]?.schema.series.map(({ name }) => name) ?? [];
-  const rows = samples.map(({ values }, index) => `${index},${values.join(',')}`);
+  const rows = samples.map(({ values }, index) => `${1_700_000_000 + index},${values.join(',')}`);
   writeFileSync(path, `time,${columns.join(',')}\n${rows.join('\n')}\n`);
   return `csv:path=${path},speed=1x,name=host`;
 }

@@ -226,7 +226,7 @@ async function assemble(options: AssembleOptions): Promise<Parts> {
     journal,
     link,
     traffic: await openTraffic(dataDir),
-    sources: createSources(specs, { clock, random, emit: voice.sourceEmit }),
+    sources: createSources(specs, { clock, random, emit: voice.sourceEmit, position: journal.position }),
     clock,
     random,
     emit,

@@ -47,6 +47,22 @@ export const APPEND_PROMISES: JournalPromises = {
     expect(await rig.append(7, 1)).toMatchObject({ frame: { firstSeq: 7 } });
     expect(valuesOf(await allPending(rig.journal))).toEqual([4, 5, 6, 7]);
   },
+  'keeps where a source stood after the last of its samples, across restarts and a new epoch': async (
+    rig,
+  ) => {
+    expect(rig.journal.position('test')).toBeNull();
+    const at = (n: number) => ({ ...testSample(n), position: (rows: number) => `${n}/${rows}` });
+    await lastValueFrom(rig.journal.append([at(1), testSample(2)]));
+    expect(rig.journal.position(TEST_SCHEMA.source)).toBe('1/1');
+    await lastValueFrom(rig.journal.append([at(3), at(4)]));
+    await rig.append(5, 2);
+    await rig.release(upTo(6));
+    await rig.reopen();
+    expect(rig.journal.position(TEST_SCHEMA.source)).toBe('4/1');
+    expect(rig.journal.position('another')).toBeNull();
+    await rig.reopen({ newEpoch: true });
+    expect(rig.journal.position(TEST_SCHEMA.source)).toBe('4/1');
+  },
   'continues the seqs after everything was released': async (rig) => {
     await rig.append(1, 5);
     await rig.release(upTo(5));

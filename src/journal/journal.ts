@@ -2,7 +2,8 @@
  * The agent's journal over any Storage.
  *
  * Promises:
- * - an append is one transaction of frames, schemas and ledger; its samples count as sampled when it emits;
+ * - an append is one transaction of frames, schemas, ledger and where its sources stand after it; its samples count as
+ *   sampled when it emits;
  * - `sampled = acked + pending + Σ dropped` after every transaction, also those of recovery;
  * - seqs are given out in the order in which appends are subscribed, without holes, across restarts;
  * - the state lives in the storage: each transaction reads the ledger, changes it and writes it, so that a commit
@@ -40,6 +41,7 @@ import { NOTHING_DOWNSAMPLED } from './downsampling/downsample.ts';
 import { createDownsampling } from './downsampling/downsampling.ts';
 import { createEditor, readAcked } from './editor.ts';
 import { createJournalState, type JournalState } from './journal-state.ts';
+import { positionKey } from './keys.ts';
 import type { Ledger } from './ledger.ts';
 import { readPending } from './pending.ts';
 import type { Journal, OverflowPolicy } from './port.ts';
@@ -185,6 +187,10 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
     compact: (inFlight) => thenRetry(compact(inFlight)),
     thin: (inFlight) => (policy === 'thin' ? downsample(inFlight) : of(NOTHING_DOWNSAMPLED)),
     schema: (ref) => schemaOf(storage, schemas, ref),
+    position: (source) => {
+      const said = storage.read((reader) => reader.get(positionKey(source)));
+      return said === undefined ? null : Buffer.from(said).toString();
+    },
     stats: () => stats$.value,
     stats$: stats$.asObservable(),
     close: () =>

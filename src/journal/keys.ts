@@ -5,6 +5,7 @@
  *   01                                                ledger
  *   02                                                acked coverage
  *   03                                                acked coverage of the epoch before, while a renewal is under way
+ *   04 · name of a source, UTF-8                      where it stood after its last sample here, in its own words
  *   10 · schema ref (6)                               schema, JSON
  *   20 · first seq (6)                                dead letter
  *   30 · first seq (6) · last seq (6) · flags · size (4)  notable frame, no value
@@ -22,6 +23,7 @@ const PREFIX = {
   ledger: 0x01,
   acked: 0x02,
   ackedBefore: 0x03,
+  position: 0x04,
   schema: 0x10,
   deadLetter: 0x20,
   notable: 0x30,
@@ -100,6 +102,10 @@ export const ALL_SCHEMAS: Bounds = {
   from: Uint8Array.of(PREFIX.schema),
   to: Uint8Array.of(PREFIX.schema + 1),
 };
+
+export function positionKey(source: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(PREFIX.position), Buffer.from(source)]);
+}
 
 export function deadLetterKey(firstSeq: number): Uint8Array {
   return seqKey(PREFIX.deadLetter, firstSeq);

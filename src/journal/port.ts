@@ -126,6 +126,11 @@ export type Journal = {
    */
   readonly thin: (inFlight: readonly SeqRange[]) => Observable<DownsamplingCounts>;
   readonly schema: (ref: SchemaRef) => InternedSchema | undefined;
+  /**
+   * What the source of this name said of itself with the last of its samples that is durable here: committed, or
+   * refused by a full journal. Null: nothing.
+   */
+  readonly position: (source: string) => string | null;
   readonly stats: () => JournalStats;
   /** Emits the stats at once and after every change. */
   readonly stats$: Observable<JournalStats>;

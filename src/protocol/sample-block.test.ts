@@ -5,7 +5,7 @@ import { blockOf, inBlocks, unfold } from './codec/testing/blocks.ts';
 import { hostSamples } from './codec/testing/host-samples.ts';
 import { FrameError } from './frame.ts';
 import { encodeSamples } from './frame-codec.ts';
-import { sliceRows, totalRows } from './sample-block.ts';
+import { type SampleRows, sliceRows, totalRows } from './sample-block.ts';
 
 const FRAME = { epoch: '0123456789ab', firstSeq: 7 };
 const atMostArb = fc.integer({ min: 1, max: 40 });
@@ -16,7 +16,9 @@ describe('samples in blocks', () => {
       fc.property(samplesArb, atMostArb, fc.boolean(), (plain, atMost, mixed) => {
         const blocks = inBlocks(plain, atMost);
         const samples = mixed
-          ? blocks.flatMap((block, index) => (index % 2 === 0 ? unfold(block) : block))
+          ? blocks.flatMap((block, index): readonly SampleRows[] =>
+              index % 2 === 0 ? unfold(block) : [block],
+            )
           : blocks;
         expect(encodeSamples({ ...FRAME, samples })).toEqual(encodeSamples({ ...FRAME, samples: plain }));
       }),

@@ -4,11 +4,17 @@
 import type { Column, RowNotes } from './frame.ts';
 import type { InternedSchema, Sample } from './sample.ts';
 
+/** What a source that can go on somewhere says with its samples, to be kept with them; no part of any frame. */
+export type Positioned = {
+  /** Where the source stands after the first `rows` of them, in its own words. */
+  readonly position?: ((rows: number) => string) | undefined;
+};
+
 /**
  * Consecutive samples of one schema, at least one; the arrays have one entry a row and stay as they are until `recycle`
  * is called.
  */
-export type SampleBlock = {
+export type SampleBlock = Positioned & {
   readonly schema: InternedSchema;
   /** As in {@link Sample}. */
   readonly ts: Float64Array;
@@ -22,7 +28,7 @@ export type SampleBlock = {
 };
 
 /** What flows from a source to the journal: one sample, or many in columns. */
-export type SampleRows = Sample | SampleBlock;
+export type SampleRows = (Sample & Positioned) | SampleBlock;
 
 /** Samples in one element. */
 export function rowCount(rows: { readonly ts: number | Float64Array }): number {
@@ -56,7 +62,7 @@ export function sliceRows(all: readonly SampleRows[], start: number, end: number
  * recycle it.
  */
 export function sliceBlock(block: SampleBlock, from: number, to: number): SampleBlock {
-  const { schema, ts, mono, columns, notes, recycle } = block;
+  const { schema, ts, mono, columns, notes, recycle, position } = block;
   if (from === 0 && to === ts.length) return block;
   return {
     schema,
@@ -70,5 +76,6 @@ export function sliceBlock(block: SampleBlock, from: number, to: number): Sample
       .filter(({ row }) => row >= from && row < to)
       .map((note) => ({ ...note, row: note.row - from })),
     ...(recycle !== undefined && to === ts.length ? { recycle } : {}),
+    ...(position === undefined ? {} : { position: (rows: number) => position(from + rows) }),
   };
 }

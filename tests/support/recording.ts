@@ -35,9 +35,9 @@ export function writeRecording(
 }
 
 /**
- * Holds what HQ stored of one epoch against the recordings. Each run of the agent replays them from the top, so per
- * source the row numbers must be runs of 1, 2, 3 … without a hole, each row's cells equal to the file's, bit for bit.
- * Returns how many runs were seen.
+ * Holds what HQ stored of one epoch against the recordings. Per source the row numbers must be runs of 1, 2, 3 …
+ * without a hole, each row's cells equal to the file's, bit for bit. Returns how many runs were seen: one a recording,
+ * however often the agent was started again.
  */
 export function expectExactly(samples: readonly SampleDocument[], recordings: readonly Recording[]): number {
   const bySeq = [...samples].sort((a, b) => a.seq - b.seq);

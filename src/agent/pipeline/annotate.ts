@@ -1,7 +1,7 @@
 /** Detect and diagnose: makes samples of what a source measured. Synchronous and without I/O. */
 import { defer, map, type OperatorFunction, pipe } from 'rxjs';
 import type { RowNotes } from '../../protocol/frame.ts';
-import type { Anomaly, Diagnostic, InternedSchema, Sample } from '../../protocol/sample.ts';
+import type { Anomaly, Diagnostic, InternedSchema } from '../../protocol/sample.ts';
 import type { SampleBlock, SampleRows } from '../../protocol/sample-block.ts';
 import { seriesKey } from '../../protocol/schema-ref.ts';
 import { detectAnomalies, type Judged, type RowAnomaly } from '../../streams/detect-anomalies.ts';
@@ -45,13 +45,14 @@ function addDiagnostics(
       const diagnose = createDiagnose({ clockJumpMs: settings.clockJumpMs, time: source.time }, traitsOf);
       const tell = (schema: InternedSchema, notes: Pick<RowNotes, 'anomalies' | 'diagnostics'>) =>
         tellNotes(source, emit, schema, notes);
-      const sample = (raw: RawSample, found: readonly RowAnomaly[]): Sample => {
-        const { schema, ts, mono, values, diagnostics: own } = raw;
+      const sample = (raw: RawSample, found: readonly RowAnomaly[]): SampleRows => {
+        const { schema, ts, mono, values, diagnostics: own, position } = raw;
         const anomalies = found.length === 0 ? NO_ANOMALIES : found.map(({ anomaly }) => anomaly);
         const ruled = diagnose.sample(schema, values, { ts, mono, bufferTrouble: bufferTrouble() });
         const diagnostics = own === undefined || own.length === 0 ? ruled : [...own, ...ruled];
         tell(schema, { anomalies, diagnostics });
-        return { schema, ts, mono, values, anomalies, diagnostics };
+        const whole = { schema, ts, mono, values, anomalies, diagnostics };
+        return position === undefined ? whole : { ...whole, position };
       };
       const block = (raw: RawBlock, found: readonly RowAnomaly[]): SampleBlock => {
         const gather = createNotes();

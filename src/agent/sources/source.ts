@@ -10,11 +10,11 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Random } from '../../platform/random.ts';
 import type { Emit } from '../../platform/telemetry.ts';
 import type { Diagnostic, InternedSchema, Series } from '../../protocol/sample.ts';
-import type { SampleBlock } from '../../protocol/sample-block.ts';
+import type { Positioned, SampleBlock } from '../../protocol/sample-block.ts';
 import type { sourceEvents } from './source-events.ts';
 
 /** What a source measured at one instant, before detection and diagnosis. */
-export type RawSample = {
+export type RawSample = Positioned & {
   /** Keep the same object as long as the series stay the same: the pipeline compares by identity. */
   readonly schema: InternedSchema;
   /** Wall time, integer ms since the Unix epoch. */
@@ -80,4 +80,9 @@ export type SourceEnv = {
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: SourceEmit;
+  /**
+   * Where the source of this name stood after the last of its samples that is durable, in its own words; null: nowhere.
+   * Default: nowhere.
+   */
+  readonly position?: (source: string) => string | null;
 };

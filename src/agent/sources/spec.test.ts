@@ -8,7 +8,15 @@ const env = { clock: createSystemClock(), random: systemRandom, emit: () => {} }
 
 describe('the text form of a source', () => {
   it('reads kind, options and flags', () => {
-    expect(parseSourceSpec('host:every=1s')).toEqual({ kind: 'host', every: 1000, root: '/' });
+    expect(parseSourceSpec('host:every=1s')).toEqual({
+      kind: 'host',
+      every: 1000,
+      root: '/',
+      maxDevices: 64,
+      perCore: false,
+      pressure: false,
+      tmpfs: false,
+    });
     expect(parseSourceSpec('host')).toMatchObject({ kind: 'host', every: 1000 });
     expect(parseSourceSpec('sim:hz=10,sensors=4,seed=7')).toMatchObject({
       kind: 'sim',
@@ -47,6 +55,10 @@ describe('the text form of a source', () => {
     ['csv:path=x,sped=max', 'unknown option `sped`; did you mean `speed`?'],
     ['csv:/nope.csv', 'unknown option `/nope.csv`; did you mean `csv:path=/nope.csv`?'],
     ['csv', 'path: the path of the file is missing'],
+    ['csv:path=x,timeFormat=HH:mm', 'expected s, ms, us, ns, excel, iso, or a pattern'],
+    ['csv:path=x,zone=Mars', 'expected a time zone'],
+    ['csv:path=x,loop,follow', 'exclude each other'],
+    ['host:maxDevices=0', 'maxDevices'],
     ['csv:path=x,speed=fast', 'expected `max` or a factor'],
     ['sim:hz=0', 'hz: '],
     ['sim:hz=ten', 'hz: '],

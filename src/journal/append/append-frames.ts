@@ -2,10 +2,10 @@
 import { type FrameHeader, MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import { encodeSamples, readHeader, splitFrame } from '../../protocol/frame-codec.ts';
 import { MAX_SEQ } from '../../protocol/sample.ts';
-import { type SampleRows, sliceRows, totalRows } from '../../protocol/sample-block.ts';
+import { rowCount, type SampleRows, sliceRows, totalRows } from '../../protocol/sample-block.ts';
 import type { Writer } from '../../storage/storage.ts';
 import { type JournalEditor, listFrames } from '../editor.ts';
-import { type FrameKey, frameFootprint, frameKey, schemaKey } from '../keys.ts';
+import { type FrameKey, frameFootprint, frameKey, positionKey, schemaKey } from '../keys.ts';
 import type { Appended, OverflowPolicy, StoredFrame } from '../port.ts';
 
 /** Thrown within the transaction under policy `block`: nothing was written, try again when there is room. */
@@ -37,7 +37,17 @@ export function appendSamples(writer: Writer, editor: JournalEditor, request: Ap
     const { source, boot, series } = schema;
     if (writer.get(key) === undefined) writer.put(key, Buffer.from(JSON.stringify({ source, boot, series })));
   }
+  putPositions(writer, request.samples);
   return { appended, overflowed };
+}
+
+/** Of each source the last: in the transaction that stores its samples, so that neither is there without the other. */
+function putPositions(writer: Writer, samples: readonly SampleRows[]): void {
+  const latest = new Map<string, string>();
+  for (const rows of samples) {
+    if (rows.position !== undefined) latest.set(rows.schema.source, rows.position(rowCount(rows)));
+  }
+  for (const [source, position] of latest) writer.put(positionKey(source), Buffer.from(position));
 }
 
 type NewFrame = { readonly bytes: Uint8Array; readonly header: FrameHeader; readonly notable: boolean };

@@ -19,13 +19,22 @@ export type ByteFeed = {
   readonly takeSome: () => string;
   /** What was left of a character that never became whole. */
   readonly takeRest: () => string;
+  /** Bytes of the file before `at`. */
+  readonly offset: () => number;
+  /** Forgets what has arrived: the next bytes are those from this offset on, where a line begins. */
+  readonly seek: (offset: number) => void;
 };
 
 const SOME_BYTES = 64 * 1024;
 const NEWLINE = 10;
+const RETURN = 13;
 
 export function createByteFeed(): ByteFeed {
-  const decoder = new StringDecoder('utf8');
+  let decoder = new StringDecoder('utf8');
+  /** Of the first of `bytes`, in the file. */
+  let origin = 0;
+  /** Whether lines end in a carriage return alone; null until a line has ended. */
+  let isReturnOnly: boolean | null = null;
   let bytes: Buffer = Buffer.alloc(0);
   let lastLineEnd = 0;
   let isLineStart = true;
@@ -40,6 +49,9 @@ export function createByteFeed(): ByteFeed {
   const feed: ByteFeed = {
     push: (more) => {
       if (feed.at < bytes.length) throw new Error('bytes that were not taken would be lost');
+      isReturnOnly ??= endsInReturn(more);
+      if (isReturnOnly === true) turnIntoNewlines(more);
+      origin += bytes.length;
       bytes = more;
       feed.at = 0;
       lastLineEnd = bytes.lastIndexOf(NEWLINE) + 1;
@@ -55,6 +67,26 @@ export function createByteFeed(): ByteFeed {
     },
     takeSome: () => take(Math.min(bytes.length, feed.at + SOME_BYTES)),
     takeRest: () => decoder.end(),
+    offset: () => origin + feed.at,
+    seek: (offset) => {
+      decoder = new StringDecoder('utf8');
+      bytes = Buffer.alloc(0);
+      origin = offset;
+      feed.at = 0;
+      lastLineEnd = 0;
+      isLineStart = true;
+    },
   };
   return feed;
+}
+
+/** Null: no line has ended in these bytes, or only its first half has come. */
+function endsInReturn(bytes: Buffer): boolean | null {
+  if (bytes.includes(NEWLINE)) return false;
+  const at = bytes.indexOf(RETURN);
+  return at >= 0 && at < bytes.length - 1 ? true : null;
+}
+
+function turnIntoNewlines(bytes: Buffer): void {
+  for (let at = bytes.indexOf(RETURN); at >= 0; at = bytes.indexOf(RETURN, at + 1)) bytes[at] = NEWLINE;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseNumber, parseTime, timeFormOf } from './cells.ts';
+import { PLAIN_NUMBERS, parseNumber } from './cells.ts';
 
 describe('numbers of a CSV file', () => {
   it('are bit for bit what Number() reads', () => {
@@ -21,39 +21,46 @@ describe('numbers of a CSV file', () => {
     expect(parseNumber(' nan ')).toBeNaN();
   });
 
-  it.each(['', '  ', 'NA', 'n/a', 'null', '-'])('are missing for `%s`', (cell) => {
+  it.each(['', '  ', 'NA', 'n/a', '#N/A', 'null', '-', '--', '<NA>'])('are missing for `%s`', (cell) => {
     expect(parseNumber(cell)).toBeNull();
   });
 
-  it.each(['on', '12,5', '1.2.3', '12 kg'])('are not made of `%s`', (cell) => {
-    expect(parseNumber(cell)).toBeUndefined();
-  });
-});
+  it.each(['on', '12,5', '1.2.3', '12 kg', '1,234.5', '1_000', '1e400', '-1e999', 'ERR'])(
+    'are not made of `%s`',
+    (cell) => {
+      expect(parseNumber(cell)).toBeUndefined();
+    },
+  );
 
-describe('times of a CSV file', () => {
   it.each([
-    ['1700000000', 's', 1_700_000_000_000],
-    ['1700000000.25', 's', 1_700_000_000_250],
-    ['1700000000123', 'ms', 1_700_000_000_123],
-    ['1700000000123456', 'us', 1_700_000_000_123],
-    ['1700000000123456789', 'ns', 1_700_000_000_123],
-    ['2023-11-14T22:13:20Z', 'text', 1_700_000_000_000],
-    ['2023-11-14T23:13:20+01:00', 'text', 1_700_000_000_000],
-    ['2023-11-14 22:13:20', 'text', 1_700_000_000_000],
-    ['2023-11-14 22:13:20,5', 'text', 1_700_000_000_500],
-    ['0', 's', 0],
-  ] as const)('%s is read as %s', (cell, form, ms) => {
-    expect(timeFormOf(cell)).toBe(form);
-    expect(parseTime(cell, form)).toBe(ms);
+    ['inf', Number.POSITIVE_INFINITY],
+    ['-Inf', Number.NEGATIVE_INFINITY],
+    ['+infinity', Number.POSITIVE_INFINITY],
+    ['1.#INF', Number.POSITIVE_INFINITY],
+    ['-1.#INF00', Number.NEGATIVE_INFINITY],
+    ['-1.#IND', Number.NaN],
+    ['1.#QNAN', Number.NaN],
+    ['-nan(ind)', Number.NaN],
+    ['\u22125', -5],
+  ])('are also what programs write as `%s`', (cell, value) => {
+    expect(parseNumber(cell)).toBe(value);
   });
 
-  it.each(['', 'soon', 'Infinity'])('`%s` is none', (cell) => {
-    expect(timeFormOf(cell)).toBeNull();
-    expect(parseTime(cell, 'text')).toBeNull();
-    expect(parseTime(cell, 's')).toBeNull();
+  it('have a decimal comma when that is said', () => {
+    const comma = { ...PLAIN_NUMBERS, decimal: ',' } as const;
+    const read = ['12,5', '-0,25', '1,5e3', '7', '12.5', '1.234,5', '1,2,3', '', 'inf'].map((cell) =>
+      parseNumber(cell, comma),
+    );
+    const none = undefined;
+    expect(read).toEqual([12.5, -0.25, 1500, 7, none, none, none, null, Number.POSITIVE_INFINITY]);
   });
 
-  it('are refused beyond what a date can hold', () => {
-    expect(parseTime('9e15', 'ms')).toBeNull();
+  it('are missing for words that were named', () => {
+    const named = { ...PLAIN_NUMBERS, missing: new Set(['err', 'offline']) };
+    expect(['ERR', ' offline ', 'ERROR'].map((cell) => parseNumber(cell, named))).toEqual([
+      null,
+      null,
+      undefined,
+    ]);
   });
 });

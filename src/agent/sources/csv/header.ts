@@ -1,23 +1,31 @@
 /** What the first line of a CSV file says: its delimiter, its time column, and a series for each other column. */
 import { MAX_SERIES_PER_SCHEMA, type Series } from '../../../protocol/sample.ts';
 import { seriesKey } from '../../../protocol/schema-ref.ts';
+import { parseNumber } from './cells.ts';
+import { CsvError } from './csv-error.ts';
+import { isAmbiguousDate, parseWrittenTime } from './times/time-text.ts';
 
 export type CsvColumn = { readonly index: number; readonly series: Series };
 export type CsvHeader = {
   readonly width: number;
   readonly timeIndex: number;
+  /** A column that may hold the dates of the times; null: none. */
+  readonly dateIndex: number | null;
   readonly timeColumn: string;
   readonly columns: readonly CsvColumn[];
 };
 
-/** A file that cannot be replayed; the message says what to change. */
-export class CsvError extends Error {
-  override readonly name = 'CsvError';
-}
+export type TimeColumns = {
+  readonly time?: string | undefined;
+  /** The column of dates, where times are split in two. */
+  readonly date?: string | undefined;
+};
 
 const DELIMITERS = [',', ';', '\t', '|'] as const;
 /** In order of preference. */
 const TIME_NAMES = ['timestamp', 'ts', 'datetime', 'time', 'date'];
+/** Of a column that holds times, most likely: such as `time (s)` or `timestamp_ms`. */
+const LIKE_TIME = /^(timestamp|datetime|time|date)([^a-z]|$)/;
 
 /** The delimiter that the header line has most of; a comma when it has none. */
 export function detectDelimiter(headerLine: string): string {
@@ -33,10 +41,26 @@ export function detectDelimiter(headerLine: string): string {
   return best;
 }
 
+/**
+ * How much a line looks like a header: 3 when it has a time column by name and nothing that a row would have, 2 by
+ * name, 1 nearly by name, 0 not at all.
+ */
+export function headerLikeness(cells: readonly string[], { time }: TimeColumns): 0 | 1 | 2 | 3 {
+  const lower = cells.map((cell) => cell.trim().toLowerCase());
+  const wanted = time === undefined ? TIME_NAMES : [time.toLowerCase()];
+  if (wanted.some((name) => lower.includes(name))) return lower.some(isOfRow) ? 2 : 3;
+  return time === undefined && lower.some((name) => LIKE_TIME.test(name)) ? 1 : 0;
+}
+
+function isOfRow(cell: string): boolean {
+  return typeof parseNumber(cell) === 'number' || parseWrittenTime(cell) !== null || isAmbiguousDate(cell);
+}
+
 /** Throws CsvError when there is no time column, or nothing else. */
-export function readHeader(cells: readonly string[], wantedTime: string | undefined): CsvHeader {
+export function readHeader(cells: readonly string[], wanted: TimeColumns): CsvHeader {
   const names = cells.map((cell) => cell.trim());
-  const timeIndex = findTime(names, wantedTime);
+  const timeIndex = findTime(names, wanted);
+  const dateIndex = findDate(names, wanted, timeIndex);
   const taken = new Set<string>();
   const columns: CsvColumn[] = [];
   names.forEach((name, index) => {
@@ -50,26 +74,34 @@ export function readHeader(cells: readonly string[], wantedTime: string | undefi
       `the file has ${columns.length} columns; at most ${MAX_SERIES_PER_SCHEMA} can be series`,
     );
   }
-  return { width: cells.length, timeIndex, timeColumn: names[timeIndex] ?? '', columns };
+  return { width: cells.length, timeIndex, dateIndex, timeColumn: names[timeIndex] ?? '', columns };
 }
 
-function findTime(names: readonly string[], wanted: string | undefined): number {
+function findTime(names: readonly string[], { time, date }: TimeColumns): number {
+  if (time !== undefined) return indexOf(names, time);
   const lower = names.map((name) => name.toLowerCase());
-  if (wanted !== undefined) {
-    const index = lower.indexOf(wanted.toLowerCase());
-    if (index >= 0) return index;
-    throw new CsvError(`the file has no column \`${wanted}\`; its columns are ${names.join(', ')}`);
-  }
+  const isTaken = (name: string) => name === date?.toLowerCase();
   for (const name of TIME_NAMES) {
-    const index = lower.indexOf(name);
+    const index = isTaken(name) ? -1 : lower.indexOf(name);
     if (index >= 0) return index;
   }
-  // Such as `time (s)` or `timestamp_ms`.
-  const index = lower.findIndex((name) => /^(timestamp|datetime|time|date)([^a-z]|$)/.test(name));
+  const index = lower.findIndex((name) => !isTaken(name) && LIKE_TIME.test(name));
   if (index >= 0) return index;
   throw new CsvError(
     `no column is named ${TIME_NAMES.join(', ')}; name the time column with \`time=\`, one of ${names.slice(0, 20).join(', ')}`,
   );
+}
+
+function findDate(names: readonly string[], { date }: TimeColumns, timeIndex: number): number | null {
+  if (date !== undefined) return indexOf(names, date);
+  const index = names.findIndex((name, at) => at !== timeIndex && name.toLowerCase() === 'date');
+  return index < 0 ? null : index;
+}
+
+function indexOf(names: readonly string[], wanted: string): number {
+  const index = names.findIndex((name) => name.toLowerCase() === wanted.toLowerCase());
+  if (index >= 0) return index;
+  throw new CsvError(`the file has no column \`${wanted}\`; its columns are ${names.join(', ')}`);
 }
 
 /** `name{key=value,…}` gives a series with attributes; any other text is a name as it stands. */

@@ -1,20 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import { createBlockBuilder } from './block-builder.ts';
-import { createPlainRows } from './plain-rows.ts';
+import { PLAIN_NUMBERS } from './cells.ts';
+import { createPlainRows, type PlainRowsOptions } from './plain-rows.ts';
+import { namedTimes } from './times/times.ts';
 
-const OPTIONS = {
+const times = namedTimes({ format: 'ms', zone: undefined, decimal: '.' });
+if (times === null) throw new Error('ms is a form of times');
+const OPTIONS: PlainRowsOptions = {
   delimiter: ',',
   header: { width: 4, timeIndex: 0 },
-  timeForm: 'ms',
+  times,
+  numbers: PLAIN_NUMBERS,
   indices: [1, 3],
   maxBytes: 100,
-} as const;
+};
 
 /** How many bytes were read, and the rows in them. */
-function read(text: string) {
+function read(text: string, options: Partial<PlainRowsOptions> = {}) {
   const bytes = Buffer.from(text);
   const into = createBlockBuilder(2);
-  const end = createPlainRows(OPTIONS)(bytes, 0, bytes.lastIndexOf('\n') + 1, into);
+  const end = createPlainRows({ ...OPTIONS, ...options })(bytes, 0, bytes.lastIndexOf('\n') + 1, into);
   const [a, b] = into.columns();
   return {
     end,
@@ -33,6 +38,18 @@ describe('plain rows of a CSV file', () => {
       a: [1.25, 1000],
       b: [-7, 0.1],
     });
+  });
+
+  it('have a decimal comma when that is said', () => {
+    const numbers = { ...PLAIN_NUMBERS, decimal: ',' } as const;
+    const text = '1000;1,25;x;-7\n2000;-0,5;x;1,5e1\n3000;1.5;x;2\n';
+    expect(read(text, { delimiter: ';', numbers })).toMatchObject({
+      ts: [1000, 2000],
+      a: [1.25, -0.5],
+      b: [-7, 15],
+    });
+    // The comma ends a cell where it is the delimiter.
+    expect(read('1000,1,x,2\n', { numbers })).toMatchObject({ a: [1], b: [2] });
   });
 
   it.each([

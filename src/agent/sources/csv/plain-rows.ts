@@ -5,14 +5,16 @@
  * hold nothing else. What is not plain is left, untouched, to the reader of records, whose results these equal.
  */
 import type { BlockBuilder } from './block-builder.ts';
-import { parseNumber, parseTime, type TimeForm, timeOfNumber } from './cells.ts';
+import { type NumberStyle, parseNumber } from './cells.ts';
 import type { CsvHeader } from './header.ts';
+import type { Times } from './times/times.ts';
 
 export type PlainRowsOptions = {
   /** One of {@link isQuickDelimiter}. */
   readonly delimiter: string;
   readonly header: Pick<CsvHeader, 'width' | 'timeIndex'>;
-  readonly timeForm: TimeForm;
+  readonly times: Times;
+  readonly numbers: NumberStyle;
   /** The cells that are columns of the block, in their order; the others are text. */
   readonly indices: readonly number[];
   /** Longer rows are not plain. */
@@ -32,6 +34,7 @@ const NEWLINE = 10;
 const RETURN = 13;
 const QUOTE = 34;
 const MINUS = 45;
+const COMMA = 44;
 const DOT = 46;
 const ZERO = 48;
 /** Digits that a double holds exactly. */
@@ -52,20 +55,32 @@ type Layout = {
   readonly delimiter: number;
   readonly lastCell: number;
   readonly timeIndex: number;
-  readonly timeForm: TimeForm;
+  readonly times: Times;
+  readonly numbers: NumberStyle;
+  /** Between whole and fraction. */
+  readonly point: number;
   /** Of each cell: its column, {@link TIME} or {@link TEXT}. */
   readonly columnOf: Int32Array;
   readonly maxBytes: number;
 };
 
 export function createPlainRows(options: PlainRowsOptions): ReadPlainRows {
-  const { timeForm, indices, maxBytes } = options;
+  const { times, numbers, indices, maxBytes } = options;
   const { width, timeIndex } = options.header;
   const columnOf = new Int32Array(width).fill(TEXT);
   columnOf[timeIndex] = TIME;
   for (const [column, cell] of indices.entries()) columnOf[cell] = column;
   const delimiter = options.delimiter.charCodeAt(0);
-  const layout: Layout = { delimiter, lastCell: width - 1, timeIndex, timeForm, columnOf, maxBytes };
+  const layout: Layout = {
+    delimiter,
+    lastCell: width - 1,
+    timeIndex,
+    times,
+    numbers,
+    point: numbers.decimal === ',' ? COMMA : DOT,
+    columnOf,
+    maxBytes,
+  };
   return (bytes, from, end, into) => {
     let at = from;
     while (at < end && into.count < into.capacity) {
@@ -85,7 +100,7 @@ export function createPlainRows(options: PlainRowsOptions): ReadPlainRows {
  * Returns where the next row begins; -1 when this one is not plain. Every loop ends at the line break at the latest.
  */
 function readRow(layout: Layout, bytes: Buffer, from: number, into: BlockBuilder): number {
-  const { delimiter, lastCell, columnOf } = layout;
+  const { delimiter, lastCell, columnOf, point } = layout;
   const { values, capacity, count: row } = into;
   let at = from;
   // A line that may be blank.
@@ -105,8 +120,8 @@ function readRow(layout: Layout, bytes: Buffer, from: number, into: BlockBuilder
         digit = (bytes[at] as number) - ZERO;
       }
       let digits = at - digitsFrom;
-      if (digit === DOT - ZERO) {
-        const point = at;
+      if (digit === point - ZERO && point !== delimiter) {
+        const pointAt = at;
         at += 1;
         digit = (bytes[at] as number) - ZERO;
         while (digit >= 0 && digit <= 9) {
@@ -115,7 +130,7 @@ function readRow(layout: Layout, bytes: Buffer, from: number, into: BlockBuilder
           digit = (bytes[at] as number) - ZERO;
         }
         digits = at - digitsFrom - 1;
-        if (digits <= EXACT_DIGITS) size /= POWERS[at - point - 1] as number;
+        if (digits <= EXACT_DIGITS) size /= POWERS[at - pointAt - 1] as number;
       }
       let byte = digit + ZERO;
       if (byte === RETURN && digits > 0 && bytes[at + 1] === NEWLINE) {
@@ -126,7 +141,7 @@ function readRow(layout: Layout, bytes: Buffer, from: number, into: BlockBuilder
       if (isEnd && digits > 0 && digits <= EXACT_DIGITS) {
         const value = negative ? -size : size;
         if (column >= 0) values[column * capacity + row] = value;
-        else if (!putTime(value, layout.timeForm, into)) return -1;
+        else if (!putTime(value, layout.times, into)) return -1;
       } else if (isEnd && at === begun && column >= 0) {
         into.leaveOut(column, row);
       } else {
@@ -169,20 +184,20 @@ function putOther(
   }
   const text = bytes.toString('latin1', from, until);
   if (cell === layout.timeIndex) {
-    const ts = parseTime(text, layout.timeForm);
+    const ts = layout.times.ofText(text);
     if (ts !== null) into.ts[row] = ts;
     return ts !== null;
   }
   const column = layout.columnOf[cell] as number;
-  const value = parseNumber(text);
+  const value = parseNumber(text, layout.numbers);
   if (value === undefined) return false;
   if (value === null) into.leaveOut(column, row);
   else into.values[column * into.capacity + row] = value;
   return true;
 }
 
-function putTime(value: number, timeForm: TimeForm, into: BlockBuilder): boolean {
-  const ts = timeOfNumber(value, timeForm);
+function putTime(value: number, times: Times, into: BlockBuilder): boolean {
+  const ts = times.ofNumber(value);
   if (ts === null) return false;
   into.ts[into.count] = ts;
   return true;

@@ -23,6 +23,8 @@ export type RecordSplitter = {
   readonly isEmpty: () => boolean;
   /** So many lines of the file go another way. */
   readonly passLines: (count: number) => void;
+  /** The line that the next record begins on, blank ones before it not counted. */
+  readonly line: () => number;
 };
 
 /** Characters that a record may have. */
@@ -125,6 +127,7 @@ export function createRecordSplitter(delimiter: string, maxChars: number = MAX_R
     passLines: (count) => {
       line += count;
     },
+    line: () => line,
   };
 }
 

@@ -1,9 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createBlockBuilder } from './block-builder.ts';
-import { type CsvRow, createCsvReader } from './rows.ts';
+import { PLAIN_NUMBERS } from './cells.ts';
+import { type CsvReaderOptions, type CsvRow, createCsvReader } from './rows.ts';
 
-type Options = Parameters<typeof createCsvReader>[0];
+type Options = Partial<CsvReaderOptions>;
+const USUAL: CsvReaderOptions = {
+  times: { format: undefined, zone: undefined, decimal: '.' },
+  numbers: PLAIN_NUMBERS,
+};
 
 /** Rows as they come from a file that arrives in pieces. `take` gives what there is; it is called after each piece. */
 function read(
@@ -11,7 +16,7 @@ function read(
   options: Options,
   take: (reader: ReturnType<typeof createCsvReader>) => CsvRow[],
 ) {
-  const reader = createCsvReader(options);
+  const reader = createCsvReader({ ...USUAL, ...options });
   const rows: CsvRow[] = [];
   for (const piece of pieces) {
     reader.push(piece);
@@ -171,10 +176,64 @@ describe('rows of a CSV file in blocks', () => {
     );
   });
 
+  it('tell the line and the column of a cell that cannot be read, which costs its value alone', () => {
+    const good = Array.from({ length: 100 }, (_, row) => `${1_700_000_000_000 + row},${row},${row}\n`).join(
+      '',
+    );
+    const text = `time,a,b\n${good}1700000000100,four,100\n1700000000101,101,101\n`;
+    for (const take of [oneByOne, inBlocks]) {
+      const told: unknown[] = [];
+      const rows = read(inPieces(text, [300]), {}, (reader) => {
+        const taken = take(reader);
+        const report = reader.unreadable.take();
+        if (report !== null) told.push([...report.counts], report.shown);
+        return taken;
+      });
+      expect(rows.slice(-2).map((row) => row.kind === 'row' && row.values)).toEqual([
+        [null, 100],
+        [101, 101],
+      ]);
+      expect(told).toEqual([[['a', 1]], [{ line: 102, column: 'a', text: 'four' }]]);
+    }
+  });
+
   it('tell the line of a bad row behind plain ones', () => {
     const good = Array.from({ length: 100 }, (_, row) => `${1_700_000_000_000 + row},${row}\n`).join('');
-    const rows = read(inPieces(`time,a\n${good}1700000000100,four\n`, [300]), {}, inBlocks);
+    const rows = read(inPieces(`time,a\n${good}yesterday,100\n`, [300]), {}, inBlocks);
     expect(rows).toHaveLength(101);
-    expect(rows.at(-1)).toEqual({ kind: 'bad', line: 102, reason: '`four` in column 2 is no number' });
+    expect(rows.at(-1)).toEqual({
+      kind: 'bad',
+      line: 102,
+      reason: '`yesterday` in column `time` is no time',
+    });
+  });
+});
+
+describe('a place between two rows', () => {
+  const rows = Array.from({ length: 9000 }, (_, row) =>
+    row % 9 === 3 ? `${1_700_000_000 + row},"${row}\n",\r\n` : `${1_700_000_000 + row},${row},é\n`,
+  );
+  const bytes = Buffer.from(`a title\n\ntime,a,text\n${rows.join('')}`);
+
+  it('can be gone back to by another reader of the file, with the same rows and lines behind it', () => {
+    const all = read([bytes], {}, oneByOne);
+    let places = 0;
+    const reader = createCsvReader(USUAL);
+    reader.push(Buffer.from(bytes));
+    reader.end();
+    for (let given = 0; given < all.length; given += 1) {
+      reader.next();
+      const place = reader.place();
+      if (place === null || given % 700 !== 0) continue;
+      places += 1;
+      const other = createCsvReader(USUAL);
+      other.push(Buffer.from(bytes));
+      other.next();
+      other.seek(place);
+      other.push(Buffer.from(bytes.subarray(place.offset)));
+      other.end();
+      expect(oneByOne(other)).toEqual(all.slice(given + 1));
+    }
+    expect(places).toBeGreaterThan(0);
   });
 });

@@ -2,16 +2,22 @@
 import type { Series } from '../../../protocol/sample.ts';
 import type { BlockBuilder } from './block-builder.ts';
 import { type ByteFeed, createByteFeed } from './byte-feed.ts';
-import { parseNumber, parseTime, type TimeForm, timeFormOf } from './cells.ts';
-import { CsvError, type CsvHeader, detectDelimiter, readHeader } from './header.ts';
+import { type NumberStyle, parseNumber } from './cells.ts';
+import { CsvError } from './csv-error.ts';
+import { findHead, type Head, type HeadOptions } from './head.ts';
+import { type CsvHeader, readHeader } from './header.ts';
 import { createPlainRows, isQuickDelimiter, type ReadPlainRows } from './plain-rows.ts';
 import { type CsvRecord, createRecordSplitter, MAX_RECORD_CHARS, type RecordSplitter } from './records.ts';
+import { isTimeOfDay } from './times/time-text.ts';
+import { findTimes, namedTimes, type TimeOptions, type Times, unitInName } from './times/times.ts';
+import { createUnreadableCells, type UnreadableCells } from './unreadable.ts';
 
 export type CsvRow =
   | {
       readonly kind: 'row';
       readonly line: number;
       readonly ts: number;
+      /** null: missing, or not to be read. */
       readonly values: readonly (number | null)[];
     }
   | { readonly kind: 'bad'; readonly line: number; readonly reason: string };
@@ -23,10 +29,20 @@ export type CsvShape = {
   readonly ignored: readonly string[];
 };
 
+/** A place between two rows. */
+export type CsvPlace = {
+  /** Bytes of the file before it. */
+  readonly offset: number;
+  /** Of the row behind it, from 1. */
+  readonly line: number;
+};
+
 export type CsvReader = {
   /** Only after `next` or `fill` found nothing left; the bytes must not change until they do again. */
   readonly push: (bytes: Buffer) => void;
   readonly end: () => void;
+  /** No more bytes come for now: those that have come have to do for telling what the columns hold. */
+  readonly settle: () => void;
   /**
    * The next row; null when more text is needed or none is left. Throws CsvError when the file cannot be replayed at
    * all.
@@ -40,6 +56,11 @@ export type CsvReader = {
   readonly ended: () => boolean;
   /** Known before the first row is given; null until then. */
   readonly shape: () => CsvShape | null;
+  /** Where the next row begins; null where that cannot be told, as in the midst of a line. */
+  readonly place: () => CsvPlace | null;
+  /** Goes on at such a place, once the shape is known: the next bytes that are pushed are those from there on. */
+  readonly seek: (place: CsvPlace) => void;
+  readonly unreadable: Pick<UnreadableCells, 'take'>;
 };
 
 /** Rows looked at to tell columns of numbers from columns of text. */
@@ -62,11 +83,13 @@ type State =
       header: CsvHeader;
       indices: readonly number[];
       shape: CsvShape;
+      /** Null: no time was among the first rows. */
+      times: Times | null;
     };
 
-type CsvReaderOptions = {
-  readonly time?: string | undefined;
-  readonly delimiter?: string | undefined;
+export type CsvReaderOptions = HeadOptions & {
+  readonly times: TimeOptions;
+  readonly numbers: NumberStyle;
 };
 
 export function createCsvReader(options: CsvReaderOptions): CsvReader {
@@ -76,15 +99,22 @@ export function createCsvReader(options: CsvReaderOptions): CsvReader {
     judged: [],
     state: { kind: 'header' },
     head: '',
+    settled: false,
     over: false,
     toldOver: false,
-    timeForm: null,
     readPlainRows: null,
+    unreadable: createUnreadableCells(),
   };
   return {
-    push: reading.feed.push,
+    push: (bytes) => {
+      reading.settled = false;
+      reading.feed.push(bytes);
+    },
     end: () => {
       reading.over = true;
+    },
+    settle: () => {
+      reading.settled = true;
     },
     next: () => nextRow(reading),
     fill: (into) => fill(reading, into),
@@ -93,22 +123,44 @@ export function createCsvReader(options: CsvReaderOptions): CsvReader {
       return state.kind === 'rows' && judged.length === 0 && state.splitter.ended();
     },
     shape: () => (reading.state.kind === 'rows' ? reading.state.shape : null),
+    place: () => placeOf(reading),
+    seek: (place) => seek(reading, place),
+    unreadable: reading.unreadable,
   };
+}
+
+function placeOf({ state, judged, feed }: Reading): CsvPlace | null {
+  if (state.kind !== 'rows' || judged.length > 0 || !state.splitter.isEmpty() || !feed.isLineStart())
+    return null;
+  return { offset: feed.offset(), line: state.splitter.line() };
+}
+
+function seek(reading: Reading, { offset, line }: CsvPlace): void {
+  const { state, feed } = reading;
+  if (state.kind !== 'rows') throw new Error('the header has not been read');
+  state.splitter = createRecordSplitter(state.delimiter);
+  state.splitter.passLines(line - 1);
+  reading.judged.length = 0;
+  reading.over = false;
+  reading.toldOver = false;
+  feed.seek(offset);
 }
 
 /** How far one reader is. */
 type Reading = {
   readonly options: CsvReaderOptions;
   readonly feed: ByteFeed;
+  readonly unreadable: UnreadableCells;
   /** Records that the columns were judged by, last first. */
   readonly judged: CsvRecord[];
   state: State;
   head: string;
+  /** No more bytes come for now. */
+  settled: boolean;
   /** No more bytes come. */
   over: boolean;
   /** The splitter knows that no more text comes. */
   toldOver: boolean;
-  timeForm: TimeForm | null;
   readPlainRows: ReadPlainRows | null;
 };
 
@@ -128,34 +180,31 @@ function nextRecord(reading: Reading, splitter: RecordSplitter): CsvRecord | nul
   }
 }
 
-/** Waits for the first whole line that is not blank, to learn the delimiter from it. */
+/** Waits for as much text as it takes to find the header. */
 function open(reading: Reading): State | null {
-  const line = firstLine(reading);
-  if (line === null) {
-    if (reading.head.length > MAX_RECORD_CHARS)
-      throw new CsvError('the first line is too long to be a header');
-    return null;
-  }
-  if (line.trim() === '') throw new CsvError('the file is empty: it has not even a header');
-  const delimiter = reading.options.delimiter ?? detectDelimiter(line);
-  const splitter = createRecordSplitter(delimiter);
-  splitter.push(reading.head);
+  const head = takeHead(reading);
+  if (head === null) return null;
+  const splitter = createRecordSplitter(head.delimiter);
+  splitter.passLines(head.lines);
+  splitter.push(head.text);
   reading.head = '';
   const record = nextRecord(reading, splitter);
   if (record === null) throw new CsvError('the header is not complete: a quote is not closed');
   if ('problem' in record) throw new CsvError(`the header cannot be read: ${record.problem}`);
-  const header = readHeader(record.cells, reading.options.time);
-  return { kind: 'judging', delimiter, splitter, header, rows: [] };
+  const header = readHeader(record.cells, reading.options);
+  return { kind: 'judging', delimiter: head.delimiter, splitter, header, rows: [] };
 }
 
-function firstLine(reading: Reading): string | null {
-  const { feed } = reading;
-  let line: string | null = null;
-  do {
+function takeHead(reading: Reading): Head | null {
+  const { feed, options } = reading;
+  for (;;) {
     reading.head = `${reading.head}${feed.takeSome()}`.replace(/^\uFEFF/, '');
-    line = /^\s*([^\n]*)\n/.exec(reading.head)?.[1] ?? null;
-  } while (line === null && feed.at < feed.bytes().length);
-  return reading.over ? (line ?? reading.head) : line;
+    const isTaken = feed.at >= feed.bytes().length;
+    const hasText = reading.head.trim() !== '';
+    const isAll = isTaken && (reading.over || (reading.settled && hasText));
+    const found = findHead(reading.head, isAll, options);
+    if (found !== null || isTaken) return found;
+  }
 }
 
 function judge(reading: Reading, from: Extract<State, { kind: 'judging' }>): State | null {
@@ -163,22 +212,48 @@ function judge(reading: Reading, from: Extract<State, { kind: 'judging' }>): Sta
   while (from.rows.length < ROWS_TO_JUDGE) {
     const record = nextRecord(reading, splitter);
     if (record === null) {
-      if (!splitter.ended()) return null;
+      if (!splitter.ended() && !(reading.settled && from.rows.length > 0)) return null;
       break;
     }
     from.rows.push(record);
   }
   const sound = from.rows.filter((one): one is Good => 'cells' in one && one.cells.length === header.width);
-  const kept = header.columns.filter(({ index }) => {
-    const values = sound.map(({ cells }) => parseNumber(cells[index] ?? ''));
+  const timed = withDates(header, sound, reading.options.date !== undefined);
+  const kept = timed.columns.filter(({ index }) => {
+    const values = sound.map(({ cells }) => parseNumber(cells[index] ?? '', reading.options.numbers));
     return values.every((value) => value !== undefined) || values.some((value) => typeof value === 'number');
   });
   if (kept.length === 0) throw new CsvError('the file has no column of numbers');
-  const ignored = header.columns.filter((column) => !kept.includes(column)).map(({ series }) => series.name);
+  const ignored = timed.columns.filter((column) => !kept.includes(column)).map(({ series }) => series.name);
+  const times = timesOf(
+    reading,
+    timed,
+    sound.map(({ cells }) => timeIn(cells, timed)),
+  );
   reading.judged.push(...from.rows);
   reading.judged.reverse();
-  const shape = { timeColumn: header.timeColumn, series: kept.map(({ series }) => series), ignored };
-  return { kind: 'rows', delimiter, splitter, header, indices: kept.map(({ index }) => index), shape };
+  const shape = { timeColumn: timed.timeColumn, series: kept.map(({ series }) => series), ignored };
+  const indices = kept.map(({ index }) => index);
+  return { kind: 'rows', delimiter, splitter, header: timed, indices, shape, times };
+}
+
+/** The header with its column of dates, where the times need one. */
+function withDates(header: CsvHeader, rows: readonly Good[], isNamed: boolean): CsvHeader {
+  const { dateIndex, timeIndex, columns } = header;
+  if (dateIndex === null) return header;
+  const isSplit = isNamed || rows.some(({ cells }) => isTimeOfDay((cells[timeIndex] ?? '').trim()));
+  return isSplit
+    ? { ...header, columns: columns.filter(({ index }) => index !== dateIndex) }
+    : { ...header, dateIndex: null };
+}
+
+function timeIn(cells: readonly string[], { timeIndex, dateIndex }: CsvHeader): string {
+  const time = cells[timeIndex] ?? '';
+  return dateIndex === null ? time : `${(cells[dateIndex] ?? '').trim()} ${time.trim()}`;
+}
+
+function timesOf({ options }: Reading, header: CsvHeader, cells: readonly string[]): Times | null {
+  return namedTimes(options.times) ?? findTimes(cells, unitInName(header.timeColumn), options.times);
 }
 
 function readRow(reading: Reading, record: CsvRecord, from: Extract<State, { kind: 'rows' }>): CsvRow {
@@ -186,19 +261,18 @@ function readRow(reading: Reading, record: CsvRecord, from: Extract<State, { kin
   const bad = (reason: string): CsvRow => ({ kind: 'bad', line, reason });
   if ('problem' in record) return bad(record.problem);
   const { cells } = record;
-  const { header, indices } = from;
+  const { header, indices, shape } = from;
   if (cells.length !== header.width) return bad(`has ${cells.length} cells, the header has ${header.width}`);
-  const time = cells[header.timeIndex] ?? '';
-  reading.timeForm ??= timeFormOf(time);
-  const ts = reading.timeForm === null ? null : parseTime(time, reading.timeForm);
+  const time = timeIn(cells, header);
+  from.times ??= timesOf(reading, header, [time]);
+  const ts = from.times?.ofText(time) ?? null;
   if (ts === null) return bad(`\`${shorten(time)}\` in column \`${header.timeColumn}\` is no time`);
   const values = new Array<number | null>(indices.length);
   for (let column = 0; column < indices.length; column += 1) {
     const cell = cells[indices[column] ?? 0] ?? '';
-    const value = parseNumber(cell);
-    if (value === undefined)
-      return bad(`\`${shorten(cell)}\` in column ${(indices[column] ?? 0) + 1} is no number`);
-    values[column] = value;
+    const value = parseNumber(cell, reading.options.numbers);
+    if (value === undefined) reading.unreadable.add(line, shape.series[column]?.name ?? '', shorten(cell));
+    values[column] = value ?? null;
   }
   return { kind: 'row', line, ts, values };
 }
@@ -231,15 +305,18 @@ function fill(reading: Reading, into: BlockBuilder): Extract<CsvRow, { kind: 'ba
 }
 
 function fillPlain(reading: Reading, into: BlockBuilder): void {
-  const { state, judged, timeForm, feed } = reading;
-  if (state.kind !== 'rows' || judged.length > 0 || timeForm === null) return;
-  const { splitter, delimiter, header, indices } = state;
-  if (!isQuickDelimiter(delimiter) || !splitter.isEmpty() || !feed.isLineStart()) return;
+  const { state, judged, feed, options } = reading;
+  if (state.kind !== 'rows' || judged.length > 0) return;
+  const { splitter, delimiter, header, indices, times } = state;
+  if (times === null || header.dateIndex !== null || !isQuickDelimiter(delimiter)) return;
+  if (!splitter.isEmpty() || !feed.isLineStart()) return;
+  const { numbers } = options;
   reading.readPlainRows ??= createPlainRows({
     delimiter,
     header,
     indices,
-    timeForm,
+    times,
+    numbers,
     maxBytes: MAX_RECORD_CHARS,
   });
   const before = into.count;

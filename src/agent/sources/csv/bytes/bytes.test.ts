@@ -1,0 +1,77 @@
+/** Files in other forms than UTF-8 with line feeds give the same samples. */
+import { gzipSync } from 'node:zlib';
+import { lastValueFrom, of, takeWhile, tap, toArray } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { rowCount } from '../../../../protocol/sample-block.ts';
+import { file, replay } from '../testing/replays.ts';
+
+const ROWS = 20_000;
+const TEXT = `time,größe,b\n${Array.from({ length: ROWS }, (_, row) => `${1_700_000_000 + row},${row},"${row % 7}"\n`).join('')}`;
+
+function utf16(text: string, isBigEndian: boolean, mark: string): Buffer {
+  const bytes = Buffer.from(`${mark}${text}`, 'utf16le');
+  return isBigEndian ? bytes.swap16() : bytes;
+}
+
+const all = (path: string, position: string | null = null) =>
+  lastValueFrom(replay(path, 'speed=max', { position: () => position }).samples$.pipe(toArray()));
+
+/** What a replay says of itself once it has given so many rows. */
+async function positionAfter(path: string, rows: number): Promise<string> {
+  let left = rows;
+  let position = '';
+  const given = replay(path, 'speed=max')
+    .source.samples(of(true))
+    .pipe(
+      takeWhile((block) => {
+        const count = rowCount(block);
+        position = block.position?.(Math.min(left, count)) ?? '';
+        left -= count;
+        return left > 0;
+      }),
+    );
+  await lastValueFrom(given, { defaultValue: null });
+  return position;
+}
+
+describe('a file that is written', () => {
+  it.each([
+    ['with carriage returns alone', Buffer.from(TEXT.replaceAll('\n', '\r'))],
+    ['with both', Buffer.from(TEXT.replaceAll('\n', '\r\n'))],
+    ['in UTF-16 with a mark', utf16(TEXT, false, '\uFEFF')],
+    ['in big-endian UTF-16 with a mark', utf16(TEXT, true, '\uFEFF')],
+    ['in UTF-16 without a mark', utf16(TEXT, false, '')],
+    ['in big-endian UTF-16 without a mark', utf16(TEXT, true, '')],
+    ['compressed', gzipSync(TEXT)],
+    ['compressed in two parts', Buffer.concat([gzipSync(TEXT.slice(0, 5000)), gzipSync(TEXT.slice(5000))])],
+    ['compressed in UTF-16', gzipSync(utf16(TEXT, false, '\uFEFF'))],
+  ])('%s gives the rows of the text, also when it is gone on with', async (_what, bytes) => {
+    const path = file(bytes);
+    const samples = await all(path);
+    expect(samples.length).toBe(ROWS);
+    expect(samples[0]?.schema.series.map(({ name }) => name)).toEqual(['größe', 'b']);
+    expect(samples.every(({ values }, row) => values[0] === row && values[1] === row % 7)).toBe(true);
+    for (const stop of [1, 5000, ROWS - 1]) {
+      const position = await positionAfter(path, stop);
+      const rest = await all(path, position);
+      expect(rest.map(({ values }) => values[0])).toEqual(
+        Array.from({ length: ROWS - stop }, (_, row) => stop + row),
+      );
+    }
+  });
+
+  it('compressed and cut off gives what is whole of it, and an error', async () => {
+    const { samples$ } = replay(file(gzipSync(TEXT).subarray(0, 20_000)), 'speed=max');
+    let rows = 0;
+    const ended = lastValueFrom(
+      samples$.pipe(
+        tap(() => {
+          rows += 1;
+        }),
+        toArray(),
+      ),
+    );
+    await expect(ended).rejects.toThrow('unexpected end of file');
+    expect(rows).toBeGreaterThan(1000);
+  });
+});

@@ -1,0 +1,153 @@
+/**
+ * A file from its top as UTF-8, piece by piece, whatever it is written in: compressed (gzip) and UTF-16 are known by
+ * their first bytes.
+ */
+import { stat } from 'node:fs';
+import {
+  behind,
+  type FilePieces,
+  filePieces,
+  gunzipPieces,
+  type Pieces,
+  startingWith,
+  utf8Pieces,
+} from './pieces.ts';
+
+export type FileChunks = {
+  /** Asks for the next piece, if none is on its way. It comes later, never within the call. */
+  readonly pull: () => void;
+  /** Goes on at another place of the text, once some of it has come. */
+  readonly seek: (offset: number) => void;
+  /** The first bytes of the file as it stands, as far as they have been read. */
+  readonly head: () => Buffer;
+  readonly isCompressed: () => boolean;
+  /** What has become of the file of this name since it was opened. */
+  readonly look: (done: (change: FileChange) => void) => void;
+  /** Nothing is told any more. */
+  readonly close: () => void;
+};
+
+/**
+ * `grown`: there may be more to read. `cut`: it has lost what was read of it. `replaced`: its name stands for another
+ * file.
+ */
+export type FileChange = 'none' | 'grown' | 'cut' | 'replaced';
+
+export type FileChunksOptions = {
+  readonly path: string;
+  /** Of one piece at most. */
+  readonly chunkBytes: number;
+  /** Good until the next `pull`; may be changed. */
+  readonly onChunk: (bytes: Buffer) => void;
+  /** No more for now: a later `pull` finds what has come since. */
+  readonly onEnd: () => void;
+  readonly onError: (error: Error) => void;
+};
+
+type TextEncoding = 'utf-8' | 'utf-16le' | 'utf-16be';
+
+/** What is known of the file by the pieces that have come. */
+type Known =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'packing'; readonly isCompressed: boolean }
+  | { readonly kind: 'all'; readonly isCompressed: boolean; readonly text: TextEncoding };
+
+const NOTHING_READ = Buffer.alloc(0);
+
+export function openFileChunks(options: FileChunksOptions): FileChunks {
+  const { path, chunkBytes, onChunk, onEnd, onError } = options;
+  let file = filePieces(path, chunkBytes, { from: 0, head: NOTHING_READ });
+  let pieces: Pieces = file;
+  let known: Known = { kind: 'nothing' };
+  let isClosed = false;
+
+  /** Those that have been asked and have not answered. */
+  let asked: Pieces | null = null;
+  const pull = () => {
+    const from = pieces;
+    if (isClosed || asked === from) return;
+    asked = from;
+    from.next((error, bytes) => {
+      if (isClosed || from !== pieces) return;
+      asked = null;
+      if (error !== null) onError(error);
+      else if (bytes === null) onEnd();
+      else take(bytes);
+    });
+  };
+  const take = (bytes: Buffer) => {
+    if (known.kind === 'nothing') {
+      known = { kind: 'packing', isCompressed: isGzip(bytes) };
+      if (known.isCompressed) {
+        pieces = gunzipPieces(path, chunkBytes);
+        pull();
+        return;
+      }
+    }
+    if (known.kind === 'packing') {
+      const text = textEncodingOf(bytes);
+      known = { kind: 'all', isCompressed: known.isCompressed, text };
+      if (text !== 'utf-8') {
+        pieces = utf8Pieces(startingWith(bytes, pieces), text);
+        pull();
+        return;
+      }
+    }
+    onChunk(bytes);
+  };
+  const seek = (offset: number) => {
+    if (known.kind !== 'all') throw new Error('nothing of the file has been read');
+    const { isCompressed, text } = known;
+    const isPlain = !isCompressed && text === 'utf-8';
+    const head = file.head();
+    pieces.close();
+    file.close();
+    file = filePieces(path, chunkBytes, { from: isPlain ? offset : 0, head });
+    const unpacked = isCompressed ? gunzipPieces(path, chunkBytes) : file;
+    const decoded = text === 'utf-8' ? unpacked : utf8Pieces(unpacked, text);
+    pieces = isPlain ? decoded : behind(decoded, offset);
+  };
+
+  return {
+    pull,
+    seek,
+    head: () => file.head(),
+    isCompressed: () => known.kind !== 'nothing' && known.isCompressed,
+    look: (done) =>
+      lookAt(path, file, (change) => {
+        if (!isClosed) done(change);
+      }),
+    close: () => {
+      isClosed = true;
+      pieces.close();
+      file.close();
+    },
+  };
+}
+
+function isGzip(bytes: Buffer): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+/** By its mark, or by the half of a character that is zero in what most files begin with. */
+function textEncodingOf(bytes: Buffer): TextEncoding {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (second === 0 && first !== 0)) return 'utf-16le';
+  return (first === 0xfe && second === 0xff) || (first === 0 && second !== 0) ? 'utf-16be' : 'utf-8';
+}
+
+function lookAt(path: string, file: FilePieces, done: (change: FileChange) => void): void {
+  file.stats((error, opened) => {
+    if (error !== null) {
+      done('replaced');
+      return;
+    }
+    stat(path, (problem, named) => {
+      // Between two names, as while a file is rotated.
+      if (problem !== null) done('none');
+      else if (named.ino !== opened.ino || named.dev !== opened.dev) done('replaced');
+      else if (opened.size < file.position()) done('cut');
+      else done(opened.size > file.position() ? 'grown' : 'none');
+    });
+  });
+}

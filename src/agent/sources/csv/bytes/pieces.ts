@@ -1,0 +1,176 @@
+/** Bytes one piece after another, each when it is asked for. */
+import { close, createReadStream, fstat, open, read, type Stats } from 'node:fs';
+import { createGunzip } from 'node:zlib';
+
+export type Pieces = {
+  /** One at a time; the answer comes later, never within the call. `null`: there are none left for now. */
+  readonly next: (done: (error: Error | null, bytes: Buffer | null) => void) => void;
+  /** Nothing is answered any more. */
+  readonly close: () => void;
+};
+
+export type FilePieces = Pieces & {
+  /** Of the open file, whatever its name stands for now. */
+  readonly stats: (done: (error: Error | null, stats: Stats) => void) => void;
+  /** Bytes of the file before the next piece. */
+  readonly position: () => number;
+  /** The first bytes of the file, as far as they have been read. */
+  readonly head: () => Buffer;
+};
+
+/** Bytes that tell one file from another. */
+export const HEAD_BYTES = 1024;
+
+/**
+ * A file as it stands, from a place on, into the same memory: a piece is good until the next is asked for. `head`: what
+ * is known of it.
+ */
+export function filePieces(
+  path: string,
+  chunkBytes: number,
+  { from, head: known }: { readonly from: number; readonly head: Buffer },
+): FilePieces {
+  const memory = Buffer.allocUnsafeSlow(chunkBytes);
+  let position = from;
+  let head = known;
+  let file: number | null = null;
+  /** The file is not to be closed under a read. */
+  let isBusy = true;
+  let isClosed = false;
+  let failure: Error | null = null;
+  const waiting: (() => void)[] = [];
+
+  const closeFile = () => {
+    if (file !== null && !isBusy) {
+      close(file, () => {});
+      file = null;
+    }
+  };
+  open(path, 'r', (error, opened) => {
+    isBusy = false;
+    failure = error;
+    file = error === null ? opened : null;
+    if (isClosed) closeFile();
+    else for (const work of waiting) work();
+  });
+  const whenOpen = (work: () => void) => {
+    if (isBusy && file === null) waiting.push(work);
+    else work();
+  };
+
+  return {
+    position: () => position,
+    head: () => head,
+    next: (done) =>
+      whenOpen(() => {
+        if (file === null) {
+          if (failure !== null) done(failure, null);
+          return;
+        }
+        isBusy = true;
+        // What cannot be read from a place of one's choice, such as a pipe, is read as it comes.
+        read(file, memory, 0, chunkBytes, from === 0 ? null : position, (error, length) => {
+          isBusy = false;
+          const bytes = memory.subarray(0, length);
+          if (head.length < HEAD_BYTES && position <= head.length)
+            head = Buffer.concat([head, bytes.subarray(head.length - position)]).subarray(0, HEAD_BYTES);
+          position += length;
+          if (isClosed) closeFile();
+          else if (error !== null) done(error, null);
+          else done(null, length === 0 ? null : bytes);
+        });
+      }),
+    stats: (done) =>
+      whenOpen(() => {
+        if (file === null) return;
+        fstat(file, (error, stats) => {
+          if (!isClosed) done(error, stats);
+        });
+      }),
+    close: () => {
+      isClosed = true;
+      closeFile();
+    },
+  };
+}
+
+/** What a compressed file holds. */
+export function gunzipPieces(path: string, chunkBytes: number): Pieces {
+  const source = createReadStream(path);
+  const unpacked = createGunzip({ chunkSize: chunkBytes });
+  source.on('error', (error) => unpacked.destroy(error));
+  source.pipe(unpacked);
+  const pieces = unpacked[Symbol.asyncIterator]();
+  let isClosed = false;
+  return {
+    next: (done) => {
+      const tell = (error: Error | null, bytes: Buffer | null) => {
+        // Out of the promise, whose rejection a throw of the listener would be.
+        if (!isClosed) setImmediate(done, error, bytes);
+      };
+      pieces.next().then(
+        ({ done: isEnd, value }) => tell(null, isEnd === true ? null : (value as Buffer)),
+        (error: unknown) => tell(error instanceof Error ? error : new Error(String(error)), null),
+      );
+    },
+    close: () => {
+      isClosed = true;
+      source.destroy();
+      unpacked.destroy();
+    },
+  };
+}
+
+/** The same behind a piece that has been taken already. */
+export function startingWith(bytes: Buffer, pieces: Pieces): Pieces {
+  let isFirst = true;
+  let isClosed = false;
+  return {
+    next: (done) => {
+      if (!isFirst) {
+        pieces.next(done);
+        return;
+      }
+      isFirst = false;
+      setImmediate(() => {
+        if (!isClosed) done(null, bytes);
+      });
+    },
+    close: () => {
+      isClosed = true;
+      pieces.close();
+    },
+  };
+}
+
+/** UTF-16 as UTF-8. */
+export function utf8Pieces(pieces: Pieces, label: 'utf-16le' | 'utf-16be'): Pieces {
+  const decoder = new TextDecoder(label);
+  const next: Pieces['next'] = (done) =>
+    pieces.next((error, bytes) => {
+      if (error !== null || bytes === null) done(error, null);
+      else {
+        const text = decoder.decode(bytes, { stream: true });
+        if (text === '') next(done);
+        else done(null, Buffer.from(text));
+      }
+    });
+  return { next, close: pieces.close };
+}
+
+/** The same without its first `count` bytes. */
+export function behind(pieces: Pieces, count: number): Pieces {
+  let left = count;
+  const next: Pieces['next'] = (done) =>
+    pieces.next((error, bytes) => {
+      if (bytes === null || left === 0) {
+        done(error, bytes);
+        return;
+      }
+      const rest = bytes.subarray(Math.min(left, bytes.length));
+      left -= bytes.length - rest.length;
+      if (rest.length === 0) next(done);
+      else done(null, rest);
+    });
+  return { next, close: pieces.close };
+}

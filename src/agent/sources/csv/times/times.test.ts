@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest';
+import { findTimes, namedTimes, type TimeOptions, timeFormatProblem, unitInName } from './times.ts';
+
+const FOUND: TimeOptions = { format: undefined, zone: undefined, decimal: '.' };
+const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
+
+/** The instant of a cell in a file that holds no other. */
+function read(cell: string, options: Partial<TimeOptions> = {}): string | null {
+  const all = { ...FOUND, ...options };
+  const times = namedTimes(all) ?? findTimes([cell], null, all);
+  return iso(times?.ofText(cell) ?? null);
+}
+
+describe('times that are found out', () => {
+  it.each([
+    ['1700000000', '2023-11-14T22:13:20.000Z'],
+    ['1700000000.25', '2023-11-14T22:13:20.250Z'],
+    ['1700000000123', '2023-11-14T22:13:20.123Z'],
+    ['1700000000123456', '2023-11-14T22:13:20.123Z'],
+    ['1700000000123456789', '2023-11-14T22:13:20.123Z'],
+    ['1.7e9', '2023-11-14T22:13:20.000Z'],
+    ['2026-03-09T12:00:00Z', '2026-03-09T12:00:00.000Z'],
+    ['2026-03-09T12:00:00+01:00', '2026-03-09T11:00:00.000Z'],
+    ['2026-03-09 12:00:00 -0330', '2026-03-09T15:30:00.000Z'],
+    ['2026-03-09 12:00:00', '2026-03-09T12:00:00.000Z'],
+    ['2026-03-09 9:59:58', '2026-03-09T09:59:58.000Z'],
+    ['2026-03-09 12:00', '2026-03-09T12:00:00.000Z'],
+    ['2026-03-09 12:00:00,5', '2026-03-09T12:00:00.500Z'],
+    ['2026-03-09T12:00:00.123456789', '2026-03-09T12:00:00.123Z'],
+    ['2026-03-09', '2026-03-09T00:00:00.000Z'],
+    ['2026/03/09 12:00:00', '2026-03-09T12:00:00.000Z'],
+    ['2026.3.9 12:00', '2026-03-09T12:00:00.000Z'],
+    ['2026-03-09 1:05:00 PM', '2026-03-09T13:05:00.000Z'],
+    ['2026-03-09 12:05 a.m.', '2026-03-09T00:05:00.000Z'],
+    ['20260309T120000Z', '2026-03-09T12:00:00.000Z'],
+    ['20260309120000', '2026-03-09T12:00:00.000Z'],
+    ['Mon, 09 Mar 2026 12:00:00 GMT', '2026-03-09T12:00:00.000Z'],
+    ['9-Mar-2026 12:00', '2026-03-09T12:00:00.000Z'],
+    ['March 9, 2026 12:00:00', '2026-03-09T12:00:00.000Z'],
+    ['Mon Mar  9 12:00:00 2026', '2026-03-09T12:00:00.000Z'],
+    ['2024-02-29 00:00:00', '2024-02-29T00:00:00.000Z'],
+  ])('%s is %s, on every machine', (cell, expected) => {
+    const before = process.env.TZ;
+    for (const zone of ['UTC', 'America/New_York', 'Asia/Kolkata']) {
+      process.env.TZ = zone;
+      expect(read(cell)).toBe(expected);
+    }
+    if (before === undefined) delete process.env.TZ;
+    else process.env.TZ = before;
+  });
+
+  it.each([
+    ...['', 'soon', 'Infinity', 'page 2', '2026-02-30 12:00:00', '2026-13-01', '2026-03-09 25:00:00'],
+    ...['2026-03-09 12:60', '2026-03-09 12:00:00 CET', '2026-03-09 12:00 extra', '2026-3-9-1', '2025-02-29'],
+    ...['2026-03/09', '2026-03-09 13:00 PM', '2026-03-09T12:00:00+25:00', 'Mon, 32 Mar 2026 12:00:00 GMT'],
+  ])('`%s` is none', (cell) => {
+    expect(read(cell)).toBeNull();
+  });
+
+  it.each(['11/03/2026 23:00:00', '13/03/2026', '11.03.2026 12:00', '11-03-2026', '11/03/26 12:00'])(
+    '`%s` can be read in two ways and is refused with the option that settles it',
+    (cell) => {
+      expect(() => read(cell)).toThrow(/two ways.*timeFormat="dd.MM.yyyy HH:mm:ss".*"MM.dd.yyyy HH:mm:ss"/);
+    },
+  );
+
+  it.each(['46090.5', '0', '12', '20260309', '99999999', '20000000000', '-5'])(
+    'the number `%s` says too little of what it counts and is refused',
+    (cell) => {
+      expect(() => read(cell)).toThrow('timeFormat=excel');
+    },
+  );
+
+  it('without a date are refused with the option that names it', () => {
+    expect(() => read('12:00:00')).toThrow('date=');
+  });
+
+  it('are of the form of the first row that shows it', () => {
+    const times = findTimes(['page 1', '7', '1700000000'], null, FOUND);
+    expect(['7', '1700000000', '1700000000123'].map((cell) => times?.ofText(cell))).toEqual([
+      7000,
+      1_700_000_000_000,
+      null,
+    ]);
+    expect(times?.ofNumber(1_700_000_000.5)).toBe(1_700_000_000_500);
+  });
+
+  it('have the unit that the name of their column says', () => {
+    const units = [
+      'time (s)',
+      'timestamp_ms',
+      'time [us]',
+      't µs',
+      'Time-ns',
+      'time/seconds',
+      'times',
+      'items',
+    ];
+    expect(units.map(unitInName)).toEqual(['s', 'ms', 'us', 'us', 'ns', 's', null, null]);
+    expect(findTimes(['0.5', '1'], 's', FOUND)?.ofText('0.5')).toBe(500);
+  });
+});
+
+describe('times that are named', () => {
+  it.each([
+    ['dd/MM/yyyy HH:mm:ss', '11/03/2026 23:00:00', '2026-03-11T23:00:00.000Z'],
+    ['MM/dd/yyyy HH:mm:ss', '11/03/2026 23:00:00', '2026-11-03T23:00:00.000Z'],
+    ['d.M.yy H:mm', '9.3.26 7:05', '2026-03-09T07:05:00.000Z'],
+    ['yyyyMMdd', '20260309', '2026-03-09T00:00:00.000Z'],
+    ['dd MMM yyyy hh:mm a', '09 Mar 2026 01:05 pm', '2026-03-09T13:05:00.000Z'],
+    ["yyyy-MM-dd'T'HH:mm:ss.SSSXXX", '2026-03-09T12:00:00.250+02:00', '2026-03-09T10:00:00.250Z'],
+    ['excel', '46090.5', '2026-03-09T12:00:00.000Z'],
+    ['excel', '46090.50001157', '2026-03-09T12:00:01.000Z'],
+    ['s', '12', '1970-01-01T00:00:12.000Z'],
+    ['ms', '12', '1970-01-01T00:00:00.012Z'],
+    ['us', '1500', '1970-01-01T00:00:00.002Z'],
+    ['iso', '2026-03-09 12:00:00', '2026-03-09T12:00:00.000Z'],
+  ])('by %s make of %s %s', (format, cell, expected) => {
+    expect(read(cell, { format })).toBe(expected);
+  });
+
+  it.each([
+    ['dd/MM/yyyy HH:mm:ss', '31/02/2026 23:00:00'],
+    ['dd/MM/yyyy HH:mm:ss', '2026-03-09 12:00:00'],
+    ['iso', '1700000000'],
+    ['s', '2026-03-09'],
+    ['excel', '1'],
+    ['s', '1700000000123'],
+  ])('by %s take nothing else, such as %s', (format, cell) => {
+    expect(read(cell, { format })).toBeNull();
+  });
+
+  it.each(['ISO', 'HH:mm', 'dd/MM', '', 'yyyy yyyy MM dd'])('are not named by `%s`', (format) => {
+    expect(timeFormatProblem(format)).toContain('expected s, ms');
+  });
+});
+
+describe('times of a zone', () => {
+  it.each([
+    ['Europe/Paris', '2026-01-15 12:00:00', '2026-01-15T11:00:00.000Z'],
+    ['Europe/Paris', '2026-07-15 12:00:00', '2026-07-15T10:00:00.000Z'],
+    ['America/New_York', '2026-03-09 12:00:00', '2026-03-09T16:00:00.000Z'],
+    ['Asia/Kolkata', '2026-03-09 00:15:00', '2026-03-08T18:45:00.000Z'],
+    ['+02:00', '2026-03-09 12:00:00', '2026-03-09T10:00:00.000Z'],
+    // The clock is put forward at 2 and back at 3: a skipped hour, an hour shown twice.
+    ['Europe/Paris', '2026-03-29 02:30:00', '2026-03-29T01:30:00.000Z'],
+    ['Europe/Paris', '2026-03-29 01:59:59', '2026-03-29T00:59:59.000Z'],
+    ['Europe/Paris', '2026-03-29 03:00:00', '2026-03-29T01:00:00.000Z'],
+    ['Europe/Paris', '2026-10-25 02:30:00', '2026-10-25T00:30:00.000Z'],
+    ['Europe/Paris', '2026-10-25 03:00:00', '2026-10-25T02:00:00.000Z'],
+  ])('%s: %s is %s', (zone, cell, expected) => {
+    expect(read(cell, { zone })).toBe(expected);
+  });
+
+  it('that name their own keep it', () => {
+    expect(read('2026-03-09T12:00:00Z', { zone: 'Asia/Tokyo' })).toBe('2026-03-09T12:00:00.000Z');
+  });
+
+  it('move Excel dates too', () => {
+    expect(read('46090.5', { format: 'excel', zone: '+01:00' })).toBe('2026-03-09T11:00:00.000Z');
+  });
+});
