@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { chaosSchema } from '../../src/protocol/api.ts';
 import { journalStats } from '../support/agent.ts';
-import { built, type Running, run } from '../support/holdfast.ts';
+import { built, node, type Running, root, run } from '../support/holdfast.ts';
 import { getJson, ledgerOf, startHqProcess, summaryOf } from '../support/hq.ts';
 import { childrenOf, isAlive } from '../support/process-tree.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -130,6 +130,21 @@ describe('the demo', () => {
     const children = demo.children();
     expect(await demo.end('SIGKILL')).toBe('SIGKILL');
     await until('every process to end by itself', () => !children.some(isAlive));
+  });
+
+  it('ends with npm, whose signal reaches no more than the shell that npm runs it in', async () => {
+    const command = `"${node}" bin/holdfast.js demo --port 0 --data-dir "${temporaryFolder()}"; true`;
+    const shell = run(['-c', command], { command: 'sh', cwd: root, env: { npm_command: 'run-script' } });
+    const processes = await until('all processes', () => {
+      const [demo] = childrenOf(shell.pid);
+      const children = demo === undefined ? [] : childrenOf(demo.pid);
+      return children.length === 4 && [demo, ...children].flatMap((one) => one?.pid ?? []);
+    });
+    onTestFinished(() => {
+      for (const pid of processes) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+    });
+    shell.process.kill('SIGTERM');
+    await until('every process to end by itself', () => !processes.some(isAlive));
   });
 
   it('ends at once with Ctrl-C while HQ is still starting', async () => {
