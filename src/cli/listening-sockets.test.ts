@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { listeningSockets } from './listening-sockets.ts';
+import { listeningSockets, placesBelow } from './listening-sockets.ts';
 
 async function portOn(host: string): Promise<number> {
   const server = createServer();
@@ -26,4 +28,17 @@ it('finds nothing more once it is closed, and nothing of a process that is not t
   await new Promise((resolve) => void server.close(resolve));
   expect(listeningSockets(process.pid)).not.toContain(`127.0.0.1:${port}`);
   expect(listeningSockets(2 ** 22 + 1)).toEqual([]);
+});
+
+const LISTEN = `const s = require('net').createServer(); s.listen(0, '127.0.0.1', () => console.log(s.address().port))`;
+
+it.each([
+  ['itself', process.execPath, ['-e', LISTEN]],
+  ['what an init has started', 'sh', ['-c', `"${process.execPath}" -e "${LISTEN}"; true`]],
+])('finds where a process listens: %s', async (_which, command, args) => {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+  const { pid = 0 } = child;
+  onTestFinished(() => void process.kill(-pid, 'SIGKILL'));
+  const [port] = await once(child.stdout.setEncoding('utf8'), 'data');
+  expect(placesBelow(pid)).toEqual([`127.0.0.1:${String(port).trim()}`]);
 });

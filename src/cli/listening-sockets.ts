@@ -14,6 +14,22 @@ export function listeningSockets(pid: number): readonly string[] {
   );
 }
 
+/** Where the process listens, or else those that it has started: an init listens nowhere itself. */
+export function placesBelow(pid: number): readonly string[] {
+  const own = listeningSockets(pid);
+  if (own.length > 0) return own;
+  const others = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return others
+    .map(Number)
+    .filter((one) => parentOf(one) === pid && one !== process.pid)
+    .flatMap(listeningSockets);
+}
+
+function parentOf(pid: number): number {
+  const parent = linesOf(`/proc/${pid}/status`).find((line) => line.startsWith('PPid:'));
+  return Number(parent?.slice('PPid:'.length) ?? Number.NaN);
+}
+
 /** Inodes of the sockets that the process has open. */
 function socketsOf(pid: number): ReadonlySet<string> {
   const folder = `/proc/${pid}/fd`;
