@@ -41,12 +41,12 @@ export type WindowOptions = {
 
 /**
  * The least frame, by what a sample may cost on the wire: headers and compression make small ones dear. Some ten
- * samples of 17 series on the slowest links (≤ 30 bytes each), twenty-five from 9.6 kbit/s (≤ 20), a hundred from 25
- * kbit/s (≤ 13).
+ * samples of 17 series on the slowest links (≤ 30 bytes each), twenty-five from 9.6 kbit/s (≤ 20), ninety from 20
+ * kbit/s (≤ 13). No larger: a live frame waits for the one that is being sent.
  */
 const SMALLEST_BYTES = 340;
 const SMALL_BYTES = 420;
-const MEDIUM_BYTES = 1_330;
+const MEDIUM_BYTES = 1_000;
 /** Bytes per ms: below 9.6 kbit/s, since estimates may be low. */
 const SMALL_FROM = 0.8;
 const LEAST_FRAME_MS = 420;
