@@ -215,6 +215,18 @@ export function checkHqConfig(config: HqConfig): string[] {
   if (config.corsOrigins.length > 0 && config.operatorToken === '' && config.operatorTokenFile === '') {
     problems.push('corsOrigins needs operatorToken: other web pages could act without one');
   }
+  for (const [index, origin] of config.corsOrigins.entries()) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin)
+      problems.push(
+        `corsOrigins.${index} is no origin: expected scheme, host and port alone, such as https://pages.example.net`,
+      );
+  }
+  for (const [index, host] of config.allowedHosts.entries()) {
+    if (!/^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/i.test(host))
+      problems.push(
+        `allowedHosts.${index} is no name of a host: expected one such as hq.example.net, without scheme and port`,
+      );
+  }
   if (config.retention.maxBytes < 64 * config.limits.maxFrameBytes) {
     problems.push(
       `retention.maxBytes (${config.retention.maxBytes}) must hold at least 64 frames of limits.maxFrameBytes (${config.limits.maxFrameBytes})`,

@@ -185,7 +185,11 @@ function notingRefusals(emit: Emit<GatewayEvents>, refusals: Refusals): Emit<Gat
   return (event) => {
     emit(event);
     if (event.type === 'access_refused' && event.role === 'agent')
-      refusals.note({ address: event.address, reason: event.reason, over: 'http' });
+      refusals.note({
+        address: event.address,
+        reason: event.reason,
+        over: event.where === '/socket.io' ? 'link' : 'http',
+      });
   };
 }
 

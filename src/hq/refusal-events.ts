@@ -6,12 +6,13 @@ export const refusalEvents = {
     address: string;
     reason: 'token' | 'host' | 'origin';
     over: 'link' | 'http';
+    /** What to do about it. */
+    advice: string;
     /** Episodes that began since the last such line and have none of their own. */
     untold: number;
   }>({
     level: 'warn',
-    message:
-      'an agent is refused, and will be for as long as it tries like this: give it the token of HQ (HOLDFAST_AGENT_TOKEN or --token-file)',
+    message: 'an agent is refused; as long as it goes on like this, its tries are counted and not logged',
     metrics: [],
   }),
 };

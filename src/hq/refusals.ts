@@ -22,6 +22,11 @@ export type Refusals = {
 /** An agent tries at least once a minute; after so long without a try its episode is over, ms. */
 export const EPISODE_ENDS_MS = 180_000;
 export const MAX_EPISODES = 256;
+const ADVICE: Readonly<Record<Refusal['reason'], string>> = {
+  token: 'give it the token of HQ: HOLDFAST_AGENT_TOKEN or --token-file',
+  host: 'add the name that it uses to allowedHosts of HQ, or set tokens',
+  origin: 'a web page of another site tries, under a name that is not in allowedHosts of HQ',
+};
 const LINES = 10;
 const LINE_EACH_S = 6;
 
@@ -43,7 +48,7 @@ export function createRefusals(
   const tell = (refused: Refused) => {
     if (lines.tryTake(1, clock.precise()) > 0) untold += 1;
     else {
-      emit({ type: 'agent_refused', ...refused, untold });
+      emit({ type: 'agent_refused', ...refused, advice: ADVICE[refused.reason], untold });
       untold = 0;
     }
   };

@@ -23,7 +23,7 @@ export function fileLayer(leaves: readonly Leaf[], file: SettingsFile, problems:
     return give(`cannot read the configuration file ${file.name}: ${file.unreadable}`);
   let document: unknown;
   try {
-    document = loadYaml().parse(file.text);
+    document = loadYaml().parse(file.text, { logLevel: 'error' });
   } catch (error) {
     // Its further lines show the text, where a secret may stand.
     const [reason] = errorText(error).split('\n');

@@ -134,6 +134,9 @@ describe('an agent', () => {
       (await journalStats(dataDir, built)).pending,
       'all that was live was confirmed before it ended',
     ).toBe(0);
+    const nothing = await runToEnd(['journal', 'peek', dataDir], built);
+    expect([nothing.code, nothing.stdout]).toEqual([0, '']);
+    expect(nothing.stderr).toMatch(/nothing is pending in .*: HQ has confirmed .* all \d+ samples$/);
   });
 
   it('refuses a directory that another agent uses, which goes on', async () => {
