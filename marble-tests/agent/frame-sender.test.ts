@@ -1,4 +1,4 @@
-/** What a frame waits for while its schema crosses a slow link. */
+/** What a frame waits for while its schema crosses a slow link, and what it says to an older HQ. */
 import { map, NEVER, type Observable, of, timer, VirtualTimeScheduler } from 'rxjs';
 import { expect, it } from 'vitest';
 import { createFrameReliability } from '../../src/agent/uplink/frame-reliability.ts';
@@ -7,8 +7,9 @@ import { createKnownSchemas } from '../../src/agent/uplink/known-schemas.ts';
 import { type LinkSession, onlyWay } from '../../src/agent/uplink/link.ts';
 import { createLinkGauge } from '../../src/agent/uplink/link-gauge.ts';
 import { OPEN_GATE } from '../../src/agent/uplink/metering/gate.ts';
-import type { FrameReply, OkReply } from '../../src/protocol/events.ts';
-import { encodeSamples } from '../../src/protocol/frame-codec.ts';
+import type { FrameReply, Limits, OkReply } from '../../src/protocol/events.ts';
+import { decodeData, encodeSamples } from '../../src/protocol/frame-codec.ts';
+import type { Sample } from '../../src/protocol/sample.ts';
 import { internSchema } from '../../src/protocol/schema-ref.ts';
 
 const RATE = 0.3;
@@ -106,13 +107,20 @@ function createSender(scheduler: VirtualTimeScheduler, session: LinkSession): Fr
   });
 }
 
-function deliver(sender: FrameSender, firstSeq: number): ReturnType<FrameSender['deliver']> {
+function deliver(
+  sender: FrameSender,
+  firstSeq: number,
+  {
+    anomalies = [],
+    limits = {},
+  }: { readonly anomalies?: Sample['anomalies']; readonly limits?: Partial<Limits> } = {},
+): ReturnType<FrameSender['deliver']> {
   const sample = {
     schema: WIDE,
     ts: 0,
     mono: 0,
     values: WIDE.series.map(() => 1),
-    anomalies: [],
+    anomalies,
     diagnostics: [],
   };
   const bytes = encodeSamples({ epoch: '0123456789ab', firstSeq, samples: [sample] });
@@ -123,6 +131,35 @@ function deliver(sender: FrameSender, firstSeq: number): ReturnType<FrameSender[
       lastSeq: firstSeq,
       frames: [{ firstSeq, lastSeq: firstSeq, kind: 'data', notable: false, tsMin: 0, tsMax: 0, bytes }],
     },
-    limits: { maxFrameBytes: 1e6, maxFrameSamples: 4096, maxSeries: 1_000 },
+    limits: { maxFrameBytes: 1e6, maxFrameSamples: 4096, maxSeries: 1_000, ...limits },
   });
 }
+
+it('tells what judged an anomaly only to an HQ that reads it', () => {
+  const judgement = { method: 'mean_zscore', threshold: 4 } as const;
+  const at = { startTs: 0, peakTs: 0, endTs: null };
+  const figures = { peakValue: 1, peakZ: 5, mean: 0, stddev: 0.2 };
+  const anomaly = { series: 0, state: 'open', ...at, ...figures, judgement } as const;
+  const sentTo = (notes: number | undefined) => {
+    const scheduler = new VirtualTimeScheduler();
+    const sent: Uint8Array[] = [];
+    const session: LinkSession = {
+      ...slowSession(scheduler),
+      frame: (_, bytes) => {
+        sent.push(bytes);
+        return of({ ok: true, ack: { contiguous: 2, ranges: [] }, credit: 8 });
+      },
+    };
+    const limits = notes === undefined ? {} : { notes };
+    deliver(createSender(scheduler, session), 1, { anomalies: [anomaly], limits }).subscribe();
+    scheduler.flush();
+    return sent.flatMap((bytes) =>
+      decodeData(bytes).groups.flatMap(({ notes }) => notes[0]?.anomalies ?? []),
+    );
+  };
+  const { judgement: _, ...plain } = anomaly;
+  expect(sentTo(2)).toEqual([anomaly]);
+  expect(sentTo(3)).toEqual([anomaly]);
+  expect(sentTo(1)).toStrictEqual([plain]);
+  expect(sentTo(undefined)).toStrictEqual([plain]);
+});

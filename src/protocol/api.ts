@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { coverageSchema } from './coverage.ts';
 import { AGENT_STATES, BREAKER_STATES, linkReportSchema } from './events.ts';
-import { DIAGNOSTIC_CODES, SEVERITIES } from './sample.ts';
+import { DETECTION_METHODS, DIAGNOSTIC_CODES, SEVERITIES } from './sample.ts';
 
 export const CHAOS_MODES = ['off', 'random', 'down', 'slow', 'lossy'] as const;
 export type ChaosMode = (typeof CHAOS_MODES)[number];
@@ -143,6 +143,11 @@ export const anomalyDocumentSchema = z.object({
   peakZ: z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]),
   mean: z.number().nullable(),
   stddev: z.number().nullable(),
+  method: z
+    .enum(DETECTION_METHODS)
+    .optional()
+    .describe('what judged it. Absent: the agent is of 0.1, and it is `zscore`'),
+  threshold: z.number().nullable().optional().describe('|z| beyond which it opened'),
 });
 export type AnomalyDocument = z.infer<typeof anomalyDocumentSchema>;
 

@@ -13,6 +13,8 @@ export const PROTOCOL_VERSION = 1;
  */
 export const COMPACT_PROTOCOL = 2;
 export const PROTOCOLS: readonly number[] = [PROTOCOL_VERSION, COMPACT_PROTOCOL];
+/** Version of the notes in frames: 2 adds method and threshold to anomalies. HQ says in hello what it reads. */
+export const NOTES_VERSION = 2;
 /** Version of the sample schema documents. */
 export const SCHEMA_VERSION = 1;
 
@@ -104,6 +106,8 @@ export const limitsSchema = z.object({
   maxFrameBytes: z.number().int().positive(),
   maxFrameSamples: z.number().int().positive(),
   maxSeries: z.number().int().positive(),
+  /** Version of the notes in frames that HQ reads up to; absent: 1. */
+  notes: z.number().int().positive().optional(),
 });
 export type Limits = z.infer<typeof limitsSchema>;
 

@@ -17,7 +17,7 @@ export { decodeGap, encodeGap } from './codec/gap.ts';
 export { readHeader, verifyFrame } from './codec/header.ts';
 export { type Piece, piecesOf } from './codec/pieces.ts';
 export { resealFrame } from './codec/reseal.ts';
-export { mergeFrames, sliceFrame, splitFrame } from './codec/reshape.ts';
+export { mergeFrames, sliceFrame, splitFrame, withoutJudgements } from './codec/reshape.ts';
 export { samplesOf } from './codec/samples.ts';
 export { type FrameOutline, outlineOf, schemaRefsOf } from './codec/schema-refs.ts';
 export { splitDownsampled } from './codec/split-downsampled.ts';

@@ -21,8 +21,20 @@ import {
 import type { Patience } from '../../delivery/deadline.ts';
 import type { Journal } from '../../journal/port.ts';
 import type { Clock } from '../../platform/clock.ts';
-import type { FrameReply, Lane, Limits, OkReply } from '../../protocol/events.ts';
-import { mergeFrames, schemaRefsOf, splitDownsampled, splitFrame } from '../../protocol/frame-codec.ts';
+import {
+  type FrameReply,
+  type Lane,
+  type Limits,
+  NOTES_VERSION,
+  type OkReply,
+} from '../../protocol/events.ts';
+import {
+  mergeFrames,
+  schemaRefsOf,
+  splitDownsampled,
+  splitFrame,
+  withoutJudgements,
+} from '../../protocol/frame-codec.ts';
 import type { SchemaRef } from '../../protocol/sample.ts';
 import type { FrameReliability } from './frame-reliability.ts';
 import { FrameRefused, judgeFrame, Undeliverable } from './frame-verdict.ts';
@@ -191,10 +203,12 @@ function createSchemaTransfers(
 function messagesOf(shipment: Shipment, limits: Limits): readonly Uint8Array[] {
   const { frames } = shipment;
   const [only] = frames;
-  const bytes =
+  const stored =
     only !== undefined && frames.length === 1 ? only.bytes : mergeFrames(frames.map((frame) => frame.bytes));
-  if (only === undefined || only.kind === 'gap') return [bytes];
-  const { maxFrameBytes: maxBytes, maxFrameSamples } = limits;
+  if (only === undefined || only.kind === 'gap') return [stored];
+  const { maxFrameBytes: maxBytes, maxFrameSamples, notes = 1 } = limits;
+  // An HQ of 0.1 takes what it cannot read.
+  const bytes = notes < NOTES_VERSION ? withoutJudgements(stored) : stored;
   const samples = shipment.lastSeq - shipment.firstSeq + 1;
   const messages =
     bytes.length <= maxBytes && samples <= maxFrameSamples

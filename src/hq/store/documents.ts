@@ -25,5 +25,9 @@ export function anomalyDocument(anomaly: Anomaly, schema: InternedSchema | undef
     peakZ: jsonNumber(anomaly.peakZ),
     mean: finiteOrNull(anomaly.mean),
     stddev: finiteOrNull(anomaly.stddev),
+    ...(anomaly.judgement && {
+      method: anomaly.judgement.method,
+      threshold: finiteOrNull(anomaly.judgement.threshold),
+    }),
   };
 }

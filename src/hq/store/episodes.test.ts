@@ -28,9 +28,10 @@ describe.each(KINDS)('one episode in a store over %s', (kind) => {
     await indexed;
     expect(at.store.anomalyCounts('a1')).toEqual({ open: 1, total: 1 });
     const during = { agent: 'a1', from: START, to: START + 10_000 };
-    expect(await firstValueFrom(at.store.anomalies(during))).toMatchObject([
-      { state: 'open', startTs: START + 5000, peakZ: -9, peakTs: START + 4991 },
-    ]);
+    const found = await firstValueFrom(at.store.anomalies(during));
+    expect(found).toMatchObject([{ state: 'open', startTs: START + 5000, peakZ: -9, peakTs: START + 4991 }]);
+    // Agents of 0.1 do not say.
+    expect(Object.keys(found[0] ?? {})).not.toContain('method');
   });
 
   it('merges the reports of an episode and tells when each series was measured', async () => {
@@ -44,6 +45,7 @@ describe.each(KINDS)('one episode in a store over %s', (kind) => {
       mean: 1,
       stddev: 2,
       endTs: state === 'closed' ? START + 8000 : null,
+      judgement: { method: 'mean_zscore', threshold: 3.5 },
     });
     const indexed = firstValueFrom(at.store.indexed$);
     await at.append(
@@ -62,6 +64,8 @@ describe.each(KINDS)('one episode in a store over %s', (kind) => {
         startTs: START + 5000,
         endTs: START + 8000,
         peakZ: 6,
+        method: 'mean_zscore',
+        threshold: 3.5,
       },
     ]);
     expect(

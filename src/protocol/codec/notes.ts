@@ -1,11 +1,13 @@
 /** The side table of anomalies and diagnostics: rows without any cost nothing. */
 import type { RowNotes } from '../frame.ts';
-import { type Anomaly, DIAGNOSTIC_CODES, type Diagnostic, SEVERITIES } from '../sample.ts';
+import { type Anomaly, DETECTION_METHODS, DIAGNOSTIC_CODES, type Diagnostic, SEVERITIES } from '../sample.ts';
 import { type ByteReader, type ByteWriter, malformed } from './bytes.ts';
 import { putNumber, readNumber } from './number.ts';
 
 const CLOSED = 1;
 const ENDED = 2;
+/** Method and threshold follow: version 2 of the notes, which not every HQ reads. */
+const JUDGED = 4;
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -32,7 +34,12 @@ export function putNotes(
 function putAnomaly(writer: ByteWriter, anomaly: Anomaly, columnCount: number): void {
   checkSeries(anomaly.series, columnCount);
   writer.varint(anomaly.series);
-  writer.u8((anomaly.state === 'closed' ? CLOSED : 0) | (anomaly.endTs === null ? 0 : ENDED));
+  const { judgement } = anomaly;
+  writer.u8(
+    (anomaly.state === 'closed' ? CLOSED : 0) |
+      (anomaly.endTs === null ? 0 : ENDED) |
+      (judgement === undefined ? 0 : JUDGED),
+  );
   putNumber(writer, anomaly.startTs);
   putNumber(writer, anomaly.peakTs);
   putNumber(writer, anomaly.peakValue);
@@ -40,6 +47,9 @@ function putAnomaly(writer: ByteWriter, anomaly: Anomaly, columnCount: number): 
   putNumber(writer, anomaly.mean);
   putNumber(writer, anomaly.stddev);
   if (anomaly.endTs !== null) putNumber(writer, anomaly.endTs);
+  if (judgement === undefined) return;
+  writer.u8(DETECTION_METHODS.indexOf(judgement.method));
+  putNumber(writer, judgement.threshold);
 }
 
 function putDiagnostic(writer: ByteWriter, diagnostic: Diagnostic, columnCount: number): void {
@@ -86,7 +96,7 @@ function readAnomaly(reader: ByteReader, columnCount: number): Anomaly {
   const series = reader.varint('anomaly');
   checkSeries(series, columnCount);
   const flags = reader.u8('anomaly');
-  if (flags > (CLOSED | ENDED)) throw malformed(`anomaly: flags ${flags}`);
+  if (flags > (CLOSED | ENDED | JUDGED)) throw malformed(`anomaly: flags ${flags}`);
   return {
     series,
     state: (flags & CLOSED) !== 0 ? 'closed' : 'open',
@@ -97,7 +107,15 @@ function readAnomaly(reader: ByteReader, columnCount: number): Anomaly {
     mean: readNumber(reader, 'anomaly'),
     stddev: readNumber(reader, 'anomaly'),
     endTs: (flags & ENDED) !== 0 ? readNumber(reader, 'anomaly') : null,
+    ...((flags & JUDGED) !== 0 && { judgement: readJudgement(reader) }),
   };
+}
+
+function readJudgement(reader: ByteReader): NonNullable<Anomaly['judgement']> {
+  const code = reader.u8('anomaly');
+  const method = DETECTION_METHODS[code];
+  if (method === undefined) throw malformed(`anomaly: method ${code}`);
+  return { method, threshold: readNumber(reader, 'anomaly') };
 }
 
 function readDiagnostic(reader: ByteReader, columnCount: number): Diagnostic {

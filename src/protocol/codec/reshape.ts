@@ -1,8 +1,16 @@
 /** Frames out of frames: merging, splitting, slicing. */
-import { type Column, type DataFrame, FrameError, MAX_FRAME_SAMPLES, type SampleGroup } from '../frame.ts';
+import {
+  type Column,
+  type DataFrame,
+  FrameError,
+  MAX_FRAME_SAMPLES,
+  type RowNotes,
+  type SampleGroup,
+} from '../frame.ts';
 import { malformed } from './bytes.ts';
 import { decodeData } from './decode.ts';
 import { encodeGroups } from './encode.ts';
+import { parseHeader } from './header.ts';
 
 /** Consecutive data frames of one epoch as one, groups of one schema joined. Throws FrameError. */
 export function mergeFrames(frames: readonly Uint8Array[]): Uint8Array {
@@ -132,6 +140,29 @@ export function lowerBound(seqs: Float64Array, seq: number): number {
     else high = middle;
   }
   return low;
+}
+
+/**
+ * A data frame in version 1 of the notes: its anomalies without method and threshold. The same bytes where it has none.
+ * Throws FrameError.
+ */
+export function withoutJudgements(bytes: Uint8Array): Uint8Array {
+  const { header, notes } = parseHeader(bytes);
+  if (header.kind !== 'data' || !notes) return bytes;
+  const { groups } = decodeData(bytes);
+  const isJudged = ({ anomalies }: RowNotes) => anomalies.some(({ judgement }) => judgement !== undefined);
+  if (!groups.some((group) => group.notes.some(isJudged))) return bytes;
+  const { epoch, firstSeq, count } = header;
+  return encodeGroups({
+    epoch,
+    firstSeq,
+    count,
+    groups: groups.map((group) => ({ ...group, notes: group.notes.map(unjudged) })),
+  });
+}
+
+function unjudged({ anomalies, ...rest }: RowNotes): RowNotes {
+  return { ...rest, anomalies: anomalies.map(({ judgement: _, ...anomaly }) => anomaly) };
 }
 
 /**

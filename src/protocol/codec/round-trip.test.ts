@@ -14,6 +14,7 @@ import {
   sliceFrame,
   splitFrame,
   verifyFrame,
+  withoutJudgements,
 } from '../frame-codec.ts';
 import type { Sample } from '../sample.ts';
 import { epochArb, firstSeqArb, gapArb, samplesArb, schemaOf } from './testing/arbitraries.ts';
@@ -154,6 +155,23 @@ describe('reshaping', () => {
         const slice = sliceFrame(bytes, frame.firstSeq + from, frame.firstSeq + to);
         expect(samplesIn(slice)).toStrictEqual(withSeqs(frame.firstSeq, frame.samples).slice(from, to + 1));
         if (from === 0 && to === last) expect(slice).toBe(bytes);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  it('leaves out of its anomalies what version 1 of the notes lacks, and nothing else', () => {
+    fc.assert(
+      fc.property(frameArb, (frame) => {
+        const bytes = encodeSamples(frame);
+        const samples = frame.samples.map((sample) => ({
+          ...sample,
+          anomalies: sample.anomalies.map(({ judgement: _, ...anomaly }) => anomaly),
+        }));
+        const plain = withoutJudgements(bytes);
+        expect(samplesIn(plain)).toStrictEqual(withSeqs(frame.firstSeq, samples));
+        expect(plain.length).toBeLessThanOrEqual(bytes.length + 16);
+        expect(withoutJudgements(plain)).toBe(plain);
       }),
       { numRuns: RUNS },
     );

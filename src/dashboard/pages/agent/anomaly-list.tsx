@@ -13,6 +13,19 @@ const nameOf = (series: string): string => series.replace(/\{.*$/, '');
 const shown = (value: AnomalyDocument['peakValue'], format: (value: number) => string): string =>
   typeof value === 'number' ? format(value) : value;
 
+const METHODS: Readonly<Record<NonNullable<AnomalyDocument['method']>, string>> = {
+  zscore: 'value',
+  mean_zscore: 'mean',
+  adaptive: 'adaptive',
+};
+
+/** What judged it, and the bound that it broke; agents of 0.1 do not say. */
+function foundBy({ method, threshold }: AnomalyDocument): string {
+  if (method === undefined) return NONE;
+  const bound = typeof threshold === 'number' ? `, |z| > ${significant(threshold, 3)}` : '';
+  return `${METHODS[method]}${bound}`;
+}
+
 /** Anomalies of an agent, newest first. */
 export function AnomalyList(props: {
   readonly anomalies: Loaded<readonly AnomalyDocument[]>;
@@ -54,6 +67,7 @@ export function AnomalyList(props: {
                 <th scope="col" className="number">
                   Usual
                 </th>
+                <th scope="col">Found by</th>
               </tr>
             </thead>
             <tbody>
@@ -91,6 +105,9 @@ export function AnomalyList(props: {
                     </td>
                     <td data-label="Usual" className="number quiet">
                       {anomaly.mean === null ? NONE : `${bare(anomaly.mean)} ± ${bare(anomaly.stddev ?? 0)}`}
+                    </td>
+                    <td data-label="Found by" className="quiet">
+                      {foundBy(anomaly)}
                     </td>
                   </tr>
                 );

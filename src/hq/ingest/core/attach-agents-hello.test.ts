@@ -29,7 +29,7 @@ describe('hello', () => {
       ok: true,
       protocol: 1,
       ack: { contiguous: 0, ranges: [[3, 4]] },
-      limits: { maxFrameBytes: 256 * 1024, maxFrameSamples: 4096, maxSeries: 100 },
+      limits: { maxFrameBytes: 256 * 1024, maxFrameSamples: 4096, maxSeries: 100, notes: 2 },
       credit: 8,
     });
   });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { GAP_REASONS, type GapFrame } from '../../frame.ts';
 import {
   type Anomaly,
+  DETECTION_METHODS,
   DIAGNOSTIC_CODES,
   type Diagnostic,
   type InternedSchema,
@@ -109,7 +110,14 @@ function timesArb(rows: number): fc.Arbitrary<number[]> {
 }
 
 function anomalyArb(width: number): fc.Arbitrary<Anomaly> {
-  return record({
+  const judgementArb = record({ method: fc.constantFrom(...DETECTION_METHODS), threshold: numberArb });
+  return fc
+    .tuple(bareAnomalyArb(width), fc.option(judgementArb))
+    .map(([anomaly, judgement]) => (judgement === null ? anomaly : { ...anomaly, judgement }));
+}
+
+function bareAnomalyArb(width: number): fc.Arbitrary<Anomaly> {
+  return record<Omit<Anomaly, 'judgement'>>({
     series: fc.nat(width - 1),
     state: fc.constantFrom<Anomaly['state']>('open', 'closed'),
     startTs: timeArb,

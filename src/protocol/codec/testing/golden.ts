@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { type BucketGroup, GAP_REASONS, type GapFrame } from '../../frame.ts';
-import { DIAGNOSTIC_CODES, type Sample, SEVERITIES, schemaSchema } from '../../sample.ts';
+import { DETECTION_METHODS, DIAGNOSTIC_CODES, type Sample, SEVERITIES, schemaSchema } from '../../sample.ts';
 import { internSchema } from '../../schema-ref.ts';
 
 const FOLDER = new URL('../../golden/', import.meta.url);
@@ -29,17 +29,23 @@ const goldenSchema = z.discriminatedUnion('kind', [
         mono: z.number(),
         values: z.array(number.nullable()),
         anomalies: z.array(
-          z.strictObject({
-            series: z.number(),
-            state: z.enum(['open', 'closed']),
-            startTs: z.number(),
-            peakTs: z.number(),
-            peakValue: number,
-            peakZ: number,
-            mean: number,
-            stddev: number,
-            endTs: z.number().nullable(),
-          }),
+          z
+            .strictObject({
+              series: z.number(),
+              state: z.enum(['open', 'closed']),
+              startTs: z.number(),
+              peakTs: z.number(),
+              peakValue: number,
+              peakZ: number,
+              mean: number,
+              stddev: number,
+              endTs: z.number().nullable(),
+              judgement: z.strictObject({ method: z.enum(DETECTION_METHODS), threshold: number }).optional(),
+            })
+            // Absent and undefined are not the same to a strict comparison.
+            .transform(({ judgement, ...anomaly }) =>
+              judgement === undefined ? anomaly : { ...anomaly, judgement },
+            ),
         ),
         diagnostics: z.array(
           z.strictObject({

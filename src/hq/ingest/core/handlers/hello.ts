@@ -1,7 +1,13 @@
 /** `hello`: who this is, whether it may have the lease, and what HQ holds of its epoch. */
 import { concatMap, map, type Observable, of, switchMap, tap } from 'rxjs';
 import { type Coverage, coveredCount } from '../../../../protocol/coverage.ts';
-import { type Hello, type HelloReply, PROTOCOLS, SCHEMA_VERSION } from '../../../../protocol/events.ts';
+import {
+  type Hello,
+  type HelloReply,
+  NOTES_VERSION,
+  PROTOCOLS,
+  SCHEMA_VERSION,
+} from '../../../../protocol/events.ts';
 import { agreed, heldFields, protocolFor } from '../agreed.ts';
 import { creditFields, creditMessage } from '../credit-fields.ts';
 import { whyForked } from '../fork-reason.ts';
@@ -129,7 +135,7 @@ function accept(session: Session, hello: Hello): Observable<HelloReply> {
         ...agreed(hello, coverage),
         ...heldFields(hello, clock.precise() - askedAt),
         ...(lost === 0 ? {} : { lost }),
-        limits: { maxFrameBytes, maxFrameSamples, maxSeries },
+        limits: { maxFrameBytes, maxFrameSamples, maxSeries, notes: NOTES_VERSION },
         ...creditFields(shared.drains.credit(agent)),
         ...session.hint.tell(),
         hqTs: now,
