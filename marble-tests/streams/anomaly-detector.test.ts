@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/platform/random.ts';
 import { createAnomalyDetector, type Episode } from '../../src/streams/index.ts';
+import { oneByOne, savedAndRestored } from './detectors.ts';
 
 const options = { threshold: 3, clearThreshold: 1.5, warmUp: 2, window: 4, minStddev: 1 };
 
@@ -18,7 +19,17 @@ describe('createAnomalyDetector', () => {
   it('makes one anomaly of one episode, with start, peak and end', () => {
     const seen = episodes([5, 5, 5, 9, 9.5, 9, 5]);
     expect(seen).toEqual([
-      { state: 'open', startTs: 3000, peakTs: 3000, peakValue: 9, peakZ: 4, mean: 5, stddev: 1, endTs: null },
+      {
+        state: 'open',
+        startTs: 3000,
+        peakTs: 3000,
+        peakValue: 9,
+        peakZ: 4,
+        mean: 5,
+        stddev: 1,
+        endTs: null,
+        judgement: { method: 'zscore', threshold: 3 },
+      },
       {
         state: 'closed',
         startTs: 3000,
@@ -28,6 +39,7 @@ describe('createAnomalyDetector', () => {
         mean: 5,
         stddev: 1,
         endTs: 6000,
+        judgement: { method: 'zscore', threshold: 3 },
       },
     ]);
   });
@@ -141,12 +153,32 @@ describe('createAnomalyDetector', () => {
         );
         from = to;
       }
-      const oneByOne = Array.from(values, (value, index) => single.next(index * 100, value));
+      const singly = Array.from(values, (value, index) => single.next(index * 100, value));
       expect(inColumns).toEqual(
-        oneByOne.flatMap((episode, index) => (episode === null ? [] : [[index, episode]])),
+        singly.flatMap((episode, index) => (episode === null ? [] : [[index, episode]])),
       );
       expect(inColumns.length).toBeGreaterThan(0);
     }
+  });
+
+  it('goes on after a restart as if there had been none, amid an episode and out of it', () => {
+    const random = seededRandom(5);
+    const values = Array.from({ length: 6000 }, (_, index) => random.next() + (index % 400 > 340 ? 9 : 0));
+    for (const given of [options, { ...options, window: 90, warmUp: 10 }]) {
+      const expected = oneByOne(createAnomalyDetector(given), values);
+      expect(expected.length).toBeGreaterThan(20);
+      expect(savedAndRestored(() => createAnomalyDetector(given), values)).toEqual(expected);
+    }
+  });
+
+  it('does not go on with what none can have learned', () => {
+    const restore = (...numbers: number[]) => {
+      const rest = [...numbers];
+      createAnomalyDetector(options).restore(() => rest.shift() ?? Number.NaN);
+    };
+    expect(() => restore(5, 0, 1)).toThrow(RangeError);
+    expect(() => restore(0, 9, 1)).toThrow(RangeError);
+    expect(() => restore(0, 0, 0.5)).toThrow(RangeError);
   });
 
   it('refuses thresholds and windows that contradict each other', () => {

@@ -27,6 +27,7 @@ const opened = {
   mean: 5,
   stddev: 1,
   endTs: null,
+  judgement: { method: 'zscore', threshold: 3 },
 } as const;
 const closed = { ...opened, state: 'closed', endTs: 4 } as const;
 const rows = {

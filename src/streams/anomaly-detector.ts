@@ -1,5 +1,7 @@
 /** Finds the anomalies of one series. */
-import type { Anomaly } from '../protocol/anomaly.ts';
+import type { DetectionMethod } from '../protocol/anomaly.ts';
+import { createEpisodes, type Episode, type OpenEpisode } from './episodes.ts';
+import type { Kept } from './kept.ts';
 import { requireAtLeast, requireCount } from './options.ts';
 import { createRollingStats } from './rolling-stats.ts';
 
@@ -22,12 +24,11 @@ export type AnomalyOptions = {
    * Floor of the standard deviation, in the unit of the values; minimum 0. At 0 a constant window judges nothing.
    */
   readonly minStddev: number;
+  /** What the anomalies are said to be judged by. Default `zscore`. */
+  readonly method?: DetectionMethod;
 };
 
-/** An anomaly of one series; times are whatever was given as `ts`. */
-export type Episode = Omit<Anomaly, 'series'>;
-
-export type AnomalyDetector = {
+export type AnomalyDetector = Kept & {
   /**
    * The episode when this value opens or closes one, or has its peak grown enough to be told again; else null.
    * Values that are not finite change nothing.
@@ -44,24 +45,9 @@ export type AnomalyDetector = {
   ) => void;
 };
 
-type OpenEpisode = {
-  readonly startTs: number;
-  readonly mean: number;
-  readonly stddev: number;
-  peakTs: number;
-  peakValue: number;
-  peakZ: number;
-};
-
-/** An open episode is reported again when its peak is this much higher than last reported … */
-const GROWTH = 1.25;
-/** … but not sooner than this after the last report, ms. */
-const REPORT_EVERY_MS = 1000;
-
 /**
- * Finds episodes in which one series leaves its rolling z-score band. One episode gives two results at least: `open`
- * with its first value, `closed` with its peak and end. In between, `open` again with the same start where the peak has
- * grown by a quarter since the last report, at most once a second by `ts`.
+ * Finds episodes in which one series leaves its rolling z-score band; see {@link file://./episodes.ts} for what is
+ * reported of one.
  *
  * While an episode lasts, its values stay out of the window, so that they are judged by what was normal before them
  * and do not make themselves normal. A level that lasts for a whole window is the new normal: its last values
@@ -70,23 +56,10 @@ const REPORT_EVERY_MS = 1000;
  * Costs O(1) a value and allocates only for episodes.
  */
 export function createAnomalyDetector(options: AnomalyOptions): AnomalyDetector {
-  const { threshold, clearThreshold, minStddev, warmUp, window } = checked(options);
+  const { threshold, clearThreshold, minStddev, warmUp, window, method = 'zscore' } = checked(options);
+  const episodes = createEpisodes(method);
   let normal = createRollingStats(window);
   let lately: typeof normal | null = null;
-  let episode: OpenEpisode | null = null;
-  let reportedTs = 0;
-  let reportedZ = 0;
-
-  const report = (open: OpenEpisode, ts: number): Episode => {
-    reportedTs = ts;
-    reportedZ = Math.abs(open.peakZ);
-    return { state: 'open', ...open, endTs: null };
-  };
-
-  const close = (ended: OpenEpisode, endTs: number): Episode => {
-    episode = null;
-    return { state: 'closed', ...ended, endTs };
-  };
 
   const judge = (ts: number, value: number): Episode | null => {
     const mean = normal.mean;
@@ -96,37 +69,29 @@ export function createAnomalyDetector(options: AnomalyOptions): AnomalyDetector 
       normal.push(value);
       return null;
     }
-    episode = { startTs: ts, peakTs: ts, peakValue: value, peakZ: z, mean, stddev };
     lately ??= createRollingStats(window);
     lately.clear();
     lately.push(value);
-    return report(episode, ts);
+    return episodes.open({ ts, value, z, mean, stddev, threshold });
   };
 
   const follow = (open: OpenEpisode, ts: number, value: number): Episode | null => {
     const z = (value - open.mean) / open.stddev;
     if (Math.abs(z) <= clearThreshold) {
       normal.push(value);
-      return close(open, ts);
+      return episodes.close(ts);
     }
-    if (Math.abs(z) > Math.abs(open.peakZ)) {
-      open.peakTs = ts;
-      open.peakValue = value;
-      open.peakZ = z;
-    }
+    const grown = episodes.follow(ts, value, z);
     lately?.push(value);
-    if (lately !== null && lately.count >= window) {
-      [normal, lately] = [lately, normal];
-      return close(open, ts);
-    }
-    // A clock that was set back must not silence it, so the distance counts either way.
-    const due = Math.abs(ts - reportedTs) >= REPORT_EVERY_MS;
-    return due && Math.abs(open.peakZ) >= GROWTH * reportedZ ? report(open, ts) : null;
+    if (lately === null || lately.count < window) return grown;
+    [normal, lately] = [lately, normal];
+    return episodes.close(ts);
   };
 
   const next = (ts: number, value: number): Episode | null => {
     if (!Number.isFinite(value)) return null;
-    return episode === null ? judge(ts, value) : follow(episode, ts, value);
+    const open = episodes.current();
+    return open === null ? judge(ts, value) : follow(open, ts, value);
   };
 
   return {
@@ -134,12 +99,24 @@ export function createAnomalyDetector(options: AnomalyOptions): AnomalyDetector 
     nextColumn: (ts, values, report) => {
       let index = 0;
       for (;;) {
-        if (episode === null) index = normal.pushWithin(values, index, threshold);
+        if (episodes.current() === null) index = normal.pushWithin(values, index, threshold);
         if (index >= values.length) return;
         const found = next(ts[index] as number, values[index] as number);
         if (found !== null) report(index, found);
         index += 1;
       }
+    },
+    save: (put) => {
+      normal.save(put);
+      episodes.save(put);
+      if (episodes.current() !== null) lately?.save(put);
+    },
+    restore: (take) => {
+      normal.restore(take);
+      episodes.restore(take);
+      if (episodes.current() === null) return;
+      lately = createRollingStats(window);
+      lately.restore(take);
     },
   };
 }

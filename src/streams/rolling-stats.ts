@@ -1,3 +1,4 @@
+import { type Kept, restored } from './kept.ts';
 import { requireCount } from './options.ts';
 
 export type Stats = {
@@ -24,7 +25,7 @@ export type RollingStats = Stats & {
    */
   readonly pushWithin: (values: Float64Array, from: number, threshold: number) => number;
   readonly clear: () => void;
-};
+} & Kept;
 
 /** Beyond it squares overflow, so such values are treated as the infinities that they nearly are. */
 const MAX_MAGNITUDE = 1e150;
@@ -85,6 +86,8 @@ export function createRollingStats(window: number): RollingStats {
       state.untilRecount = window * WINDOWS_BETWEEN_RECOUNTS;
       state.sums.fill(0);
     },
+    save: (put) => save(state, put),
+    restore: (take) => restore(state, take),
     get count() {
       return state.count;
     },
@@ -186,4 +189,21 @@ function recount(state: State): void {
   sums[MEAN] = mean;
   sums[SQUARES] = squares;
   sums[LARGEST_SQUARES] = squares;
+}
+
+function save({ count, position, untilRecount, sums, ring }: State, put: (value: number) => void): void {
+  put(count);
+  put(position);
+  put(untilRecount);
+  for (const sum of sums) put(sum);
+  for (let index = 0; index < count; index += 1) put(ring[index] as number);
+}
+
+function restore(state: State, take: () => number): void {
+  const { window, sums, ring } = state;
+  state.count = restored(take(), 0, window);
+  state.position = restored(take(), 0, window - 1);
+  state.untilRecount = restored(take(), 1, window * WINDOWS_BETWEEN_RECOUNTS);
+  for (let index = 0; index < sums.length; index += 1) sums[index] = take();
+  for (let index = 0; index < state.count; index += 1) ring[index] = take();
 }
