@@ -1,5 +1,7 @@
 import { concat, interval, map, NEVER, of, type SchedulerLike, take, throwError, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import type { DetectionStore } from '../../src/agent/pipeline/detection-memory.ts';
+import { decodeDetection } from '../../src/agent/pipeline/detection-record.ts';
 import { createPipeline } from '../../src/agent/pipeline/pipeline.ts';
 import type { Pipeline, PipelineSettings, PipelineStatus } from '../../src/agent/pipeline/pipeline-types.ts';
 import type { Source } from '../../src/agent/sources/source.ts';
@@ -17,6 +19,7 @@ type Setting = {
   readonly fullUntilMs?: number;
   /** What to do with the pipeline, and when. */
   readonly at?: readonly (readonly [ms: number, act: (pipeline: Pipeline) => void])[];
+  readonly detectionStore?: (scheduler: SchedulerLike) => DetectionStore;
   readonly untilMs: number;
 };
 
@@ -26,6 +29,7 @@ function run({
   settings,
   fullUntilMs = 0,
   at = [],
+  detectionStore,
   untilMs,
 }: Setting) {
   const { emit, of: eventsOf } = recorder();
@@ -48,6 +52,7 @@ function run({
       clock: virtualClock(scheduler),
       random: half,
       emit,
+      ...(detectionStore && { detectionStore: detectionStore(scheduler) }),
       settings: { ...DEFAULT_PIPELINE_SETTINGS, commitMs: 100, ...settings },
     });
     const watching = pipeline.status$.subscribe((status) => statuses.push(status));
@@ -84,6 +89,36 @@ describe('the pipeline', () => {
       { name: 'fast', state: { kind: 'running' } },
       { name: 'slow', state: { kind: 'running' } },
     ]);
+  });
+
+  it('keeps what detection has learned once a minute, and behind the last commit', () => {
+    const saves: { readonly at: number; readonly seen: number }[] = [];
+    const detectionStore = (scheduler: SchedulerLike): DetectionStore => ({
+      keptState: () => undefined,
+      keepState: (bytes) => {
+        // First of what is kept of the one series: how many values its window has.
+        saves.push({
+          at: scheduler.now(),
+          seen: decodeDetection(bytes)?.series[0]?.learned[0] ?? Number.NaN,
+        });
+        return timer(10, scheduler).pipe(map(() => undefined));
+      },
+      maxStateBytes: 10_000,
+    });
+    const { journal, completedAt } = run({
+      sources: (scheduler) => [every(1000, 's', scheduler)],
+      detectionStore,
+      at: [[150_050, (pipeline) => pipeline.stop()]],
+      untilMs: 200_000,
+    });
+    expect(journal.committed.flat()).toHaveLength(150);
+    // A minute after the first commit, and after the first one behind that.
+    expect(saves).toEqual([
+      { at: 61_105, seen: 61 },
+      { at: 121_105, seen: 121 },
+      { at: 150_055, seen: 150 },
+    ]);
+    expect(completedAt).toBe(150_065);
   });
 
   it('tells what became of the samples once they are durable', () => {

@@ -5,7 +5,7 @@ import { createSource } from '../../src/agent/sources/registry.ts';
 import type { RawSample } from '../../src/agent/sources/source.ts';
 import { parseSourceSpec } from '../../src/agent/sources/spec.ts';
 import { eachSample } from '../../src/agent/testing/each-sample.ts';
-import { DEFAULT_PIPELINE_SETTINGS } from '../../src/agent/testing/pipeline-settings.ts';
+import { DEFAULT_PIPELINE_SETTINGS, noMemory } from '../../src/agent/testing/pipeline-settings.ts';
 import { type Random, seededRandom } from '../../src/platform/random.ts';
 import type { Sample } from '../../src/protocol/sample.ts';
 import { seriesKey } from '../../src/protocol/schema-ref.ts';
@@ -27,6 +27,7 @@ function simulate(spec: string, count: number, random: Random = half) {
       source,
       settings: DEFAULT_PIPELINE_SETTINGS,
       emit: () => {},
+      memory: noMemory(),
       bufferTrouble: () => null,
     });
     source

@@ -2,7 +2,16 @@
  * An agent without its outer edges: pipeline and uplink over any journal, link and sources, with their life from start
  * to ordered stop. `main.ts` puts LMDB, Socket.IO and the health page around it; a simulation puts others.
  */
-import { AsyncSubject, BehaviorSubject, defer, merge, type Observable, Subject, takeUntil } from 'rxjs';
+import {
+  AsyncSubject,
+  BehaviorSubject,
+  defer,
+  EMPTY,
+  merge,
+  type Observable,
+  Subject,
+  takeUntil,
+} from 'rxjs';
 import type { Journal } from '../journal/port.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Ending } from '../platform/ending.ts';
@@ -13,6 +22,7 @@ import type { AgentState } from '../protocol/events.ts';
 import type { AgentConfig } from './config.ts';
 import type { agentEvents } from './events.ts';
 import { createLinkWatch, type LinkWatch } from './link-watch.ts';
+import type { DetectionStore } from './pipeline/detection-memory.ts';
 import { parseLimits } from './pipeline/diagnose/parse-limits.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import type { pipelineEvents } from './pipeline/pipeline-events.ts';
@@ -27,6 +37,10 @@ import { createOneHqLink } from './uplink/one-hq.ts';
 import { createUplink, type Uplink, type UplinkOptions } from './uplink/uplink.ts';
 import { createWayLimit } from './uplink/ways/way-limit.ts';
 import { watchAgent } from './watch-agent.ts';
+
+/** Of the quota of the journal, what detection has learned may take one part in so many, and so much in all. */
+const STATE_SHARE = 64;
+const MAX_STATE_BYTES = 1024 * 1024;
 
 export type AssembleAgentOptions = {
   readonly config: Pick<AgentConfig, 'journal' | 'uplink' | 'detect'>;
@@ -82,6 +96,7 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
   const pipeline = createPipeline({
     sources,
     journal,
+    detectionStore: detectionStoreOf(journal),
     clock,
     random,
     emit: pipelineEmit,
@@ -142,6 +157,15 @@ export function assembleAgent(options: AssembleAgentOptions): AssembledAgent {
     ending$: uplink.ending$.pipe(takeUntil(ended$)),
     uncommitted,
     stop,
+  };
+}
+
+function detectionStoreOf(journal: Journal): DetectionStore {
+  return {
+    keptState: journal.keptState,
+    // A full disk keeps its room for samples.
+    keepState: (bytes) => defer(() => (journal.stats().disk === 'full' ? EMPTY : journal.keepState(bytes))),
+    maxStateBytes: Math.min(MAX_STATE_BYTES, journal.stats().maxBytes / STATE_SHARE),
   };
 }
 

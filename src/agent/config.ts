@@ -8,6 +8,7 @@ import { LOG_LEVELS } from '../platform/logger.ts';
 import { kindOf, shown } from '../platform/plain-error.ts';
 import { MAX_FRAME_BYTES } from '../protocol/frame.ts';
 import { agentIdSchema } from '../protocol/sample.ts';
+import { DETECTION_CHOICES } from './pipeline/detect.ts';
 import { limitsProblems } from './pipeline/diagnose/parse-limits.ts';
 import { givenSourceSchema, sourceProblems } from './sources/spec.ts';
 import { addressProblem } from './uplink/hq-address.ts';
@@ -228,9 +229,20 @@ const uplinkConfigSchema = z.strictObject({
 });
 
 const detectConfigSchema = z.strictObject({
+  method: z.enum(DETECTION_CHOICES).default('auto').meta({
+    description:
+      'How anomalies are found. zscore: each value against the window before it. adaptive: a short mean against what is usual for it, with a threshold that is learned. auto: zscore, and for source host zscore of means of 10 s.',
+  }),
   threshold: real(
     { description: 'A value whose z-score lies further than this from 0 opens an anomaly.', unit: '1' },
     { default: 3, minimum: 0.1, maximum: 1_000 },
+  ),
+  meanThreshold: real(
+    {
+      description: 'The same where means are judged: method auto, source host.',
+      unit: '1',
+    },
+    { default: 4, minimum: 0.1, maximum: 1_000 },
   ),
   clearThreshold: real(
     { description: 'The anomaly closes when the z-score is no further than this from 0 again.', unit: '1' },
@@ -243,6 +255,14 @@ const detectConfigSchema = z.strictObject({
   warmUp: whole(
     { description: 'Samples of a series before the first anomaly can be found in it.', unit: '1' },
     { default: 30, minimum: 2, maximum: 1_000_000 },
+  ),
+  rate: real(
+    {
+      description:
+        'Method adaptive: share of the values of a series that may lie beyond the threshold that is learned for it.',
+      unit: '1',
+    },
+    { default: 0.001, minimum: 1e-7, maximum: 0.01 },
   ),
   limits: z.array(z.string().min(1).max(1000)).max(1000).default([]).meta({
     description:
@@ -355,6 +375,10 @@ export function checkAgentConfig(config: AgentConfig): string[] {
   if (detect.clearThreshold > detect.threshold)
     problems.push(
       `detect.clearThreshold (${detect.clearThreshold}) must not exceed detect.threshold (${detect.threshold}), or an anomaly would open and close at once.`,
+    );
+  if (detect.clearThreshold > detect.meanThreshold)
+    problems.push(
+      `detect.clearThreshold (${detect.clearThreshold}) must not exceed detect.meanThreshold (${detect.meanThreshold}), or an anomaly of a mean would open and close at once.`,
     );
   if (detect.warmUp > detect.window)
     problems.push(

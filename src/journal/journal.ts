@@ -41,7 +41,7 @@ import { NOTHING_DOWNSAMPLED } from './downsampling/downsample.ts';
 import { createDownsampling } from './downsampling/downsampling.ts';
 import { createEditor, readAcked } from './editor.ts';
 import { createJournalState, type JournalState } from './journal-state.ts';
-import { positionKey } from './keys.ts';
+import { positionKey, STATE_KEY } from './keys.ts';
 import type { Ledger } from './ledger.ts';
 import { readPending } from './pending.ts';
 import type { Journal, OverflowPolicy } from './port.ts';
@@ -186,6 +186,8 @@ function createJournal(options: JournalOptions, opened: Ledger): Journal {
       ),
     compact: (inFlight) => thenRetry(compact(inFlight)),
     thin: (inFlight) => (policy === 'thin' ? downsample(inFlight) : of(NOTHING_DOWNSAMPLED)),
+    keptState: () => storage.read((reader) => reader.get(STATE_KEY)),
+    keepState: (bytes) => storage.commit((writer) => writer.put(STATE_KEY, bytes)),
     schema: (ref) => schemaOf(storage, schemas, ref),
     position: (source) => {
       const said = storage.read((reader) => reader.get(positionKey(source)));

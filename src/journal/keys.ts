@@ -6,6 +6,7 @@
  *   02                                                acked coverage
  *   03                                                acked coverage of the epoch before, while a renewal is under way
  *   04 · name of a source, UTF-8                      where it stood after its last sample here, in its own words
+ *   05                                                state of the pipeline, which means nothing to the journal
  *   10 · schema ref (6)                               schema, JSON
  *   20 · first seq (6)                                dead letter
  *   30 · first seq (6) · last seq (6) · flags · size (4)  notable frame, no value
@@ -24,6 +25,7 @@ const PREFIX = {
   acked: 0x02,
   ackedBefore: 0x03,
   position: 0x04,
+  state: 0x05,
   schema: 0x10,
   deadLetter: 0x20,
   notable: 0x30,
@@ -36,6 +38,7 @@ export const FRAME_KEY_BYTES = 18;
 
 export const LEDGER_KEY = Uint8Array.of(PREFIX.ledger);
 export const ACKED_KEY = Uint8Array.of(PREFIX.acked);
+export const STATE_KEY = Uint8Array.of(PREFIX.state);
 export const ACKED_BEFORE_KEY = Uint8Array.of(PREFIX.ackedBefore);
 
 export type FrameKey = {

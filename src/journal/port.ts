@@ -125,6 +125,10 @@ export type Journal = {
    * seqs within `inFlight`. Emits what came of it once there is room again, or nothing more can be done.
    */
   readonly thin: (inFlight: readonly SeqRange[]) => Observable<DownsamplingCounts>;
+  /** What the pipeline had kept last; undefined: nothing, or it is damaged. */
+  readonly keptState: () => Uint8Array | undefined;
+  /** Keeps something of the pipeline durably, in the place of what it kept before. Emits once. */
+  readonly keepState: (bytes: Uint8Array) => Observable<void>;
   readonly schema: (ref: SchemaRef) => InternedSchema | undefined;
   /**
    * What the source of this name said of itself with the last of its samples that is durable here: committed, or

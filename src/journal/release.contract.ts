@@ -2,7 +2,7 @@
 import { lastValueFrom } from 'rxjs';
 import { expect } from 'vitest';
 import { decodeGap } from '../protocol/frame-codec.ts';
-import { frameKey } from './keys.ts';
+import { frameKey, STATE_KEY } from './keys.ts';
 import type { JournalPromises } from './testing/contract-rig.ts';
 import { allPending, expectExactLedger, spans, upTo, valuesOf } from './testing/pending.ts';
 import { testSample } from './testing/test-samples.ts';
@@ -39,6 +39,24 @@ export const RELEASE_PROMISES: JournalPromises = {
     expect(rig.journal.stats()).toMatchObject({ acked: 25, pending: 25, dropped: {} });
     await rig.release(upTo(25));
     expect(rig.journal.stats()).toMatchObject({ acked: 50, pending: 0, released: 50 });
+  },
+  'keeps the state of the pipeline over restarts, apart from its samples': async (rig) => {
+    const kept = () => [...(rig.journal.keptState() ?? [])];
+    expect(rig.journal.keptState()).toBeUndefined();
+    await rig.append(1, 3);
+    await lastValueFrom(rig.journal.keepState(Uint8Array.of(1, 2, 3)));
+    await lastValueFrom(rig.journal.keepState(Uint8Array.of(4, 5)));
+    expect(kept()).toEqual([4, 5]);
+    await rig.reopen();
+    expect(kept()).toEqual([4, 5]);
+    await rig.reopen({ newEpoch: true });
+    expect(kept()).toEqual([4, 5]);
+    expect(rig.journal.stats()).toMatchObject({ sampled: 3, pending: 3 });
+    await rig.close();
+    rig.harness.damage(STATE_KEY);
+    await rig.reopen();
+    expect(rig.journal.keptState()).toBeUndefined();
+    expect(rig.journal.stats()).toMatchObject({ sampled: 3, pending: 3 });
   },
   'releases thousands of frames': async (rig) => {
     await Promise.all(Array.from({ length: 3000 }, (_, index) => rig.append(index + 1, 1)));

@@ -6,7 +6,7 @@ import type { InternedSchema, Sample } from '../../protocol/sample.ts';
 import type { SampleBlock, SampleRows } from '../../protocol/sample-block.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import type { RawBlock, RawRows, RawSample, SeriesTraits } from '../sources/source.ts';
-import { DEFAULT_PIPELINE_SETTINGS } from '../testing/pipeline-settings.ts';
+import { DEFAULT_PIPELINE_SETTINGS, noMemory } from '../testing/pipeline-settings.ts';
 import { annotate } from './annotate.ts';
 
 const schemaOf = (...names: string[]) =>
@@ -26,6 +26,7 @@ function annotator(traits: (name: string) => SeriesTraits, settings = DEFAULT_PI
     source: { name: 's', time: 'clock', samples: () => EMPTY, traits: ({ name }) => traits(name) },
     settings,
     emit: (event: Event) => void events.push(event),
+    memory: noMemory(),
     bufferTrouble: () => null,
   });
   raw$.pipe(operator).subscribe((rows) => {

@@ -6,7 +6,7 @@ import type { SampleBlock, SampleRows } from '../../protocol/sample-block.ts';
 import { seriesKey } from '../../protocol/schema-ref.ts';
 import { detectAnomalies, type Judged, type RowAnomaly } from '../../streams/detect-anomalies.ts';
 import type { RawBlock, RawRows, RawSample, SeriesTraits, Source } from '../sources/source.ts';
-import { createDetectors } from './detect.ts';
+import type { DetectionMemory } from './detection-memory.ts';
 import { createDiagnose } from './diagnose/diagnose.ts';
 import { limitsFor } from './diagnose/limits.ts';
 import type { PipelineOptions, PipelineSettings } from './pipeline-types.ts';
@@ -15,6 +15,7 @@ export type AnnotateOptions = {
   readonly source: Source;
   readonly settings: PipelineSettings;
   readonly emit: PipelineOptions['emit'];
+  readonly memory: Pick<DetectionMemory, 'begin'>;
   /** Why the buffer is in trouble at the moment; null when it is not. */
   readonly bufferTrouble: () => string | null;
 };
@@ -23,7 +24,7 @@ const NO_ANOMALIES: readonly Anomaly[] = [];
 
 /** Each source needs one of its own, and its samples must go through in their order, whether alone or in blocks. */
 export function annotate(options: AnnotateOptions): OperatorFunction<RawRows, SampleRows> {
-  const { source, settings } = options;
+  const { source, settings, memory } = options;
   const traitsOf = (schema: InternedSchema, index: number): SeriesTraits => {
     const series = schema.series[index];
     if (series === undefined) return {};
@@ -31,7 +32,9 @@ export function annotate(options: AnnotateOptions): OperatorFunction<RawRows, Sa
     return { ...traits, ...limitsFor(seriesKey(series), settings.ranges, traits) };
   };
   return pipe(
-    detectAnomalies<RawRows>(() => createDetectors(settings.detection, traitsOf)),
+    detectAnomalies<RawRows>(
+      () => memory.begin({ settings: settings.detection, source, traitsOf }).detectorsFor,
+    ),
     addDiagnostics(options, traitsOf),
   );
 }
@@ -76,11 +79,18 @@ function tellNotes(
   schema: InternedSchema,
   { anomalies, diagnostics }: Pick<RowNotes, 'anomalies' | 'diagnostics'>,
 ): void {
-  for (const { state, series, startTs, peakTs, peakZ, peakValue } of anomalies) {
+  for (const { state, series, startTs, peakTs, peakZ, peakValue, judgement } of anomalies) {
     // An open one whose peak came later has been told already; only its peak has grown.
     if (state !== 'open' || peakTs !== startTs) continue;
     const key = keyOf(schema, series);
-    emit({ type: 'anomaly_opened', source: source.name, series: key, z: peakZ, value: peakValue });
+    emit({
+      type: 'anomaly_opened',
+      source: source.name,
+      series: key,
+      z: peakZ,
+      value: peakValue,
+      ...judgement,
+    });
   }
   for (const { code, severity, series, detail } of diagnostics) {
     const key = keyOf(schema, series);

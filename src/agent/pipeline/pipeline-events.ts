@@ -1,5 +1,6 @@
 /** What the pipeline reports about itself. */
 import { defineEvent } from '../../platform/telemetry.ts';
+import type { DetectionMethod } from '../../protocol/sample.ts';
 
 const bySource = {
   labels: ({ source }: { source: string }) => ({ source }),
@@ -34,17 +35,34 @@ export const pipelineEvents = {
     message: 'source has no more samples',
     metrics: [],
   }),
-  anomaly_opened: defineEvent<{ source: string; series: string; z: number; value: number }>({
+  anomaly_opened: defineEvent<{
+    source: string;
+    series: string;
+    z: number;
+    value: number;
+    method?: DetectionMethod;
+    threshold?: number;
+  }>({
     level: 'debug',
     message: 'anomaly: the series left its usual range',
     metrics: [
       {
         name: 'holdfast_agent_anomalies_total',
         kind: 'counter',
-        help: 'Episodes of a series beyond its z-score threshold.',
+        help: 'Episodes of a series beyond its threshold.',
         ...bySource,
       },
     ],
+  }),
+  detection_not_kept: defineEvent<{ reason: string }>({
+    level: 'warn',
+    message: 'what detection has learned cannot be kept; after a restart it begins again',
+    metrics: [],
+  }),
+  detection_not_kept_whole: defineEvent<{ series: number }>({
+    level: 'warn',
+    message: 'what detection has learned of so many series finds no room; after a restart they begin again',
+    metrics: [],
   }),
   diagnosed: defineEvent<{ source: string; code: string; severity: string; series: string; detail: string }>({
     level: 'debug',

@@ -7,6 +7,7 @@ import type { Emit } from '../../platform/telemetry.ts';
 import { MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import type { Source } from '../sources/source.ts';
 import type { DetectionSettings } from './detect.ts';
+import type { DetectionStore } from './detection-memory.ts';
 import type { RangeRule } from './diagnose/limits.ts';
 import type { pipelineEvents } from './pipeline-events.ts';
 
@@ -42,6 +43,8 @@ export const PIPELINE_BOUNDS: PipelineBounds = {
 export type PipelineOptions = {
   readonly sources: readonly Source[];
   readonly journal: Pick<Journal, 'append' | 'stats'>;
+  /** Where what detection has learned outlives the process; default: nowhere. */
+  readonly detectionStore?: DetectionStore;
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: Emit<typeof pipelineEvents>;

@@ -9,6 +9,7 @@ import {
   auditTime,
   BehaviorSubject,
   defer,
+  identity,
   map,
   merge,
   Subject,
@@ -18,9 +19,11 @@ import {
   tap,
 } from 'rxjs';
 import { rowCount } from '../../protocol/sample-block.ts';
+import { saveEvery } from '../../streams/save-every.ts';
 import type { RawRows, Source } from '../sources/source.ts';
 import { annotate } from './annotate.ts';
 import { commit } from './commit.ts';
+import { createDetectionMemory } from './detection-memory.ts';
 import {
   type CommitStatus,
   PIPELINE_BOUNDS,
@@ -32,6 +35,8 @@ import {
 } from './pipeline-types.ts';
 import { supervise } from './supervise.ts';
 
+/** What detection has learned is kept this often, ms. */
+const KEEP_DETECTION_MS = 60_000;
 /** Counts of the status move at most this often, ms. */
 const STATUS_MS = 250;
 
@@ -43,6 +48,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const urgent$ = new Subject<void>();
   const counted$ = new Subject<void>();
   const tracks = sources.map(createTrack);
+  const memory = createDetectionMemory({ store: options.detectionStore, clock, emit });
   let commitStatus: CommitStatus = { uncommitted: 0, committed: 0, discarded: 0, failure: null };
 
   const bufferTrouble = (): string | null => {
@@ -68,7 +74,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     };
     return supervise(source, { clock, random, emit, demand$, onState }).pipe(
       tap(track.note),
-      annotate({ source, settings, emit, bufferTrouble }),
+      annotate({ source, settings, emit, memory, bufferTrouble }),
     );
   };
 
@@ -83,6 +89,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       onDemand: (room) => demand$.next(room),
       onStatus,
     }),
+    // Behind the commit: what is kept has seen all that is durable.
+    options.detectionStore === undefined
+      ? identity
+      : saveEvery(KEEP_DETECTION_MS, memory.keep, clock.scheduler),
     share({ resetOnComplete: false, resetOnError: false }),
   );
 

@@ -71,6 +71,10 @@ export type Source = {
    */
   readonly samples: (demand$: Observable<boolean>) => Observable<RawRows>;
   readonly traits: (series: Series) => SeriesTraits;
+  /** Where nothing else is set, means of so many samples are judged for anomalies. Default: each sample. */
+  readonly meanOf?: number;
+  /** What is usual of it is something else after a boot of the machine. Default false. */
+  readonly startsAtBoot?: boolean;
 };
 
 export type SourceEmit = Emit<typeof sourceEvents>;

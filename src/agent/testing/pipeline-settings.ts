@@ -1,4 +1,5 @@
 import { agentConfigSchema } from '../config.ts';
+import { createDetectionMemory, type DetectionMemory } from '../pipeline/detection-memory.ts';
 import { PIPELINE_BOUNDS, type PipelineSettings } from '../pipeline/pipeline-types.ts';
 
 const { journal, detect } = agentConfigSchema.parse({});
@@ -11,3 +12,7 @@ export const DEFAULT_PIPELINE_SETTINGS: PipelineSettings = {
   detection,
   ranges: [],
 };
+
+/** Keeps nothing of what detection learns. */
+export const noMemory = (): DetectionMemory =>
+  createDetectionMemory({ store: undefined, clock: { now: () => 0 }, emit: () => {} });

@@ -17,6 +17,9 @@ const CUMULATIVE = new Set([
   'container.cpu.throttled.time',
 ]);
 
+/** They say what the average over a minute has said, later: one trouble is one anomaly. */
+const SMOOTHED = new Set(['system.cpu.load_average.5m', 'system.cpu.load_average.15m']);
+
 /**
  * Sizes that their share of the whole (`….utilization`) is judged by, and caches, which grow and go as the kernel likes
  * on a healthy machine.
@@ -58,6 +61,7 @@ export function hostTraits({ name, unit, attributes }: Series): SeriesTraits {
   if (CUMULATIVE.has(name)) return { cumulative: true, min: 0 };
   // Connections that ended a minute ago or less: they come and go in crowds.
   if (NOT_JUDGED.has(name) || attributes.state === 'time_wait') return { anomalies: false, min: 0 };
+  if (SMOOTHED.has(name)) return { anomalies: false };
   const minStddev = floorOf(name, unit);
   return name.endsWith('.utilization') ? { min: 0, max: 1, minStddev } : { minStddev };
 }

@@ -54,6 +54,9 @@ const MAX_TIMEOUT_MS = 2000;
 /** … and at least this long, even where samples come quicker: a machine that is busy is not one that hangs. */
 const MIN_TIMEOUT_MS = 500;
 
+/** A program that starts takes all of a CPU for a moment: what lasts for less is no trouble. */
+const JUDGED_MS = 10_000;
+
 export const hostSource = sourceKind({
   schema: hostSpecSchema,
   what: 'measures the machine that the agent runs on',
@@ -62,7 +65,14 @@ export const hostSource = sourceKind({
 });
 
 function createHostSource(spec: HostSpec, name: string, env: SourceEnv): Source {
-  return { name, time: 'clock', samples: () => defer(() => watch(spec, name, env)), traits: hostTraits };
+  return {
+    name,
+    time: 'clock',
+    samples: () => defer(() => watch(spec, name, env)),
+    traits: hostTraits,
+    meanOf: Math.max(1, Math.round(JUDGED_MS / spec.every)),
+    startsAtBoot: true,
+  };
 }
 
 function watch(spec: HostSpec, name: string, env: SourceEnv): Observable<RawSample> {
