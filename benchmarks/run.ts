@@ -12,6 +12,7 @@ import { benchAgentFull } from './agent-full.ts';
 import { benchAgentIdle } from './agent-idle.ts';
 import { type BenchRequest, parseArguments, UsageError, usageOf } from './arguments.ts';
 import { benchCodec } from './codec.ts';
+import { benchDetection } from './detection.ts';
 import { benchEndToEnd } from './end-to-end.ts';
 import { benchFanIn } from './fan-in.ts';
 import { benchJournal } from './journal.ts';
@@ -32,6 +33,7 @@ const benchmarks: Readonly<Record<string, (quick: boolean) => Promise<BenchResul
     benchFanIn(quick ? { steps: [20], baselineSteps: [5], seconds: 1, warmUp: 1, holdSeconds: 0 } : {}),
   'agent-idle': (quick) => benchAgentIdle(quick ? { seconds: 1, settle: 0 } : {}),
   'agent-full': (quick) => benchAgentFull(quick ? { rows: 30_000 } : {}),
+  detection: (quick) => benchDetection(quick ? { series: 2, values: 10_000 } : {}),
   links: (quick) => benchLinks(quick ? QUICK_LINKS : {}),
 };
 

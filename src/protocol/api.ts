@@ -1,8 +1,9 @@
 /** Documents of HQ's public API and of the `/dashboard` namespace. Times are epoch ms. */
 import { z } from 'zod';
+import { DETECTION_METHODS } from './anomaly.ts';
 import { coverageSchema } from './coverage.ts';
 import { AGENT_STATES, BREAKER_STATES, linkReportSchema } from './events.ts';
-import { DETECTION_METHODS, DIAGNOSTIC_CODES, SEVERITIES } from './sample.ts';
+import { DIAGNOSTIC_CODES, SEVERITIES } from './sample.ts';
 
 export const CHAOS_MODES = ['off', 'random', 'down', 'slow', 'lossy'] as const;
 export type ChaosMode = (typeof CHAOS_MODES)[number];

@@ -1,5 +1,5 @@
 /** The course of one episode after the other in one series: what is reported of it, and when. */
-import type { Anomaly, DetectionMethod } from '../protocol/sample.ts';
+import type { Anomaly, DetectionMethod } from '../protocol/anomaly.ts';
 import { type Kept, restored } from './kept.ts';
 
 /** An anomaly of one series; times are whatever was given as `ts`. */

@@ -1,6 +1,6 @@
 /** What the pipeline reports about itself. */
 import { defineEvent } from '../../platform/telemetry.ts';
-import type { DetectionMethod } from '../../protocol/sample.ts';
+import type { DetectionMethod } from '../../protocol/anomaly.ts';
 
 const bySource = {
   labels: ({ source }: { source: string }) => ({ source }),

@@ -1,6 +1,7 @@
 /** The side table of anomalies and diagnostics: rows without any cost nothing. */
+import { type Anomaly, DETECTION_METHODS } from '../anomaly.ts';
 import type { RowNotes } from '../frame.ts';
-import { type Anomaly, DETECTION_METHODS, DIAGNOSTIC_CODES, type Diagnostic, SEVERITIES } from '../sample.ts';
+import { DIAGNOSTIC_CODES, type Diagnostic, SEVERITIES } from '../sample.ts';
 import { type ByteReader, type ByteWriter, malformed } from './bytes.ts';
 import { putNumber, readNumber } from './number.ts';
 

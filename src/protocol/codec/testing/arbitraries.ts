@@ -1,9 +1,9 @@
 /** Arbitrary samples for property tests: every kind of number and every shape of column that the codec treats apart. */
 import fc from 'fast-check';
+import { DETECTION_METHODS } from '../../anomaly.ts';
 import { GAP_REASONS, type GapFrame } from '../../frame.ts';
 import {
   type Anomaly,
-  DETECTION_METHODS,
   DIAGNOSTIC_CODES,
   type Diagnostic,
   type InternedSchema,

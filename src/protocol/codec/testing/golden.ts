@@ -1,8 +1,9 @@
 /** Golden frames: files whose bytes and meaning are fixed for ever. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { DETECTION_METHODS } from '../../anomaly.ts';
 import { type BucketGroup, GAP_REASONS, type GapFrame } from '../../frame.ts';
-import { DETECTION_METHODS, DIAGNOSTIC_CODES, type Sample, SEVERITIES, schemaSchema } from '../../sample.ts';
+import { DIAGNOSTIC_CODES, type Sample, SEVERITIES, schemaSchema } from '../../sample.ts';
 import { internSchema } from '../../schema-ref.ts';
 
 const FOLDER = new URL('../../golden/', import.meta.url);
