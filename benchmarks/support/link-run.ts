@@ -22,7 +22,7 @@ export const OURS: Product = { tree: root, isBuilt: true };
 
 function nodeArgs({ tree, isBuilt }: Product, args: readonly string[]): string[] {
   if (!isBuilt) return [join(tree, 'bin/holdfast.js'), ...args];
-  const main = JSON.stringify(join(tree, 'dist/cli/main.js'));
+  const main = JSON.stringify(join(tree, 'dist/bundle/main.js'));
   const program = `const { main } = await import(${main}); await main(process.argv.slice(1));`;
   return ['--input-type=module', '--eval', program, '--', ...args];
 }

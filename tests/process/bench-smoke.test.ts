@@ -24,7 +24,9 @@ it('says what can be asked for, on standard output', () => {
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   for (const option of ['only', 'json', 'quick', 'no-build'])
     expect(stdout).toMatch(new RegExp(`^  --${option} .*\\(default: .+\\)`, 'm'));
-  expect(stdout).toContain('codec, journal, end-to-end, live-latency, fan-in, agent-idle, agent-full, links');
+  expect(stdout).toContain(
+    'codec, journal, end-to-end, live-latency, fan-in, agent-idle, agent-full, detection, links',
+  );
   expect(stdout).toMatch(/^Exit codes: 0 .*; 1 .*; 64 /m);
 });
 
@@ -59,6 +61,7 @@ it('every benchmark runs, and yields figures of Holdfast and of its baseline', a
     'fan-in': ['holdfast, 20 agents: p99', 'HTTP + SQLite, 5 agents: p99'],
     'agent-idle': ['holdfast, host every second: RSS', 'Node + LMDB, 2 commits/s: RSS'],
     'agent-full': ['holdfast: rows', 'Node + JSON + LMDB: rows'],
+    detection: ['sensors (auto), daily rhythm: spike, found', 'adaptive: cost'],
     links: ['holdfast, 2 Mbit/s, 50 ms: link used', 'holdfast, caught up, 17 series at 1 Hz: up'],
   };
   expect(results.map(({ benchmark }) => benchmark)).toEqual(Object.keys(expected));
