@@ -8,7 +8,7 @@ import { eachSample } from '../../src/agent/testing/each-sample.ts';
 import { DEFAULT_PIPELINE_SETTINGS, noMemory } from '../../src/agent/testing/pipeline-settings.ts';
 import { type Random, seededRandom } from '../../src/platform/random.ts';
 import type { Sample } from '../../src/protocol/sample.ts';
-import { seriesKey } from '../../src/protocol/schema-ref.ts';
+import { seriesKey } from '../../src/protocol/series-key.ts';
 import { marbles } from '../marbles.ts';
 import { EPOCH_MS, half, virtualClock } from './support.ts';
 

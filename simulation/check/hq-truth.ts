@@ -195,11 +195,12 @@ function putSamples(
   what: (seqs: string) => string,
 ): readonly number[] {
   const seqs: number[] = [];
-  const contents = contentsOf(frame);
+  const contents = readable(violations, frame, what);
   for (const { first, last } of segments) {
     for (let seq = first; seq <= last; seq += 1) {
       const content = contents.get(seq);
       if (content === undefined) {
+        if (contents.size === 0) break;
         violations.report('wrong_content', `${what(`HQ owns seq ${seq}`)} in a frame without it`);
         continue;
       }
@@ -211,6 +212,20 @@ function putSamples(
     account(state, first, last);
   }
   return seqs;
+}
+
+/** What HQ has stored it can read: it decodes before it acks. */
+function readable(
+  violations: Violations,
+  frame: Uint8Array,
+  what: (seqs: string) => string,
+): ReturnType<typeof contentsOf> {
+  try {
+    return contentsOf(frame);
+  } catch (error) {
+    violations.report('unreadable', `${what(`the frame of seq ${readHeader(frame).firstSeq}`)}: ${error}`);
+    return new Map();
+  }
 }
 
 function checkSampleOnce(violations: Violations, state: HqEpoch, what: string, seq: number): void {

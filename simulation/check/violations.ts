@@ -8,6 +8,7 @@ export type Rule =
   | 'ack_leaves_out'
   | 'stored_twice'
   | 'wrong_content'
+  | 'unreadable'
   | 'released_before_ack'
   | 'lost'
   | 'false_gap'

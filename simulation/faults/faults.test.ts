@@ -1,6 +1,9 @@
 /** Faults that are told by what the agents and HQ say of them, each in a world that has no other. */
 import { describe, expect, it } from 'vitest';
+import { decodeData, encodeGroups, readHeader } from '../../src/protocol/frame-codec.ts';
+import type { Anomaly } from '../../src/protocol/sample.ts';
 import { sized } from '../../tests/support/long.ts';
+import type { PassFrame } from '../kernel/network-port.ts';
 import { type RunOptions, runWorld } from '../world/run-world.ts';
 import type { AgentSettings } from '../world/settings.ts';
 import type { Fault } from './plan.ts';
@@ -17,22 +20,27 @@ const fault = (index: number, kind: Fault['kind'], at: number, forMs: number): F
   steps: 0,
 });
 
+const asItIs: PassFrame = (_, frame) => frame;
+
 /** One that is used up would end connections, too, and is lifted by starting the agent again. */
 function withoutBudget(settings: AgentSettings): AgentSettings {
   const { config } = settings;
   return { ...settings, config: { ...config, uplink: { ...config.uplink, maxBytesPerDay: 0 } } };
 }
 
-function play(seed: number, faults: readonly Fault[], alter?: RunOptions['alter']) {
+type Altered = Pick<RunOptions, 'alter' | 'passFrame'>;
+
+function play(seed: number, faults: readonly Fault[], { alter, passFrame = asItIs }: Altered = {}) {
   const lines: string[] = [];
-  const { violations, simulatedMs } = runWorld({
+  const { violations, simulatedMs, gaps } = runWorld({
     seed,
     hours: 0.1,
     faults,
+    passFrame,
     onLine: (line) => lines.push(line),
     alter: (drawn) => withoutBudget(alter === undefined ? drawn : alter(drawn)),
   });
-  return { violations, lines, simulatedMs };
+  return { violations, lines, simulatedMs, gaps };
 }
 
 describe('a copy of an agent on a copy of its disk, while both live', () => {
@@ -94,7 +102,7 @@ describe("HQ's disk that is full for two minutes", () => {
     (seed) => {
       const heartbeatMs = 15_000;
       const full = { ...fault(0, 'hq_disk_full', MINUTE, 2 * MINUTE), strength: 0 };
-      const { violations, lines, simulatedMs } = play(seed, [full], (drawn) => {
+      const alter = (drawn: AgentSettings) => {
         const uplink = {
           ...drawn.config.uplink,
           heartbeatMs,
@@ -102,7 +110,8 @@ describe("HQ's disk that is full for two minutes", () => {
           breakerOpenMs: 60 * MINUTE,
         };
         return { ...drawn, config: { ...drawn.config, uplink } };
-      });
+      };
+      const { violations, lines, simulatedMs } = play(seed, [full], { alter });
       expect(violations).toEqual([]);
       const agents = lines.filter((line) => / agent-\d starts$/.test(line)).length;
       const of = (end: string) => lines.filter((line) => line.endsWith(end)).map(Number.parseFloat);
@@ -119,4 +128,36 @@ describe("HQ's disk that is full for two minutes", () => {
       expect(simulatedMs).toBeLessThan(7 * MINUTE);
     },
   );
+});
+
+describe('a sample that HQ never takes, among many that wait', () => {
+  const POISONED = 20;
+  const meaningless: Anomaly = {
+    ...{ series: 0, state: 'closed', startTs: Number.NaN, peakTs: 0, peakValue: 9, peakZ: 9 },
+    ...{ mean: 1, stddev: 1, endTs: 0 },
+  };
+  /** Gives the sample of the seq an anomaly at no time, in whatever frame it comes. */
+  const poisoned: PassFrame = (wire, frame) => {
+    const { kind, epoch, firstSeq, count } = readHeader(frame);
+    const isIn = firstSeq <= POISONED && POISONED < firstSeq + count;
+    if (wire !== 'agent-1' || kind !== 'data' || !isIn) return frame;
+    const groups = decodeData(frame).groups.map((group) => {
+      const row = group.seqs.indexOf(POISONED);
+      return row < 0 ? group : { ...group, notes: [{ row, anomalies: [meaningless], diagnostics: [] }] };
+    });
+    return encodeGroups({ epoch, firstSeq, count, groups });
+  };
+
+  it.each(SEEDS)('is given up by its agent alone, and nothing else is: seed %i', (seed) => {
+    const { violations, lines, gaps } = play(seed, [fault(0, 'black_hole', 100, 2 * MINUTE)], {
+      alter: (drawn) => {
+        const journal = { ...drawn.config.journal, maxBytes: 64 * 1024 * 1024 };
+        return { ...drawn, periodMs: 1_000, config: { ...drawn.config, journal } };
+      },
+      passFrame: poisoned,
+    });
+    expect(violations).toEqual([]);
+    expect(lines.filter((line) => line.endsWith(' agent-1 < frame bad_frame')).length).toBeGreaterThan(1);
+    expect(gaps).toEqual({ rejected: 1 });
+  });
 });

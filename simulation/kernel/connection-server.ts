@@ -127,7 +127,14 @@ export function receive(state: ConnectionState, event: string, args: readonly un
     net.onAnswer({ wire: wire.name, event, args, reply });
     answer(state, event, args, id, reply);
   };
-  hq.peer.message({ event, args: [...args.map(copyOf), ack] });
+  hq.peer.message({ event, args: [...args.map((one) => arrived(state, event, one)), ack] });
+}
+
+/** What HQ sees of what was sent. */
+function arrived({ net: { passFrame }, wire }: ConnectionState, event: string, sent: unknown): unknown {
+  const copy = copyOf(sent);
+  if (event !== 'frame' || !(copy instanceof Uint8Array) || passFrame === undefined) return copy;
+  return passFrame(wire.name, copy);
 }
 
 function answer(

@@ -58,6 +58,8 @@ export type NetworkWatch = {
   readonly ended: (ended: Ended) => void;
 };
 
+export type PassFrame = (wire: string, frame: Uint8Array) => Uint8Array;
+
 export type NetworkOptions = {
   readonly timeline: Timeline;
   readonly chance: Chance;
@@ -67,5 +69,7 @@ export type NetworkOptions = {
   /** HQ sends an agent another credit. */
   readonly onCredit?: (credit: { readonly wire: string; readonly frames: number }) => void;
   readonly usualDelayMs: readonly [least: number, most: number];
+  /** What comes of a frame on its way to HQ. Default: it stays as it is. */
+  readonly passFrame?: PassFrame;
   readonly watch?: NetworkWatch;
 };

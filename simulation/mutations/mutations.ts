@@ -20,6 +20,14 @@ export const SHORT_HOURS = 0.045;
 
 export const MUTATIONS: readonly Mutation[] = [
   {
+    name: 'ack_without_decoding',
+    breaks: 'HQ acks frames of which it has not decoded the columns',
+    file: 'src/protocol/codec/check.ts',
+    find: "const CHECKED: DecodeOptions = { columns: () => 'checked' };",
+    replace: "const CHECKED: DecodeOptions = { columns: () => 'none' };",
+    fromSeed: 32,
+  },
+  {
     name: 'ack_before_flush',
     breaks: 'HQ acks a frame when it was queued, not when it was flushed',
     file: 'src/hq/ingest/core/handlers/frame.ts',

@@ -6,11 +6,12 @@ import { config as rxConfig } from 'rxjs';
 import type { CheckOptions } from '../check/check-world.ts';
 import { createHqTruth } from '../check/hq-truth.ts';
 import { createViolations } from '../check/violations.ts';
+import { createGarbler, type Garbler } from '../faults/garble.ts';
 import { type Chance, createChance } from '../kernel/chance.ts';
 import { createDisk, type Disk } from '../kernel/disk.ts';
 import { createMachine } from '../kernel/machine.ts';
 import { createNetwork } from '../kernel/network.ts';
-import type { Network, NetworkOptions } from '../kernel/network-port.ts';
+import type { Network, NetworkOptions, PassFrame } from '../kernel/network-port.ts';
 import { createTimeline, type Timeline } from '../kernel/timeline.ts';
 import { createTrace, type Trace } from '../kernel/trace.ts';
 import { createSubject, type SubjectWorld, type WholeSubject } from './create-subject.ts';
@@ -28,6 +29,8 @@ export type WorldOptions = {
   readonly onLine?: ((line: string) => void) | undefined;
   /** Changes what the seed drew for each agent. */
   readonly alter?: ((drawn: AgentSettings) => AgentSettings) | undefined;
+  /** What comes of frames on their way, in place of what the seed drew. */
+  readonly passFrame?: PassFrame | undefined;
   /** Whether the seed may draw a world in which nothing goes wrong but one line. */
   readonly mayFallingLine: boolean;
   readonly onCredit: NonNullable<NetworkOptions['onCredit']>;
@@ -49,6 +52,7 @@ export type World = SubjectWorld &
     readonly copies: SimAgent[];
     readonly checks: CheckOptions;
     readonly fallingLine: FallingLine | null;
+    readonly garbler: Garbler;
     /** When sampling ends, ms of virtual time. */
     readonly end: number;
     /** When all faults end. */
@@ -76,18 +80,21 @@ export function createWorld(options: WorldOptions): World {
     [250, 400],
   ] as const);
   const hqTruth = createHqTruth(violations);
+  const end = options.hours * HOUR_MS;
+  const span = { end, healAt: end * HEALED_SHARE };
+  const { now } = timeline;
+  const garbler = createGarbler(chance.stream('garble'), { until: span.healAt, now, note: trace.note });
   const network = createNetwork({
     timeline,
     chance: chance.stream('network'),
     note: trace.note,
     onAnswer: hqTruth.answered,
     onCredit: options.onCredit,
+    passFrame: options.passFrame ?? garbler.pass,
     watch: options.watch,
     usualDelayMs,
   });
-  const end = options.hours * HOUR_MS;
   const base = { chance, timeline, trace, note: trace.note, violations, crashed, hqTruth, network };
-  const span = { end, healAt: end * HEALED_SHARE };
   const served = serveHq({ ...base, ...span }, shape);
   const sampling = createSampling();
   const fallingLine = drawFallingLine(chance.stream('falling-line'), { spanMs: end, healAt: span.healAt });
@@ -102,7 +109,8 @@ export function createWorld(options: WorldOptions): World {
   });
   const agents = subjects.map(({ agent }) => agent);
   const checks = { subjects, hq: hqTruth, hqRecords: served.hqDisk.records, violations };
-  return { ...base, ...span, ...served, ...sampling, fallingLine, subjects, agents, copies: [], checks };
+  const parts = { fallingLine, garbler, subjects, agents, copies: [], checks };
+  return { ...base, ...span, ...served, ...sampling, ...parts };
 }
 
 /** HQ, its disk, and who looks at its dashboard. */

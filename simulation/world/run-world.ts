@@ -8,6 +8,7 @@ import { differences, type Shown } from '../check/shown.ts';
 import type { Violation } from '../check/violations.ts';
 import { createInjector, type Injector } from '../faults/inject.ts';
 import { drawLineFaults, drawPlan, type Fault, type FaultKind } from '../faults/plan.ts';
+import type { PassFrame } from '../kernel/network-port.ts';
 import { createWorld, type World } from './create-world.ts';
 import { createDiskSurgery, type SnapshottingSurgery } from './disk-surgery.ts';
 import { drainBoundMs } from './drain-bound.ts';
@@ -24,6 +25,8 @@ export type RunOptions = {
   readonly faults?: readonly Fault[];
   /** Changes what the seed drew for each agent. */
   readonly alter?: (drawn: AgentSettings) => AgentSettings;
+  /** What comes of frames on their way to HQ, in place of what the seed drew. */
+  readonly passFrame?: PassFrame;
   /** Told of each line of the trace. */
   readonly onLine?: (line: string) => void;
 };
@@ -39,6 +42,8 @@ export type RunResult = {
   readonly samples: number;
   /** Of those, how many reached HQ as parts of buckets only. */
   readonly thinned: number;
+  /** How many seqs gaps at HQ stand for, by reason. */
+  readonly gaps: Readonly<Record<string, number>>;
   readonly faults: readonly Fault[];
   readonly injected: Readonly<Partial<Record<FaultKind, number>>>;
 };
@@ -61,12 +66,14 @@ const CALM_MS = 10_000;
 /** Between two looks at whether everything has drained. */
 const LOOK_MS = 1_000;
 
-export function runWorld({ seed, hours, only, onLine, faults: given, alter }: RunOptions): RunResult {
+export function runWorld(options: RunOptions): RunResult {
+  const { seed, hours, only, onLine, faults: given, alter, passFrame } = options;
   const world = createWorld({
     seed,
     hours,
     onLine,
     alter,
+    passFrame,
     mayFallingLine: given === undefined,
     onCredit: (credit) => links.credited(credit),
     watch: {
@@ -75,7 +82,7 @@ export function runWorld({ seed, hours, only, onLine, faults: given, alter }: Ru
       ended: (ended) => links.ended(ended),
     },
   });
-  const { timeline, violations, hqTruth } = world;
+  const { timeline, violations } = world;
   const plan = given ?? drawFaults(world, hours);
   const faults = only === undefined ? plan : plan.filter(({ index }) => only.includes(index));
   const injected: Partial<Record<FaultKind, number>> = {};
@@ -106,12 +113,23 @@ export function runWorld({ seed, hours, only, onLine, faults: given, alter }: Ru
     simulatedMs: timeline.now(),
     steps: timeline.steps(),
     samples: world.sampled(),
-    thinned: [...hqTruth.agents().values()]
-      .flatMap((epochs) => [...epochs.values()])
-      .reduce((sum, { thinned }) => sum + coveredCount(thinned), 0),
+    thinned: epochsAt(world).reduce((sum, { thinned }) => sum + coveredCount(thinned), 0),
+    gaps: countGaps(world),
     faults,
     injected,
   };
+}
+
+function epochsAt({ hqTruth }: World) {
+  return [...hqTruth.agents().values()].flatMap((epochs) => [...epochs.values()]);
+}
+
+function countGaps(world: World): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { gaps } of epochsAt(world)) {
+    for (const [reason, gap] of gaps) counts[reason] = (counts[reason] ?? 0) + coveredCount(gap);
+  }
+  return counts;
 }
 
 /** What the seed has in store for its world. */
@@ -127,6 +145,7 @@ function watchLinks(world: World, injector: Injector, faults: readonly Fault[]):
   const { timeline, violations, agents, copies } = world;
   /** A copy, and an agent that has one, is refused for a while. */
   const isCalm = (name: string) => {
+    if (world.garbler.troubles(name)) return false;
     const at = placeOf(world, name);
     const agent = agents[at];
     if (agent === undefined || copies.some(({ id }) => id === agent.id || id.startsWith(`${agent.id}-`)))

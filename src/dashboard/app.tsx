@@ -1,3 +1,4 @@
+import { CardBoundary } from './components/card-boundary.tsx';
 import { AlarmBanner } from './frame/alarm-banner.tsx';
 import { Header } from './frame/header.tsx';
 import { StaleBanner } from './frame/stale-banner.tsx';
@@ -12,9 +13,13 @@ export function App() {
   const live = useIsLive();
   return (
     <>
-      <Header />
+      <CardBoundary name="The header">
+        <Header />
+      </CardBoundary>
       <StaleBanner />
-      <AlarmBanner />
+      <CardBoundary name="Alarms">
+        <AlarmBanner />
+      </CardBoundary>
       <div className={live ? undefined : 'is-stale'}>
         <Page />
       </div>

@@ -1,15 +1,21 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   formatAge,
   formatBytes,
+  formatClock,
   formatCount,
+  formatDateTime,
   formatDuration,
+  formatExact,
   formatOffset,
   formatRate,
   formatShare,
   formatTick,
   formatUtc,
   formatValue,
+  machineTime,
+  NONE,
   significant,
 } from './format.ts';
 
@@ -119,4 +125,33 @@ describe('measured values', () => {
 
 test('tooltips name the moment in UTC', () => {
   expect(formatUtc(1_735_689_600_123)).toBe('2025-01-01 00:00:00.123 UTC');
+});
+
+describe('whatever HQ says', () => {
+  const times = [formatClock, formatDateTime, formatUtc, machineTime];
+  const numbers = [
+    ...[formatAge, formatBytes, formatCount, formatDuration, formatExact],
+    ...[formatOffset, formatRate, formatShare, significant],
+  ];
+
+  test('no number makes a formatter throw', () => {
+    const any = fc.oneof(fc.double(), fc.constantFrom(2 ** 53 - 1, -(2 ** 53), 8.64e15 + 1, Number.NaN));
+    fc.assert(
+      fc.property(any, fc.string(), fc.string(), (value, unit, name) => {
+        for (const format of times) format(value);
+        for (const format of numbers) expect(typeof format(value)).toBe('string');
+        for (const known of [unit, 'By', 'By/s', 's', 's/s', 'ms', '1']) {
+          formatValue(value, known, name);
+          formatTick(value, known, name);
+        }
+      }),
+    );
+  });
+
+  test('what is no time is shown as none', () => {
+    expect(formatDateTime(2 ** 53 - 1)).toBe(NONE);
+    expect(formatClock(Number.NaN)).toBe(NONE);
+    expect(formatUtc(2 ** 53 - 1)).toBe('no time: 9007199254740991');
+    expect(machineTime(-8.7e15)).toBeUndefined();
+  });
 });

@@ -1,4 +1,7 @@
-/** Numbers, durations and times as people read them. Everything here is pure; a unit is parted by a no-break space. */
+/**
+ * Numbers, durations and times as people read them. Everything here is pure and throws for no number; a unit is parted
+ * by a no-break space.
+ */
 const SPACE = '\u00a0';
 /** Shown where there is no value. */
 export const NONE = '–';
@@ -155,10 +158,16 @@ const dayTime = new Intl.DateTimeFormat(undefined, {
   hourCycle: 'h23',
 });
 
+/** Whether a Date holds it: HQ keeps what it was sent, and all formatting of other times throws. */
+const isTime = (ts: number): boolean => Math.abs(ts) <= 8.64e15;
+
 /** Local time of day. */
-export const formatClock = (ts: number): string => clockTime.format(new Date(ts));
+export const formatClock = (ts: number): string => (isTime(ts) ? clockTime.format(ts) : NONE);
 /** Local date and time of day. */
-export const formatDateTime = (ts: number): string => dayTime.format(new Date(ts));
+export const formatDateTime = (ts: number): string => (isTime(ts) ? dayTime.format(ts) : NONE);
 /** The same in UTC, with ms, for tooltips. */
 export const formatUtc = (ts: number): string =>
-  new Date(ts).toISOString().replace('T', ' ').replace('Z', ' UTC');
+  isTime(ts) ? new Date(ts).toISOString().replace('T', ' ').replace('Z', ' UTC') : `no time: ${ts}`;
+/** For the attribute of a `time` element. */
+export const machineTime = (ts: number): string | undefined =>
+  isTime(ts) ? new Date(ts).toISOString() : undefined;

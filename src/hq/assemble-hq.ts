@@ -73,6 +73,7 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     maxAgeMs: config.retention.rawDays * DAY_MS,
     maxBytes: config.retention.maxBytes,
     dedupTtlMs: config.dedupTtlMs,
+    maxAheadMs: config.limits.maxClockAheadMs,
     emit: createEmit(storeEvents, telemetry),
   });
   return openIdentity({ storage: health.storage, ids, copy: options.identityCopy }).pipe(
@@ -92,7 +93,8 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
       });
       undo.push('end chaos', () => void chaos.stop());
       const links = new Subject<LinkEvent>();
-      const fleet = createFleet({ store, links$: links, chaos, clock, hqVersion: version });
+      const maxAheadMs = limits.maxClockAheadMs;
+      const fleet = createFleet({ store, links$: links, chaos, clock, maxAheadMs, hqVersion: version });
       undo.push('end the fleet state', () => void fleet.close());
       return {
         store,

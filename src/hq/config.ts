@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { LOG_LEVELS } from '../platform/logger.ts';
 import { CHAOS_MODES } from '../protocol/api.ts';
 import { MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
+import { MAX_TS } from '../protocol/sample.ts';
 import { isLoopback } from './access.ts';
+import { MAX_AHEAD_MS } from './store/clock-ahead.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -86,6 +88,12 @@ const limitsSchema = z
       100_000,
     ),
     maxDashboards: whole('most dashboards at once', 200, 1, 10_000),
+    maxClockAheadMs: whole(
+      "how far the time of a sample may be ahead of HQ's clock, ms; beyond it HTTP answers 422, and samples of agents are kept, marked `ahead`, and not taken for the latest",
+      MAX_AHEAD_MS,
+      1_000,
+      MAX_TS,
+    ),
   })
   .prefault({});
 

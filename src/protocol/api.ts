@@ -17,12 +17,18 @@ export const chaosSchema = z.object({
 });
 export type Chaos = z.infer<typeof chaosSchema>;
 
-export const ALARM_KINDS = ['duplicate_agent', 'forked_epoch', 'lost_at_hq', 'agent_disk'] as const;
+export const ALARM_KINDS = [
+  'duplicate_agent',
+  'forked_epoch',
+  'lost_at_hq',
+  'agent_disk',
+  'clock_ahead',
+] as const;
 export const agentAlarmSchema = z.object({
   kind: z
     .enum(ALARM_KINDS)
     .describe(
-      'duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a journal came that is a copy, was rolled back or was damaged, as detail says, and begins a new epoch; lost_at_hq: what HQ once held is accounted as lost; agent_disk: the disk of its journal is full, failing or cannot be written, as it last said',
+      "duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a journal came that is a copy, was rolled back or was damaged, as detail says, and begins a new epoch; lost_at_hq: what HQ once held is accounted as lost; agent_disk: the disk of its journal is full, failing or cannot be written, as it last said; clock_ahead: its samples are dated ahead of HQ's clock",
     ),
   since: z.number().describe('epoch ms'),
   detail: z.string(),
@@ -129,6 +135,9 @@ export type HqToDashboardEvents = {
   delta: (delta: FleetDelta) => void;
 };
 
+/** JSON has no NaN and no infinities, and −0 is lost in JavaScript's: they are written as these strings. */
+const exactNumberSchema = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity', '-0'])]);
+
 export const anomalyDocumentSchema = z.object({
   series: z.string(),
   source: z
@@ -140,8 +149,8 @@ export const anomalyDocumentSchema = z.object({
   startTs: z.number(),
   endTs: z.number().nullable(),
   peakTs: z.number(),
-  peakValue: z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]),
-  peakZ: z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]),
+  peakValue: exactNumberSchema,
+  peakZ: exactNumberSchema,
   mean: z.number().nullable(),
   stddev: z.number().nullable(),
   method: z
@@ -159,8 +168,8 @@ export const diagnosticDocumentSchema = z.object({
   detail: z.string(),
 });
 
-/** JSON has no NaN and no infinities: they are written as these strings. */
-export const jsonNumberSchema = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])]).nullable();
+export const jsonNumberSchema = exactNumberSchema.nullable();
+export type JsonNumber = z.infer<typeof jsonNumberSchema>;
 
 export const sampleDocumentSchema = z.object({
   epoch: z.string(),
@@ -170,6 +179,12 @@ export const sampleDocumentSchema = z.object({
   boot: z.string(),
   source: z.string(),
   arrivalTs: z.number().describe("HQ's clock when it stored the sample's frame"),
+  ahead: z
+    .literal(true)
+    .optional()
+    .describe(
+      "ts was ahead of HQ's clock by more than limits.maxClockAheadMs when it came: the sample is not taken for the latest. Absent: it was not",
+    ),
   values: z.record(z.string(), jsonNumberSchema).describe('by series; absent where nothing was measured'),
   anomalies: z.array(anomalyDocumentSchema),
   diagnostics: z.array(diagnosticDocumentSchema),

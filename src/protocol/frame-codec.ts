@@ -9,6 +9,7 @@
  *   stand for any number of seqs; so does a gap frame.
  */
 export { bucketsOf, coarsen, joinBuckets, sliceBuckets } from './codec/buckets.ts';
+export { type CheckedFrame, checkFrame } from './codec/check.ts';
 export { type ColumnChoice, type DecodeOptions, decodeData } from './codec/decode.ts';
 export { decodeDownsampled, encodeDownsampled } from './codec/downsampled.ts';
 export { encodeGroups } from './codec/encode.ts';
@@ -19,5 +20,5 @@ export { type Piece, piecesOf } from './codec/pieces.ts';
 export { resealFrame } from './codec/reseal.ts';
 export { mergeFrames, sliceFrame, splitFrame, withoutJudgements } from './codec/reshape.ts';
 export { samplesOf } from './codec/samples.ts';
-export { type FrameOutline, outlineOf, schemaRefsOf } from './codec/schema-refs.ts';
+export { schemaRefsOf } from './codec/schema-refs.ts';
 export { splitDownsampled } from './codec/split-downsampled.ts';

@@ -79,7 +79,7 @@ export type Diagnostic = {
 /** All metrics of one source at one instant. */
 export type Sample = {
   readonly schema: InternedSchema;
-  /** Wall time, integer ms since the Unix epoch; may jump either way. */
+  /** Wall time, integer ms since the Unix epoch, within ±MAX_TS; may jump either way. */
   readonly ts: number;
   /** Monotonic time, integer ms since `schema.boot` began. */
   readonly mono: number;
@@ -91,6 +91,11 @@ export type Sample = {
 
 /** A sample that has been given its place in an epoch. */
 export type SeqSample = { readonly seq: number; readonly sample: Sample };
+
+/** Wall times are within what a Date can hold: ± this, ms. */
+export const MAX_TS = 8.64e15;
+/** The text of a diagnostic, in UTF-8. */
+export const MAX_DETAIL_BYTES = 4096;
 
 /** Highest seq that the format carries: 2^48 − 1. */
 export const MAX_SEQ = 2 ** 48 - 1;

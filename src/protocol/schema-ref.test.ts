@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Schema, schemaRefSchema, schemaSchema } from './sample.ts';
-import { canonicalSchemaText, internSchema, schemaRefOf, seriesKey } from './schema-ref.ts';
+import { canonicalSchemaText, internSchema, schemaRefOf } from './schema-ref.ts';
 
 const wordArb = fc.string({ minLength: 1, maxLength: 8 });
 const schemaArb: fc.Arbitrary<Schema> = fc.record({
@@ -28,19 +28,6 @@ function shuffled(schema: Schema): Schema {
     })),
   };
 }
-
-describe('the text of a series', () => {
-  it('is the bare name without attributes', () => {
-    expect(seriesKey({ name: 'system.cpu.utilization', attributes: {} })).toBe('system.cpu.utilization');
-  });
-
-  it('sorts attributes by key', () => {
-    const attributes = { direction: 'receive', device: 'eth0' };
-    expect(seriesKey({ name: 'system.network.io', attributes })).toBe(
-      'system.network.io{device=eth0,direction=receive}',
-    );
-  });
-});
 
 describe('the address of a schema', () => {
   it('is twelve hex digits of the hash of its canonical text', () => {

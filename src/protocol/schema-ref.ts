@@ -1,18 +1,6 @@
-/** Text form of series and content addresses of schemas. */
+/** Content addresses of schemas. */
 import { createHash } from 'node:crypto';
-import type { InternedSchema, Schema, SchemaRef, Series } from './sample.ts';
-
-/** `system.network.io{device=eth0,direction=receive}`; attributes sorted by key, none: the bare name. */
-export function seriesKey(series: Pick<Series, 'name' | 'attributes'>): string {
-  const keys = Object.keys(series.attributes).sort();
-  if (keys.length === 0) return series.name;
-  return `${series.name}{${keys.map((key) => `${key}=${series.attributes[key]}`).join(',')}}`;
-}
-
-/** Tells the series of an agent apart: two sources may have one of the same key. */
-export function sourceSeriesKey(source: string, series: string): string {
-  return `${source}\0${series}`;
-}
+import type { InternedSchema, Schema, SchemaRef } from './sample.ts';
 
 /** The text that is hashed: JSON of `[source, boot, [[name, [[key, value]…], unit]…]]`, attributes sorted by key. */
 export function canonicalSchemaText(schema: Schema): string {

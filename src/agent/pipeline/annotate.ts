@@ -3,7 +3,7 @@ import { defer, map, type OperatorFunction, pipe } from 'rxjs';
 import type { RowNotes } from '../../protocol/frame.ts';
 import type { Anomaly, Diagnostic, InternedSchema } from '../../protocol/sample.ts';
 import type { SampleBlock, SampleRows } from '../../protocol/sample-block.ts';
-import { seriesKey } from '../../protocol/schema-ref.ts';
+import { seriesKey } from '../../protocol/series-key.ts';
 import { detectAnomalies, type Judged, type RowAnomaly } from '../../streams/detect-anomalies.ts';
 import type { RawBlock, RawRows, RawSample, SeriesTraits, Source } from '../sources/source.ts';
 import type { DetectionMemory } from './detection-memory.ts';

@@ -1,6 +1,6 @@
 /** Which anomalies are sought in the series of a source, and how; what was learned of them outlives the process. */
 import type { InternedSchema } from '../../protocol/sample.ts';
-import { seriesKey } from '../../protocol/schema-ref.ts';
+import { seriesKey } from '../../protocol/series-key.ts';
 import { createAdaptiveDetector } from '../../streams/adaptive-detector.ts';
 import { type AnomalyDetector, createAnomalyDetector } from '../../streams/anomaly-detector.ts';
 import type { DetectorsFor } from '../../streams/detect-anomalies.ts';

@@ -1,11 +1,11 @@
-import { formatAge, formatDateTime, formatUtc, NONE } from '../format.ts';
+import { formatAge, formatDateTime, formatUtc, machineTime, NONE } from '../format.ts';
 import { useHqNow } from '../state/fleet.ts';
 
 /** A moment in local time, with UTC on hover. */
 export function Moment({ ts }: { readonly ts: number | null }) {
   if (ts === null) return <span className="none">{NONE}</span>;
   return (
-    <time dateTime={new Date(ts).toISOString()} title={formatUtc(ts)}>
+    <time dateTime={machineTime(ts)} title={formatUtc(ts)}>
       {formatDateTime(ts)}
     </time>
   );
@@ -22,7 +22,7 @@ export function Age(props: { readonly ts: number | null; readonly oldMs?: number
   return (
     <time
       className={oldMs !== undefined && age > oldMs ? 'old' : undefined}
-      dateTime={new Date(ts).toISOString()}
+      dateTime={machineTime(ts)}
       title={`${formatDateTime(ts)} · ${formatUtc(ts)}`}
     >
       {formatAge(age)}

@@ -10,6 +10,7 @@ const MEANING: Readonly<Record<AgentAlarm['kind'], string>> = {
   forked_epoch: 'HQ refused the epoch of its journal, which begins a new one',
   lost_at_hq: 'HQ no longer holds what it had acked',
   agent_disk: 'the disk of its journal is in trouble',
+  clock_ahead: 'its samples are dated in the future',
 };
 
 /** What to do about it. */
@@ -21,6 +22,7 @@ const ADVICE: Readonly<Record<AgentAlarm['kind'], ReactNode>> = {
     </>
   ),
   agent_disk: 'Free some space on it, make it writable or replace it: the agent goes on by itself then.',
+  clock_ahead: 'Set the clock of its machine, or the unit of its times: seconds, ms, µs.',
   lost_at_hq: 'What the agent still had has come again; the ledger names the rest.',
 };
 

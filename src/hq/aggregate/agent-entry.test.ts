@@ -39,8 +39,7 @@ function agent() {
         frame: { agent: 'a1', lane, bytes, header: readHeader(bytes), arrivalTs: 3 },
         outcome: { stored: 1, duplicates: 0, thinned: 0, dropped: 0, coverage: EMPTY_COVERAGE },
       },
-      3,
-      0,
+      { now: 3, mono: 0, maxAheadMs: 1000 },
     );
   };
   const counts = () => ({ sampled: 5, stored: 5 - pending, pending, thinned: 0, dropped: 0 });

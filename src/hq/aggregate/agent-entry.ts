@@ -2,7 +2,9 @@
 
 import type { AgentAlarm, AgentSummary } from '../../protocol/api.ts';
 import type { AgentState, Heartbeat, LinkReport } from '../../protocol/events.ts';
+import { MAX_TS } from '../../protocol/sample.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
+import { isAhead } from '../store/clock-ahead.ts';
 import type { AgentNumbers, Appended, IngestFrame } from '../store/store.ts';
 import { diskAlarmOf } from './disk-alarm.ts';
 import { createRateWindow, type RateWindow } from './rate-window.ts';
@@ -25,6 +27,8 @@ export type AgentEntry = {
   lagMs: number | null;
   /** How the agent's disk is, as it last said. */
   diskAlarm: AgentAlarm | null;
+  /** Its samples are dated ahead of HQ's clock. */
+  clockAlarm: AgentAlarm | null;
   /** What has happened to it. `until`: monotonic, ms; it ends then unless it recurs. */
   alarm: (AgentAlarm & { readonly until: number }) | null;
   readonly rate: RateWindow;
@@ -47,6 +51,7 @@ export function createAgentEntry(id: string, epoch: string | null): AgentEntry {
     lastArrivalTs: null,
     lagMs: null,
     diskAlarm: null,
+    clockAlarm: null,
     alarm: null,
     rate: createRateWindow(),
     summary: null,
@@ -104,26 +109,48 @@ export function recentAlarm({ alarm }: AgentEntry, mono: number): AgentAlarm | n
 
 /** What happened comes before what goes on: it is told for a while only. */
 export function alarmNow(entry: AgentEntry, mono: number): AgentAlarm | null {
-  return recentAlarm(entry, mono) ?? entry.diskAlarm;
+  return recentAlarm(entry, mono) ?? entry.diskAlarm ?? entry.clockAlarm;
 }
 
-/** `now`: HQ's wall time when the frame was durable, ms. `mono`: the same, monotonic. */
+export type AppendedAt = {
+  /** HQ's wall time when the frame was durable, ms. */
+  readonly now: number;
+  /** The same, monotonic. */
+  readonly mono: number;
+  readonly maxAheadMs: number;
+};
+
 export function applyAppended(
   entry: AgentEntry,
   { frame, outcome }: Appended,
-  now: number,
-  mono: number,
+  { now, mono, maxAheadMs }: AppendedAt,
 ): void {
   entry.lastArrivalTs = now;
   entry.delivers.add(frame.lane);
   if (outcome.stored + outcome.thinned === 0) return;
   const { tsMax } = frame.header;
-  entry.lastSampleTs = Math.max(entry.lastSampleTs ?? tsMax, tsMax);
+  const isOff = isAhead(tsMax, frame.arrivalTs, maxAheadMs);
+  // Of a frame with one such sample the index finds the latest of the others.
+  if (!isOff) entry.lastSampleTs = Math.max(entry.lastSampleTs ?? tsMax, tsMax);
+  if (isOff || frame.lane !== 'backlog') entry.clockAlarm = isOff ? clockAlarm(entry, tsMax, now) : null;
   // A thinned frame stands for thousands that were sampled long ago: neither a rate nor a lag.
   if (outcome.stored === 0) return;
   entry.rate.add(outcome.stored, mono);
   if (frame.lane !== 'live') return;
   entry.lagMs = Math.max(0, now - (tsMax - (entry.clockOffsetMs ?? 0)));
+}
+
+/** The index has read more: `latestTs` is the latest that it has found, if it has any. */
+export function applyIndexed(entry: AgentEntry, latestTs: number | null): void {
+  if (latestTs === null) return;
+  entry.lastSampleTs = Math.max(entry.lastSampleTs ?? latestTs, latestTs);
+}
+
+/** Stands until a fresh sample is dated right. */
+function clockAlarm({ clockAlarm: before }: AgentEntry, tsMax: number, now: number): AgentAlarm {
+  const time = Math.abs(tsMax) <= MAX_TS ? new Date(tsMax).toISOString() : String(tsMax);
+  const detail = `a sample is dated ${time}: kept and marked, not taken for the latest`;
+  return { kind: 'clock_ahead', since: before?.since ?? now, detail };
 }
 
 /** Its first heartbeat may come after its first frames, and the next one an hour later: who delivers has started. */

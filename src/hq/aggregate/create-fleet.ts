@@ -20,6 +20,7 @@ import type { Clock } from '../../platform/clock.ts';
 import type { FleetDelta, FleetTotals } from '../../protocol/api.ts';
 import type { ChaosControl } from '../chaos.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
+import { MAX_AHEAD_MS } from '../store/clock-ahead.ts';
 import type {
   AgentNumbers,
   AgentRegistry,
@@ -30,7 +31,14 @@ import type {
   IndexProgress,
   PauseStore,
 } from '../store/store.ts';
-import { type AgentEntry, applyAppended, applyLink, recentAlarm, restoreAlarm } from './agent-entry.ts';
+import {
+  type AgentEntry,
+  applyAppended,
+  applyIndexed,
+  applyLink,
+  recentAlarm,
+  restoreAlarm,
+} from './agent-entry.ts';
 import { type AlarmKeeper, createAlarmKeeper } from './alarm-keeper.ts';
 import type { Fleet } from './fleet.ts';
 import { createIngestMeter, type IngestMeter } from './ingest-meter.ts';
@@ -49,6 +57,8 @@ export type FleetOptions = {
   readonly links$: Observable<LinkEvent>;
   readonly chaos: Pick<ChaosControl, 'current' | 'state$'>;
   readonly clock: Clock;
+  /** Samples further ahead of HQ's clock are not the latest, ms. Default 24 h. */
+  readonly maxAheadMs?: number;
   readonly hqVersion: string;
 };
 
@@ -183,7 +193,9 @@ function listen(fleet: FleetState): Subscription {
   work.add(
     store.indexed$.subscribe((agent) => {
       const entry = roster.find(agent);
-      if (entry !== undefined) roster.touch(entry);
+      if (entry === undefined) return;
+      applyIndexed(entry, store.lastSampleTs(agent));
+      roster.touch(entry);
     }),
   );
   work.add(
@@ -195,11 +207,11 @@ function listen(fleet: FleetState): Subscription {
 }
 
 function takeAppended({ options, roster, meter, busy }: FleetState, appended: Appended): void {
-  const { clock } = options;
+  const { clock, maxAheadMs = MAX_AHEAD_MS } = options;
   const { frame, outcome } = appended;
   const entry = roster.entryOf(frame.agent, frame.lane === 'http' ? null : frame.header.epoch);
   const mono = clock.precise();
-  applyAppended(entry, appended, clock.now(), mono);
+  applyAppended(entry, appended, { now: clock.now(), mono, maxAheadMs });
   meter.add(outcome.stored, frame.bytes.length, mono);
   if (outcome.stored > 0) busy.add(entry);
   roster.touch(entry);

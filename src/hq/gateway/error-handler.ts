@@ -14,6 +14,7 @@ import {
   unavailable,
 } from '../http/problem.ts';
 import { CursorError } from '../store/query-samples.ts';
+import { drainRest } from './drain-rest.ts';
 
 const CODES_BY_STATUS: Readonly<Record<number, ProblemCode>> = {
   403: 'forbidden',
@@ -74,6 +75,7 @@ export function createErrorHandler(logger: Logger, bodyBytes: number) {
 }
 
 export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): void {
+  drainRest(request, reply);
   void reply
     .code(problem.statusCode)
     .headers({ ...problem.headers, 'cache-control': 'no-store' })

@@ -51,6 +51,7 @@ describe('metrics', () => {
       'holdfast_hq_alarms{kind="forked_epoch"} 0',
       'holdfast_hq_alarms{kind="lost_at_hq"} 2',
       'holdfast_hq_alarms{kind="agent_disk"} 0',
+      'holdfast_hq_alarms{kind="clock_ahead"} 0',
     ]);
   });
 

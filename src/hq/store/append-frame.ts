@@ -1,6 +1,6 @@
 /** Puts one frame into a transaction: dedup, ledger, frame record, time index, arrival log. */
 
-import type { SeqRange } from '../../protocol/coverage.ts';
+import type { Coverage, SeqRange } from '../../protocol/coverage.ts';
 import { decodeGap } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { type Accounting, account, EMPTY_EPOCH, markDelivered, THINNED, toJson } from './epoch-state.ts';
@@ -38,11 +38,7 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
         lastSeq: to,
         reason: gap.reason,
         ...(gap.reason === 'lost_at_hq'
-          ? // The agent has them no more, and tells when it found that out.
-            timesOfLost(transaction.writer, { agent, epoch }, [from, to], {
-              ts: tsMax,
-              coverage: accounted.state.coverage,
-            })
+          ? timesOfLostGap(transaction, ingest, [from, to], accounted.state.coverage)
           : timesOfPart(transaction, ingest, [from, to])),
       });
     }
@@ -83,6 +79,23 @@ function timesOfPart(
   // Wall clocks jump: never outside of what the frame says.
   const fromTs = Math.min(Math.max(before ?? tsMin, tsMin), tsMax);
   return { fromTs, toTs: Math.max(Math.min(after ?? tsMax, tsMax), fromTs) };
+}
+
+/**
+ * An agent that has lost samples no more knows their time, and tells when it found that out; HQ then takes what lies on
+ * both sides. A span of time, or a moment before what comes next, is what is known of them, and stands.
+ */
+function timesOfLostGap(
+  transaction: Transaction,
+  ingest: IngestFrame,
+  part: SeqRange,
+  coverage: Coverage,
+): Pick<GapRecord, 'fromTs' | 'toTs' | 'open'> {
+  const { agent, header } = ingest;
+  const { epoch, tsMin, tsMax } = header;
+  const around = timesOfLost(transaction.writer, { agent, epoch }, part, { ts: tsMax, coverage });
+  const isKnown = tsMin < tsMax || (around.fromTs <= tsMax && tsMax < around.toTs);
+  return isKnown ? timesOfPart(transaction, ingest, part) : around;
 }
 
 export function putGap(

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type AnomalyDocument, anomalyDocumentSchema } from '../../protocol/api.ts';
-import { sourceSeriesKey } from '../../protocol/schema-ref.ts';
+import { sourceSeriesKey } from '../../protocol/series-key.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { parseJson, toJson } from './epoch-state.ts';
 import { episodeKey, episodeRange, indexKey, successor } from './keys.ts';
@@ -32,12 +32,22 @@ export type IndexState = {
 export function encodeIndexState({ anomalies, longestMs, latest, spans }: IndexState): Uint8Array {
   return toJson({ anomalies, longestMs, latest: [...latest], spans: [...spans] });
 }
-export function readIndexState(storage: Storage, agent: string): IndexState {
+/** What lies beyond `latestTs` was noted before HQ left out what is ahead of its clock. */
+export function readIndexState(storage: Storage, agent: string, latestTs: number): IndexState {
   const value = storage.read((reader) => reader.get(indexKey(agent)));
   const parsed = indexStateSchema.safeParse(parseJson(value));
   if (!parsed.success) return { anomalies: 0, longestMs: 0, latest: new Map(), spans: new Map() };
   const { anomalies, longestMs, latest, spans } = parsed.data;
-  return { anomalies, longestMs, latest: new Map(latest), spans: new Map(spans) };
+  return {
+    anomalies,
+    longestMs,
+    latest: new Map(latest.filter(([, { startTs }]) => startTs <= latestTs)),
+    spans: new Map(
+      spans
+        .filter(([, [first]]) => first <= latestTs)
+        .map(([ref, [first, last]]) => [ref, [first, last <= latestTs ? last : first]]),
+    ),
+  };
 }
 export function copyIndexState(state: IndexState): IndexState {
   return { ...state, latest: new Map(state.latest), spans: new Map(state.spans) };
@@ -63,12 +73,15 @@ export function mergeReports(a: AnomalyDocument, b: AnomalyDocument): AnomalyDoc
   return { ...base, peakTs, peakValue, peakZ };
 }
 
+/** `isAhead`: it is dated ahead of HQ's clock, see clock-ahead.ts. */
+export type Report = { readonly anomaly: AnomalyDocument; readonly isAhead: boolean };
+
 /** Notes one report; the same report again changes nothing. */
 export function writeReport(
   { writer }: Transaction,
   agent: string,
   state: IndexState,
-  report: AnomalyDocument,
+  { anomaly: report, isAhead }: Report,
 ): void {
   const series = seriesOf(report);
   const hash = createHash('sha256').update(series).digest();
@@ -77,6 +90,7 @@ export function writeReport(
   const episode = known === undefined ? report : mergeReports(known, report);
   if (known === undefined) state.anomalies += 1;
   writer.put(key, toJson(episode));
+  if (isAhead) return;
   if (episode.endTs !== null) state.longestMs = Math.max(state.longestMs, episode.endTs - episode.startTs);
   const latest = state.latest.get(series);
   if (latest === undefined || latest.startTs <= episode.startTs) {

@@ -1,5 +1,6 @@
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { encodeGap, readHeader } from '../../protocol/frame-codec.ts';
 import { createMemoryStorage } from '../../storage/memory/memory-storage.ts';
 import { closeStore, dataFrame, EPOCH, gapFrame, openStore, START } from './testing/frames.ts';
 
@@ -36,13 +37,13 @@ describe('the times of gaps', () => {
     const note = { agent: 'a1', epoch: EPOCH, sampled: 50, released: 20, ts: at(50) };
     await firstValueFrom(store.noteEpoch(note));
     expect(gaps()).toEqual([lost(11, 20, [at(10), at(50)])]);
-    // Live first, then the backlog; of 31 … 35 the agent says itself that they are lost, once it has found out.
+    // Live first, then the backlog; of 31 … 35 the agent says itself that they are lost, and of what time they were.
     await append(dataFrame(45, 50));
     expect(gaps()).toEqual([lost(11, 20, [at(10), at(45)])]);
     await append(gapFrame(31, 35, 'lost_at_hq'));
     await append(dataFrame(21, 30));
     await append(dataFrame(36, 44));
-    expect(gaps()).toEqual([lost(11, 20, [at(10), at(21)]), lost(31, 35, [at(30), at(36)])]);
+    expect(gaps()).toEqual([lost(11, 20, [at(10), at(21)]), lost(31, 35, [at(31), at(35)])]);
     await closeStore(store);
   });
 
@@ -54,6 +55,41 @@ describe('the times of gaps', () => {
     await firstValueFrom(store.append([dataFrame(21, 50)]));
     expect(store.ledger('a1')[0]?.gaps).toEqual([
       { firstSeq: 1, lastSeq: 20, reason: 'lost_at_hq', fromTs: at(21), toTs: at(21) },
+    ]);
+    await closeStore(store);
+  });
+
+  it('keeps what an agent knows of the time of what HQ has lost, and is not told by what is around', async () => {
+    const store = await openStore(createMemoryStorage());
+    const at = (seq: number) => START + seq * 1000;
+    const lost = (firstSeq: number, lastSeq: number, [tsMin, tsMax]: readonly [number, number]) => {
+      const gap = {
+        epoch: EPOCH,
+        firstSeq,
+        count: lastSeq - firstSeq + 1,
+        tsMin,
+        tsMax,
+        reason: 'lost_at_hq',
+      } as const;
+      const bytes = encodeGap(gap);
+      const frame = {
+        agent: 'a1',
+        header: readHeader(bytes),
+        bytes,
+        arrivalTs: at(99),
+        lane: 'backlog',
+      } as const;
+      return firstValueFrom(store.append([frame]));
+    };
+    await firstValueFrom(store.append([dataFrame(1, 10), dataFrame(41, 50)]));
+    await lost(11, 20, [at(12), at(19)]);
+    await lost(25, 25, [at(25), at(25)]);
+    // That moment is when it found out.
+    await lost(31, 40, [at(60), at(60)]);
+    expect(store.ledger('a1')[0]?.gaps).toMatchObject([
+      { firstSeq: 11, fromTs: at(12), toTs: at(19) },
+      { firstSeq: 25, fromTs: at(25), toTs: at(25) },
+      { firstSeq: 31, fromTs: at(25), toTs: at(41) },
     ]);
     await closeStore(store);
   });

@@ -6,7 +6,6 @@
  */
 import { auditTime, defer, map, type Observable, of, Subject, switchMap, tap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
-import type { AnomalyDocument } from '../../protocol/api.ts';
 import {
   type Coverage,
   cover,
@@ -18,11 +17,13 @@ import { decodeData, decodeDownsampled, readHeader } from '../../protocol/frame-
 import type { Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
 import type { Backpressure } from './backpressure.ts';
-import { anomalyDocument } from './documents.ts';
+import { aheadIn, isAhead } from './clock-ahead.ts';
+import { anomalyDocument, isReadable } from './documents.ts';
 import {
   copyIndexState,
   encodeIndexState,
   type IndexState,
+  type Report,
   readIndexState,
   writeReport,
 } from './episodes.ts';
@@ -64,7 +65,7 @@ export type IndexerOptions = {
 };
 
 type Finding = {
-  readonly reports: AnomalyDocument[];
+  readonly reports: Report[];
   readonly spans: Map<string, readonly [number, number]>;
 };
 
@@ -79,7 +80,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
   const state = (agent: string): IndexState => {
     const known = states.get(agent);
     if (known !== undefined) return known;
-    const read = readIndexState(storage, agent);
+    const read = readIndexState(storage, agent, clock.now() + context.maxAheadMs);
     states.set(agent, read);
     return read;
   };
@@ -188,38 +189,53 @@ function nextRange(
 }
 
 function examine(context: QueryContext, agent: string, record: FrameRecord, finding: Finding): void {
-  if (readHeader(record.frame).kind === 'thinned') {
-    examineDownsampled(record, finding);
+  const { maxAheadMs } = context;
+  const { kind, tsMax } = readHeader(record.frame);
+  const isAheadAt = aheadIn(record, tsMax, maxAheadMs);
+  if (kind === 'thinned') {
+    examineDownsampled(record, finding, isAheadAt);
     return;
   }
   for (const group of decodeData(record.frame, { columns: () => 'none' }).groups) {
     let first = Number.POSITIVE_INFINITY;
     let last = Number.NEGATIVE_INFINITY;
-    for (const ts of group.ts) {
+    for (const [row, ts] of group.ts.entries()) {
+      if (isAheadAt(group.seqs[row] ?? 0, ts)) continue;
       if (ts < first) first = ts;
       if (ts > last) last = ts;
     }
     if (first <= last) widen(finding.spans, group.schemaRef, [first, last]);
     const schema = context.schemas.get(agent, group.schemaRef);
     for (const { row, anomalies } of group.notes) {
-      if (segmentOf(record, group.seqs[row] ?? 0) === undefined) continue;
-      for (const anomaly of anomalies) finding.reports.push(anomalyDocument(anomaly, schema));
+      const segment = segmentOf(record, group.seqs[row] ?? 0);
+      if (segment === undefined) continue;
+      for (const anomaly of anomalies.filter(isReadable)) {
+        const latest = Math.max(anomaly.startTs, anomaly.endTs ?? anomaly.startTs);
+        finding.reports.push({
+          anomaly: anomalyDocument(anomaly, schema),
+          isAhead: isAhead(latest, segment.arrivalTs, maxAheadMs),
+        });
+      }
     }
   }
 }
 
 /** Buckets have times and no anomalies. */
-function examineDownsampled({ frame }: FrameRecord, { spans }: Finding): void {
-  for (const { schemaRef, ts, spans: lengths } of decodeDownsampled(frame, { columns: () => 'none' })
-    .groups) {
+function examineDownsampled(
+  { frame }: FrameRecord,
+  { spans }: Finding,
+  isAheadAt: ReturnType<typeof aheadIn>,
+): void {
+  for (const group of decodeDownsampled(frame, { columns: () => 'none' }).groups) {
     let first = Number.POSITIVE_INFINITY;
     let last = Number.NEGATIVE_INFINITY;
-    for (let row = 0; row < ts.length; row += 1) {
-      const from = ts[row] ?? Number.NaN;
+    for (const [row, from] of group.ts.entries()) {
+      const to = from + (group.spans[row] ?? 0);
+      if (isAheadAt(group.seqs[row] ?? 0, to)) continue;
       first = Math.min(first, from);
-      last = Math.max(last, from + (lengths[row] ?? 0));
+      last = Math.max(last, to);
     }
-    if (first <= last) widen(spans, schemaRef, [first, last]);
+    if (first <= last) widen(spans, group.schemaRef, [first, last]);
   }
 }
 

@@ -21,6 +21,7 @@ import { accountLost, runOf } from './account-lost.ts';
 import { readAlarms, writeAlarms } from './alarms.ts';
 import { appendFrame } from './append-frame.ts';
 import { createBackpressure } from './backpressure.ts';
+import { MAX_AHEAD_MS } from './clock-ahead.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
 import { type EpochState, pendingOf } from './epoch-state.ts';
 import { appendDelivery, type WrittenDelivery } from './http-samples.ts';
@@ -47,6 +48,8 @@ export type HqStoreOptions = {
   readonly maxBytes?: number;
   /** How long an idempotency key is remembered, ms. Default 24 h. */
   readonly dedupTtlMs?: number;
+  /** Samples further ahead of HQ's clock are kept, marked, and not taken for the latest, ms. Default 24 h. */
+  readonly maxAheadMs?: number;
   readonly emit?: StoreEmit;
 };
 
@@ -103,6 +106,7 @@ function createParts(options: HqStoreOptions) {
   const context: QueryContext = {
     storage,
     schemas,
+    maxAheadMs: options.maxAheadMs ?? MAX_AHEAD_MS,
     onBadFrame: (agent, epoch, seq, error) =>
       emit({ type: 'store_frame_unreadable', agent, epoch, seq, error: errorText(error) }),
   };
@@ -199,8 +203,10 @@ function agentRecords({ storage, transactions, indexer }: Parts) {
     agents: () => [...transactions.durable.agents.values()],
     knowsAgent: (agent) => transactions.durable.agents.has(agent),
     lastSampleTs: (agent) => {
-      const last = [...indexer.state(agent).spans.values()].map(([, lastTs]) => lastTs);
-      return last.length === 0 ? null : Math.max(...last);
+      let latest: number | null = null;
+      for (const [, lastTs] of indexer.state(agent).spans.values())
+        latest = Math.max(latest ?? lastTs, lastTs);
+      return latest;
     },
     alarms: () => readAlarms(storage),
     saveAlarms: (changes) => transactions.run((transaction) => writeAlarms(transaction, changes)),

@@ -174,9 +174,10 @@ function bucketOf(tally: Tally, index: number, { t, stepMs }: { t: number; stepM
       : {
           t,
           count,
-          min: jsonNumber(tally.min[index] ?? Number.NaN),
-          max: jsonNumber(tally.max[index] ?? Number.NaN),
-          mean: jsonNumber((tally.sum[index] ?? 0) / numbers),
+          // Of statistics the sign of a zero says nothing.
+          min: jsonNumber((tally.min[index] ?? Number.NaN) + 0),
+          max: jsonNumber((tally.max[index] ?? Number.NaN) + 0),
+          mean: jsonNumber((tally.sum[index] ?? 0) / numbers + 0),
         };
   if (thinned === 0) return bucket;
   const until = tally.until[index] ?? t;

@@ -7,9 +7,10 @@ import type { SampleDocument } from '../../protocol/api.ts';
 import type { RowNotes, SampleGroup } from '../../protocol/frame.ts';
 import { decodeData, readHeader } from '../../protocol/frame-codec.ts';
 import { type Epoch, epochSchema, type InternedSchema } from '../../protocol/sample.ts';
-import { seriesKey } from '../../protocol/schema-ref.ts';
+import { seriesKey } from '../../protocol/series-key.ts';
 import type { Storage } from '../../storage/storage.ts';
-import { anomalyDocument, jsonNumber } from './documents.ts';
+import { isAhead } from './clock-ahead.ts';
+import { anomalyDocument, isReadable, jsonNumber } from './documents.ts';
 import { parseJson } from './epoch-state.ts';
 import type { SchemaCatalogue } from './schema-catalogue.ts';
 import type { Page, TimeRange } from './store.ts';
@@ -44,6 +45,8 @@ export type QueryContext = {
   readonly schemas: SchemaCatalogue;
   /** Told of a frame whose payload does not decode; it is left out. */
   readonly onBadFrame: (agent: string, epoch: Epoch, seq: number, error: unknown) => void;
+  /** How far a sample may be ahead of HQ's clock before it is marked. */
+  readonly maxAheadMs: number;
 };
 
 /**
@@ -93,7 +96,10 @@ export function* querySamples(
     const keys = names.get(schemaRef) ?? schema?.series.map(seriesKey) ?? [];
     names.set(schemaRef, keys);
     try {
-      items.push(documentOf(row, schema, keys));
+      const document = documentOf(row, schema, keys);
+      items.push(
+        isAhead(row.ts, row.arrivalTs, context.maxAheadMs) ? { ...document, ahead: true } : document,
+      );
     } catch (error) {
       context.onBadFrame(agent, row.epoch, row.seq, error);
     }
@@ -139,7 +145,7 @@ function documentOf(row: Row, schema: InternedSchema | undefined, keys: readonly
     source: schema?.source ?? '',
     arrivalTs,
     values: Object.fromEntries(values),
-    anomalies: notes.anomalies.map((anomaly) => anomalyDocument(anomaly, schema)),
+    anomalies: notes.anomalies.filter(isReadable).map((anomaly) => anomalyDocument(anomaly, schema)),
     diagnostics: notes.diagnostics.map(({ code, severity, series, detail }) => ({
       code,
       severity,

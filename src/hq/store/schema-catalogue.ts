@@ -1,7 +1,8 @@
 /** Schemas of each agent, read from the storage at first use and kept. */
 
 import { type InternedSchema, type SchemaRef, schemaSchema } from '../../protocol/sample.ts';
-import { internSchema, seriesKey, sourceSeriesKey } from '../../protocol/schema-ref.ts';
+import { internSchema } from '../../protocol/schema-ref.ts';
+import { seriesKey, sourceSeriesKey } from '../../protocol/series-key.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { parseJson, toJson } from './epoch-state.ts';
 import { agentRange, parseSchemaRef, schemaKey } from './keys.ts';

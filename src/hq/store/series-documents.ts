@@ -1,7 +1,7 @@
 /** The series of an agent, each once per source, over all of its schemas. */
 import type { SeriesDocument } from '../../protocol/api.ts';
 import type { SchemaRef } from '../../protocol/sample.ts';
-import { seriesKey, sourceSeriesKey } from '../../protocol/schema-ref.ts';
+import { seriesKey, sourceSeriesKey } from '../../protocol/series-key.ts';
 import type { SchemaCatalogue } from './schema-catalogue.ts';
 
 /** `spans`: first and last sample time of each schema. A reboot gives a source a new schema with the same series. */

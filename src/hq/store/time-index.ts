@@ -1,6 +1,6 @@
 /** Finds the frames of a time range through the time index, and loads them. */
 
-import type { Epoch } from '../../protocol/sample.ts';
+import { type Epoch, MAX_TS } from '../../protocol/sample.ts';
 import type { Reader, Storage } from '../../storage/storage.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
 import {
@@ -17,8 +17,6 @@ import {
 import type { TimeRange } from './store.ts';
 
 const PAGE = 512;
-/** The range of times that a Date can hold. */
-export const MAX_TS = 8.64e15;
 
 export type FrameRef = {
   readonly epoch: Epoch;

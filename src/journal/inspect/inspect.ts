@@ -13,7 +13,7 @@ import {
   type SchemaRef,
   type SeqSample,
 } from '../../protocol/sample.ts';
-import { seriesKey } from '../../protocol/schema-ref.ts';
+import { seriesKey } from '../../protocol/series-key.ts';
 import { readRole } from '../../storage/directory/data-directory.ts';
 import { isDirectoryInUse } from '../../storage/directory/directory-lock.ts';
 import { type DirectoryRole, roleOfRecords } from '../../storage/directory/directory-role.ts';

@@ -203,3 +203,9 @@ export function truncated(what: string, offset: number): FrameError {
 export function malformed(message: string, options?: ErrorOptions): FrameError {
   return new FrameError('malformed', message, options);
 }
+
+/** A FrameError with the place that it is about before its message; anything else as it is. */
+export function placed(place: string, error: unknown): unknown {
+  if (!(error instanceof FrameError)) return error;
+  return new FrameError(error.code, `${place}: ${error.message}`, { cause: error });
+}

@@ -1,8 +1,8 @@
 /** One column of values: decimal scaling when it is exact, raw doubles when not; presence when sparse. */
 import { MAX_FRAME_SAMPLES } from '../frame.ts';
 import { type ByteWriter, malformed, truncated } from './bytes.ts';
-import { ENCODING, putIntegers, readIntegers } from './integers.ts';
-import { putRaw, readRaw } from './raw.ts';
+import { checkIntegers, ENCODING, putIntegers, readIntegers } from './integers.ts';
+import { checkRaw, putRaw, readRaw } from './raw.ts';
 
 const MAX_SCALE = 15;
 /** 10^0 … 10^15, each exact. */
@@ -156,6 +156,29 @@ export function readColumn(
     readIntegers(bytes, at, end, encoding, count, POWERS[scale] as number, values);
   }
   if (count < rows) spread(values, present, rows, count);
+}
+
+/** Throws where `readColumn` does, makes no values, and costs in proportion to the bytes. */
+export function checkColumn(bytes: Uint8Array, start: number, end: number, mode: number, rows: number): void {
+  const encoding = (mode >>> 4) & 7;
+  if (encoding === ENCODING.absent) {
+    if (start !== end || mode !== ENCODING.absent << 4) throw malformed('column: bytes in an empty column');
+    return;
+  }
+  const isPresent = (mode & SPARSE) === 0;
+  const at = isPresent ? start : start + ((rows + 7) >>> 3);
+  if (at > end) throw truncated('presence', end);
+  const count = isPresent ? rows : countPresent(bytes, start, rows);
+  if (encoding !== ENCODING.raw) checkIntegers(bytes, at, end, encoding, count);
+  else if ((mode & 15) !== 0) throw malformed('column: raw doubles have no scale');
+  else checkRaw(at, end, count);
+}
+
+function countPresent(bytes: Uint8Array, start: number, rows: number): number {
+  let count = 0;
+  for (let row = 0; row < rows; row += 1) count += ((bytes[start + (row >>> 3)] as number) >>> (row & 7)) & 1;
+  if (count === 0) throw malformed('presence: no value in a sparse column');
+  return count;
 }
 
 /** Moves the first `count` values to the rows that are present, from the back so that none is overwritten. */

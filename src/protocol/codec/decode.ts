@@ -8,8 +8,8 @@ import {
   type SampleGroup,
 } from '../frame.ts';
 import type { SchemaRef } from '../sample.ts';
-import { ByteReader, malformed } from './bytes.ts';
-import { readColumn } from './column.ts';
+import { ByteReader, malformed, placed } from './bytes.ts';
+import { checkColumn, readColumn } from './column.ts';
 import { decompressBody } from './compress.ts';
 import { type FrameContext, monoFollowsTs, readHead, tsBase } from './group.ts';
 import { type ParsedHeader, parseVerified } from './header.ts';
@@ -19,8 +19,14 @@ import { readNotes } from './notes.ts';
 import { CODE_NONE, readCoded } from './number.ts';
 import { readRaw } from './raw.ts';
 
-/** Which columns to decode; indices beyond the group's columns are ignored. */
-export type ColumnChoice = (ref: SchemaRef, columnCount: number) => readonly number[] | 'all' | 'none';
+/**
+ * Which columns to decode; indices beyond the group's columns are ignored. `checked`: none, but all are looked at, and
+ * throw as if they were decoded.
+ */
+export type ColumnChoice = (
+  ref: SchemaRef,
+  columnCount: number,
+) => readonly number[] | 'all' | 'none' | 'checked';
 export type DecodeOptions = { readonly columns?: ColumnChoice };
 
 /** A column is kept packed when it has more rows than this for each of its bytes: the shortest code takes one bit. */
@@ -43,10 +49,14 @@ export function decodeData(bytes: Uint8Array, options: DecodeOptions = {}): Data
   taken.fill(0, 0, header.count);
   const groups: SampleGroup[] = [];
   let left = header.count;
-  while (left > 0) {
-    const group = readGroup(reader, context, left, options.columns);
-    left -= group.seqs.length;
-    groups.push(group);
+  try {
+    while (left > 0) {
+      const group = readGroup(reader, context, left, options.columns);
+      left -= group.seqs.length;
+      groups.push(group);
+    }
+  } catch (error) {
+    throw placed(`group ${groups.length + 1}`, error);
   }
   if (reader.remaining > 0) throw malformed(`body: ${reader.remaining} bytes too many`);
   checkTimes(groups, header);
@@ -89,16 +99,19 @@ function readGroup(
   return context.notes ? { ...group, notes: readNotes(reader, rows, columnCount) } : group;
 }
 
-export function choice(
-  choose: ColumnChoice | undefined,
-  ref: SchemaRef,
-  columnCount: number,
-): Uint8Array | null {
+/** 1 for each column that is to be decoded. */
+export type Wanted = Uint8Array | 'all' | 'checked';
+
+export function choice(choose: ColumnChoice | undefined, ref: SchemaRef, columnCount: number): Wanted {
   const chosen = choose === undefined ? 'all' : choose(ref, columnCount);
-  if (chosen === 'all') return null;
+  if (chosen === 'all' || chosen === 'checked') return chosen;
   const wanted = new Uint8Array(columnCount);
   if (chosen !== 'none') for (const index of chosen) wanted[index] = 1;
   return wanted;
+}
+
+export function isWanted(wanted: Wanted, index: number): boolean {
+  return wanted === 'all' || (wanted !== 'checked' && wanted[index] === 1);
 }
 
 function readRow(
@@ -124,9 +137,7 @@ function readRow(
   for (let index = 0; index < columnCount; index += 1) {
     const code = ((reader.bytes[codes + (index >>> 1)] as number) >>> ((index & 1) * 4)) & 15;
     row[index] = readCoded(reader, code, 'value');
-    columns.push(
-      wanted === null || wanted[index] === 1 ? new RowColumn(row, index, code === CODE_NONE) : null,
-    );
+    columns.push(isWanted(wanted, index) ? new RowColumn(row, index, code === CODE_NONE) : null);
   }
   return { schemaRef, seqs, ts: Float64Array.of(ts), mono: Float64Array.of(mono), columns, notes: [] };
 }
@@ -176,36 +187,41 @@ function readRows(
   return { schemaRef, seqs, ts, mono, columns, notes: [] };
 }
 
-/** Reads the wanted columns (null: all), whose lengths are in the directory from `slot` on and modes at `modes`. */
+/** Reads the wanted columns, whose lengths are in the directory from `slot` on and modes at `modes`. */
 function readColumns(
   reader: ByteReader,
   rows: number,
   slot: number,
   modes: number,
   columnCount: number,
-  wanted: Uint8Array | null,
+  wanted: Wanted,
 ): (Column | null)[] {
-  const isWanted = (index: number) => wanted === null || wanted[index] === 1;
   const isPacked = (length: number) => rows > length * PACKED_ROWS_PER_BYTE;
   let own = 0;
   for (let index = 0; index < columnCount; index += 1) {
-    if (isWanted(index) && !isPacked(directory[slot + index] as number)) own += 1;
+    if (isWanted(wanted, index) && !isPacked(directory[slot + index] as number)) own += 1;
   }
   // One block for all: small arrays each cost a trip to the allocator.
   const block = new Float64Array(own * rows);
   let used = 0;
   const columns: (Column | null)[] = [];
-  for (let index = 0; index < columnCount; index += 1) {
-    const mode = reader.bytes[modes + slot + index] as number;
-    const length = directory[slot + index] as number;
-    const start = reader.skip(length, 'column');
-    if (!isWanted(index)) columns.push(null);
-    else if (isPacked(length)) columns.push(packed(reader.bytes, start, start + length, mode, rows));
-    else {
-      const values = block.subarray(used, used + rows);
-      columns.push(materialise(reader.bytes, start, start + length, mode, values));
-      used += rows;
+  try {
+    for (let index = 0; index < columnCount; index += 1) {
+      const mode = reader.bytes[modes + slot + index] as number;
+      const length = directory[slot + index] as number;
+      const start = reader.skip(length, 'column');
+      if (!isWanted(wanted, index)) {
+        if (wanted === 'checked') checkColumn(reader.bytes, start, start + length, mode, rows);
+        columns.push(null);
+      } else if (isPacked(length)) columns.push(packed(reader.bytes, start, start + length, mode, rows));
+      else {
+        const values = block.subarray(used, used + rows);
+        columns.push(materialise(reader.bytes, start, start + length, mode, values));
+        used += rows;
+      }
     }
+  } catch (error) {
+    throw placed(`column ${columns.length + 1} of ${columnCount}`, error);
   }
   return columns;
 }

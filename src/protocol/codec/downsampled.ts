@@ -28,14 +28,14 @@ import {
   MAX_FRAME_SAMPLES,
 } from '../frame.ts';
 import { type Epoch, MAX_SERIES_PER_SCHEMA } from '../sample.ts';
-import { type ByteReader, ByteWriter, isHex48, malformed } from './bytes.ts';
+import { type ByteReader, ByteWriter, isHex48, malformed, placed } from './bytes.ts';
 import { putColumn, readColumn } from './column.ts';
 import { compressBody } from './compress.ts';
-import { choice, type DecodeOptions, payloadOf } from './decode.ts';
+import { choice, type DecodeOptions, isWanted, payloadOf, type Wanted } from './decode.ts';
 import { type FrameContext, monoFollowsTs, tsBase } from './group.ts';
 import { parseVerified, sealFrame } from './header.ts';
 import { ENCODING } from './integers.ts';
-import { checkColumn, Packed, type Slots } from './packed-buckets.ts';
+import { checkBuckets, checkColumn, Packed, type Slots } from './packed-buckets.ts';
 
 const BASE_SLOTS = 5;
 const SERIES_SLOTS = 5;
@@ -234,10 +234,14 @@ export function decodeDownsampled(bytes: Uint8Array, options: DecodeOptions = {}
   const reader = payloadOf(bytes, header);
   const groups: BucketGroup[] = [];
   let room = MAX_FRAME_SAMPLES;
-  while (reader.remaining > 0) {
-    const group = readGroup(reader, header, room, options);
-    room -= group.seqs.length;
-    groups.push(group);
+  try {
+    while (reader.remaining > 0) {
+      const group = readGroup(reader, header, room, options);
+      room -= group.seqs.length;
+      groups.push(group);
+    }
+  } catch (error) {
+    throw placed(`group ${groups.length + 1}`, error);
   }
   checkPlaces(groups, header.firstSeq, header.count);
   const { tsMin, tsMax } = timesOf(groups);
@@ -296,24 +300,46 @@ function readGroup(
     ts[row] = base + offset;
     if (related) mono[row] = (mono[row] as number) + offset;
   }
-  const wanted = choice(options.columns, schemaRef, columnCount);
-  const columns: (BucketColumn | null)[] = [];
-  for (let index = 0; index < columnCount; index += 1) {
-    const start = reader.offset;
-    let length = 0;
-    for (let one = 0; one < SERIES_SLOTS; one += 1) length += lengths[slot + one] as number;
-    reader.skip(length, 'slot');
-    const own: Slots = {
-      modes: bytes.slice(modes + slot, modes + slot + SERIES_SLOTS),
-      lengths: lengths.slice(slot, slot + SERIES_SLOTS),
-      sizes,
-    };
-    slot += SERIES_SLOTS;
-    columns.push(
-      wanted === null || wanted[index] === 1 ? new Packed(bytes.slice(start, start + length), own) : null,
-    );
-  }
+  const columns = readColumns(reader, {
+    modes: bytes.subarray(modes + slot, modes + slots),
+    lengths: lengths.subarray(slot),
+    sizes,
+    wanted: choice(options.columns, schemaRef, columnCount),
+  });
   const group: BucketGroup = { schemaRef, seqs, sizes, ts, spans, mono, columns };
   checkTimes(group);
   return group;
+}
+
+function readColumns(
+  reader: ByteReader,
+  { modes, lengths, sizes, wanted }: Slots & { readonly wanted: Wanted },
+): (BucketColumn | null)[] {
+  const columnCount = modes.length / SERIES_SLOTS;
+  const columns: (BucketColumn | null)[] = [];
+  try {
+    for (let index = 0; index < columnCount; index += 1) {
+      const slot = index * SERIES_SLOTS;
+      let length = 0;
+      for (let one = 0; one < SERIES_SLOTS; one += 1) length += lengths[slot + one] as number;
+      const start = reader.skip(length, 'slot');
+      if (isWanted(wanted, index)) {
+        const own: Slots = {
+          modes: modes.slice(slot, slot + SERIES_SLOTS),
+          lengths: lengths.slice(slot, slot + SERIES_SLOTS),
+          sizes,
+        };
+        columns.push(new Packed(reader.bytes.slice(start, start + length), own));
+        continue;
+      }
+      if (wanted === 'checked') {
+        const own: Slots = { modes: modes.subarray(slot), lengths: lengths.subarray(slot), sizes };
+        checkBuckets(reader.bytes.subarray(start, start + length), own);
+      }
+      columns.push(null);
+    }
+  } catch (error) {
+    throw placed(`column ${columns.length + 1} of ${columnCount}`, error);
+  }
+  return columns;
 }

@@ -4,9 +4,9 @@
  * Order 0 predicts one base value, order 1 the value before plus a drift, order 2 the line through the two before. All
  * arithmetic is on doubles that stay within ±2^53, so it is exact.
  */
-import { MAX_FRAME_SAMPLES } from '../frame.ts';
+import { type FrameError, MAX_FRAME_SAMPLES } from '../frame.ts';
 import { ByteReader, type ByteWriter, malformed } from './bytes.ts';
-import { readRice } from './rice-reader.ts';
+import { checkRice, readRice } from './rice-reader.ts';
 import { putRice } from './rice-writer.ts';
 
 /** How a column is written; bits 4 … 6 of its mode byte. */
@@ -179,7 +179,32 @@ export function readIntegers(
       value += delta;
       out[index] = value / power;
     }
-  } else throw malformed(`column: encoding ${encoding} is not defined`);
+  } else throw undefinedEncoding(encoding);
+}
+
+/** Throws where `readIntegers` does, and costs in proportion to the bytes. */
+export function checkIntegers(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  encoding: number,
+  count: number,
+): void {
+  const reader = new ByteReader(bytes, start, end);
+  reader.signed('column');
+  if (encoding === ENCODING.order0) {
+    checkRice(bytes, reader.offset, end, count);
+    return;
+  }
+  if (encoding !== ENCODING.constant) reader.signed('column');
+  if (encoding === ENCODING.order1) checkRice(bytes, reader.offset, end, count - 1);
+  else if (encoding === ENCODING.order2 && count > 1) checkRice(bytes, reader.offset, end, count - 2);
+  else if (encoding !== ENCODING.constant && encoding !== ENCODING.linear) throw undefinedEncoding(encoding);
+  else if (reader.remaining > 0) throw malformed(`column: ${reader.remaining} bytes too many`);
+}
+
+function undefinedEncoding(encoding: number): FrameError {
+  return malformed(`column: encoding ${encoding} is not defined`);
 }
 
 function unzigzag(code: number): number {

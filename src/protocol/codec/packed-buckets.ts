@@ -35,8 +35,7 @@ export class Packed implements BucketColumn {
   constructor(bytes: Uint8Array, slots: Slots) {
     this.#bytes = bytes;
     this.#slots = slots;
-    readInto(bytes, slots, scratch);
-    checkColumn(scratch, slots.sizes);
+    checkBuckets(bytes, slots);
   }
 
   get counts(): Float64Array {
@@ -65,6 +64,12 @@ export class Packed implements BucketColumn {
     this.#column = column;
     return column;
   }
+}
+
+/** Throws FrameError where the bytes are no series of buckets, or say what cannot be. */
+export function checkBuckets(bytes: Uint8Array, slots: Slots): void {
+  readInto(bytes, slots, scratch);
+  checkColumn(scratch, slots.sizes);
 }
 
 function readInto(bytes: Uint8Array, { modes, lengths, sizes }: Slots, column: BucketColumn): void {

@@ -30,6 +30,11 @@ export function putRaw(writer: ByteWriter, values: Float64Array, count: number):
   writer.length = start + count * 8;
 }
 
+/** Any eight bytes are a double. Throws FrameError when `[start, end)` is not of `count` of them. */
+export function checkRaw(start: number, end: number, count: number): void {
+  if (end - start !== count * 8) throw malformed(`column: ${end - start} bytes for ${count} doubles`);
+}
+
 /** Reads `count` doubles that fill `[start, end)` exactly. Throws FrameError. */
 export function readRaw(
   bytes: Uint8Array,
@@ -38,7 +43,7 @@ export function readRaw(
   count: number,
   out: Float64Array,
 ): void {
-  if (end - start !== count * 8) throw malformed(`column: ${end - start} bytes for ${count} doubles`);
+  checkRaw(start, end, count);
   let low = 0;
   let high = 0;
   for (let index = 0; index < count; index += 1) {

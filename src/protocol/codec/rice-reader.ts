@@ -1,5 +1,5 @@
 /** Reading Rice codes; `rice.ts` says what they are. */
-import type { FrameError } from '../frame.ts';
+import { type FrameError, MAX_FRAME_SAMPLES } from '../frame.ts';
 import { malformed, truncated } from './bytes.ts';
 import { ESCAPE, FULL_BITS, FULL_PART, MAX_PARAMETER, MAX_SHORT, RUNS } from './rice.ts';
 
@@ -100,23 +100,46 @@ export function readRice(
   from: number,
   to: number,
 ): void {
+  const head = begin(bytes, start, end);
+  const parameter = head & 0x3f;
+  if ((head & RUNS) === 0) readCodes(values, from, to, parameter);
+  else readRuns(values, from, to, parameter, runParameterOf(end));
+  finish(end);
+}
+
+const unwanted = new Float64Array(MAX_FRAME_SAMPLES);
+
+/** Throws where `readRice` does, for so many integers. A run of zeros costs no more than its code. */
+export function checkRice(bytes: Uint8Array, start: number, end: number, count: number): void {
+  const head = begin(bytes, start, end);
+  const parameter = head & 0x3f;
+  if ((head & RUNS) === 0) readCodes(unwanted, 0, count, parameter);
+  else checkRuns(count, parameter, runParameterOf(end));
+  finish(end);
+}
+
+/** Sets the bit reader to what is behind the first byte, and gives that. */
+function begin(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end) throw truncated('column', start);
   const head = bytes[start] as number;
-  const parameter = head & 0x3f;
-  if (parameter > MAX_PARAMETER || head > (RUNS | 0x3f)) throw malformed(`column: rice parameter ${head}`);
+  if ((head & 0x3f) > MAX_PARAMETER || head > (RUNS | 0x3f))
+    throw malformed(`column: rice parameter ${head}`);
   source = bytes;
   sourceEnd = end;
   position = start + 1;
   bits = 0;
   bitCount = 0;
-  if ((head & RUNS) === 0) {
-    readCodes(values, from, to, parameter);
-  } else {
-    if (position >= end) throw truncated('column', end);
-    const runParameter = bytes[position++] as number;
-    if (runParameter > MAX_PARAMETER) throw malformed(`column: rice parameter ${runParameter}`);
-    readRuns(values, from, to, parameter, runParameter);
-  }
+  return head;
+}
+
+function runParameterOf(end: number): number {
+  if (position >= end) throw truncated('column', end);
+  const parameter = source[position++] as number;
+  if (parameter > MAX_PARAMETER) throw malformed(`column: rice parameter ${parameter}`);
+  return parameter;
+}
+
+function finish(end: number): void {
   // All bytes were used, and no more: what was read ahead is less than a byte of padding.
   if (position - (bitCount >>> 3) !== end || (bits & ((1 << (bitCount & 7)) - 1)) !== 0) {
     throw malformed('column: codes do not end with the bytes');
@@ -138,5 +161,18 @@ function readRuns(
     values.fill(0, index, index + run);
     index += run;
     if (index < to) values[index++] = readCode(parameter) + 1;
+  }
+}
+
+function checkRuns(count: number, parameter: number, runParameter: number): void {
+  let left = count;
+  while (left > 0) {
+    const run = readCode(runParameter);
+    if (run > left) throw malformed(`column: a run of ${run} in ${left} rows`);
+    left -= run;
+    if (left > 0) {
+      readCode(parameter);
+      left -= 1;
+    }
   }
 }

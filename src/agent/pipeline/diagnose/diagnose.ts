@@ -1,6 +1,6 @@
 /** Runs the table of rules over the samples of one source, across changes of its schema. */
 import type { Diagnostic, InternedSchema } from '../../../protocol/sample.ts';
-import { seriesKey } from '../../../protocol/schema-ref.ts';
+import { seriesKey } from '../../../protocol/series-key.ts';
 import type { Limits, RawBlock } from '../../sources/source.ts';
 import { createEpisode, type Episode } from './episode.ts';
 import type { SampleContext, SampleRule, SampleRuleOptions, SeriesCheck, SeriesRule } from './rule.ts';

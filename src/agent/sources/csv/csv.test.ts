@@ -7,7 +7,7 @@ import { until } from '../../../../tests/support/wait.ts';
 import { createSystemClock } from '../../../platform/clock.ts';
 import { systemRandom } from '../../../platform/random.ts';
 import { unfold } from '../../../protocol/codec/testing/blocks.ts';
-import { seriesKey } from '../../../protocol/schema-ref.ts';
+import { seriesKey } from '../../../protocol/series-key.ts';
 import { createSource } from '../registry.ts';
 import { MAX_BLOCK_ROWS, type RawRows, type RawSample } from '../source.ts';
 import { parseSourceSpec } from '../spec.ts';

@@ -1,6 +1,7 @@
 /** What the first line of a CSV file says: its delimiter, its time column, and a series for each other column. */
+import { legalText, MAX_ATTRIBUTES } from '../../../protocol/legal-text.ts';
 import { MAX_SERIES_PER_SCHEMA, type Series } from '../../../protocol/sample.ts';
-import { seriesKey } from '../../../protocol/schema-ref.ts';
+import { seriesKey } from '../../../protocol/series-key.ts';
 import { parseNumber } from './cells.ts';
 import { CsvError } from './csv-error.ts';
 import { isAmbiguousDate, parseWrittenTime } from './times/time-text.ts';
@@ -65,7 +66,8 @@ export function readHeader(cells: readonly string[], wanted: TimeColumns): CsvHe
   const columns: CsvColumn[] = [];
   names.forEach((name, index) => {
     if (index === timeIndex) return;
-    const series = distinct(seriesOf(name === '' ? `column_${index + 1}` : name), taken);
+    const isNameless = name === '' || name === '__proto__';
+    const series = distinct(seriesOf(isNameless ? `column_${index + 1}` : name), taken);
     columns.push({ index, series });
   });
   if (columns.length === 0) throw new CsvError('the file has a time column and nothing else');
@@ -108,23 +110,22 @@ function indexOf(names: readonly string[], wanted: string): number {
 function seriesOf(text: string): Series {
   const match = /^([^{}]+)\{([^{}]*)\}$/.exec(text);
   const attributes: Record<string, string> = {};
-  for (const pair of match?.[2]?.split(',') ?? []) {
+  const pairs = match?.[2]?.split(',') ?? [];
+  if (pairs.length > MAX_ATTRIBUTES) return { name: legalText(text, 128), attributes: {}, unit: '' };
+  for (const pair of pairs) {
     const equals = pair.indexOf('=');
     const key = pair.slice(0, Math.max(equals, 0)).trim();
     if (equals < 1 || key === '' || key === '__proto__')
-      return { name: text.slice(0, 128), attributes: {}, unit: '' };
-    attributes[key.slice(0, 64)] = pair
-      .slice(equals + 1)
-      .trim()
-      .slice(0, 256);
+      return { name: legalText(text, 128), attributes: {}, unit: '' };
+    attributes[legalText(key, 64)] = legalText(pair.slice(equals + 1).trim(), 256);
   }
-  return { name: (match?.[1] ?? text).trim().slice(0, 128), attributes, unit: '' };
+  return { name: legalText((match?.[1] ?? text).trim(), 128), attributes, unit: '' };
 }
 
 function distinct(series: Series, taken: Set<string>): Series {
   let candidate = series;
   for (let number = 2; taken.has(seriesKey(candidate)); number += 1) {
-    candidate = { ...series, name: `${series.name.slice(0, 120)}_${number}` };
+    candidate = { ...series, name: `${legalText(series.name, 120)}_${number}` };
   }
   taken.add(seriesKey(candidate));
   return candidate;

@@ -117,7 +117,7 @@ function isolate(
     if (failing) return { readings: empty, diagnostics: [] };
     failing = true;
     emit({ type: 'collector_failed', source, collector: collector.name, reason: failure });
-    const detail = `collector ${collector.name}: ${failure}`;
+    const detail = `collector ${collector.name}: ${failure.slice(0, 1000)}`;
     return { readings: empty, diagnostics: [{ code: 'stale', severity: 'warning', series: null, detail }] };
   };
 

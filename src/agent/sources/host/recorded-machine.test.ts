@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { temporaryFolder } from '../../../../tests/support/temporary.ts';
 import { createSystemClock } from '../../../platform/clock.ts';
 import { systemRandom } from '../../../platform/random.ts';
-import { seriesKey } from '../../../protocol/schema-ref.ts';
+import { seriesKey } from '../../../protocol/series-key.ts';
 import { eachSample } from '../../testing/each-sample.ts';
 import { createSource } from '../registry.ts';
 import { readSource } from '../spec.ts';

@@ -1,3 +1,4 @@
+import { legalText } from '../../../protocol/legal-text.ts';
 import type { Series } from '../../../protocol/sample.ts';
 
 /** Gives the same Series object for the same name and attributes, so that unchanged lists can be told by identity. */
@@ -15,8 +16,13 @@ export function createSeriesCatalogue(): SeriesCatalogue {
     for (const attribute in attributes) key += `\0${attribute}\0${attributes[attribute]}`;
     const known = catalogue.get(key);
     if (known !== undefined) return known;
-    const series = { name, unit, attributes };
+    const series = { name, unit, attributes: legalValues(attributes) };
     catalogue.set(key, series);
     return series;
   };
+}
+
+/** Device names and mount points can have any characters. */
+function legalValues(attributes: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, legalText(value, 256)]));
 }

@@ -19,6 +19,8 @@ import { stepFor } from './shape.ts';
 
 const bucketListSchema = z.object({ items: z.array(bucketSchema) });
 
+/** Half of a surrogate pair, from before HQ refused it, would throw. */
+const encoded = (text: string): string => encodeURIComponent(text.toWellFormed());
 const agentPath = (id: string): string => `api/v1/agents/${encodeURIComponent(id)}`;
 
 export const [useSeriesList] = bind(
@@ -72,8 +74,8 @@ export const [useBuckets] = bind(
       // On whole steps, so that buckets do not change their borders from poll to poll.
       const to = Math.ceil(hqNow() / stepMs) * stepMs;
       const from = to - RANGE_MS[range];
-      const query = `from=${from}&to=${to}&step=${stepMs}&source=${encodeURIComponent(source)}`;
-      const path = `${agentPath(id)}/series/${encodeURIComponent(series)}?${query}`;
+      const query = `from=${from}&to=${to}&step=${stepMs}&source=${encoded(source)}`;
+      const path = `${agentPath(id)}/series/${encoded(series)}?${query}`;
       return request(path, bucketListSchema).pipe(map(({ items }) => ({ from, to, stepMs, buckets: items })));
     });
   },

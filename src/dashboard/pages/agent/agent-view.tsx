@@ -1,5 +1,6 @@
 import { useEffect } from 'react';
 import type { AnomalyDocument } from '../../../protocol/api.ts';
+import { CardBoundary } from '../../components/card-boundary.tsx';
 import { BackIcon } from '../../components/icons.tsx';
 import { Segmented } from '../../components/segmented.tsx';
 import { BreakerBadge, StateBadge } from '../../components/state-badge.tsx';
@@ -53,8 +54,12 @@ export function AgentView({ route }: { readonly route: AgentRoute }) {
         </p>
       ) : (
         <>
-          <AgentFacts entry={entry} />
-          <AgentCharts route={route} />
+          <CardBoundary name="Facts">
+            <AgentFacts entry={entry} />
+          </CardBoundary>
+          <CardBoundary name="Series">
+            <AgentCharts route={route} />
+          </CardBoundary>
           <AgentRecords route={route} />
         </>
       )}
@@ -94,14 +99,15 @@ function AgentCharts({ route }: { readonly route: AgentRoute }) {
       )}
       <div className="charts">
         {shown.map((series) => (
-          <SeriesCard
-            key={series.chart}
-            agent={route.id}
-            series={series}
-            range={route.range}
-            anomalies={(anomalies.data ?? []).filter((anomaly) => isOf(anomaly, series))}
-            lost={lost}
-          />
+          <CardBoundary key={series.chart} name={series.chart}>
+            <SeriesCard
+              agent={route.id}
+              series={series}
+              range={route.range}
+              anomalies={(anomalies.data ?? []).filter((anomaly) => isOf(anomaly, series))}
+              lost={lost}
+            />
+          </CardBoundary>
         ))}
       </div>
     </section>
@@ -117,18 +123,22 @@ function AgentRecords({ route }: { readonly route: AgentRoute }) {
   const all = useSeriesList(route.id).data ?? [];
   return (
     <>
-      <LedgerCard ledger={useLedger(route.id)} />
-      <AnomalyList
-        anomalies={useAnomalies(route.id, route.range)}
-        range={RANGE_OPTIONS.find(({ value }) => value === route.range)?.label ?? route.range}
-        chartOf={(anomaly) => chartOf(all, anomaly)}
-        onShow={(anomaly) => {
-          const charts = findCharts(all, route.series ?? []).map(({ chart }) => chart);
-          const more = all.filter((one) => isOf(anomaly, one)).map(({ chart }) => chart);
-          if (more.some((chart) => !charts.includes(chart)))
-            replaceRoute({ ...route, series: [...new Set([...more, ...charts])] });
-        }}
-      />
+      <CardBoundary name="Ledger">
+        <LedgerCard ledger={useLedger(route.id)} />
+      </CardBoundary>
+      <CardBoundary name="Anomalies">
+        <AnomalyList
+          anomalies={useAnomalies(route.id, route.range)}
+          range={RANGE_OPTIONS.find(({ value }) => value === route.range)?.label ?? route.range}
+          chartOf={(anomaly) => chartOf(all, anomaly)}
+          onShow={(anomaly) => {
+            const charts = findCharts(all, route.series ?? []).map(({ chart }) => chart);
+            const more = all.filter((one) => isOf(anomaly, one)).map(({ chart }) => chart);
+            if (more.some((chart) => !charts.includes(chart)))
+              replaceRoute({ ...route, series: [...new Set([...more, ...charts])] });
+          }}
+        />
+      </CardBoundary>
     </>
   );
 }

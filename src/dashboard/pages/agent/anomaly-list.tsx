@@ -1,4 +1,5 @@
 import type { AnomalyDocument } from '../../../protocol/api.ts';
+import { nameOfKey } from '../../../protocol/series-key.ts';
 import { AnomalyIcon } from '../../components/icons.tsx';
 import { Moment } from '../../components/time.tsx';
 import { formatDuration, formatTick, formatValue, NONE, significant } from '../../format.ts';
@@ -6,8 +7,6 @@ import type { Loaded } from '../../state/api.ts';
 
 /** Rows drawn at most; the newest count. */
 const MAX_ROWS = 200;
-
-const nameOf = (series: string): string => series.replace(/\{.*$/, '');
 
 /** A value that JSON may have had to write as text. */
 const shown = (value: AnomalyDocument['peakValue'], format: (value: number) => string): string =>
@@ -72,8 +71,8 @@ export function AnomalyList(props: {
             </thead>
             <tbody>
               {rows.map((anomaly) => {
-                const format = (value: number) => formatValue(value, anomaly.unit, nameOf(anomaly.series));
-                const bare = (value: number) => formatTick(value, anomaly.unit, nameOf(anomaly.series));
+                const format = (value: number) => formatValue(value, anomaly.unit, nameOfKey(anomaly.series));
+                const bare = (value: number) => formatTick(value, anomaly.unit, nameOfKey(anomaly.series));
                 return (
                   <tr key={`${anomaly.series} ${anomaly.source} ${anomaly.startTs}`}>
                     <th scope="row">

@@ -35,3 +35,15 @@ test('a key that looks like the name of another chart stands for itself', () => 
   const odd = nameSeries([series('a', 'sim'), series('a', 'x'), series('a@y', 'sim')]);
   expect(findCharts(odd, ['a@y']).map(({ source }) => source)).toEqual(['sim']);
 });
+
+test('no two series have a chart of one name', () => {
+  const odd = [
+    series('a', 'x'),
+    series('a', 'y@x'),
+    series('a@x', 'z'),
+    series('a', 'y\\@x'),
+    series('a@y', 'x'),
+  ];
+  const names = nameSeries(odd).map(({ chart }) => chart);
+  expect(new Set(names).size).toBe(odd.length);
+});

@@ -2,7 +2,10 @@
 import type { AnomalyDocument, SeriesDocument } from '../../../protocol/api.ts';
 
 export type NamedSeries = SeriesDocument & {
-  /** The key of the series; with `@source` behind it where another source of the agent has one of this key too. */
+  /**
+   * The key of the series; with `@source` behind it where another source of the agent has one of this key too, or where
+   * the key could be taken for such a name.
+   */
   readonly chart: string;
 };
 
@@ -12,9 +15,12 @@ export function nameSeries(all: readonly SeriesDocument[]): readonly NamedSeries
   for (const { series } of all) (seen.has(series) ? shared : seen).add(series);
   return all.map((one) => ({
     ...one,
-    chart: shared.has(one.series) ? `${one.series}@${one.source}` : one.series,
+    chart: shared.has(one.series) || one.series.includes('@') ? withSource(one) : one.series,
   }));
 }
+
+/** A backslash stands before an `@` of the source: what is behind the last other one is the source. */
+const withSource = ({ series, source }: SeriesDocument) => `${series}@${source.replaceAll(/[\\@]/g, '\\$&')}`;
 
 /** The chart that an anomaly is of. What was stored before HQ kept the source may be of any that has the series. */
 export function chartOf(

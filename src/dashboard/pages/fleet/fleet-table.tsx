@@ -1,6 +1,7 @@
 import { useDeferredValue, useState } from 'react';
 import type { AgentSummary } from '../../../protocol/api.ts';
 import { AGENT_STATES } from '../../../protocol/events.ts';
+import { CardBoundary } from '../../components/card-boundary.tsx';
 import { StateIcon } from '../../components/icons.tsx';
 import { formatExact } from '../../format.ts';
 import { type FleetFilter, useAgentIds, useFleetHealth } from '../../state/fleet.ts';
@@ -10,6 +11,7 @@ import { FleetRow } from './fleet-row.tsx';
 const STATES: readonly AgentSummary['state'][] = [...AGENT_STATES, 'unknown'];
 /** Below this many agents a search field would only be in the way. */
 const SEARCH_FROM = 6;
+const COLUMNS = 10;
 
 /** Every agent, in natural order of the names, narrowed by name and state. */
 export function FleetTable() {
@@ -72,7 +74,9 @@ export function FleetTable() {
           </thead>
           <tbody>
             {ids.map((id) => (
-              <FleetRow key={id} id={id} />
+              <CardBoundary key={id} name={id} columns={COLUMNS}>
+                <FleetRow id={id} />
+              </CardBoundary>
             ))}
           </tbody>
         </table>

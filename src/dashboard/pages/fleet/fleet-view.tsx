@@ -1,4 +1,5 @@
 import { useEffect } from 'react';
+import { CardBoundary } from '../../components/card-boundary.tsx';
 import { useFreshness, useTotals } from '../../state/fleet.ts';
 import { ChaosCard } from './chaos-card.tsx';
 import { FleetTable } from './fleet-table.tsx';
@@ -16,13 +17,23 @@ export function FleetView() {
   return (
     <main className="page">
       <h1 className="sr-only">Fleet</h1>
-      <Kpis />
+      <CardBoundary name="Figures">
+        <Kpis />
+      </CardBoundary>
       <div className="split">
-        <IngestCard />
-        <ChaosCard />
+        <CardBoundary name="Ingest">
+          <IngestCard />
+        </CardBoundary>
+        <CardBoundary name="Chaos">
+          <ChaosCard />
+        </CardBoundary>
       </div>
-      <RefusedCard />
-      <FleetTable />
+      <CardBoundary name="Refused agents">
+        <RefusedCard />
+      </CardBoundary>
+      <CardBoundary name="Agents">
+        <FleetTable />
+      </CardBoundary>
     </main>
   );
 }

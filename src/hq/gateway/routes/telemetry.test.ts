@@ -1,7 +1,7 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { seriesKey } from '../../../protocol/schema-ref.ts';
+import { seriesKey } from '../../../protocol/series-key.ts';
 import { StorageError } from '../../../storage/storage.ts';
 import { NDJSON, post } from '../testing/http.ts';
 import { createTestGateway } from '../testing/test-gateway.ts';
@@ -100,7 +100,8 @@ describe('POST /telemetry with a record that is wrong', () => {
     [{ agent: '__proto__' }, 'agent'],
     [{ timestamp: undefined }, 'timestamp'],
     [{ timestamp: 'now' }, 'timestamp'],
-    [{ source: 'a b' }, 'source'],
+    [{ source: 'a\u0007b' }, 'source'],
+    [{ source: '' }, 'source'],
     [{ source: 5 }, 'source'],
     [{ metrics: undefined }, 'metrics'],
     [{ metrics: {} }, 'metrics'],
@@ -110,7 +111,14 @@ describe('POST /telemetry with a record that is wrong', () => {
     [{ metrics: { x: true } }, 'metrics.x'],
     [{ metrics: { x: { value: '1' } } }, 'metrics.x.value'],
     [{ metrics: { x: { value: 1, unit: 'u'.repeat(33) } } }, 'metrics.x.unit'],
-    [{ metrics: { x: { value: 1, attributes: { a: 'b,c=d' } } } }, 'metrics.x.attributes.a'],
+    [{ metrics: { x: { value: 1, attributes: { a: 'b\n' } } } }, 'metrics.x.attributes.a'],
+    [{ metrics: { x: 9_007_199_254_740_993n } }, 'metrics.x'],
+    [{ metrics: { x: { value: -18_446_744_073_709_551_615n } } }, 'metrics.x.value'],
+    [{ metrics: [{ name: 'x', value: 9_007_199_254_740_993n }] }, 'metrics[0].value'],
+    [{ metrics: { 'a\ud800': 1 } }, 'metrics.a\ud800'],
+    [{ timestamp: 9_007_199_254_740_993n }, 'timestamp'],
+    [{ timestamp: Date.now() + 90_000_000 }, 'timestamp'],
+    [{ timestamp: Date.now() * 1000 }, 'timestamp'],
     [{ metrics: { x: { value: 1, attributes: { a: 5 } } } }, 'metrics.x.attributes.a'],
     [
       {
@@ -122,7 +130,7 @@ describe('POST /telemetry with a record that is wrong', () => {
       'metrics',
     ],
     [{ metrics: [{ value: 1 }] }, 'metrics[0].name'],
-    [{ attributes: { 'a=b': 'c' } }, 'attributes.a=b'],
+    [{ attributes: { 'a\u0000b': 'c' } }, 'attributes.a\u0000b'],
     [{ attributes: 'x' }, 'attributes'],
   ])('refuses %o and names the field', async (change, field) => {
     const { app, store } = await createTestGateway();
@@ -131,6 +139,45 @@ describe('POST /telemetry with a record that is wrong', () => {
     const second = await post(app, '/telemetry', [record(), record(change)]);
     expect([second.status, second.fields()]).toEqual([422, [`[1].${field}`]]);
     expect(store.appended).toEqual([]);
+  });
+
+  it('takes names and values of any characters, each series apart', async () => {
+    const { app, store } = await createTestGateway();
+    const metrics = [
+      { name: 'col', value: 1, attributes: { a: '1,b=2' } },
+      { name: 'col', value: 2, attributes: { a: '1', b: '2' } },
+      { name: 'col{a=1,b=2}', value: 3 },
+      { name: 'Füllstand (%)', value: '-0' },
+    ];
+    expect((await post(app, '/telemetry', record({ source: 'Anlage 1', metrics }))).status).toBe(202);
+    const [{ sample }] = store.appended as [(typeof store.appended)[number]];
+    const keys = new Map(sample.schema.series.map((one, index) => [seriesKey(one), sample.values[index]]));
+    expect([...keys.values()].toSorted()).toEqual([-0, 1, 2, 3]);
+  });
+
+  it('ignores integers beyond what a number holds where nobody reads them', async () => {
+    const { app } = await createTestGateway();
+    const id = 18_446_744_073_709_551_615n;
+    expect((await post(app, '/telemetry', record({ id, metrics: { x: 2 ** 53 } }))).status).toBe(202);
+  });
+
+  it('refuses a time beyond the allowance that is set, and says which time would be taken', async () => {
+    const { app } = await createTestGateway({ settings: { limits: { maxClockAheadMs: 5_000 } } });
+    const in10s = Date.now() + 10_000;
+    const answer = await post(app, '/telemetry', { node_id: 'a', ts: in10s, values: { x: 1 } });
+    expect([answer.status, answer.fields()]).toEqual([422, ['ts']]);
+    expect(answer.problem().detail).toContain("ahead of HQ's clock");
+    const flat = { node_id: 'a', timestamp: in10s, cpu_percent: 1 };
+    const snapshot = await post(app, '/api/telemetry/snapshot', flat);
+    expect([snapshot.status, snapshot.fields()]).toEqual([422, ['timestamp']]);
+  });
+
+  it('names the field of a flat snapshot whose integer no number holds', async () => {
+    const { app } = await createTestGateway();
+    const flat = { node_id: 'a', timestamp: TS, network_rx_bytes: 9_007_199_254_740_993n };
+    const answer = await post(app, '/api/telemetry/snapshot', flat);
+    expect([answer.status, answer.fields()]).toEqual([422, ['network_rx_bytes']]);
+    expect(answer.problem().detail).toContain('2^53');
   });
 
   it('names the line of NDJSON that is no JSON', async () => {

@@ -3,7 +3,9 @@ import type { FastifyRequest } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { firstValueFrom } from 'rxjs';
 import { z } from 'zod';
+import { INEXACT } from '../../http/exact-json.ts';
 import { fieldErrors } from '../../http/field-errors.ts';
+import { aheadOfClock } from '../../ingest/http/clock-check.ts';
 import { createDeliver } from '../../ingest/http/deliver.ts';
 import { flatSample, flatSchema, flatSnapshotSchema } from '../../ingest/http/flat-snapshot.ts';
 import { invalidBody, readRecords, type SamplesByAgent } from '../../ingest/http/read-records.ts';
@@ -44,6 +46,7 @@ export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
   const deliver = createDeliver({ ingest, store, clock, maxSeries, maxAgents });
   const builder = createSampleBuilder(clock.bootId);
   const snapshotSchema = flatSchema(clock.bootId);
+  const latestTs = () => clock.now() + config.limits.maxClockAheadMs;
 
   const receive = async (endpoint: string, request: FastifyRequest, samples: SamplesByAgent) => {
     const key = request.headers['idempotency-key'];
@@ -73,7 +76,8 @@ export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
     },
     async (request, reply) => {
       const { recordsPerRequest: maxRecords } = config.limits;
-      const read = () => readRecords(request.body, { builder, mono: clock.mono(), maxRecords });
+      const read = () =>
+        readRecords(request.body, { builder, mono: clock.mono(), latestTs: latestTs(), maxRecords });
       const samples = await firstValueFrom(sliced(read, clock));
       return reply.code(202).send(await receive('/telemetry', request, samples));
     },
@@ -95,8 +99,12 @@ export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
       },
     },
     async (request, reply) => {
-      const parsed = flatSnapshotSchema.safeParse(request.body);
+      const parsed = flatSnapshotSchema.safeParse(request.body, {
+        error: ({ input }) => (typeof input === 'bigint' ? INEXACT : undefined),
+      });
       if (!parsed.success) throw invalidBody(fieldErrors(parsed.error.issues));
+      const ahead = aheadOfClock(parsed.data.timestamp, latestTs());
+      if (ahead !== null) throw invalidBody([{ field: 'timestamp', message: ahead }]);
       const sample = flatSample(parsed.data, snapshotSchema, clock.mono());
       const samples = new Map([[parsed.data.node_id, [sample]]]);
       return reply.code(202).send(await receive('/api/telemetry/snapshot', request, samples));

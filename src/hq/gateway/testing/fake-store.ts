@@ -2,7 +2,7 @@
 import { defer, NEVER, of } from 'rxjs';
 import type { AnomalyDocument, SampleDocument } from '../../../protocol/api.ts';
 import type { Sample } from '../../../protocol/sample.ts';
-import { seriesKey } from '../../../protocol/schema-ref.ts';
+import { seriesKey } from '../../../protocol/series-key.ts';
 import type {
   AgentRegistry,
   DeliveryOutcome,

@@ -31,7 +31,7 @@ export async function ask(
     method,
     url,
     headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-    ...(body === undefined ? {} : { payload: isRaw ? body : JSON.stringify(body) }),
+    ...(body === undefined ? {} : { payload: isRaw ? body : toJson(body) }),
   });
   const problem = () => {
     z.string().startsWith('application/problem+json').parse(response.headers['content-type']);
@@ -47,6 +47,12 @@ export async function ask(
     problem,
     fields: () => (problem().errors ?? []).map(({ field }) => field),
   };
+}
+
+/** A bigint as an integer of so many digits, which JSON can have. */
+function toJson(body: unknown): string {
+  const text = JSON.stringify(body, (_, value) => (typeof value === 'bigint' ? `bigint:${value}` : value));
+  return text.replaceAll(/"bigint:(-?\d+)"/g, '$1');
 }
 
 export const post = (app: GatewayApp, url: string, body: unknown, headers: Record<string, string> = {}) =>

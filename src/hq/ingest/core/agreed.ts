@@ -10,7 +10,10 @@ import {
 import { coveragePage, wholeCoverage } from './ack-coverage.ts';
 
 /** The highest version that both speak. */
-export function protocolFor({ protocol, protocols = [] }: Hello): number | undefined {
+export function protocolFor({
+  protocol,
+  protocols = [],
+}: Pick<Hello, 'protocol' | 'protocols'>): number | undefined {
   return PROTOCOLS.findLast((one) => one === protocol || protocols.includes(one));
 }
 

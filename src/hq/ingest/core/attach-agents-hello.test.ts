@@ -67,6 +67,37 @@ describe('hello', () => {
     });
   });
 
+  it.each([
+    ['another protocol', { protocol: 3 }],
+    ['other protocols', { protocol: 3, protocols: [3, 4], token: 'x' }],
+    ['another schema', { ...helloOf('a1'), schema: 2, instance: undefined }],
+    ['a protocol with ids of another kind', { ...helloOf('a1'), protocol: 7, agent: 'a name of version 7' }],
+  ])('of %s is told its version first, whatever its fields, and is no violation', async (_, hello) => {
+    const hq = await startHq();
+    const socket = await hq.join();
+    expect(await ask(socket, 'hello', hello)).toMatchObject({ error: { code: 'unsupported_version' } });
+    expect(hq.events.filter(({ type }) => type === 'violation')).toEqual([]);
+    expect(await ask(socket, 'hello', helloOf('a1'))).toMatchObject({ ok: true });
+  });
+
+  it.each([{}, { protocol: 'one' }, { protocol: 1 }, { protocol: 2 }, null])(
+    'of %o is malformed',
+    async (hello) => {
+      const hq = await startHq();
+      const socket = await hq.join();
+      expect(await ask(socket, 'hello', hello)).toMatchObject({ error: { code: 'bad_request' } });
+    },
+  );
+
+  it('is missed by a goodbye, too', async () => {
+    const hq = await startHq();
+    const socket = await hq.join();
+    const bye = () => ask(socket, 'goodbye', { reason: 'done' });
+    expect(await bye()).toMatchObject({ error: { code: 'hello_required' } });
+    await ask(socket, 'hello', helloOf('a1'));
+    expect(await bye()).toEqual({ ok: true });
+  });
+
   it('never coming ends the connection', async () => {
     const hq = await startHq({ helloTimeoutMs: 1 });
     expect(await ended(await hq.join())).toBe('io server disconnect');

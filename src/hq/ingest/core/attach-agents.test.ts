@@ -114,6 +114,37 @@ describe('heartbeats', () => {
     expect(ledger(hq, 'a1')).toMatchObject({ sampled: 12, pending: 12 });
   });
 
+  it('account at once for what the agent has released and HQ never got', async () => {
+    const hq = await startHq();
+    const socket = await joinAs(hq, 'a1');
+    await send(socket, 'live', [3, 4]);
+    const released = { ...HEARTBEAT, sampled: 12, released: 6 };
+    expect(await ask(socket, 'heartbeat', released)).toMatchObject({ ok: true, ack: { contiguous: 6 } });
+    expect(ledger(hq, 'a1')).toMatchObject({ stored: 2, pending: 6, dropped: { lost_at_hq: 4 } });
+    const told = () => hq.events.filter(({ type }) => type === 'lost_at_hq');
+    expect(told()).toEqual([{ type: 'lost_at_hq', agent: 'a1', epoch: EPOCH, samples: 4 }]);
+    expect(await ask(socket, 'heartbeat', released)).toMatchObject({ ok: true });
+    expect(told()).toHaveLength(1);
+  });
+
+  it('do not account for frames of the agent that wait for their commit', async () => {
+    const hq = await startHq();
+    const socket = await joinAs(hq, 'a1');
+    const [frame, heard] = await Promise.all([
+      send(socket, 'live', [1, 6]),
+      ask(socket, 'heartbeat', { ...HEARTBEAT, released: 6 }),
+    ]);
+    expect([frame.ok, heard.ok]).toEqual([true, true]);
+    expect(ledger(hq, 'a1')).toMatchObject({ stored: 6, dropped: {} });
+  });
+
+  it('that have released more than was sampled are refused', async () => {
+    const hq = await startHq();
+    const socket = await joinAs(hq, 'a1');
+    const reply = await ask(socket, 'heartbeat', { ...HEARTBEAT, sampled: 5, released: 6 });
+    expect(reply).toMatchObject({ error: { code: 'bad_request' } });
+  });
+
   it('count where what they say of the link is malformed, without that', async () => {
     const hq = await startHq();
     const socket = await joinAs(hq, 'a1');

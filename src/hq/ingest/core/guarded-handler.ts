@@ -13,6 +13,8 @@ export type GuardOptions<A extends readonly unknown[], R extends object> = {
   readonly args: z.ZodType<A>;
   /** First emission is the answer. Completes without one: nothing is answered. */
   readonly handle: (...args: A) => Observable<R | Refused>;
+  /** Arguments that do not parse may have a reason that is no violation. Null: they have none. */
+  readonly excuse?: (args: readonly unknown[]) => Refused | null;
   /** Refuses before the arguments are looked at, or lets pass with null. */
   readonly admit: () => Refused | null;
   readonly onViolation: (detail: string) => void;
@@ -53,6 +55,11 @@ export function guarded<A extends readonly unknown[], R extends object>(
     }
     const parsed = options.args.safeParse(received.slice(0, -1));
     if (!parsed.success) {
+      const excuse = options.excuse?.(received) ?? null;
+      if (excuse !== null) {
+        answer(excuse);
+        return;
+      }
       const problem = z.prettifyError(parsed.error).slice(0, 500);
       options.onViolation(`${event}: ${problem}`);
       answer(refuse('bad_request', `${event}: ${problem}`));

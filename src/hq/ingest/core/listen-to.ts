@@ -11,6 +11,7 @@ import { createTokenLevel } from '../../../streams/token-level.ts';
 import type { AgentPeer } from './agent-server.ts';
 import { type GuardOptions, guarded } from './guarded-handler.ts';
 import { messageHandlers } from './handlers/handlers.ts';
+import { otherVersion } from './handlers/version.ts';
 import type { IngestEmit } from './ingest-events.ts';
 import { refuse } from './refusal.ts';
 import type { Session } from './session.ts';
@@ -89,7 +90,13 @@ export function listenTo(
           if (session.established() !== null) heard();
         }),
       );
-    return guarded({ ...common, event, args, handle });
+    return guarded({
+      ...common,
+      event,
+      args,
+      handle,
+      ...(event === 'hello' ? { excuse: otherVersion } : {}),
+    });
   };
   const handlers = new Map<unknown, (...received: unknown[]) => void>(
     agentMessageNames.map((name) => [name, handlerOf(name)]),

@@ -1,6 +1,6 @@
 /** Distinct series that an agent would have: their number is bounded (`limits.maxSeries`). */
 import type { Schema } from '../../../protocol/sample.ts';
-import { seriesKey, sourceSeriesKey } from '../../../protocol/schema-ref.ts';
+import { seriesKey, sourceSeriesKey } from '../../../protocol/series-key.ts';
 import type { AgentRegistry } from '../../store/store.ts';
 
 /** With these schemas, besides those that HQ has of it. Series are told apart by source too. */

@@ -43,8 +43,8 @@ export type Session = Holder & {
   readonly shared: IngestShared;
   readonly transport: Transport;
   readonly hint: HintTeller;
-  /** Schemas that were refused for their number of series: their frames can never be taken. */
-  readonly refusedSchemas: Set<SchemaRef>;
+  /** Schemas that were refused for good, and what their frames are refused with. */
+  readonly refusedSchemas: Map<SchemaRef, Refused>;
   readonly state: () => SessionState;
   readonly become: (state: SessionState) => void;
   /** Null before a hello has been accepted. */
@@ -74,7 +74,7 @@ export function createSession(shared: IngestShared, transport: Transport): Sessi
     shared,
     transport,
     hint: createHintTeller(() => reconnectHintMs(shared.agents.size(), limits.reconnectsPerSecond)),
-    refusedSchemas: new Set(),
+    refusedSchemas: new Map(),
     state: () => state,
     become: (next) => {
       if (state.kind !== 'leaving') state = next;

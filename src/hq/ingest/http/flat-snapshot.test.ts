@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { seriesKey } from '../../../protocol/schema-ref.ts';
+import { seriesKey } from '../../../protocol/series-key.ts';
 import { post } from '../../gateway/testing/http.ts';
 import { createTestGateway } from '../../gateway/testing/test-gateway.ts';
 

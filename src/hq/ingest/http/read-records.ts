@@ -11,6 +11,8 @@ export type ReadRecordsOptions = {
   readonly builder: SampleBuilder;
   /** HQ's monotonic time of arrival, ms. */
   readonly mono: number;
+  /** The latest time that a sample may have. */
+  readonly latestTs: number;
   readonly maxRecords: number;
 };
 
@@ -59,8 +61,8 @@ type ReadRecord =
   | { readonly ok: true; readonly agent: string; readonly sample: Sample }
   | { readonly ok: false; readonly issues: Parameters<typeof fieldErrors>[0] };
 
-function readRecord(raw: unknown, { builder, mono }: ReadRecordsOptions): ReadRecord {
-  const parsed = parseRecord(raw);
+function readRecord(raw: unknown, { builder, mono, latestTs }: ReadRecordsOptions): ReadRecord {
+  const parsed = parseRecord(raw, latestTs);
   if (!parsed.ok) return parsed;
   const built = builder.build(parsed.record, mono);
   if (built.ok) return { ok: true, agent: parsed.record.agent, sample: built.sample };

@@ -1,6 +1,7 @@
 /** Turns records into samples; records of one shape share one schema. */
 import type { InternedSchema, Sample } from '../../../protocol/sample.ts';
-import { internSchema, seriesKey } from '../../../protocol/schema-ref.ts';
+import { internSchema } from '../../../protocol/schema-ref.ts';
+import { seriesKey } from '../../../protocol/series-key.ts';
 import type { TelemetryRecord } from './telemetry-record.ts';
 
 /** Schemas that are kept at hand; a record of another shape costs one hash. */

@@ -1,32 +1,23 @@
 /** A record of `POST /telemetry`: the metrics of one source of one agent at one instant. */
 import { z } from 'zod';
+import { legalNames, MAX_ATTRIBUTES } from '../../../protocol/legal-text.ts';
 import { agentIdSchema, MAX_SERIES_PER_SCHEMA, type Series } from '../../../protocol/sample.ts';
+import { unlessInexact } from '../../http/exact-json.ts';
+import { aheadOfClock } from './clock-check.ts';
 import { timestampSchema } from './timestamp.ts';
 
-const NAME = /^[A-Za-z_][A-Za-z0-9_.\-/]{0,127}$/;
-const name = z
-  .string()
-  .regex(NAME, 'must be a metric name: a letter, then letters, digits and _ . - /, 128 at most');
-// Series are written name{key=value,…}: these characters would make two different series look the same.
-const attributeKey = z
-  .string()
-  .regex(/^[A-Za-z0-9_.\-/]{1,64}$/, 'must be letters, digits and _ . - /, 64 at most');
-const attributeValue = z
-  .string()
-  .regex(/^[^{},\p{Cc}]{0,256}$/u, 'must be at most 256 characters without { } , and control characters');
-const attributes = z
-  .record(attributeKey, attributeValue)
-  .refine((all) => Object.keys(all).length <= 32, 'must be 32 at most');
-const unit = z.string().max(32).describe('UCUM unit: By, s, 1, Cel, {process}');
+const { name, attributes, unit: unitText, source } = legalNames;
+const unit = unitText.describe('UCUM unit: By, s, 1, Cel, {process}');
 
 const SPECIAL = {
   NaN: Number.NaN,
   Infinity: Number.POSITIVE_INFINITY,
   '-Infinity': Number.NEGATIVE_INFINITY,
+  '-0': -0,
 } as const;
 const value = z
-  .union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']), z.null()], {
-    error: 'must be a number, null, "NaN", "Infinity" or "-Infinity"',
+  .union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity', '-0']), z.null()], {
+    error: unlessInexact('must be a number, null, "NaN", "Infinity", "-Infinity" or "-0"'),
   })
   .transform((given) => (typeof given === 'string' ? SPECIAL[given] : given));
 
@@ -35,7 +26,9 @@ const metricsSchema = z.union(
   [
     z.record(
       name,
-      z.union([detail, value], { error: 'must be a number, null or {value, unit, attributes}' }),
+      z.union([detail, value], {
+        error: unlessInexact('must be a number, null or {value, unit, attributes}'),
+      }),
     ),
     z.array(detail.extend({ name })),
   ],
@@ -46,11 +39,7 @@ export const telemetryRecordSchema = z
   .object({
     agent: agentIdSchema.describe('id of the agent; may also be called `node_id`'),
     timestamp: timestampSchema.describe('may also be called `ts`'),
-    source: z
-      .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$/, 'must be letters, digits and . _ - /, 64 at most')
-      .default('http')
-      .describe('what measured it'),
+    source: source.default('http').describe('what measured it'),
     attributes: attributes.default({}).describe('attributes of every metric of the record'),
     metrics: metricsSchema.describe(
       'values by metric name, or a list of metrics with unit and attributes; may also be called `values`',
@@ -83,8 +72,10 @@ export type ParsedRecord =
   | { readonly ok: true; readonly record: TelemetryRecord }
   | { readonly ok: false; readonly issues: readonly z.core.$ZodIssue[] };
 
-/** Parses one record; fields of issues are called what the record called them. */
-export function parseRecord(raw: unknown): ParsedRecord {
+/**
+ * Parses one record; fields of issues are called what the record called them. `latestTs`: beyond it a time is refused.
+ */
+export function parseRecord(raw: unknown, latestTs: number): ParsedRecord {
   const { renamed, names } = canonical(raw);
   const parsed = telemetryRecordSchema.safeParse(renamed);
   if (!parsed.success) {
@@ -102,10 +93,12 @@ export function parseRecord(raw: unknown): ParsedRecord {
           ? { name: metric, ...given }
           : { name: metric, value: given },
       );
-  const problem = (message: string): ParsedRecord => ({
+  const problem = (message: string, field = 'metrics'): ParsedRecord => ({
     ok: false,
-    issues: [{ code: 'custom', path: [names.get('metrics') ?? 'metrics'], message, input: undefined }],
+    issues: [{ code: 'custom', path: [names.get(field) ?? field], message, input: undefined }],
   });
+  const ahead = aheadOfClock(timestamp, latestTs);
+  if (ahead !== null) return problem(ahead, 'timestamp');
   if (listed.length === 0) return problem('must hold at least one metric');
   if (listed.length > MAX_SERIES_PER_SCHEMA)
     return problem(`must hold ${MAX_SERIES_PER_SCHEMA} metrics at most`);
@@ -117,6 +110,8 @@ export function parseRecord(raw: unknown): ParsedRecord {
     },
     value: metric.value,
   }));
+  if (metrics.some(({ series }) => Object.keys(series.attributes).length > MAX_ATTRIBUTES))
+    return problem(`must have ${MAX_ATTRIBUTES} attributes each at most, those of the record included`);
   return { ok: true, record: { agent, ts: timestamp, source, metrics } };
 }
 

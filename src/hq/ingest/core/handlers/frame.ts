@@ -2,8 +2,9 @@
 import { finalize, map, type Observable, of, tap } from 'rxjs';
 import { errorText } from '../../../../platform/error-text.ts';
 import type { FrameMeta, FrameReply } from '../../../../protocol/events.ts';
-import { FrameError, type FrameHeader, type GapReason } from '../../../../protocol/frame.ts';
-import { decodeGap, type FrameOutline, outlineOf, verifyFrame } from '../../../../protocol/frame-codec.ts';
+import { FrameError } from '../../../../protocol/frame.ts';
+import { type CheckedFrame, checkFrame } from '../../../../protocol/frame-codec.ts';
+import type { SchemaRef } from '../../../../protocol/sample.ts';
 import { ackCoverage } from '../ack-coverage.ts';
 import { NOT_COUNTED } from '../backlog-scheduler.ts';
 import { creditFields } from '../credit-fields.ts';
@@ -24,16 +25,6 @@ type Taken = {
   readonly stored: boolean;
   readonly ack: ReturnType<typeof ackCoverage>;
 };
-/** A frame that is sound, without its rows. */
-type Read = {
-  readonly header: FrameHeader;
-  readonly outline: FrameOutline;
-  /** Of a gap. */
-  readonly reason: GapReason | null;
-};
-
-const NO_CONTENT: FrameOutline = { refs: [], rows: 0 };
-
 export function handleFrame(
   session: Session,
   { lane }: FrameMeta,
@@ -67,10 +58,10 @@ function take(session: Session, lane: FrameMeta['lane'], bytes: Uint8Array): Obs
   const { agent, epoch } = held;
   const tooFast = refuseHaste(session, held, lane, bytes);
   if (tooFast !== null) return of(tooFast);
-  const read = readFrame(bytes);
-  if (isRefused(read)) return of(read);
-  const { header, reason } = read;
-  const wrong = refuseContent(session, held, read);
+  const checked = check(bytes);
+  if (isRefused(checked)) return of(checked);
+  const { header, reason } = checked;
+  const wrong = refuseContent(session, held, checked);
   if (wrong !== null) return of(wrong);
   const lastSeq = header.firstSeq + header.count - 1;
   const admission =
@@ -112,12 +103,10 @@ function refuseHaste(
   return refuse('rate_limited', 'this agent sends faster than HQ allows', { retryAfterMs: waitMs });
 }
 
-function readFrame(bytes: Uint8Array): Read | Refused {
+/** All of it, once: what is acked can be read. */
+function check(bytes: Uint8Array): CheckedFrame | Refused {
   try {
-    const header = verifyFrame(bytes);
-    return header.kind === 'gap'
-      ? { header, outline: NO_CONTENT, reason: decodeGap(bytes).reason }
-      : { header, outline: outlineOf(bytes), reason: null };
+    return checkFrame(bytes);
   } catch (error) {
     const message = error instanceof FrameError ? `${error.code}: ${error.message}` : errorText(error);
     return refuse('bad_frame', message);
@@ -127,23 +116,31 @@ function readFrame(bytes: Uint8Array): Read | Refused {
 function refuseContent(
   { shared, refusedSchemas }: Session,
   { agent, epoch }: Established,
-  { header, outline }: Read,
+  { header, groups, rows }: CheckedFrame,
 ): Refused | null {
   const { store, limits } = shared;
   if (header.epoch !== epoch) {
     return refuse('bad_frame', `frame of epoch ${header.epoch}, but hello was said for ${epoch}`);
   }
-  if (outline.rows > limits.maxFrameSamples) {
-    const rows = `${outline.rows} ${header.kind === 'thinned' ? 'buckets' : 'samples'}`;
-    return refuse('too_large', `frame: ${rows}, HQ takes ${limits.maxFrameSamples}: split it`);
+  if (rows > limits.maxFrameSamples) {
+    const size = `${rows} ${header.kind === 'thinned' ? 'buckets' : 'samples'}`;
+    return refuse('too_large', `frame: ${size}, HQ takes ${limits.maxFrameSamples}: split it`);
   }
   if (addsRangeTooMany(store.coverage(agent, epoch), header)) {
     const message = `HQ keeps ${MAX_RANGES} ranges of one epoch: fill holes first, then send what is beyond`;
     return refuse('rate_limited', message, { retryAfterMs: UNAVAILABLE_RETRY_MS });
   }
-  const unknown = outline.refs.filter((ref) => store.schema(agent, ref) === undefined);
-  if (unknown.length === 0) return null;
-  return unknown.some((ref) => refusedSchemas.has(ref))
-    ? refuse('too_many_series', `HQ keeps ${limits.maxSeries} series of one agent; this frame has others`)
-    : refuse('unknown_schema', 'send these schemas first', { refs: [...unknown] });
+  const unknown = new Set<SchemaRef>();
+  for (const [index, { schemaRef, columns }] of groups.entries()) {
+    const series = store.schema(agent, schemaRef)?.series.length;
+    if (series === undefined) unknown.add(schemaRef);
+    else if (series !== columns) {
+      const message = `group ${index + 1}: ${columns} columns for the ${series} series of ${schemaRef}`;
+      return refuse('bad_frame', `malformed: ${message}`);
+    }
+  }
+  if (unknown.size === 0) return null;
+  const refs = [...unknown];
+  const refused = refs.map((ref) => refusedSchemas.get(ref)).find((one) => one !== undefined);
+  return refused ?? refuse('unknown_schema', 'send these schemas first', { refs });
 }

@@ -1,8 +1,11 @@
 /** `heartbeat`: how the agent fares; the answer tells what HQ holds. */
-import { concatMap, EMPTY, type Observable, of } from 'rxjs';
+import { catchError, concatMap, EMPTY, map, type Observable, of, switchMap, tap } from 'rxjs';
+import { errorText } from '../../../../platform/error-text.ts';
+import { coveredCount, covers } from '../../../../protocol/coverage.ts';
 import type { Heartbeat, HeartbeatReply } from '../../../../protocol/events.ts';
 import { ackCoverage } from '../ack-coverage.ts';
-import { downOnPurpose, HELLO_FIRST, type Session } from '../session.ts';
+import { refuse } from '../refusal.ts';
+import { downOnPurpose, type Established, HELLO_FIRST, noteLost, type Session } from '../session.ts';
 
 export function handleHeartbeat(session: Session, heartbeat: Heartbeat): Observable<HeartbeatReply> {
   const { shared, hint } = session;
@@ -13,6 +16,8 @@ export function handleHeartbeat(session: Session, heartbeat: Heartbeat): Observa
       if (verdict === 'lose') return EMPTY;
       const held = session.established();
       if (held === null) return of(HELLO_FIRST);
+      if (heartbeat.released > heartbeat.sampled)
+        return of(refuse('bad_request', 'heartbeat: released is beyond sampled'));
       const { agent, epoch } = held;
       // Heard is heard, also when chaos has HQ refuse it: the dashboard shows how the agent fares meanwhile.
       store.observeSampled(agent, epoch, heartbeat.sampled);
@@ -20,13 +25,42 @@ export function handleHeartbeat(session: Session, heartbeat: Heartbeat): Observa
       const clockOffsetMs = shared.offsetOf(agent).observe(heartbeat.ts, now, heartbeat.rttMs);
       shared.link({ kind: 'heartbeat', agent, heartbeat, clockOffsetMs, ts: now });
       if (verdict === 'refuse') return of(downOnPurpose());
-      return of({
-        ok: true,
-        hqTs: clock.now(),
-        ack: ackCoverage(store.coverage(agent, epoch)),
-        storing: shared.isStoring(),
-        ...hint.changed(),
-      });
+      return noteReleased(session, held, heartbeat).pipe(
+        map(() => ({
+          ok: true,
+          hqTs: clock.now(),
+          ack: ackCoverage(store.coverage(agent, epoch)),
+          storing: shared.isStoring(),
+          ...hint.changed(),
+        })),
+      );
+    }),
+  );
+}
+
+/**
+ * What has left the journal and HQ does not have will never come. Frames that wait for their commit are seen through
+ * first; what the storage does not take now is said again by the next heartbeat.
+ */
+function noteReleased(
+  session: Session,
+  { agent, epoch }: Established,
+  { sampled, released }: Heartbeat,
+): Observable<unknown> {
+  const { store, clock, settled, emit } = session.shared;
+  const lacksNone = () => covers(store.coverage(agent, epoch), 1, released);
+  if (lacksNone()) return of(null);
+  return settled(agent).pipe(
+    switchMap(() => {
+      if (lacksNone()) return of(null);
+      const before = coveredCount(store.coverage(agent, epoch));
+      return store
+        .noteEpoch({ agent, epoch, sampled, released, ts: clock.now() })
+        .pipe(tap((coverage) => noteLost(session, agent, epoch, coveredCount(coverage) - before)));
+    }),
+    catchError((error: unknown) => {
+      emit({ type: 'handler_failed', event: 'heartbeat', agent, error: errorText(error) });
+      return of(null);
     }),
   );
 }

@@ -1,19 +1,14 @@
 /** `hello`: who this is, whether it may have the lease, and what HQ holds of its epoch. */
 import { concatMap, map, type Observable, of, switchMap, tap } from 'rxjs';
 import { type Coverage, coveredCount } from '../../../../protocol/coverage.ts';
-import {
-  type Hello,
-  type HelloReply,
-  NOTES_VERSION,
-  PROTOCOLS,
-  SCHEMA_VERSION,
-} from '../../../../protocol/events.ts';
-import { agreed, heldFields, protocolFor } from '../agreed.ts';
+import { type Hello, type HelloReply, NOTES_VERSION } from '../../../../protocol/events.ts';
+import { agreed, heldFields } from '../agreed.ts';
 import { creditFields, creditMessage } from '../credit-fields.ts';
 import { whyForked } from '../fork-reason.ts';
 import { acceptedRun, judgeRun, type Known } from '../judge-run.ts';
 import { isRefused, type Refused, refuse, refuseOther, refuseUnavailable } from '../refusal.ts';
 import { behindChaos, noteLost, type Session, storageFailed } from '../session.ts';
+import { refuseVersion } from './version.ts';
 
 const DUPLICATE_RETRY_MS = 5_000;
 
@@ -43,13 +38,8 @@ export function handleHello(session: Session, hello: Hello): Observable<HelloRep
 
 function checkHello({ shared, state }: Session, hello: Hello): Refused | null {
   const { store, limits } = shared;
-  if (protocolFor(hello) === undefined || hello.schema !== SCHEMA_VERSION) {
-    return refuse(
-      'unsupported_version',
-      `HQ speaks protocol ${PROTOCOLS.join(' and ')} with schema ${SCHEMA_VERSION}, this agent protocol ${hello.protocol} with schema ${hello.schema}: update the older one`,
-      { supported: { protocol: [...PROTOCOLS], schema: [SCHEMA_VERSION] } },
-    );
-  }
+  const version = refuseVersion(hello);
+  if (version !== null) return version;
   const other = refuseOther(hello, shared.identity);
   if (other !== null) return other;
   if (hello.released > hello.sampled) return refuse('bad_request', 'hello: released is beyond sampled');

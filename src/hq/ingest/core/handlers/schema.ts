@@ -1,6 +1,7 @@
 /** `schema`: what the values of later frames mean. */
 import { map, type Observable, of } from 'rxjs';
 import type { OkReply, SchemaMessage } from '../../../../protocol/events.ts';
+import { schemaFault } from '../../../../protocol/legal-text.ts';
 import { internSchema } from '../../../../protocol/schema-ref.ts';
 import { refuse } from '../refusal.ts';
 import { seriesWith } from '../series-with.ts';
@@ -16,10 +17,15 @@ export function handleSchema(session: Session, { ref, schema }: SchemaMessage): 
     return of(refuse('bad_request', `schema: its content address is ${interned.ref}, not ${ref}`));
   }
   if (store.schema(agent, ref) !== undefined) return of({ ok: true });
+  const fault = schemaFault(schema);
+  if (fault !== null) {
+    session.refusedSchemas.set(ref, refuse('bad_frame', `schema ${ref}: ${fault}`));
+    return of(refuse('bad_request', `schema: ${fault}`));
+  }
   if (seriesWith(store, agent, [schema]) > limits.maxSeries) {
-    session.refusedSchemas.add(ref);
-    const message = `HQ keeps ${limits.maxSeries} series of one agent; this schema goes beyond`;
-    return of(refuse('too_many_series', message));
+    const kept = `HQ keeps ${limits.maxSeries} series of one agent`;
+    session.refusedSchemas.set(ref, refuse('too_many_series', `${kept}; this frame has others`));
+    return of(refuse('too_many_series', `${kept}; this schema goes beyond`));
   }
   return store.putSchema(agent, interned).pipe(
     map((): OkReply => ({ ok: true })),

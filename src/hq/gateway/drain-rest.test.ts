@@ -1,0 +1,39 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { eventually } from '../../../tests/support/eventually.ts';
+import { startTestGateway } from './testing/listening.ts';
+import { connectSlowly } from './testing/slow-client.ts';
+
+const MIB = 1024 * 1024;
+
+async function listening() {
+  const gateway = await startTestGateway({ settings: { limits: { bodyBytes: MIB } } });
+  onTestFinished(gateway.stop);
+  return gateway;
+}
+
+const head = (bytes: number) =>
+  `POST /telemetry HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n`;
+
+it('lets a client that sends all before it reads see that its body is too large, and go on', async () => {
+  const { url, port } = await listening();
+  const big = 'x'.repeat(8 * MIB);
+  const headers = { 'content-type': 'application/json' };
+  const answers = await Promise.all(
+    Array.from({ length: 4 }, () => fetch(`${url}/telemetry`, { method: 'POST', headers, body: big })),
+  );
+  expect(answers.map(({ status }) => status)).toEqual([413, 413, 413, 413]);
+  const client = connectSlowly(port);
+  client.send(head(2 * MIB));
+  client.send('x'.repeat(2 * MIB));
+  client.send('GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+  await eventually(() => expect(client.received()).toMatch(/HTTP\/1.1 413.*HTTP\/1.1 200/s));
+});
+
+it('reads no more than so much of what nobody takes', async () => {
+  const { port } = await listening();
+  const client = connectSlowly(port);
+  client.send(head(1000 * MIB));
+  for (let sent = 0; sent < 40 && !client.isClosed(); sent += 1) client.send(Buffer.alloc(MIB, 120));
+  await eventually(() => expect(client.isClosed()).toBe(true));
+  expect(client.received()).toContain('HTTP/1.1 413');
+});

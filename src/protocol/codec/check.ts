@@ -1,0 +1,81 @@
+/**
+ * Looks at all of a frame once: what passes can be read by everyone, for good.
+ *
+ * - It throws where decoding every column would, names the place, and makes no arrays of values: a data frame costs in
+ *   proportion to its bytes.
+ * - It refuses more than decoding does: times that no Date can hold, and anomalies and diagnostics that say what cannot
+ *   be. Decoding stays lenient, for frames that were stored before.
+ */
+import type { FrameHeader, GapReason, RowNotes } from '../frame.ts';
+import { type Anomaly, type Diagnostic, MAX_DETAIL_BYTES, MAX_TS, type SchemaRef } from '../sample.ts';
+import { malformed, placed } from './bytes.ts';
+import { type DecodeOptions, decodeData } from './decode.ts';
+import { decodeDownsampled } from './downsampled.ts';
+import { decodeGap } from './gap.ts';
+import { verifyFrame } from './header.ts';
+
+export type CheckedFrame = {
+  readonly header: FrameHeader;
+  /** Of a gap: none. */
+  readonly groups: readonly { readonly schemaRef: SchemaRef; readonly columns: number }[];
+  /** Samples or buckets: what `maxFrameSamples` bounds. */
+  readonly rows: number;
+  /** Of a gap; else null. */
+  readonly reason: GapReason | null;
+};
+
+const CHECKED: DecodeOptions = { columns: () => 'checked' };
+
+/** Throws FrameError. */
+export function checkFrame(bytes: Uint8Array): CheckedFrame {
+  const header = verifyFrame(bytes);
+  for (const ts of [header.tsMin, header.tsMax]) checkTime('ts', ts);
+  if (header.kind === 'gap') return { header, groups: [], rows: 0, reason: decodeGap(bytes).reason };
+  const groups = header.kind === 'thinned' ? decodeDownsampled(bytes, CHECKED).groups : dataGroups(bytes);
+  return {
+    header,
+    groups: groups.map(({ schemaRef, columns }) => ({ schemaRef, columns: columns.length })),
+    rows: groups.reduce((sum, { seqs }) => sum + seqs.length, 0),
+    reason: null,
+  };
+}
+
+function dataGroups(bytes: Uint8Array) {
+  const { groups } = decodeData(bytes, CHECKED);
+  groups.forEach(({ notes, seqs }, index) => {
+    for (const note of notes) {
+      try {
+        checkNote(note);
+      } catch (error) {
+        throw placed(`group ${index + 1}, seq ${seqs[note.row]}`, error);
+      }
+    }
+  });
+  return groups;
+}
+
+function checkNote({ anomalies, diagnostics }: RowNotes): void {
+  for (const anomaly of anomalies) checkAnomaly(anomaly);
+  for (const diagnostic of diagnostics) checkDiagnostic(diagnostic);
+}
+
+/** Its z-score, mean and deviation may be NaN: the numbers that they are of can be anything. */
+function checkAnomaly({ state, startTs, peakTs, endTs, stddev }: Anomaly): void {
+  checkTime('anomaly: startTs', startTs);
+  checkTime('anomaly: peakTs', peakTs);
+  if (endTs !== null) checkTime('anomaly: endTs', endTs);
+  if ((state === 'closed') !== (endTs !== null))
+    throw malformed(`anomaly: ${state} ${endTs === null ? 'without an end' : 'with an end'}`);
+  if (stddev < 0) throw malformed(`anomaly: standard deviation ${stddev}`);
+}
+
+function checkDiagnostic({ code, detail }: Diagnostic): void {
+  const bytes = Buffer.byteLength(detail);
+  if (bytes > MAX_DETAIL_BYTES)
+    throw malformed(`diagnostic ${code}: detail of ${bytes} bytes, at most ${MAX_DETAIL_BYTES}`);
+}
+
+function checkTime(what: string, ts: number): void {
+  if (Number.isInteger(ts) && Math.abs(ts) <= MAX_TS) return;
+  throw malformed(`${what}: ${ts} is no whole number of ms within ±8.64e15`);
+}
