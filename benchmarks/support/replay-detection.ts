@@ -9,7 +9,7 @@ import { createSystemClock } from '../../src/platform/clock.ts';
 import { systemRandom } from '../../src/platform/random.ts';
 import { decodeData, samplesOf } from '../../src/protocol/frame-codec.ts';
 import { MAX_SEQ, type Sample } from '../../src/protocol/sample.ts';
-import { seriesKey } from '../../src/protocol/schema-ref.ts';
+import { seriesKey } from '../../src/protocol/series-key.ts';
 import { openLmdbReader } from '../../src/storage/lmdb/lmdb-reader.ts';
 
 const MAX_FRAMES = 1_000_000;

@@ -1,4 +1,7 @@
-/** What is easily cut or mixed up: figures and alarms on a phone, and two sources that measure series of one name. */
+/**
+ * What is easily cut or mixed up: figures and alarms on a phone, and two sources that measure series of one name; and
+ * what is left of a page when one of its cards fails.
+ */
 import { io, type Socket } from 'socket.io-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { encodeSamples } from '../../src/protocol/frame-codec.ts';
@@ -8,6 +11,8 @@ import { browse, buildDashboard, canBrowse, cutOff } from '../support/chromium.t
 import { built } from '../support/holdfast.ts';
 import { startHqProcess } from '../support/hq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+
+const EPOCH = 'ab12cd34ef56';
 
 /** Every value of an agent's facts as long as it may well become. */
 const LONGEST = {
@@ -72,7 +77,7 @@ async function claimTwice(url: string, now: number): Promise<Socket> {
     onTestFinished(() => void socket.disconnect());
     return socket;
   };
-  const hello = { protocol: 1, schema: 1, agent: 'winch', epoch: 'ab12cd34ef56', version: '0.1.0' };
+  const hello = { protocol: 1, schema: 1, agent: 'winch', epoch: EPOCH, version: '0.1.0' };
   const counts = { sampled: 0, released: 0, ts: now };
   const first = join();
   first.on('probe', (reply: (answer: unknown) => void) => reply({ instance: 'w1' }));
@@ -154,5 +159,23 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     await names.getByText('level@right', { exact: true }).waitFor();
     expect((await names.allTextContents()).sort()).toEqual(['level@left', 'level@right']);
     expect(complaints).toEqual([]);
+
+    const broken = await browse();
+    await broken.page.addInitScript(breakAnomalies);
+    await broken.page.goto(`${hq.url}/#/agents/winch`);
+    const failure = 'Anomalies cannot be shown just now: broken by the test';
+    await broken.page.getByRole('alert').getByText(failure).waitFor();
+    await broken.page.getByLabel('Facts').getByText(EPOCH).waitFor();
+    await broken.page.locator('.series .series-value').first().waitFor();
+    await broken.shoot('broken-card', { fullPage: true });
   });
 });
+
+/** Makes the card that sorts anomalies throw, in the page. */
+function breakAnomalies(): void {
+  const { toSorted } = Array.prototype;
+  Array.prototype.toSorted = function (...given) {
+    if (this[0]?.peakZ !== undefined) throw new Error('broken by the test');
+    return toSorted.apply(this, given);
+  };
+}

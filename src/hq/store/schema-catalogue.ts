@@ -3,9 +3,9 @@
 import { type InternedSchema, type SchemaRef, schemaSchema } from '../../protocol/sample.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import { seriesKey, sourceSeriesKey } from '../../protocol/series-key.ts';
-import type { Storage } from '../../storage/storage.ts';
+import type { Entry, Storage } from '../../storage/storage.ts';
 import { parseJson, toJson } from './epoch-state.ts';
-import { agentRange, parseSchemaRef, schemaKey } from './keys.ts';
+import { agentRange, parseSchemaRef, schemaKey, successor } from './keys.ts';
 import type { Transaction } from './transactions.ts';
 
 export type SchemaCatalogue = {
@@ -20,18 +20,29 @@ export type SchemaCatalogue = {
   readonly position: (schema: InternedSchema, series: string) => number;
 };
 
-const MAX_SCHEMAS = 100_000;
+const PAGE = 1_000;
 
 export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
   const agents = new Map<string, { schemas: Map<SchemaRef, InternedSchema>; seriesCount: number | null }>();
   const positions = new WeakMap<InternedSchema, ReadonlyMap<string, number>>();
 
+  /** All of them: samples of a schema that was left out could not be read. */
+  function* entriesOf(agent: string): Generator<Entry, void> {
+    let range = agentRange('S', agent);
+    for (;;) {
+      const entries = storage.read((reader) => reader.range({ ...range, limit: PAGE }));
+      yield* entries;
+      const last = entries.at(-1);
+      if (last === undefined || entries.length < PAGE) return;
+      range = { ...range, from: successor(last.key) };
+    }
+  }
+
   function of(agent: string) {
     const known = agents.get(agent);
     if (known !== undefined) return known;
     const schemas = new Map<SchemaRef, InternedSchema>();
-    const entries = storage.read((reader) => reader.range({ ...agentRange('S', agent), limit: MAX_SCHEMAS }));
-    for (const { key, value } of entries) {
+    for (const { key, value } of entriesOf(agent)) {
       const parsed = schemaSchema.safeParse(parseJson(value));
       // A schema that is not what its address says is as good as missing: the agent is asked for it again.
       if (!parsed.success) continue;

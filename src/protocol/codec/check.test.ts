@@ -74,7 +74,7 @@ describe('checking a frame', () => {
       if (checking === null) outcomes.sound += 1;
       else if (decoding === null) outcomes.meaningless += 1;
       else outcomes.refused += 1;
-      const isOfMeaning = /is no whole number of ms|an end$|standard deviation|detail of/.test(
+      const isOfMeaning = /is no whole number of ms|an end$|standard deviation|threshold|detail of/.test(
         checking ?? '',
       );
       if (decoding === null && checking !== null && !isOfMeaning)

@@ -60,13 +60,15 @@ function checkNote({ anomalies, diagnostics }: RowNotes): void {
 }
 
 /** Its z-score, mean and deviation may be NaN: the numbers that they are of can be anything. */
-function checkAnomaly({ state, startTs, peakTs, endTs, stddev }: Anomaly): void {
+function checkAnomaly({ state, startTs, peakTs, endTs, stddev, judgement }: Anomaly): void {
   checkTime('anomaly: startTs', startTs);
   checkTime('anomaly: peakTs', peakTs);
   if (endTs !== null) checkTime('anomaly: endTs', endTs);
   if ((state === 'closed') !== (endTs !== null))
     throw malformed(`anomaly: ${state} ${endTs === null ? 'without an end' : 'with an end'}`);
   if (stddev < 0) throw malformed(`anomaly: standard deviation ${stddev}`);
+  const { threshold = 0 } = judgement ?? {};
+  if (threshold < 0) throw malformed(`anomaly: threshold ${threshold}`);
 }
 
 function checkDiagnostic({ code, detail }: Diagnostic): void {

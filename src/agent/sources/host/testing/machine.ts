@@ -4,7 +4,7 @@ import { lastValueFrom, map, type Observable, of, take, toArray } from 'rxjs';
 import { temporaryFolder } from '../../../../../tests/support/temporary.ts';
 import { createSystemClock } from '../../../../platform/clock.ts';
 import { systemRandom } from '../../../../platform/random.ts';
-import { seriesKey } from '../../../../protocol/schema-ref.ts';
+import { seriesKey } from '../../../../protocol/series-key.ts';
 import { eachSample } from '../../../testing/each-sample.ts';
 import { createSource } from '../../registry.ts';
 import type { RawSample } from '../../source.ts';
