@@ -130,7 +130,8 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
   test('asks for the token, says when it is stale and comes back by itself', async () => {
     const folder = temporaryFolder();
     await buildDashboard(`${folder}/dashboard`);
-    const args = ['--operator-token', 'open-sesame', '--dashboard-dir', `${folder}/dashboard`];
+    const tokens = ['--operator-token', 'open-sesame', '--agent-token', 'of-agents'];
+    const args = [...tokens, '--dashboard-dir', `${folder}/dashboard`];
     const hq = await startHqProcess(`${folder}/hq`, { ...built, args });
     const { page, complaints, shoot } = await browse({ expected: /ERR_|WebSocket|401|403|502|503/ });
 
@@ -144,7 +145,13 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     await page.getByLabel('Operator token').fill('open-sesame');
     await page.keyboard.press('Enter');
     await page.getByText('No agent yet').waitFor();
+    // The package of that name would be somebody else's.
+    expect(await page.content()).not.toContain('npx');
     expect(await page.getByRole('radio', { name: 'down' }).isDisabled()).toBe(true);
+    const refused = page.getByRole('region', { name: 'Refused' }).getByRole('row');
+    const delivery = { method: 'POST', headers: { authorization: 'Bearer wrong' } };
+    expect((await fetch(`${hq.url}/telemetry`, delivery)).status).toBe(401);
+    await refused.filter({ hasText: '127.0.0.1' }).filter({ hasText: 'no token, or a wrong one' }).waitFor();
 
     await hq.end('SIGKILL');
     await page.getByText('No connection to HQ').waitFor();
