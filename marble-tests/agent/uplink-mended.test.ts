@@ -40,3 +40,14 @@ it('a dead link of a patient preset is not looked at more often for that', () =>
   rig.run(24 * 60 * MINUTE_MS);
   expect(Math.max(...gapsOf(rig.connects))).toBeGreaterThan(10 * MINUTE_MS);
 });
+
+it('a token that one way refuses is looked at again as soon where the next way is dead', () => {
+  const connect = (connection: number) =>
+    connection % 2 === 1
+      ? new LinkError('unauthorized', 'no', { isElsewhere: true })
+      : new LinkError('refused', 'no');
+  const rig = createRig({ connect }, { ...PRESETS.satellite.uplink });
+  rig.start();
+  rig.run(60 * MINUTE_MS);
+  expect(Math.max(...gapsOf(rig.connects))).toBeLessThanOrEqual(MINUTE_MS);
+});

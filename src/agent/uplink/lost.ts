@@ -51,9 +51,9 @@ export function lost(state: UplinkState, message: Of<'lost'>, settings: UplinkSe
   const { attempt } = judged;
   const reconnectMs = MAY_BE_BACK.has(kind) ? judged.reconnectMs : null;
   const tookMs = state.phase === 'online' ? 0 : message.tookMs;
-  const backoffMaxMs = MENDED_BY_HAND.has(kind)
-    ? Math.min(settings.backoffMaxMs, MENDED_WITHIN_MS)
-    : settings.backoffMaxMs;
+  // Of several ways one may refuse the token and the next be dead.
+  const isByHand = MENDED_BY_HAND.has(kind) || MENDED_BY_HAND.has(judged.episode ?? '');
+  const backoffMaxMs = isByHand ? Math.min(settings.backoffMaxMs, MENDED_WITHIN_MS) : settings.backoffMaxMs;
   const patience = { ...settings, backoffMaxMs };
   const drawn = reconnectWaitMs({
     settings: patience,
