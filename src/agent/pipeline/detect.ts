@@ -36,7 +36,7 @@ export type Detection = {
 
 export type DetectionOptions = {
   readonly settings: DetectionSettings;
-  readonly source: Pick<Source, 'name' | 'meanOf' | 'startsAtBoot'>;
+  readonly source: Pick<Source, 'name' | 'meanOf' | 'beginsWith'>;
   /** Called once a series. */
   readonly traitsOf: (schema: InternedSchema, index: number) => SeriesTraits;
   /** What an earlier process had learned, by {@link Judged.id}. */
@@ -52,13 +52,14 @@ export function createDetection({ settings, source, traitsOf, kept }: DetectionO
   // Only the series of the current schema are kept, so that devices that come and go leave nothing behind.
   let byKey = new Map<string, Judged | null>();
   const judgedBy = methodOf(settings, source);
+  const isKept = source.beginsWith !== 'process';
 
   const begin = (schema: InternedSchema, index: number, key: string): Judged | null => {
     const traits = traitsOf(schema, index);
     if (traits.cumulative === true || traits.anomalies === false) return null;
     const { name, create } = judgedBy(traits.minStddev ?? 0);
-    const id = JSON.stringify([source.name, source.startsAtBoot === true ? schema.boot : '', key, name]);
-    const learned = kept.get(id);
+    const id = JSON.stringify([source.name, source.beginsWith === 'boot' ? schema.boot : '', key, name]);
+    const learned = isKept ? kept.get(id) : undefined;
     return { id, detector: (learned && restoredFrom(create(), learned)) ?? create() };
   };
 
@@ -78,6 +79,7 @@ export function createDetection({ settings, source, traitsOf, kept }: DetectionO
       return detectors;
     },
     save: function* () {
+      if (!isKept) return;
       for (const judged of byKey.values())
         if (judged !== null) yield { id: judged.id, learned: saved(judged.detector) };
     },

@@ -124,9 +124,14 @@ describe('what detection has learned', () => {
     expect(await noticesAfter(at(61 * MINUTE_MS))).toBe(0);
     expect(await noticesAfter(at(-61 * MINUTE_MS))).toBe(0);
     expect(await noticesAfter(() => ({ settings: { meanThreshold: 5 } }))).toBe(0);
-    const host = { source: { name: 's', meanOf: 5, startsAtBoot: true } };
+    const host = { source: { name: 's', meanOf: 5, beginsWith: 'boot' as const } };
     expect(await noticesAfter(() => ({}), host)).toBe(2);
     expect(await noticesAfter(() => ({ boot: 'next' }), host)).toBe(0);
+  });
+
+  it('is not kept of a source that begins again with its process', async () => {
+    const simulated = { source: { name: 's', meanOf: 5, beginsWith: 'process' as const } };
+    expect(await noticesAfter(() => ({}), simulated)).toBe(0);
   });
 
   it('is bounded; what finds no room is told once', async () => {

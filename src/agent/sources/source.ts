@@ -73,8 +73,8 @@ export type Source = {
   readonly traits: (series: Series) => SeriesTraits;
   /** Where nothing else is set, means of so many samples are judged for anomalies. Default: each sample. */
   readonly meanOf?: number;
-  /** What is usual of it is something else after a boot of the machine. Default false. */
-  readonly startsAtBoot?: boolean;
+  /** With what it begins again, so that what was usual of it no longer is. Default: nothing, it goes on. */
+  readonly beginsWith?: 'boot' | 'process';
 };
 
 export type SourceEmit = Emit<typeof sourceEvents>;

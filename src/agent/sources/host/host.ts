@@ -71,7 +71,7 @@ function createHostSource(spec: HostSpec, name: string, env: SourceEnv): Source 
     samples: () => defer(() => watch(spec, name, env)),
     traits: hostTraits,
     meanOf: Math.max(1, Math.round(JUDGED_MS / spec.every)),
-    startsAtBoot: true,
+    beginsWith: 'boot',
   };
 }
 

@@ -86,7 +86,7 @@ function createSimSource(spec: SimSpec, name: string, env: SourceEnv): Source {
     minStddev: Math.max(LEAST_FLOOR, FLOOR_OF_NOISE * spec.noise),
     stuckAfterMs: Math.max(1, Math.round((periodMs * STUCK_SAMPLES) / 3)),
   });
-  return { name, time: 'clock', samples: () => defer(start), traits };
+  return { name, time: 'clock', samples: () => defer(start), traits, beginsWith: 'process' };
 }
 
 type Fault =
