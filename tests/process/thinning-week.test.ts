@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { lastValueFrom, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { closeStore, openStore, testClock } from '../../src/hq/store/testing/frames.ts';
+import { ledgerOf } from '../../src/hq/store/testing/read.ts';
 import { SURROUNDINGS } from '../../src/journal/downsampling/downsampling.ts';
 import { verifyJournal } from '../../src/journal/inspect/verify-journal.ts';
 import { openJournal } from '../../src/journal/journal.ts';
@@ -118,7 +119,7 @@ async function expectAtHq(frames: readonly StoredFrame[], stream: () => Sample):
         store.append([{ agent: 'a1', header, bytes, arrivalTs: header.tsMax, lane: 'backlog' }]),
       );
     }
-    const [entry] = store.ledger('a1');
+    const [entry] = await ledgerOf(store);
     const thinned = entry?.thinned.overflow ?? 0;
     expect(entry).toMatchObject({
       sampled: SECONDS,

@@ -9,6 +9,7 @@ import type { LinkEvent, LinkSession } from '../../src/agent/uplink/link.ts';
 import { createSocketIoLink } from '../../src/agent/uplink/socketio-link.ts';
 import { createAccess } from '../../src/hq/access.ts';
 import { startHq } from '../../src/hq/ingest/testing/test-hq.ts';
+import { ledgerOf } from '../../src/hq/store/testing/read.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { coverageSchema, covers } from '../../src/protocol/coverage.ts';
 import {
@@ -50,7 +51,7 @@ it('HQ serves an agent of 0.1 as HQ 0.1 did', async () => {
     socket.terminate();
     await eventually(() => expect(hq.gateway.connectedAgents()).toBe(0));
   }
-  const [ledger] = hq.store.ledger('recorded');
+  const [ledger] = await ledgerOf(hq.store, 'recorded');
   expect(ledger).toMatchObject({ pending: 0, stored: ledger?.sampled });
   expect(ledger?.stored).toBeGreaterThan(50);
   expect(hq.events.filter(({ type }) => type === 'violation')).toEqual([]);

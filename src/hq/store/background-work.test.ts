@@ -4,7 +4,7 @@ import { eventually } from '../../../tests/support/eventually.ts';
 import { createMemoryStorage } from '../../storage/memory/memory-storage.ts';
 import type { HqStore } from './store.ts';
 import { closeStore, dataFrame, openStore, START, schema, testClock } from './testing/frames.ts';
-import { allSeqs, numbers, readPage } from './testing/read.ts';
+import { allSeqs, ledgerOf, numbers, readPage } from './testing/read.ts';
 
 describe('HQ store behind its users', () => {
   const clock = testClock(START + 1_000_000);
@@ -49,7 +49,7 @@ describe('HQ store behind its users', () => {
     const page = await readPage(opened, 1000, null);
     expect(page.items.map(({ seq }) => seq)).toEqual(numbers(1, 200));
     expect(page.items.map(({ arrivalTs }) => arrivalTs)).toEqual(numbers(1, 200).map((seq) => START + seq));
-    expect(opened.ledger('a1')).toMatchObject([{ stored: 200, pending: 0 }]);
+    expect(await ledgerOf(opened)).toMatchObject([{ stored: 200, pending: 0 }]);
     await closeStore(opened);
   });
 
@@ -73,7 +73,7 @@ describe('HQ store behind its users', () => {
     );
     await gone;
     expect(await allSeqs(store)).toEqual(numbers(11, 20));
-    expect(store.ledger('a1')).toMatchObject([{ sampled: 20, stored: 20, pending: 0, contiguous: 20 }]);
+    expect(await ledgerOf(store)).toMatchObject([{ sampled: 20, stored: 20, pending: 0, contiguous: 20 }]);
     expect((await firstValueFrom(store.append([dataFrame(1, 10)])))[0]).toMatchObject({ duplicates: 10 });
     await closeStore(store);
   });

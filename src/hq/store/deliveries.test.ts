@@ -6,6 +6,7 @@ import { createMemoryDisk, createMemoryStorage } from '../../storage/memory/memo
 import { StorageError } from '../../storage/storage.ts';
 import type { IngestFrame } from './store.ts';
 import { closeStore, dataFrame, delivery, EPOCH, gapFrame, openStore, START } from './testing/frames.ts';
+import { ledgerOf } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
 const DAY_MS = 86_400_000;
@@ -22,12 +23,12 @@ describe.each(KINDS)('a delivery to the store over %s', (kind) => {
     await at.reopen();
     expect(await at.append(delivery('k'))).toMatchObject([repeated(2)]);
     expect(await at.append(delivery('k', { content: 2 }))).toMatchObject([refused('web')]);
-    expect(at.store.ledger('web')[0]).toMatchObject({ sampled: 2, stored: 2 });
+    expect((await ledgerOf(at.store, 'web'))[0]).toMatchObject({ sampled: 2, stored: 2 });
     const other = delivery('other', { arrivalTs: START + 1 });
     expect(await at.append(other)).toMatchObject([stored(2)]);
     const late = delivery('k', { content: 2, arrivalTs: START + 2 * DAY_MS });
     expect(await at.append(late), 'the key has expired').toMatchObject([stored(2)]);
-    const [entry, ...others] = at.store.ledger('web');
+    const [entry, ...others] = await ledgerOf(at.store, 'web');
     expect(others).toEqual([]);
     expect(entry).toMatchObject({ sampled: 6, stored: 6, pending: 0, contiguous: 6 });
     expect(at.store.ownsEpoch('web', entry?.epoch ?? '')).toBe(true);
@@ -44,7 +45,7 @@ describe.each(KINDS)('a delivery to the store over %s', (kind) => {
     );
     expect(outcomes).toMatchObject([{ stored: 5 }, stored(4), { dropped: 4, coverage: { contiguous: 9 } }]);
     expect(seen).toEqual(['a1 live', 'web http', 'a1 http', 'a1 backlog']);
-    expect(at.store.ledger('a1')).toHaveLength(2);
+    expect(await ledgerOf(at.store)).toHaveLength(2);
     expect(at.store.coverage('a1', EPOCH)).toEqual({ contiguous: 9, ranges: [] });
   });
 
@@ -57,7 +58,7 @@ describe.each(KINDS)('a delivery to the store over %s', (kind) => {
     ];
     expect(await at.append(...twins)).toMatchObject([stored(2), repeated(2), refused('web'), stored(2)]);
     await at.reopen();
-    expect(at.store.ledger('web')).toMatchObject([{ sampled: 4, stored: 4, contiguous: 4 }]);
+    expect(await ledgerOf(at.store, 'web')).toMatchObject([{ sampled: 4, stored: 4, contiguous: 4 }]);
     expect(at.store.seriesCount('web')).toBe(2);
   });
 
@@ -114,7 +115,7 @@ describe('deliveries whose commits fail', () => {
           });
           expect(await appended).toMatchObject(expected);
         }
-        const [entry] = store.ledger('web');
+        const [entry] = await ledgerOf(store, 'web');
         expect(entry?.stored ?? 0).toBe(contentOf.size);
         expect(entry?.contiguous ?? 0).toBe(contentOf.size);
         fails = false;

@@ -20,6 +20,7 @@ import {
   schema,
   testClock,
 } from './testing/frames.ts';
+import { ledgerOf } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
 const EVER = { from: 0, to: START * 2 };
@@ -40,7 +41,7 @@ function useThinned(kind: (typeof KINDS)[number]) {
       const page = await firstValueFrom(at.store.samples(query));
       return page.items.map(({ seq }) => seq);
     },
-    ledger: () => at.store.ledger('a1')[0],
+    ledger: async () => (await ledgerOf(at.store))[0],
   };
 }
 
@@ -61,7 +62,7 @@ describe.each(KINDS)('thinned frames in a store over %s', (kind) => {
       { stored: 0, thinned: 0, dropped: 5, duplicates: 0, ...to(75) },
       { stored: 0, thinned: 0, dropped: 0, duplicates: 64, ...to(75) },
     ]);
-    expect(ledger()).toMatchObject({
+    expect(await ledger()).toMatchObject({
       sampled: 75,
       stored: 6,
       pending: 0,
@@ -110,7 +111,7 @@ describe.each(KINDS)('thinned frames that come again, or odd ones, in a store ov
     await at.append(dataFrame(5, 10), dataFrame(17, 20));
     const [outcome] = await at.append(downsampledFrame(1, 32, { window: 8 }));
     expect(outcome).toMatchObject({ stored: 0, thinned: 22, duplicates: 10 });
-    expect(ledger()).toMatchObject({ sampled: 32, stored: 10, pending: 0, thinned: { overflow: 22 } });
+    expect(await ledger()).toMatchObject({ sampled: 32, stored: 10, pending: 0, thinned: { overflow: 22 } });
     // Of 1–8, 9–16, 17–24, 25–32 the first and the last begin with something new.
     const steps = await buckets(8_000, { from: START + 1_000, to: START + 33_000 });
     expect(steps.map(({ count, thinned }) => [count, thinned])).toEqual([
@@ -120,17 +121,17 @@ describe.each(KINDS)('thinned frames that come again, or odd ones, in a store ov
       [8, 8],
     ]);
     await at.append(dataFrame(1, 32));
-    expect(ledger()).toMatchObject({ stored: 10, thinned: { overflow: 22 } });
+    expect(await ledger()).toMatchObject({ stored: 10, thinned: { overflow: 22 } });
     expect(await seqs()).toEqual([5, 6, 7, 8, 9, 10, 17, 18, 19, 20]);
   });
 
   it('are accounted the same when the ledger is rebuilt from the records', async () => {
     await at.append(dataFrame(5, 10), downsampledFrame(1, 64, { window: 8 }), gapFrame(65, 70, 'damaged'));
-    const before = ledger();
+    const before = await ledger();
     await at.reopen({}, (storage) =>
       firstValueFrom(storage.commit((writer) => writer.put(epochKey('a1', EPOCH), Buffer.from('?')))),
     );
-    expect(ledger()).toEqual(before);
+    expect(await ledger()).toEqual(before);
     expect(before).toMatchObject({ stored: 6, thinned: { overflow: 58 }, dropped: { damaged: 6 } });
   });
 
@@ -201,7 +202,7 @@ describe.each(KINDS)('thinned frames and the background work of a store over %s'
     const [whole] = await buckets(400_000);
     expect(whole).toEqual({ t: START, count: 384, min: 1, max: 384, mean: 192.5, thinned: 64 });
     expect((await seqs()).length).toBe(320);
-    expect(ledger()).toMatchObject({ stored: 320, thinned: { overflow: 64 }, pending: 0 });
+    expect(await ledger()).toMatchObject({ stored: 320, thinned: { overflow: 64 }, pending: 0 });
     expect(onBad).not.toHaveBeenCalled();
   });
 
@@ -216,7 +217,7 @@ describe.each(KINDS)('thinned frames and the background work of a store over %s'
     expect(at.store.lastSampleTs('a1')).toBe(START + 64_000);
     clock.set(START + 200_000);
     await eventually(async () => expect(ofAll(await buckets(400_000))).toEqual([]), { interval: 100 });
-    expect(ledger()).toMatchObject({ sampled: 64, thinned: { overflow: 64 }, pending: 0 });
+    expect(await ledger()).toMatchObject({ sampled: 64, thinned: { overflow: 64 }, pending: 0 });
   });
 });
 
@@ -264,7 +265,7 @@ describe('whatever comes in whatever order', () => {
             for (const seq of added) fates.set(seq, fate);
           }
           const of = (fate: Fate) => [...fates.values()].filter((one) => one === fate).length;
-          const [entry] = store.ledger('a1');
+          const [entry] = await ledgerOf(store);
           const sampled = Math.max(...fates.keys());
           expect(entry).toMatchObject({ sampled, stored: of('stored'), pending: sampled - fates.size });
           expect(sum(Object.values(entry?.thinned ?? {}))).toBe(of('thinned'));

@@ -6,6 +6,7 @@ import { createMemoryDisk, createMemoryStorage } from '../../storage/memory/memo
 import { StorageError } from '../../storage/storage.ts';
 import type { HqStore } from './store.ts';
 import { closeStore, dataFrame, gapFrame, homes, openStore, START, schema } from './testing/frames.ts';
+import { ledgerOf } from './testing/read.ts';
 
 const AGENTS = ['a1', 'a2'] as const;
 const EPOCHS = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb'] as const;
@@ -61,7 +62,7 @@ async function check(store: HqStore, model: Model): Promise<void> {
     const page = await firstValueFrom(
       store.samples({ agent, limit: 10_000, cursor: null, from: 0, to: START * 2 }),
     );
-    for (const entry of store.ledger(agent)) {
+    for (const entry of await ledgerOf(store, agent)) {
       const key = `${agent}/${entry.epoch}`;
       const stored = model.seqs(key, 'stored');
       const shown = page.items.filter(({ epoch }) => epoch === entry.epoch).map(({ seq }) => seq);

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { encodeGap, readHeader } from '../../protocol/frame-codec.ts';
 import { createMemoryStorage } from '../../storage/memory/memory-storage.ts';
 import { closeStore, dataFrame, EPOCH, gapFrame, openStore, START } from './testing/frames.ts';
+import { ledgerOf } from './testing/read.ts';
 
 describe('the times of gaps', () => {
   it('shows a gap that grew after a part of it was delivered with the times of each part', async () => {
@@ -13,12 +14,12 @@ describe('the times of gaps', () => {
     await append(gapFrame(1, 10, 'overflow_oldest'), dataFrame(11, 15), gapFrame(1, 30, 'overflow_oldest'));
     const first = { firstSeq: 1, lastSeq: 10, reason: 'overflow_oldest', fromTs: at(1), toTs: at(10) };
     const second = { firstSeq: 16, lastSeq: 30, reason: 'overflow_oldest', fromTs: at(15), toTs: at(30) };
-    expect(store.ledger('a1')[0]?.gaps).toEqual([first, second]);
+    expect((await ledgerOf(store))[0]?.gaps).toEqual([first, second]);
     await append(gapFrame(1, 40, 'overflow_oldest'));
-    expect(store.ledger('a1')[0]?.gaps).toEqual([first, { ...second, lastSeq: 40, toTs: at(40) }]);
+    expect((await ledgerOf(store))[0]?.gaps).toEqual([first, { ...second, lastSeq: 40, toTs: at(40) }]);
     // It grows at its front, too: what lies before it was refused.
     await append(gapFrame(61, 70, 'rejected'), dataFrame(56, 60), gapFrame(51, 70, 'rejected'));
-    expect(store.ledger('a1')[0]?.gaps.slice(2)).toEqual([
+    expect((await ledgerOf(store))[0]?.gaps.slice(2)).toEqual([
       { firstSeq: 51, lastSeq: 55, reason: 'rejected', fromTs: at(51), toTs: at(56) },
       { firstSeq: 61, lastSeq: 70, reason: 'rejected', fromTs: at(61), toTs: at(70) },
     ]);
@@ -29,21 +30,21 @@ describe('the times of gaps', () => {
     const store = await openStore(createMemoryStorage());
     const append = (...frames: ReturnType<typeof dataFrame>[]) => firstValueFrom(store.append(frames));
     const at = (seq: number) => START + seq * 1000;
-    const gaps = () => store.ledger('a1')[0]?.gaps;
+    const gaps = async () => (await ledgerOf(store))[0]?.gaps;
     const lost = (firstSeq: number, lastSeq: number, [fromTs, toTs]: readonly [number, number]) => ({
       ...{ firstSeq, lastSeq, reason: 'lost_at_hq', fromTs, toTs },
     });
     await append(dataFrame(1, 10));
     const note = { agent: 'a1', epoch: EPOCH, sampled: 50, released: 20, ts: at(50) };
     await firstValueFrom(store.noteEpoch(note));
-    expect(gaps()).toEqual([lost(11, 20, [at(10), at(50)])]);
+    expect(await gaps()).toEqual([lost(11, 20, [at(10), at(50)])]);
     // Live first, then the backlog; of 31 … 35 the agent says itself that they are lost, and of what time they were.
     await append(dataFrame(45, 50));
-    expect(gaps()).toEqual([lost(11, 20, [at(10), at(45)])]);
+    expect(await gaps()).toEqual([lost(11, 20, [at(10), at(45)])]);
     await append(gapFrame(31, 35, 'lost_at_hq'));
     await append(dataFrame(21, 30));
     await append(dataFrame(36, 44));
-    expect(gaps()).toEqual([lost(11, 20, [at(10), at(21)]), lost(31, 35, [at(31), at(35)])]);
+    expect(await gaps()).toEqual([lost(11, 20, [at(10), at(21)]), lost(31, 35, [at(31), at(35)])]);
     await closeStore(store);
   });
 
@@ -53,7 +54,7 @@ describe('the times of gaps', () => {
     const note = { agent: 'a1', epoch: EPOCH, sampled: 50, released: 20, ts: at(50) };
     await firstValueFrom(store.noteEpoch(note));
     await firstValueFrom(store.append([dataFrame(21, 50)]));
-    expect(store.ledger('a1')[0]?.gaps).toEqual([
+    expect((await ledgerOf(store))[0]?.gaps).toEqual([
       { firstSeq: 1, lastSeq: 20, reason: 'lost_at_hq', fromTs: at(21), toTs: at(21) },
     ]);
     await closeStore(store);
@@ -86,7 +87,7 @@ describe('the times of gaps', () => {
     await lost(25, 25, [at(25), at(25)]);
     // That moment is when it found out.
     await lost(31, 40, [at(60), at(60)]);
-    expect(store.ledger('a1')[0]?.gaps).toMatchObject([
+    expect((await ledgerOf(store))[0]?.gaps).toMatchObject([
       { firstSeq: 11, fromTs: at(12), toTs: at(19) },
       { firstSeq: 25, fromTs: at(25), toTs: at(25) },
       { firstSeq: 31, fromTs: at(25), toTs: at(41) },

@@ -16,7 +16,7 @@ import {
   schema,
   testClock,
 } from './testing/frames.ts';
-import { allSeqs, numbers } from './testing/read.ts';
+import { allSeqs, ledgerOf, numbers } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
 describe.each(KINDS)('HQ store over %s', (kind) => {
@@ -40,9 +40,9 @@ describe.each(KINDS)('HQ store over %s', (kind) => {
     await at.append(dataFrame(1, 10), gapFrame(11, 20, 'overflow_oldest'), dataFrame(31, 40));
     at.store.observeSampled('a1', EPOCH, 50);
     await at.append(dataFrame(41, 41));
-    const before = at.store.ledger('a1');
+    const before = await ledgerOf(at.store);
     await at.reopen();
-    expect(at.store.ledger('a1')).toEqual(before);
+    expect(await ledgerOf(at.store)).toEqual(before);
     expect(before).toMatchObject([
       {
         epoch: EPOCH,
@@ -64,7 +64,7 @@ describe.each(KINDS)('HQ store over %s', (kind) => {
     at.store.observeSampled('a1', EPOCH, 25);
     await firstValueFrom(at.store.noteEpoch({ ...note, epoch: 'bbbbbbbbbbbb', sampled: 3 }));
     await at.reopen();
-    expect(at.store.ledger('a1')).toMatchObject([
+    expect(await ledgerOf(at.store)).toMatchObject([
       { epoch: EPOCH, sampled: 25, stored: 10, pending: 15 },
       { epoch: 'bbbbbbbbbbbb', sampled: 3, stored: 0, pending: 3 },
     ]);
@@ -78,7 +78,7 @@ describe.each(KINDS)('HQ store over %s', (kind) => {
     await firstValueFrom(at.store.noteEpoch({ ...note, sampled: 10 }));
     await firstValueFrom(at.store.noteEpoch({ ...note, sampled: 500 }));
     await at.reopen();
-    expect(at.store.ledger('a1')).toMatchObject([{ sampled: 500, stored: 10, pending: 490 }]);
+    expect(await ledgerOf(at.store)).toMatchObject([{ sampled: 500, stored: 10, pending: 490 }]);
   });
 });
 
@@ -91,7 +91,7 @@ describe.each(KINDS)('HQ store over %s, what is lost, sent by HTTP or described'
       at.store.noteEpoch({ agent: 'a1', epoch: EPOCH, sampled: 40, released: 30, ts: START + 7 }),
     );
     expect(coverage).toEqual({ contiguous: 30, ranges: [] });
-    expect(at.store.ledger('a1')).toMatchObject([
+    expect(await ledgerOf(at.store)).toMatchObject([
       {
         sampled: 40,
         stored: 10,
@@ -139,12 +139,12 @@ describe('HQ store when its storage fails', () => {
     await firstValueFrom(
       first.append([dataFrame(1, 100), gapFrame(101, 110, 'damaged'), dataFrame(121, 130)]),
     );
-    const ledger = first.ledger('a1');
+    const ledger = await ledgerOf(first);
     await closeStore(first);
     expect(disk.records.delete(keyText(epochKey('a1', EPOCH)))).toBe(true);
     disk.orderedKeys = null;
     const second = await openStore(createMemoryStorage({ disk }));
-    expect(second.ledger('a1')).toEqual(ledger);
+    expect(await ledgerOf(second)).toEqual(ledger);
     expect((await firstValueFrom(second.append([dataFrame(1, 130)])))[0]).toMatchObject({ stored: 10 });
     await closeStore(second);
   });
@@ -173,7 +173,7 @@ describe('what HQ keeps in memory', () => {
     const [outcome] = await firstValueFrom(store.append([dataFrame(1, 10)]));
     expect(outcome).toMatchObject({ stored: 0, duplicates: 10, coverage: { contiguous: 10 } });
     expect(store.coverage('a1', EPOCH)).toEqual({ contiguous: 10, ranges: [] });
-    expect(store.ledger('a1')).toMatchObject([{ sampled: 10, stored: 10, pending: 0 }]);
+    expect(await ledgerOf(store)).toMatchObject([{ sampled: 10, stored: 10, pending: 0 }]);
     expect(store.agents()).toMatchObject([{ agent: 'a1' }]);
     await closeStore(store);
   });
@@ -186,7 +186,7 @@ describe('what HQ keeps in memory', () => {
       .subscribe()
       .unsubscribe();
     await firstValueFrom(timer(60));
-    expect(store.ledger('a1')).toMatchObject([{ sampled: 10, stored: 10, pending: 0 }]);
+    expect(await ledgerOf(store)).toMatchObject([{ sampled: 10, stored: 10, pending: 0 }]);
     await closeStore(store);
   });
 

@@ -29,7 +29,7 @@ import { createIndexer } from './indexer.ts';
 import { loadView } from './load-view.ts';
 import { maintain } from './maintenance.ts';
 import { queryBuckets } from './query-buckets.ts';
-import { ledgerEntry } from './query-ledger.ts';
+import { queryLedger } from './query-ledger.ts';
 import { type QueryContext, querySamples } from './query-samples.ts';
 import { createSchemaCatalogue } from './schema-catalogue.ts';
 import { seriesDocuments } from './series-documents.ts';
@@ -220,22 +220,20 @@ function agentRecords({ storage, transactions, indexer }: Parts) {
   } satisfies Partial<HqStore>;
 }
 
-function queries({ storage, schemas, context, clock, indexer, transactions, hints }: Parts) {
-  const shown = (agent: string, epoch: Epoch, state: EpochState): EpochState => {
+function queries({ storage, schemas, context, clock, indexer, transactions, hints, epochOf }: Parts) {
+  const epochs = (agent: string) => [...(transactions.durable.epochs.get(agent)?.keys() ?? [])];
+  const state = (agent: string, epoch: Epoch): EpochState | undefined => {
+    const known = epochOf(agent, epoch);
     const sampled = hints.of(agent, epoch);
-    return sampled > state.sampled ? { ...state, sampled } : state;
+    return known !== undefined && sampled > known.sampled ? { ...known, sampled } : known;
   };
-  const epochsOf = (agent: string) =>
-    [...(transactions.durable.epochs.get(agent) ?? [])].map(
-      ([epoch, state]) => [epoch, shown(agent, epoch, state)] as const,
-    );
   return {
-    ledger: (agent) => epochsOf(agent).map(([epoch, state]) => ledgerEntry(storage, agent, epoch, state)),
+    ledger: (agent) => sliced(() => queryLedger({ storage, epochs, state }, agent), clock),
     samples: (query) => sliced(() => querySamples(context, query), clock),
     series: (agent) => seriesDocuments(schemas, agent, indexer.state(agent).spans),
     buckets: (query) => sliced(() => queryBuckets(context, query), clock),
     anomalies: (query) => sliced(() => queryEpisodes(storage, indexer.state(query.agent), query), clock),
-    counts: (agent) => countsOf(epochsOf(agent).map(([, state]) => state)),
+    counts: (agent) => countsOf(epochs(agent).flatMap((epoch) => state(agent, epoch) ?? [])),
     anomalyCounts: (agent) => {
       const state = indexer.state(agent);
       return { open: openCount(state), total: state.anomalies };

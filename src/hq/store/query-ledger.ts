@@ -11,7 +11,27 @@ import { timeBeside } from './time-beside.ts';
 /** Gaps shown per epoch, newest kept; the counts are exact all the same. */
 export const MAX_GAPS_LISTED = 10_000;
 
-export function ledgerEntry(storage: Storage, agent: string, epoch: Epoch, state: EpochState): LedgerEntry {
+export type LedgerSource = {
+  readonly storage: Storage;
+  readonly epochs: (agent: string) => readonly Epoch[];
+  readonly state: (agent: string, epoch: Epoch) => EpochState | undefined;
+};
+
+/** Each epoch is read at one time with its state: an entry is exact, however much comes between two of them. */
+export function* queryLedger(
+  { storage, epochs, state }: LedgerSource,
+  agent: string,
+): Generator<void, readonly LedgerEntry[]> {
+  const entries: LedgerEntry[] = [];
+  for (const epoch of epochs(agent)) {
+    const now = state(agent, epoch);
+    if (now !== undefined) entries.push(ledgerEntry(storage, agent, epoch, now));
+    yield;
+  }
+  return entries;
+}
+
+function ledgerEntry(storage: Storage, agent: string, epoch: Epoch, state: EpochState): LedgerEntry {
   return {
     epoch,
     sampled: state.sampled,

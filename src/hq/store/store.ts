@@ -3,7 +3,7 @@
  *
  * What writes records emits later, and so do queries over samples. What is answered at once comes from memory: the
  * durable state of agents and epochs, and of each agent its schemas and index, read within the call at first use.
- * Two read the storage in each call: `ledger` and `alarms`.
+ * One reads the storage in each call: `alarms`.
  */
 import type { Observable } from 'rxjs';
 import type {
@@ -144,7 +144,7 @@ export type AgentRegistry = {
 
 /** Reads what was stored. */
 export type QueryStore = {
-  readonly ledger: (agent: string) => readonly LedgerEntry[];
+  readonly ledger: (agent: string) => Observable<readonly LedgerEntry[]>;
   /** Oldest first by (ts, epoch, seq). */
   readonly samples: (
     query: { agent: string; limit: number; cursor: string | null } & TimeRange,

@@ -206,7 +206,7 @@ function anomalyRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: R
   );
 }
 
-function ledgerRoutes(app: GatewayApp, { store, summaryOf }: Reads): void {
+function ledgerRoutes(app: GatewayApp, { store, deadline, summaryOf }: Reads): void {
   app.get(
     '/api/v1/agents/:id/ledger',
     {
@@ -224,8 +224,9 @@ function ledgerRoutes(app: GatewayApp, { store, summaryOf }: Reads): void {
     },
     async (request) => {
       const agent = summaryOf(request.params.id).id;
+      const found = await firstValueFrom(store.ledger(agent).pipe(deadline()));
       return page(
-        byKey(store.ledger(agent), ({ epoch }) => epoch),
+        byKey(found, ({ epoch }) => epoch),
         ({ epoch }) => epoch,
         request.query,
       );

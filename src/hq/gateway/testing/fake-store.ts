@@ -51,19 +51,20 @@ export function createFakeStore(): FakeStore {
         firstSeenTs: 0,
       })),
     knowsAgent: (agent) => fake.appended.some((one) => one.agent === agent),
-    ledger: () => [
-      {
-        epoch: EPOCH,
-        sampled: 3,
-        stored: 2,
-        pending: 0,
-        thinned: {},
-        dropped: { damaged: 1 },
-        contiguous: 3,
-        ranges: [],
-        gaps: [],
-      },
-    ],
+    ledger: () =>
+      of([
+        {
+          epoch: EPOCH,
+          sampled: 3,
+          stored: 2,
+          pending: 0,
+          thinned: {},
+          dropped: { damaged: 1 },
+          contiguous: 3,
+          ranges: [],
+          gaps: [],
+        },
+      ]),
     samples: ({ agent, limit, cursor, from, to }) =>
       defer(() => {
         if (fake.fault !== null) throw fake.fault;

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { encodeDownsampled } from '../../../protocol/frame-codec.ts';
 import { downsampledFrame, EPOCH, START, schema } from '../../store/testing/frames.ts';
+import { ledgerOf } from '../../store/testing/read.ts';
 import { ask, helloOf, joinAs, startHq } from '../testing/test-hq.ts';
 
 const start = () => startHq({ limits: { maxFrameSamples: 16 } });
@@ -35,7 +36,11 @@ describe('a thinned frame', () => {
     const agent = await joinAs(hq, 'a1', { sampled: 128 });
     const { bytes } = downsampledFrame(1, 128, { window: 8 });
     expect(await ask(agent, 'frame', lane, bytes)).toMatchObject({ ok: true, ack: { contiguous: 128 } });
-    expect(hq.store.ledger('a1')[0]).toMatchObject({ stored: 0, thinned: { overflow: 128 }, pending: 0 });
+    expect((await ledgerOf(hq.store))[0]).toMatchObject({
+      stored: 0,
+      thinned: { overflow: 128 },
+      pending: 0,
+    });
     expect(await ask(agent, 'frame', lane, bytes)).toMatchObject({ ok: true, ack: { contiguous: 128 } });
     const commits = hq.events.filter((event) => event.type === 'commit');
     expect(commits).toMatchObject([

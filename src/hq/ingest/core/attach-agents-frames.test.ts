@@ -4,9 +4,10 @@ import { frameReplySchema } from '../../../protocol/events.ts';
 import { internSchema } from '../../../protocol/schema-ref.ts';
 import { StorageError } from '../../../storage/storage.ts';
 import { dataFrame, EPOCH, gapFrame, schema } from '../../store/testing/frames.ts';
+import { ledgerOf } from '../../store/testing/read.ts';
 import { announce, ask, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
 
-const ledger = (hq: TestHq, agent: string) => hq.store.ledger(agent)[0];
+const ledger = async (hq: TestHq, agent: string) => (await ledgerOf(hq.store, agent))[0];
 
 describe('frames', () => {
   it('are acked once stored, with everything that HQ holds of the epoch', async () => {
@@ -18,12 +19,12 @@ describe('frames', () => {
     expect(await reply(8, 9)).toMatchObject({ ok: true, ack: { contiguous: 5, ranges: [[8, 9]] } });
     expect(await reply(1, 9)).toMatchObject({ ok: true, ack: { contiguous: 9, ranges: [] } });
     expect(await reply(1, 9)).toMatchObject({ ok: true, ack: { contiguous: 9, ranges: [] } });
-    expect(ledger(hq, 'a1')).toMatchObject({ stored: 9, pending: 0 });
+    expect(await ledger(hq, 'a1')).toMatchObject({ stored: 9, pending: 0 });
     expect(await ask(socket, 'frame', { lane: 'backlog' }, gapFrame(10, 12, 'damaged').bytes)).toMatchObject({
       ok: true,
       ack: { contiguous: 12 },
     });
-    expect(ledger(hq, 'a1')).toMatchObject({ sampled: 12, stored: 9, dropped: { damaged: 3 } });
+    expect(await ledger(hq, 'a1')).toMatchObject({ sampled: 12, stored: 9, dropped: { damaged: 3 } });
   });
 
   it('of an unknown schema are refused with its ref, and taken once it is known', async () => {
@@ -134,7 +135,7 @@ describe('frames that wait for their commit', () => {
       ),
     );
     expect(replies.every(({ ok }) => ok === true)).toBe(true);
-    for (const agent of agents) expect(ledger(hq, agent)).toMatchObject({ stored: 8, contiguous: 8 });
+    for (const agent of agents) expect(await ledger(hq, agent)).toMatchObject({ stored: 8, contiguous: 8 });
   });
 
   it('that the storage cannot take are not acked, and are taken when it can', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { helloReplySchema } from '../../../protocol/events.ts';
 import { dataFrame, EPOCH, gapFrame, schema } from '../../store/testing/frames.ts';
+import { ledgerOf } from '../../store/testing/read.ts';
 import { ask, ended, epochOf, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
 
 const HEARTBEAT = {
@@ -15,7 +16,7 @@ const HEARTBEAT = {
   lagMs: 0,
   rttMs: 3,
 };
-const ledger = (hq: TestHq, agent: string) => hq.store.ledger(agent)[0];
+const ledger = async (hq: TestHq, agent: string) => (await ledgerOf(hq.store, agent))[0];
 
 describe('hello', () => {
   it('is answered with what HQ holds, its limits and the credit', async () => {
@@ -110,7 +111,7 @@ describe('the epoch of a hello', () => {
     const [first, hello] = [await hq.join(), helloOf('a1', { sampled: 9, released: 5 })];
     expect(await ask(first, 'hello', hello)).toMatchObject({ ack: { contiguous: 5 }, lost: 5 });
     expect(await ask(first, 'hello', hello), 'once').not.toHaveProperty('lost');
-    expect(ledger(hq, 'a1')).toMatchObject({
+    expect(await ledger(hq, 'a1')).toMatchObject({
       sampled: 9,
       pending: 4,
       dropped: { lost_at_hq: 5 },
@@ -153,9 +154,9 @@ describe('the epoch of a hello', () => {
       error: { code: 'forked_epoch', message: expect.stringMatching(/a1.*--new-epoch/) },
     });
     expect(hq.events).toContainEqual(expect.objectContaining({ type: 'forked_epoch', agent: 'a2' }));
-    expect(ledger(hq, 'a2')).toBeUndefined();
+    expect(await ledger(hq, 'a2')).toBeUndefined();
     expect(await ask(copy, 'hello', helloOf('a2', { sampled: 4 }))).toMatchObject({ ok: true });
-    expect(hq.store.ledger('a2')).toMatchObject([{ epoch: epochOf('a2'), sampled: 4, dropped: {} }]);
+    expect(await ledgerOf(hq.store, 'a2')).toMatchObject([{ epoch: epochOf('a2'), sampled: 4, dropped: {} }]);
     // The one that has it is accepted as ever.
     original.disconnect();
     expect(await ask(await hq.join(), 'hello', helloOf('a1'))).toMatchObject({ ok: true });
@@ -186,7 +187,7 @@ describe('a hello that does not fit', () => {
       });
       expect(alarms).toEqual([expect.stringMatching(told)]);
       expect(alarms[0]).not.toMatch(not);
-      expect(hq.store.ledger('a1')).toMatchObject([{ stored: 5 }]);
+      expect(await ledgerOf(hq.store)).toMatchObject([{ stored: 5 }]);
     },
   );
 

@@ -4,6 +4,7 @@ import { eventually } from '../../../../tests/support/eventually.ts';
 import { heartbeatReplySchema } from '../../../protocol/events.ts';
 import type { Admission } from '../../access.ts';
 import { dataFrame, EPOCH } from '../../store/testing/frames.ts';
+import { ledgerOf } from '../../store/testing/read.ts';
 import { ask, ended, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
 
 const HEARTBEAT = {
@@ -18,7 +19,7 @@ const HEARTBEAT = {
   lagMs: 0,
   rttMs: 3,
 };
-const ledger = (hq: TestHq, agent: string) => hq.store.ledger(agent)[0];
+const ledger = async (hq: TestHq, agent: string) => (await ledgerOf(hq.store, agent))[0];
 
 const verdict = (isValid: boolean): Admission =>
   isValid
@@ -111,7 +112,7 @@ describe('heartbeats', () => {
     const reply = heartbeatReplySchema.parse(await ask(socket, 'heartbeat', HEARTBEAT));
     expect(reply).toMatchObject({ ok: true, ack: { contiguous: 0 } });
     expect(heard).toMatchObject([{ kind: 'heartbeat', agent: 'a1', heartbeat: { pending: 2 } }]);
-    expect(ledger(hq, 'a1')).toMatchObject({ sampled: 12, pending: 12 });
+    expect(await ledger(hq, 'a1')).toMatchObject({ sampled: 12, pending: 12 });
   });
 
   it('account at once for what the agent has released and HQ never got', async () => {

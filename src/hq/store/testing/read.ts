@@ -1,6 +1,7 @@
-/** Reads what a store has of agent `a1`. */
+/** Reads what a store has of an agent, `a1` where none is named. */
 import { firstValueFrom } from 'rxjs';
-import type { HqStore } from '../store.ts';
+import type { LedgerEntry } from '../../../protocol/api.ts';
+import type { HqStore, QueryStore } from '../store.ts';
 import { START } from './frames.ts';
 
 export const EVER = { from: 0, to: START * 2 };
@@ -17,6 +18,9 @@ export async function allSeqs(store: HqStore, limit = 1000): Promise<number[]> {
 }
 export const readPage = (store: HqStore, limit: number, cursor: string | null) =>
   firstValueFrom(store.samples({ agent: 'a1', limit, cursor, ...EVER }));
+
+export const ledgerOf = (store: QueryStore, agent = 'a1'): Promise<readonly LedgerEntry[]> =>
+  firstValueFrom(store.ledger(agent));
 
 export const numbers = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
