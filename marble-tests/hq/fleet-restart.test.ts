@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { dataFrame } from '../../src/hq/store/testing/frames.ts';
 import type { LinkReport } from '../../src/protocol/events.ts';
 import { createFleetRig, type FleetRig, HEARTBEAT } from './support/fleet-rig.ts';
+import { now } from './support/now.ts';
 import { START } from './support/virtual-clock.ts';
 
 let rig: FleetRig;
@@ -85,7 +86,7 @@ describe('why frames of an agent wait', () => {
 describe('alarms', () => {
   const raise = (agent: string, alarm: 'duplicate_agent' | 'lost_at_hq', detail = 'told') =>
     rig.links.next({ kind: 'alarm', agent, alarm, detail, ts: rig.clock.now() });
-  const kept = () => [...rig.store.alarms().keys()];
+  const kept = () => [...now(rig.store.alarms()).keys()];
 
   it('are there again after a restart, whatever the time in between, and end as new ones do', () => {
     rig.connect();

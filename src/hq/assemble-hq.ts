@@ -78,7 +78,7 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
   });
   return openIdentity({ storage: health.storage, ids, copy: options.identityCopy }).pipe(
     concatMap((identity) => store$.pipe(map((store) => ({ store, identity })))),
-    map(({ store, identity }): AssembledHq => {
+    concatMap(({ store, identity }) => {
       undo.push('close the store', () => store.close());
       const refusals = createRefusals(clock, createEmit(refusalEvents, telemetry));
       const emit = notingRefusals(createEmit(ingestEvents, telemetry), refusals);
@@ -93,37 +93,33 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
       });
       undo.push('end chaos', () => void chaos.stop());
       const links = new Subject<LinkEvent>();
-      const maxAheadMs = limits.maxClockAheadMs;
-      const fleet = createFleet({ store, links$: links, chaos, clock, maxAheadMs, hqVersion: version });
-      undo.push('end the fleet state', () => void fleet.close());
-      return {
-        store,
-        chaos,
-        fleet,
-        ingest,
-        identity,
-        storageFailure: health.failure,
-        refusals,
-        serveAgents: (server) => {
-          const isStoring = () => health.failure() === null;
-          const agents = attachAgents({
-            server,
-            store,
-            ingest,
-            access,
-            chaos,
-            isStoring,
-            clock,
-            limits,
-            identity,
-            emit,
-          });
-          agents.links$.subscribe(links);
-          pauseChanges(agents.links$).subscribe((change) => emit({ type: 'agent_paused', ...change }));
-          undo.push('end the links of agents', () => agents.close());
-          return agents;
-        },
+      const serveAgents = (server: AgentServer) => {
+        const isStoring = () => health.failure() === null;
+        const agents = attachAgents({
+          server,
+          store,
+          ingest,
+          access,
+          chaos,
+          isStoring,
+          clock,
+          limits,
+          identity,
+          emit,
+        });
+        agents.links$.subscribe(links);
+        pauseChanges(agents.links$).subscribe((change) => emit({ type: 'agent_paused', ...change }));
+        undo.push('end the links of agents', () => agents.close());
+        return agents;
       };
+      const maxAheadMs = limits.maxClockAheadMs;
+      return createFleet({ store, links$: links, chaos, clock, maxAheadMs, hqVersion: version }).pipe(
+        map((fleet): AssembledHq => {
+          undo.push('end the fleet state', () => void fleet.close());
+          const storageFailure = health.failure;
+          return { store, chaos, fleet, ingest, identity, storageFailure, refusals, serveAgents };
+        }),
+      );
     }),
   );
 }

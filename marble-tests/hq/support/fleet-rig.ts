@@ -11,6 +11,7 @@ import { seededRandom } from '../../../src/platform/random.ts';
 import type { Chaos, FleetDelta } from '../../../src/protocol/api.ts';
 import type { Heartbeat } from '../../../src/protocol/events.ts';
 import { createMemoryDisk, createMemoryStorage } from '../../../src/storage/memory/memory-storage.ts';
+import { now } from './now.ts';
 import { START, type VirtualClock, virtualClock } from './virtual-clock.ts';
 
 export const HEARTBEAT: Heartbeat = {
@@ -73,27 +74,21 @@ export function createFleetRig() {
 }
 
 function openNow(disk: ReturnType<typeof createMemoryDisk>, clock: VirtualClock): HqStore {
-  const opened: HqStore[] = [];
-  openHqStore({
-    storage: createMemoryStorage({ disk }),
-    clock,
-    ids: seededIds(seededRandom(1)),
-  }).subscribe((store) => opened.push(store));
-  const [store] = opened;
-  if (store === undefined) throw new Error('it should have been open at once');
-  return store;
+  const storage = createMemoryStorage({ disk });
+  return now(openHqStore({ storage, clock, ids: seededIds(seededRandom(1)) }));
 }
 
 function startFleet(store: HqStore, clock: VirtualClock) {
   const links = new Subject<LinkEvent>();
   const chaos = new BehaviorSubject<Chaos>({ mode: 'off', enabled: true, effect: 'none', since: 0 });
-  const fleet = createFleet({
+  const created = createFleet({
     store,
     links$: links,
     chaos: { current: () => chaos.value, state$: state(chaos, chaos.value) },
     clock,
     hqVersion: '0.1.0',
   });
+  const fleet = now(created);
   const deltas: FleetDelta[] = [];
   fleet.delta$.subscribe((delta) => deltas.push(delta));
   return { links, chaos, fleet, deltas };

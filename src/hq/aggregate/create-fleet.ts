@@ -20,6 +20,7 @@ import type { Clock } from '../../platform/clock.ts';
 import type { FleetDelta, FleetTotals } from '../../protocol/api.ts';
 import type { ChaosControl } from '../chaos.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
+import type { AlarmRecord } from '../store/alarms.ts';
 import { MAX_AHEAD_MS } from '../store/clock-ahead.ts';
 import type {
   AgentNumbers,
@@ -84,7 +85,14 @@ type FleetState = {
   chaosChanged: boolean;
 };
 
-export function createFleet(options: FleetOptions): Fleet {
+/** Emits the fleet once it knows what the store says of it, then completes. */
+export function createFleet(options: FleetOptions): Observable<Fleet> {
+  return options.store.alarms().pipe(map((alarms) => openFleet(options, alarms)));
+}
+
+type KeptAlarms = ReadonlyMap<string, AlarmRecord>;
+
+function openFleet(options: FleetOptions, kept: KeptAlarms): Fleet {
   const { store, chaos, clock, hqVersion } = options;
   const roster = createRoster(store, clock);
   const meter = createIngestMeter(clock);
@@ -108,7 +116,7 @@ export function createFleet(options: FleetOptions): Fleet {
     return entry === undefined ? undefined : roster.summarise(entry);
   };
 
-  restore(fleet);
+  restore(fleet, kept);
   const totals$ = new BehaviorSubject<FleetTotals>(totals());
   const deltas = new Subject<FleetDelta>();
   const work = listen(fleet);
@@ -163,7 +171,7 @@ function totalsOf({ roster, meter }: FleetState): FleetTotals {
 }
 
 /** What the store says of the agents that it knows. */
-function restore({ options, roster, alarms, pauses, alarmed }: FleetState): void {
+function restore({ options, roster, alarms, pauses, alarmed }: FleetState, kept: KeptAlarms): void {
   const { store, clock } = options;
   for (const { agent, epoch, paused } of store.agents()) {
     const entry = roster.entryOf(agent, store.ownsEpoch(agent, epoch) ? null : epoch);
@@ -171,7 +179,7 @@ function restore({ options, roster, alarms, pauses, alarmed }: FleetState): void
     entry.lastSampleTs = store.lastSampleTs(agent);
     roster.touch(entry);
   }
-  for (const [agent, record] of store.alarms()) {
+  for (const [agent, record] of kept) {
     if (clock.now() - record.lastTs > FORGET_ALARM_MS) {
       alarms.ended(agent);
       continue;

@@ -17,6 +17,7 @@ import type { Ids } from '../../platform/ids.ts';
 import { EMPTY_COVERAGE, missingWithin } from '../../protocol/coverage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
+import { atOnce } from '../at-once.ts';
 import { accountLost, runOf } from './account-lost.ts';
 import { readAlarms, writeAlarms } from './alarms.ts';
 import { appendFrame } from './append-frame.ts';
@@ -208,7 +209,7 @@ function agentRecords({ storage, transactions, indexer }: Parts) {
         latest = Math.max(latest ?? lastTs, lastTs);
       return latest;
     },
-    alarms: () => readAlarms(storage),
+    alarms: () => atOnce(() => readAlarms(storage)),
     saveAlarms: (changes) => transactions.run((transaction) => writeAlarms(transaction, changes)),
     savePauses: (changes) =>
       transactions.run((transaction) => {

@@ -1,9 +1,8 @@
 /**
  * HQ's store by the roles that others need of it: frames of all agents as received, each seq at most once.
  *
- * What writes records emits later, and so do queries over samples. What is answered at once comes from memory: the
- * durable state of agents and epochs, and of each agent its schemas and index, read within the call at first use.
- * One reads the storage in each call: `alarms`.
+ * Every answer is an Observable: one value, then the end; errors: StorageError. What is still answered at once comes
+ * from memory: the durable state of agents and epochs, and of each agent its schemas and index.
  */
 import type { Observable } from 'rxjs';
 import type {
@@ -183,7 +182,7 @@ export type IndexProgress = {
 
 /** Keeps the alarms of agents that are not over. */
 export type AlarmStore = {
-  readonly alarms: () => ReadonlyMap<string, AlarmRecord>;
+  readonly alarms: () => Observable<ReadonlyMap<string, AlarmRecord>>;
   /** Completes when they are durable; null removes. */
   readonly saveAlarms: (changes: ReadonlyMap<string, AlarmRecord | null>) => Observable<void>;
 };
