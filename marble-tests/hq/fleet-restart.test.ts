@@ -21,7 +21,10 @@ describe('why frames of an agent wait', () => {
     });
   const leave = () =>
     rig.links.next({ kind: 'disconnected', agent: 'a1', reason: 'gone', ts: rig.clock.now() });
-  const waits = () => [rig.fleet.summary('a1')?.link?.paused, rig.fleet.summary('a1')?.link?.pausedUntil];
+  const waits = () => [
+    now(rig.fleet.summary('a1'))?.link?.paused,
+    now(rig.fleet.summary('a1'))?.link?.pausedUntil,
+  ];
 
   it('is known after a restart, until the agent says otherwise', () => {
     rig.connect();
@@ -33,7 +36,7 @@ describe('why frames of an agent wait', () => {
       rig.clock.pass(300_000);
       rig.restart();
       expect(waits()).toEqual(['budget_day', until]);
-      expect(rig.fleet.summary('a1')).toMatchObject({ state: 'offline', link: { rate: null } });
+      expect(now(rig.fleet.summary('a1'))).toMatchObject({ state: 'offline', link: { rate: null } });
     }
     rig.connect();
     expect(waits(), 'it has not said').toEqual([undefined, undefined]);
@@ -42,7 +45,7 @@ describe('why frames of an agent wait', () => {
     say({});
     leave();
     rig.restart();
-    expect(rig.fleet.summary('a1')?.link).toBeNull();
+    expect(now(rig.fleet.summary('a1'))?.link).toBeNull();
   });
 
   it('costs a commit when it changes', () => {
@@ -69,7 +72,7 @@ describe('why frames of an agent wait', () => {
     for (const agent of Object.keys(records)) rig.connect(agent);
     rig.store.savePauses(new Map(Object.entries({ ...records, stranger: records.long }))).subscribe();
     rig.restart();
-    expect(rig.fleet.summaries().map(({ id, link }) => [id, link?.paused])).toEqual([
+    expect(now(rig.fleet.summaries()).map(({ id, link }) => [id, link?.paused])).toEqual([
       ['endless', 'way'],
       ['long', reason],
       ['old', undefined],
@@ -99,17 +102,17 @@ describe('alarms', () => {
       rig.restart();
     }
     const alarm = { kind: 'lost_at_hq', since, detail: '5 samples' };
-    expect(rig.fleet.summary('a1')).toMatchObject({ connected: false, alarm });
-    expect(rig.fleet.summary('other')?.alarm).toMatchObject({ kind: 'duplicate_agent' });
+    expect(now(rig.fleet.summary('a1'))).toMatchObject({ connected: false, alarm });
+    expect(now(rig.fleet.summary('other'))?.alarm).toMatchObject({ kind: 'duplicate_agent' });
     expect([...rig.fleet.alarms()].sort()).toEqual([
       ['duplicate_agent', 1],
       ['lost_at_hq', 1],
     ]);
     rig.clock.pass(1_199_000);
-    expect(rig.fleet.summary('a1')?.alarm).toEqual(alarm);
+    expect(now(rig.fleet.summary('a1'))?.alarm).toEqual(alarm);
     raise('other', 'duplicate_agent');
     rig.clock.pass(2_000);
-    expect(rig.fleet.summary('a1')?.alarm).toBeNull();
+    expect(now(rig.fleet.summary('a1'))?.alarm).toBeNull();
     expect(kept(), 'nor is it there at the next').toEqual(['other']);
     expect([...rig.fleet.alarms()]).toEqual([['duplicate_agent', 1]]);
   });
@@ -135,7 +138,7 @@ describe('alarms', () => {
     ]);
     rig.store.saveAlarms(records).subscribe();
     rig.restart();
-    expect(rig.fleet.summaries().map((one) => [one.id, one.alarm])).toEqual([['young', alarm]]);
+    expect(now(rig.fleet.summaries()).map((one) => [one.id, one.alarm])).toEqual([['young', alarm]]);
     expect(kept()).toEqual(['young']);
   });
 });

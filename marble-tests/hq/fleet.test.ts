@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { dataFrame, delivery, downsampledFrame, EPOCH, gapFrame } from '../../src/hq/store/testing/frames.ts';
 import type { Heartbeat } from '../../src/protocol/events.ts';
 import { createFleetRig, type FleetRig, HEARTBEAT } from './support/fleet-rig.ts';
+import { now } from './support/now.ts';
 import { START } from './support/virtual-clock.ts';
 
 let rig: FleetRig;
@@ -12,7 +13,7 @@ beforeEach(() => {
 describe('fleet state', () => {
   it('follows an agent from connecting to going', () => {
     rig.connect();
-    expect(rig.fleet.summary('a1')).toMatchObject({
+    expect(now(rig.fleet.summary('a1'))).toMatchObject({
       connected: true,
       state: 'starting',
       breaker: 'unknown',
@@ -26,7 +27,7 @@ describe('fleet state', () => {
       clockOffsetMs: 7,
       ts: rig.clock.now(),
     });
-    expect(rig.fleet.summary('a1')).toMatchObject({
+    expect(now(rig.fleet.summary('a1'))).toMatchObject({
       state: 'catching-up',
       breaker: 'half-open',
       rttMs: 20,
@@ -37,7 +38,7 @@ describe('fleet state', () => {
       clockOffsetMs: 7,
     });
     rig.links.next({ kind: 'disconnected', agent: 'a1', reason: 'gone', ts: rig.clock.now() });
-    expect(rig.fleet.summary('a1')).toMatchObject({
+    expect(now(rig.fleet.summary('a1'))).toMatchObject({
       connected: false,
       connectedSince: null,
       state: 'offline',
@@ -52,7 +53,7 @@ describe('fleet state', () => {
     const conflict = (alarm: 'duplicate_agent' | 'forked_epoch') =>
       rig.links.next({ kind: 'alarm', agent: 'a1', alarm, detail: 'a second one', ts: rig.clock.now() });
     conflict('duplicate_agent');
-    expect(rig.fleet.summary('a1')?.alarm).toEqual({
+    expect(now(rig.fleet.summary('a1'))?.alarm).toEqual({
       kind: 'duplicate_agent',
       since,
       detail: 'a second one',
@@ -60,7 +61,7 @@ describe('fleet state', () => {
     rig.clock.pass(900_000);
     conflict('forked_epoch');
     rig.clock.pass(1_199_000);
-    expect(rig.fleet.summary('a1')).toMatchObject({
+    expect(now(rig.fleet.summary('a1'))).toMatchObject({
       connected: true,
       alarm: { kind: 'forked_epoch', since },
     });
@@ -75,14 +76,14 @@ describe('fleet state', () => {
     const says = (heartbeat: Heartbeat) =>
       rig.links.next({ kind: 'heartbeat', agent: 'a1', heartbeat, clockOffsetMs: 0, ts: rig.clock.now() });
     rig.connect();
-    expect(rig.fleet.summary('a1')?.link).toBeNull();
+    expect(now(rig.fleet.summary('a1'))?.link).toBeNull();
     says({ ...HEARTBEAT, link });
     says(HEARTBEAT);
-    expect(rig.fleet.summary('a1')?.link).toEqual(link);
+    expect(now(rig.fleet.summary('a1'))?.link).toEqual(link);
     rig.links.next({ kind: 'disconnected', agent: 'a1', reason: 'gone', ts: rig.clock.now() });
-    expect(rig.fleet.summary('a1')?.link, 'it is why the agent went').toEqual(link);
+    expect(now(rig.fleet.summary('a1'))?.link, 'it is why the agent went').toEqual(link);
     rig.connect();
-    expect(rig.fleet.summary('a1')?.link).toBeNull();
+    expect(now(rig.fleet.summary('a1'))?.link).toBeNull();
   });
 
   it('counts what came thinned neither as stored nor as dropped', () => {
@@ -97,35 +98,35 @@ describe('fleet state', () => {
       ...{ kind: 'heartbeat', agent: 'a1', clockOffsetMs: 0, ts: rig.clock.now() },
       heartbeat: { ...HEARTBEAT, thinned: 6 },
     });
-    expect(rig.fleet.summary('a1')).toMatchObject({
+    expect(now(rig.fleet.summary('a1'))).toMatchObject({
       ...{ sampled: 100, stored: 16, thinned: 64, dropped: 10, pending: 10, pendingThinned: 6 },
       completeness: 0.8,
       lastSampleTs: START + 90_000,
     });
     rig.clock.pass(250);
-    expect(rig.fleet.totals()).toMatchObject({ stored: 16, thinned: 64, dropped: 10, pending: 10 });
+    expect(now(rig.fleet.totals())).toMatchObject({ stored: 16, thinned: 64, dropped: 10, pending: 10 });
     // 64 thinned samples are no rate of samples that come.
-    expect(rig.fleet.summary('a1')?.samplesPerSecond).toBeLessThanOrEqual(16);
+    expect(now(rig.fleet.summary('a1'))?.samplesPerSecond).toBeLessThanOrEqual(16);
     rig.links.next({
       ...{ kind: 'heartbeat', agent: 'a1', clockOffsetMs: 0, ts: rig.clock.now() },
       heartbeat: HEARTBEAT,
     });
-    expect(rig.fleet.summary('a1')?.pendingThinned, 'an agent that does not say so has none').toBe(0);
+    expect(now(rig.fleet.summary('a1'))?.pendingThinned, 'an agent that does not say so has none').toBe(0);
   });
 
   it('counts what is stored, pending and dropped, and how complete that is', () => {
     rig.connect();
     rig.store.observeSampled('a1', EPOCH, 40);
     rig.append(dataFrame(1, 20), gapFrame(21, 30, 'overflow_oldest'));
-    expect(rig.fleet.summary('a1')).toMatchObject({
+    expect(now(rig.fleet.summary('a1'))).toMatchObject({
       sampled: 40,
       stored: 20,
       pending: 10,
       dropped: 10,
       seriesCount: 2,
     });
-    expect(rig.fleet.summary('a1')?.completeness).toBeCloseTo(20 / 40);
-    expect(rig.fleet.totals()).toMatchObject({
+    expect(now(rig.fleet.summary('a1'))?.completeness).toBeCloseTo(20 / 40);
+    expect(now(rig.fleet.totals())).toMatchObject({
       agents: 1,
       connected: 1,
       stored: 20,
@@ -140,9 +141,9 @@ describe('fleet state', () => {
     // Seq 5 was measured at START + 5 s by a clock that is 3 s behind: at START + 8 s in truth; stored at START + 10.25
     // s.
     rig.append(dataFrame(5, 5, { lane: 'live' }));
-    expect(rig.fleet.summary('a1')?.lagMs).toBe(2_250);
+    expect(now(rig.fleet.summary('a1'))?.lagMs).toBe(2_250);
     rig.append(dataFrame(1, 2, { lane: 'backlog' }));
-    expect(rig.fleet.summary('a1')?.lagMs).toBe(2_250);
+    expect(now(rig.fleet.summary('a1'))?.lagMs).toBe(2_250);
   });
 
   it('does not take a sample that is dated ahead for the latest, and says so until one is dated right', () => {
@@ -178,21 +179,21 @@ describe('fleet state', () => {
     rig.clock.pass(3_000);
     expect(rig.deltas.flatMap(({ agents }) => agents)).toEqual([]);
     expect(rig.deltas.flatMap(({ ingest }) => ingest)).toHaveLength(3);
-    expect(rig.fleet.snapshot().ingest.length).toBeGreaterThanOrEqual(3);
+    expect(now(rig.fleet.snapshot()).ingest.length).toBeGreaterThanOrEqual(3);
   });
 
   it('lets the rate of an agent that stopped fall to nothing', () => {
     rig.connect();
     rig.append(dataFrame(1, 50));
-    expect(rig.fleet.summary('a1')?.samplesPerSecond).toBe(5);
+    expect(now(rig.fleet.summary('a1'))?.samplesPerSecond).toBe(5);
     rig.clock.pass(15_000);
-    expect(rig.fleet.summary('a1')?.samplesPerSecond).toBe(0);
+    expect(now(rig.fleet.summary('a1'))?.samplesPerSecond).toBe(0);
     expect(rig.deltas.at(-1)?.totals.samplesPerSecond).toBe(0);
   });
 
   it('knows agents by HTTP without a link', () => {
     rig.store.append([delivery('k', { seqs: [1], arrivalTs: rig.clock.now() })]).subscribe();
-    expect(rig.fleet.summary('web')).toMatchObject({
+    expect(now(rig.fleet.summary('web'))).toMatchObject({
       epoch: null,
       connected: false,
       state: 'unknown',
@@ -201,7 +202,7 @@ describe('fleet state', () => {
       completeness: 1,
       lagMs: null,
     });
-    expect(rig.fleet.totals().connected).toBe(0);
+    expect(now(rig.fleet.totals()).connected).toBe(0);
   });
 
   it('has its agents back after a restart, offline, with their counts', () => {
@@ -209,10 +210,10 @@ describe('fleet state', () => {
     rig.append(dataFrame(1, 7));
     rig.clock.pass(2_000);
     rig.restart();
-    expect(rig.fleet.summaries()).toMatchObject([
+    expect(now(rig.fleet.summaries())).toMatchObject([
       { id: 'a1', connected: false, state: 'offline', stored: 7, lastSampleTs: START + 7_000 },
     ]);
-    expect(rig.fleet.totals()).toMatchObject({ agents: 1, stored: 7 });
+    expect(now(rig.fleet.totals())).toMatchObject({ agents: 1, stored: 7 });
   });
 
   it('follows one agent and the totals as states, and tells of chaos', () => {

@@ -6,6 +6,7 @@ import { dataFrame, schema } from '../../src/hq/store/testing/frames.ts';
 import { seededIds } from '../../src/platform/ids.ts';
 import { seededRandom } from '../../src/platform/random.ts';
 import { createMemoryStorage } from '../../src/storage/memory/memory-storage.ts';
+import { now } from './support/now.ts';
 import { type VirtualClock, virtualClock } from './support/virtual-clock.ts';
 
 describe("the store's background work", () => {
@@ -40,7 +41,7 @@ describe("the store's background work", () => {
       .subscribe();
     clock.pass(20_000);
     expect(merged).toBeGreaterThan(5000);
-    expect(store.lastSampleTs('a1')).toBe(dataFrame(5999, 5999).header.tsMax);
+    expect(now(store.lastSampleTs(['a1']))[0]).toBe(dataFrame(5999, 5999).header.tsMax);
   });
 
   /** Frames of one sample, appended with never a moment in which none is under way, or with a pause between them. */

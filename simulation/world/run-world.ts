@@ -1,4 +1,5 @@
 /** One run: a world drawn from a seed, its faults, its healing, and everything that was found wrong with it. */
+import type { AgentSummary } from '../../src/protocol/api.ts';
 import { coveredCount } from '../../src/protocol/coverage.ts';
 import { checkBudgets } from '../check/budgets.ts';
 import { checkAlways, checkDrained } from '../check/check-world.ts';
@@ -207,12 +208,12 @@ function drain({ world, links }: Run): void {
 function checkDashboards(world: World): void {
   const { timeline, violations, viewers, hq } = world;
   const shownWrong = () => {
-    const known = new Map(
-      hq
-        .running()
-        ?.fleet.summaries()
-        .map((agent) => [agent.id, agent]),
-    );
+    const known = new Map<string, AgentSummary>();
+    hq.running()
+      ?.fleet.summaries()
+      .subscribe((agents) => {
+        for (const agent of agents) known.set(agent.id, agent);
+      });
     return viewers.flatMap((viewer) => differences(viewer.shown() ?? NOTHING_SHOWN, known));
   };
   const seenBy = timeline.now() + SEEN_WITHIN_MS;

@@ -72,7 +72,9 @@ export function createViewer({ timeline, chance, healAt, onWrong, onCut }: Viewe
     connect: (served, fleet) => {
       feed = served;
       known.clear();
-      for (const agent of fleet.summaries()) known.set(agent.id, agent);
+      fleet.summaries().subscribe((agents) => {
+        for (const agent of agents) known.set(agent.id, agent);
+      });
       fleet.delta$.subscribe(({ agents }) => {
         for (const agent of agents) known.set(agent.id, agent);
       });

@@ -44,7 +44,7 @@ function agent() {
   };
   const counts = () => ({ sampled: 5, stored: 5 - pending, pending, thinned: 0, dropped: 0 });
   const state = () =>
-    summaryOf(entry, { counts, anomalyCounts: () => ({ open: 0, total: 0 }), seriesCount: () => 1 }, 0).state;
+    summaryOf(entry, { counts: counts(), anomalies: { open: 0, total: 0 }, seriesCount: 1 }, 0).state;
   return { entry, connect, says, delivers, state };
 }
 

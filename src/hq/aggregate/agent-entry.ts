@@ -5,7 +5,7 @@ import type { AgentState, Heartbeat, LinkReport } from '../../protocol/events.ts
 import { MAX_TS } from '../../protocol/sample.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
 import { isAhead } from '../store/clock-ahead.ts';
-import type { AgentNumbers, Appended, IngestFrame } from '../store/store.ts';
+import type { Appended, IngestFrame, NumbersOfAgent } from '../store/store.ts';
 import { diskAlarmOf } from './disk-alarm.ts';
 import { createRateWindow, type RateWindow } from './rate-window.ts';
 
@@ -32,8 +32,12 @@ export type AgentEntry = {
   /** What has happened to it. `until`: monotonic, ms; it ends then unless it recurs. */
   alarm: (AgentAlarm & { readonly until: number }) | null;
   readonly rate: RateWindow;
+  /** How often something of it has changed. */
+  changes: number;
   /** The last one made; null before the first. */
   summary: AgentSummary | null;
+  /** How many of the changes it shows. */
+  summarised: number;
 };
 
 export function createAgentEntry(id: string, epoch: string | null): AgentEntry {
@@ -54,7 +58,9 @@ export function createAgentEntry(id: string, epoch: string | null): AgentEntry {
     clockAlarm: null,
     alarm: null,
     rate: createRateWindow(),
+    changes: 0,
     summary: null,
+    summarised: 0,
   };
 }
 
@@ -160,9 +166,12 @@ function stateOf({ heartbeat, delivers }: AgentEntry, pending: number): AgentSta
   return delivers.has('backlog') && pending > 0 ? 'catching-up' : 'live';
 }
 
-export function summaryOf(entry: AgentEntry, store: AgentNumbers, mono: number): AgentSummary {
-  const { sampled, stored, pending, thinned, dropped } = store.counts(entry.id);
-  const anomalies = store.anomalyCounts(entry.id);
+export function summaryOf(
+  entry: AgentEntry,
+  { counts, anomalies, seriesCount }: NumbersOfAgent,
+  mono: number,
+): AgentSummary {
+  const { sampled, stored, pending, thinned, dropped } = counts;
   const { heartbeat, connected } = entry;
   const overHttp = entry.epoch === null;
   const state = overHttp ? 'unknown' : connected ? stateOf(entry, pending) : 'offline';
@@ -192,7 +201,7 @@ export function summaryOf(entry: AgentEntry, store: AgentNumbers, mono: number):
     completeness: sampled === 0 ? 1 : (stored + thinned) / sampled,
     openAnomalies: anomalies.open,
     anomaliesTotal: anomalies.total,
-    seriesCount: store.seriesCount(entry.id),
+    seriesCount,
     alarm: alarmNow(entry, mono),
   };
 }

@@ -6,8 +6,13 @@
 import { state } from '@rx-state/core';
 import {
   BehaviorSubject,
+  catchError,
+  concatMap,
   defer,
+  EMPTY,
+  exhaustMap,
   filter,
+  forkJoin,
   interval,
   map,
   merge,
@@ -15,6 +20,7 @@ import {
   of,
   Subject,
   Subscription,
+  tap,
 } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import type { FleetDelta, FleetTotals } from '../../protocol/api.ts';
@@ -24,6 +30,7 @@ import type { AlarmRecord } from '../store/alarms.ts';
 import { MAX_AHEAD_MS } from '../store/clock-ahead.ts';
 import type {
   AgentNumbers,
+  AgentRecord,
   AgentRegistry,
   AlarmStore,
   Appended,
@@ -87,13 +94,23 @@ type FleetState = {
 
 /** Emits the fleet once it knows what the store says of it, then completes. */
 export function createFleet(options: FleetOptions): Observable<Fleet> {
-  return options.store.alarms().pipe(map((alarms) => openFleet(options, alarms)));
+  const { store } = options;
+  return defer(() => {
+    const agents = store.agents();
+    const lastSampleTs = store.lastSampleTs(agents.map(({ agent }) => agent));
+    return forkJoin({ agents: of(agents), lastSampleTs, alarms: store.alarms() });
+  }).pipe(concatMap((found) => openFleet(options, found)));
 }
 
-type KeptAlarms = ReadonlyMap<string, AlarmRecord>;
+type Found = {
+  readonly agents: readonly AgentRecord[];
+  /** Of each of the agents. */
+  readonly lastSampleTs: readonly (number | null)[];
+  readonly alarms: ReadonlyMap<string, AlarmRecord>;
+};
 
-function openFleet(options: FleetOptions, kept: KeptAlarms): Fleet {
-  const { store, chaos, clock, hqVersion } = options;
+function openFleet(options: FleetOptions, found: Found): Observable<Fleet> {
+  const { store, clock } = options;
   const roster = createRoster(store, clock);
   const meter = createIngestMeter(clock);
   const fleet: FleetState = {
@@ -107,55 +124,63 @@ function openFleet(options: FleetOptions, kept: KeptAlarms): Fleet {
     ticks: 0,
     chaosChanged: false,
   };
-  const totals = (): FleetTotals => {
-    roster.freshen();
-    return totalsOf(fleet);
-  };
-  const summary = (agent: string) => {
-    const entry = roster.find(agent);
-    return entry === undefined ? undefined : roster.summarise(entry);
-  };
-
-  restore(fleet, kept);
-  const totals$ = new BehaviorSubject<FleetTotals>(totals());
-  const deltas = new Subject<FleetDelta>();
+  restore(fleet, found);
   const work = listen(fleet);
+  return roster.freshen().pipe(
+    map(() => serve(fleet, work)),
+    tap({ error: () => work.unsubscribe() }),
+  );
+}
+
+/** `work` ends with the fleet. */
+function serve(fleet: FleetState, work: Subscription): Fleet {
+  const { options, roster, meter } = fleet;
+  const { chaos, clock, hqVersion } = options;
+  const freshened = <T>(read: () => T) => roster.freshen().pipe(map(read));
+  const summary = (agent: string) =>
+    defer(() => {
+      const entry = roster.find(agent);
+      return entry === undefined
+        ? of(undefined)
+        : roster.freshen([entry]).pipe(map(() => entry.summary ?? undefined));
+    });
+  const totals$ = new BehaviorSubject<FleetTotals>(totalsOf(fleet));
+  const deltas = new Subject<FleetDelta>();
   // Held, so that its value can be read without a subscriber.
   const totalsState = state(totals$);
   work.add(totalsState.subscribe());
   work.add(
-    interval(TICK_MS, clock.scheduler).subscribe(() => {
-      const delta = tick(fleet);
-      if (delta === null) return;
-      totals$.next(delta.totals);
-      deltas.next(delta);
-    }),
+    interval(TICK_MS, clock.scheduler)
+      .pipe(
+        tap(() => tick(fleet)),
+        exhaustMap(() => nextDelta(fleet)),
+      )
+      .subscribe((delta) => {
+        totals$.next(delta.totals);
+        deltas.next(delta);
+      }),
   );
 
   return {
-    snapshot: () => ({
-      ts: clock.now(),
-      hqVersion,
-      agents: [...roster.summaries()],
-      totals: totals(),
-      chaos: chaos.current(),
-      ingest: meter.points(),
-    }),
+    snapshot: () =>
+      freshened(() => ({
+        ts: clock.now(),
+        hqVersion,
+        agents: [...roster.summaries()],
+        totals: totalsOf(fleet),
+        chaos: chaos.current(),
+        ingest: meter.points(),
+      })),
     delta$: deltas.asObservable(),
     summary,
-    summaries: roster.summaries,
-    totals,
+    summaries: () => freshened(roster.summaries),
+    totals: () => freshened(() => totalsOf(fleet)),
     alarms: roster.alarms,
     totals$: totalsState,
     agent$: state((agent: string) =>
-      defer(() => {
-        const now = summary(agent);
-        const later = deltas.pipe(
-          map((delta) => delta.agents.find((one) => one.id === agent)),
-          filter((one) => one !== undefined),
-        );
-        return now === undefined ? later : merge(of(now), later);
-      }),
+      merge(summary(agent), deltas.pipe(map((delta) => delta.agents.find((one) => one.id === agent)))).pipe(
+        filter((one) => one !== undefined),
+      ),
     ),
     close: () => {
       work.unsubscribe();
@@ -171,15 +196,15 @@ function totalsOf({ roster, meter }: FleetState): FleetTotals {
 }
 
 /** What the store says of the agents that it knows. */
-function restore({ options, roster, alarms, pauses, alarmed }: FleetState, kept: KeptAlarms): void {
+function restore({ options, roster, alarms, pauses, alarmed }: FleetState, found: Found): void {
   const { store, clock } = options;
-  for (const { agent, epoch, paused } of store.agents()) {
+  for (const [index, { agent, epoch, paused }] of found.agents.entries()) {
     const entry = roster.entryOf(agent, store.ownsEpoch(agent, epoch) ? null : epoch);
     if (paused !== undefined) entry.link = pauses.restored(agent, paused, clock.now());
-    entry.lastSampleTs = store.lastSampleTs(agent);
+    entry.lastSampleTs = found.lastSampleTs[index] ?? null;
     roster.touch(entry);
   }
-  for (const [agent, record] of kept) {
+  for (const [agent, record] of found.alarms) {
     if (clock.now() - record.lastTs > FORGET_ALARM_MS) {
       alarms.ended(agent);
       continue;
@@ -239,23 +264,31 @@ function takeLink({ options, roster, alarms, pauses, alarmed }: FleetState, even
   roster.touch(entry);
 }
 
-/** The next delta; null when there is nothing to report. */
-function tick(fleet: FleetState): FleetDelta | null {
-  const { options, roster, meter } = fleet;
-  const { chaos, clock } = options;
+function tick(fleet: FleetState): void {
   fleet.ticks += 1;
   if (fleet.ticks % TICKS_PER_SECOND === 0) endSecond(fleet);
   endAlarms(fleet);
-  if (!roster.hasChanges() && !meter.hasNewPoints() && !fleet.chaosChanged) return null;
-  const agents = roster.takeChanges(AGENTS_PER_TICK);
-  fleet.chaosChanged = false;
-  return {
-    ts: clock.now(),
-    agents: [...agents],
-    totals: totalsOf(fleet),
-    chaos: chaos.current(),
-    ingest: [...meter.takeNewPoints()],
-  };
+}
+
+/** The next delta, if there is something to report. */
+function nextDelta(fleet: FleetState): Observable<FleetDelta> {
+  const { options, roster, meter } = fleet;
+  const { chaos, clock } = options;
+  if (!roster.hasChanges() && !meter.hasNewPoints() && !fleet.chaosChanged) return EMPTY;
+  return roster.takeChanges(AGENTS_PER_TICK).pipe(
+    map((agents) => {
+      fleet.chaosChanged = false;
+      return {
+        ts: clock.now(),
+        agents: [...agents],
+        totals: totalsOf(fleet),
+        chaos: chaos.current(),
+        ingest: [...meter.takeNewPoints()],
+      };
+    }),
+    // The store cannot say just now: the next tick tries again.
+    catchError(() => EMPTY),
+  );
 }
 
 function endSecond({ options, roster, meter, alarms, pauses, busy }: FleetState): void {

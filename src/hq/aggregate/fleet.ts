@@ -1,21 +1,24 @@
-/** What HQ knows of its fleet right now; the dashboard namespace and the agents endpoints read it. */
+/**
+ * What HQ knows of its fleet right now; the dashboard namespace and the agents endpoints read it. What asks for numbers
+ * of the store emits once and completes; errors: as of the store.
+ */
 import type { StateObservable } from '@rx-state/core';
 import type { Observable } from 'rxjs';
 import type { AgentAlarm, AgentSummary, FleetDelta, FleetSnapshot, FleetTotals } from '../../protocol/api.ts';
 
 export type Fleet = {
   /** The whole state now; costs O(agents). */
-  readonly snapshot: () => FleetSnapshot;
+  readonly snapshot: () => Observable<FleetSnapshot>;
   /**
    * What changed since the last delta, at most 4 a second, only while something changed or an ingest point is due.
-   * Shared: all subscribers get the same deltas from their subscription on. Take `snapshot()` at subscription.
+   * Shared: all subscribers get the same deltas from their subscription on. Subscribe when `snapshot()` emits.
    */
   readonly delta$: Observable<FleetDelta>;
   /** Summary of one agent; undefined when HQ has never heard of it. */
-  readonly summary: (agent: string) => AgentSummary | undefined;
+  readonly summary: (agent: string) => Observable<AgentSummary | undefined>;
   /** All agents' summaries, ordered by id; costs O(agents). */
-  readonly summaries: () => readonly AgentSummary[];
-  readonly totals: () => FleetTotals;
+  readonly summaries: () => Observable<readonly AgentSummary[]>;
+  readonly totals: () => Observable<FleetTotals>;
   /** How many agents have an alarm of a kind now; costs O(agents). */
   readonly alarms: () => ReadonlyMap<AgentAlarm['kind'], number>;
   /** The totals, at once and whenever they change. */

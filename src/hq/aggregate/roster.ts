@@ -3,9 +3,10 @@
  *
  * Costs: a change O(1); sums O(agents that changed since the last ones); the summaries of all O(agents).
  */
+import { defer, map, type Observable, of, tap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import type { AgentAlarm, AgentSummary } from '../../protocol/api.ts';
-import type { AgentNumbers } from '../store/store.ts';
+import type { AgentNumbers, NumbersOfAgent } from '../store/store.ts';
 import { type AgentEntry, alarmNow, createAgentEntry, summaryOf } from './agent-entry.ts';
 
 /** Sums over all agents that only move by differences. */
@@ -18,18 +19,20 @@ export type Roster = {
   readonly entryOf: (agent: string, epoch: string | null) => AgentEntry;
   /** The summary is made when somebody asks; until then the last one stays for the sums. */
   readonly touch: (entry: AgentEntry) => void;
-  readonly summarise: (entry: AgentEntry) => AgentSummary;
-  /** Of all agents, ordered by id. */
+  /** Makes the summaries that are out of date, of these or of all; emits once that is done. Errors: as of the store. */
+  readonly freshen: (entries?: Iterable<AgentEntry>) => Observable<void>;
+  /** Those made so far, ordered by id. */
   readonly summaries: () => readonly AgentSummary[];
   readonly hasChanges: () => boolean;
-  /** Summaries of those that changed since they were last taken, `max` at most; the others stay for the next time. */
-  readonly takeChanges: (max: number) => readonly AgentSummary[];
+  /**
+   * Summaries of those that changed since they were last taken, `max` at most; the others stay for the next time, and
+   * after an error all do.
+   */
+  readonly takeChanges: (max: number) => Observable<readonly AgentSummary[]>;
   /** What has changed so far is nothing to report. */
   readonly dropChanges: () => void;
   /** As of the summaries made so far. */
   readonly sums: () => Sums & { readonly agents: number };
-  /** Makes the summaries that are out of date. */
-  readonly freshen: () => void;
   /** How many agents have an alarm of a kind now. */
   readonly alarms: () => ReadonlyMap<AgentAlarm['kind'], number>;
 };
@@ -42,15 +45,35 @@ export function createRoster(store: AgentNumbers, clock: Pick<Clock, 'precise'>)
   const stale = new Set<AgentEntry>();
   const sums: Sums = { stored: 0, pending: 0, thinned: 0, dropped: 0, connected: 0 };
 
-  const summarise = (entry: AgentEntry): AgentSummary => {
-    if (entry.summary !== null && !stale.has(entry)) return entry.summary;
-    stale.delete(entry);
-    const before = entry.summary;
-    const summary = summaryOf(entry, store, clock.precise());
-    moveSums(sums, before, summary);
-    entry.summary = summary;
-    return summary;
+  const touch = (entry: AgentEntry) => {
+    entry.changes += 1;
+    changed.add(entry);
+    stale.add(entry);
   };
+  /** `changes`: those that the numbers show. More may have come since they were asked for. */
+  const summarise = (entry: AgentEntry, numbers: NumbersOfAgent, changes: number) => {
+    // A later question was answered sooner.
+    if (entry.summarised > changes) return;
+    const summary = summaryOf(entry, numbers, clock.precise());
+    moveSums(sums, entry.summary, summary);
+    entry.summary = summary;
+    entry.summarised = changes;
+    if (entry.changes === changes) stale.delete(entry);
+  };
+  const freshen = (entries: Iterable<AgentEntry> = stale): Observable<void> =>
+    defer(() => {
+      const due = [...entries].filter((entry) => stale.has(entry));
+      if (due.length === 0) return of(undefined);
+      const changes = due.map((entry) => entry.changes);
+      return store.numbers(due.map(({ id }) => id)).pipe(
+        map((numbers) => {
+          due.forEach((entry, index) => {
+            const ofAgent = numbers[index];
+            if (ofAgent !== undefined) summarise(entry, ofAgent, changes[index] ?? 0);
+          });
+        }),
+      );
+    });
 
   return {
     find: (agent) => entries.get(agent),
@@ -59,30 +82,35 @@ export function createRoster(store: AgentNumbers, clock: Pick<Clock, 'precise'>)
       entries.set(agent, entry);
       return entry;
     },
-    touch: (entry) => {
-      changed.add(entry);
-      stale.add(entry);
-    },
-    summarise,
-    summaries: () =>
-      [...entries.values()].map(summarise).sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)),
+    touch,
+    freshen,
+    summaries: () => made(entries.values()).sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)),
     hasChanges: () => changed.size > 0,
-    takeChanges: (max) => {
-      const taken: AgentSummary[] = [];
-      for (const entry of changed) {
-        if (taken.length === max) break;
-        changed.delete(entry);
-        taken.push(summarise(entry));
-      }
-      return taken;
-    },
+    takeChanges: (max) =>
+      defer(() => {
+        const taken: AgentEntry[] = [];
+        for (const entry of changed) {
+          if (taken.length === max) break;
+          changed.delete(entry);
+          taken.push(entry);
+        }
+        const giveBack = () => {
+          for (const entry of taken) changed.add(entry);
+        };
+        return freshen(taken).pipe(
+          map(() => made(taken)),
+          tap({ error: giveBack }),
+        );
+      }),
     dropChanges: () => changed.clear(),
     sums: () => ({ agents: entries.size, ...sums }),
-    freshen: () => {
-      for (const entry of stale) summarise(entry);
-    },
     alarms: () => countAlarms(entries.values(), clock.precise()),
   };
+}
+
+/** An agent that nobody has asked for yet has no summary. */
+function made(entries: Iterable<AgentEntry>): AgentSummary[] {
+  return [...entries].flatMap(({ summary }) => summary ?? []);
 }
 
 function moveSums(sums: Sums, before: AgentSummary | null, now: AgentSummary): void {

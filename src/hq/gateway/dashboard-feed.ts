@@ -5,7 +5,7 @@
  * the transport can take it: a slow dashboard sees fewer, newer updates and costs one merged delta. One that takes
  * nothing for `stallMs` is cut off; its browser comes back by itself once it can.
  */
-import { filter, first, interval, type Observable, Subject, type Subscription, scan } from 'rxjs';
+import { filter, first, interval, type Observable, retry, Subject, type Subscription, scan } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import type { FleetDelta, FleetSnapshot } from '../../protocol/api.ts';
 import { conflate } from '../../streams/conflate.ts';
@@ -58,17 +58,24 @@ export function createDashboardFeed({
   const serve = (peer: DashboardPeer): Subscription => {
     const serving = stalled(tick$, peer, stallMs).subscribe(() => cut(peer));
     const free = () => tick$.pipe(filter(peer.isFree));
+    // The store cannot say just now: the next tick tries again.
+    const snapshot$ = fleet.snapshot().pipe(retry({ delay: () => tick$ }));
     serving.add(
-      fleet.delta$
-        .pipe(conflate(free, addDelta))
-        .subscribe((pending) => peer.sendDelta(mergedDelta(pending))),
+      snapshot$.subscribe((snapshot) => {
+        // From now on: what came before is in the snapshot.
+        serving.add(
+          fleet.delta$
+            .pipe(conflate(free, addDelta))
+            .subscribe((pending) => peer.sendDelta(mergedDelta(pending))),
+        );
+        peer.sendSnapshot(snapshot);
+      }),
     );
     return serving;
   };
   return {
     join: (peer) => {
       served.set(peer, serve(peer));
-      peer.sendSnapshot(fleet.snapshot());
     },
     leave,
     size: () => served.size,

@@ -1,7 +1,9 @@
+import { of, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { agent } from '../../dashboard/state/testing/agent.ts';
 import { createRegistry } from '../../platform/telemetry.ts';
 import type { LinkReport } from '../../protocol/events.ts';
+import { StorageError } from '../../storage/storage.ts';
 import { registerFleetMetrics } from './fleet-metrics.ts';
 
 const link = (changes: Partial<LinkReport>): LinkReport => ({
@@ -29,7 +31,7 @@ describe('metrics of links', () => {
       }),
       agent('odd', { link: link({ caughtUpMs: 0, paused: 'something of a later version' }) }),
     ];
-    registerFleetMetrics(registry, { summaries: () => agents, alarms: () => new Map() });
+    registerFleetMetrics(registry, { summaries: () => of(agents), alarms: () => new Map() });
     const text = await registry.metrics();
     const lines = text.split('\n').filter((line) => /^holdfast_hq_(paused|backlog|longest|link)/.test(line));
     expect(lines).toEqual([
@@ -48,5 +50,15 @@ describe('metrics of links', () => {
       'holdfast_hq_longest_catch_up_seconds 600',
       'holdfast_hq_link_rate_bytes_per_second 1850',
     ]);
+  });
+
+  it('stay as they were while the store cannot say', async () => {
+    const registry = createRegistry();
+    let summaries = () => of([agent('draining', { link: link({ rate: 1_000 }) })]);
+    registerFleetMetrics(registry, { summaries: () => summaries(), alarms: () => new Map() });
+    const rate = async () => /link_rate_bytes_per_second (\d+)$/m.exec(await registry.metrics())?.[1];
+    expect(await rate()).toBe('1000');
+    summaries = () => throwError(() => new StorageError('io', 'no disk'));
+    expect(await rate()).toBe('1000');
   });
 });

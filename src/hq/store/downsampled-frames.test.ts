@@ -20,7 +20,7 @@ import {
   schema,
   testClock,
 } from './testing/frames.ts';
-import { ledgerOf } from './testing/read.ts';
+import { ledgerOf, numbersOf } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
 const EVER = { from: 0, to: START * 2 };
@@ -69,7 +69,13 @@ describe.each(KINDS)('thinned frames in a store over %s', (kind) => {
       thinned: { overflow: 64 },
       dropped: { overflow_oldest: 5 },
     });
-    expect(at.store.counts('a1')).toEqual({ sampled: 75, stored: 6, pending: 0, thinned: 64, dropped: 5 });
+    expect((await numbersOf(at.store)).counts).toEqual({
+      sampled: 75,
+      stored: 6,
+      pending: 0,
+      thinned: 64,
+      dropped: 5,
+    });
     expect(await seqs()).toEqual([65, 66, 67, 68, 69, 70]);
   });
 
@@ -214,7 +220,7 @@ describe.each(KINDS)('thinned frames and the background work of a store over %s'
       const known = at.store.series('a1').find(({ series }) => series === SERIES);
       expect(known).toMatchObject({ firstTs: START + 1_000, lastTs: START + 64_000 });
     });
-    expect(at.store.lastSampleTs('a1')).toBe(START + 64_000);
+    expect(await firstValueFrom(at.store.lastSampleTs(['a1', 'a2']))).toEqual([START + 64_000, null]);
     clock.set(START + 200_000);
     await eventually(async () => expect(ofAll(await buckets(400_000))).toEqual([]), { interval: 100 });
     expect(await ledger()).toMatchObject({ sampled: 64, thinned: { overflow: 64 }, pending: 0 });

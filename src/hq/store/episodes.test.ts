@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Anomaly } from '../../protocol/sample.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import { dataFrame, SERIES, START, schema } from './testing/frames.ts';
+import { numbersOf } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
 describe.each(KINDS)('one episode in a store over %s', (kind) => {
@@ -26,7 +27,7 @@ describe.each(KINDS)('one episode in a store over %s', (kind) => {
       dataFrame(1, 10, { anomalies: (seq) => (peaks[seq] === undefined ? [] : [report(peaks[seq])]) }),
     );
     await indexed;
-    expect(at.store.anomalyCounts('a1')).toEqual({ open: 1, total: 1 });
+    expect((await numbersOf(at.store)).anomalies).toEqual({ open: 1, total: 1 });
     const during = { agent: 'a1', from: START, to: START + 10_000 };
     const found = await firstValueFrom(at.store.anomalies(during));
     expect(found).toMatchObject([{ state: 'open', startTs: START + 5000, peakZ: -9, peakTs: START + 4991 }]);
@@ -54,7 +55,7 @@ describe.each(KINDS)('one episode in a store over %s', (kind) => {
       }),
     );
     await indexed;
-    expect(at.store.anomalyCounts('a1')).toEqual({ open: 0, total: 1 });
+    expect((await numbersOf(at.store)).anomalies).toEqual({ open: 0, total: 1 });
     const during = { agent: 'a1', from: START + 7000, to: START + 7500 };
     expect(await firstValueFrom(at.store.anomalies(during))).toMatchObject([
       {
@@ -98,7 +99,7 @@ describe.each(KINDS)('episodes of two sources in a store over %s', (kind) => {
       await at.append(dataFrame(seq, seq, { schema: of, anomalies: () => [report(startTs)] }));
       await indexed;
     }
-    expect(at.store.anomalyCounts('a1')).toEqual({ open: 2, total: 3 });
+    expect((await numbersOf(at.store)).anomalies).toEqual({ open: 2, total: 3 });
     const later = { agent: 'a1', from: START + 10_000, to: START + 20_000 };
     expect(
       (await firstValueFrom(at.store.anomalies(later))).map(({ source, startTs }) => [

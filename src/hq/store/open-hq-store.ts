@@ -35,7 +35,15 @@ import { type QueryContext, querySamples } from './query-samples.ts';
 import { createSchemaCatalogue } from './schema-catalogue.ts';
 import { seriesDocuments } from './series-documents.ts';
 import { sliced } from './sliced.ts';
-import type { AgentCounts, Appended, HqStore, IngestFrame, IngestItem, ItemOutcome } from './store.ts';
+import type {
+  AgentCounts,
+  Appended,
+  HqStore,
+  IngestFrame,
+  IngestItem,
+  ItemOutcome,
+  NumbersOfAgent,
+} from './store.ts';
 import type { StoreEmit } from './store-events.ts';
 import { createTransactions, type Transaction } from './transactions.ts';
 
@@ -75,8 +83,8 @@ function createHqStore(options: HqStoreOptions): HqStore {
     ...epochReads(parts),
     ...agentRecords(parts),
     ...queries(parts),
+    ...numbers(parts),
     schema: schemas.get,
-    seriesCount: schemas.seriesCount,
     observeSampled: hints.raise,
     appended$: appended.asObservable(),
     indexed$: indexer.indexed$,
@@ -199,16 +207,10 @@ function epochReads({ transactions, hints, epochOf }: Parts) {
   } satisfies Partial<HqStore>;
 }
 
-function agentRecords({ storage, transactions, indexer }: Parts) {
+function agentRecords({ storage, transactions }: Parts) {
   return {
     agents: () => [...transactions.durable.agents.values()],
     knowsAgent: (agent) => transactions.durable.agents.has(agent),
-    lastSampleTs: (agent) => {
-      let latest: number | null = null;
-      for (const [, lastTs] of indexer.state(agent).spans.values())
-        latest = Math.max(latest ?? lastTs, lastTs);
-      return latest;
-    },
     alarms: () => atOnce(() => readAlarms(storage)),
     saveAlarms: (changes) => transactions.run((transaction) => writeAlarms(transaction, changes)),
     savePauses: (changes) =>
@@ -221,24 +223,47 @@ function agentRecords({ storage, transactions, indexer }: Parts) {
   } satisfies Partial<HqStore>;
 }
 
-function queries({ storage, schemas, context, clock, indexer, transactions, hints, epochOf }: Parts) {
+/** The epochs of agents with all that was heard of them. */
+function shownEpochs({ transactions, hints, epochOf }: Pick<Parts, 'transactions' | 'hints' | 'epochOf'>) {
   const epochs = (agent: string) => [...(transactions.durable.epochs.get(agent)?.keys() ?? [])];
   const state = (agent: string, epoch: Epoch): EpochState | undefined => {
     const known = epochOf(agent, epoch);
     const sampled = hints.of(agent, epoch);
     return known !== undefined && sampled > known.sampled ? { ...known, sampled } : known;
   };
+  return { epochs, state };
+}
+
+function queries({ storage, schemas, context, clock, indexer, ...parts }: Parts) {
+  const source = { storage, ...shownEpochs(parts) };
   return {
-    ledger: (agent) => sliced(() => queryLedger({ storage, epochs, state }, agent), clock),
+    ledger: (agent) => sliced(() => queryLedger(source, agent), clock),
     samples: (query) => sliced(() => querySamples(context, query), clock),
     series: (agent) => seriesDocuments(schemas, agent, indexer.state(agent).spans),
     buckets: (query) => sliced(() => queryBuckets(context, query), clock),
     anomalies: (query) => sliced(() => queryEpisodes(storage, indexer.state(query.agent), query), clock),
-    counts: (agent) => countsOf(epochs(agent).flatMap((epoch) => state(agent, epoch) ?? [])),
-    anomalyCounts: (agent) => {
-      const state = indexer.state(agent);
-      return { open: openCount(state), total: state.anomalies };
-    },
+  } satisfies Partial<HqStore>;
+}
+
+function numbers({ schemas, indexer, ...parts }: Parts) {
+  const { epochs, state } = shownEpochs(parts);
+  const numbersOf = (agent: string): NumbersOfAgent => {
+    const index = indexer.state(agent);
+    return {
+      counts: countsOf(epochs(agent).flatMap((epoch) => state(agent, epoch) ?? [])),
+      anomalies: { open: openCount(index), total: index.anomalies },
+      seriesCount: schemas.seriesCount(agent),
+    };
+  };
+  const lastOf = (agent: string): number | null => {
+    let latest: number | null = null;
+    for (const [, lastTs] of indexer.state(agent).spans.values())
+      latest = Math.max(latest ?? lastTs, lastTs);
+    return latest;
+  };
+  return {
+    numbers: (agents) => atOnce(() => agents.map(numbersOf)),
+    lastSampleTs: (agents) => atOnce(() => agents.map(lastOf)),
   } satisfies Partial<HqStore>;
 }
 

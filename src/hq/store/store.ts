@@ -137,8 +137,6 @@ export type AgentRegistry = {
   readonly schema: (agent: string, ref: SchemaRef) => InternedSchema | undefined;
   /** Of all schemas of the agent; series are told apart by source too. */
   readonly series: (agent: string) => readonly SeriesDocument[];
-  /** Distinct series over all schemas of the agent. */
-  readonly seriesCount: (agent: string) => number;
 };
 
 /** Reads what was stored. */
@@ -164,18 +162,26 @@ export type AgentCounts = {
   readonly dropped: number;
 };
 
-/** Numbers of each agent, kept up in memory. */
+export type NumbersOfAgent = {
+  readonly counts: AgentCounts;
+  readonly anomalies: { readonly open: number; readonly total: number };
+  /** Distinct series over all schemas of the agent; series are told apart by source too. */
+  readonly seriesCount: number;
+};
+
+/** Counts what there is of agents. */
 export type AgentNumbers = {
-  readonly counts: (agent: string) => AgentCounts;
-  readonly anomalyCounts: (agent: string) => { readonly open: number; readonly total: number };
-  /** Distinct series over all schemas of the agent. */
-  readonly seriesCount: (agent: string) => number;
+  /** Of each of `agents`, in their order; of an agent that is not known nothing but zeros. */
+  readonly numbers: (agents: readonly string[]) => Observable<readonly NumbersOfAgent[]>;
 };
 
 /** Tells what the index has come to. */
 export type IndexProgress = {
-  /** Wall time of the newest indexed sample, the agent's clock; null when there is none. */
-  readonly lastSampleTs: (agent: string) => number | null;
+  /**
+   * Wall time of the newest indexed sample of each of `agents`, in their order, by the agent's clock; null when there
+   * is none.
+   */
+  readonly lastSampleTs: (agents: readonly string[]) => Observable<readonly (number | null)[]>;
   /** Agents whose anomalies or series have been looked at again. */
   readonly indexed$: Observable<string>;
 };

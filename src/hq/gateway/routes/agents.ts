@@ -51,25 +51,26 @@ export function agentRoutes(app: GatewayApp, context: RouteContext): void {
 
 type Reads = Pick<RouteContext, 'store' | 'fleet' | 'clock'> & {
   readonly deadline: <T>() => MonoTypeOperatorFunction<T>;
-  /** Throws a Problem when HQ does not know the agent. */
-  readonly summaryOf: (id: string) => AgentSummary;
+  /** Rejects with a Problem when HQ does not know the agent. */
+  readonly summaryOf: (id: string) => Promise<AgentSummary>;
 };
 
 function createReads({ store, fleet, clock }: RouteContext): Reads {
+  const deadline = <T>() => timeout<T, never>({ first: READ_DEADLINE_MS, scheduler: clock.scheduler });
   return {
     store,
     fleet,
     clock,
-    deadline: <T>() => timeout<T, never>({ first: READ_DEADLINE_MS, scheduler: clock.scheduler }),
-    summaryOf: (id) => {
-      const summary = fleet.summary(id);
+    deadline,
+    summaryOf: async (id) => {
+      const summary = await firstValueFrom(fleet.summary(id).pipe(deadline()));
       if (summary === undefined) throw new Problem('not_found', `HQ has never heard of an agent "${id}"`);
       return summary;
     },
   };
 }
 
-function summaryRoutes(app: GatewayApp, { fleet, summaryOf }: Reads): void {
+function summaryRoutes(app: GatewayApp, { fleet, deadline, summaryOf }: Reads): void {
   app.get(
     '/api/v1/agents',
     {
@@ -82,12 +83,14 @@ function summaryRoutes(app: GatewayApp, { fleet, summaryOf }: Reads): void {
         response: { 200: pageOf(agentSummarySchema), ...problems },
       },
     },
-    async (request) =>
-      page(
-        byKey(fleet.summaries(), ({ id }) => id),
+    async (request) => {
+      const found = await firstValueFrom(fleet.summaries().pipe(deadline()));
+      return page(
+        byKey(found, ({ id }) => id),
         ({ id }) => id,
         request.query,
-      ),
+      );
+    },
   );
 
   app.get(
@@ -123,7 +126,7 @@ function sampleRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: Re
       },
     },
     async (request) => {
-      const agent = summaryOf(request.params.id).id;
+      const { id: agent } = await summaryOf(request.params.id);
       const { limit, cursor = null } = request.query;
       const range = rangeOf(request.query, clock.now());
       const found = await firstValueFrom(store.samples({ agent, limit, cursor, ...range }).pipe(deadline()));
@@ -147,7 +150,7 @@ function seriesRoutes(app: GatewayApp, { store, summaryOf }: Reads): void {
       },
     },
     async (request) => {
-      const agent = summaryOf(request.params.id).id;
+      const { id: agent } = await summaryOf(request.params.id);
       const keyOf = (one: { series: string; source: string }) => `${one.series}\n${one.source}`;
       return page(byKey(store.series(agent), keyOf), keyOf, request.query);
     },
@@ -171,7 +174,7 @@ function bucketRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: Re
       },
     },
     async (request) => {
-      const agent = summaryOf(request.params.id).id;
+      const { id: agent } = await summaryOf(request.params.id);
       const { series, source, unit } = seriesOf(store, agent, request.params.series, request.query.source);
       const range = rangeOf(request.query, clock.now());
       const stepMs = stepOf(request.query.step, range);
@@ -197,7 +200,7 @@ function anomalyRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: R
       },
     },
     async (request) => {
-      const agent = summaryOf(request.params.id).id;
+      const { id: agent } = await summaryOf(request.params.id);
       const range = rangeOf(request.query, clock.now());
       const found = await firstValueFrom(store.anomalies({ agent, ...range }).pipe(deadline()));
       const keyOf = (one: { startTs: number; series: string }) => `${sortable(one.startTs)}\n${one.series}`;
@@ -223,7 +226,7 @@ function ledgerRoutes(app: GatewayApp, { store, deadline, summaryOf }: Reads): v
       },
     },
     async (request) => {
-      const agent = summaryOf(request.params.id).id;
+      const { id: agent } = await summaryOf(request.params.id);
       const found = await firstValueFrom(store.ledger(agent).pipe(deadline()));
       return page(
         byKey(found, ({ epoch }) => epoch),

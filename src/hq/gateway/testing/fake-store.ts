@@ -43,7 +43,6 @@ export function createFakeStore(): FakeStore {
     putSchema: () => of(undefined),
     schema: (agent, ref) =>
       fake.appended.find((one) => one.agent === agent && one.sample.schema.ref === ref)?.sample.schema,
-    seriesCount: (agent) => fake.series(agent).length,
     agents: () =>
       [...new Set(fake.appended.map(({ agent }) => agent))].map((agent) => ({
         agent,

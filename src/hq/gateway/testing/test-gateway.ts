@@ -1,5 +1,5 @@
 /** A gateway over a fake store and a fake fleet, for tests: requests are injected or, once it listens, sent. */
-import { Subject } from 'rxjs';
+import { map, of, Subject } from 'rxjs';
 import { type Clock, createSystemClock } from '../../../platform/clock.ts';
 import { silentLogger } from '../../../platform/logger.ts';
 import { seededRandom } from '../../../platform/random.ts';
@@ -59,18 +59,23 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
   });
   const fleet = {
     delta$,
-    summaries: () => store.agents().map(({ agent }) => summaryOf(agent)),
+    summaries: () => of(store.agents().map(({ agent }) => summaryOf(agent))),
     summary: (agent: string) =>
-      store.agents().some((one) => one.agent === agent) ? summaryOf(agent) : undefined,
+      of(store.agents().some((one) => one.agent === agent) ? summaryOf(agent) : undefined),
     alarms: () => new Map([['lost_at_hq', 2]] as const),
-    snapshot: (): FleetSnapshot => ({
-      ts: clock.now(),
-      hqVersion: '0.0.0',
-      agents: fleet.summaries(),
-      totals: NO_TOTALS,
-      chaos: chaos.current(),
-      ingest: [],
-    }),
+    snapshot: () =>
+      fleet.summaries().pipe(
+        map(
+          (agents): FleetSnapshot => ({
+            ts: clock.now(),
+            hqVersion: '0.0.0',
+            agents,
+            totals: NO_TOTALS,
+            chaos: chaos.current(),
+            ingest: [],
+          }),
+        ),
+      ),
   };
   registerProcessMetrics(registry, clock);
   registerFleetMetrics(registry, fleet);

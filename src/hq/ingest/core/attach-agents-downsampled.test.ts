@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { encodeDownsampled } from '../../../protocol/frame-codec.ts';
 import { downsampledFrame, EPOCH, START, schema } from '../../store/testing/frames.ts';
-import { ledgerOf } from '../../store/testing/read.ts';
+import { ledgerOf, numbersOf } from '../../store/testing/read.ts';
 import { ask, helloOf, joinAs, startHq } from '../testing/test-hq.ts';
 
 const start = () => startHq({ limits: { maxFrameSamples: 16 } });
@@ -57,7 +57,11 @@ describe('a thinned frame', () => {
     const many = await ask(agent, 'frame', lane, downsampledFrame(1, 136, { window: 8 }).bytes);
     expect(many).toMatchObject({ ok: false, error: { code: 'too_large' } });
     expect(await ask(agent, 'frame', lane, oneBucket(1_000_000))).toMatchObject({ ok: true });
-    expect(hq.store.counts('a1')).toMatchObject({ sampled: 1_000_000, thinned: 1_000_000, dropped: 0 });
+    expect((await numbersOf(hq.store)).counts).toMatchObject({
+      sampled: 1_000_000,
+      thinned: 1_000_000,
+      dropped: 0,
+    });
   });
 
   it('needs its schemas known, and must be whole', async () => {
@@ -75,6 +79,6 @@ describe('a thinned frame', () => {
       ok: false,
       error: { code: 'bad_frame' },
     });
-    expect(hq.store.counts('a1')).toMatchObject({ thinned: 0 });
+    expect((await numbersOf(hq.store)).counts).toMatchObject({ thinned: 0 });
   });
 });

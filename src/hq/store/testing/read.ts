@@ -1,7 +1,7 @@
 /** Reads what a store has of an agent, `a1` where none is named. */
 import { firstValueFrom } from 'rxjs';
 import type { LedgerEntry } from '../../../protocol/api.ts';
-import type { HqStore, QueryStore } from '../store.ts';
+import type { AgentNumbers, HqStore, NumbersOfAgent, QueryStore } from '../store.ts';
 import { START } from './frames.ts';
 
 export const EVER = { from: 0, to: START * 2 };
@@ -21,6 +21,12 @@ export const readPage = (store: HqStore, limit: number, cursor: string | null) =
 
 export const ledgerOf = (store: QueryStore, agent = 'a1'): Promise<readonly LedgerEntry[]> =>
   firstValueFrom(store.ledger(agent));
+
+export async function numbersOf(store: AgentNumbers, agent = 'a1'): Promise<NumbersOfAgent> {
+  const [numbers] = await firstValueFrom(store.numbers([agent]));
+  if (numbers === undefined) throw new Error('each agent that is asked for has numbers');
+  return numbers;
+}
 
 export const numbers = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
