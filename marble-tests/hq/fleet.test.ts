@@ -149,16 +149,16 @@ describe('fleet state', () => {
   it('does not take a sample that is dated ahead for the latest, and says so until one is dated right', () => {
     rig.connect();
     rig.append(dataFrame(1, 5, { lane: 'live', arrivalTs: START + 5_000 }));
-    expect(rig.fleet.summary('a1')).toMatchObject({ lastSampleTs: START + 5_000, alarm: null });
+    expect(now(rig.fleet.summary('a1'))).toMatchObject({ lastSampleTs: START + 5_000, alarm: null });
     rig.append(dataFrame(90_000, 90_000, { lane: 'live', arrivalTs: START + 6_000 }));
-    expect(rig.fleet.summary('a1')).toMatchObject({
+    expect(now(rig.fleet.summary('a1'))).toMatchObject({
       lastSampleTs: START + 5_000,
       alarm: { kind: 'clock_ahead', detail: expect.stringContaining('2026-01-02T01:00:00.000Z') },
     });
     rig.append(dataFrame(6, 6, { lane: 'backlog', arrivalTs: START + 7_000 }));
-    expect(rig.fleet.summary('a1')?.alarm).not.toBeNull();
+    expect(now(rig.fleet.summary('a1'))?.alarm).not.toBeNull();
     rig.append(dataFrame(8, 8, { lane: 'live', arrivalTs: START + 8_000 }));
-    expect(rig.fleet.summary('a1')).toMatchObject({ lastSampleTs: START + 8_000, alarm: null });
+    expect(now(rig.fleet.summary('a1'))).toMatchObject({ lastSampleTs: START + 8_000, alarm: null });
   });
 
   it('sends changed agents only, at most four times a second', () => {

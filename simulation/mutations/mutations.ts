@@ -33,7 +33,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/hq/ingest/core/handlers/frame.ts',
     find: 'return shared.submit({ agent, header, bytes, arrivalTs: shared.clock.now(), lane }).pipe(',
     replace: `shared.submit({ agent, header, bytes, arrivalTs: shared.clock.now(), lane }).subscribe({ error: () => {} });
-    const before = shared.store.coverage(agent, epoch);
+    const before = held.view.coverage();
     const last = header.firstSeq + header.count - 1;
     const coverage = header.firstSeq <= before.contiguous + 1 && before.ranges.length === 0
       ? { contiguous: Math.max(before.contiguous, last), ranges: [] }
@@ -179,8 +179,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'copy_taken_for_the_original',
     breaks: 'HQ takes what a copy of a journal delivers for what the original would have',
     file: 'src/hq/ingest/core/handlers/hello.ts',
-    find: "return judgeRun(knownOf(session, hello), hello) === 'fork' ?",
-    replace: 'return judgeRun(knownOf(session, hello), hello).length === 0 ?',
+    find: "return judgeRun(knownOf(known), hello) === 'fork' ?",
+    replace: 'return judgeRun(knownOf(known), hello).length === 0 ?',
   },
   {
     name: 'copy_that_sampled_on_is_not_noticed',

@@ -8,6 +8,7 @@ import type { LinkEvent, LinkSession } from '../../src/agent/uplink/link.ts';
 import { createSocketIoLink } from '../../src/agent/uplink/socketio-link.ts';
 import { helloOf, joinAs, send, startHq, type TestHq, TOKEN } from '../../src/hq/ingest/testing/test-hq.ts';
 import { dataFrame, EPOCH, schema } from '../../src/hq/store/testing/frames.ts';
+import { coverageOf } from '../../src/hq/store/testing/read.ts';
 import { createSystemClock } from '../../src/platform/clock.ts';
 import { encodeDown } from '../../src/protocol/compact/down.ts';
 import { NO_LEAVES } from '../../src/protocol/compact/heartbeat-delta.ts';
@@ -94,7 +95,7 @@ describe('an agent that speaks protocol 2', () => {
     const replies = await Promise.all([frame(session, 1, 2), frame(session, 3, 3), frame(session, 6, 9)]);
     for (const reply of replies) expect(reply).toMatchObject({ ok: true, credit: 8 });
     expect(replies.at(-1)).toMatchObject({ ack: { contiguous: 3, ranges: [[6, 9]] } });
-    expect(hq.store.coverage('a1', EPOCH)).toEqual({ contiguous: 3, ranges: [[6, 9]] });
+    expect(await coverageOf(hq.store)).toEqual({ contiguous: 3, ranges: [[6, 9]] });
     const beats = [HEARTBEAT, { ...HEARTBEAT, ts: HEARTBEAT.ts + 5_000, dropped: { rejected: 1 } }];
     for (const beat of beats)
       expect(await firstValueFrom(session.heartbeat(beat))).toMatchObject({
@@ -117,7 +118,7 @@ describe('an agent that speaks protocol 2', () => {
     const seqs = Array.from({ length: 40 }, (_, index) => index + 1);
     const replies = await Promise.all(seqs.map((seq) => frame(session, seq, seq)));
     for (const reply of replies) expect(reply.ok).toBe(true);
-    expect(hq.store.coverage('a1', EPOCH)).toEqual({ contiguous: 40, ranges: [] });
+    expect(await coverageOf(hq.store)).toEqual({ contiguous: 40, ranges: [] });
     expect(heard.length).toBeGreaterThan(0);
     expect(heard.length).toBeLessThan(40);
   });
@@ -147,7 +148,7 @@ describe('an agent that speaks protocol 2', () => {
     await Promise.all(
       Array.from({ length: 300 }, (_, index) => send(earlier, 'live', [3 + 2 * index, 3 + 2 * index])),
     );
-    const held = hq.store.coverage('a1', EPOCH);
+    const held = await coverageOf(hq.store);
     expect(held.ranges).toHaveLength(300);
     earlier.disconnect();
     const { session, heard } = await joinByLink(hq);

@@ -16,6 +16,7 @@ import {
   interval,
   map,
   merge,
+  mergeMap,
   type Observable,
   of,
   Subject,
@@ -34,7 +35,6 @@ import type {
   AgentRegistry,
   AlarmStore,
   Appended,
-  CoverageStore,
   FrameLog,
   IndexProgress,
   PauseStore,
@@ -54,13 +54,7 @@ import { createPauseKeeper, type PauseKeeper } from './pause-keeper.ts';
 import { createRoster, type Roster } from './roster.ts';
 
 export type FleetOptions = {
-  readonly store: FrameLog &
-    CoverageStore &
-    AgentRegistry &
-    AgentNumbers &
-    IndexProgress &
-    AlarmStore &
-    PauseStore;
+  readonly store: FrameLog & AgentRegistry & AgentNumbers & IndexProgress & AlarmStore & PauseStore;
   /** From the ingest of agents. */
   readonly links$: Observable<LinkEvent>;
   readonly chaos: Pick<ChaosControl, 'current' | 'state$'>;
@@ -197,9 +191,9 @@ function totalsOf({ roster, meter }: FleetState): FleetTotals {
 
 /** What the store says of the agents that it knows. */
 function restore({ options, roster, alarms, pauses, alarmed }: FleetState, found: Found): void {
-  const { store, clock } = options;
-  for (const [index, { agent, epoch, paused }] of found.agents.entries()) {
-    const entry = roster.entryOf(agent, store.ownsEpoch(agent, epoch) ? null : epoch);
+  const { clock } = options;
+  for (const [index, { agent, epoch, owned, paused }] of found.agents.entries()) {
+    const entry = roster.entryOf(agent, owned ? null : epoch);
     if (paused !== undefined) entry.link = pauses.restored(agent, paused, clock.now());
     entry.lastSampleTs = found.lastSampleTs[index] ?? null;
     roster.touch(entry);
@@ -224,12 +218,22 @@ function listen(fleet: FleetState): Subscription {
   work.add(store.appended$.subscribe((appended) => takeAppended(fleet, appended)));
   work.add(links$.subscribe((event) => takeLink(fleet, event)));
   work.add(
-    store.indexed$.subscribe((agent) => {
-      const entry = roster.find(agent);
-      if (entry === undefined) return;
-      applyIndexed(entry, store.lastSampleTs(agent));
-      roster.touch(entry);
-    }),
+    store.indexed$
+      .pipe(
+        filter((agent) => roster.find(agent) !== undefined),
+        mergeMap((agent) =>
+          store.lastSampleTs([agent]).pipe(
+            map(([lastTs = null]) => ({ agent, lastTs })),
+            // The next pass tells it.
+            catchError(() => EMPTY),
+          ),
+        ),
+      )
+      .subscribe(({ agent, lastTs }) => {
+        const entry = roster.entryOf(agent, null);
+        applyIndexed(entry, lastTs);
+        roster.touch(entry);
+      }),
   );
   work.add(
     chaos.state$.subscribe(() => {

@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { createMemoryDisk, createMemoryStorage } from '../../storage/memory/memory-storage.ts';
 import { StorageError } from '../../storage/storage.ts';
 import type { IngestFrame } from './store.ts';
-import { closeStore, dataFrame, delivery, EPOCH, gapFrame, openStore, START } from './testing/frames.ts';
-import { ledgerOf, numbersOf } from './testing/read.ts';
+import { closeStore, dataFrame, delivery, gapFrame, openStore, START } from './testing/frames.ts';
+import { coverageOf, ledgerOf, numbersOf } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
 const DAY_MS = 86_400_000;
@@ -31,7 +31,7 @@ describe.each(KINDS)('a delivery to the store over %s', (kind) => {
     const [entry, ...others] = await ledgerOf(at.store, 'web');
     expect(others).toEqual([]);
     expect(entry).toMatchObject({ sampled: 6, stored: 6, pending: 0, contiguous: 6 });
-    expect(at.store.ownsEpoch('web', entry?.epoch ?? '')).toBe(true);
+    expect(await firstValueFrom(at.store.epoch('web', entry?.epoch ?? ''))).toMatchObject({ owned: true });
     expect((await numbersOf(at.store, 'web')).seriesCount).toBe(2);
   });
 
@@ -46,7 +46,7 @@ describe.each(KINDS)('a delivery to the store over %s', (kind) => {
     expect(outcomes).toMatchObject([{ stored: 5 }, stored(4), { dropped: 4, coverage: { contiguous: 9 } }]);
     expect(seen).toEqual(['a1 live', 'web http', 'a1 http', 'a1 backlog']);
     expect(await ledgerOf(at.store)).toHaveLength(2);
-    expect(at.store.coverage('a1', EPOCH)).toEqual({ contiguous: 9, ranges: [] });
+    expect(await coverageOf(at.store)).toEqual({ contiguous: 9, ranges: [] });
   });
 
   it('of a key that comes twice in one group is stored once, and refused with other content', async () => {

@@ -16,7 +16,7 @@ import {
   schema,
   testClock,
 } from './testing/frames.ts';
-import { allSeqs, ledgerOf, numbers, numbersOf } from './testing/read.ts';
+import { allSeqs, coverageOf, ledgerOf, numbers, numbersOf } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
 describe.each(KINDS)('HQ store over %s', (kind) => {
@@ -93,10 +93,10 @@ describe.each(KINDS)('HQ store over %s, what is lost, sent by HTTP or described'
 
   it('accounts for what an agent has released and HQ lacks as lost, with the times around it', async () => {
     await at.append(dataFrame(11, 20));
-    const coverage = await firstValueFrom(
-      at.store.noteEpoch({ agent: 'a1', epoch: EPOCH, sampled: 40, released: 30, ts: START + 7 }),
-    );
-    expect(coverage).toEqual({ contiguous: 30, ranges: [] });
+    const note = { agent: 'a1', epoch: EPOCH, sampled: 40, released: 30, ts: START + 7 };
+    const noted = { coverage: { contiguous: 30, ranges: [] } };
+    expect(await firstValueFrom(at.store.noteEpoch(note))).toEqual({ ...noted, lost: 20 });
+    expect(await firstValueFrom(at.store.noteEpoch(note)), 'once').toEqual({ ...noted, lost: 0 });
     expect(await ledgerOf(at.store)).toMatchObject([
       {
         sampled: 40,
@@ -132,7 +132,7 @@ describe('HQ store when its storage fails', () => {
     await firstValueFrom(store.append([dataFrame(1, 5)]));
     fail = true;
     await expect(firstValueFrom(store.append([dataFrame(6, 10)]))).rejects.toThrow('disk gone');
-    expect(store.coverage('a1', EPOCH)).toEqual({ contiguous: 5, ranges: [] });
+    expect(await coverageOf(store)).toEqual({ contiguous: 5, ranges: [] });
     fail = false;
     const [outcome] = await firstValueFrom(store.append([dataFrame(6, 10)]));
     expect(outcome).toMatchObject({ stored: 5, duplicates: 0, coverage: { contiguous: 10, ranges: [] } });
@@ -175,10 +175,10 @@ describe('what HQ keeps in memory', () => {
     deceives = true;
     await expect(firstValueFrom(store.append([dataFrame(1, 10)]))).rejects.toThrow('who knows');
     deceives = false;
-    expect(store.coverage('a1', EPOCH)).toEqual({ contiguous: 0, ranges: [] });
+    expect(await coverageOf(store)).toEqual({ contiguous: 0, ranges: [] });
     const [outcome] = await firstValueFrom(store.append([dataFrame(1, 10)]));
     expect(outcome).toMatchObject({ stored: 0, duplicates: 10, coverage: { contiguous: 10 } });
-    expect(store.coverage('a1', EPOCH)).toEqual({ contiguous: 10, ranges: [] });
+    expect(await coverageOf(store)).toEqual({ contiguous: 10, ranges: [] });
     expect(await ledgerOf(store)).toMatchObject([{ sampled: 10, stored: 10, pending: 0 }]);
     expect(store.agents()).toMatchObject([{ agent: 'a1' }]);
     await closeStore(store);

@@ -14,7 +14,7 @@ import { concat, defer, ignoreElements, map, merge, type Observable, of, Subject
 import type { Clock } from '../../platform/clock.ts';
 import { errorText } from '../../platform/error-text.ts';
 import type { Ids } from '../../platform/ids.ts';
-import { EMPTY_COVERAGE, missingWithin } from '../../protocol/coverage.ts';
+import { coveredCount, EMPTY_COVERAGE, missingWithin } from '../../protocol/coverage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { atOnce } from '../at-once.ts';
@@ -24,7 +24,7 @@ import { appendFrame } from './append-frame.ts';
 import { createBackpressure } from './backpressure.ts';
 import { MAX_AHEAD_MS } from './clock-ahead.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
-import { type EpochState, pendingOf } from './epoch-state.ts';
+import { type EpochState, pendingOf, type StoredAgent } from './epoch-state.ts';
 import { appendDelivery, type WrittenDelivery } from './http-samples.ts';
 import { createIndexer } from './indexer.ts';
 import { loadView } from './load-view.ts';
@@ -37,6 +37,7 @@ import { seriesDocuments } from './series-documents.ts';
 import { sliced } from './sliced.ts';
 import type {
   AgentCounts,
+  AgentRecord,
   Appended,
   HqStore,
   IngestFrame,
@@ -179,37 +180,51 @@ function noteEpoch(
 ): ReturnType<HqStore['noteEpoch']> {
   const { agent, epoch } = note;
   const known = epochOf(agent, epoch);
-  const nothingLost = missingWithin(known?.coverage ?? EMPTY_COVERAGE, 1, note.released).length === 0;
+  const before = known?.coverage ?? EMPTY_COVERAGE;
+  const nothingLost = missingWithin(before, 1, note.released).length === 0;
   const sameRun = known !== undefined && runOf(known, note) === known.run;
   // Else a restart would forget what an agent said that never came back.
   const nothingNew = known !== undefined && known.sampled >= note.sampled;
   const isCurrent = transactions.durable.agents.get(agent)?.epoch === epoch;
-  if (sameRun && nothingLost && nothingNew && isCurrent) return of(known.coverage);
+  if (sameRun && nothingLost && nothingNew && isCurrent) return of({ coverage: before, lost: 0 });
   return (
     transactions
       .run((transaction) => accountLost(transaction, note))
       // Not before: who is told of more than the run that it knows has sampled takes the next one for a copy.
-      .pipe(tap(() => hints.raise(agent, epoch, note.sampled)))
+      .pipe(
+        tap(() => hints.raise(agent, epoch, note.sampled)),
+        map((coverage) => ({ coverage, lost: coveredCount(coverage) - coveredCount(before) })),
+      )
   );
 }
 
 function epochReads({ transactions, hints, epochOf }: Parts) {
   return {
-    coverage: (agent, epoch) => epochOf(agent, epoch)?.coverage ?? EMPTY_COVERAGE,
-    sampled: (agent, epoch) => Math.max(epochOf(agent, epoch)?.sampled ?? 0, hints.of(agent, epoch)),
-    ownsEpoch: (agent, epoch) => epochOf(agent, epoch)?.owned ?? false,
-    run: (agent, epoch) => epochOf(agent, epoch)?.run ?? null,
-    knowsEpoch: (agent, epoch) => epochOf(agent, epoch) !== undefined,
-    holderOf: (epoch) => {
-      for (const [agent, epochs] of transactions.durable.epochs) if (epochs.has(epoch)) return agent;
-      return null;
-    },
+    epoch: (agent, epoch) =>
+      atOnce(() => {
+        const known = epochOf(agent, epoch);
+        if (known === undefined) return null;
+        const { coverage, owned, run } = known;
+        return { coverage, owned, run, sampled: Math.max(known.sampled, hints.of(agent, epoch)) };
+      }),
+    holderOf: (epoch) =>
+      atOnce(() => {
+        for (const [agent, epochs] of transactions.durable.epochs) if (epochs.has(epoch)) return agent;
+        return null;
+      }),
   } satisfies Partial<HqStore>;
 }
 
-function agentRecords({ storage, transactions }: Parts) {
+function agentRecords({ storage, transactions, epochOf }: Parts) {
+  const recordOf = ({ agent, epoch, firstSeenTs, paused }: StoredAgent): AgentRecord => ({
+    agent,
+    epoch,
+    firstSeenTs,
+    owned: epochOf(agent, epoch)?.owned ?? false,
+    paused,
+  });
   return {
-    agents: () => [...transactions.durable.agents.values()],
+    agents: () => [...transactions.durable.agents.values()].map(recordOf),
     knowsAgent: (agent) => transactions.durable.agents.has(agent),
     alarms: () => atOnce(() => readAlarms(storage)),
     saveAlarms: (changes) => transactions.run((transaction) => writeAlarms(transaction, changes)),
@@ -257,8 +272,7 @@ function numbers({ schemas, indexer, ...parts }: Parts) {
   };
   const lastOf = (agent: string): number | null => {
     let latest: number | null = null;
-    for (const [, lastTs] of indexer.state(agent).spans.values())
-      latest = Math.max(latest ?? lastTs, lastTs);
+    for (const [, lastTs] of indexer.state(agent).spans.values()) latest = Math.max(latest ?? lastTs, lastTs);
     return latest;
   };
   return {

@@ -83,6 +83,8 @@ export type AgentRecord = {
   /** Epoch of the latest hello or frame. */
   readonly epoch: Epoch;
   readonly firstSeenTs: number;
+  /** HQ gives out the seqs of this epoch itself: all that it has of the agent came by HTTP. */
+  readonly owned: boolean;
   /** Why its frames wait, as it said last; absent: they do not. */
   readonly paused?: PauseRecord | undefined;
 };
@@ -100,9 +102,28 @@ export type FrameLog = {
   readonly appended$: Observable<Appended>;
 };
 
+/** What HQ holds, and has heard, of an epoch. */
+export type EpochRecord = {
+  readonly coverage: Coverage;
+  /** Highest seq that it has heard of, whether from its agent or by a frame. */
+  readonly sampled: number;
+  /** HQ gives out the seqs itself; no agent may use it. */
+  readonly owned: boolean;
+  /** The last run that was accepted; null when none is known. */
+  readonly run: EpochState['run'];
+};
+
+/** What has become of what an agent said of its epoch. */
+export type NotedEpoch = {
+  readonly coverage: Coverage;
+  /** Seqs that are accounted for by now and were not when it was said: they are lost. */
+  readonly lost: number;
+};
+
 /** What HQ holds, and has heard, of every epoch. */
 export type CoverageStore = {
-  readonly coverage: (agent: string, epoch: Epoch) => Coverage;
+  /** Null when nothing was ever said or stored of it. */
+  readonly epoch: (agent: string, epoch: Epoch) => Observable<EpochRecord | null>;
   /**
    * What an agent says of its epoch at hello and heartbeat; seqs at or below `released` that HQ lacks are accounted
    * for as `lost_at_hq`.
@@ -114,19 +135,11 @@ export type CoverageStore = {
     readonly released: number;
     readonly run?: { readonly number: number; readonly instance: string } | null;
     readonly ts: number;
-  }) => Observable<Coverage>;
-  /** Highest seq that the agent says it has given out; kept with the next commit of the epoch. */
+  }) => Observable<NotedEpoch>;
+  /** Highest seq that the agent says it has given out; kept with the next commit of the epoch. Nothing to wait for. */
   readonly observeSampled: (agent: string, epoch: Epoch, sampled: number) => void;
-  /** Highest seq of the epoch that it has heard of, whether from its agent or by a frame; 0 when none. */
-  readonly sampled: (agent: string, epoch: Epoch) => number;
-  /** Whether HQ gives out the seqs of this epoch itself; no agent may use it. */
-  readonly ownsEpoch: (agent: string, epoch: Epoch) => boolean;
-  /** The last run of the epoch that was accepted; null when none is known. */
-  readonly run: (agent: string, epoch: Epoch) => EpochState['run'];
-  /** Whether anything was ever said or stored of this epoch. */
-  readonly knowsEpoch: (agent: string, epoch: Epoch) => boolean;
   /** The agent that has this epoch; null when none has. */
-  readonly holderOf: (epoch: Epoch) => string | null;
+  readonly holderOf: (epoch: Epoch) => Observable<string | null>;
 };
 
 /** The agents that HQ knows, and what they measure. */

@@ -48,6 +48,7 @@ export function createFakeStore(): FakeStore {
         agent,
         epoch: EPOCH,
         firstSeenTs: 0,
+        owned: true,
       })),
     knowsAgent: (agent) => fake.appended.some((one) => one.agent === agent),
     ledger: () =>

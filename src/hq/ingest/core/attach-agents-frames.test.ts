@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { frameReplySchema } from '../../../protocol/events.ts';
 import { internSchema } from '../../../protocol/schema-ref.ts';
 import { StorageError } from '../../../storage/storage.ts';
-import { dataFrame, EPOCH, gapFrame, schema } from '../../store/testing/frames.ts';
-import { ledgerOf } from '../../store/testing/read.ts';
+import { dataFrame, gapFrame, schema } from '../../store/testing/frames.ts';
+import { coverageOf, ledgerOf } from '../../store/testing/read.ts';
 import { announce, ask, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
 
 const ledger = async (hq: TestHq, agent: string) => (await ledgerOf(hq.store, agent))[0];
@@ -62,16 +62,16 @@ describe('frames', () => {
 
   it('that leave ever more holes are refused, until holes are filled', async () => {
     const hq = await startHq();
-    const socket = await joinAs(hq, 'a1');
     const every2nd = Array.from({ length: 10_000 }, (_, index) => dataFrame(3 + 2 * index, 3 + 2 * index));
     await firstValueFrom(hq.store.append(every2nd));
+    const socket = await joinAs(hq, 'a1');
     expect(await send(socket, 'backlog', [20_010, 20_010])).toMatchObject({
       ok: false,
       error: { code: 'rate_limited', message: expect.stringContaining('fill holes first') },
     });
     expect(await send(socket, 'backlog', [20_002, 20_003])).toMatchObject({ ok: true });
     expect(await send(socket, 'backlog', [9_999, 10_001])).toMatchObject({ ok: true });
-    expect(hq.store.coverage('a1', EPOCH).ranges.length).toBeLessThan(10_000);
+    expect((await coverageOf(hq.store)).ranges.length).toBeLessThan(10_000);
     expect(await send(socket, 'backlog', [20_010, 20_010])).toMatchObject({ ok: true });
   });
 });
@@ -150,7 +150,7 @@ describe('frames that wait for their commit', () => {
       ok: false,
       error: { code: 'unavailable', retryAfterMs: expect.any(Number) },
     });
-    expect(hq.store.coverage('a1', EPOCH).contiguous).toBe(0);
+    expect((await coverageOf(hq.store)).contiguous).toBe(0);
     fails = false;
     expect(await ask(socket, 'frame', { lane: 'live' }, frame)).toMatchObject({
       ok: true,

@@ -1,3 +1,4 @@
+import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { helloReplySchema } from '../../../protocol/events.ts';
 import { dataFrame, EPOCH, gapFrame, schema } from '../../store/testing/frames.ts';
@@ -137,7 +138,7 @@ describe('the epoch of a hello', () => {
       ok: false,
       error: { code: 'rate_limited', retryAfterMs: expect.any(Number) },
     });
-    expect(hq.store.knowsEpoch('a1', newEpoch(101))).toBe(false);
+    expect(await firstValueFrom(hq.store.epoch('a1', newEpoch(101)))).toBeNull();
     expect(await ask(socket, 'hello', helloOf('a1', { epoch: newEpoch(7) }))).toMatchObject({ ok: true });
     const other = await hq.join();
     expect(await ask(other, 'hello', helloOf('a2', { epoch: newEpoch(101) }))).toMatchObject({ ok: true });

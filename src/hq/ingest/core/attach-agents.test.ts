@@ -4,7 +4,7 @@ import { eventually } from '../../../../tests/support/eventually.ts';
 import { heartbeatReplySchema } from '../../../protocol/events.ts';
 import type { Admission } from '../../access.ts';
 import { dataFrame, EPOCH } from '../../store/testing/frames.ts';
-import { ledgerOf } from '../../store/testing/read.ts';
+import { coverageOf, ledgerOf } from '../../store/testing/read.ts';
 import { ask, ended, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
 
 const HEARTBEAT = {
@@ -121,7 +121,7 @@ describe('heartbeats', () => {
     await send(socket, 'live', [3, 4]);
     const released = { ...HEARTBEAT, sampled: 12, released: 6 };
     expect(await ask(socket, 'heartbeat', released)).toMatchObject({ ok: true, ack: { contiguous: 6 } });
-    expect(ledger(hq, 'a1')).toMatchObject({ stored: 2, pending: 6, dropped: { lost_at_hq: 4 } });
+    expect(await ledger(hq, 'a1')).toMatchObject({ stored: 2, pending: 6, dropped: { lost_at_hq: 4 } });
     const told = () => hq.events.filter(({ type }) => type === 'lost_at_hq');
     expect(told()).toEqual([{ type: 'lost_at_hq', agent: 'a1', epoch: EPOCH, samples: 4 }]);
     expect(await ask(socket, 'heartbeat', released)).toMatchObject({ ok: true });
@@ -200,7 +200,7 @@ describe('chaos', () => {
     socket.emit('frame', { lane: 'live' }, frame, answered);
     await ask(socket, 'goodbye', { reason: 'test' });
     expect(answered).not.toHaveBeenCalled();
-    expect(hq.store.coverage('a1', EPOCH).contiguous).toBe(0);
+    expect((await coverageOf(hq.store)).contiguous).toBe(0);
   });
 
   it('that holds a message until its connection is gone does not keep it', async () => {

@@ -59,7 +59,7 @@ export type IngestShared = {
   /** Takes a frame off the agent's budget; ms to wait when it is used up. */
   readonly spend: (agent: string, bytes: number, lane: Lane) => number;
   readonly offsetOf: (agent: string) => ClockOffset;
-  /** Takes an epoch that HQ does not know off the agent's budget; ms to wait when that is used up. */
+  /** Takes an epoch that HQ does not know yet off the agent's budget; ms to wait when that is used up. */
   readonly admitEpoch: (agent: string, epoch: Epoch) => number;
   readonly agents: KnownAgents;
   /** Shares one subscription and its last value among those who come while it runs. */
@@ -85,7 +85,7 @@ const BYTE_BURST_SECONDS = 4;
 export function createIngestShared(options: IngestSharedOptions): IngestShared {
   const { ingest, ...rest } = options;
   const { commits, agents } = ingest;
-  const { store, clock, limits } = rest;
+  const { clock, limits } = rest;
   const offsets = new Map<string, ClockOffset>();
   const epochs = new Map<string, { readonly level: TokenLevel; last: Epoch | null }>();
   const budgets = new Map<string, { frames: TokenLevel; live: TokenLevel; bytes: TokenLevel }>();
@@ -125,7 +125,6 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
       return liveMs > 0 ? liveMs : Math.max(budget.frames.tryTake(1, now), budget.bytes.tryTake(bytes, now));
     },
     admitEpoch: (agent, epoch) => {
-      if (store.knowsEpoch(agent, epoch)) return 0;
       const level = createTokenLevel({ refillPerSecond: NEW_EPOCHS / HOUR_S, capacity: NEW_EPOCHS });
       const begun = epochs.get(agent) ?? { level, last: null };
       epochs.set(agent, begun);

@@ -4,6 +4,7 @@ import { errorText } from '../../../platform/error-text.ts';
 import { FrameError } from '../../../protocol/frame.ts';
 import type { Epoch, SchemaRef } from '../../../protocol/sample.ts';
 import type { AgentPeer } from './agent-server.ts';
+import type { EpochView } from './epoch-view.ts';
 import type { IngestShared } from './ingest-shared.ts';
 import type { Holder } from './leases.ts';
 import { QueueFullError } from './queue-room.ts';
@@ -28,6 +29,7 @@ export type Established = {
   readonly agent: string;
   readonly instance: string;
   readonly epoch: Epoch;
+  readonly view: EpochView;
 };
 
 /** What a session needs of the wire beneath it. */

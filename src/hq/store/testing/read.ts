@@ -1,8 +1,9 @@
 /** Reads what a store has of an agent, `a1` where none is named. */
 import { firstValueFrom } from 'rxjs';
 import type { LedgerEntry } from '../../../protocol/api.ts';
-import type { AgentNumbers, HqStore, NumbersOfAgent, QueryStore } from '../store.ts';
-import { START } from './frames.ts';
+import { type Coverage, EMPTY_COVERAGE } from '../../../protocol/coverage.ts';
+import type { AgentNumbers, CoverageStore, HqStore, NumbersOfAgent, QueryStore } from '../store.ts';
+import { EPOCH, START } from './frames.ts';
 
 export const EVER = { from: 0, to: START * 2 };
 
@@ -21,6 +22,12 @@ export const readPage = (store: HqStore, limit: number, cursor: string | null) =
 
 export const ledgerOf = (store: QueryStore, agent = 'a1'): Promise<readonly LedgerEntry[]> =>
   firstValueFrom(store.ledger(agent));
+
+/** What the store holds of an epoch of an agent; nothing when it does not know it. */
+export async function coverageOf(store: CoverageStore, agent = 'a1', epoch = EPOCH): Promise<Coverage> {
+  const known = await firstValueFrom(store.epoch(agent, epoch));
+  return known?.coverage ?? EMPTY_COVERAGE;
+}
 
 export async function numbersOf(store: AgentNumbers, agent = 'a1'): Promise<NumbersOfAgent> {
   const [numbers] = await firstValueFrom(store.numbers([agent]));

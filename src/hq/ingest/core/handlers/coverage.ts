@@ -7,6 +7,5 @@ import { HELLO_FIRST, type Session } from '../session.ts';
 export function handleCoverage(session: Session, { after }: CoverageRequest): Observable<CoverageReply> {
   const held = session.established();
   if (held === null) return of(HELLO_FIRST);
-  const coverage = session.shared.store.coverage(held.agent, held.epoch);
-  return of({ ok: true, ...coveragePage(coverage, after) });
+  return of({ ok: true, ...coveragePage(held.view.coverage(), after) });
 }

@@ -72,6 +72,8 @@ function take(session: Session, lane: FrameMeta['lane'], bytes: Uint8Array): Obs
   }
   return shared.submit({ agent, header, bytes, arrivalTs: shared.clock.now(), lane }).pipe(
     tap(({ coverage, dropped }) => {
+      const now = session.established();
+      if (now?.epoch === epoch) now.view.moved(coverage);
       if (reason === 'lost_at_hq') noteLost(session, agent, epoch, dropped);
       shared.drains.covered(agent, coverage.contiguous);
     }),
@@ -115,7 +117,7 @@ function check(bytes: Uint8Array): CheckedFrame | Refused {
 
 function refuseContent(
   { shared, refusedSchemas }: Session,
-  { agent, epoch }: Established,
+  { agent, epoch, view }: Established,
   { header, groups, rows }: CheckedFrame,
 ): Refused | null {
   const { store, limits } = shared;
@@ -126,7 +128,7 @@ function refuseContent(
     const size = `${rows} ${header.kind === 'thinned' ? 'buckets' : 'samples'}`;
     return refuse('too_large', `frame: ${size}, HQ takes ${limits.maxFrameSamples}: split it`);
   }
-  if (addsRangeTooMany(store.coverage(agent, epoch), header)) {
+  if (addsRangeTooMany(view.coverage(), header)) {
     const message = `HQ keeps ${MAX_RANGES} ranges of one epoch: fill holes first, then send what is beyond`;
     return refuse('rate_limited', message, { retryAfterMs: UNAVAILABLE_RETRY_MS });
   }

@@ -1,7 +1,7 @@
 /** `heartbeat`: how the agent fares; the answer tells what HQ holds. */
 import { catchError, concatMap, EMPTY, map, type Observable, of, switchMap, tap } from 'rxjs';
 import { errorText } from '../../../../platform/error-text.ts';
-import { coveredCount, covers } from '../../../../protocol/coverage.ts';
+import { covers } from '../../../../protocol/coverage.ts';
 import type { Heartbeat, HeartbeatReply } from '../../../../protocol/events.ts';
 import { ackCoverage } from '../ack-coverage.ts';
 import { refuse } from '../refusal.ts';
@@ -18,7 +18,7 @@ export function handleHeartbeat(session: Session, heartbeat: Heartbeat): Observa
       if (held === null) return of(HELLO_FIRST);
       if (heartbeat.released > heartbeat.sampled)
         return of(refuse('bad_request', 'heartbeat: released is beyond sampled'));
-      const { agent, epoch } = held;
+      const { agent, epoch, view } = held;
       // Heard is heard, also when chaos has HQ refuse it: the dashboard shows how the agent fares meanwhile.
       store.observeSampled(agent, epoch, heartbeat.sampled);
       shared.drains.heard(agent, heartbeat.sampled);
@@ -29,7 +29,7 @@ export function handleHeartbeat(session: Session, heartbeat: Heartbeat): Observa
         map(() => ({
           ok: true,
           hqTs: clock.now(),
-          ack: ackCoverage(store.coverage(agent, epoch)),
+          ack: ackCoverage(view.coverage()),
           storing: shared.isStoring(),
           ...hint.changed(),
         })),
@@ -44,19 +44,21 @@ export function handleHeartbeat(session: Session, heartbeat: Heartbeat): Observa
  */
 function noteReleased(
   session: Session,
-  { agent, epoch }: Established,
+  { agent, epoch, view }: Established,
   { sampled, released }: Heartbeat,
 ): Observable<unknown> {
   const { store, clock, settled, emit } = session.shared;
-  const lacksNone = () => covers(store.coverage(agent, epoch), 1, released);
+  const lacksNone = () => covers(view.coverage(), 1, released);
   if (lacksNone()) return of(null);
   return settled(agent).pipe(
     switchMap(() => {
       if (lacksNone()) return of(null);
-      const before = coveredCount(store.coverage(agent, epoch));
-      return store
-        .noteEpoch({ agent, epoch, sampled, released, ts: clock.now() })
-        .pipe(tap((coverage) => noteLost(session, agent, epoch, coveredCount(coverage) - before)));
+      return store.noteEpoch({ agent, epoch, sampled, released, ts: clock.now() }).pipe(
+        tap(({ coverage, lost }) => {
+          view.moved(coverage);
+          noteLost(session, agent, epoch, lost);
+        }),
+      );
     }),
     catchError((error: unknown) => {
       emit({ type: 'handler_failed', event: 'heartbeat', agent, error: errorText(error) });

@@ -1,9 +1,11 @@
 /** `hello`: who this is, whether it may have the lease, and what HQ holds of its epoch. */
-import { concatMap, map, type Observable, of, switchMap, tap } from 'rxjs';
-import { type Coverage, coveredCount } from '../../../../protocol/coverage.ts';
+import { concatMap, EMPTY, map, type Observable, of, switchMap, tap } from 'rxjs';
+import type { Coverage } from '../../../../protocol/coverage.ts';
 import { type Hello, type HelloReply, NOTES_VERSION } from '../../../../protocol/events.ts';
+import type { EpochRecord, NotedEpoch } from '../../../store/store.ts';
 import { agreed, heldFields } from '../agreed.ts';
 import { creditFields, creditMessage } from '../credit-fields.ts';
+import { createEpochView } from '../epoch-view.ts';
 import { whyForked } from '../fork-reason.ts';
 import { acceptedRun, judgeRun, type Known } from '../judge-run.ts';
 import { isRefused, type Refused, refuse, refuseOther, refuseUnavailable } from '../refusal.ts';
@@ -14,41 +16,61 @@ const DUPLICATE_RETRY_MS = 5_000;
 
 export function handleHello(session: Session, hello: Hello): Observable<HelloReply> {
   const { shared } = session;
-  const { agent, epoch, instance } = hello;
+  const { agent, epoch } = hello;
   return behindChaos(session, () => {
     const wrong = checkHello(session, hello);
     if (wrong !== null) return of(wrong);
-    const held = session.established();
-    session.become(held === null ? { kind: 'claiming', agent, instance } : { ...held, instance });
-    return shared.leases.acquire(agent, session).pipe(
-      concatMap((granted): Observable<HelloReply> => {
-        if (!granted) return of(refuseDuplicate(session, hello));
-        const waitMs = shared.admitEpoch(agent, epoch);
-        return waitMs > 0 ? of(tooManyEpochs(waitMs)) : accept(session, hello);
-      }),
-      tap((reply) => {
-        // A lease without an accepted hello would keep others out.
-        if (!isRefused(reply) || session.state().kind !== 'claiming') return;
-        shared.leases.release(agent, session);
-        session.become({ kind: 'connected' });
-      }),
+    return shared.store.epoch(agent, epoch).pipe(
+      concatMap((known) => claim(session, hello, known)),
+      storageFailed(session, 'hello'),
     );
   });
 }
 
-function checkHello({ shared, state }: Session, hello: Hello): Refused | null {
-  const { store, limits } = shared;
+/** From here on without a break: the session is claiming before anything else that it says is looked at. */
+function claim(session: Session, hello: Hello, known: EpochRecord | null): Observable<HelloReply> {
+  const { shared } = session;
+  const { agent, epoch, instance } = hello;
+  // It was ended while the store was asked.
+  if (session.state().kind === 'leaving') return EMPTY;
+  const wrong = checkClaim(session, hello, known);
+  if (wrong !== null) return of(wrong);
+  const held = session.established();
+  session.become(held === null ? { kind: 'claiming', agent, instance } : { ...held, instance });
+  return shared.leases.acquire(agent, session).pipe(
+    concatMap((granted): Observable<HelloReply> => {
+      if (!granted) return of(refuseDuplicate(session, hello));
+      const waitMs = known === null ? shared.admitEpoch(agent, epoch) : 0;
+      return waitMs > 0 ? of(tooManyEpochs(waitMs)) : accept(session, hello);
+    }),
+    tap((reply) => {
+      // A lease without an accepted hello would keep others out.
+      if (!isRefused(reply) || session.state().kind !== 'claiming') return;
+      shared.leases.release(agent, session);
+      session.become({ kind: 'connected' });
+    }),
+  );
+}
+
+/** What it says is judged by itself. */
+function checkHello({ shared }: Session, hello: Hello): Refused | null {
   const version = refuseVersion(hello);
   if (version !== null) return version;
   const other = refuseOther(hello, shared.identity);
   if (other !== null) return other;
   if (hello.released > hello.sampled) return refuse('bad_request', 'hello: released is beyond sampled');
+  return null;
+}
+
+/** It is judged by what HQ knows. */
+function checkClaim({ shared, state }: Session, hello: Hello, known: EpochRecord | null): Refused | null {
+  const { limits } = shared;
   const now = state();
   if ('agent' in now && now.agent !== hello.agent) {
     const advice = `this connection belongs to ${now.agent}; open another for ${hello.agent}`;
     return refuse('bad_request', advice);
   }
-  if (store.ownsEpoch(hello.agent, hello.epoch)) {
+  if (known?.owned === true) {
     const advice = `epoch ${hello.epoch} belongs to samples that came by HTTP; start a new journal`;
     return refuse('bad_request', advice);
   }
@@ -86,13 +108,10 @@ function refuseFork({ shared, transport }: Session, hello: Hello, holder: string
   return refuse('forked_epoch', `${detail}; it begins a new epoch, or restart it with --new-epoch`);
 }
 
-function knownOf({ shared }: Session, { agent, epoch }: Hello): Known {
-  const { contiguous, ranges } = shared.store.coverage(agent, epoch);
-  return {
-    run: shared.store.run(agent, epoch),
-    highest: ranges.at(-1)?.[1] ?? contiguous,
-    sampled: shared.store.sampled(agent, epoch),
-  };
+function knownOf(known: EpochRecord | null): Known {
+  if (known === null) return { run: null, highest: 0, sampled: 0 };
+  const { contiguous, ranges } = known.coverage;
+  return { run: known.run, highest: ranges.at(-1)?.[1] ?? contiguous, sampled: known.sampled };
 }
 
 /** Accounts for what is lost only once frames of an earlier connection are in: they may be what seems to be missing. */
@@ -101,24 +120,21 @@ function accept(session: Session, hello: Hello): Observable<HelloReply> {
   const { store, clock } = shared;
   const { agent, epoch, sampled, released } = hello;
   const askedAt = clock.precise();
-  let before = 0;
   return shared.settled(agent).pipe(
-    switchMap((): Observable<Coverage | Refused> => {
-      const fork = forkOf(session, hello);
-      if (fork !== null) return of(fork);
-      before = coveredCount(store.coverage(agent, epoch));
+    switchMap(() => forkOf(session, hello)),
+    switchMap((fork): Observable<NotedEpoch | Refused> => {
+      const wrong = fork ?? refuseSlower(session, agent);
+      if (wrong !== null) return of(wrong);
       return store.noteEpoch({ agent, epoch, sampled, released, run: acceptedRun(hello), ts: clock.now() });
     }),
-    map((coverage): HelloReply => {
-      if (isRefused(coverage)) return coverage;
-      const lost = coveredCount(coverage) - before;
+    map((noted): HelloReply => {
+      if (isRefused(noted)) return noted;
+      const { coverage, lost } = noted;
       noteLost(session, agent, epoch, lost);
-      if (shared.leases.holder(agent) !== session) {
-        const message = `another connection of ${agent} was faster`;
-        return refuse('duplicate_agent', message, { retryAfterMs: DUPLICATE_RETRY_MS });
-      }
+      const slower = refuseSlower(session, agent);
+      if (slower !== null) return slower;
       const now = clock.now();
-      establish(session, hello, { contiguous: coverage.contiguous, now });
+      establish(session, hello, { coverage, now });
       const { maxFrameBytes, maxFrameSamples, maxSeries } = shared.limits;
       return {
         ok: true,
@@ -136,29 +152,44 @@ function accept(session: Session, hello: Hello): Observable<HelloReply> {
   );
 }
 
-function forkOf(session: Session, hello: Hello): Refused | null {
-  const { shared } = session;
+/** While the store was asked, another connection may have taken the lease. */
+function refuseSlower(session: Session, agent: string): Refused | null {
+  if (session.shared.leases.holder(agent) === session) return null;
+  const message = `another connection of ${agent} was faster`;
+  return refuse('duplicate_agent', message, { retryAfterMs: DUPLICATE_RETRY_MS });
+}
+
+function forkOf(session: Session, hello: Hello): Observable<Refused | null> {
+  const { store, agents } = session.shared;
   const { agent, epoch } = hello;
-  // Under another id: what the original has delivered would count as lost here.
-  const holder = shared.store.knowsEpoch(agent, epoch) ? null : shared.store.holderOf(epoch);
-  if (holder !== null) {
-    // Its alarm is kept: ids that only ever come like this are bounded, too.
-    shared.agents.add(agent);
-    return refuseFork(session, hello, holder);
-  }
-  return judgeRun(knownOf(session, hello), hello) === 'fork' ? refuseFork(session, hello, null) : null;
+  return store.epoch(agent, epoch).pipe(
+    concatMap((known) =>
+      // Under another id: what the original has delivered would count as lost here.
+      (known === null ? store.holderOf(epoch) : of(null)).pipe(map((holder) => ({ known, holder }))),
+    ),
+    map(({ known, holder }) => {
+      if (holder !== null) {
+        // Its alarm is kept: ids that only ever come like this are bounded, too.
+        agents.add(agent);
+        return refuseFork(session, hello, holder);
+      }
+      return judgeRun(knownOf(known), hello) === 'fork' ? refuseFork(session, hello, null) : null;
+    }),
+  );
 }
 
 function establish(
-  { shared, transport, become }: Session,
+  { shared, transport, become, established }: Session,
   { agent, epoch, instance, sampled, version, protocols, ts }: Hello,
-  { contiguous, now }: { readonly contiguous: number; readonly now: number },
+  { coverage, now }: { readonly coverage: Coverage; readonly now: number },
 ): void {
-  become({ kind: 'established', agent, instance, epoch });
+  const before = established();
+  const view = createEpochView(coverage, before?.epoch === epoch ? before.view : null);
+  become({ kind: 'established', agent, instance, epoch, view });
   shared.agents.add(agent);
   shared.drains.accepted(agent, {
     sampled,
-    contiguous,
+    contiguous: coverage.contiguous,
     // Agents that name the versions they speak know of bytes.
     knowsBytes: protocols !== undefined,
     tell: (credit) => transport.sendCredit(creditMessage(credit)),
