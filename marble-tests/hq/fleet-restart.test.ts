@@ -78,8 +78,7 @@ describe('why frames of an agent wait', () => {
       ['old', undefined],
     ]);
     expect(
-      rig.store
-        .agents()
+      now(rig.store.agents())
         .flatMap(({ agent, paused }) => (paused ? [agent] : []))
         .sort(),
     ).toEqual(['endless', 'long']);

@@ -60,9 +60,9 @@ export type AssembledHq = {
 
 const DAY_MS = 86_400_000;
 
-/** Emits once the store is open, then completes. */
+/** Emits once the store is open and what is kept in memory is loaded, then completes. */
 export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> {
-  const { config, access, clock, random, ids, telemetry, version, undo } = options;
+  const { config, clock, ids, telemetry, undo } = options;
   const health = watchStorageHealth(options.storage, clock);
   const probing = health.probe$.subscribe();
   undo.push('end the probing of the storage', () => void probing.unsubscribe());
@@ -82,43 +82,9 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
       undo.push('close the store', () => store.close());
       const refusals = createRefusals(clock, createEmit(refusalEvents, telemetry));
       const emit = notingRefusals(createEmit(ingestEvents, telemetry), refusals);
-      const { limits } = config;
-      const ingest = createIngestCore({ store, clock, emit, maxDeliveries: limits.ingestInFlight });
-      undo.push('see the last commits through', () => ingest.commits.idle('all'));
-      const chaos = createChaos({
-        mode: config.chaos,
-        enabled: config.chaosEnabled || config.chaos !== 'off',
-        clock,
-        random,
-      });
-      undo.push('end chaos', () => void chaos.stop());
-      const links = new Subject<LinkEvent>();
-      const serveAgents = (server: AgentServer) => {
-        const isStoring = () => health.failure() === null;
-        const agents = attachAgents({
-          server,
-          store,
-          ingest,
-          access,
-          chaos,
-          isStoring,
-          clock,
-          limits,
-          identity,
-          emit,
-        });
-        agents.links$.subscribe(links);
-        pauseChanges(agents.links$).subscribe((change) => emit({ type: 'agent_paused', ...change }));
-        undo.push('end the links of agents', () => agents.close());
-        return agents;
-      };
-      const maxAheadMs = limits.maxClockAheadMs;
-      return createFleet({ store, links$: links, chaos, clock, maxAheadMs, hqVersion: version }).pipe(
-        map((fleet): AssembledHq => {
-          undo.push('end the fleet state', () => void fleet.close());
-          const storageFailure = health.failure;
-          return { store, chaos, fleet, ingest, identity, storageFailure, refusals, serveAgents };
-        }),
+      const { ingestInFlight: maxDeliveries } = config.limits;
+      return createIngestCore({ store, clock, emit, maxDeliveries }).pipe(
+        concatMap((ingest) => assembleOver(options, { store, identity, refusals, emit, ingest, health })),
       );
     }),
   );
@@ -130,4 +96,40 @@ function notingRefusals(emit: IngestEmit, refusals: Refusals): IngestEmit {
     if (event.type === 'agent_unauthorized')
       refusals.note({ address: event.address, reason: event.reason, over: 'link' });
   };
+}
+
+type Opened = Pick<AssembledHq, 'store' | 'identity' | 'ingest' | 'refusals'> & {
+  readonly emit: IngestEmit;
+  readonly health: StorageHealth<Storage>;
+};
+
+function assembleOver(options: AssembleHqOptions, opened: Opened): Observable<AssembledHq> {
+  const { config, access, clock, random, version, undo } = options;
+  const { store, identity, ingest, refusals, emit, health } = opened;
+  undo.push('see the last commits through', () => ingest.commits.idle('all'));
+  const chaos = createChaos({
+    mode: config.chaos,
+    enabled: config.chaosEnabled || config.chaos !== 'off',
+    clock,
+    random,
+  });
+  undo.push('end chaos', () => void chaos.stop());
+  const links = new Subject<LinkEvent>();
+  const serveAgents = (server: AgentServer) => {
+    const isStoring = () => health.failure() === null;
+    const { limits } = config;
+    const shared = { store, ingest, access, chaos, isStoring, clock, limits, identity, emit };
+    const agents = attachAgents({ server, ...shared });
+    agents.links$.subscribe(links);
+    pauseChanges(agents.links$).subscribe((change) => emit({ type: 'agent_paused', ...change }));
+    undo.push('end the links of agents', () => agents.close());
+    return agents;
+  };
+  const { maxClockAheadMs: maxAheadMs } = config.limits;
+  return createFleet({ store, links$: links, chaos, clock, maxAheadMs, hqVersion: version }).pipe(
+    map((fleet): AssembledHq => {
+      undo.push('end the fleet state', () => void fleet.close());
+      return { store, chaos, fleet, ingest, identity, storageFailure: health.failure, refusals, serveAgents };
+    }),
+  );
 }

@@ -89,11 +89,13 @@ type FleetState = {
 /** Emits the fleet once it knows what the store says of it, then completes. */
 export function createFleet(options: FleetOptions): Observable<Fleet> {
   const { store } = options;
-  return defer(() => {
-    const agents = store.agents();
-    const lastSampleTs = store.lastSampleTs(agents.map(({ agent }) => agent));
-    return forkJoin({ agents: of(agents), lastSampleTs, alarms: store.alarms() });
-  }).pipe(concatMap((found) => openFleet(options, found)));
+  return store.agents().pipe(
+    concatMap((agents) => {
+      const lastSampleTs = store.lastSampleTs(agents.map(({ agent }) => agent));
+      return forkJoin({ agents: of(agents), lastSampleTs, alarms: store.alarms() });
+    }),
+    concatMap((found) => openFleet(options, found)),
+  );
 }
 
 type Found = {

@@ -19,7 +19,10 @@ const dated = (seq: number, ts: number, anomalies: readonly Anomaly[] = []): Sam
   ...sampleOf(seq, anomalies),
   ts,
 });
-const lastTs = (store: HqStore) => store.series('a1').find(({ series }) => series === SERIES)?.lastTs;
+const lastTs = async (store: HqStore) => {
+  const all = await firstValueFrom(store.series('a1'));
+  return all.find(({ series }) => series === SERIES)?.lastTs;
+};
 
 const lastSampleTs = async (store: HqStore) => (await firstValueFrom(store.lastSampleTs(['a1'])))[0];
 

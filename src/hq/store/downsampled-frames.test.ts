@@ -216,8 +216,8 @@ describe.each(KINDS)('thinned frames and the background work of a store over %s'
     const clock = testClock(START + 100_000);
     await at.reopen({ clock, maxAgeMs: 60_000 });
     await at.append(downsampledFrame(1, 64, { window: 8, arrivalTs: START + 90_000 }));
-    await eventually(() => {
-      const known = at.store.series('a1').find(({ series }) => series === SERIES);
+    await eventually(async () => {
+      const known = (await firstValueFrom(at.store.series('a1'))).find(({ series }) => series === SERIES);
       expect(known).toMatchObject({ firstTs: START + 1_000, lastTs: START + 64_000 });
     });
     expect(await firstValueFrom(at.store.lastSampleTs(['a1', 'a2']))).toEqual([START + 64_000, null]);

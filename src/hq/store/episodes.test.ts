@@ -72,7 +72,7 @@ describe.each(KINDS)('one episode in a store over %s', (kind) => {
     expect(
       await firstValueFrom(at.store.anomalies({ ...during, from: START + 8001, to: START + 9000 })),
     ).toEqual([]);
-    expect(at.store.series('a1')).toMatchObject([
+    expect(await firstValueFrom(at.store.series('a1'))).toMatchObject([
       { series: SERIES, firstTs: START + 1000, lastTs: START + 10_000 },
       { series: 'sensor.value{sensor=2}' },
     ]);

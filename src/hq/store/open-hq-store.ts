@@ -77,7 +77,7 @@ export function openHqStore(options: HqStoreOptions): Observable<HqStore> {
 
 function createHqStore(options: HqStoreOptions): HqStore {
   const parts = createParts(options);
-  const { storage, schemas, hints, indexer, appended } = parts;
+  const { storage, hints, indexer, appended } = parts;
   const work = merge(indexer.work$, parts.upkeep$).subscribe();
   return {
     ...writes(parts, options),
@@ -85,7 +85,7 @@ function createHqStore(options: HqStoreOptions): HqStore {
     ...agentRecords(parts),
     ...queries(parts),
     ...numbers(parts),
-    schema: schemas.get,
+    ...schemaReads(parts),
     observeSampled: hints.raise,
     appended$: appended.asObservable(),
     indexed$: indexer.indexed$,
@@ -224,8 +224,12 @@ function agentRecords({ storage, transactions, epochOf }: Parts) {
     paused,
   });
   return {
-    agents: () => [...transactions.durable.agents.values()].map(recordOf),
-    knowsAgent: (agent) => transactions.durable.agents.has(agent),
+    agents: () => atOnce(() => [...transactions.durable.agents.values()].map(recordOf)),
+    agent: (agent) =>
+      atOnce(() => {
+        const record = transactions.durable.agents.get(agent);
+        return record === undefined ? null : recordOf(record);
+      }),
     alarms: () => atOnce(() => readAlarms(storage)),
     saveAlarms: (changes) => transactions.run((transaction) => writeAlarms(transaction, changes)),
     savePauses: (changes) =>
@@ -249,14 +253,24 @@ function shownEpochs({ transactions, hints, epochOf }: Pick<Parts, 'transactions
   return { epochs, state };
 }
 
-function queries({ storage, schemas, context, clock, indexer, ...parts }: Parts) {
+function queries({ storage, context, clock, indexer, ...parts }: Parts) {
   const source = { storage, ...shownEpochs(parts) };
   return {
     ledger: (agent) => sliced(() => queryLedger(source, agent), clock),
     samples: (query) => sliced(() => querySamples(context, query), clock),
-    series: (agent) => seriesDocuments(schemas, agent, indexer.state(agent).spans),
     buckets: (query) => sliced(() => queryBuckets(context, query), clock),
     anomalies: (query) => sliced(() => queryEpisodes(storage, indexer.state(query.agent), query), clock),
+  } satisfies Partial<HqStore>;
+}
+
+function schemaReads({ schemas, indexer }: Parts) {
+  return {
+    schemas: (agent) =>
+      atOnce(() =>
+        [...schemas.all(agent).values()].map(({ ref, series }) => ({ ref, series: series.length })),
+      ),
+    lacks: (agent, refs) => atOnce(() => refs.filter((ref) => schemas.get(agent, ref) === undefined)),
+    series: (agent) => atOnce(() => seriesDocuments(schemas, agent, indexer.state(agent).spans)),
   } satisfies Partial<HqStore>;
 }
 

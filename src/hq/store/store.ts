@@ -1,8 +1,10 @@
 /**
  * HQ's store by the roles that others need of it: frames of all agents as received, each seq at most once.
  *
- * Every answer is an Observable: one value, then the end; errors: StorageError. What is still answered at once comes
- * from memory: the durable state of agents and epochs, and of each agent its schemas and index.
+ * Every answer is an Observable: nothing happens before it is subscribed; it emits one value and completes, or fails
+ * with a StorageError (a wrong cursor with a CursorError). When it emits is up to the engine: a reader that must know
+ * at once holds a view of its own. Today's store answers from memory within the subscription, its longer reads of the
+ * storage in slices.
  */
 import type { Observable } from 'rxjs';
 import type {
@@ -142,14 +144,21 @@ export type CoverageStore = {
   readonly holderOf: (epoch: Epoch) => Observable<string | null>;
 };
 
+/** A schema, and how many series it has. */
+export type SchemaSize = { readonly ref: SchemaRef; readonly series: number };
+
 /** The agents that HQ knows, and what they measure. */
 export type AgentRegistry = {
-  readonly agents: () => readonly AgentRecord[];
-  readonly knowsAgent: (agent: string) => boolean;
+  readonly agents: () => Observable<readonly AgentRecord[]>;
+  /** Null when it is not known. */
+  readonly agent: (agent: string) => Observable<AgentRecord | null>;
   readonly putSchema: (agent: string, schema: InternedSchema) => Observable<void>;
-  readonly schema: (agent: string, ref: SchemaRef) => InternedSchema | undefined;
+  /** All that it has of the agent. */
+  readonly schemas: (agent: string) => Observable<readonly SchemaSize[]>;
+  /** Those of `refs` that it does not have of the agent. */
+  readonly lacks: (agent: string, refs: readonly SchemaRef[]) => Observable<readonly SchemaRef[]>;
   /** Of all schemas of the agent; series are told apart by source too. */
-  readonly series: (agent: string) => readonly SeriesDocument[];
+  readonly series: (agent: string) => Observable<readonly SeriesDocument[]>;
 };
 
 /** Reads what was stored. */

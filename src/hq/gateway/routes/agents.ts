@@ -7,6 +7,7 @@ import {
   anomalyDocumentSchema,
   bucketSchema,
   ledgerEntrySchema,
+  type SeriesDocument,
   sampleDocumentSchema,
   seriesDocumentSchema,
 } from '../../../protocol/api.ts';
@@ -135,7 +136,7 @@ function sampleRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: Re
   );
 }
 
-function seriesRoutes(app: GatewayApp, { store, summaryOf }: Reads): void {
+function seriesRoutes(app: GatewayApp, { store, deadline, summaryOf }: Reads): void {
   app.get(
     '/api/v1/agents/:id/series',
     {
@@ -152,7 +153,8 @@ function seriesRoutes(app: GatewayApp, { store, summaryOf }: Reads): void {
     async (request) => {
       const { id: agent } = await summaryOf(request.params.id);
       const keyOf = (one: { series: string; source: string }) => `${one.series}\n${one.source}`;
-      return page(byKey(store.series(agent), keyOf), keyOf, request.query);
+      const found = await firstValueFrom(store.series(agent).pipe(deadline()));
+      return page(byKey(found, keyOf), keyOf, request.query);
     },
   );
 }
@@ -175,7 +177,8 @@ function bucketRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: Re
     },
     async (request) => {
       const { id: agent } = await summaryOf(request.params.id);
-      const { series, source, unit } = seriesOf(store, agent, request.params.series, request.query.source);
+      const all = await firstValueFrom(store.series(agent).pipe(deadline()));
+      const { series, source, unit } = seriesOf(agent, all, request.params.series, request.query.source);
       const range = rangeOf(request.query, clock.now());
       const stepMs = stepOf(request.query.step, range);
       const query = { agent, source, series, stepMs, ...range };
@@ -238,8 +241,13 @@ function ledgerRoutes(app: GatewayApp, { store, deadline, summaryOf }: Reads): v
 }
 
 /** Throws a Problem when no source, or more than one, has the series. */
-function seriesOf(store: RouteContext['store'], agent: string, series: string, source: string | undefined) {
-  const all = store.series(agent).filter((one) => one.series === series);
+function seriesOf(
+  agent: string,
+  known: readonly SeriesDocument[],
+  series: string,
+  source: string | undefined,
+): SeriesDocument {
+  const all = known.filter((one) => one.series === series);
   const [found, ...more] = source === undefined ? all : all.filter((one) => one.source === source);
   if (found === undefined) {
     const whose = source === undefined || all.length === 0 ? '' : ` of a source "${source}"`;

@@ -1,9 +1,10 @@
 /** A store in memory for tests of the gateway: it keeps what was appended and answers with it. */
 import { defer, NEVER, of } from 'rxjs';
 import type { AnomalyDocument, SampleDocument } from '../../../protocol/api.ts';
-import type { Sample } from '../../../protocol/sample.ts';
+import type { InternedSchema, Sample, SchemaRef } from '../../../protocol/sample.ts';
 import { seriesKey } from '../../../protocol/series-key.ts';
 import type {
+  AgentRecord,
   AgentRegistry,
   DeliveryOutcome,
   FrameLog,
@@ -41,16 +42,14 @@ export function createFakeStore(): FakeStore {
         );
       }),
     putSchema: () => of(undefined),
-    schema: (agent, ref) =>
-      fake.appended.find((one) => one.agent === agent && one.sample.schema.ref === ref)?.sample.schema,
-    agents: () =>
-      [...new Set(fake.appended.map(({ agent }) => agent))].map((agent) => ({
-        agent,
-        epoch: EPOCH,
-        firstSeenTs: 0,
-        owned: true,
-      })),
-    knowsAgent: (agent) => fake.appended.some((one) => one.agent === agent),
+    schemas: (agent) =>
+      defer(() =>
+        of([...schemasOf(fake, agent).values()].map(({ ref, series }) => ({ ref, series: series.length }))),
+      ),
+    lacks: (agent, refs) => defer(() => of(refs.filter((ref) => !schemasOf(fake, agent).has(ref)))),
+    agents: () => defer(() => of([...new Set(fake.appended.map(({ agent }) => agent))].map(recordOf))),
+    agent: (agent) =>
+      defer(() => of(fake.appended.some((one) => one.agent === agent) ? recordOf(agent) : null)),
     ledger: () =>
       of([
         {
@@ -75,13 +74,14 @@ export function createFakeStore(): FakeStore {
           cursor: start + limit < all.length ? String(start + limit) : null,
         });
       }),
-    series: (agent) => {
-      const samples = fake.appended.filter((one) => one.agent === agent);
-      const schemas = new Map(samples.map(({ sample }) => [sample.schema.ref, sample.schema]));
-      return [...schemas.values()].flatMap(({ series, source }) =>
-        series.map((one) => ({ ...one, series: seriesKey(one), source, firstTs: 0, lastTs: 0 })),
-      );
-    },
+    series: (agent) =>
+      defer(() =>
+        of(
+          [...schemasOf(fake, agent).values()].flatMap(({ series, source }) =>
+            series.map((one) => ({ ...one, series: seriesKey(one), source, firstTs: 0, lastTs: 0 })),
+          ),
+        ),
+      ),
     buckets: ({ from, stepMs, to }) =>
       of(
         Array.from({ length: Math.ceil((to - from) / stepMs) }, (_, index) => ({
@@ -95,6 +95,13 @@ export function createFakeStore(): FakeStore {
     anomalies: () => of(fake.anomalyList),
   };
   return fake;
+}
+
+const recordOf = (agent: string): AgentRecord => ({ agent, epoch: EPOCH, firstSeenTs: 0, owned: true });
+
+function schemasOf({ appended }: FakeStore, agent: string): Map<SchemaRef, InternedSchema> {
+  const samples = appended.filter((one) => one.agent === agent);
+  return new Map(samples.map(({ sample }) => [sample.schema.ref, sample.schema]));
 }
 
 /** `keys`: what each stands for. */

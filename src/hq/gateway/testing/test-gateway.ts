@@ -1,5 +1,5 @@
 /** A gateway over a fake store and a fake fleet, for tests: requests are injected or, once it listens, sent. */
-import { map, of, Subject } from 'rxjs';
+import { firstValueFrom, map, Subject } from 'rxjs';
 import { type Clock, createSystemClock } from '../../../platform/clock.ts';
 import { silentLogger } from '../../../platform/logger.ts';
 import { seededRandom } from '../../../platform/random.ts';
@@ -51,17 +51,19 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     random: seededRandom(1),
   });
   const access: Access = options.access ?? createAccess(config);
-  const ingest = createIngestCore({
-    store: { ...store, append: options.append?.(store.append) ?? store.append },
-    clock,
-    emit: createEmit(ingestEvents, { logger: silentLogger, registry }),
-    maxDeliveries: config.limits.ingestInFlight,
-  });
+  const ingest = await firstValueFrom(
+    createIngestCore({
+      store: { ...store, append: options.append?.(store.append) ?? store.append },
+      clock,
+      emit: createEmit(ingestEvents, { logger: silentLogger, registry }),
+      maxDeliveries: config.limits.ingestInFlight,
+    }),
+  );
   const fleet = {
     delta$,
-    summaries: () => of(store.agents().map(({ agent }) => summaryOf(agent))),
+    summaries: () => store.agents().pipe(map((agents) => agents.map(({ agent }) => summaryOf(agent)))),
     summary: (agent: string) =>
-      of(store.agents().some((one) => one.agent === agent) ? summaryOf(agent) : undefined),
+      store.agent(agent).pipe(map((record) => (record === null ? undefined : summaryOf(agent)))),
     alarms: () => new Map([['lost_at_hq', 2]] as const),
     snapshot: () =>
       fleet.summaries().pipe(

@@ -136,7 +136,7 @@ describe('heartbeats', () => {
       ask(socket, 'heartbeat', { ...HEARTBEAT, released: 6 }),
     ]);
     expect([frame.ok, heard.ok]).toEqual([true, true]);
-    expect(ledger(hq, 'a1')).toMatchObject({ stored: 6, dropped: {} });
+    expect(await ledger(hq, 'a1')).toMatchObject({ stored: 6, dropped: {} });
   });
 
   it('that have released more than was sampled are refused', async () => {

@@ -1,9 +1,10 @@
 /** What every way into HQ shares: one group commit, and the agents that HQ knows. */
+import { map, type Observable } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 import type { AgentRegistry, FrameLog } from '../../store/store.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import type { IngestEmit } from './ingest-events.ts';
-import { createKnownAgents, type KnownAgents } from './known-agents.ts';
+import { type KnownAgents, loadKnownAgents } from './known-agents.ts';
 
 export type IngestCore = {
   readonly commits: GroupCommit;
@@ -11,7 +12,7 @@ export type IngestCore = {
 };
 
 export type IngestCoreOptions = {
-  readonly store: Pick<FrameLog, 'append'> & Pick<AgentRegistry, 'agents' | 'knowsAgent'>;
+  readonly store: Pick<FrameLog, 'append'> & Pick<AgentRegistry, 'agents' | 'agent'>;
   readonly clock: Pick<Clock, 'precise' | 'scheduler'>;
   readonly emit: IngestEmit;
   /** Deliveries over HTTP that may be under way at once. */
@@ -20,11 +21,14 @@ export type IngestCoreOptions = {
   readonly maxQueueBytes?: number | undefined;
 };
 
-export function createIngestCore(options: IngestCoreOptions): IngestCore {
+/** Emits once the agents are loaded. */
+export function createIngestCore(options: IngestCoreOptions): Observable<IngestCore> {
   const { store, clock, emit, maxDeliveries, maxQueueBytes } = options;
   const bounds = maxQueueBytes === undefined ? { maxDeliveries } : { maxDeliveries, maxQueueBytes };
-  return {
-    commits: createGroupCommit({ append: store.append, clock, emit, ...bounds }),
-    agents: createKnownAgents(store),
-  };
+  return loadKnownAgents(store).pipe(
+    map((agents) => ({
+      commits: createGroupCommit({ append: store.append, clock, emit, ...bounds }),
+      agents,
+    })),
+  );
 }

@@ -1,18 +1,28 @@
 /** The agents that HQ knows, whichever way they came: their number is bounded (`limits.maxAgents`). */
+import { map, type Observable, of } from 'rxjs';
 import type { AgentRegistry } from '../../store/store.ts';
 
 export type KnownAgents = {
-  readonly has: (agent: string) => boolean;
+  /** Emits once. Errors: as of the store. */
+  readonly has: (agent: string) => Observable<boolean>;
   readonly add: (agent: string) => void;
   readonly size: () => number;
 };
 
-export function createKnownAgents(store: Pick<AgentRegistry, 'agents' | 'knowsAgent'>): KnownAgents {
-  const known = new Set(store.agents().map(({ agent }) => agent));
-  return {
-    // A commit that was given up after its deadline may have got through all the same.
-    has: (agent) => known.has(agent) || store.knowsAgent(agent),
-    add: (agent) => void known.add(agent),
-    size: () => known.size,
-  };
+/** Emits once they are loaded. */
+export function loadKnownAgents(store: Pick<AgentRegistry, 'agents' | 'agent'>): Observable<KnownAgents> {
+  return store.agents().pipe(
+    map((agents) => {
+      const known = new Set(agents.map(({ agent }) => agent));
+      return {
+        has: (agent) =>
+          known.has(agent)
+            ? of(true)
+            : // A commit that was given up after its deadline may have got through all the same.
+              store.agent(agent).pipe(map((record) => record !== null)),
+        add: (agent) => void known.add(agent),
+        size: () => known.size,
+      };
+    }),
+  );
 }

@@ -4,12 +4,12 @@ import { errorText } from '../../../platform/error-text.ts';
 import { FrameError } from '../../../protocol/frame.ts';
 import type { Epoch, SchemaRef } from '../../../protocol/sample.ts';
 import type { AgentPeer } from './agent-server.ts';
-import type { EpochView } from './epoch-view.ts';
 import type { IngestShared } from './ingest-shared.ts';
 import type { Holder } from './leases.ts';
 import { QueueFullError } from './queue-room.ts';
 import { createHintTeller, type HintTeller, reconnectHintMs } from './reconnect-hint.ts';
 import { type Refused, refuse, refuseUnavailable } from './refusal.ts';
+import type { SessionView } from './session-view.ts';
 
 /** How long the holder of a lease has to answer a probe. */
 const PROBE_MS = 2_000;
@@ -29,7 +29,7 @@ export type Established = {
   readonly agent: string;
   readonly instance: string;
   readonly epoch: Epoch;
-  readonly view: EpochView;
+  readonly view: SessionView;
 };
 
 /** What a session needs of the wire beneath it. */

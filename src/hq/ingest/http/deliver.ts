@@ -1,8 +1,8 @@
 /** Hands samples that came over HTTP to the group commit: once each, within the limits, durable before the answer. */
 import { createHash } from 'node:crypto';
-import { catchError, defer, map, type Observable } from 'rxjs';
+import { catchError, concatMap, defer, forkJoin, map, type Observable, of } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
-import type { InternedSchema, Sample } from '../../../protocol/sample.ts';
+import type { Sample } from '../../../protocol/sample.ts';
 import { Problem, unavailable } from '../../http/problem.ts';
 import type { AgentRegistry } from '../../store/store.ts';
 import type { IngestCore } from '../core/ingest-core.ts';
@@ -28,7 +28,7 @@ export type DelivererOptions = {
     readonly commits: Pick<IngestCore['commits'], 'deliver'>;
     readonly agents: IngestCore['agents'];
   };
-  readonly store: Pick<AgentRegistry, 'schema' | 'series'>;
+  readonly store: Pick<AgentRegistry, 'lacks' | 'series'>;
   readonly clock: Pick<Clock, 'now'>;
   readonly maxSeries: number;
   readonly maxAgents: number;
@@ -43,12 +43,12 @@ export type Deliver = (delivery: Delivery) => Observable<DeliveryReceipt>;
 export function createDeliver(options: DelivererOptions): Deliver {
   const { ingest, clock } = options;
   return ({ agents, identity, contentDigest }) =>
-    defer(() => {
-      checkLimits(options, agents);
-      const parts = agents.map((one) => ({ ...one, dedupKey: digest(one.agent, identity) }));
-      const contentHash = Buffer.from(contentDigest, 'hex');
-      return ingest.commits.deliver({ parts, contentHash, arrivalTs: clock.now() });
-    }).pipe(
+    defer(() => checkLimits(options, agents)).pipe(
+      concatMap(() => {
+        const parts = agents.map((one) => ({ ...one, dedupKey: digest(one.agent, identity) }));
+        const contentHash = Buffer.from(contentDigest, 'hex');
+        return ingest.commits.deliver({ parts, contentHash, arrivalTs: clock.now() });
+      }),
       map(({ stored, keyReusedAt }) => {
         if (keyReusedAt !== null) throw keyReused(keyReusedAt);
         for (const { agent } of agents) ingest.agents.add(agent);
@@ -60,30 +60,54 @@ export function createDeliver(options: DelivererOptions): Deliver {
     );
 }
 
-/** Throws when one of the agents would go beyond its limits; nothing is stored then. */
-function checkLimits(
-  { ingest, store, maxAgents, maxSeries }: DelivererOptions,
-  agents: readonly AgentSamples[],
-): void {
-  const known = ingest.agents.size();
-  const fresh = agents.filter(({ agent }) => !ingest.agents.has(agent)).length;
-  if (fresh > 0 && known + fresh > maxAgents) {
-    throw new Problem(
-      'too_many_agents',
-      `HQ knows ${known} agents and takes ${maxAgents} at most (limits.maxAgents)`,
+/** Emits once; errors with a Problem when one of the agents would go beyond its limits: nothing is stored then. */
+function checkLimits(options: DelivererOptions, agents: readonly AgentSamples[]): Observable<unknown> {
+  const { ingest, maxAgents } = options;
+  if (agents.length === 0) return of(undefined);
+  return forkJoin(agents.map(({ agent }) => ingest.agents.has(agent))).pipe(
+    concatMap((has) => {
+      const known = ingest.agents.size();
+      const fresh = has.filter((one) => !one).length;
+      if (fresh > 0 && known + fresh > maxAgents) {
+        throw new Problem(
+          'too_many_agents',
+          `HQ knows ${known} agents and takes ${maxAgents} at most (limits.maxAgents)`,
+        );
+      }
+      return forkJoin(agents.map((one) => checkSeries(options, one)));
+    }),
+  );
+}
+
+function checkSeries(
+  { store, maxSeries }: DelivererOptions,
+  { agent, samples }: AgentSamples,
+): Observable<void> {
+  const schemas = [...new Set(samples.map(({ schema }) => schema))];
+  return store
+    .lacks(
+      agent,
+      schemas.map(({ ref }) => ref),
+    )
+    .pipe(
+      concatMap((refs) => {
+        const fresh = new Set(refs);
+        return refs.length === 0
+          ? of(0)
+          : seriesWith(
+              store,
+              agent,
+              schemas.filter(({ ref }) => fresh.has(ref)),
+            );
+      }),
+      map((series) => {
+        if (series <= maxSeries) return;
+        throw new Problem(
+          'too_many_series',
+          `agent ${agent} would have ${series} series and may have ${maxSeries} at most (limits.maxSeries)`,
+        );
+      }),
     );
-  }
-  for (const { agent, samples } of agents) {
-    const schemas: InternedSchema[] = [...new Set(samples.map(({ schema }) => schema))].filter(
-      ({ ref }) => store.schema(agent, ref) === undefined,
-    );
-    const series = schemas.length === 0 ? 0 : seriesWith(store, agent, schemas);
-    if (series <= maxSeries) continue;
-    throw new Problem(
-      'too_many_series',
-      `agent ${agent} would have ${series} series and may have ${maxSeries} at most (limits.maxSeries)`,
-    );
-  }
 }
 
 function keyReused(agent: string): Problem {

@@ -81,7 +81,9 @@ export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
     events.push(event);
     emitToMetrics(event);
   };
-  const ingest = createIngestCore({ store, clock, emit, maxDeliveries: 256, maxQueueBytes });
+  const ingest = await firstValueFrom(
+    createIngestCore({ store, clock, emit, maxDeliveries: 256, maxQueueBytes }),
+  );
   const gateway = attachAgents({
     server: createSocketIoAgents(io, 0),
     store,

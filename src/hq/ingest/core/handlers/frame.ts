@@ -117,10 +117,10 @@ function check(bytes: Uint8Array): CheckedFrame | Refused {
 
 function refuseContent(
   { shared, refusedSchemas }: Session,
-  { agent, epoch, view }: Established,
+  { epoch, view }: Established,
   { header, groups, rows }: CheckedFrame,
 ): Refused | null {
-  const { store, limits } = shared;
+  const { limits } = shared;
   if (header.epoch !== epoch) {
     return refuse('bad_frame', `frame of epoch ${header.epoch}, but hello was said for ${epoch}`);
   }
@@ -134,7 +134,7 @@ function refuseContent(
   }
   const unknown = new Set<SchemaRef>();
   for (const [index, { schemaRef, columns }] of groups.entries()) {
-    const series = store.schema(agent, schemaRef)?.series.length;
+    const series = view.seriesOf(schemaRef);
     if (series === undefined) unknown.add(schemaRef);
     else if (series !== columns) {
       const message = `group ${index + 1}: ${columns} columns for the ${series} series of ${schemaRef}`;

@@ -1,15 +1,14 @@
 /** `hello`: who this is, whether it may have the lease, and what HQ holds of its epoch. */
-import { concatMap, EMPTY, map, type Observable, of, switchMap, tap } from 'rxjs';
-import type { Coverage } from '../../../../protocol/coverage.ts';
+import { concatMap, EMPTY, forkJoin, map, type Observable, of, switchMap, tap } from 'rxjs';
 import { type Hello, type HelloReply, NOTES_VERSION } from '../../../../protocol/events.ts';
 import type { EpochRecord, NotedEpoch } from '../../../store/store.ts';
 import { agreed, heldFields } from '../agreed.ts';
 import { creditFields, creditMessage } from '../credit-fields.ts';
-import { createEpochView } from '../epoch-view.ts';
 import { whyForked } from '../fork-reason.ts';
 import { acceptedRun, judgeRun, type Known } from '../judge-run.ts';
 import { isRefused, type Refused, refuse, refuseOther, refuseUnavailable } from '../refusal.ts';
 import { behindChaos, noteLost, type Session, storageFailed } from '../session.ts';
+import { createSessionView, type Loaded } from '../session-view.ts';
 import { refuseVersion } from './version.ts';
 
 const DUPLICATE_RETRY_MS = 5_000;
@@ -20,29 +19,37 @@ export function handleHello(session: Session, hello: Hello): Observable<HelloRep
   return behindChaos(session, () => {
     const wrong = checkHello(session, hello);
     if (wrong !== null) return of(wrong);
-    return shared.store.epoch(agent, epoch).pipe(
-      concatMap((known) => claim(session, hello, known)),
+    const known = shared.store.epoch(agent, epoch);
+    return forkJoin({ known, hasAgent: shared.agents.has(agent) }).pipe(
+      concatMap((found) => claim(session, hello, found)),
       storageFailed(session, 'hello'),
     );
   });
 }
 
+type Found = {
+  /** Of the epoch. */
+  readonly known: EpochRecord | null;
+  readonly hasAgent: boolean;
+};
+
 /** From here on without a break: the session is claiming before anything else that it says is looked at. */
-function claim(session: Session, hello: Hello, known: EpochRecord | null): Observable<HelloReply> {
+function claim(session: Session, hello: Hello, found: Found): Observable<HelloReply> {
   const { shared } = session;
   const { agent, epoch, instance } = hello;
   // It was ended while the store was asked.
   if (session.state().kind === 'leaving') return EMPTY;
-  const wrong = checkClaim(session, hello, known);
+  const wrong = checkClaim(session, hello, found);
   if (wrong !== null) return of(wrong);
   const held = session.established();
   session.become(held === null ? { kind: 'claiming', agent, instance } : { ...held, instance });
   return shared.leases.acquire(agent, session).pipe(
     concatMap((granted): Observable<HelloReply> => {
-      if (!granted) return of(refuseDuplicate(session, hello));
-      const waitMs = known === null ? shared.admitEpoch(agent, epoch) : 0;
+      if (!granted) return refuseDuplicate(session, hello);
+      const waitMs = found.known === null ? shared.admitEpoch(agent, epoch) : 0;
       return waitMs > 0 ? of(tooManyEpochs(waitMs)) : accept(session, hello);
     }),
+    storageFailed(session, 'hello'),
     tap((reply) => {
       // A lease without an accepted hello would keep others out.
       if (!isRefused(reply) || session.state().kind !== 'claiming') return;
@@ -63,7 +70,7 @@ function checkHello({ shared }: Session, hello: Hello): Refused | null {
 }
 
 /** It is judged by what HQ knows. */
-function checkClaim({ shared, state }: Session, hello: Hello, known: EpochRecord | null): Refused | null {
+function checkClaim({ shared, state }: Session, hello: Hello, { known, hasAgent }: Found): Refused | null {
   const { limits } = shared;
   const now = state();
   if ('agent' in now && now.agent !== hello.agent) {
@@ -74,16 +81,22 @@ function checkClaim({ shared, state }: Session, hello: Hello, known: EpochRecord
     const advice = `epoch ${hello.epoch} belongs to samples that came by HTTP; start a new journal`;
     return refuse('bad_request', advice);
   }
-  if (!shared.agents.has(hello.agent) && shared.agents.size() >= limits.maxAgents) {
+  if (!hasAgent && shared.agents.size() >= limits.maxAgents) {
     return refuseUnavailable(`HQ knows ${limits.maxAgents} agents already and takes no more`, 60_000);
   }
   return null;
 }
 
 /** Both are told, and the operators. */
-function refuseDuplicate({ shared, transport }: Session, { agent, epoch }: Hello): Refused {
+function refuseDuplicate(session: Session, { agent, epoch }: Hello): Observable<Refused> {
+  return session.shared.store
+    .agent(agent)
+    .pipe(map((record) => refusedDuplicate(session, agent, record?.epoch === epoch)));
+}
+
+/** `same`: it has the journal of the one that holds the lease. */
+function refusedDuplicate({ shared, transport }: Session, agent: string, same: boolean): Refused {
   const { address } = transport;
-  const same = shared.store.agents().find((one) => one.agent === agent)?.epoch === epoch;
   const detail = `a second agent at ${address} claims to be ${agent}${same ? ' with the same journal' : ''}`;
   shared.leases.holder(agent)?.conflict(`${detail}; HQ refuses it`);
   shared.emit({ type: 'duplicate_agent', agent, address, detail });
@@ -122,10 +135,13 @@ function accept(session: Session, hello: Hello): Observable<HelloReply> {
   const askedAt = clock.precise();
   return shared.settled(agent).pipe(
     switchMap(() => forkOf(session, hello)),
-    switchMap((fork): Observable<NotedEpoch | Refused> => {
+    switchMap((fork): Observable<(NotedEpoch & Loaded) | Refused> => {
       const wrong = fork ?? refuseSlower(session, agent);
       if (wrong !== null) return of(wrong);
-      return store.noteEpoch({ agent, epoch, sampled, released, run: acceptedRun(hello), ts: clock.now() });
+      const note = { agent, epoch, sampled, released, run: acceptedRun(hello), ts: clock.now() };
+      return forkJoin([store.noteEpoch(note), store.schemas(agent)]).pipe(
+        map(([noted, schemas]) => ({ ...noted, schemas })),
+      );
     }),
     map((noted): HelloReply => {
       if (isRefused(noted)) return noted;
@@ -134,7 +150,7 @@ function accept(session: Session, hello: Hello): Observable<HelloReply> {
       const slower = refuseSlower(session, agent);
       if (slower !== null) return slower;
       const now = clock.now();
-      establish(session, hello, { coverage, now });
+      establish(session, hello, { ...noted, now });
       const { maxFrameBytes, maxFrameSamples, maxSeries } = shared.limits;
       return {
         ok: true,
@@ -148,7 +164,6 @@ function accept(session: Session, hello: Hello): Observable<HelloReply> {
         ...(shared.identity === null ? {} : { hq: shared.identity }),
       };
     }),
-    storageFailed(session, 'hello'),
   );
 }
 
@@ -181,15 +196,15 @@ function forkOf(session: Session, hello: Hello): Observable<Refused | null> {
 function establish(
   { shared, transport, become, established }: Session,
   { agent, epoch, instance, sampled, version, protocols, ts }: Hello,
-  { coverage, now }: { readonly coverage: Coverage; readonly now: number },
+  { now, ...loaded }: Loaded & { readonly now: number },
 ): void {
   const before = established();
-  const view = createEpochView(coverage, before?.epoch === epoch ? before.view : null);
+  const view = createSessionView(loaded, before?.epoch === epoch ? before.view : null);
   become({ kind: 'established', agent, instance, epoch, view });
   shared.agents.add(agent);
   shared.drains.accepted(agent, {
     sampled,
-    contiguous: coverage.contiguous,
+    contiguous: loaded.coverage.contiguous,
     // Agents that name the versions they speak know of bytes.
     knowsBytes: protocols !== undefined,
     tell: (credit) => transport.sendCredit(creditMessage(credit)),

@@ -1,5 +1,5 @@
 /** `schema`: what the values of later frames mean. */
-import { map, type Observable, of } from 'rxjs';
+import { concatMap, map, type Observable, of, tap } from 'rxjs';
 import type { OkReply, SchemaMessage } from '../../../../protocol/events.ts';
 import { schemaFault } from '../../../../protocol/legal-text.ts';
 import { internSchema } from '../../../../protocol/schema-ref.ts';
@@ -11,24 +11,29 @@ export function handleSchema(session: Session, { ref, schema }: SchemaMessage): 
   const { store, limits } = session.shared;
   const held = session.established();
   if (held === null) return of(HELLO_FIRST);
-  const { agent } = held;
+  const { agent, view } = held;
   const interned = internSchema(schema);
   if (interned.ref !== ref) {
     return of(refuse('bad_request', `schema: its content address is ${interned.ref}, not ${ref}`));
   }
-  if (store.schema(agent, ref) !== undefined) return of({ ok: true });
+  if (view.seriesOf(ref) !== undefined) return of({ ok: true });
   const fault = schemaFault(schema);
   if (fault !== null) {
     session.refusedSchemas.set(ref, refuse('bad_frame', `schema ${ref}: ${fault}`));
     return of(refuse('bad_request', `schema: ${fault}`));
   }
-  if (seriesWith(store, agent, [schema]) > limits.maxSeries) {
-    const kept = `HQ keeps ${limits.maxSeries} series of one agent`;
-    session.refusedSchemas.set(ref, refuse('too_many_series', `${kept}; this frame has others`));
-    return of(refuse('too_many_series', `${kept}; this schema goes beyond`));
-  }
-  return store.putSchema(agent, interned).pipe(
-    map((): OkReply => ({ ok: true })),
+  return seriesWith(store, agent, [schema]).pipe(
+    concatMap((series): Observable<OkReply> => {
+      if (series > limits.maxSeries) {
+        const kept = `HQ keeps ${limits.maxSeries} series of one agent`;
+        session.refusedSchemas.set(ref, refuse('too_many_series', `${kept}; this frame has others`));
+        return of(refuse('too_many_series', `${kept}; this schema goes beyond`));
+      }
+      return store.putSchema(agent, interned).pipe(
+        tap(() => session.established()?.view.addSchema({ ref, series: interned.series.length })),
+        map(() => ({ ok: true })),
+      );
+    }),
     storageFailed(session, 'schema'),
   );
 }
