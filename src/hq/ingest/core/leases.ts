@@ -1,8 +1,12 @@
 /**
  * Leases: an agent id belongs to one live connection, and with it the epoch that it delivers. A second connection is
  * let in when it is the same process again (same `instance`), or when the first does not answer a probe.
+ *
+ * Who may have a lease is asked and answered later; what the connections of this process hold is known at once. A
+ * holder that loses its lease is ended before another one has it.
  */
 import { defer, map, type Observable, of } from 'rxjs';
+import { atOnce } from '../../at-once.ts';
 
 export type Holder = {
   readonly instance: string;
@@ -17,9 +21,12 @@ export type Holder = {
 export type Leases<H extends Holder> = {
   /** Emits once: whether `claimant` holds the agent's lease now. */
   readonly acquire: (agent: string, claimant: H) => Observable<boolean>;
-  readonly holder: (agent: string) => H | undefined;
-  /** Gives the lease back; nothing happens when another one holds it. */
-  readonly release: (agent: string, holder: H) => boolean;
+  /** Tells the holder, wherever it is connected, that another one asked for its lease and was refused. */
+  readonly warn: (agent: string, message: string) => void;
+  /** Gives the lease back, then emits; nothing happens when another one holds it. */
+  readonly release: (agent: string, holder: H) => Observable<void>;
+  readonly holds: (agent: string, holder: H) => boolean;
+  /** Held by connections of this process. */
   readonly size: () => number;
 };
 
@@ -46,8 +53,12 @@ export function createLeases<H extends Holder>(): Leases<H> {
           }),
         );
       }),
-    holder: (agent) => held.get(agent),
-    release: (agent, holder) => held.get(agent) === holder && held.delete(agent),
+    warn: (agent, message) => held.get(agent)?.conflict(message),
+    release: (agent, holder) =>
+      atOnce(() => {
+        if (held.get(agent) === holder) held.delete(agent);
+      }),
+    holds: (agent, holder) => held.get(agent) === holder,
     size: () => held.size,
   };
 }

@@ -109,7 +109,7 @@ export function createSession(shared: IngestShared, transport: Transport): Sessi
       transport.disconnect();
     },
     gone: (reason) => {
-      if ('agent' in state) shared.leases.release(state.agent, session);
+      if ('agent' in state) shared.leases.release(state.agent, session).subscribe();
       const agent = leave(reason);
       if (agent !== null)
         emit({ type: 'agent_disconnected', agent, reason, connected: shared.leases.size() });

@@ -95,7 +95,7 @@ function refuseHaste(
   bytes: Uint8Array,
 ): Refused | null {
   const { leases, limits, spend } = session.shared;
-  if (leases.holder(agent) !== session) return refuse('duplicate_agent', 'another connection has taken over');
+  if (!leases.holds(agent, session)) return refuse('duplicate_agent', 'another connection has taken over');
   if (bytes.length > limits.maxFrameBytes) {
     return refuse('too_large', `frame: ${bytes.length} bytes, HQ takes ${limits.maxFrameBytes}: split it`);
   }

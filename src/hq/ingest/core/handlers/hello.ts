@@ -53,7 +53,7 @@ function claim(session: Session, hello: Hello, found: Found): Observable<HelloRe
     tap((reply) => {
       // A lease without an accepted hello would keep others out.
       if (!isRefused(reply) || session.state().kind !== 'claiming') return;
-      shared.leases.release(agent, session);
+      shared.leases.release(agent, session).subscribe();
       session.become({ kind: 'connected' });
     }),
   );
@@ -98,7 +98,7 @@ function refuseDuplicate(session: Session, { agent, epoch }: Hello): Observable<
 function refusedDuplicate({ shared, transport }: Session, agent: string, same: boolean): Refused {
   const { address } = transport;
   const detail = `a second agent at ${address} claims to be ${agent}${same ? ' with the same journal' : ''}`;
-  shared.leases.holder(agent)?.conflict(`${detail}; HQ refuses it`);
+  shared.leases.warn(agent, `${detail}; HQ refuses it`);
   shared.emit({ type: 'duplicate_agent', agent, address, detail });
   shared.link({ kind: 'alarm', agent, alarm: 'duplicate_agent', detail, ts: shared.clock.now() });
   const advice = 'give each its own id (--id), and a cloned disk its own life (--new-epoch)';
@@ -169,7 +169,7 @@ function accept(session: Session, hello: Hello): Observable<HelloReply> {
 
 /** While the store was asked, another connection may have taken the lease. */
 function refuseSlower(session: Session, agent: string): Refused | null {
-  if (session.shared.leases.holder(agent) === session) return null;
+  if (session.shared.leases.holds(agent, session)) return null;
   const message = `another connection of ${agent} was faster`;
   return refuse('duplicate_agent', message, { retryAfterMs: DUPLICATE_RETRY_MS });
 }
