@@ -2,6 +2,7 @@
 import { state } from '@rx-state/core';
 import { BehaviorSubject, Subject } from 'rxjs';
 import { createFleet } from '../../../src/hq/aggregate/create-fleet.ts';
+import type { Fleet } from '../../../src/hq/aggregate/fleet.ts';
 import type { LinkEvent } from '../../../src/hq/ingest/core/link-event.ts';
 import { openHqStore } from '../../../src/hq/store/open-hq-store.ts';
 import type { HqStore } from '../../../src/hq/store/store.ts';
@@ -30,12 +31,13 @@ export const HEARTBEAT: Heartbeat = {
 
 export type FleetRig = ReturnType<typeof createFleetRig>;
 
-export function createFleetRig() {
+/** `engine`: what stands between the fleet and the store. */
+export function createFleetRig(engine: (store: HqStore, clock: VirtualClock) => HqStore = (store) => store) {
   const disk = createMemoryDisk();
   const clock = virtualClock();
   const open = () => {
     const store = openNow(disk, clock);
-    return { store, ...startFleet(store, clock) };
+    return Object.assign(startFleet(engine(store, clock), clock), { store });
   };
   let hq = open();
   hq.store.putSchema('a1', schema).subscribe();
@@ -48,7 +50,9 @@ export function createFleetRig() {
       return hq.store;
     },
     get fleet() {
-      return hq.fleet;
+      const { fleet } = hq;
+      if (fleet === null) throw new Error('the store has not said yet what it knows');
+      return fleet;
     },
     get links() {
       return hq.links;
@@ -60,7 +64,7 @@ export function createFleetRig() {
       return hq.deltas;
     },
     restart: () => {
-      hq.fleet.close();
+      hq.fleet?.close();
       hq.store.close().subscribe();
       hq = open();
     },
@@ -81,15 +85,17 @@ function openNow(disk: ReturnType<typeof createMemoryDisk>, clock: VirtualClock)
 function startFleet(store: HqStore, clock: VirtualClock) {
   const links = new Subject<LinkEvent>();
   const chaos = new BehaviorSubject<Chaos>({ mode: 'off', enabled: true, effect: 'none', since: 0 });
-  const created = createFleet({
+  const deltas: FleetDelta[] = [];
+  const started = { links, chaos, deltas, fleet: null as Fleet | null };
+  createFleet({
     store,
     links$: links,
     chaos: { current: () => chaos.value, state$: state(chaos, chaos.value) },
     clock,
     hqVersion: '0.1.0',
+  }).subscribe((fleet) => {
+    started.fleet = fleet;
+    fleet.delta$.subscribe((delta) => deltas.push(delta));
   });
-  const fleet = now(created);
-  const deltas: FleetDelta[] = [];
-  fleet.delta$.subscribe((delta) => deltas.push(delta));
-  return { links, chaos, fleet, deltas };
+  return started;
 }

@@ -1,128 +1,16 @@
 import { concat, firstValueFrom, ignoreElements, throwError, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
-import { internSchema } from '../../protocol/schema-ref.ts';
 import { keyText } from '../../storage/key-text.ts';
 import { createMemoryDisk, createMemoryStorage } from '../../storage/memory/memory-storage.ts';
 import { StorageError } from '../../storage/storage.ts';
 import { epochKey, META_KEY } from './keys.ts';
-import {
-  closeStore,
-  dataFrame,
-  EPOCH,
-  gapFrame,
-  openStore,
-  START,
-  schema,
-  testClock,
-} from './testing/frames.ts';
-import { allSeqs, coverageOf, ledgerOf, numbers, numbersOf } from './testing/read.ts';
+import { describeHqStoreContract } from './store.contract.ts';
+import { closeStore, dataFrame, EPOCH, gapFrame, openStore, START, testClock } from './testing/frames.ts';
+import { allSeqs, coverageOf, ledgerOf, numbers } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
-describe.each(KINDS)('HQ store over %s', (kind) => {
-  const at = useStore(kind);
-
-  it('stores overlapping and repeated frames once each and shows every sample once', async () => {
-    const outcomes = await at.append(dataFrame(1, 10), dataFrame(5, 15), dataFrame(1, 15), dataFrame(21, 25));
-    expect(outcomes.map(({ stored, duplicates }) => [stored, duplicates])).toEqual([
-      [10, 0],
-      [5, 6],
-      [0, 15],
-      [5, 0],
-    ]);
-    expect(outcomes[3]).toMatchObject({ coverage: { contiguous: 15, ranges: [[21, 25]] } });
-    const [filling] = await at.append(dataFrame(14, 30));
-    expect(filling).toMatchObject({ stored: 10, duplicates: 7, coverage: { contiguous: 30, ranges: [] } });
-    expect(await allSeqs(at.store)).toEqual(numbers(1, 30));
-  });
-
-  it('keeps frames, coverage and ledger over a restart', async () => {
-    await at.append(dataFrame(1, 10), gapFrame(11, 20, 'overflow_oldest'), dataFrame(31, 40));
-    at.store.observeSampled('a1', EPOCH, 50);
-    await at.append(dataFrame(41, 41));
-    const before = await ledgerOf(at.store);
-    await at.reopen();
-    expect(await ledgerOf(at.store)).toEqual(before);
-    expect(before).toMatchObject([
-      {
-        epoch: EPOCH,
-        sampled: 50,
-        stored: 21,
-        pending: 19,
-        dropped: { overflow_oldest: 10 },
-        contiguous: 20,
-      },
-    ]);
-    expect((await at.append(dataFrame(1, 41)))[0]).toMatchObject({ stored: 10, duplicates: 31 });
-    expect(await firstValueFrom(at.store.agents())).toMatchObject([{ agent: 'a1', epoch: EPOCH }]);
-  });
-
-  it('keeps what was heard of an old epoch when the agent starts a new one', async () => {
-    await at.append(dataFrame(1, 10));
-    const note = { agent: 'a1', released: 0, ts: START };
-    await firstValueFrom(at.store.noteEpoch({ ...note, epoch: EPOCH, sampled: 10 }));
-    at.store.observeSampled('a1', EPOCH, 25);
-    await firstValueFrom(at.store.noteEpoch({ ...note, epoch: 'bbbbbbbbbbbb', sampled: 3 }));
-    await at.reopen();
-    expect(await ledgerOf(at.store)).toMatchObject([
-      { epoch: EPOCH, sampled: 25, stored: 10, pending: 15 },
-      { epoch: 'bbbbbbbbbbbb', sampled: 3, stored: 0, pending: 3 },
-    ]);
-    expect((await numbersOf(at.store)).counts).toEqual({
-      sampled: 28,
-      stored: 10,
-      pending: 18,
-      thinned: 0,
-      dropped: 0,
-    });
-    expect(await firstValueFrom(at.store.agents())).toMatchObject([{ epoch: 'bbbbbbbbbbbb' }]);
-  });
-
-  it('keeps over a restart what an agent said it has at hello, even if nothing of it ever comes', async () => {
-    const note = { agent: 'a1', epoch: EPOCH, released: 0, ts: START };
-    await firstValueFrom(at.store.append([dataFrame(1, 10)]));
-    await firstValueFrom(at.store.noteEpoch({ ...note, sampled: 10 }));
-    await firstValueFrom(at.store.noteEpoch({ ...note, sampled: 500 }));
-    await at.reopen();
-    expect(await ledgerOf(at.store)).toMatchObject([{ sampled: 500, stored: 10, pending: 490 }]);
-  });
-});
-
-describe.each(KINDS)('HQ store over %s, what is lost, sent by HTTP or described', (kind) => {
-  const at = useStore(kind);
-
-  it('accounts for what an agent has released and HQ lacks as lost, with the times around it', async () => {
-    await at.append(dataFrame(11, 20));
-    const note = { agent: 'a1', epoch: EPOCH, sampled: 40, released: 30, ts: START + 7 };
-    const noted = { coverage: { contiguous: 30, ranges: [] } };
-    expect(await firstValueFrom(at.store.noteEpoch(note))).toEqual({ ...noted, lost: 20 });
-    expect(await firstValueFrom(at.store.noteEpoch(note)), 'once').toEqual({ ...noted, lost: 0 });
-    expect(await ledgerOf(at.store)).toMatchObject([
-      {
-        sampled: 40,
-        stored: 10,
-        pending: 10,
-        dropped: { lost_at_hq: 20 },
-        gaps: [
-          { firstSeq: 1, lastSeq: 10, reason: 'lost_at_hq', toTs: START + 11_000 },
-          { firstSeq: 21, lastSeq: 30, reason: 'lost_at_hq', fromTs: START + 20_000 },
-        ],
-      },
-    ]);
-  });
-
-  it('knows schemas after a restart and counts series once over boots, but for each source', async () => {
-    const rebooted = internSchema({ ...schema, boot: 'boot-2' });
-    await firstValueFrom(at.store.putSchema('a1', rebooted));
-    await firstValueFrom(at.store.putSchema('a1', internSchema({ ...schema, source: 'other' })));
-    await at.reopen();
-    expect(await firstValueFrom(at.store.schemas('a1'))).toContainEqual({ ref: rebooted.ref, series: 2 });
-    expect(await firstValueFrom(at.store.lacks('a1', ['other', rebooted.ref]))).toEqual(['other']);
-    expect(await firstValueFrom(at.store.lacks('a2', [rebooted.ref]))).toEqual([rebooted.ref]);
-    expect((await numbersOf(at.store)).seriesCount).toBe(4);
-    expect(await firstValueFrom(at.store.series('a1'))).toHaveLength(4);
-  });
-});
+for (const kind of KINDS) describeHqStoreContract(`the store over ${kind}`, () => useStore(kind));
 
 describe('HQ store when its storage fails', () => {
   it('acks nothing of a failed commit and stores its frames when they come again', async () => {

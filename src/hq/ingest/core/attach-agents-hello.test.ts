@@ -3,20 +3,18 @@ import { describe, expect, it } from 'vitest';
 import { helloReplySchema } from '../../../protocol/events.ts';
 import { dataFrame, EPOCH, gapFrame, schema } from '../../store/testing/frames.ts';
 import { ledgerOf } from '../../store/testing/read.ts';
-import { ask, ended, epochOf, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
+import {
+  ask,
+  ended,
+  epochOf,
+  HEARTBEAT,
+  helloOf,
+  joinAs,
+  send,
+  startHq,
+  type TestHq,
+} from '../testing/test-hq.ts';
 
-const HEARTBEAT = {
-  ts: 0,
-  state: 'live',
-  breaker: 'closed',
-  sampled: 12,
-  released: 0,
-  pending: 2,
-  pendingBytes: 100,
-  dropped: {},
-  lagMs: 0,
-  rttMs: 3,
-};
 const ledger = async (hq: TestHq, agent: string) => (await ledgerOf(hq.store, agent))[0];
 
 describe('hello', () => {

@@ -5,20 +5,8 @@ import { heartbeatReplySchema } from '../../../protocol/events.ts';
 import type { Admission } from '../../access.ts';
 import { dataFrame, EPOCH } from '../../store/testing/frames.ts';
 import { coverageOf, ledgerOf } from '../../store/testing/read.ts';
-import { ask, ended, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
+import { ask, ended, HEARTBEAT, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
 
-const HEARTBEAT = {
-  ts: 0,
-  state: 'live',
-  breaker: 'closed',
-  sampled: 12,
-  released: 0,
-  pending: 2,
-  pendingBytes: 100,
-  dropped: {},
-  lagMs: 0,
-  rttMs: 3,
-};
 const ledger = async (hq: TestHq, agent: string) => (await ledgerOf(hq.store, agent))[0];
 
 const verdict = (isValid: boolean): Admission =>

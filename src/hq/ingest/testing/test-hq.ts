@@ -41,6 +41,8 @@ export type TestHqOptions = {
   readonly limits?: Partial<IngestLimits>;
   /** Default: as of the group commit. */
   readonly maxQueueBytes?: number;
+  /** Puts another engine before the store in memory. */
+  readonly engine?: (store: HqStore) => HqStore;
 } & Partial<
   Pick<
     AttachAgentsOptions,
@@ -72,10 +74,10 @@ export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
     transports: ['websocket'],
     parser: compactParser,
   });
-  const store = await openStore(createMemoryStorage(options.storage ?? {}), { clock: createSystemClock() });
+  const { storage = {}, limits, maxQueueBytes, engine = (store) => store, ...rest } = options;
+  const store = engine(await openStore(createMemoryStorage(storage), { clock: createSystemClock() }));
   const events: TestHq['events'] = [];
   const emitToMetrics = createEmit(ingestEvents, { logger: silentLogger, registry: createRegistry() });
-  const { storage: _storage, limits, maxQueueBytes, ...rest } = options;
   const clock = createSystemClock();
   const emit: IngestEmit = (event) => {
     events.push(event);
@@ -156,6 +158,19 @@ export function helloOf(agent: string, more: Partial<Hello> = {}): Hello {
     ...more,
   };
 }
+
+export const HEARTBEAT = {
+  ts: 0,
+  state: 'live',
+  breaker: 'closed',
+  sampled: 12,
+  released: 0,
+  pending: 2,
+  pendingBytes: 100,
+  dropped: {},
+  lagMs: 0,
+  rttMs: 3,
+};
 
 /** A socket that has said hello and made its schema known. */
 export async function joinAs(hq: TestHq, agent: string, more: Partial<Hello> = {}): Promise<Socket> {

@@ -1,12 +1,18 @@
 /** A store of its own for each test of a `describe`. */
-import { firstValueFrom } from 'rxjs';
+import { asyncScheduler, firstValueFrom } from 'rxjs';
 import { afterEach, beforeEach } from 'vitest';
+import { seededRandom } from '../../../platform/random.ts';
 import type { Storage } from '../../../storage/storage.ts';
 import type { HqStoreOptions } from '../open-hq-store.ts';
 import type { HqStore, IngestItem, ItemOutcome } from '../store.ts';
 import { closeStore, type Home, homes, openStore, schema } from './frames.ts';
+import { lateStore } from './late-store.ts';
 
-export const KINDS = ['memory', 'lmdb'] as const;
+/** `late`: over memory, behind answers that take their time. */
+export const KINDS = ['memory', 'lmdb', 'late'] as const;
+type Kind = (typeof KINDS)[number];
+
+const MAX_DELAY_MS = 3;
 
 export type UsedStore = {
   /** The one that is open now. */
@@ -20,12 +26,15 @@ export type UsedStore = {
 };
 
 /** To be called in a `describe`. Agent `a1` has the schema of the test frames. */
-export function useStore(kind: (typeof KINDS)[number]): UsedStore {
+export function useStore(kind: Kind): UsedStore {
   let home: Home;
   let store: HqStore;
+  const open = async (storage: Storage, options: Partial<HqStoreOptions> = {}) => {
+    store = inKind(kind, await openStore(storage, options));
+  };
   beforeEach(async () => {
-    home = homes[kind]();
-    store = await openStore(await home.open());
+    home = homes[kind === 'late' ? 'memory' : kind]();
+    await open(await home.open());
     await firstValueFrom(store.putSchema('a1', schema));
   });
   afterEach(async () => {
@@ -41,7 +50,13 @@ export function useStore(kind: (typeof KINDS)[number]): UsedStore {
       await closeStore(store);
       const storage = await home.open();
       await between(storage);
-      store = await openStore(storage, options);
+      await open(storage, options);
     },
   };
+}
+
+function inKind(kind: Kind, store: HqStore): HqStore {
+  if (kind !== 'late') return store;
+  const random = seededRandom(1);
+  return lateStore(store, { scheduler: asyncScheduler, delayMs: () => random.next() * MAX_DELAY_MS });
 }
