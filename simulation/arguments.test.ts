@@ -40,6 +40,7 @@ it('the help names every option with its default, and every exit code', () => {
     'only',
     'trace',
     'mutation',
+    'late-store',
   ];
   for (const option of options) expect(USAGE).toMatch(new RegExp(`^  --${option} .*\\(default: .+\\)`, 'm'));
   // The defaults are what is used.

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 
 export const USAGE = `npm run simulate -- [--seeds N] [--from-seed N] [--hours H] [--jobs N] [--json]
-                     [--until-failure] [--only I,I,…] [--trace] [--mutation NAME]
+                     [--until-failure] [--only I,I,…] [--trace] [--mutation NAME] [--late-store]
 
 Runs agents and HQ on one virtual clock with injected faults, one world a seed, and checks what is promised.
 
@@ -16,6 +16,7 @@ Runs agents and HQ on one virtual clock with injected faults, one world a seed, 
   --only I,…       exactly these faults of the seed, by their numbers in its plan, or none (default: all); needs --seeds 1
   --trace          print every event; needs --seeds 1 (default: off)
   --mutation NAME  break the product in a known way first, as listed in simulation/mutations (default: as it is)
+  --late-store     HQ's store takes its time for each answer, as one on another machine would (default: it answers at once)
   -h, --help       print this and end
 
 Exit codes: 0 every promise was kept; 1 one was broken, or the run itself failed; 64 wrong usage.`;
@@ -37,6 +38,7 @@ export type SimulationRequest = {
   readonly untilFailure: boolean;
   readonly trace: boolean;
   readonly mutation: string | null;
+  readonly lateStore: boolean;
   /** Set by ourselves for a child process: prints one line a seed and nothing else. */
   readonly child: boolean;
 };
@@ -64,6 +66,7 @@ export function parseArguments(args: readonly string[]): SimulationRequest | 'he
     untilFailure: values['until-failure'] === true,
     trace: values.trace === true,
     mutation: values.mutation ?? null,
+    lateStore: values['late-store'] === true,
     child: values.child === true,
   };
 }
@@ -82,6 +85,7 @@ function read(args: readonly string[]) {
         'until-failure': { type: 'boolean' },
         trace: { type: 'boolean' },
         mutation: { type: 'string' },
+        'late-store': { type: 'boolean' },
         child: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -3,20 +3,20 @@
  * (delta debugging, Zeller 1999).
  */
 import type { Fault } from './faults/plan.ts';
-import { type RunResult, runWorld } from './world/run-world.ts';
+import { type RunOptions, type RunResult, runWorld } from './world/run-world.ts';
 
 export type Shrunk = Pick<RunResult, 'violations' | 'digest'> & { readonly faults: readonly Fault[] };
 
 /** Runs at most: a seed that takes long is shrunk less. */
 const MAX_RUNS = 60;
 
-export function shrink(failed: RunResult, hours: number): Shrunk {
+export function shrink(failed: RunResult, world: Pick<RunOptions, 'hours' | 'lateStore'>): Shrunk {
   let best: Shrunk = failed;
   let runs = 0;
   const attempt = (faults: readonly Fault[]): boolean => {
     if (runs >= MAX_RUNS) return false;
     runs += 1;
-    const result = runWorld({ seed: failed.seed, hours, only: faults.map(({ index }) => index) });
+    const result = runWorld({ ...world, seed: failed.seed, only: faults.map(({ index }) => index) });
     if (result.violations.length === 0) return false;
     best = { violations: result.violations, digest: result.digest, faults };
     return true;

@@ -74,31 +74,32 @@ export async function simulate(request: SimulationRequest): Promise<number> {
 }
 
 function runSeed(request: SimulationRequest, index: number): SeedReport {
-  const { hours, only, mutation } = request;
+  const { hours, only, mutation, lateStore } = request;
   const seed = request.fromSeed + index;
   const result = play(request, seed);
   const { digest, simulatedMs, steps, samples, thinned, injected } = result;
   const report = { seed, digest, simulatedMs, steps, samples, thinned, injected };
   if (result.violations.length === 0) return { ...report, failure: null };
   // Who names faults wants to see what they do, all of them.
-  const shrunk = request.untilFailure || only !== null ? result : shrink(result, hours);
+  const shrunk = request.untilFailure || only !== null ? result : shrink(result, { hours, lateStore });
   const kept = shrunk.faults.map((fault) => fault.index).join(',') || NO_FAULTS;
-  const broken = mutation === null ? '' : ` --mutation ${mutation}`;
+  const more = `${mutation === null ? '' : ` --mutation ${mutation}`}${lateStore ? ' --late-store' : ''}`;
   return {
     ...report,
     failure: {
       seed,
       violations: shrunk.violations,
       faults: shrunk.faults.map(describeFault),
-      replay: `npm run simulate -- --seeds 1 --from-seed ${seed} --hours ${hours} --only ${kept}${broken}`,
+      replay: `npm run simulate -- --seeds 1 --from-seed ${seed} --hours ${hours} --only ${kept}${more}`,
       digest: shrunk.digest,
     },
   };
 }
 
 /** Plays a seed with all of its faults, or with exactly those that were asked for. */
-function play({ hours, only }: SimulationRequest, seed: number, onLine?: (line: string) => void): RunResult {
-  const told = onLine === undefined ? {} : { onLine };
+function play(request: SimulationRequest, seed: number, onLine?: (line: string) => void): RunResult {
+  const { hours, only, lateStore } = request;
+  const told = { lateStore, ...(onLine === undefined ? {} : { onLine }) };
   if (only === null) return runWorld({ seed, hours, ...told });
   const result = runWorld({ seed, hours, only, ...told });
   const missing = only.filter((one) => !result.faults.some(({ index }) => index === one));
@@ -113,13 +114,14 @@ function traceOne(request: SimulationRequest): number {
 }
 
 function runChild(
-  { hours, mutation }: SimulationRequest,
+  { hours, mutation, lateStore }: SimulationRequest,
   fromSeed: number,
   seeds: number,
   onReport: (report: SeedReport) => void,
 ): Promise<void> {
   const args = ['--child', '--from-seed', fromSeed, '--seeds', seeds, '--hours', hours].map(String);
   if (mutation !== null) args.push('--mutation', mutation);
+  if (lateStore) args.push('--late-store');
   const script = new URL('./main.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, [...NODE_OPTIONS, script, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -50,6 +50,14 @@ describe('simulation', () => {
     });
   });
 
+  it('keeps every promise also when the store of HQ answers late', async () => {
+    const args = ['--seeds', '30', '--hours', '0.028', '--jobs', '2', '--late-store'] as const;
+    const { code, summary } = await simulate(...args);
+    expect(summary.failures).toEqual([]);
+    expect(code).toBe(0);
+    expect(summary.samples).toBeGreaterThan(1_000);
+  });
+
   it('refuses what it does not understand', async () => {
     const attempt = run(process.execPath, [main, '--seeds', 'many']);
     await expect(attempt).rejects.toMatchObject({

@@ -31,6 +31,8 @@ export type WorldOptions = {
   readonly alter?: ((drawn: AgentSettings) => AgentSettings) | undefined;
   /** What comes of frames on their way, in place of what the seed drew. */
   readonly passFrame?: PassFrame | undefined;
+  /** HQ's store answers late. */
+  readonly lateStore: boolean;
   /** Whether the seed may draw a world in which nothing goes wrong but one line. */
   readonly mayFallingLine: boolean;
   readonly onCredit: NonNullable<NetworkOptions['onCredit']>;
@@ -95,7 +97,7 @@ export function createWorld(options: WorldOptions): World {
     usualDelayMs,
   });
   const base = { chance, timeline, trace, note: trace.note, violations, crashed, hqTruth, network };
-  const served = serveHq({ ...base, ...span }, shape);
+  const served = serveHq({ ...base, ...span, lateStore: options.lateStore }, shape);
   const sampling = createSampling();
   const fallingLine = drawFallingLine(chance.stream('falling-line'), { spanMs: end, healAt: span.healAt });
   const subjects = Array.from({ length: shape.whole(1, 4) }, (_, index) => {
@@ -117,10 +119,11 @@ export function createWorld(options: WorldOptions): World {
 function serveHq(
   world: Pick<World, 'chance' | 'timeline' | 'note' | 'hqTruth' | 'violations' | 'healAt'> & {
     readonly network: Network;
+    readonly lateStore: boolean;
   },
   shape: Chance,
 ): Pick<World, 'hq' | 'hqDisk' | 'viewers'> {
-  const { chance, timeline, note, hqTruth, violations, healAt, network } = world;
+  const { chance, timeline, note, hqTruth, violations, healAt, network, lateStore } = world;
   const hqDisk = createDisk(chance.stream('hq-disk'), {
     onWritten: (operations) => {
       note(`hq wrote ${operations.length}`);
@@ -143,6 +146,7 @@ function serveHq(
     machine: createMachine(timeline, 'hq'),
     server: network.server,
     disk: hqDisk,
+    lateStore,
     viewers,
     note,
   });

@@ -94,6 +94,7 @@ export function runStampede(options: StampedeOptions): StampedeResult {
     machine: createMachine(timeline, 'hq'),
     server: network.server,
     disk: hqDisk,
+    lateStore: false,
     viewers: [],
     note,
   });

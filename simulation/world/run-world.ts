@@ -28,6 +28,8 @@ export type RunOptions = {
   readonly alter?: (drawn: AgentSettings) => AgentSettings;
   /** What comes of frames on their way to HQ, in place of what the seed drew. */
   readonly passFrame?: PassFrame;
+  /** HQ's store answers late, as one on another machine would. */
+  readonly lateStore?: boolean;
   /** Told of each line of the trace. */
   readonly onLine?: (line: string) => void;
 };
@@ -68,13 +70,14 @@ const CALM_MS = 10_000;
 const LOOK_MS = 1_000;
 
 export function runWorld(options: RunOptions): RunResult {
-  const { seed, hours, only, onLine, faults: given, alter, passFrame } = options;
+  const { seed, hours, only, onLine, faults: given, alter, passFrame, lateStore = false } = options;
   const world = createWorld({
     seed,
     hours,
     onLine,
     alter,
     passFrame,
+    lateStore,
     mayFallingLine: given === undefined,
     onCredit: (credit) => links.credited(credit),
     watch: {
@@ -209,11 +212,14 @@ function checkDashboards(world: World): void {
   const { timeline, violations, viewers, hq } = world;
   const shownWrong = () => {
     const known = new Map<string, AgentSummary>();
+    let isKnown = hq.running() === null;
     hq.running()
       ?.fleet.summaries()
       .subscribe((agents) => {
+        isKnown = true;
         for (const agent of agents) known.set(agent.id, agent);
       });
+    while (!isKnown && isFine(world)) runUntil(world, timeline.now() + 1);
     return viewers.flatMap((viewer) => differences(viewer.shown() ?? NOTHING_SHOWN, known));
   };
   const seenBy = timeline.now() + SEEN_WITHIN_MS;

@@ -1,9 +1,13 @@
 /** HQ on its machine: the real one without HTTP, over a simulated disk, network and clock. */
+import { map } from 'rxjs';
 import { createAccess } from '../../src/hq/access.ts';
 import { type AssembledHq, assembleHq } from '../../src/hq/assemble-hq.ts';
 import type { HqConfig } from '../../src/hq/config.ts';
 import { createDashboardFeed } from '../../src/hq/gateway/dashboard-feed.ts';
 import type { IdentityCopy } from '../../src/hq/identity.ts';
+import { openHqStore } from '../../src/hq/store/open-hq-store.ts';
+import { lateStore } from '../../src/hq/store/testing/late-store.ts';
+import type { Clock } from '../../src/platform/clock.ts';
 import { seededIds } from '../../src/platform/ids.ts';
 import { silentLogger } from '../../src/platform/logger.ts';
 import { createRegistry } from '../../src/platform/telemetry.ts';
@@ -20,6 +24,8 @@ export type SimHqOptions = {
   readonly machine: Machine;
   readonly server: Server;
   readonly disk: Disk;
+  /** Its store answers late, as one on another machine would. */
+  readonly lateStore: boolean;
   /** Who look at its dashboard. */
   readonly viewers: readonly Viewer[];
   readonly note: (line: string) => void;
@@ -34,9 +40,13 @@ export type SimHq = Pick<SimHqOptions, 'machine' | 'disk' | 'config'> & {
 /** Slower than anybody would choose: a look at the dashboards is an event of its own. */
 const UPDATE_MS = 1_000;
 
+/** Of a question, and again of its answer, ms. */
+const MAX_LATE_MS = 40;
+
 const OPEN_ACCESS = { agentToken: '', operatorToken: '', allowedHosts: [] };
 
-export function createSimHq({ config, chance, machine, server, disk, viewers, note }: SimHqOptions): SimHq {
+export function createSimHq(options: SimHqOptions): SimHq {
+  const { config, chance, machine, server, disk, viewers, note } = options;
   let life: Life | null = null;
   let running: AssembledHq | null = null;
   let lives = 0;
@@ -69,6 +79,7 @@ export function createSimHq({ config, chance, machine, server, disk, viewers, no
         ids: seededIds(stream.stream('ids')),
         telemetry: { logger: silentLogger, registry: createRegistry() },
         version: VERSION,
+        ...(options.lateStore && { openStore: lateStores(mine.clock, stream.stream('store')) }),
         undo: { push: () => {} },
         identityCopy,
       }).subscribe((hq) => {
@@ -105,4 +116,9 @@ export function createSimHq({ config, chance, machine, server, disk, viewers, no
       if (power) machine.reboot();
     },
   };
+}
+
+function lateStores({ scheduler }: Pick<Clock, 'scheduler'>, chance: Chance): typeof openHqStore {
+  const lateness = { scheduler, delayMs: () => chance.next() * MAX_LATE_MS };
+  return (options) => openHqStore(options).pipe(map((store) => lateStore(store, lateness)));
 }

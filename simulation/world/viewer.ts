@@ -72,13 +72,14 @@ export function createViewer({ timeline, chance, healAt, onWrong, onCut }: Viewe
     connect: (served, fleet) => {
       feed = served;
       known.clear();
-      fleet.summaries().subscribe((agents) => {
+      const learn = (agents: readonly AgentSummary[]) => {
         for (const agent of agents) known.set(agent.id, agent);
+      };
+      fleet.summaries().subscribe((all) => {
+        learn(all);
+        fleet.delta$.subscribe(({ agents }) => learn(agents));
+        join();
       });
-      fleet.delta$.subscribe(({ agents }) => {
-        for (const agent of agents) known.set(agent.id, agent);
-      });
-      join();
     },
     drop: () => {
       feed = null;

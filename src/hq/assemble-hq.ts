@@ -32,6 +32,8 @@ export type AssembleHqOptions = {
   readonly config: Pick<HqConfig, 'retention' | 'dedupTtlMs' | 'chaos' | 'chaosEnabled' | 'limits'>;
   /** Belongs to HQ from now on. */
   readonly storage: Storage;
+  /** Another engine behind the ports of the store. Default: the one over `storage`. */
+  readonly openStore?: typeof openHqStore;
   readonly access: Access;
   readonly clock: Clock;
   readonly random: Random;
@@ -62,11 +64,11 @@ const DAY_MS = 86_400_000;
 
 /** Emits once the store is open and what is kept in memory is loaded, then completes. */
 export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> {
-  const { config, clock, ids, telemetry, undo } = options;
+  const { config, clock, ids, telemetry, undo, openStore = openHqStore } = options;
   const health = watchStorageHealth(options.storage, clock);
   const probing = health.probe$.subscribe();
   undo.push('end the probing of the storage', () => void probing.unsubscribe());
-  const store$ = openHqStore({
+  const store$ = openStore({
     storage: health.storage,
     clock,
     ids,
