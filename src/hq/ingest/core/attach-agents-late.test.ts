@@ -1,9 +1,20 @@
 /** Agents at an HQ whose store is another engine: each of its answers takes its time. */
-import { asyncScheduler, defer, firstValueFrom, Subject, switchMap, take } from 'rxjs';
+import {
+  asyncScheduler,
+  concat,
+  defer,
+  firstValueFrom,
+  ignoreElements,
+  Subject,
+  switchMap,
+  take,
+  throwError,
+} from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../../tests/support/eventually.ts';
 import { createSystemClock } from '../../../platform/clock.ts';
 import { seededRandom } from '../../../platform/random.ts';
+import { StorageError } from '../../../storage/storage.ts';
 import type { HqStore } from '../../store/store.ts';
 import { sampleOf } from '../../store/testing/frames.ts';
 import { lateStore } from '../../store/testing/late-store.ts';
@@ -95,6 +106,18 @@ describe('a store that answers late', () => {
     const another = { ...one, agents: [{ agent: 'more', samples: [sampleOf(1)] }] };
     await expect(firstValueFrom(deliver(another))).rejects.toMatchObject({ code: 'too_many_agents' });
   });
+});
+
+it('acks by a heartbeat what got through although it was said to have failed', async () => {
+  const failed = throwError(() => new StorageError('deadline', 'no answer in time'));
+  const engine = (store: HqStore): HqStore => ({
+    ...store,
+    append: (items) => concat(store.append(items).pipe(ignoreElements()), failed),
+  });
+  const hq = await startHq({ engine });
+  const socket = await joinAs(hq, 'a1');
+  expect(await send(socket, 'live', [1, 5])).toMatchObject({ ok: false, error: { code: 'unavailable' } });
+  expect(await ask(socket, 'heartbeat', HEARTBEAT)).toMatchObject({ ok: true, ack: { contiguous: 5 } });
 });
 
 describe('a hello that waits for the store', () => {

@@ -8,6 +8,8 @@ it('has what was loaded, and what came since', () => {
   expect(view.coverage()).toEqual(upTo(3));
   view.moved(upTo(5));
   expect(view.coverage()).toEqual(upTo(5));
+  expect(view.found(upTo(9)), 'what got through unnoticed').toEqual(upTo(9));
+  expect(view.found(upTo(5)), 'an answer that comes late').toEqual(upTo(9));
   expect([view.seriesOf('one'), view.seriesOf('two')]).toEqual([4, undefined]);
   view.addSchema({ ref: 'two', series: 7 });
   expect(view.seriesOf('two')).toBe(7);

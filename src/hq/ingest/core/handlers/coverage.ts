@@ -1,11 +1,12 @@
 /** `coverage`: a further page of what HQ holds of the epoch. */
-import { type Observable, of } from 'rxjs';
+import { map, type Observable, of } from 'rxjs';
 import type { CoverageReply, CoverageRequest } from '../../../../protocol/events.ts';
 import { coveragePage } from '../ack-coverage.ts';
+import { coverageNow } from '../coverage-now.ts';
 import { HELLO_FIRST, type Session } from '../session.ts';
 
 export function handleCoverage(session: Session, { after }: CoverageRequest): Observable<CoverageReply> {
   const held = session.established();
   if (held === null) return of(HELLO_FIRST);
-  return of({ ok: true, ...coveragePage(held.view.coverage(), after) });
+  return coverageNow(session, held).pipe(map((coverage) => ({ ok: true, ...coveragePage(coverage, after) })));
 }

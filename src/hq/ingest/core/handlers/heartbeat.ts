@@ -1,9 +1,10 @@
 /** `heartbeat`: how the agent fares; the answer tells what HQ holds. */
-import { catchError, concatMap, EMPTY, map, type Observable, of, switchMap, tap } from 'rxjs';
+import { catchError, concatMap, defer, EMPTY, map, type Observable, of, switchMap, tap } from 'rxjs';
 import { errorText } from '../../../../platform/error-text.ts';
 import { covers } from '../../../../protocol/coverage.ts';
 import type { Heartbeat, HeartbeatReply } from '../../../../protocol/events.ts';
 import { ackCoverage } from '../ack-coverage.ts';
+import { coverageNow } from '../coverage-now.ts';
 import { refuse } from '../refusal.ts';
 import { downOnPurpose, type Established, HELLO_FIRST, noteLost, type Session } from '../session.ts';
 
@@ -44,22 +45,21 @@ export function handleHeartbeat(session: Session, heartbeat: Heartbeat): Observa
  */
 function noteReleased(
   session: Session,
-  { agent, epoch, view }: Established,
+  held: Established,
   { sampled, released }: Heartbeat,
 ): Observable<unknown> {
   const { store, clock, settled, emit } = session.shared;
-  const lacksNone = () => covers(view.coverage(), 1, released);
-  if (lacksNone()) return of(null);
-  return settled(agent).pipe(
-    switchMap(() => {
-      if (lacksNone()) return of(null);
-      return store.noteEpoch({ agent, epoch, sampled, released, ts: clock.now() }).pipe(
-        tap(({ coverage, lost }) => {
-          view.moved(coverage);
-          noteLost(session, agent, epoch, lost);
-        }),
-      );
+  const { agent, epoch, view } = held;
+  const lacksNone = coverageNow(session, held).pipe(map((coverage) => covers(coverage, 1, released)));
+  const note = defer(() => store.noteEpoch({ agent, epoch, sampled, released, ts: clock.now() })).pipe(
+    tap(({ coverage, lost }) => {
+      view.found(coverage);
+      noteLost(session, agent, epoch, lost);
     }),
+  );
+  return lacksNone.pipe(
+    switchMap((none) => (none ? of(true) : settled(agent).pipe(switchMap(() => lacksNone)))),
+    switchMap((none) => (none ? of(null) : note)),
     catchError((error: unknown) => {
       emit({ type: 'handler_failed', event: 'heartbeat', agent, error: errorText(error) });
       return of(null);
