@@ -2,6 +2,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { MAX_TEXT_BYTES } from '../../src/hq/gateway/bounded-parser.ts';
 import { dataFrame, EPOCH, gapFrame, schema } from '../../src/hq/store/testing/frames.ts';
 import { seededRandom } from '../../src/platform/random.ts';
 import type { Hello } from '../../src/protocol/events.ts';
@@ -28,7 +29,7 @@ const NONSENSE: readonly unknown[] = [
   { toString: 1, valueOf: 'x', toJSON: 1, length: 1e9 },
   JSON.parse('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}'),
   Buffer.from('garbage'),
-  Array.from({ length: 5_000 }, (_, index) => ({ index })),
+  Array.from({ length: 1_000 }, (_, index) => ({ index })),
 ];
 
 function helloOf(agent: string, more: Partial<Hello> = {}): Hello {
@@ -78,6 +79,13 @@ describe('HQ serves its honest agent while others', () => {
         for (let n = 0; n < 3; n += 1) inventor.emit(name, { any: 1 }, keep);
       }
       await cutOff;
+
+      for (const event of EVENTS.filter((name) => name !== 'schema')) {
+        const talker = await joined(guest(url));
+        const ended = gone(talker);
+        talker.emit(event, 'x'.repeat(MAX_TEXT_BYTES), keep);
+        await ended;
+      }
 
       for (const namespace of [
         '/',
