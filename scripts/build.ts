@@ -1,6 +1,6 @@
 /**
- * Builds what is published: the operators with their types into dist/streams, the dashboard into dist/dashboard, the
- * command with all of its libraries but lmdb into dist/bundle.
+ * Builds into dist/: the modules of src/ with their types, the dashboard, and the command with all of its libraries but
+ * lmdb as a bundle. Of the modules only the operators are published; `files` in package.json says what is.
  */
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';

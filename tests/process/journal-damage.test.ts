@@ -142,9 +142,20 @@ describe('a damaged data file', () => {
       expectExactLedger(journal.stats());
       expect((await allPending(journal)).length).toBeGreaterThan(90);
       await close(journal);
-      expect(readdirSync(directory).filter((name) => name.startsWith('salvaged-'))).toEqual([]);
+      await until('the orphaned salvage to be gone', () => !has('salvaged-'));
     },
   );
+
+  it('keeps its count of samples however often its users end before their first commit', async () => {
+    for (const fruitless of [1, 2, 3]) {
+      writeInUse(directory, { bootId: clock.bootId, uncleanEnds: 2, suspect: false, fruitless });
+      const { journal, damage } = await open();
+      expect(damage).toEqual([]);
+      expect(journal.stats()).toMatchObject({ sampled: SAMPLED, pending: SAMPLED, dropped: {} });
+      await close(journal);
+    }
+    expect(readdirSync(directory).filter((name) => name.startsWith('quarantine-'))).toEqual([]);
+  });
 
   it('loses no more than what lay on one bad page', async () => {
     // An unclean end on an earlier boot makes the next start look through the file.

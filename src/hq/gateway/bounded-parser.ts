@@ -18,4 +18,7 @@ class BoundedDecoder extends compactParser.Decoder {
 }
 
 /** For the option `parser` of the server. */
-export const boundedParser = { Encoder: compactParser.Encoder, Decoder: BoundedDecoder };
+export const boundedParser: typeof compactParser = {
+  Encoder: compactParser.Encoder,
+  Decoder: BoundedDecoder,
+};

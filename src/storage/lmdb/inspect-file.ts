@@ -8,6 +8,8 @@
  * twice in a row, and one whose user ended before its first commit (the file itself may be what ends the process). When
  * that goes on although nothing was found, the file is salvaged all the same. After a mere kill nothing is suspect:
  * LMDB's synchronous commits survive that.
+ *
+ * A file of which every record could be read is replaced by its copy, and nothing is told: nothing was lost.
  */
 import { closeSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -124,8 +126,8 @@ function findDoubt(before: InUse, bootId: string, uncleanEnds: number): string |
 }
 
 /**
- * Moves the data file aside and puts what can be saved of it in its place. Until that is complete the file stays where
- * it is: a process that ends on the way finds it again and begins again.
+ * Puts what can be saved of the data file in its place, and the file aside unless all could be. Until that is done it
+ * stays where it is: a process that ends on the way finds it again and begins again.
  */
 export function salvageDataFile(
   { directory, now }: Pick<InspectionRequest, 'directory' | 'now'>,
@@ -144,13 +146,16 @@ export function salvageDataFile(
           removeSalvaged(directory);
           return otherwise;
         }
-        const moved = quarantine(directory, DATA_FILE, now);
+        const isComplete = salvage.kind === 'salvaged' && salvage.complete;
+        // Over a complete copy nobody needs the file that it was made of: a rename replaces it.
+        const moved = isComplete ? null : quarantine(directory, DATA_FILE, now);
         // Before the file is in its place: afterwards nobody would look for what was left.
         for (const file of [path, target]) rmSync(`${file}-lock`, { force: true });
         if (salvage.kind === 'salvaged') renameSync(target, path);
         else rmSync(path, { force: true });
         removeSalvaged(directory);
         syncDirectory(directory);
+        if (isComplete) return { damage: [], uncleanEnds: 0, fruitless: 0 };
         const outcome =
           salvage.kind === 'salvaged' ? describe(salvage) : `nothing salvaged: ${salvage.detail}`;
         return {

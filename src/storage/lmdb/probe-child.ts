@@ -4,9 +4,11 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { createSystemClock } from '../../platform/clock.ts';
+import { leaveNow } from '../../platform/leave.ts';
 import { openValue, sealValue } from '../checked-record.ts';
 import { checkFile } from './lmdb-check.ts';
 import { openLmdb, ownKey } from './lmdb-environment.ts';
+import { checkMetaPages } from './lmdb-file.ts';
 import { type SalvageCounts, salvageRecords } from './lmdb-salvage.ts';
 import type { SalvageReport, WalkReport } from './probe.ts';
 import { type ProbeRequest, SALVAGE_RECORD } from './probe-request.ts';
@@ -66,9 +68,17 @@ function walkRecords(path: string, isLate: () => boolean) {
   }
 }
 
+/** Ends this process at the next pause of its work once nobody waits for it any more. */
+function endWithParent(): void {
+  process.stdin.on('end', () => leaveNow(1)).resume();
+  process.stdin.unref();
+}
+
 async function salvage(path: string, target: string, reason: string): Promise<SalvageReport> {
+  endWithParent();
   const counts: SalvageCounts = { records: 0, damagedRecords: 0, brokenPages: 0 };
   const fd = openSync(path, 'r');
+  const hasMeta = checkMetaPages(fd).kind === 'good';
   const db = openLmdb(target, false);
   let batch: (readonly [Buffer, Buffer])[] = [];
   let bytes = 0;
@@ -84,12 +94,15 @@ async function salvage(path: string, target: string, reason: string): Promise<Sa
     bytes += stored.length;
     if (batch.length >= MAX_BATCH_RECORDS || bytes >= MAX_BATCH_BYTES) await flush();
   }
-  const key = ownKey(SALVAGE_RECORD);
-  batch.push([key, sealValue(key, Buffer.from(`salvaged: ${reason}`))]);
+  const complete = hasMeta && counts.damagedRecords === 0 && counts.brokenPages === 0;
+  if (!complete) {
+    const key = ownKey(SALVAGE_RECORD);
+    batch.push([key, sealValue(key, Buffer.from(`salvaged: ${reason}`))]);
+  }
   await flush();
   await db.close();
   closeSync(fd);
-  return { kind: 'salvaged', ...counts };
+  return { kind: 'salvaged', ...counts, complete };
 }
 
 // From probe.ts alone: a schema's library would take longer to load than most files to walk.

@@ -11,5 +11,5 @@ export type ProbeRequest =
   /** Copies every record that can still be found into a fresh file. */
   | { readonly kind: 'salvage'; readonly path: string; readonly target: string; readonly reason: string };
 
-/** Name of the storage's own record that a salvage leaves; the first commit of the owner removes it. */
+/** The storage's own record that an incomplete salvage leaves; the first commit of the owner removes it. */
 export const SALVAGE_RECORD = 'salvage';

@@ -20,6 +20,8 @@ const salvageReportSchema = z.object({
   records: z.number(),
   damagedRecords: z.number(),
   brokenPages: z.number(),
+  /** Whether the copy has all that was ever committed: both meta pages, each page and each record could be read. */
+  complete: z.boolean(),
 });
 export type WalkReport = z.infer<typeof walkReportSchema>;
 export type SalvageReport = z.infer<typeof salvageReportSchema>;
@@ -58,7 +60,8 @@ function runChild<T>(
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const script = fileURLToPath(new URL(`./probe-child.${extension}`, import.meta.url));
     const child = spawn(process.execPath, [script, JSON.stringify(request)], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // The child ends when its standard input does: with this process, however that ends.
+      stdio: ['pipe', 'pipe', 'pipe'],
       timeout: deadlineMs,
       killSignal: 'SIGKILL',
       env: { ...process.env, NODE_OPTIONS: '' },
