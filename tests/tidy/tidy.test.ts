@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
@@ -121,13 +121,31 @@ describe('documentation', () => {
     execFileSync(node, ['scripts/docs.ts', '--check'], { cwd: root, stdio: 'pipe' });
   });
 
+  const documents = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
+  ];
+
+  it('names no file of the code that is missing', () => {
+    const isThere = (path: string) =>
+      existsSync(join(root, path)) ||
+      readdirSync(join(root, dirname(path))).some((name) => name.startsWith(`${basename(path)}.`));
+    const missing = documents.flatMap((page) =>
+      [
+        ...readFileSync(join(root, page), 'utf8').matchAll(
+          /`((?:src|tests|simulation|benchmarks|scripts|marble-tests)\/[\w./-]+)`/g,
+        ),
+      ]
+        .map((match) => match[1] ?? '')
+        .filter((path) => !isThere(path))
+        .map((path) => `${page}: ${path}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
   it('links to nothing that is missing', () => {
-    const pages = [
-      'README.md',
-      'CONTRIBUTING.md',
-      'CHANGELOG.md',
-      ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`),
-    ];
+    const pages = [...documents, 'CHANGELOG.md'];
     const broken = pages.flatMap((page) =>
       [...readFileSync(join(root, page), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
         .map((match) => join(root, dirname(page), match[1] ?? ''))

@@ -7,7 +7,7 @@ import {
   PROTOCOL_VERSION,
   PROTOCOLS,
 } from '../../../protocol/events.ts';
-import { coveragePage, wholeCoverage } from './ack-coverage.ts';
+import { coveragePage, wholeCoverage } from './answered-coverage.ts';
 
 /** The highest version that both speak. */
 export function protocolFor({

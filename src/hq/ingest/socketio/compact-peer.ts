@@ -13,8 +13,8 @@ import { decodeUp, type KnownHeartbeat } from '../../../protocol/compact/up.ts';
 import { type Coverage, unite } from '../../../protocol/coverage.ts';
 import { type Credit, type FrameReply, type HeartbeatReply, helloSchema } from '../../../protocol/events.ts';
 import type { Epoch } from '../../../protocol/sample.ts';
-import { MAX_ACK_RANGES } from '../core/ack-coverage.ts';
 import type { PeerMessage } from '../core/agent-server.ts';
+import { MAX_ACK_RANGES } from '../core/answered-coverage.ts';
 
 export type CompactPeer = {
   /** Listens in on an event: the answer to hello decides. */

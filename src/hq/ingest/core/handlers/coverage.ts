@@ -1,7 +1,7 @@
 /** `coverage`: a further page of what HQ holds of the epoch. */
 import { map, type Observable, of } from 'rxjs';
 import type { CoverageReply, CoverageRequest } from '../../../../protocol/events.ts';
-import { coveragePage } from '../ack-coverage.ts';
+import { coveragePage } from '../answered-coverage.ts';
 import { coverageNow } from '../coverage-now.ts';
 import { HELLO_FIRST, type Session } from '../session.ts';
 

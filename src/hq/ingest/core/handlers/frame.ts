@@ -5,7 +5,7 @@ import type { FrameMeta, FrameReply } from '../../../../protocol/events.ts';
 import { FrameError } from '../../../../protocol/frame.ts';
 import { type CheckedFrame, checkFrame } from '../../../../protocol/frame-codec.ts';
 import type { SchemaRef } from '../../../../protocol/sample.ts';
-import { ackCoverage } from '../ack-coverage.ts';
+import { ackCoverage } from '../answered-coverage.ts';
 import { NOT_COUNTED } from '../backlog-scheduler.ts';
 import { creditFields } from '../credit-fields.ts';
 import { addsRangeTooMany, MAX_RANGES } from '../range-bound.ts';

@@ -3,7 +3,7 @@ import { catchError, concatMap, defer, EMPTY, map, type Observable, of, switchMa
 import { errorText } from '../../../../platform/error-text.ts';
 import { covers } from '../../../../protocol/coverage.ts';
 import type { Heartbeat, HeartbeatReply } from '../../../../protocol/events.ts';
-import { ackCoverage } from '../ack-coverage.ts';
+import { ackCoverage } from '../answered-coverage.ts';
 import { coverageNow } from '../coverage-now.ts';
 import { refuse } from '../refusal.ts';
 import { downOnPurpose, type Established, HELLO_FIRST, noteLost, type Session } from '../session.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { SeqRange } from '../../../protocol/coverage.ts';
-import { ackCoverage, coveragePage, MAX_ACK_RANGES } from './ack-coverage.ts';
+import { ackCoverage, coveragePage, MAX_ACK_RANGES } from './answered-coverage.ts';
 
 const ranges = Array.from({ length: 1000 }, (_, index): SeqRange => [index * 10 + 5, index * 10 + 8]);
 

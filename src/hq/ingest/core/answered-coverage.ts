@@ -1,5 +1,5 @@
 /**
- * The coverage that an ack carries: cut down to a bounded number of ranges, the one that is answered always among them.
+ * Coverage as answers carry it: cut down to a bounded number of ranges, the one that is answered always among them.
  */
 import type { Coverage, SeqRange } from '../../../protocol/coverage.ts';
 
