@@ -2,7 +2,7 @@
  * A client that sends its whole body before it reads the answer sees no 413, but a broken pipe, when the connection is
  * closed under it. So the answer is sent first, and then so much of the rest is read and dropped.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 const MAX_REST_BYTES = 16 * 1024 * 1024;
@@ -12,15 +12,20 @@ export function drainRest({ raw }: FastifyRequest, reply: FastifyReply): void {
   if (raw.complete !== false) return;
   // Fastify asks for it after each body that it gave up; Node then closes without reading on.
   reply.removeHeader('connection');
-  reply.raw.once('finish', () => drop(raw));
+  drop(raw, reply.raw);
 }
 
-function drop(request: IncomingMessage): void {
+/** Begins before the answer is out: what nobody reads by then Node drops by itself, without any bound. */
+function drop(request: IncomingMessage, response: ServerResponse): void {
   let left = MAX_REST_BYTES;
+  const end = () => request.socket.destroy();
   request.unpipe();
   request.on('data', (chunk: Buffer) => {
     left -= chunk.length;
-    if (left < 0) request.socket.destroy();
+    if (left >= 0) return;
+    request.pause();
+    if (response.writableFinished) end();
+    else response.once('finish', end);
   });
   request.resume();
 }
