@@ -30,5 +30,5 @@ try {
   process.stderr.write(
     'holdfast: this process may open too few files at once (EMFILE): raise its limit, as with "ulimit -n 1024", or LimitNOFILE= of a systemd unit.\n',
   );
-  process.exitCode = 1;
+  process.exitCode = 78;
 }

@@ -3,6 +3,7 @@ import { boundGarbage } from '../platform/bound-garbage.ts';
 import { leaveDone } from '../platform/leave.ts';
 import { spareMemory } from '../platform/spare-memory.ts';
 import { askedCommand } from './asked-command.ts';
+import { hasEnoughFiles } from './enough-files.ts';
 import { processTitle } from './process-title.ts';
 
 /** Runs one command line and ends the process with its exit code. */
@@ -12,6 +13,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.title = processTitle(argv);
   // Before anything else is loaded.
   const command = askedCommand(argv);
+  if (!hasEnoughFiles(command)) return;
   if (command === 'agent') spareMemory();
   if (command === 'hq') boundGarbage();
   const { runCommandLine } = await import('./command-line.ts');

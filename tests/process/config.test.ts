@@ -263,16 +263,18 @@ describe('holdfast config schema', () => {
   });
 });
 
+const withFiles = (limit: number, ...args: string[]) =>
+  spawnSync(
+    'sh',
+    ['-c', `ulimit -n ${limit}; exec "$0" "$@"`, node, join(root, 'bin/holdfast.js'), ...args],
+    {
+      encoding: 'utf8',
+      env: {},
+    },
+  );
+
 it('says so in a sentence where it may open too few files to read its own modules', () => {
-  const versionWith = (limit: number) =>
-    spawnSync(
-      'sh',
-      ['-c', `ulimit -n ${limit}; exec "$0" "$@"`, node, join(root, 'bin/holdfast.js'), 'version'],
-      {
-        encoding: 'utf8',
-        env: {},
-      },
-    );
+  const versionWith = (limit: number) => withFiles(limit, 'version');
   let limit = 40;
   let answer = versionWith(limit);
   expect(answer.status).toBe(OK);
@@ -280,6 +282,15 @@ it('says so in a sentence where it may open too few files to read its own module
     limit -= 1;
     answer = versionWith(limit);
   }
-  expect(answer.status).toBe(FAILURE);
+  expect(answer.status).toBe(CONFIGURATION);
   expect(answer.stderr).toMatch(/^holdfast: this process may open too few files at once \(EMFILE\): .*\n$/);
 });
+
+it.each(['hq', 'agent', 'demo', 'journal'])(
+  'says so in a sentence where %s may open too few files to run',
+  (command) => {
+    const { status, stderr } = withFiles(24, command);
+    expect(stderr).toMatch(/^holdfast: this process (can|may) open .*ulimit -n 1024.*\n$/);
+    expect(status).toBe(CONFIGURATION);
+  },
+);
