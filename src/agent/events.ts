@@ -208,8 +208,21 @@ export const agentEvents = {
       {
         name: 'holdfast_agent_journal_damages_total',
         kind: 'counter',
-        help: 'Records or files of the journal that could not be trusted.',
+        help: 'Records or files of the journal that could not be trusted, or are missing.',
         labels: ({ what }) => ({ what }),
+        labelNames: ['what'],
+      },
+    ],
+  }),
+  journal_missing: defineEvent<{ detail: string }>({
+    level: 'error',
+    message: 'THE JOURNAL IS GONE and a new one begins',
+    metrics: [
+      {
+        name: 'holdfast_agent_journal_damages_total',
+        kind: 'counter',
+        help: 'Records or files of the journal that could not be trusted, or are missing.',
+        labels: () => ({ what: 'missing' }),
         labelNames: ['what'],
       },
     ],

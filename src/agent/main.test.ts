@@ -100,6 +100,24 @@ describe('an agent', () => {
     await again.stop();
   });
 
+  it('says that its journal is gone, and begins a new one', async () => {
+    const hq = await fakeHq();
+    const dataDir = temporary();
+    const first = await agentFor(hq.url, { dataDir });
+    await stateOf(first, 'live');
+    await first.stop();
+    rmSync(join(dataDir, 'data.mdb'));
+    const next = await fakeHq();
+    const agent = await agentFor(next.url, { dataDir });
+    await stateOf(agent, 'live');
+    expect(linesOf(agent.lines, 'journal_missing')).toMatchObject([
+      { level: 'error', detail: expect.stringContaining('in use by an agent since') },
+    ]);
+    expect(agent.status().troubles).toMatchObject([{ what: 'The journal is gone' }]);
+    expect(next.hellos[0]?.epoch).not.toBe(hq.hellos[0]?.epoch);
+    await agent.stop();
+  });
+
   it('goes on sampling without HQ and delivers everything once it is there', async () => {
     let down = true;
     const hq = await startFakeHq(() => (down ? { token: 'not yours' } : {}));

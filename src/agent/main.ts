@@ -247,7 +247,11 @@ function run({ parts, store, health, ways, emit, status }: RunOptions): RunningA
   const { id, journal, pipeline, stopping$ } = parts;
   const ending = firstEnding(merge(store.ending$, parts.ending$));
   store.damage$.subscribe(({ what, detail, quarantine }) => {
-    emit({ type: 'journal_damaged', what, detail, quarantine });
+    emit(
+      what === 'missing'
+        ? { type: 'journal_missing', detail }
+        : { type: 'journal_damaged', what, detail, quarantine },
+    );
   });
   const ready = firstValueFrom(
     merge(pipeline.status$, stopping$).pipe(

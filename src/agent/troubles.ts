@@ -19,6 +19,7 @@ const WORTH_TELLING: ReadonlyMap<string, string> = new Map([
   ['journal_failing', 'The journal does not work'],
   ['journal_in_memory', 'Samples are kept in memory only'],
   ['disk_full_changed', 'The disk of the journal'],
+  ['journal_missing', 'The journal is gone'],
   ['journal_damaged', 'Part of the journal could not be trusted'],
   ['source_failed', 'A source failed'],
   ['commit_failing', 'The journal takes no samples'],

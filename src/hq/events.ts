@@ -46,9 +46,22 @@ export const hqEvents = {
       {
         name: 'holdfast_hq_storage_damage_total',
         kind: 'counter',
-        help: 'Damaged files and records met in the storage of HQ.',
+        help: 'Damaged and missing files, and damaged records, met in the storage of HQ.',
         labelNames: ['what'],
         labels: ({ what }) => ({ what }),
+      },
+    ],
+  }),
+  storage_missing: defineEvent<{ detail: string }>({
+    level: 'error',
+    message: 'HQ HAS LOST ITS STORAGE and begins with an empty one',
+    metrics: [
+      {
+        name: 'holdfast_hq_storage_damage_total',
+        kind: 'counter',
+        help: 'Damaged and missing files, and damaged records, met in the storage of HQ.',
+        labelNames: ['what'],
+        labels: () => ({ what: 'missing' }),
       },
     ],
   }),

@@ -1,5 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { Subscription } from 'rxjs';
 import { io as connectTo } from 'socket.io-client';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -54,6 +56,17 @@ const record = (at: number, agent = 'edge-1') => ({
 const SAMPLES = `/api/v1/agents/edge-1/samples?from=0&limit=10000`;
 
 describe('HQ', () => {
+  it('says at the start that its storage is gone, and that only once', async () => {
+    const dataDir = temporaryFolder();
+    await (await start({ dataDir })).stop();
+    rmSync(join(dataDir, 'data.mdb'));
+    const [lost, again]: [Line[], Line[]] = [[], []];
+    await (await start({ dataDir }, lost)).stop();
+    expect(lost).toContainEqual({ level: 'error', event: 'storage_missing' });
+    await (await start({ dataDir }, again)).stop();
+    expect(again).not.toContainEqual({ level: 'error', event: 'storage_missing' });
+  });
+
   it('shows over its API what was delivered over HTTP', async () => {
     const hq = await start();
     expect(await send(hq, [record(0), record(1000), record(0, 'edge-2')])).toEqual({

@@ -196,7 +196,11 @@ function notingRefusals(emit: Emit<GatewayEvents>, refusals: Refusals): Emit<Gat
 /** Resolves with the error after which the storage never commits again. */
 function watchStorage(storage: LmdbStorage, emit: HqEmit): Promise<unknown> {
   storage.damage$.subscribe(({ what, detail, quarantine }) =>
-    emit({ type: 'storage_damage', what, detail, quarantine }),
+    emit(
+      what === 'missing'
+        ? { type: 'storage_missing', detail }
+        : { type: 'storage_damage', what, detail, quarantine },
+    ),
   );
   return new Promise((fail) => {
     storage.fatal$.subscribe((error) => {

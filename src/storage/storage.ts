@@ -47,9 +47,9 @@ export type StorageStats = {
   readonly fileBytes: number;
 };
 
-/** A record or file that could not be trusted. */
+/** A record or file that could not be trusted, or a file that is not there any more. */
 export type Damage = {
-  readonly what: 'file' | 'record';
+  readonly what: 'file' | 'record' | 'missing';
   readonly key: Uint8Array | null;
   readonly detail: string;
   /** Where the damaged file was moved, when it was. */

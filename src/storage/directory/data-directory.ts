@@ -137,6 +137,13 @@ export function readRole(directory: string): DirectoryRole | null {
   return readJson(join(directory, IDENTITY_FILE), identitySchema)?.role ?? null;
 }
 
+export type DirectoryOwner = Pick<z.infer<typeof identitySchema>, 'createdTs' | 'role' | 'hq'>;
+
+/** What its identity says; null where there is none that can be read. */
+export function readOwner(directory: string): DirectoryOwner | null {
+  return readJson(join(directory, IDENTITY_FILE), identitySchema);
+}
+
 /** Throws when the identity says that the directory is another's. Writes nothing. */
 export function refuseOtherRole(directory: string, role: DirectoryRole): void {
   const recorded = readRole(directory);

@@ -11,11 +11,12 @@
  *
  * A file of which every record could be read is replaced by its copy, and nothing is told: nothing was lost.
  */
-import { closeSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { concatMap, defer, map, type Observable, of } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import { type InUse, quarantine, syncDirectory } from '../directory/data-directory.ts';
+import { missingData } from '../directory/missing-data.ts';
 import type { Damage } from '../storage.ts';
 import { checkFile } from './lmdb-check.ts';
 import { DATA_FILE } from './lmdb-environment.ts';
@@ -60,6 +61,11 @@ export function inspectFile(request: InspectionRequest): Observable<Inspection> 
     const path = join(request.directory, DATA_FILE);
     const uncleanEnds = request.before === null ? 0 : request.before.uncleanEnds + 1;
     const fruitless = request.before?.fruitless ?? 0;
+    const missing = existsSync(path) ? null : missingData(request.directory, DATA_FILE, request.before);
+    if (missing !== null) {
+      const gone: Damage = { what: 'missing', key: null, detail: missing, quarantine: null };
+      return of({ damage: [gone], uncleanEnds: 0, fruitless: 0 });
+    }
     if (wasEmptied(path, request.before)) {
       const emptied: Damage = { what: 'file', key: null, detail: EMPTIED, quarantine: null };
       return of({ damage: [emptied], uncleanEnds: 0, fruitless });
@@ -85,7 +91,7 @@ export function inspectFile(request: InspectionRequest): Observable<Inspection> 
 
 /**
  * LMDB writes its first pages as soon as it has created the file: only a process that ended in between leaves an empty
- * one, with a marker that says that it had not committed yet. A file that is not there was taken away on purpose.
+ * one, with a marker that says that it had not committed yet.
  */
 function wasEmptied(path: string, before: InUse | null): boolean {
   const isEmpty = statSync(path, { throwIfNoEntry: false })?.size === 0;

@@ -14,8 +14,9 @@ import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSystemClock } from '../../platform/clock.ts';
 import { readInUse, writeInUse } from '../directory/data-directory.ts';
+import { isDirectoryInUse } from '../directory/directory-lock.ts';
 import { describeStorageContract } from '../storage.contract.ts';
-import type { Storage } from '../storage.ts';
+import type { Damage, Storage } from '../storage.ts';
 import { openLmdbStorage } from './lmdb-storage.ts';
 
 const clock = createSystemClock();
@@ -257,6 +258,103 @@ describe('LMDB storage', () => {
     const damage: unknown[] = [];
     storage.damage$.subscribe((one) => damage.push(one));
     expect(damage).toEqual([]);
+    await close(storage);
+  });
+});
+
+describe('a data directory of which files were deleted', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = temporary();
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+  const openAs = (role: 'agent' | 'hq') => lastValueFrom(openLmdbStorage({ directory, clock, role }));
+  const usedBefore = async (role: 'agent' | 'hq') => {
+    const storage = await openAs(role);
+    await put(storage, role === 'hq' ? 'A' : '\u0001', '1');
+    await close(storage);
+  };
+  const told = (storage: Storage) => {
+    const damages: Damage[] = [];
+    storage.damage$.subscribe((damage) => damages.push(damage));
+    return damages;
+  };
+
+  it('keeps a second process out although lock.sqlite is gone', async () => {
+    const storage = await open(directory);
+    rmSync(join(directory, 'lock.sqlite'));
+    await expect(open(directory)).rejects.toMatchObject({ code: 'locked' });
+    expect(isDirectoryInUse(directory)).toBe(true);
+    await put(storage, 'a', '1');
+    await close(storage);
+    expect(isDirectoryInUse(directory)).toBe(false);
+  });
+
+  describe('where there is no flock', () => {
+    const { PATH } = process.env;
+    beforeEach(() => {
+      process.env.PATH = '/nonexistent';
+    });
+    afterEach(() => {
+      process.env.PATH = PATH;
+    });
+
+    it('takes the lock again before it commits', async () => {
+      const storage = await open(directory);
+      rmSync(join(directory, 'lock.sqlite'));
+      await put(storage, 'a', '1');
+      await expect(open(directory)).rejects.toMatchObject({ code: 'locked' });
+      await close(storage);
+    });
+
+    it('writes no more, and says so, once another has come in', async () => {
+      const storage = await open(directory);
+      const fatal = firstValueFrom(storage.fatal$);
+      rmSync(join(directory, 'lock.sqlite'));
+      const second = await open(directory);
+      await expect(put(storage, 'a', '1')).rejects.toMatchObject({ code: 'unusable' });
+      expect((await fatal).message).toContain('lock.sqlite was removed');
+      await put(second, 'b', '1');
+      await close(second);
+      await close(storage);
+    });
+  });
+
+  it.each([
+    ['hq', 'in use by HQ'],
+    ['agent', 'in use by an agent since'],
+  ] as const)('tells that data.mdb of %s is gone, once', async (role, owner) => {
+    await usedBefore(role);
+    rmSync(join(directory, 'data.mdb'));
+    const storage = await openAs(role);
+    expect(told(storage)).toMatchObject([{ what: 'missing', detail: expect.stringContaining(owner) }]);
+    await put(storage, role === 'hq' ? 'B' : '\u0002', '1');
+    await close(storage);
+    const next = await openAs(role);
+    expect(told(next)).toEqual([]);
+    await close(next);
+  });
+
+  it.each([
+    ['the lock file of LMDB', ['data.mdb', 'identity.json', 'in-use.json']],
+    ['the marker of its use', ['data.mdb', 'identity.json', 'data.mdb-lock']],
+  ])('is told by %s, too', async (_what, names) => {
+    const first = await openAs('hq');
+    await put(first, 'A', '1');
+    const marker = readInUse(directory);
+    await close(first);
+    if (marker !== null) writeInUse(directory, marker);
+    for (const name of names) rmSync(join(directory, name));
+    const storage = await openAs('hq');
+    expect(told(storage)).toMatchObject([{ what: 'missing' }]);
+    await close(storage);
+  });
+
+  it('is new where nothing but an attempt to begin it is left', async () => {
+    writeInUse(directory, { bootId: clock.bootId, uncleanEnds: 0, suspect: false, fruitless: 1 });
+    writeFileSync(join(directory, 'data.mdb-lock'), Buffer.alloc(8_272));
+    const storage = await open(directory);
+    expect(told(storage)).toEqual([]);
     await close(storage);
   });
 });

@@ -239,10 +239,11 @@ function createFlush(
   isSalvaged: boolean,
   onUnusable: (failure: StorageError) => void,
 ): (operations: readonly Operation[]) => Observable<never> {
-  const { directory, environment, reserve, mark } = running;
+  const { directory, environment, lock, reserve, mark } = running;
   let salvageTold = !isSalvaged;
   return (operations) =>
     defer(() => {
+      lock.keep();
       const forget: Operation[] = salvageTold ? [] : [{ key: Buffer.from(SALVAGE_RECORD), value: null }];
       const write = () => from(environment.write(operations, forget));
       return defer(write).pipe(
