@@ -3,8 +3,8 @@
  *
  * - It throws where decoding every column would, names the place, and makes no arrays of values: a data frame costs in
  *   proportion to its bytes.
- * - It refuses more than decoding does: times that no Date can hold, and anomalies and diagnostics that say what cannot
- *   be. Decoding stays lenient, for frames that were stored before.
+ * - It refuses more than decoding does: times that no Date can hold, integers that doubles would round, and anomalies
+ *   and diagnostics that say what cannot be. Decoding stays lenient, for frames that were stored before.
  */
 import type { FrameHeader, GapReason, RowNotes } from '../frame.ts';
 import { type Anomaly, type Diagnostic, MAX_DETAIL_BYTES, MAX_TS, type SchemaRef } from '../sample.ts';

@@ -63,6 +63,7 @@ export function decompressBody(payload: Uint8Array): Uint8Array {
       maxOutputLength: length,
       chunkSize: Math.max(64, length),
       params: { [constants.ZSTD_d_windowLogMax]: windowLog(length) },
+      rejectGarbageAfterEnd: true,
     });
   } catch (cause) {
     throw malformed('payload: zstd cannot decompress it', { cause });

@@ -35,10 +35,9 @@ import { choice, type DecodeOptions, isWanted, payloadOf, type Wanted } from './
 import { type FrameContext, monoFollowsTs, tsBase } from './group.ts';
 import { parseVerified, sealFrame } from './header.ts';
 import { ENCODING } from './integers.ts';
-import { checkBuckets, checkColumn, Packed, type Slots } from './packed-buckets.ts';
+import { checkColumn, checkExactBuckets, Packed, SERIES_SLOTS, type Slots } from './packed-buckets.ts';
 
 const BASE_SLOTS = 5;
-const SERIES_SLOTS = 5;
 const ABSENT = ENCODING.absent << 4;
 const SPARSE = 0x80;
 
@@ -334,7 +333,7 @@ function readColumns(
       }
       if (wanted === 'checked') {
         const own: Slots = { modes: modes.subarray(slot), lengths: lengths.subarray(slot), sizes };
-        checkBuckets(reader.bytes.subarray(start, start + length), own);
+        checkExactBuckets(reader.bytes.subarray(start, start + length), own);
       }
       columns.push(null);
     }

@@ -6,7 +6,7 @@
  */
 import { type FrameError, MAX_FRAME_SAMPLES } from '../frame.ts';
 import { ByteReader, type ByteWriter, malformed } from './bytes.ts';
-import { checkRice, readRice } from './rice-reader.ts';
+import { checkRice, type RiceSteps, readRice } from './rice-reader.ts';
 import { putRice } from './rice-writer.ts';
 
 /** How a column is written; bits 4 … 6 of its mode byte. */
@@ -182,7 +182,10 @@ export function readIntegers(
   } else throw undefinedEncoding(encoding);
 }
 
-/** Throws where `readIntegers` does, and costs in proportion to the bytes. */
+/**
+ * Throws where `readIntegers` does, and where an integer, a difference or a code is beyond 2^53 − 1 either way: readers
+ * would round it, each in its own way. It costs in proportion to the bytes.
+ */
 export function checkIntegers(
   bytes: Uint8Array,
   start: number,
@@ -191,16 +194,59 @@ export function checkIntegers(
   count: number,
 ): void {
   const reader = new ByteReader(bytes, start, end);
-  reader.signed('column');
+  const first = reader.signed('column');
   if (encoding === ENCODING.order0) {
-    checkRice(bytes, reader.offset, end, count);
+    checkSums({ order: 0, first, step: 0 }, checkRice(bytes, reader.offset, end, count), count);
     return;
   }
-  if (encoding !== ENCODING.constant) reader.signed('column');
-  if (encoding === ENCODING.order1) checkRice(bytes, reader.offset, end, count - 1);
-  else if (encoding === ENCODING.order2 && count > 1) checkRice(bytes, reader.offset, end, count - 2);
-  else if (encoding !== ENCODING.constant && encoding !== ENCODING.linear) throw undefinedEncoding(encoding);
+  const step = encoding === ENCODING.constant ? 0 : reader.signed('column');
+  if (encoding === ENCODING.order1) {
+    checkSums({ order: 1, first, step }, checkRice(bytes, reader.offset, end, count - 1), count);
+  } else if (encoding === ENCODING.order2 && count > 1) {
+    checkSums({ order: 2, first, step }, checkRice(bytes, reader.offset, end, count - 2), count);
+  } else if (encoding !== ENCODING.constant && encoding !== ENCODING.linear)
+    throw undefinedEncoding(encoding);
   else if (reader.remaining > 0) throw malformed(`column: ${reader.remaining} bytes too many`);
+  else checkExact(first + step * (count - 1));
+}
+
+type Prediction = { readonly order: 0 | 1 | 2; readonly first: number; readonly step: number };
+
+/** Within a run of zeros the integers lie on a line: its end is enough. */
+function checkSums({ order, first, step }: Prediction, steps: RiceSteps, count: number): void {
+  const { codes, runs, length, largest } = steps;
+  const perRow = Math.abs(step) + largest * (order === 2 ? count : 1);
+  // Nearly all columns: whatever their codes are.
+  if (Math.abs(first) + perRow * count <= Number.MAX_SAFE_INTEGER) return;
+  let delta = order === 0 ? 0 : step;
+  let value = order === 2 ? first + delta : first;
+  checkExact(value);
+  let left = count - order;
+  for (let index = 0; index < length; index += 1) {
+    const run = runs === null ? 0 : (runs[index] as number);
+    value += delta * run;
+    checkExact(value);
+    left -= run;
+    if (left === 0) return;
+    left -= 1;
+    const code = codes[index] as number;
+    checkExact(code);
+    const difference = unzigzag(code);
+    if (order === 0) {
+      checkExact(first + difference);
+      continue;
+    }
+    if (order === 2) {
+      delta += difference;
+      checkExact(delta);
+    }
+    value += order === 2 ? delta : delta + difference;
+    checkExact(value);
+  }
+}
+
+function checkExact(integer: number): void {
+  if (!Number.isSafeInteger(integer)) throw malformed(`column: ${integer} goes beyond 2^53 − 1`);
 }
 
 function undefinedEncoding(encoding: number): FrameError {

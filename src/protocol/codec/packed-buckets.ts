@@ -4,7 +4,7 @@
  */
 import { type BucketColumn, MAX_FRAME_SAMPLES } from '../frame.ts';
 import { malformed } from './bytes.ts';
-import { readColumn } from './column.ts';
+import { checkColumn as checkValues, readColumn } from './column.ts';
 import { ENCODING } from './integers.ts';
 
 /** Where the five slots of a series are: counts, numbers, min, max, sum. */
@@ -15,6 +15,8 @@ export type Slots = {
   readonly sizes: Float64Array;
 };
 
+/** Slots of one series. */
+export const SERIES_SLOTS = 5;
 const ABSENT = ENCODING.absent << 4;
 const noPresence = new Uint8Array(0);
 const scratch: BucketColumn = {
@@ -70,6 +72,19 @@ export class Packed implements BucketColumn {
 export function checkBuckets(bytes: Uint8Array, slots: Slots): void {
   readInto(bytes, slots, scratch);
   checkColumn(scratch, slots.sizes);
+}
+
+/** The same, and where integers are beyond what every reader can hold exactly. */
+export function checkExactBuckets(bytes: Uint8Array, slots: Slots): void {
+  checkBuckets(bytes, slots);
+  const rows = slots.sizes.length;
+  const filled = scratch.numbers.subarray(0, rows).reduce((sum, one) => sum + (one > 0 ? 1 : 0), 0);
+  let at = 0;
+  for (let slot = 0; slot < SERIES_SLOTS; slot += 1) {
+    const [start, mode] = [at, slots.modes[slot] as number];
+    at += slots.lengths[slot] as number;
+    if (mode !== ABSENT) checkValues(bytes, start, at, mode, slot < 2 ? rows : filled);
+  }
 }
 
 function readInto(bytes: Uint8Array, { modes, lengths, sizes }: Slots, column: BucketColumn): void {

@@ -83,7 +83,10 @@ function readCode(parameter: number): number {
   if (quotient < 0 || quotient > ESCAPE) throw noCode();
   bits >>>= quotient + 1;
   bitCount -= quotient + 1;
-  if (quotient === ESCAPE) return readWide(FULL_BITS);
+  if (quotient === ESCAPE) {
+    sawEscape = true;
+    return readWide(FULL_BITS);
+  }
   return quotient * 2 ** parameter + readWide(parameter);
 }
 
@@ -107,15 +110,31 @@ export function readRice(
   finish(end);
 }
 
-const unwanted = new Float64Array(MAX_FRAME_SAMPLES);
+/** Codes as they were read: `runs[i]` zeros, where there are runs, then `codes[i]`. The arrays are scratch. */
+export type RiceSteps = {
+  readonly codes: Float64Array;
+  readonly runs: Float64Array | null;
+  readonly length: number;
+  /** No code is larger. Infinity: one was written in full. */
+  readonly largest: number;
+};
+
+const stepCodes = new Float64Array(MAX_FRAME_SAMPLES);
+const stepRuns = new Float64Array(MAX_FRAME_SAMPLES);
+let sawEscape = false;
 
 /** Throws where `readRice` does, for so many integers. A run of zeros costs no more than its code. */
-export function checkRice(bytes: Uint8Array, start: number, end: number, count: number): void {
+export function checkRice(bytes: Uint8Array, start: number, end: number, count: number): RiceSteps {
   const head = begin(bytes, start, end);
   const parameter = head & 0x3f;
-  if ((head & RUNS) === 0) readCodes(unwanted, 0, count, parameter);
-  else checkRuns(count, parameter, runParameterOf(end));
+  const hasRuns = (head & RUNS) !== 0;
+  sawEscape = false;
+  let length = count;
+  if (hasRuns) length = checkRuns(count, parameter, runParameterOf(end));
+  else readCodes(stepCodes, 0, count, parameter);
   finish(end);
+  const largest = sawEscape ? Number.POSITIVE_INFINITY : (ESCAPE + 1) * 2 ** parameter;
+  return { codes: stepCodes, runs: hasRuns ? stepRuns : null, length, largest };
 }
 
 /** Sets the bit reader to what is behind the first byte, and gives that. */
@@ -164,15 +183,20 @@ function readRuns(
   }
 }
 
-function checkRuns(count: number, parameter: number, runParameter: number): void {
+/** Returns how many steps there are; the last one may have no code, which is then 0. */
+function checkRuns(count: number, parameter: number, runParameter: number): number {
   let left = count;
-  while (left > 0) {
+  let length = 0;
+  for (; left > 0; length += 1) {
     const run = readCode(runParameter);
     if (run > left) throw malformed(`column: a run of ${run} in ${left} rows`);
     left -= run;
+    stepRuns[length] = run;
+    stepCodes[length] = 0;
     if (left > 0) {
-      readCode(parameter);
+      stepCodes[length] = readCode(parameter) + 1;
       left -= 1;
     }
   }
+  return length;
 }

@@ -131,6 +131,6 @@ function readGolden(name: string): Golden {
 }
 
 /** Hex digits with any white space between them. */
-function parseHex(text: string): Uint8Array {
+export function parseHex(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text.replaceAll(/\s/g, ''), 'hex'));
 }
