@@ -43,7 +43,7 @@ export function refusedFrames(): RefusedFrame[] {
 const EPOCH_AT = 4;
 const EPOCH_BYTES = 6;
 
-/** The same frame of another epoch, its checksum right where it was. HQ refuses a foreign epoch, whatever else it is. */
+/** The same frame of another epoch, its checksum right where it was: HQ refuses any frame of a foreign epoch. */
 export function ofEpoch({ bytes, checksumAt }: RefusedFrame, epoch: Epoch): Uint8Array {
   const changed = bytes.slice();
   if (changed.length < EPOCH_AT + EPOCH_BYTES) return changed;
