@@ -25,7 +25,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/demo.ts')).defineDemoCommand,
   },
   hq: {
-    summary: 'receive, store, show and forward what agents send',
+    summary: 'receive, store and show what agents send',
     group: 'Run:',
     load: async () => (await import('./commands/hq.ts')).defineHqCommand,
   },
