@@ -84,8 +84,8 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
       undo.push('close the store', () => store.close());
       const refusals = createRefusals(clock, createEmit(refusalEvents, telemetry));
       const emit = notingRefusals(createEmit(ingestEvents, telemetry), refusals);
-      const { ingestInFlight: maxDeliveries } = config.limits;
-      return createIngestCore({ store, clock, emit, maxDeliveries }).pipe(
+      const { limits } = config;
+      return createIngestCore({ store, clock, emit, limits, maxDeliveries: limits.ingestInFlight }).pipe(
         concatMap((ingest) => assembleOver(options, { store, identity, refusals, emit, ingest, health })),
       );
     }),

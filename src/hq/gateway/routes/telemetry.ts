@@ -42,8 +42,7 @@ const responses = { 202: receiptSchema, ...problemResponses(400, 401, 403, 413, 
 export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
   const { clock, config, emit, ingest, store } = context;
   app.setValidatorCompiler(allButBody);
-  const { maxSeries, maxAgents } = config.limits;
-  const deliver = createDeliver({ ingest, store, clock, maxSeries, maxAgents });
+  const deliver = createDeliver({ ingest, store, clock });
   const builder = createSampleBuilder(clock.bootId);
   const snapshotSchema = flatSchema(clock.bootId);
   const latestTs = () => clock.now() + config.limits.maxClockAheadMs;

@@ -56,6 +56,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
       store: { ...store, append: options.append?.(store.append) ?? store.append },
       clock,
       emit: createEmit(ingestEvents, { logger: silentLogger, registry }),
+      limits: config.limits,
       maxDeliveries: config.limits.ingestInFlight,
     }),
   );

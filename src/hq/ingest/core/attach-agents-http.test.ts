@@ -8,8 +8,8 @@ import { sampleOf } from '../../store/testing/frames.ts';
 import { createDeliver } from '../http/deliver.ts';
 import { ask, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
 
-function delivererOf({ ingest, store }: TestHq, maxAgents = 100) {
-  const deliver = createDeliver({ ingest, store, clock: createSystemClock(), maxSeries: 100, maxAgents });
+function delivererOf({ ingest, store }: TestHq) {
+  const deliver = createDeliver({ ingest, store, clock: createSystemClock() });
   return (identity: string, agent = 'web') =>
     firstValueFrom(
       deliver({
@@ -64,7 +64,7 @@ it('takes a live frame into the next commit, however many deliveries wait', asyn
 
 it('counts agents of both ways for one limit', async () => {
   const hq = await startHq({ limits: { maxAgents: 2 } });
-  const deliver = delivererOf(hq, 2);
+  const deliver = delivererOf(hq);
   expect(await deliver('one', 'web')).toEqual({ accepted: 1, duplicate: false });
   await joinAs(hq, 'a1');
   const hello = await ask(await hq.join(), 'hello', helloOf('a2'));

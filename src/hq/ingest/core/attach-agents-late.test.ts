@@ -95,10 +95,10 @@ describe('a store that answers late', () => {
   });
 
   it('stores a delivery over HTTP once, however many of one key come at once', async () => {
-    const hq = await startHq({ engine: late });
+    const hq = await startHq({ engine: late, limits: { maxAgents: 1 } });
     const { ingest, store } = hq;
     const clock = createSystemClock();
-    const deliver = createDeliver({ ingest, store, clock, maxSeries: 100, maxAgents: 1 });
+    const deliver = createDeliver({ ingest, store, clock });
     const agents = [{ agent: 'web', samples: [sampleOf(1)] }];
     const one = { agents, identity: 'k', contentDigest: '01'.repeat(32) };
     const receipts = await Promise.all([1, 2, 3].map(() => firstValueFrom(deliver(one))));

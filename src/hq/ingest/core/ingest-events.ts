@@ -83,6 +83,29 @@ export const ingestEvents = {
       },
     ],
   }),
+  known_agents: defineEvent<{ agents: number; maxAgents: number }>({
+    level: null,
+    message: 'agents that HQ knows',
+    metrics: [
+      {
+        name: 'holdfast_hq_known_agents',
+        kind: 'gauge',
+        help: 'Agents that HQ knows, whichever way they came, and that are not retired; limits.maxAgents at most.',
+        value: ({ agents }) => agents,
+      },
+    ],
+  }),
+  no_place: defineEvent<{ maxAgents: number }>({
+    level: 'warn',
+    message: 'HQ knows as many agents as it takes (limits.maxAgents), and refuses others: retire some',
+    metrics: [
+      {
+        name: 'holdfast_hq_refused_agents_total',
+        kind: 'counter',
+        help: 'Hellos and deliveries over HTTP refused because HQ knows as many agents as it takes.',
+      },
+    ],
+  }),
   agent_goodbye: defineEvent<{ agent: string; reason: string }>({
     level: 'info',
     message: 'agent said goodbye',

@@ -11,6 +11,7 @@ import { type ClockOffset, createClockOffset } from './clock-offset.ts';
 import type { IngestCore } from './ingest-core.ts';
 import type { IngestEmit } from './ingest-events.ts';
 import type { KnownAgents } from './known-agents.ts';
+import type { KnownSeries } from './known-series.ts';
 import type { Holder, Leases } from './leases.ts';
 import type { LinkEvent } from './link-event.ts';
 
@@ -62,6 +63,7 @@ export type IngestShared = {
   /** Takes an epoch that HQ does not know yet off the agent's budget; ms to wait when that is used up. */
   readonly admitEpoch: (agent: string, epoch: Epoch) => number;
   readonly agents: KnownAgents;
+  readonly series: KnownSeries;
   /** Shares one subscription and its last value among those who come while it runs. */
   readonly once: <T>() => MonoTypeOperatorFunction<T>;
 };
@@ -84,7 +86,7 @@ const BYTE_BURST_SECONDS = 4;
 
 export function createIngestShared(options: IngestSharedOptions): IngestShared {
   const { ingest, ...rest } = options;
-  const { commits, agents } = ingest;
+  const { commits, agents, series } = ingest;
   const { clock, limits } = rest;
   const offsets = new Map<string, ClockOffset>();
   const epochs = new Map<string, { readonly level: TokenLevel; last: Epoch | null }>();
@@ -116,6 +118,7 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
   return {
     ...rest,
     agents,
+    series,
     submit: commits.submit,
     settled: commits.settled,
     spend: (agent, bytes, lane) => {

@@ -1,13 +1,24 @@
 /** Hands samples that came over HTTP to the group commit: once each, within the limits, durable before the answer. */
 import { createHash } from 'node:crypto';
-import { catchError, concatMap, defer, forkJoin, map, type Observable, of } from 'rxjs';
+import {
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  EMPTY,
+  endWith,
+  ignoreElements,
+  map,
+  type Observable,
+  tap,
+} from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 import type { Sample } from '../../../protocol/sample.ts';
 import { Problem, unavailable } from '../../http/problem.ts';
-import type { AgentRegistry } from '../../store/store.ts';
+import type { AgentRegistry, DeliveryOutcome } from '../../store/store.ts';
 import type { IngestCore } from '../core/ingest-core.ts';
 import { QueueFullError } from '../core/queue-room.ts';
-import { seriesWith } from '../core/series-with.ts';
+import { seenThrough } from '../core/seen-through.ts';
 
 /** Seconds after which a delivery that found the queue full may come again. */
 const FULL_RETRY_AFTER_S = 1;
@@ -24,14 +35,11 @@ export type Delivery = {
 };
 
 export type DelivererOptions = {
-  readonly ingest: {
+  readonly ingest: Pick<IngestCore, 'agents' | 'series'> & {
     readonly commits: Pick<IngestCore['commits'], 'deliver'>;
-    readonly agents: IngestCore['agents'];
   };
-  readonly store: Pick<AgentRegistry, 'lacks' | 'series'>;
+  readonly store: Pick<AgentRegistry, 'lacks'>;
   readonly clock: Pick<Clock, 'now'>;
-  readonly maxSeries: number;
-  readonly maxAgents: number;
 };
 
 /**
@@ -43,16 +51,15 @@ export type Deliver = (delivery: Delivery) => Observable<DeliveryReceipt>;
 export function createDeliver(options: DelivererOptions): Deliver {
   const { ingest, clock } = options;
   return ({ agents, identity, contentDigest }) =>
-    defer(() => checkLimits(options, agents)).pipe(
-      concatMap(() => {
+    defer(() => takePlaces(options, agents)).pipe(
+      concatMap((places) => {
         const parts = agents.map((one) => ({ ...one, dedupKey: digest(one.agent, identity) }));
         const contentHash = Buffer.from(contentDigest, 'hex');
-        return ingest.commits.deliver({ parts, contentHash, arrivalTs: clock.now() });
-      }),
-      map(({ stored, keyReusedAt }) => {
-        if (keyReusedAt !== null) throw keyReused(keyReusedAt);
-        for (const { agent } of agents) ingest.agents.add(agent);
-        return { accepted: stored, duplicate: stored === 0 };
+        const delivery = { parts, contentHash, arrivalTs: clock.now() };
+        const receipt$ = ingest.commits.deliver(delivery).pipe(map(receiptOf));
+        return seenThrough(receipt$, (ok) => {
+          for (const end of places) end(ok);
+        });
       }),
       catchError((error: unknown) => {
         throw error instanceof QueueFullError ? unavailable(error.message, FULL_RETRY_AFTER_S) : error;
@@ -60,54 +67,64 @@ export function createDeliver(options: DelivererOptions): Deliver {
     );
 }
 
-/** Emits once; errors with a Problem when one of the agents would go beyond its limits: nothing is stored then. */
-function checkLimits(options: DelivererOptions, agents: readonly AgentSamples[]): Observable<unknown> {
-  const { ingest, maxAgents } = options;
-  if (agents.length === 0) return of(undefined);
-  return forkJoin(agents.map(({ agent }) => ingest.agents.has(agent))).pipe(
-    concatMap((has) => {
-      const known = ingest.agents.size();
-      const fresh = has.filter((one) => !one).length;
-      if (fresh > 0 && known + fresh > maxAgents) {
+function receiptOf({ stored, keyReusedAt }: DeliveryOutcome): DeliveryReceipt {
+  if (keyReusedAt !== null) throw keyReused(keyReusedAt);
+  return { accepted: stored, duplicate: stored === 0 };
+}
+
+/** Told whether what the places are for was stored. */
+type End = (stored: boolean) => void;
+
+/**
+ * Takes the places of what is new in a delivery. Emits once; errors with a Problem when one of the agents would go
+ * beyond its limits: nothing is stored or taken then.
+ */
+function takePlaces(options: DelivererOptions, agents: readonly AgentSamples[]): Observable<readonly End[]> {
+  const { ingest } = options;
+  return ingest.agents.claim(agents.map(({ agent }) => agent)).pipe(
+    concatMap((places) => {
+      if (places === null) {
         throw new Problem(
           'too_many_agents',
-          `HQ knows ${known} agents and takes ${maxAgents} at most (limits.maxAgents)`,
+          `HQ knows ${ingest.agents.size()} agents and takes ${ingest.agents.max} at most (limits.maxAgents): retire some`,
         );
       }
-      return forkJoin(agents.map((one) => checkSeries(options, one)));
+      const taken: End[] = [(stored) => (stored ? places.keep() : places.giveBack())];
+      return concat(...agents.map((one) => takeSeries(options, one))).pipe(
+        tap((end) => taken.push(end)),
+        ignoreElements(),
+        endWith(taken),
+        tap({
+          error: () => {
+            for (const end of taken) end(false);
+          },
+        }),
+      );
     }),
   );
 }
 
-function checkSeries(
-  { store, maxSeries }: DelivererOptions,
-  { agent, samples }: AgentSamples,
-): Observable<void> {
+/** Emits what ends them; completes without where no schema is new. */
+function takeSeries({ ingest, store }: DelivererOptions, { agent, samples }: AgentSamples): Observable<End> {
   const schemas = [...new Set(samples.map(({ schema }) => schema))];
-  return store
-    .lacks(
-      agent,
-      schemas.map(({ ref }) => ref),
-    )
-    .pipe(
-      concatMap((refs) => {
-        const fresh = new Set(refs);
-        return refs.length === 0
-          ? of(0)
-          : seriesWith(
-              store,
-              agent,
-              schemas.filter(({ ref }) => fresh.has(ref)),
-            );
-      }),
-      map((series) => {
-        if (series <= maxSeries) return;
-        throw new Problem(
-          'too_many_series',
-          `agent ${agent} would have ${series} series and may have ${maxSeries} at most (limits.maxSeries)`,
-        );
-      }),
-    );
+  const refs = schemas.map(({ ref }) => ref);
+  return store.lacks(agent, refs).pipe(
+    concatMap((lacking) => {
+      if (lacking.length === 0) return EMPTY;
+      const fresh = new Set(lacking);
+      return ingest.series.claim(
+        agent,
+        schemas.filter(({ ref }) => fresh.has(ref)),
+      );
+    }),
+    map((places) => {
+      if (places.ok) return places.end;
+      throw new Problem(
+        'too_many_series',
+        `agent ${agent} would have ${places.series} series and may have ${ingest.series.max} at most (limits.maxSeries)`,
+      );
+    }),
+  );
 }
 
 function keyReused(agent: string): Problem {

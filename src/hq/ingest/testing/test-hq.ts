@@ -74,7 +74,8 @@ export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
     transports: ['websocket'],
     parser: compactParser,
   });
-  const { storage = {}, limits, maxQueueBytes, engine = (store) => store, ...rest } = options;
+  const { storage = {}, limits: given, maxQueueBytes, engine = (store) => store, ...rest } = options;
+  const limits = { ...LIMITS, ...given };
   const store = engine(await openStore(createMemoryStorage(storage), { clock: createSystemClock() }));
   const events: TestHq['events'] = [];
   const emitToMetrics = createEmit(ingestEvents, { logger: silentLogger, registry: createRegistry() });
@@ -84,7 +85,7 @@ export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
     emitToMetrics(event);
   };
   const ingest = await firstValueFrom(
-    createIngestCore({ store, clock, emit, maxDeliveries: 256, maxQueueBytes }),
+    createIngestCore({ store, clock, emit, limits, maxDeliveries: 256, maxQueueBytes }),
   );
   const gateway = attachAgents({
     server: createSocketIoAgents(io, 0),
@@ -94,7 +95,7 @@ export async function startHq(options: TestHqOptions = {}): Promise<TestHq> {
     chaos: { admit: () => of('pass' as const) },
     isStoring: () => true,
     clock,
-    limits: { ...LIMITS, ...limits },
+    limits,
     emit,
     ...rest,
   });

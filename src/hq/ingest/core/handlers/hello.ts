@@ -1,12 +1,14 @@
 /** `hello`: who this is, whether it may have the lease, and what HQ holds of its epoch. */
-import { concatMap, EMPTY, forkJoin, map, type Observable, of, switchMap, tap } from 'rxjs';
+import { concatMap, EMPTY, finalize, forkJoin, map, type Observable, of, switchMap, tap } from 'rxjs';
 import { type Hello, type HelloReply, NOTES_VERSION } from '../../../../protocol/events.ts';
 import type { EpochRecord, NotedEpoch } from '../../../store/store.ts';
 import { agreed, heldFields } from '../agreed.ts';
 import { creditFields, creditMessage } from '../credit-fields.ts';
 import { whyForked } from '../fork-reason.ts';
 import { acceptedRun, judgeRun, type Known } from '../judge-run.ts';
+import type { Places } from '../known-agents.ts';
 import { isRefused, type Refused, refuse, refuseOther, refuseUnavailable } from '../refusal.ts';
+import { seenThrough } from '../seen-through.ts';
 import { behindChaos, noteLost, type Session, storageFailed } from '../session.ts';
 import { createSessionView, type Loaded } from '../session-view.ts';
 import { refuseVersion } from './version.ts';
@@ -20,8 +22,8 @@ export function handleHello(session: Session, hello: Hello): Observable<HelloRep
     const wrong = checkHello(session, hello);
     if (wrong !== null) return of(wrong);
     const known = shared.store.epoch(agent, epoch);
-    return forkJoin({ known, hasAgent: shared.agents.has(agent) }).pipe(
-      concatMap((found) => claim(session, hello, found)),
+    return forkJoin({ known, places: shared.agents.claim([agent]) }).pipe(
+      concatMap((found) => claim(session, hello, found).pipe(finalize(() => found.places?.giveBack()))),
       storageFailed(session, 'hello'),
     );
   });
@@ -30,7 +32,8 @@ export function handleHello(session: Session, hello: Hello): Observable<HelloRep
 type Found = {
   /** Of the epoch. */
   readonly known: EpochRecord | null;
-  readonly hasAgent: boolean;
+  /** Null: HQ does not know the agent and has no place for it. */
+  readonly places: Places | null;
 };
 
 /** From here on without a break: the session is claiming before anything else that it says is looked at. */
@@ -40,14 +43,15 @@ function claim(session: Session, hello: Hello, found: Found): Observable<HelloRe
   // It was ended while the store was asked.
   if (session.state().kind === 'leaving') return EMPTY;
   const wrong = checkClaim(session, hello, found);
-  if (wrong !== null) return of(wrong);
+  const { places } = found;
+  if (wrong !== null || places === null) return of(wrong ?? noPlace(shared.agents.max));
   const held = session.established();
   session.become(held === null ? { kind: 'claiming', agent, instance } : { ...held, instance });
   return shared.leases.acquire(agent, session).pipe(
     concatMap((granted): Observable<HelloReply> => {
       if (!granted) return refuseDuplicate(session, hello);
       const waitMs = found.known === null ? shared.admitEpoch(agent, epoch) : 0;
-      return waitMs > 0 ? of(tooManyEpochs(waitMs)) : accept(session, hello);
+      return waitMs > 0 ? of(tooManyEpochs(waitMs)) : accept(session, hello, places);
     }),
     storageFailed(session, 'hello'),
     tap((reply) => {
@@ -70,8 +74,7 @@ function checkHello({ shared }: Session, hello: Hello): Refused | null {
 }
 
 /** It is judged by what HQ knows. */
-function checkClaim({ shared, state }: Session, hello: Hello, { known, hasAgent }: Found): Refused | null {
-  const { limits } = shared;
+function checkClaim({ state }: Session, hello: Hello, { known }: Found): Refused | null {
   const now = state();
   if ('agent' in now && now.agent !== hello.agent) {
     const advice = `this connection belongs to ${now.agent}; open another for ${hello.agent}`;
@@ -81,10 +84,11 @@ function checkClaim({ shared, state }: Session, hello: Hello, { known, hasAgent 
     const advice = `epoch ${hello.epoch} belongs to samples that came by HTTP; start a new journal`;
     return refuse('bad_request', advice);
   }
-  if (!hasAgent && shared.agents.size() >= limits.maxAgents) {
-    return refuseUnavailable(`HQ knows ${limits.maxAgents} agents already and takes no more`, 60_000);
-  }
   return null;
+}
+
+function noPlace(max: number): Refused {
+  return refuseUnavailable(`HQ knows ${max} agents already and takes no more`, 60_000);
 }
 
 /** Both are told, and the operators. */
@@ -128,7 +132,7 @@ function knownOf(known: EpochRecord | null): Known {
 }
 
 /** Accounts for what is lost only once frames of an earlier connection are in: they may be what seems to be missing. */
-function accept(session: Session, hello: Hello): Observable<HelloReply> {
+function accept(session: Session, hello: Hello, places: Places): Observable<HelloReply> {
   const { shared } = session;
   const { store, clock } = shared;
   const { agent, epoch, sampled, released } = hello;
@@ -139,7 +143,10 @@ function accept(session: Session, hello: Hello): Observable<HelloReply> {
       const wrong = fork ?? refuseSlower(session, agent);
       if (wrong !== null) return of(wrong);
       const note = { agent, epoch, sampled, released, run: acceptedRun(hello), ts: clock.now() };
-      return forkJoin([store.noteEpoch(note), store.schemas(agent)]).pipe(
+      // The place is held until it is known whether the agent was stored, also when the connection ends meanwhile.
+      const own = places.again();
+      const noted$ = seenThrough(store.noteEpoch(note), (ok) => (ok ? own.keep() : own.giveBack()));
+      return forkJoin([noted$, store.schemas(agent)]).pipe(
         map(([noted, schemas]) => ({ ...noted, schemas })),
       );
     }),

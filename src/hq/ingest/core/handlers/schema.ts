@@ -4,11 +4,11 @@ import type { OkReply, SchemaMessage } from '../../../../protocol/events.ts';
 import { schemaFault } from '../../../../protocol/legal-text.ts';
 import { internSchema } from '../../../../protocol/schema-ref.ts';
 import { refuse } from '../refusal.ts';
-import { seriesWith } from '../series-with.ts';
+import { seenThrough } from '../seen-through.ts';
 import { HELLO_FIRST, type Session, storageFailed } from '../session.ts';
 
 export function handleSchema(session: Session, { ref, schema }: SchemaMessage): Observable<OkReply> {
-  const { store, limits } = session.shared;
+  const { store, series } = session.shared;
   const held = session.established();
   if (held === null) return of(HELLO_FIRST);
   const { agent, view } = held;
@@ -22,14 +22,14 @@ export function handleSchema(session: Session, { ref, schema }: SchemaMessage): 
     session.refusedSchemas.set(ref, refuse('bad_frame', `schema ${ref}: ${fault}`));
     return of(refuse('bad_request', `schema: ${fault}`));
   }
-  return seriesWith(store, agent, [schema]).pipe(
-    concatMap((series): Observable<OkReply> => {
-      if (series > limits.maxSeries) {
-        const kept = `HQ keeps ${limits.maxSeries} series of one agent`;
+  return series.claim(agent, [schema]).pipe(
+    concatMap((places): Observable<OkReply> => {
+      if (!places.ok) {
+        const kept = `HQ keeps ${series.max} series of one agent`;
         session.refusedSchemas.set(ref, refuse('too_many_series', `${kept}; this frame has others`));
         return of(refuse('too_many_series', `${kept}; this schema goes beyond`));
       }
-      return store.putSchema(agent, interned).pipe(
+      return seenThrough(store.putSchema(agent, interned), places.end).pipe(
         tap(() => session.established()?.view.addSchema({ ref, series: interned.series.length })),
         map(() => ({ ok: true })),
       );
