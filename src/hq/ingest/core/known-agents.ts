@@ -1,6 +1,6 @@
 /**
- * The agents that HQ knows, whichever way they came: their number is bounded (`limits.maxAgents`). One that is new takes
- * a place before anything of it is stored, so that no number of them at once goes beyond the bound.
+ * The agents that HQ knows, whichever way they came: their number is bounded (`limits.maxAgents`). One that is new
+ * takes a place before anything of it is stored, so that no number of them at once goes beyond the bound.
  */
 import { forkJoin, map, type Observable, of } from 'rxjs';
 import type { AgentRegistry } from '../../store/store.ts';
@@ -17,8 +17,8 @@ export type Places = {
 
 export type KnownAgents = {
   /**
-   * Takes a place for each of them that is new. Emits once; null when there are too few, and then takes none. Errors: as
-   * of the store.
+   * Takes a place for each of them that is new. Emits once; null when there are too few, and then takes none. Errors:
+   * as of the store.
    */
   readonly claim: (agents: readonly string[]) => Observable<Places | null>;
   readonly add: (agent: string) => void;
