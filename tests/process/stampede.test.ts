@@ -25,8 +25,8 @@ const ORDER = {
   samplePeriodMs: sized(5_000, 10_000),
   backlog: 3_600,
   frameSamples: 900,
-  // Less than a backlog, so that one takes more than a second: slots are what it takes to be one of many.
-  maxBytesPerSecond: 16_384,
+  // Far less than a backlog of 14 KB, so that one takes seconds however fast the machine is: agents wait for slots.
+  maxBytesPerSecond: sized(16_384, 4_096),
   attempts: sized(3, 5),
   backoffMaxMs: sized(6_000, 60_000),
 };
