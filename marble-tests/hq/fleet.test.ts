@@ -196,13 +196,50 @@ describe('fleet state', () => {
     expect(now(rig.fleet.summary('web'))).toMatchObject({
       epoch: null,
       connected: false,
-      state: 'unknown',
+      state: 'reporting',
       stored: 1,
       pending: 0,
       completeness: 1,
       lagMs: null,
     });
     expect(now(rig.fleet.totals()).connected).toBe(0);
+  });
+
+  it('shows the same of an agent everywhere while its link is cut, and after it', () => {
+    rig.connect();
+    rig.store.observeSampled('a1', EPOCH, 3);
+    rig.append(dataFrame(1, 3));
+    rig.clock.pass(1_000);
+    rig.links.next({ kind: 'refused', agent: 'a1', ts: rig.clock.now() });
+    const refusedAt = rig.clock.now();
+    rig.clock.pass(5_000);
+    const shown = () => {
+      const told = rig.deltas.flatMap(({ agents }) => agents).findLast(({ id }) => id === 'a1');
+      expect(told, 'whom HQ has told has what HQ knows').toEqual(now(rig.fleet.summary('a1')));
+      return told;
+    };
+    expect(shown()).toMatchObject({ state: 'offline', connected: false, connectedSince: null });
+    // Two seconds after the last arrival, at the next look.
+    expect(Number(shown()?.stateSince) - refusedAt).toBeLessThanOrEqual(2_000);
+    expect(now(rig.fleet.totals()).connected).toBe(0);
+    const back = rig.clock.now();
+    rig.append(dataFrame(4, 4));
+    rig.clock.pass(250);
+    expect(shown()).toMatchObject({ state: 'live', connected: true, connectedSince: back });
+    expect(now(rig.fleet.totals()).connected).toBe(1);
+  });
+
+  it('tells by itself that a sender has become late and silent', () => {
+    const send = (seq: number) =>
+      rig.store.append([delivery(`k${seq}`, { seqs: [seq], arrivalTs: rig.clock.now() })]).subscribe();
+    for (let seq = 1; seq <= 4; seq += 1) {
+      send(seq);
+      rig.clock.pass(20_000);
+    }
+    const states = () => [...new Set(rig.deltas.flatMap(({ agents }) => agents).map(({ state }) => state))];
+    expect(states()).toEqual(['reporting']);
+    rig.clock.pass(300_000);
+    expect(states()).toEqual(['reporting', 'late', 'silent']);
   });
 
   it('has its agents back after a restart, offline, with their counts', () => {

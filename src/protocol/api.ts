@@ -50,14 +50,41 @@ export const refusalSchema = z.object({
 });
 export type Refusal = z.infer<typeof refusalSchema>;
 
+/** What HQ makes of an agent. Those that hold no link are `reporting`, `late` or `silent`. */
+export const SHOWN_STATES = [...AGENT_STATES, 'reporting', 'late', 'silent', 'unknown'] as const;
+
 export const agentSummarySchema = z.object({
   id: z.string(),
   epoch: z.string().nullable().describe('epoch of the latest hello; null for agents known by HTTP only'),
-  connected: z.boolean(),
-  state: z.enum([...AGENT_STATES, 'unknown']).describe('as last reported; offline when the link is gone'),
-  breaker: z.enum([...BREAKER_STATES, 'unknown']),
+  connected: z
+    .boolean()
+    .describe('whether a link stands and carries: never true of an agent that is offline'),
+  state: z
+    .enum(SHOWN_STATES)
+    .describe(
+      'what HQ makes of it, by what arrives and then by what it says. offline: no link, or one that carries nothing. Who delivers by HTTP is reporting, late or silent by its own rhythm. unknown: HQ has not heard from it since it started',
+    ),
+  stateSince: z
+    .number()
+    .nullable()
+    .describe("when that began, HQ's clock; null: it has been so since HQ started"),
+  breaker: z
+    .enum([...BREAKER_STATES, 'unknown'])
+    .describe('as last said, and as frames that came since have moved it'),
   version: z.string().nullable(),
-  connectedSince: z.number().nullable(),
+  connectedSince: z.number().nullable().describe('since when the link carries'),
+  heardTs: z
+    .number()
+    .nullable()
+    .describe(
+      "when HQ last heard anything of it, HQ's clock: what it says of itself is that old. Null: nothing since HQ started",
+    ),
+  deliversEveryMs: z
+    .number()
+    .nullable()
+    .describe(
+      'usual time between the deliveries of one that sends by HTTP; null: not known, or it holds a link',
+    ),
   lastSampleTs: z.number().nullable().describe("wall time of the newest stored sample, the agent's clock"),
   lastArrivalTs: z.number().nullable().describe("when HQ last stored a frame, HQ's clock"),
   lagMs: z
@@ -67,7 +94,7 @@ export const agentSummarySchema = z.object({
       'from sampling to durable at HQ of the newest live frame, offset corrected; null while offline',
     ),
   clockOffsetMs: z.number().nullable().describe("agent's wall clock minus HQ's"),
-  rttMs: z.number().nullable(),
+  rttMs: z.number().nullable().describe('smoothed round trip of acks, as last said; null while offline'),
   link: linkReportSchema
     .nullable()
     .describe('what the agent last said of its link; null: nothing since it connected'),

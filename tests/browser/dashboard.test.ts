@@ -86,9 +86,12 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
       'pending to grow on, and the agents to say that they lag',
       ({ id, state, pending }) => state === 'offline' && pending >= (before.get(id) ?? 0) + 20,
     );
+    await page.getByLabel('Fleet figures').getByText('0 / 3').waitFor();
     await shoot('down');
 
     await page.getByRole('link', { name: 'crane' }).click();
+    await page.getByLabel('Facts').getByText('down for').waitFor();
+    await page.locator('.series-value', { hasText: /s ago/ }).first().waitFor();
     await page.getByRole('heading', { name: 'crane' }).waitFor();
     await page.locator('.series [role=img][aria-label*="gaps: 1,"]').first().waitFor();
     await shoot('agent-gap', { fullPage: true });
@@ -101,6 +104,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
       'the gaps to fill',
       ({ state, pending, complete }) => state === 'live' && pending === 0 && complete === '100 %',
     );
+    await page.getByLabel('Fleet figures').getByText('3 / 3').waitFor();
     await shoot('filled');
 
     await page.getByRole('link', { name: 'crane' }).click();

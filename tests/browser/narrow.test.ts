@@ -139,6 +139,8 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
       await card.locator('.series-value', { hasText: value }).waitFor();
     }
     expect(await values.count()).toBe(2);
+    await page.locator('.agent-head').getByText('reporting').waitFor();
+    expect(await page.getByLabel('Facts').textContent()).not.toContain('down');
     await page.getByLabel('Facts').locator('.fact', { hasText: 'Series2' }).waitFor();
     await shoot('sources', { fullPage: true });
 

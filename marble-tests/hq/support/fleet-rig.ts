@@ -25,7 +25,7 @@ export const HEARTBEAT: Heartbeat = {
   pendingBytes: 1234,
   thinned: 0,
   dropped: {},
-  lagMs: 5,
+  lagMs: 60_000,
   rttMs: 20,
 };
 

@@ -20,7 +20,7 @@ const STROKE = {
 
 /**
  * live: filled disc · catching-up: two arrow heads · offline: crossed ring · degraded: triangle · starting: dashed ring
- * · stopping: square · unknown: diamond.
+ * · stopping: square · reporting: arrow into a tray · late: clock · silent: crossed tray · unknown: diamond.
  */
 export function StateIcon({ state }: { readonly state: AgentSummary['state'] }) {
   switch (state) {
@@ -69,6 +69,25 @@ export function StateIcon({ state }: { readonly state: AgentSummary['state'] }) 
       return (
         <Icon>
           <rect x="3.25" y="3.25" width="9.5" height="9.5" rx="1" {...STROKE} />
+        </Icon>
+      );
+    case 'reporting':
+      return (
+        <Icon>
+          <path d="M8 2v7M4.75 6.25 8 9.5l3.25-3.25M2.5 10.5v3h11v-3" {...STROKE} />
+        </Icon>
+      );
+    case 'late':
+      return (
+        <Icon>
+          <circle cx="8" cy="8" r="5.75" {...STROKE} />
+          <path d="M8 4.75V8l2.25 1.5" {...STROKE} />
+        </Icon>
+      );
+    case 'silent':
+      return (
+        <Icon>
+          <path d="M2.5 10.5v3h11v-3M5 3l6 6M11 3 5 9" {...STROKE} />
         </Icon>
       );
     case 'unknown':

@@ -1,10 +1,14 @@
 import { TRAIL_HEIGHT as HEIGHT, trailPaths, TRAIL_WIDTH as WIDTH } from '../charts/trail.ts';
 import { formatBytes, formatCount, formatExact } from '../format.ts';
 import type { AgentEntry } from '../state/fleet-state.ts';
+import { AsOf } from './time.tsx';
 
-/** Samples and bytes that wait in the agent's journal, with how that went over the last 90 s. */
+/**
+ * Samples and bytes that wait in the agent's journal, with how that went over the last 90 s. Of an agent that cannot be
+ * heard they are as old as its last word.
+ */
 export function PendingCell({ entry }: { readonly entry: AgentEntry }) {
-  const { pending, pendingBytes, pendingThinned } = entry.summary;
+  const { pending, pendingBytes, pendingThinned, state, heardTs } = entry.summary;
   const thinned = pendingThinned > 0 ? `, ${formatExact(pendingThinned)} of them thinned` : '';
   const paths = trailPaths(entry.trail);
   return (
@@ -25,6 +29,7 @@ export function PendingCell({ entry }: { readonly entry: AgentEntry }) {
       <span className="pending-text">
         <span className={pending > 0 ? 'pending-some' : 'pending-none'}>{formatCount(pending)}</span>
         <small>{formatBytes(pendingBytes)}</small>
+        {state === 'offline' && <AsOf ts={heardTs} />}
       </span>
     </span>
   );

@@ -5,10 +5,13 @@ const STATE_HINTS: Readonly<Record<AgentSummary['state'], string>> = {
   starting: 'the agent is starting',
   live: 'every sample arrives as it is taken',
   'catching-up': 'connected; older samples are still on their way',
-  offline: 'no link; the agent keeps its samples in its journal',
+  offline: 'no link that carries; the agent keeps its samples in its journal',
   degraded: 'the agent runs, but something of it does not work as it should',
   stopping: 'the agent is stopping',
-  unknown: 'samples came by HTTP; no agent has said how it is',
+  reporting: 'delivers by HTTP, at its usual pace',
+  late: 'delivers by HTTP; the next delivery is overdue',
+  silent: 'delivers by HTTP; it has missed several deliveries',
+  unknown: 'not heard of since HQ started',
 };
 
 /** How an agent is: shape, colour and word. */

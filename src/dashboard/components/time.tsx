@@ -11,6 +11,20 @@ export function Moment({ ts }: { readonly ts: number | null }) {
   );
 }
 
+/** From this age on a value says how old it is, ms. */
+export const OLD_MS = 10_000;
+
+/** How old a value is that is not of now, by HQ's clock; nothing alongside one that is. `freshMs`: its usual age. */
+export function AsOf({ ts, freshMs = 0 }: { readonly ts: number | null; readonly freshMs?: number }) {
+  const now = useHqNow();
+  if (ts === null || now - ts < Math.max(OLD_MS, freshMs)) return null;
+  return (
+    <small className="as-of" title={formatDateTime(ts)}>
+      {formatAge(now - ts)} ago
+    </small>
+  );
+}
+
 /**
  * How long ago a moment of HQ's clock was; ticks each second. Beyond `oldMs` it is emphasised; `ago` says so in words.
  */

@@ -1,24 +1,24 @@
 /** What is kept of one agent while HQ runs, and the summary made of it. */
 
 import type { AgentAlarm, AgentSummary } from '../../protocol/api.ts';
-import type { AgentState, Heartbeat, LinkReport } from '../../protocol/events.ts';
+import type { Heartbeat, LinkReport } from '../../protocol/events.ts';
 import { MAX_TS } from '../../protocol/sample.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
 import { isAhead } from '../store/clock-ahead.ts';
-import type { Appended, IngestFrame, NumbersOfAgent } from '../store/store.ts';
+import type { Appended, NumbersOfAgent } from '../store/store.ts';
 import { diskAlarmOf } from './disk-alarm.ts';
+import { type Presence, type PresenceEvent, transition, UNKNOWN, verdictOf } from './presence.ts';
 import { createRateWindow, type RateWindow } from './rate-window.ts';
 
 export type AgentEntry = {
   readonly id: string;
   /** Null while the agent is known by HTTP only. */
   epoch: string | null;
-  connected: boolean;
-  connectedSince: number | null;
+  presence: Presence;
+  /** When HQ last heard from it, wall time, ms; null: not since it started. */
+  heardTs: number | null;
   version: string | null;
   heartbeat: Heartbeat | null;
-  /** The lanes whose frames came over this connection. */
-  readonly delivers: Set<IngestFrame['lane']>;
   /** What it last said of its link: not every heartbeat does. */
   link: LinkReport | null;
   clockOffsetMs: number | null;
@@ -44,11 +44,10 @@ export function createAgentEntry(id: string, epoch: string | null): AgentEntry {
   return {
     id,
     epoch,
-    connected: false,
-    connectedSince: null,
+    presence: UNKNOWN,
+    heardTs: null,
     version: null,
     heartbeat: null,
-    delivers: new Set(),
     link: null,
     clockOffsetMs: null,
     lastSampleTs: null,
@@ -72,19 +71,22 @@ const ALARM_MS = 1_200_000;
 
 /** `mono`: monotonic, ms. */
 export function applyLink(entry: AgentEntry, event: LinkEvent, mono: number): void {
+  const move = (happened: PresenceEvent) => {
+    entry.presence = transition(entry.presence, happened);
+    if (happened.kind !== 'disconnected') entry.heardTs = event.ts;
+  };
   switch (event.kind) {
     case 'connected':
+      move({ kind: 'connected', at: mono, ts: event.ts });
       entry.epoch = event.epoch;
-      entry.connected = true;
-      entry.connectedSince = event.ts;
       entry.version = event.version;
       entry.clockOffsetMs = event.clockOffsetMs;
       // What the agent said before it went is not how it is now.
       entry.heartbeat = null;
-      entry.delivers.clear();
       entry.link = null;
       return;
     case 'heartbeat':
+      move({ kind: 'said', word: event.heartbeat, at: mono, ts: event.ts });
       entry.heartbeat = event.heartbeat;
       entry.link = event.heartbeat.link ?? entry.link;
       entry.diskAlarm = diskAlarmOf(entry.diskAlarm, event.heartbeat, event.ts);
@@ -95,9 +97,11 @@ export function applyLink(entry: AgentEntry, event: LinkEvent, mono: number): vo
       entry.alarm = { kind: event.alarm, since, detail: event.detail, until: mono + ALARM_MS };
       return;
     }
+    case 'refused':
+      move({ kind: 'refused', at: mono });
+      return;
     case 'disconnected':
-      entry.connected = false;
-      entry.connectedSince = null;
+      move({ kind: 'disconnected' });
   }
 }
 
@@ -132,7 +136,8 @@ export function applyAppended(
   { now, mono, maxAheadMs }: AppendedAt,
 ): void {
   entry.lastArrivalTs = now;
-  entry.delivers.add(frame.lane);
+  entry.heardTs = now;
+  entry.presence = transition(entry.presence, { kind: 'arrived', lane: frame.lane, at: mono, ts: now });
   if (outcome.stored + outcome.thinned === 0) return;
   const { tsMax } = frame.header;
   const isOff = isAhead(tsMax, frame.arrivalTs, maxAheadMs);
@@ -159,36 +164,28 @@ function clockAlarm({ clockAlarm: before }: AgentEntry, tsMax: number, now: numb
   return { kind: 'clock_ahead', since: before?.since ?? now, detail };
 }
 
-/** Its first heartbeat may come after its first frames, and the next one an hour later: who delivers has started. */
-function stateOf({ heartbeat, delivers }: AgentEntry, pending: number): AgentState {
-  const said = heartbeat?.state ?? 'starting';
-  if (said !== 'starting' || !(delivers.has('live') || delivers.has('backlog'))) return said;
-  return delivers.has('backlog') && pending > 0 ? 'catching-up' : 'live';
-}
-
 export function summaryOf(
   entry: AgentEntry,
   { counts, anomalies, seriesCount }: NumbersOfAgent,
-  mono: number,
+  { mono, now }: { readonly mono: number; readonly now: number },
 ): AgentSummary {
   const { sampled, stored, pending, thinned, dropped } = counts;
-  const { heartbeat, connected } = entry;
-  const overHttp = entry.epoch === null;
-  const state = overHttp ? 'unknown' : connected ? stateOf(entry, pending) : 'offline';
+  const { heartbeat } = entry;
+  const verdict = verdictOf(entry.presence, mono, pending);
+  const { state } = verdict;
   return {
     id: entry.id,
     epoch: entry.epoch,
-    connected,
-    state,
-    breaker: connected ? (heartbeat?.breaker ?? 'unknown') : 'unknown',
+    ...verdict,
+    stateSince: stateSinceOf(entry, state, now),
     version: entry.version,
-    connectedSince: entry.connectedSince,
+    heardTs: entry.heardTs,
     lastSampleTs: entry.lastSampleTs,
     lastArrivalTs: entry.lastArrivalTs,
     // While nothing comes, the last lag says nothing of now.
     lagMs: state === 'offline' ? null : entry.lagMs,
     clockOffsetMs: entry.clockOffsetMs,
-    rttMs: heartbeat?.rttMs ?? null,
+    rttMs: state === 'offline' ? null : (heartbeat?.rttMs ?? null),
     link: entry.link,
     samplesPerSecond: entry.rate.rate(mono),
     sampled,
@@ -204,4 +201,14 @@ export function summaryOf(
     seriesCount,
     alarm: alarmNow(entry, mono),
   };
+}
+
+/** What HQ has found at its start began nobody knows when. */
+function stateSinceOf(
+  { summary, heardTs }: AgentEntry,
+  state: AgentSummary['state'],
+  now: number,
+): number | null {
+  if (summary === null) return heardTs === null ? null : now;
+  return summary.state === state ? summary.stateSince : now;
 }

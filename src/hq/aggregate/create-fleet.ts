@@ -51,6 +51,7 @@ import { type AlarmKeeper, createAlarmKeeper } from './alarm-keeper.ts';
 import type { Fleet } from './fleet.ts';
 import { createIngestMeter, type IngestMeter } from './ingest-meter.ts';
 import { createPauseKeeper, type PauseKeeper } from './pause-keeper.ts';
+import { changesAt, restored, verdictOf } from './presence.ts';
 import { createRoster, type Roster } from './roster.ts';
 
 export type FleetOptions = {
@@ -80,6 +81,8 @@ type FleetState = {
   readonly pauses: PauseKeeper;
   /** Have a rate that falls when nothing comes. */
   readonly busy: Set<AgentEntry>;
+  /** Have a state that changes by itself. */
+  readonly waiting: Set<AgentEntry>;
   /** Have an alarm that ends by itself. */
   readonly alarmed: Set<AgentEntry>;
   ticks: number;
@@ -116,6 +119,7 @@ function openFleet(options: FleetOptions, found: Found): Observable<Fleet> {
     alarms: createAlarmKeeper((changes) => store.saveAlarms(changes)),
     pauses: createPauseKeeper((changes) => store.savePauses(changes)),
     busy: new Set(),
+    waiting: new Set(),
     alarmed: new Set(),
     ticks: 0,
     chaosChanged: false,
@@ -192,10 +196,12 @@ function totalsOf({ roster, meter }: FleetState): FleetTotals {
 }
 
 /** What the store says of the agents that it knows. */
-function restore({ options, roster, alarms, pauses, alarmed }: FleetState, found: Found): void {
+function restore({ options, roster, alarms, pauses, alarmed, waiting }: FleetState, found: Found): void {
   const { clock } = options;
   for (const [index, { agent, epoch, owned, paused }] of found.agents.entries()) {
     const entry = roster.entryOf(agent, owned ? null : epoch);
+    entry.presence = restored(owned, clock.precise());
+    waiting.add(entry);
     if (paused !== undefined) entry.link = pauses.restored(agent, paused, clock.now());
     entry.lastSampleTs = found.lastSampleTs[index] ?? null;
     roster.touch(entry);
@@ -245,7 +251,7 @@ function listen(fleet: FleetState): Subscription {
   return work;
 }
 
-function takeAppended({ options, roster, meter, busy }: FleetState, appended: Appended): void {
+function takeAppended({ options, roster, meter, busy, waiting }: FleetState, appended: Appended): void {
   const { clock, maxAheadMs = MAX_AHEAD_MS } = options;
   const { frame, outcome } = appended;
   const entry = roster.entryOf(frame.agent, frame.lane === 'http' ? null : frame.header.epoch);
@@ -253,13 +259,15 @@ function takeAppended({ options, roster, meter, busy }: FleetState, appended: Ap
   applyAppended(entry, appended, { now: clock.now(), mono, maxAheadMs });
   meter.add(outcome.stored, frame.bytes.length, mono);
   if (outcome.stored > 0) busy.add(entry);
+  waiting.add(entry);
   roster.touch(entry);
 }
 
-function takeLink({ options, roster, alarms, pauses, alarmed }: FleetState, event: LinkEvent): void {
+function takeLink({ options, roster, alarms, pauses, alarmed, waiting }: FleetState, event: LinkEvent): void {
   const { clock } = options;
   const entry = roster.entryOf(event.agent, event.kind === 'connected' ? event.epoch : null);
   applyLink(entry, event, clock.precise());
+  waiting.add(entry);
   if (event.kind === 'heartbeat' && event.heartbeat.link !== undefined)
     pauses.said(entry.id, event.heartbeat.link, event.ts);
   if (event.kind === 'alarm') {
@@ -297,13 +305,24 @@ function nextDelta(fleet: FleetState): Observable<FleetDelta> {
   );
 }
 
-function endSecond({ options, roster, meter, alarms, pauses, busy }: FleetState): void {
+function endSecond({ options, roster, meter, alarms, pauses, busy, waiting }: FleetState): void {
   meter.endSecond();
   alarms.retry();
   pauses.retry();
   for (const entry of busy) {
     roster.touch(entry);
     if (entry.rate.rate(options.clock.precise()) === 0) busy.delete(entry);
+  }
+  endStates(roster, waiting, options.clock.precise());
+}
+
+/** Time alone ends some states: that of a sender that has become late. */
+function endStates(roster: Roster, waiting: Set<AgentEntry>, mono: number): void {
+  for (const entry of waiting) {
+    const { presence, summary } = entry;
+    const pending = summary?.pending ?? 0;
+    if (summary !== null && verdictOf(presence, mono, pending).state !== summary.state) roster.touch(entry);
+    if (changesAt(presence, mono) === null) waiting.delete(entry);
   }
 }
 

@@ -37,7 +37,7 @@ export type Roster = {
   readonly alarms: () => ReadonlyMap<AgentAlarm['kind'], number>;
 };
 
-export function createRoster(store: AgentNumbers, clock: Pick<Clock, 'precise'>): Roster {
+export function createRoster(store: AgentNumbers, clock: Pick<Clock, 'now' | 'precise'>): Roster {
   const entries = new Map<string, AgentEntry>();
   /** Changed since they were last taken. */
   const changed = new Set<AgentEntry>();
@@ -54,7 +54,7 @@ export function createRoster(store: AgentNumbers, clock: Pick<Clock, 'precise'>)
   const summarise = (entry: AgentEntry, numbers: NumbersOfAgent, changes: number) => {
     // A later question was answered sooner.
     if (entry.summarised > changes) return;
-    const summary = summaryOf(entry, numbers, clock.precise());
+    const summary = summaryOf(entry, numbers, { mono: clock.precise(), now: clock.now() });
     moveSums(sums, entry.summary, summary);
     entry.summary = summary;
     entry.summarised = changes;

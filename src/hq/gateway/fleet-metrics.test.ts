@@ -33,8 +33,11 @@ describe('metrics of links', () => {
     ];
     registerFleetMetrics(registry, { summaries: () => of(agents), alarms: () => new Map() });
     const text = await registry.metrics();
-    const lines = text.split('\n').filter((line) => /^holdfast_hq_(paused|backlog|longest|link)/.test(line));
+    const lines = text
+      .split('\n')
+      .filter((line) => /^holdfast_hq_(connected|paused|backlog|longest|link)/.test(line));
     expect(lines).toEqual([
+      'holdfast_hq_connected_agents 7',
       'holdfast_hq_paused_agents{reason="budget_day"} 1',
       'holdfast_hq_paused_agents{reason="budget_month"} 0',
       'holdfast_hq_paused_agents{reason="live_first"} 0',

@@ -1,8 +1,7 @@
 /** Metrics of the fleet as it is now: unlike counters they are true from the first scrape after a restart of HQ on. */
 import { Gauge, type Registry } from '@prometheus-io/client';
 import { catchError, firstValueFrom, of } from 'rxjs';
-import { type AgentSummary, ALARM_KINDS } from '../../protocol/api.ts';
-import { AGENT_STATES } from '../../protocol/events.ts';
+import { type AgentSummary, ALARM_KINDS, SHOWN_STATES } from '../../protocol/api.ts';
 import type { Fleet } from '../aggregate/fleet.ts';
 
 /** Reasons that agents give beyond these count as `other`. */
@@ -22,13 +21,21 @@ export function registerFleetMetrics(registry: Registry, fleet: Pick<Fleet, 'ala
   const summaries = summariesBy(fleet);
   new Gauge({
     name: 'holdfast_hq_agents',
-    help: 'Agents by state, as last reported: `degraded` is one whose disk or journal is in trouble.',
+    help: 'Agents by state, as the dashboard shows it: `degraded` is one whose disk or journal is in trouble.',
     labelNames: ['state'],
     registers: [registry],
     async collect() {
       const counts = new Map<string, number>();
       for (const { state } of await summaries()) counts.set(state, (counts.get(state) ?? 0) + 1);
-      for (const state of [...AGENT_STATES, 'unknown']) this.set({ state }, counts.get(state) ?? 0);
+      for (const state of SHOWN_STATES) this.set({ state }, counts.get(state) ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'holdfast_hq_connected_agents',
+    help: 'Agents whose link stands and carries.',
+    registers: [registry],
+    async collect() {
+      this.set((await summaries()).filter(({ connected }) => connected).length);
     },
   });
   new Gauge({

@@ -37,7 +37,11 @@ describe('metrics', () => {
 
   it('say how many agents are in each state', async () => {
     const { body } = await metrics();
-    const states = ['starting', 'live', 'catching-up', 'offline', 'degraded', 'stopping'];
+    const states = ['starting', 'live', 'catching-up', 'offline', 'degraded', 'stopping'].concat([
+      'reporting',
+      'late',
+      'silent',
+    ]);
     expect(body.split('\n').filter((line) => line.startsWith('holdfast_hq_agents{'))).toEqual([
       ...states.map((state) => `holdfast_hq_agents{state="${state}"} 0`),
       'holdfast_hq_agents{state="unknown"} 1',

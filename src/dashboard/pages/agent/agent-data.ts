@@ -55,7 +55,12 @@ export type BucketWindow = {
 };
 
 /** HQ decodes what it answers with: the longer the range, the more that is, and the less its end moves. */
-const POLL_MS: Readonly<Record<RangeName, number>> = { '5m': 2000, '1h': 5000, '6h': 20_000, '24h': 60_000 };
+export const POLL_MS: Readonly<Record<RangeName, number>> = {
+  '5m': 2000,
+  '1h': 5000,
+  '6h': 20_000,
+  '24h': 60_000,
+};
 
 /**
  * Buckets of one series of one source for a chart `widthPx` wide; callers round the width so that a resize does not ask

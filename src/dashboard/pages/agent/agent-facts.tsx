@@ -1,3 +1,4 @@
+import type { AgentSummary } from '../../../protocol/api.ts';
 import { PendingCell } from '../../components/pending-cell.tsx';
 import { ShareMeter, shareOf } from '../../components/share-meter.tsx';
 import { Age, Moment } from '../../components/time.tsx';
@@ -15,14 +16,9 @@ export function AgentFacts({ entry }: { readonly entry: AgentEntry }) {
   return (
     <dl className="card facts" aria-label="Facts">
       <PauseFact link={summary.link} />
-      <Fact name="Link" hint="since when this connection stands">
-        {summary.connected ? (
-          <>
-            up for <Age ts={summary.connectedSince} />
-          </>
-        ) : (
-          <span className="bad">down</span>
-        )}
+      {summary.epoch === null ? <SenderFact summary={summary} /> : <LinkFact summary={summary} />}
+      <Fact name="Heard of" hint="when HQ last got anything of it: what it says of itself is that old">
+        <Age ts={summary.heardTs} ago />
       </Fact>
       <Fact name="Last sample" hint="by the agent's clock">
         <Moment ts={summary.lastSampleTs} />
@@ -70,5 +66,35 @@ export function AgentFacts({ entry }: { readonly entry: AgentEntry }) {
       </Fact>
       <Fact name="Version">{summary.version ?? NONE}</Fact>
     </dl>
+  );
+}
+
+function LinkFact({
+  summary: { connected, connectedSince, stateSince },
+}: {
+  readonly summary: AgentSummary;
+}) {
+  return (
+    <Fact name="Link" hint="since when it carries, or carries nothing">
+      {connected ? (
+        <>
+          up for <Age ts={connectedSince} />
+        </>
+      ) : (
+        <span className="bad">
+          down{stateSince !== null && ' for '}
+          {stateSince !== null && <Age ts={stateSince} />}
+        </span>
+      )}
+    </Fact>
+  );
+}
+
+/** Who delivers by HTTP holds no link that could be up or down. */
+function SenderFact({ summary: { deliversEveryMs } }: { readonly summary: AgentSummary }) {
+  return (
+    <Fact name="Delivers" hint="by HTTP; usual time between its deliveries">
+      {deliversEveryMs === null ? 'by HTTP' : `every ${formatDuration(deliversEveryMs)}`}
+    </Fact>
   );
 }

@@ -42,9 +42,11 @@ export function AgentView({ route }: { readonly route: AgentRoute }) {
         {entry !== null && (
           <>
             <StateBadge state={entry.summary.state} />
-            <span className="agent-breaker">
-              breaker <BreakerBadge breaker={entry.summary.breaker} />
-            </span>
+            {entry.summary.epoch !== null && (
+              <span className="agent-breaker">
+                breaker <BreakerBadge breaker={entry.summary.breaker} />
+              </span>
+            )}
           </>
         )}
       </div>
@@ -58,7 +60,7 @@ export function AgentView({ route }: { readonly route: AgentRoute }) {
             <AgentFacts entry={entry} />
           </CardBoundary>
           <CardBoundary name="Series">
-            <AgentCharts route={route} />
+            <AgentCharts route={route} clockOffsetMs={entry.summary.clockOffsetMs ?? 0} />
           </CardBoundary>
           <AgentRecords route={route} />
         </>
@@ -67,7 +69,13 @@ export function AgentView({ route }: { readonly route: AgentRoute }) {
   );
 }
 
-function AgentCharts({ route }: { readonly route: AgentRoute }) {
+function AgentCharts({
+  route,
+  clockOffsetMs,
+}: {
+  readonly route: AgentRoute;
+  readonly clockOffsetMs: number;
+}) {
   const list = useSeriesList(route.id);
   const anomalies = useAnomalies(route.id, route.range);
   const ledger = useLedger(route.id);
@@ -106,6 +114,7 @@ function AgentCharts({ route }: { readonly route: AgentRoute }) {
               range={route.range}
               anomalies={(anomalies.data ?? []).filter((anomaly) => isOf(anomaly, series))}
               lost={lost}
+              clockOffsetMs={clockOffsetMs}
             />
           </CardBoundary>
         ))}

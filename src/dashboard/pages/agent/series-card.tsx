@@ -3,11 +3,12 @@ import type { AnomalyDocument, LedgerEntry } from '../../../protocol/api.ts';
 import type { ChartColors } from '../../charts/colors.ts';
 import type { ChartSize } from '../../charts/options.ts';
 import { AnomalyIcon } from '../../components/icons.tsx';
+import { AsOf } from '../../components/time.tsx';
 import { UplotBox } from '../../components/uplot-box.tsx';
 import { formatClock, formatTick, formatValue, NONE } from '../../format.ts';
 import { useIsLive } from '../../state/fleet.ts';
 import type { RangeName } from '../../state/route.ts';
-import { useBuckets } from './agent-data.ts';
+import { POLL_MS, useBuckets } from './agent-data.ts';
 import type { NamedSeries } from './named-series.ts';
 import { type SeriesView, seriesData, seriesOptions } from './series-options.ts';
 import { isCounter, shapeBuckets, toRate } from './shape.ts';
@@ -23,11 +24,14 @@ export function SeriesCard(props: {
   readonly range: RangeName;
   readonly anomalies: readonly AnomalyDocument[];
   readonly lost: LedgerEntry['gaps'];
+  /** The agent's wall clock minus HQ's, ms. */
+  readonly clockOffsetMs: number;
 }) {
-  const { agent, series, range, anomalies, lost } = props;
+  const { agent, series, range, anomalies, lost, clockOffsetMs } = props;
   const [width, setWidth] = useState(500);
   const [row, setRow] = useState<number | null>(null);
   const { data: loaded, error } = useBuckets(agent, series.source, series.series, range, width);
+  const stepMs = loaded?.stepMs ?? 0;
   const live = useIsLive();
   const counter = isCounter(series);
   const unit = counter ? `${series.unit}/s` : series.unit;
@@ -94,13 +98,16 @@ export function SeriesCard(props: {
           ) : now === null ? (
             NONE
           ) : (
-            format(now.value)
+            <>
+              <AsOf ts={now.t + stepMs - clockOffsetMs} freshMs={stepMs + POLL_MS[range]} />{' '}
+              {format(now.value)}
+            </>
           )}
         </span>
       </div>
       <UplotBox
         height={HEIGHT}
-        label={`${series.chart} over the last ${range}: ${now === null ? 'no value' : `now ${format(now.value)}`}, gaps: ${view.shape.gaps.length}, thinned: ${view.shape.thinned.length}, anomalies: ${view.anomalies.length}`}
+        label={`${series.chart} over the last ${range}: ${now === null ? 'no value' : `latest ${format(now.value)} at ${formatClock(now.t)}`}, gaps: ${view.shape.gaps.length}, thinned: ${view.shape.thinned.length}, anomalies: ${view.anomalies.length}`}
         data={data}
         build={build}
         identity={`${series.chart} ${unit}`}

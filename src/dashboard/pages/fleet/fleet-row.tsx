@@ -82,7 +82,11 @@ function Cells({ entry, ticking }: { readonly entry: AgentEntry; readonly tickin
         )}
       </td>
       <td data-label="Breaker">
-        <BreakerBadge breaker={summary.breaker} />
+        {summary.epoch === null ? (
+          <span className="none">{NONE}</span>
+        ) : (
+          <BreakerBadge breaker={summary.breaker} />
+        )}
       </td>
     </>
   );

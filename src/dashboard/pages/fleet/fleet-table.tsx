@@ -1,6 +1,5 @@
 import { useDeferredValue, useState } from 'react';
-import type { AgentSummary } from '../../../protocol/api.ts';
-import { AGENT_STATES } from '../../../protocol/events.ts';
+import { SHOWN_STATES } from '../../../protocol/api.ts';
 import { CardBoundary } from '../../components/card-boundary.tsx';
 import { StateIcon } from '../../components/icons.tsx';
 import { formatExact } from '../../format.ts';
@@ -8,7 +7,6 @@ import { type FleetFilter, useAgentIds, useFleetHealth } from '../../state/fleet
 import { EmptyFleet } from './empty-fleet.tsx';
 import { FleetRow } from './fleet-row.tsx';
 
-const STATES: readonly AgentSummary['state'][] = [...AGENT_STATES, 'unknown'];
 /** Below this many agents a search field would only be in the way. */
 const SEARCH_FROM = 6;
 const COLUMNS = 10;
@@ -98,7 +96,7 @@ function StateFilter(props: {
       <button type="button" aria-pressed={props.chosen === 'all'} onClick={() => props.onChoose('all')}>
         all <b>{formatExact(props.total)}</b>
       </button>
-      {STATES.filter((state) => states.has(state) || state === props.chosen).map((state) => (
+      {SHOWN_STATES.filter((state) => states.has(state) || state === props.chosen).map((state) => (
         <button
           key={state}
           type="button"

@@ -18,19 +18,27 @@ function Kpi(props: {
   );
 }
 
+function senders(overHttp: number, overdue: number): string {
+  if (overHttp === 0) return 'agents';
+  const late = overdue === 0 ? '' : `, ${formatExact(overdue)} overdue`;
+  return `agents · ${formatExact(overHttp)} by HTTP${late}`;
+}
+
 /** The fleet in six figures. */
 export function Kpis() {
   const totals = useTotals();
   const health = useFleetHealth();
   if (totals === null) return null;
   const overHttp = Math.max(0, totals.agents - health.linked);
+  const overdue = (health.states.get('late') ?? 0) + (health.states.get('silent') ?? 0);
   return (
     <dl className="kpis" aria-label="Fleet figures">
       <Kpi
         name="Connected"
         value={`${formatExact(totals.connected)} / ${formatExact(health.linked)}`}
-        note={overHttp === 0 ? 'agents' : `agents · ${formatExact(overHttp)} by HTTP`}
-        tone={totals.connected < health.linked ? 'warn' : undefined}
+        note={senders(overHttp, overdue)}
+        tone={totals.connected < health.linked || overdue > 0 ? 'warn' : undefined}
+        title="agents whose link stands and carries, of those that have had one"
       />
       <Kpi
         name="Ingest"

@@ -16,25 +16,12 @@ export const ingestEvents = {
         kind: 'counter',
         help: 'Accepted hellos of agents.',
       },
-      {
-        name: 'holdfast_hq_connected_agents',
-        kind: 'gauge',
-        help: 'Agents that hold a lease on a live connection.',
-        value: ({ connected }) => connected,
-      },
     ],
   }),
   agent_disconnected: defineEvent<{ agent: string; reason: string; connected: number }>({
     level: 'info',
     message: 'agent disconnected',
-    metrics: [
-      {
-        name: 'holdfast_hq_connected_agents',
-        kind: 'gauge',
-        help: 'Agents that hold a lease on a live connection.',
-        value: ({ connected }) => connected,
-      },
-    ],
+    metrics: [],
   }),
   /** `reason`: null when they go again. `until`: epoch ms, by the agent's clock. */
   agent_paused: defineEvent<{ agent: string; reason: string | null; until: number | null }>({

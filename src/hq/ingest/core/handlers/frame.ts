@@ -40,6 +40,7 @@ export function handleFrame(
       done = true;
       if (isRefused(reply)) {
         answered('refused');
+        noteRefused(session, reply);
         return reply;
       }
       answered(reply.stored ? 'stored' : 'duplicate');
@@ -49,6 +50,13 @@ export function handleFrame(
       if (!done) answered('lost');
     }),
   );
+}
+
+/** What HQ cannot take of anybody says that the link carries nothing; other refusals speak of one frame. */
+function noteRefused({ shared, established }: Session, { error }: Refused): void {
+  const agent = established()?.agent;
+  if (error.code !== 'unavailable' || agent === undefined) return;
+  shared.link({ kind: 'refused', agent, ts: shared.clock.now() });
 }
 
 function take(session: Session, lane: FrameMeta['lane'], bytes: Uint8Array): Observable<Taken | Refused> {
