@@ -62,6 +62,7 @@ describe('openapi.json', () => {
         'GET /api/v1/agents/{id}/samples',
         'GET /api/v1/agents/{id}/series',
         'GET /api/v1/agents/{id}/series/{series}',
+        'GET /api/v1/agents/{id}/query',
         'GET /api/v1/agents/{id}/anomalies',
         'GET /api/v1/agents/{id}/ledger',
         'GET /api/v1/chaos',

@@ -30,7 +30,7 @@ const step = z.string().transform((text, context) => {
 });
 
 export const agentParametersSchema = z.object({ id: z.string().min(1).max(64).describe('id of the agent') });
-export const seriesParametersSchema = agentParametersSchema.extend({
+export const seriesSchema = z.object({
   series: z
     .string()
     .min(1)
@@ -39,6 +39,7 @@ export const seriesParametersSchema = agentParametersSchema.extend({
       'URL-encoded key of the series, for instance `system.network.io{device=eth0,direction=receive}`',
     ),
 });
+export const seriesParametersSchema = agentParametersSchema.extend(seriesSchema.shape);
 
 export const pageSchema = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(100).describe('most items in the answer'),

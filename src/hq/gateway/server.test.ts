@@ -14,6 +14,7 @@ const READ = [
   '/api/v1/agents/a/samples',
   '/api/v1/agents/a/series',
   '/api/v1/agents/a/series/x',
+  '/api/v1/agents/a/query?series=x',
   '/api/v1/agents/a/anomalies',
   '/api/v1/agents/a/ledger',
   '/api/v1/chaos',

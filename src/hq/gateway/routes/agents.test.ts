@@ -120,15 +120,20 @@ describe('one agent', () => {
     expect(agentSummarySchema.parse((await get('/api/v1/agents/edge-1')).json()).id).toBe('edge-1');
   });
 
-  it.each(['', '/samples', '/series', `/series/${encodeURIComponent(IO)}`, '/anomalies', '/ledger'])(
-    'that nobody knows gives 404 at %s',
-    async (rest) => {
-      for (const id of ['nobody', '__proto__', 'a%2F..%2Fb', 'constructor']) {
-        const answer = await get(`/api/v1/agents/${id}${rest}`);
-        expect([answer.status, answer.problem().type]).toEqual([404, 'urn:holdfast:problem:not_found']);
-      }
-    },
-  );
+  it.each([
+    '',
+    '/samples',
+    '/series',
+    `/series/${encodeURIComponent(IO)}`,
+    '/query?series=x',
+    '/anomalies',
+    '/ledger',
+  ])('that nobody knows gives 404 at %s', async (rest) => {
+    for (const id of ['nobody', '__proto__', 'a%2F..%2Fb', 'constructor']) {
+      const answer = await get(`/api/v1/agents/${id}${rest}`);
+      expect([answer.status, answer.problem().type]).toEqual([404, 'urn:holdfast:problem:not_found']);
+    }
+  });
 
   it('has a ledger', async () => {
     const { items } = listOf(ledgerEntrySchema.strict()).parse(
@@ -239,6 +244,22 @@ describe('buckets of a series', () => {
 
   it('of a series that the agent lacks give 404', async () => {
     expect((await get('/api/v1/agents/edge-1/series/nothing')).status).toBe(404);
+    expect((await get('/api/v1/agents/edge-1/query?series=nothing')).status).toBe(404);
+  });
+
+  it('are the same by a query, in which a slash needs no escape that proxies decode', async () => {
+    const disk = { name: 'disk', value: 7, unit: 'By', attributes: { mountpoint: '/' } };
+    await post(gateway.app, '/telemetry', [{ agent: 'slash', timestamp: T0, metrics: [disk] }]);
+    const range = `from=${T0}&to=${T0 + 60_000}&step=60s`;
+    const answer = await get(`/api/v1/agents/slash/query?series=disk{mountpoint=/}&source=http&${range}`);
+    expect(answer.json()).toMatchObject({ series: 'disk{mountpoint=/}', unit: 'By', stepMs: 60_000 });
+    const path = `/api/v1/agents/slash/series/${encodeURIComponent('disk{mountpoint=/}')}?${range}`;
+    expect((await get(path)).json()).toEqual(answer.json());
+  });
+
+  it.each(['', 'series=', 'series=a&series=b'])('by a query refuse ?%s', async (query) => {
+    const answer = await get(`/api/v1/agents/edge-1/query?${query}`);
+    expect([answer.status, answer.fields()]).toEqual([400, ['series']]);
   });
 });
 

@@ -20,6 +20,7 @@ import {
   rangeSchema,
   samplePageSchema,
   seriesParametersSchema,
+  seriesSchema,
   sourceSchema,
   stepOf,
   stepSchema,
@@ -159,33 +160,61 @@ function seriesRoutes(app: GatewayApp, { store, deadline, summaryOf }: Reads): v
   );
 }
 
-function bucketRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: Reads): void {
+/** What both forms of the question say of the answer. */
+const BUCKETS =
+  'Series of several sources are never mixed: when more than one source of the agent has the series, `source` must say which, else the answer is 400 and names them. Count, least, greatest and mean value a bucket; null where nothing came. Samples that came thinned count too, `thinned` says how many: those thinned together count together, in the bucket of the earliest of them. When they reach beyond that bucket, `until` says how far, and the buckets up to there may be empty. Those whose earliest is before `from` are left out.';
+const bucketQuerySchema = rangeSchema.extend({ ...stepSchema.shape, ...sourceSchema.shape });
+
+function bucketRoutes(app: GatewayApp, reads: Reads): void {
+  const shared = { tags: ['series'], response: { 200: bucketsSchema, ...problems } };
+  app.get(
+    '/api/v1/agents/:id/query',
+    {
+      ...common,
+      schema: {
+        operationId: 'queryBuckets',
+        summary: 'Buckets of one series of one source',
+        description: `The series stands in the query: a slash in its name, as in \`mountpoint=/\`, passes every proxy there. ${BUCKETS}`,
+        params: agentParametersSchema,
+        querystring: bucketQuerySchema.extend(seriesSchema.shape),
+        ...shared,
+      },
+    },
+    async ({ params, query }) => bucketsOf(reads, params.id, query.series, query),
+  );
+
   app.get(
     '/api/v1/agents/:id/series/:series',
     {
       ...common,
       schema: {
         operationId: 'getBuckets',
-        summary: 'Buckets of one series of one source',
-        description:
-          'Series of several sources are never mixed: when more than one source of the agent has the series, `source` must say which, else the answer is 400 and names them. Count, least, greatest and mean value a bucket; null where nothing came. Samples that came thinned count too, `thinned` says how many: those thinned together count together, in the bucket of the earliest of them. When they reach beyond that bucket, `until` says how far, and the buckets up to there may be empty. Those whose earliest is before `from` are left out.',
-        tags: ['series'],
+        summary: 'The same, with the series in the path',
+        description: `Many proxies refuse or decode %2F in a path: series with a slash in their name do not pass them. The query form has none. ${BUCKETS}`,
         params: seriesParametersSchema,
-        querystring: rangeSchema.extend({ ...stepSchema.shape, ...sourceSchema.shape }),
-        response: { 200: bucketsSchema, ...problems },
+        querystring: bucketQuerySchema,
+        ...shared,
       },
     },
-    async (request) => {
-      const { id: agent } = await summaryOf(request.params.id);
-      const all = await firstValueFrom(store.series(agent).pipe(deadline()));
-      const { series, source, unit } = seriesOf(agent, all, request.params.series, request.query.source);
-      const range = rangeOf(request.query, clock.now());
-      const stepMs = stepOf(request.query.step, range);
-      const query = { agent, source, series, stepMs, ...range };
-      const items = await firstValueFrom(store.buckets(query).pipe(deadline()));
-      return { series, source, unit, ...range, stepMs, items: [...items], cursor: null };
-    },
+    async ({ params, query }) => bucketsOf(reads, params.id, params.series, query),
   );
+}
+
+async function bucketsOf(
+  { store, clock, deadline, summaryOf }: Reads,
+  id: string,
+  wanted: string,
+  query: z.output<typeof bucketQuerySchema>,
+) {
+  const { id: agent } = await summaryOf(id);
+  const all = await firstValueFrom(store.series(agent).pipe(deadline()));
+  const { series, source, unit } = seriesOf(agent, all, wanted, query.source);
+  const range = rangeOf(query, clock.now());
+  const stepMs = stepOf(query.step, range);
+  const items = await firstValueFrom(
+    store.buckets({ agent, source, series, stepMs, ...range }).pipe(deadline()),
+  );
+  return { series, source, unit, ...range, stepMs, items: [...items], cursor: null };
 }
 
 function anomalyRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: Reads): void {
