@@ -6,6 +6,7 @@ import {
   formatClock,
   formatCount,
   formatDateTime,
+  formatDay,
   formatDuration,
   formatExact,
   formatOffset,
@@ -17,6 +18,8 @@ import {
   machineTime,
   NONE,
   significant,
+  tickLabels,
+  timeLabels,
 } from './format.ts';
 
 /** No-break spaces as plain ones, so that expectations can be read. */
@@ -51,14 +54,61 @@ describe('counts', () => {
 
 test('the ticks of one axis are written in one unit, that of the highest', () => {
   const ticks = [0, 512, 1024, 1536];
-  expect(ticks.map((tick) => plain(formatTick(tick, 'By/s', 'net', 1536)))).toEqual([
+  expect(ticks.map((tick) => plain(formatTick(tick, 'By/s', 'net', { top: 1536 })))).toEqual([
     '0 KiB/s',
     '0.5 KiB/s',
     '1 KiB/s',
     '1.5 KiB/s',
   ]);
-  expect(plain(formatTick(500, 'By', 'x', 900))).toBe('500 B');
-  expect(plain(formatTick(5, '{process}', 'x', 900))).toBe('5');
+  expect(plain(formatTick(500, 'By', 'x', { top: 900 }))).toBe('500 B');
+  expect(plain(formatTick(5, '{process}', 'x', { top: 900 }))).toBe('5');
+});
+
+describe('labels of an axis', () => {
+  const labels = (ticks: readonly number[], unit: string, name = 'x') =>
+    tickLabels(ticks, (value, at) => formatTick(value, unit, name, at)).map(plain);
+
+  test.each([
+    [[1000, 1000.5, 1001], '', ['1000', '1000.5', '1001']],
+    [[123_400, 123_450, 123_500], '', ['123.4 k', '123.45 k', '123.5 k']],
+    [[0, 0.5, 1], '', ['0', '0.5', '1']],
+    [[5_000_000_000, 5_000_262_144], 'By', ['4.6566 GiB', '4.6569 GiB']],
+    [[615_600, 615_650], 's', ['7 d 3 h', '7 d 3 h 50 s']],
+    [[0.9991, 0.9992], '1', ['99.91 %', '99.92 %']],
+  ])('of %j in %s have the digits that tell them apart', (ticks, unit, texts) => {
+    expect(labels(ticks, unit, unit === '1' ? 'system.cpu.utilization' : 'x')).toEqual(texts);
+  });
+
+  test('are never read twice, whatever the ticks', () => {
+    const ticks = fc
+      .tuple(
+        fc.double({ noNaN: true }),
+        fc.double({ min: 1e-9, max: 1e9, noNaN: true }),
+        fc.integer({ min: 2, max: 9 }),
+      )
+      .map(([first, apart, count]) => Array.from({ length: count }, (_, index) => first + index * apart));
+    fc.assert(
+      fc.property(
+        ticks,
+        fc.constantFrom('', 'By', 'By/s', 's', 's/s', 'ms', '1', '{process}'),
+        (values, unit) => {
+          const shown = labels(values, unit).filter((label) => label !== '');
+          expect(new Set(shown).size).toBe(shown.length);
+        },
+      ),
+    );
+  });
+
+  test('of times name the day where it begins, or where a time comes again', () => {
+    const day = new Date(2026, 2, 3).getTime();
+    const hour = 3_600_000;
+    expect(timeLabels([day - 12 * hour, day, day + 12 * hour], 12 * hour)).toEqual([
+      '12:00',
+      formatDay(day),
+      `${formatDay(day)} 12:00`,
+    ]);
+    expect(timeLabels([day + hour, day + hour + 1_000], 1_000)).toEqual(['01:00:00', '01:00:01']);
+  });
 });
 
 describe('durations', () => {
@@ -128,7 +178,7 @@ test('tooltips name the moment in UTC', () => {
 });
 
 describe('whatever HQ says', () => {
-  const times = [formatClock, formatDateTime, formatUtc, machineTime];
+  const times = [formatClock, formatDateTime, formatDay, formatUtc, machineTime];
   const numbers = [
     ...[formatAge, formatBytes, formatCount, formatDuration, formatExact],
     ...[formatOffset, formatRate, formatShare, significant],
@@ -143,7 +193,9 @@ describe('whatever HQ says', () => {
         for (const known of [unit, 'By', 'By/s', 's', 's/s', 'ms', '1']) {
           formatValue(value, known, name);
           formatTick(value, known, name);
+          tickLabels([value, value + 1, 0], (one, at) => formatTick(one, known, name, at));
         }
+        timeLabels([value, value + 1], value);
       }),
     );
   });

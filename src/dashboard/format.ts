@@ -23,11 +23,11 @@ export function significant(value: number, digits = 3): string {
 }
 
 /** A count: exact with separators below 100,000, scaled above it. */
-export function formatCount(value: number): string {
+export function formatCount(value: number, digits = 3): string {
   for (const { from, suffix } of SCALES) {
     if (Math.abs(value) < from) continue;
     const divisor = suffix === 'k' ? 1e3 : from;
-    return `${significant(value / divisor)}${SPACE}${suffix}`;
+    return `${significant(value / divisor, digits)}${SPACE}${suffix}`;
   }
   return grouped.format(value);
 }
@@ -38,7 +38,7 @@ export const formatExact = (value: number): string => grouped.format(value);
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
 /** `scale`: the value whose unit is taken, for values that are read side by side. */
-export function formatBytes(bytes: number, scale = bytes): string {
+export function formatBytes(bytes: number, scale = bytes, digits = 3): string {
   let size = Math.abs(scale);
   let unit = 0;
   while (size >= 1000 && unit < BYTE_UNITS.length - 1) {
@@ -46,7 +46,8 @@ export function formatBytes(bytes: number, scale = bytes): string {
     unit += 1;
   }
   const value = bytes / 1024 ** unit;
-  return `${unit === 0 ? grouped.format(value) : significant(value)}${SPACE}${BYTE_UNITS[unit]}`;
+  const isWhole = unit === 0 && digits <= 3;
+  return `${isWhole ? grouped.format(value) : significant(value, digits)}${SPACE}${BYTE_UNITS[unit]}`;
 }
 
 /** Events a second. */
@@ -55,16 +56,19 @@ export function formatRate(perSecond: number): string {
   return `${text}${SPACE}/s`;
 }
 
-/** A duration in ms, with two units at most: `3.2 ms`, `840 ms`, `12.4 s`, `4 min 10 s`, `2 d 3 h`. */
-export function formatDuration(ms: number): string {
+/**
+ * A duration in ms, with two units at most: `3.2 ms`, `840 ms`, `12.4 s`, `4 min 10 s`, `2 d 3 h`. `more`: how many
+ * digits, or units, beyond these.
+ */
+export function formatDuration(ms: number, more = 0): string {
   const size = Math.abs(ms);
   const sign = ms < 0 ? '−' : '';
-  if (size < 999.5) return `${sign}${size < 10 ? Number(size.toFixed(1)) : Math.round(size)}${SPACE}ms`;
-  if (size < 59_950) return `${sign}${Number((size / 1000).toFixed(1))}${SPACE}s`;
-  return `${sign}${twoUnits(Math.round(size / 1000))}`;
+  if (size < 999.5) return `${sign}${Number(size.toFixed(size < 10 ? 1 + more : more))}${SPACE}ms`;
+  if (size < 59_950) return `${sign}${Number((size / 1000).toFixed(1 + more))}${SPACE}s`;
+  return `${sign}${inUnits(Math.round(size / 1000), 2 + more)}`;
 }
 
-function twoUnits(seconds: number): string {
+function inUnits(seconds: number, count: number): string {
   const parts = [
     { value: Math.floor(seconds / 86_400), unit: 'd' },
     { value: Math.floor(seconds / 3600) % 24, unit: 'h' },
@@ -73,7 +77,7 @@ function twoUnits(seconds: number): string {
   ];
   const first = parts.findIndex((part) => part.value > 0);
   return parts
-    .slice(first < 0 ? 3 : first, (first < 0 ? 3 : first) + 2)
+    .slice(first < 0 ? 3 : first, (first < 0 ? 3 : first) + count)
     .filter((part, index) => index === 0 || part.value > 0)
     .map((part) => `${part.value}${SPACE}${part.unit}`)
     .join(' ');
@@ -82,7 +86,7 @@ function twoUnits(seconds: number): string {
 /** How long ago, in whole seconds; a time ahead of the clock counts as now. */
 export function formatAge(ms: number): string {
   const seconds = Math.floor(Math.max(0, ms) / 1000);
-  return seconds < 1 ? 'now' : twoUnits(seconds);
+  return seconds < 1 ? 'now' : inUnits(seconds, 2);
 }
 
 /** A share of 0 … 1. Only a whole is written as 100 %: anything less is rounded down. */
@@ -110,17 +114,18 @@ const UNIT_NAMES: Readonly<Record<string, string>> = {
 export const isShare = (name: string, unit: string): boolean =>
   unit === '1' && /utilization$|ratio$/.test(name);
 
-/** A measured value in its UCUM unit as OpenTelemetry writes it. */
-export function formatValue(value: number, unit: string, name: string): string {
-  if (isShare(name, unit)) return `${significant(value * 100)}${SPACE}%`;
-  if (unit === 'By') return formatBytes(value);
-  if (unit === 'By/s') return `${formatBytes(value)}/s`;
+/** A measured value in its UCUM unit as OpenTelemetry writes it, with `more` digits than usual. */
+export function formatValue(value: number, unit: string, name: string, more = 0): string {
+  if (isShare(name, unit)) return `${significant(value * 100, 3 + more)}${SPACE}%`;
+  if (unit === 'By') return formatBytes(value, value, 3 + more);
+  if (unit === 'By/s') return `${formatBytes(value, value, 3 + more)}/s`;
   // Busy seconds a second: the rate of a time counter.
-  if (unit === 's/s') return `${significant(value * 100)}${SPACE}%`;
-  if (unit === 's') return Number.isFinite(value) ? formatDuration(value * 1000) : significant(value);
-  if (unit === 'ms') return formatDuration(value);
+  if (unit === 's/s') return `${significant(value * 100, 3 + more)}${SPACE}%`;
+  if (unit === 's') return Number.isFinite(value) ? formatDuration(value * 1000, more) : significant(value);
+  if (unit === 'ms') return formatDuration(value, more);
   const label = unitLabel(unit);
-  const text = Math.abs(value) >= 1e5 && Math.abs(value) < 1e15 ? formatCount(value) : significant(value, 4);
+  const isLarge = Math.abs(value) >= 1e5 && Math.abs(value) < 1e15;
+  const text = isLarge ? formatCount(value, 3 + more) : significant(value, 4 + more);
   return label === '' ? text : `${text}${SPACE}${label}`;
 }
 
@@ -131,10 +136,53 @@ export const BINARY_STEPS = Array.from({ length: 60 }, (_, power) => 2 ** power)
  * The same for the ticks of an axis: names of things counted are left to the title. `top` is the highest tick: it gives
  * the unit of bytes for all of them.
  */
-export function formatTick(value: number, unit: string, name: string, top = value): string {
-  if (unit === 'By') return formatBytes(value, top);
-  if (unit === 'By/s') return `${formatBytes(value, top)}/s`;
-  return formatValue(value, unit.startsWith('{') ? '' : unit, name);
+export function formatTick(
+  value: number,
+  unit: string,
+  name: string,
+  { top = value, more = 0 } = {},
+): string {
+  if (unit === 'By') return formatBytes(value, top, 3 + more);
+  if (unit === 'By/s') return `${formatBytes(value, top, 3 + more)}/s`;
+  return formatValue(value, unit.startsWith('{') ? '' : unit, name, more);
+}
+
+/** `top`: the highest tick. `more`: how many digits beyond the usual ones. */
+export type TickFormat = (value: number, at: { readonly top: number; readonly more: number }) => string;
+
+/** No number has more digits than this. */
+const MORE_AT_MOST = 14;
+
+/** Labels of ticks: with as many digits as it takes that no two of them are the same. */
+export function tickLabels(ticks: readonly number[], format: TickFormat): string[] {
+  const top = Math.max(0, ...ticks.map(Math.abs));
+  for (let more = 0; more <= MORE_AT_MOST; more += 1) {
+    const labels = ticks.map((value) => format(value, { top, more }));
+    if (new Set(labels).size === labels.length) return labels;
+  }
+  return firstOfEach(ticks.map((value) => format(value, { top, more: 0 })));
+}
+
+/** What would be read twice is left out. */
+function firstOfEach(labels: readonly string[]): string[] {
+  return labels.map((label, index) => (labels.indexOf(label) === index ? label : ''));
+}
+
+/** Labels of times that are `apart` ms from each other: the time of day, and the day where it begins or repeats one. */
+export function timeLabels(times: readonly number[], apart: number): string[] {
+  const seen = new Set<string>();
+  return firstOfEach(
+    times.map((ts) => {
+      const clock = apart >= 60_000 ? formatClock(ts).slice(0, 5) : formatClock(ts);
+      const isNewDay = apart >= 60_000 && clock === '00:00';
+      if (!isNewDay && !seen.has(clock)) {
+        seen.add(clock);
+        return clock;
+      }
+      const day = formatDay(ts);
+      return isNewDay ? day : `${day} ${clock}`;
+    }),
+  );
 }
 
 /** A unit for people: `{process}` is `process`, `1` is nothing. */
@@ -158,9 +206,13 @@ const dayTime = new Intl.DateTimeFormat(undefined, {
   hourCycle: 'h23',
 });
 
+const dayOnly = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' });
+
 /** Whether a Date holds it: HQ keeps what it was sent, and all formatting of other times throws. */
 const isTime = (ts: number): boolean => Math.abs(ts) <= 8.64e15;
 
+/** Local day, without the year. */
+export const formatDay = (ts: number): string => (isTime(ts) ? dayOnly.format(ts) : NONE);
 /** Local time of day. */
 export const formatClock = (ts: number): string => (isTime(ts) ? clockTime.format(ts) : NONE);
 /** Local date and time of day. */

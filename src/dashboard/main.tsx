@@ -6,6 +6,7 @@ import { fleet$, kept$ } from './state/fleet.ts';
 import { shownTheme$ } from './state/theme.ts';
 import './styles/tokens.css';
 import './styles/base.css';
+import './styles/charts.css';
 import './styles/fleet.css';
 import './styles/agent.css';
 

@@ -1,8 +1,8 @@
 /** The dashboard in a real browser, against a real HQ and real agents. */
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { startAgentProcess } from '../support/agent.ts';
-import { browse, buildDashboard, canBrowse } from '../support/chromium.ts';
+import { type Browsing, browse, buildDashboard, canBrowse } from '../support/chromium.ts';
 import { built } from '../support/holdfast.ts';
 import { getJson, startHqProcess } from '../support/hq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -54,6 +54,34 @@ const isDrawn = (page: Page): Promise<boolean> =>
       return data.some((value) => value !== 0);
     });
 
+/** Over the last third of a chart. */
+async function drag(page: Page, chart: Locator): Promise<void> {
+  await chart.scrollIntoViewIfNeeded();
+  const box = await chart.boundingBox();
+  if (box === null) throw new Error('the chart is not shown');
+  const y = box.y + box.height / 2;
+  await page.mouse.move(box.x + box.width * 0.65, y);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.8, y, { steps: 4 });
+  await page.mouse.move(box.x + box.width * 0.98, y, { steps: 4 });
+  await page.mouse.up();
+}
+
+/** Chooses a stretch of time in a chart of the agent page, and goes back: by the browser, and by the button. */
+async function zoomAndBack(page: Page, shoot: Browsing['shoot']): Promise<void> {
+  await drag(page, page.locator('.series .u-over').first());
+  await page.getByRole('button', { name: 'Back to now' }).waitFor();
+  expect(page.url()).toMatch(/from=\d+&to=\d+/);
+  await page.locator('.series [role=img][aria-label*=" from "]').nth(1).waitFor();
+  await shoot('zoom', { fullPage: true });
+  await page.goBack();
+  await page.getByRole('button', { name: 'Back to now' }).waitFor({ state: 'detached' });
+  await drag(page, page.locator('.series .u-over').first());
+  await page.getByRole('button', { name: 'Back to now' }).click();
+  await page.locator('.series [role=img][aria-label*="last 5m"]').first().waitFor();
+  expect(page.url()).not.toContain('from=');
+}
+
 const overflowOf = (page: Page): Promise<number> =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
@@ -66,6 +94,8 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
       args: ['--chaos-enabled', '--dashboard-dir', `${folder}/dashboard`],
     });
     const { page, complaints, hosts, shoot } = await browse();
+    const paths = new Set<string>();
+    page.on('request', (request) => paths.add(new URL(request.url()).pathname));
 
     await page.goto(hq.url);
     await page.getByText('No agent yet').waitFor();
@@ -106,6 +136,9 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     );
     await page.getByLabel('Fleet figures').getByText('3 / 3').waitFor();
     await shoot('filled');
+    await drag(page, page.locator('.u-over').first());
+    await page.getByRole('button', { name: 'Back to now' }).click();
+    await page.getByRole('button', { name: 'Back to now' }).waitFor({ state: 'detached' });
 
     await page.getByRole('link', { name: 'crane' }).click();
     await page.locator('.series [role=img][aria-label*="gaps: 0,"]').first().waitFor();
@@ -113,6 +146,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     await page.getByText('holds', { exact: true }).waitFor();
     expect(await page.locator('.series').count()).toBeGreaterThanOrEqual(2);
     await shoot('agent', { fullPage: true });
+    await zoomAndBack(page, shoot);
     await page.getByRole('radio', { name: '1 h' }).click();
     await page.locator('.series [role=img][aria-label*="last 1h"]').first().waitFor();
     expect(page.url()).toContain('range=1h');
@@ -129,6 +163,9 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
 
     expect(complaints).toEqual([]);
     expect([...hosts]).toEqual([new URL(hq.url).host]);
+    // Proxies refuse or decode it.
+    expect([...paths].filter((path) => /%2f/i.test(path))).toEqual([]);
+    expect([...paths]).toContain('/api/v1/agents/crane/query');
   });
 
   test('asks for the token, says when it is stale and comes back by itself', async () => {

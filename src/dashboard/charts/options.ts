@@ -1,6 +1,6 @@
 /** Options that all charts share. */
 import type uPlot from 'uplot';
-import { formatClock } from '../format.ts';
+import { type TickFormat, tickLabels, timeLabels } from '../format.ts';
 import type { ChartColors } from './colors.ts';
 
 export type ChartSize = { readonly width: number; readonly height: number };
@@ -22,7 +22,7 @@ const TIME_STEPS = [
   ...[1, 2, 3, 6, 12, 24].map((count) => count * HOUR),
 ];
 
-/** Local times, without seconds where ticks are minutes apart. */
+/** Local times, without seconds where ticks are minutes apart; none twice. */
 export function timeAxis(colors: ChartColors): uPlot.Axis {
   return {
     stroke: colors.text,
@@ -33,13 +33,12 @@ export function timeAxis(colors: ChartColors): uPlot.Axis {
     gap: 4,
     space: 60,
     incrs: TIME_STEPS,
-    values: (_chart, splits, _axis, _space, apart) =>
-      splits.map((ts) => (apart >= MINUTE ? formatClock(ts).slice(0, 5) : formatClock(ts))),
+    values: (_chart, splits, _axis, _space, apart) => timeLabels(splits, apart),
   };
 }
 
-/** Values on the y axis, written by `format`, which is told the largest tick too; as wide as its widest label. */
-export function valueAxis(colors: ChartColors, format: (value: number, top: number) => string): uPlot.Axis {
+/** Values on the y axis, written by `format`, none twice; as wide as its widest label. */
+export function valueAxis(colors: ChartColors, format: TickFormat): uPlot.Axis {
   return {
     stroke: colors.text,
     font: colors.font,
@@ -47,10 +46,7 @@ export function valueAxis(colors: ChartColors, format: (value: number, top: numb
     ticks: { show: false },
     gap: 6,
     space: 32,
-    values: (_chart, splits) => {
-      const top = Math.max(0, ...splits.map(Math.abs));
-      return splits.map((value) => format(value, top));
-    },
+    values: (_chart, splits) => tickLabels(splits, format),
     size: (chart, values) => {
       if (!values) return 40;
       // uPlot remembers which font it set last: it must find that one again.

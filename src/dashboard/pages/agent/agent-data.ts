@@ -13,7 +13,6 @@ import {
 } from '../../../protocol/api.ts';
 import { type Loaded, NOT_LOADED, poll, request, requestAll } from '../../state/api.ts';
 import { hqNow } from '../../state/fleet.ts';
-import { RANGE_MS, type RangeName } from '../../state/route.ts';
 import { type NamedSeries, nameSeries } from './named-series.ts';
 import { stepFor } from './shape.ts';
 
@@ -36,11 +35,11 @@ export const [useLedger] = bind(
 );
 
 export const [useAnomalies] = bind(
-  (id: string, range: RangeName): Observable<Loaded<readonly AnomalyDocument[]>> =>
+  (id: string, from: number | null, spanMs: number): Observable<Loaded<readonly AnomalyDocument[]>> =>
     poll(4000, () => {
-      const to = Math.ceil(hqNow());
+      const begin = from ?? Math.ceil(hqNow()) - spanMs;
       return requestAll(
-        `${agentPath(id)}/anomalies?from=${to - RANGE_MS[range]}&to=${to}`,
+        `${agentPath(id)}/anomalies?from=${begin}&to=${begin + spanMs}`,
         anomalyDocumentSchema,
       );
     }),
@@ -54,34 +53,36 @@ export type BucketWindow = {
   readonly buckets: readonly Bucket[];
 };
 
-/** HQ decodes what it answers with: the longer the range, the more that is, and the less its end moves. */
-export const POLL_MS: Readonly<Record<RangeName, number>> = {
-  '5m': 2000,
-  '1h': 5000,
-  '6h': 20_000,
-  '24h': 60_000,
-};
+/** HQ decodes what it answers with: the longer the span, the more that is, and the less its end moves. */
+export function pollMsFor(spanMs: number): number {
+  if (spanMs <= 300_000) return 2000;
+  if (spanMs <= 3_600_000) return 5000;
+  return spanMs <= 21_600_000 ? 20_000 : 60_000;
+}
 
 /**
- * Buckets of one series of one source for a chart `widthPx` wide; callers round the width so that a resize does not ask
- * again for each pixel.
+ * Buckets of one series of one source for a chart `widthPx` wide, from `from` on or up to now. Callers round the width
+ * so that a resize does not ask again for each pixel.
  */
 export const [useBuckets] = bind(
   (
     id: string,
     source: string,
     series: string,
-    range: RangeName,
+    from: number | null,
+    spanMs: number,
     widthPx: number,
   ): Observable<Loaded<BucketWindow>> => {
-    const stepMs = stepFor(RANGE_MS[range], widthPx);
-    return poll(POLL_MS[range], () => {
+    const stepMs = stepFor(spanMs, widthPx);
+    return poll(pollMsFor(spanMs), () => {
       // On whole steps, so that buckets do not change their borders from poll to poll.
-      const to = Math.ceil(hqNow() / stepMs) * stepMs;
-      const from = to - RANGE_MS[range];
-      const query = `from=${from}&to=${to}&step=${stepMs}&source=${encoded(source)}`;
-      const path = `${agentPath(id)}/series/${encoded(series)}?${query}`;
-      return request(path, bucketListSchema).pipe(map(({ items }) => ({ from, to, stepMs, buckets: items })));
+      const to = Math.ceil((from === null ? hqNow() : from + spanMs) / stepMs) * stepMs;
+      const begin = from === null ? to - spanMs : Math.floor(from / stepMs) * stepMs;
+      const query = `from=${begin}&to=${to}&step=${stepMs}&source=${encoded(source)}`;
+      const path = `${agentPath(id)}/query?series=${encoded(series)}&${query}`;
+      return request(path, bucketListSchema).pipe(
+        map(({ items }) => ({ from: begin, to, stepMs, buckets: items })),
+      );
     });
   },
   NOT_LOADED,

@@ -1,14 +1,17 @@
 import { useEffect } from 'react';
 import type { AnomalyDocument } from '../../../protocol/api.ts';
+import type { ZoomHandlers } from '../../charts/zoom.ts';
 import { CardBoundary } from '../../components/card-boundary.tsx';
 import { BackIcon } from '../../components/icons.tsx';
 import { Segmented } from '../../components/segmented.tsx';
 import { BreakerBadge, StateBadge } from '../../components/state-badge.tsx';
+import { ZoomReset } from '../../components/zoom-reset.tsx';
 import { useAgent, useTotals } from '../../state/fleet.ts';
-import { RANGES, type Route, replaceRoute } from '../../state/route.ts';
+import { pushRoute, RANGES, type Route, replaceRoute } from '../../state/route.ts';
 import { useAnomalies, useLedger, useSeriesList } from './agent-data.ts';
 import { AgentFacts } from './agent-facts.tsx';
 import { AnomalyList } from './anomaly-list.tsx';
+import { chartWindow } from './chart-window.ts';
 import { LedgerCard } from './ledger-card.tsx';
 import { chartOf, findCharts, type NamedSeries } from './named-series.ts';
 import { SeriesCard } from './series-card.tsx';
@@ -77,7 +80,12 @@ function AgentCharts({
   readonly clockOffsetMs: number;
 }) {
   const list = useSeriesList(route.id);
-  const anomalies = useAnomalies(route.id, route.range);
+  const window = chartWindow(route);
+  const anomalies = useAnomalies(route.id, window.from, window.spanMs);
+  const zoom: ZoomHandlers = {
+    onZoom: (span) => pushRoute({ ...route, zoom: span }),
+    onReset: () => replaceRoute({ ...route, zoom: null }),
+  };
   const ledger = useLedger(route.id);
   const all = list.data ?? [];
   const shown = findCharts(all, route.series ?? defaultSeries(all));
@@ -88,11 +96,12 @@ function AgentCharts({
       <div className="section-head">
         <h2 id="charts-title">Series</h2>
         <SeriesPicker all={all} chosen={chosen} onChoose={(series) => replaceRoute({ ...route, series })} />
+        {route.zoom !== null && <ZoomReset span={route.zoom} onReset={zoom.onReset} />}
         <Segmented
           label="Range of the charts"
           options={RANGE_OPTIONS}
           value={route.range}
-          onChange={(range) => replaceRoute({ ...route, range })}
+          onChange={(range) => replaceRoute({ ...route, range, zoom: null })}
         />
       </div>
       {list.error !== null && list.data === null && (
@@ -111,7 +120,8 @@ function AgentCharts({
             <SeriesCard
               agent={route.id}
               series={series}
-              range={route.range}
+              window={window}
+              zoom={zoom}
               anomalies={(anomalies.data ?? []).filter((anomaly) => isOf(anomaly, series))}
               lost={lost}
               clockOffsetMs={clockOffsetMs}
@@ -130,6 +140,8 @@ function isOf({ series, source }: AnomalyDocument, one: NamedSeries): boolean {
 
 function AgentRecords({ route }: { readonly route: AgentRoute }) {
   const all = useSeriesList(route.id).data ?? [];
+  const window = chartWindow(route);
+  const range = RANGE_OPTIONS.find(({ value }) => value === route.range)?.label ?? route.range;
   return (
     <>
       <CardBoundary name="Ledger">
@@ -137,8 +149,8 @@ function AgentRecords({ route }: { readonly route: AgentRoute }) {
       </CardBoundary>
       <CardBoundary name="Anomalies">
         <AnomalyList
-          anomalies={useAnomalies(route.id, route.range)}
-          range={RANGE_OPTIONS.find(({ value }) => value === route.range)?.label ?? route.range}
+          anomalies={useAnomalies(route.id, window.from, window.spanMs)}
+          when={route.zoom === null ? `in the last ${range}` : window.text}
           chartOf={(anomaly) => chartOf(all, anomaly)}
           onShow={(anomaly) => {
             const charts = findCharts(all, route.series ?? []).map(({ chart }) => chart);

@@ -28,23 +28,24 @@ function foundBy({ method, threshold }: AnomalyDocument): string {
 /** Anomalies of an agent, newest first. */
 export function AnomalyList(props: {
   readonly anomalies: Loaded<readonly AnomalyDocument[]>;
-  readonly range: string;
+  /** `in the last 5 min`. */
+  readonly when: string;
   /** The name of the chart that an anomaly is of. */
   readonly chartOf: (anomaly: AnomalyDocument) => string;
   /** Asks for the chart that an anomaly is of. */
   readonly onShow: (anomaly: AnomalyDocument) => void;
 }) {
-  const { anomalies, range, chartOf, onShow } = props;
+  const { anomalies, when, chartOf, onShow } = props;
   const rows = (anomalies.data ?? []).toSorted((a, b) => b.startTs - a.startTs).slice(0, MAX_ROWS);
   return (
     <section className="card" aria-labelledby="anomalies-title">
       <div className="card-head">
         <h2 id="anomalies-title">Anomalies</h2>
-        <span className="hint">z-score beyond the threshold, last {range}</span>
+        <span className="hint">z-score beyond the threshold, {when}</span>
       </div>
       {rows.length === 0 ? (
         <p className="nothing">
-          {anomalies.error ?? (anomalies.data === null ? 'Waiting for HQ …' : `None in the last ${range}.`)}
+          {anomalies.error ?? (anomalies.data === null ? 'Waiting for HQ …' : `None ${when}.`)}
         </p>
       ) : (
         <div className="table-wrap table-tall">

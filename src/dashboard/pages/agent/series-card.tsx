@@ -2,13 +2,14 @@ import { useMemo, useRef, useState } from 'react';
 import type { AnomalyDocument, LedgerEntry } from '../../../protocol/api.ts';
 import type { ChartColors } from '../../charts/colors.ts';
 import type { ChartSize } from '../../charts/options.ts';
+import type { ZoomHandlers } from '../../charts/zoom.ts';
 import { AnomalyIcon } from '../../components/icons.tsx';
 import { AsOf } from '../../components/time.tsx';
 import { UplotBox } from '../../components/uplot-box.tsx';
 import { formatClock, formatTick, formatValue, NONE } from '../../format.ts';
 import { useIsLive } from '../../state/fleet.ts';
-import type { RangeName } from '../../state/route.ts';
-import { POLL_MS, useBuckets } from './agent-data.ts';
+import { pollMsFor, useBuckets } from './agent-data.ts';
+import type { ChartWindow } from './chart-window.ts';
 import type { NamedSeries } from './named-series.ts';
 import { type SeriesView, seriesData, seriesOptions } from './series-options.ts';
 import { isCounter, shapeBuckets, toRate } from './shape.ts';
@@ -21,16 +22,25 @@ const WIDTH_STEP = 100;
 export function SeriesCard(props: {
   readonly agent: string;
   readonly series: NamedSeries;
-  readonly range: RangeName;
+  /** What is looked at. */
+  readonly window: ChartWindow;
+  readonly zoom: ZoomHandlers;
   readonly anomalies: readonly AnomalyDocument[];
   readonly lost: LedgerEntry['gaps'];
   /** The agent's wall clock minus HQ's, ms. */
   readonly clockOffsetMs: number;
 }) {
-  const { agent, series, range, anomalies, lost, clockOffsetMs } = props;
+  const { agent, series, window, zoom, anomalies, lost, clockOffsetMs } = props;
   const [width, setWidth] = useState(500);
   const [row, setRow] = useState<number | null>(null);
-  const { data: loaded, error } = useBuckets(agent, series.source, series.series, range, width);
+  const { data: loaded, error } = useBuckets(
+    agent,
+    series.source,
+    series.series,
+    window.from,
+    window.spanMs,
+    width,
+  );
   const stepMs = loaded?.stepMs ?? 0;
   const live = useIsLive();
   const counter = isCounter(series);
@@ -42,14 +52,16 @@ export function SeriesCard(props: {
   }, [loaded, series.firstTs, counter]);
   const view: SeriesView = {
     shape: shape ?? { t: [], mean: [], min: [], max: [], gaps: [], thinned: [], latest: null },
-    from: loaded?.from ?? 0,
-    to: loaded?.to ?? 1,
+    from: window.from ?? loaded?.from ?? 0,
+    to: window.from === null ? (loaded?.to ?? 1) : window.from + window.spanMs,
     anomalies,
     peaks: !counter,
     lost,
   };
   const latest = useRef(view);
   latest.current = view;
+  const latestZoom = useRef(zoom);
+  latestZoom.current = zoom;
   // biome-ignore lint/correctness/useExhaustiveDependencies: view is made of these
   const data = useMemo(() => seriesData(view), [shape, anomalies, lost]);
   const format = (value: number) => formatValue(value, unit, series.name);
@@ -58,9 +70,13 @@ export function SeriesCard(props: {
       colors,
       size,
       view: () => latest.current,
-      format: (value, top) => formatTick(value, unit, series.name, top),
+      format: (value, at) => formatTick(value, unit, series.name, at),
       binary: unit === 'By' || unit === 'By/s',
       onCursor: setRow,
+      zoom: {
+        onZoom: (span) => latestZoom.current.onZoom(span),
+        onReset: () => latestZoom.current.onReset(),
+      },
     });
 
   const pointed = row === null ? null : (view.shape.mean[row] ?? null);
@@ -99,7 +115,7 @@ export function SeriesCard(props: {
             NONE
           ) : (
             <>
-              <AsOf ts={now.t + stepMs - clockOffsetMs} freshMs={stepMs + POLL_MS[range]} />{' '}
+              <AsOf ts={now.t + stepMs - clockOffsetMs} freshMs={stepMs + pollMsFor(window.spanMs)} />{' '}
               {format(now.value)}
             </>
           )}
@@ -107,7 +123,7 @@ export function SeriesCard(props: {
       </div>
       <UplotBox
         height={HEIGHT}
-        label={`${series.chart} over the last ${range}: ${now === null ? 'no value' : `latest ${format(now.value)} at ${formatClock(now.t)}`}, gaps: ${view.shape.gaps.length}, thinned: ${view.shape.thinned.length}, anomalies: ${view.anomalies.length}`}
+        label={`${series.chart} ${window.text}: ${now === null ? 'no value' : `latest ${format(now.value)} at ${formatClock(now.t)}`}, gaps: ${view.shape.gaps.length}, thinned: ${view.shape.thinned.length}, anomalies: ${view.anomalies.length}`}
         data={data}
         build={build}
         identity={`${series.chart} ${unit}`}

@@ -4,7 +4,8 @@ import type { AnomalyDocument, LedgerEntry } from '../../../protocol/api.ts';
 import type { ChartColors } from '../../charts/colors.ts';
 import { baseOptions, type ChartSize, timeAxis, valueAxis } from '../../charts/options.ts';
 import { type Mark, type ShadedSpan, shadingPlugin } from '../../charts/shading.ts';
-import { BINARY_STEPS } from '../../format.ts';
+import { type ZoomHandlers, zoomCursor, zoomHooks } from '../../charts/zoom.ts';
+import { BINARY_STEPS, type TickFormat } from '../../format.ts';
 import { isolatedRows, type Shape } from './shape.ts';
 
 export type SeriesView = {
@@ -95,16 +96,17 @@ export function seriesOptions(options: {
   readonly colors: ChartColors;
   readonly size: ChartSize;
   readonly view: () => SeriesView;
-  readonly format: (value: number, top: number) => string;
+  readonly format: TickFormat;
   /** Whether the ticks are round in binary units. */
   readonly binary: boolean;
   /** Index of the row under the pointer; null when there is none. */
   readonly onCursor: (index: number | null) => void;
+  readonly zoom: ZoomHandlers;
 }): uPlot.Options {
-  const { colors, size, view, format, binary, onCursor } = options;
+  const { colors, size, view, format, binary, onCursor, zoom } = options;
   return {
     ...baseOptions(size),
-    cursor: { y: false, points: { size: 6 }, sync: { key: 'agent', setSeries: false } },
+    cursor: zoomCursor(zoom, 'agent'),
     scales: {
       x: { time: true, range: () => [view().from, view().to] },
       y: { range: (_chart, min, max) => rangeOf(view(), min, max) },
@@ -127,7 +129,7 @@ export function seriesOptions(options: {
     ],
     bands: [{ series: [1, 2], fill: colors.area }],
     axes: [timeAxis(colors), { ...valueAxis(colors, format), ...(binary ? { incrs: BINARY_STEPS } : {}) }],
-    hooks: { setCursor: [(chart) => onCursor(chart.cursor.idx ?? null)] },
+    hooks: { ...zoomHooks(zoom), setCursor: [(chart) => onCursor(chart.cursor.idx ?? null)] },
     plugins: [
       shadingPlugin({
         spans: () => seriesSpans(view(), colors),

@@ -16,7 +16,9 @@ const seconds = (from: number, to: number): number[] =>
 const window = { from: 0, to: 20_000, stepMs: 1000, firstTs: 0 };
 
 describe('stepFor', () => {
-  test('leaves each bucket two pixels and is never finer than a second', () => {
+  test('leaves each bucket two pixels, and is finer than a second only where that is all there is to see', () => {
+    expect(stepFor(10_000, 500)).toBe(50);
+    expect(stepFor(2_000, 5000)).toBe(10);
     expect(stepFor(300_000, 1200)).toBe(1000);
     expect(stepFor(300_000, 300)).toBe(2000);
     expect(stepFor(86_400_000, 500)).toBe(600_000);

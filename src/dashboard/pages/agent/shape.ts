@@ -3,15 +3,19 @@ import type { Bucket, SeriesDocument } from '../../../protocol/api.ts';
 import type { NamedSeries } from './named-series.ts';
 
 const STEPS_MS = [
-  1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000,
+  10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000,
+  900_000, 1_800_000, 3_600_000,
 ] as const;
 
 /** Pixels a bucket should have at least. */
 const BUCKET_PX = 2;
 
+/** Only in a shorter range is a bucket of less than a second worth its answer, ms. */
+const FINE_BELOW_MS = 60_000;
+
 /** The finest step that leaves every bucket at least two pixels wide. */
 export function stepFor(rangeMs: number, widthPx: number): number {
-  const least = rangeMs / Math.max(1, widthPx / BUCKET_PX);
+  const least = Math.max(rangeMs / Math.max(1, widthPx / BUCKET_PX), rangeMs < FINE_BELOW_MS ? 0 : 1000);
   return STEPS_MS.find((step) => step >= least) ?? 3_600_000;
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ingestFrom } from './ingest-options.ts';
 
-const view = { chaosSpans: [], to: 1_000_000, windowMs: 300_000 };
+const view = { chaosSpans: [], to: 1_000_000, windowMs: 300_000, zoom: null };
 const from = (first: number) => ingestFrom({ ...view, ingest: [{ t: first, samples: 0, bytes: 0 }] });
 
 test('the graph begins with the first point, at least a minute and at most its window ago', () => {

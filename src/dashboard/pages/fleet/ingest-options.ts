@@ -3,7 +3,8 @@ import type uPlot from 'uplot';
 import type { ChartColors } from '../../charts/colors.ts';
 import { baseOptions, type ChartSize, timeAxis, valueAxis } from '../../charts/options.ts';
 import { type ShadedSpan, shadingPlugin } from '../../charts/shading.ts';
-import { BINARY_STEPS, formatBytes, formatCount } from '../../format.ts';
+import { type TimeSpan, type ZoomHandlers, zoomCursor, zoomHooks } from '../../charts/zoom.ts';
+import { BINARY_STEPS, formatBytes, formatTick } from '../../format.ts';
 import type { ChaosSpan, IngestPoint } from '../../state/fleet-state.ts';
 
 export type IngestView = {
@@ -12,7 +13,13 @@ export type IngestView = {
   /** Right edge, epoch ms. */
   readonly to: number;
   readonly windowMs: number;
+  /** What is looked at instead; null: the window up to now. */
+  readonly zoom: TimeSpan | null;
 };
+
+function shownSpan(view: IngestView): uPlot.Range.MinMax {
+  return view.zoom === null ? [ingestFrom(view), view.to] : [view.zoom.from, view.zoom.to];
+}
 
 /**
  * A young HQ is not drawn as a speck at the right edge: the graph begins with its first point, but a minute ago at the
@@ -42,7 +49,12 @@ export function ingestData(view: IngestView): uPlot.AlignedData {
 /** A scale from zero that leaves room above the highest value and never collapses. */
 const fromZero: uPlot.Range.Function = (_chart, _min, max) => [0, Math.max(1, (max ?? 0) * 1.15)];
 
-export function ingestOptions(colors: ChartColors, size: ChartSize, view: () => IngestView): uPlot.Options {
+export function ingestOptions(
+  colors: ChartColors,
+  size: ChartSize,
+  view: () => IngestView,
+  zoom: ZoomHandlers,
+): uPlot.Options {
   const spans = (): readonly ShadedSpan[] =>
     view().chaosSpans.map((span) => ({
       from: span.from,
@@ -55,9 +67,10 @@ export function ingestOptions(colors: ChartColors, size: ChartSize, view: () => 
   return {
     ...baseOptions(size),
     padding: [8, 4, 0, 0],
-    cursor: { y: false, points: { size: 6 } },
+    cursor: zoomCursor(zoom),
+    hooks: zoomHooks(zoom),
     scales: {
-      x: { time: true, range: () => [ingestFrom(view()), view().to] },
+      x: { time: true, range: () => shownSpan(view()) },
       y: { range: fromZero },
       bytes: { range: fromZero },
     },
@@ -68,9 +81,9 @@ export function ingestOptions(colors: ChartColors, size: ChartSize, view: () => 
     ],
     axes: [
       timeAxis(colors),
-      { ...valueAxis(colors, (value) => formatCount(value)), scale: 'y' },
+      { ...valueAxis(colors, (value, { more }) => formatTick(value, '', '', { more })), scale: 'y' },
       {
-        ...valueAxis(colors, (value, top) => formatBytes(Math.round(value), top)),
+        ...valueAxis(colors, (value, { top, more }) => formatBytes(value, top, 3 + more)),
         scale: 'bytes',
         side: 1,
         incrs: BINARY_STEPS,

@@ -1,0 +1,17 @@
+/** Which stretch of time the charts of an agent show. */
+import { formatDateTime } from '../../format.ts';
+import { RANGE_MS, type Route } from '../../state/route.ts';
+
+export type ChartWindow = {
+  /** Epoch ms; null: up to now. */
+  readonly from: number | null;
+  readonly spanMs: number;
+  /** For people, after what it is of: `over the last 5m`. */
+  readonly text: string;
+};
+
+export function chartWindow({ range, zoom }: Extract<Route, { page: 'agent' }>): ChartWindow {
+  if (zoom === null) return { from: null, spanMs: RANGE_MS[range], text: `over the last ${range}` };
+  const { from, to } = zoom;
+  return { from, spanMs: to - from, text: `from ${formatDateTime(from)} to ${formatDateTime(to)}` };
+}
