@@ -1,4 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
+import { lastBytes, TAIL_BYTES } from './bytes/pieces.ts';
 
 /**
  * The bytes of a file as they arrive: taken as text, line by line, or passed over by those that read them as they are.
@@ -21,8 +22,13 @@ export type ByteFeed = {
   readonly takeRest: () => string;
   /** Bytes of the file before `at`. */
   readonly offset: () => number;
-  /** Forgets what has arrived: the next bytes are those from this offset on, where a line begins. */
-  readonly seek: (offset: number) => void;
+  /** The last of those, as a copy. */
+  readonly tail: () => Buffer;
+  /**
+   * Forgets what has arrived: the next bytes are those from this offset on, where a line begins. `tail`: the bytes
+   * before it.
+   */
+  readonly seek: (offset: number, tail: Buffer) => void;
 };
 
 const SOME_BYTES = 64 * 1024;
@@ -38,6 +44,9 @@ export function createByteFeed(): ByteFeed {
   let bytes: Buffer = Buffer.alloc(0);
   let lastLineEnd = 0;
   let isLineStart = true;
+  /** The last bytes before `bytes`, and of `bytes`. */
+  let tailBefore: Buffer = Buffer.alloc(0);
+  let tailOfAll: Buffer = Buffer.alloc(0);
 
   const take = (end: number): string => {
     const text = decoder.write(bytes.subarray(feed.at, end));
@@ -55,6 +64,8 @@ export function createByteFeed(): ByteFeed {
       bytes = more;
       feed.at = 0;
       lastLineEnd = bytes.lastIndexOf(NEWLINE) + 1;
+      tailBefore = tailOfAll;
+      tailOfAll = lastBytes(tailBefore, bytes);
     },
     bytes: () => bytes,
     at: 0,
@@ -68,9 +79,15 @@ export function createByteFeed(): ByteFeed {
     takeSome: () => take(Math.min(bytes.length, feed.at + SOME_BYTES)),
     takeRest: () => decoder.end(),
     offset: () => origin + feed.at,
-    seek: (offset) => {
+    // Bytes that have all been taken may be others by now.
+    tail: () =>
+      feed.at === bytes.length
+        ? tailOfAll
+        : lastBytes(tailBefore, bytes.subarray(Math.max(0, feed.at - TAIL_BYTES), feed.at)),
+    seek: (offset, tail) => {
       decoder = new StringDecoder('utf8');
       bytes = Buffer.alloc(0);
+      tailOfAll = tail;
       origin = offset;
       feed.at = 0;
       lastLineEnd = 0;

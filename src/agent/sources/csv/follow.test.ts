@@ -1,5 +1,5 @@
 /** A file that is followed: it grows, is rotated, or cut, and every row is sampled once. */
-import { appendFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { Subject } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../../../../tests/support/wait.ts';
@@ -68,6 +68,26 @@ describe('a file that is followed', () => {
     appendFileSync(path, `time,a\n${line(3)}`);
     await have(4);
     expect(values).toEqual([0, 1, 2, 3]);
+  });
+
+  it('is read from its top when it was cut and has grown beyond what was read before anybody looked', async () => {
+    const path = file(`time,a\n${line(0)}${line(1)}`);
+    const { values, have } = follow(path);
+    await have(2);
+    writeFileSync(path, `time,a\n${[2, 3, 4, 5].map(line).join('')}`);
+    await have(6);
+    expect(values).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  it('is read to its end in the copy that was made before it was cut', async () => {
+    const path = file(`time,a\n${line(0)}`);
+    const { values, have } = follow(path);
+    await have(1);
+    appendFileSync(path, line(1));
+    copyFileSync(path, `${path}.1`);
+    writeFileSync(path, `time,a\n${line(2)}`);
+    await have(3);
+    expect(values).toEqual([0, 1, 2]);
   });
 
   it('may have no name for a while', async () => {

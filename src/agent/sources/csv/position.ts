@@ -1,7 +1,7 @@
 /**
  * Where a replay stands, as the journal keeps it with the samples that it made: a place in the file that can be gone
- * back to, and how many good rows behind it have been given. The file is known by its first bytes, so that another one
- * of the same name is replayed from its top.
+ * back to, and how many good rows behind it have been given. The file is known by its first bytes and by those before
+ * the place, so that another one of the same name is replayed from its top.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
@@ -29,7 +29,16 @@ const whole = z.int().min(0);
 const ms = z.number();
 const positionSchema = z.object({
   print: z.object({ bytes: whole, hash: z.string() }),
-  place: z.object({ offset: whole, line: z.int().min(1) }).nullable(),
+  place: z
+    .object({
+      offset: whole,
+      line: z.int().min(1),
+      tail: z.codec(z.string().regex(/^[0-9a-f]*$/), z.instanceof(Buffer), {
+        decode: (hex) => Buffer.from(hex, 'hex'),
+        encode: (bytes) => bytes.toString('hex'),
+      }),
+    })
+    .nullable(),
   pace: z.object({
     origin: ms.nullable(),
     last: ms.nullable(),
@@ -41,7 +50,7 @@ const positionSchema = z.object({
 });
 
 export function encodePosition(position: ReplayPosition): string {
-  return JSON.stringify(position);
+  return JSON.stringify(z.encode(positionSchema, position));
 }
 
 /** Null when it says nothing, as when a later version wrote it. */

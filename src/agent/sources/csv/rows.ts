@@ -35,6 +35,8 @@ export type CsvPlace = {
   readonly offset: number;
   /** Of the row behind it, from 1. */
   readonly line: number;
+  /** The last bytes before it. */
+  readonly tail: Buffer;
 };
 
 export type CsvReader = {
@@ -132,10 +134,10 @@ export function createCsvReader(options: CsvReaderOptions): CsvReader {
 function placeOf({ state, judged, feed }: Reading): CsvPlace | null {
   if (state.kind !== 'rows' || judged.length > 0 || !state.splitter.isEmpty() || !feed.isLineStart())
     return null;
-  return { offset: feed.offset(), line: state.splitter.line() };
+  return { offset: feed.offset(), line: state.splitter.line(), tail: feed.tail() };
 }
 
-function seek(reading: Reading, { offset, line }: CsvPlace): void {
+function seek(reading: Reading, { offset, line, tail }: CsvPlace): void {
   const { state, feed } = reading;
   if (state.kind !== 'rows') throw new Error('the header has not been read');
   state.splitter = createRecordSplitter(state.delimiter);
@@ -143,7 +145,7 @@ function seek(reading: Reading, { offset, line }: CsvPlace): void {
   reading.judged.length = 0;
   reading.over = false;
   reading.toldOver = false;
-  feed.seek(offset);
+  feed.seek(offset, tail);
 }
 
 /** How far one reader is. */

@@ -8,6 +8,7 @@ import {
   type FilePieces,
   filePieces,
   gunzipPieces,
+  OtherContents,
   type Pieces,
   startingWith,
   utf8Pieces,
@@ -16,8 +17,8 @@ import {
 export type FileChunks = {
   /** Asks for the next piece, if none is on its way. It comes later, never within the call. */
   readonly pull: () => void;
-  /** Goes on at another place of the text, once some of it has come. */
-  readonly seek: (offset: number) => void;
+  /** Goes on at another place of the text, once some of it has come. `tail`: the bytes before it. */
+  readonly seek: (offset: number, tail: Buffer) => void;
   /** The first bytes of the file as it stands, as far as they have been read. */
   readonly head: () => Buffer;
   readonly isCompressed: () => boolean;
@@ -28,19 +29,23 @@ export type FileChunks = {
 };
 
 /**
- * `grown`: there may be more to read. `cut`: it has lost what was read of it. `replaced`: its name stands for another
- * file.
+ * `grown`: there may be more to read. `cut`: it has lost what was read of it, or holds something else in its place.
+ * `replaced`: its name stands for another file.
  */
 export type FileChange = 'none' | 'grown' | 'cut' | 'replaced';
 
 export type FileChunksOptions = {
   readonly path: string;
+  /** The name that is looked at for another file. Default: `path`. */
+  readonly named?: string;
   /** Of one piece at most. */
   readonly chunkBytes: number;
   /** Good until the next `pull`; may be changed. */
   readonly onChunk: (bytes: Buffer) => void;
   /** No more for now: a later `pull` finds what has come since. */
   readonly onEnd: () => void;
+  /** What stands before the place that was sought is not what was said. */
+  readonly onAstray: (reason: string) => void;
   readonly onError: (error: Error) => void;
 };
 
@@ -55,7 +60,7 @@ type Known =
 const NOTHING_READ = Buffer.alloc(0);
 
 export function openFileChunks(options: FileChunksOptions): FileChunks {
-  const { path, chunkBytes, onChunk, onEnd, onError } = options;
+  const { path, named = path, chunkBytes, onChunk, onEnd, onAstray, onError } = options;
   let file = filePieces(path, chunkBytes, { from: 0, head: NOTHING_READ });
   let pieces: Pieces = file;
   let known: Known = { kind: 'nothing' };
@@ -70,7 +75,8 @@ export function openFileChunks(options: FileChunksOptions): FileChunks {
     from.next((error, bytes) => {
       if (isClosed || from !== pieces) return;
       asked = null;
-      if (error !== null) onError(error);
+      if (error instanceof OtherContents) onAstray(error.message);
+      else if (error !== null) onError(error);
       else if (bytes === null) onEnd();
       else take(bytes);
     });
@@ -95,17 +101,18 @@ export function openFileChunks(options: FileChunksOptions): FileChunks {
     }
     onChunk(bytes);
   };
-  const seek = (offset: number) => {
+  const seek = (offset: number, tail: Buffer) => {
     if (known.kind !== 'all') throw new Error('nothing of the file has been read');
     const { isCompressed, text } = known;
     const isPlain = !isCompressed && text === 'utf-8';
     const head = file.head();
     pieces.close();
     file.close();
-    file = filePieces(path, chunkBytes, { from: isPlain ? offset : 0, head });
+    const from = isPlain ? Math.max(0, offset - tail.length) : 0;
+    file = filePieces(path, chunkBytes, { from, head });
     const unpacked = isCompressed ? gunzipPieces(path, chunkBytes) : file;
     const decoded = text === 'utf-8' ? unpacked : utf8Pieces(unpacked, text);
-    pieces = isPlain ? decoded : behind(decoded, offset);
+    pieces = behind(decoded, offset - from, tail);
   };
 
   return {
@@ -114,7 +121,7 @@ export function openFileChunks(options: FileChunksOptions): FileChunks {
     head: () => file.head(),
     isCompressed: () => known.kind !== 'nothing' && known.isCompressed,
     look: (done) =>
-      lookAt(path, file, (change) => {
+      lookAt(named, file, (change) => {
         if (!isClosed) done(change);
       }),
     close: () => {
@@ -147,7 +154,10 @@ function lookAt(path: string, file: FilePieces, done: (change: FileChange) => vo
       if (problem !== null) done('none');
       else if (named.ino !== opened.ino || named.dev !== opened.dev) done('replaced');
       else if (opened.size < file.position()) done('cut');
-      else done(opened.size > file.position() ? 'grown' : 'none');
+      else {
+        const kept = opened.size > file.position() ? 'grown' : 'none';
+        file.keepsWhatWasRead((isSo) => done(isSo ? kept : 'cut'));
+      }
     });
   });
 }

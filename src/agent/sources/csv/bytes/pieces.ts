@@ -16,10 +16,30 @@ export type FilePieces = Pieces & {
   readonly position: () => number;
   /** The first bytes of the file, as far as they have been read. */
   readonly head: () => Buffer;
+  /** Whether the last bytes before `position` are still those that were read. */
+  readonly keepsWhatWasRead: (done: (isSo: boolean) => void) => void;
 };
 
-/** Bytes that tell one file from another. */
-export const HEAD_BYTES = 1024;
+/** The file does not hold what a position in it says. */
+export class OtherContents extends Error {
+  override readonly name = 'OtherContents';
+}
+
+/** Bytes that tell one file from another, rows included: files of a set have one header. */
+export const HEAD_BYTES = 64 * 1024;
+/** Bytes before a place that tell whether it is that place. */
+export const TAIL_BYTES = 32;
+
+const NOTHING: Buffer = Buffer.alloc(0);
+const NEWLINE = 10;
+const RETURN = 13;
+
+/** The last bytes of two pieces, as a copy. */
+export function lastBytes(before: Buffer, more: Buffer): Buffer {
+  return more.length >= TAIL_BYTES
+    ? Buffer.from(more.subarray(-TAIL_BYTES))
+    : Buffer.concat([before, more]).subarray(-TAIL_BYTES);
+}
 
 /**
  * A file as it stands, from a place on, into the same memory: a piece is good until the next is asked for. `head`: what
@@ -33,6 +53,7 @@ export function filePieces(
   const memory = Buffer.allocUnsafeSlow(chunkBytes);
   let position = from;
   let head = known;
+  let tail: Buffer = NOTHING;
   let file: number | null = null;
   /** The file is not to be closed under a read. */
   let isBusy = true;
@@ -75,6 +96,7 @@ export function filePieces(
           if (head.length < HEAD_BYTES && position <= head.length)
             head = Buffer.concat([head, bytes.subarray(head.length - position)]).subarray(0, HEAD_BYTES);
           position += length;
+          tail = lastBytes(tail, bytes);
           if (isClosed) closeFile();
           else if (error !== null) done(error, null);
           else done(null, length === 0 ? null : bytes);
@@ -85,6 +107,20 @@ export function filePieces(
         if (file === null) return;
         fstat(file, (error, stats) => {
           if (!isClosed) done(error, stats);
+        });
+      }),
+    keepsWhatWasRead: (done) =>
+      whenOpen(() => {
+        const { length } = tail;
+        if (file === null || length === 0) {
+          done(true);
+          return;
+        }
+        isBusy = true;
+        read(file, Buffer.alloc(length), 0, length, position - length, (error, found, bytes) => {
+          isBusy = false;
+          if (isClosed) closeFile();
+          else done(error !== null || (found === length && tail.equals(bytes)));
         });
       }),
     close: () => {
@@ -158,19 +194,41 @@ export function utf8Pieces(pieces: Pieces, label: 'utf-16le' | 'utf-16be'): Piec
   return { next, close: pieces.close };
 }
 
-/** The same without its first `count` bytes. */
-export function behind(pieces: Pieces, count: number): Pieces {
+/**
+ * The same without its first `count` bytes, the last of which are `tail` whatever its lines end in; an error
+ * ({@link OtherContents}) where they are not.
+ */
+export function behind(pieces: Pieces, count: number, tail: Buffer): Pieces {
   let left = count;
+  let passed: Buffer = NOTHING;
   const next: Pieces['next'] = (done) =>
     pieces.next((error, bytes) => {
-      if (bytes === null || left === 0) {
+      if (error !== null || left === 0) {
         done(error, bytes);
         return;
       }
-      const rest = bytes.subarray(Math.min(left, bytes.length));
-      left -= bytes.length - rest.length;
-      if (rest.length === 0) next(done);
+      if (bytes === null) {
+        done(new OtherContents('it is shorter than what was read of it before'), null);
+        return;
+      }
+      const begin = bytes.subarray(0, Math.min(left, bytes.length));
+      left -= begin.length;
+      passed = lastBytes(passed, begin);
+      const rest = bytes.subarray(begin.length);
+      if (left === 0 && !isSameText(passed, tail))
+        done(new OtherContents('it holds something else than what was read of it before'), null);
+      else if (rest.length === 0) next(done);
       else done(null, rest);
     });
   return { next, close: pieces.close };
+}
+
+/** Compares bytes that may have had their line ends changed. */
+export function isSameText(passed: Buffer, tail: Buffer): boolean {
+  const end = passed.subarray(Math.max(0, passed.length - tail.length));
+  return end.length === tail.length && end.every((byte, index) => plain(byte) === plain(tail[index] ?? 0));
+}
+
+function plain(byte: number): number {
+  return byte === RETURN ? NEWLINE : byte;
 }
