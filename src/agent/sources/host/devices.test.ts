@@ -75,6 +75,29 @@ describe('disks', () => {
   });
 });
 
+describe('disks of a machine without /sys', () => {
+  it('are measured with their partitions, and a word says so', async () => {
+    const rig = machine({ 'sys/block': null, 'proc/diskstats': ['sda', 'sda1'].map(DISK).join('') });
+    expect(named(await keysOf(rig), 'system.disk.io', 'device')).toEqual(['sda', 'sda1']);
+    expect(rig.events).toEqual([expect.objectContaining({ type: 'collector_limited', collector: 'disk' })]);
+  });
+});
+
+describe('NVMe drives', () => {
+  it('are disks, those of several ways too, and their temperatures are those of the kernel', async () => {
+    const rig = machine({
+      'proc/diskstats': ['nvme0n1', 'nvme0n1p1', 'nvme1n1'].map(DISK).join(''),
+      'sys/block/nvme0n1/device/model': 'x',
+      'sys/block/nvme1n1/size': '1',
+      'sys/class/hwmon/hwmon0/name': 'nvme\n',
+      'sys/class/hwmon/hwmon0/temp1_label': 'Composite\n',
+    });
+    const keys = await keysOf(rig);
+    expect(named(keys, 'system.disk.io', 'device')).toEqual(['nvme0n1', 'nvme1n1']);
+    expect(keys).toContain('hw.temperature{id=nvme/Composite}');
+  });
+});
+
 describe('a machine with many devices', () => {
   const many = Array.from({ length: 70 }, (_, index) => `eth${index}`);
 
@@ -129,6 +152,67 @@ describe('sensors of one name', () => {
       .filter(([key]) => key.startsWith('hw.temperature'))
       .sort();
   }
+
+  /** Two chips of a name, each with a value of its own, found in one order or the other. */
+  async function chipsAt(name: string, places: readonly (readonly [string, number])[], more = {}) {
+    const rig = machine({ 'sys/class/hwmon': null, ...more });
+    mkdirSync(join(rig.root, 'sys/class/hwmon'), { recursive: true });
+    for (const [index, [place, value]] of places.entries()) {
+      const chip = `sys/devices/${place}/hwmon/hwmon${index}`;
+      rig.change({ [`${chip}/name`]: `${name}\n`, [`${chip}/temp1_input`]: `${value}000\n` });
+      symlinkSync(join(rig.root, 'sys/devices', place), join(rig.root, chip, 'device'));
+      symlinkSync(join(rig.root, chip), join(rig.root, `sys/class/hwmon/hwmon${index}`));
+    }
+    const values = valuesOf(await firstValueFrom(rig.samples$));
+    return Object.fromEntries(Object.entries(values).filter(([key]) => key.startsWith('hw.temperature')));
+  }
+
+  it('of disks are told apart by what the disk calls itself, not by the number of its port', async () => {
+    const pci = 'pci0000:00/0000:00:17.0';
+    const disk = (host: number) => `${pci}/ata${host + 1}/host${host}/target${host}:0:0/${host}:0:0:0`;
+    const wwids = (first: string, second: string) => ({
+      [`sys/devices/${disk(0)}/wwid`]: `naa.${first}\n`,
+      [`sys/devices/${disk(1)}/wwid`]: `t10.ATA     ${second}\n`,
+    });
+    const found = await chipsAt(
+      'drivetemp',
+      [
+        [disk(0), 30],
+        [disk(1), 31],
+      ],
+      wwids('aa', 'bb'),
+    );
+    expect(found).toEqual({
+      'hw.temperature{id=drivetemp/temp1@naa.aa}': 30,
+      'hw.temperature{id=drivetemp/temp1@t10.ATA_bb}': 31,
+    });
+  });
+
+  it('on buses that are numbered as they are found are told apart without that number', async () => {
+    const found = await chipsAt('jc42', [
+      ['pci0000:00/0000:00:1f.4/i2c-7/7-0018', 30],
+      ['pci0000:00/0000:00:1f.4/i2c-7/7-0019', 31],
+      ['pci0000:00/0000:00:14.0/usb1/1-2/1-2:1.0/0003:1B1C:0C10.0005', 32],
+    ]);
+    expect(found).toEqual({
+      'hw.temperature{id=jc42/temp1@0000:00:1f.4/0018}': 30,
+      'hw.temperature{id=jc42/temp1@0000:00:1f.4/0019}': 31,
+      'hw.temperature{id=jc42/temp1@1-2:1.0}': 32,
+    });
+  });
+
+  it('of zones are told apart by what ACPI calls the zone', async () => {
+    const zone = (index: number, name: string) => ({
+      [`sys/class/thermal/thermal_zone${index}/type`]: 'acpitz\n',
+      [`sys/class/thermal/thermal_zone${index}/temp`]: `${30 + index}000\n`,
+      [`sys/class/thermal/thermal_zone${index}/device/path`]: `\\_TZ_.${name}\n`,
+    });
+    const rig = machine({ 'sys/class/hwmon': null, ...zone(0, 'TZ01'), ...zone(1, 'TZ00') });
+    expect(valuesOf(await firstValueFrom(rig.samples$))).toMatchObject({
+      'hw.temperature{id=acpitz@_TZ_.TZ01}': 30,
+      'hw.temperature{id=acpitz@_TZ_.TZ00}': 31,
+    });
+  });
 
   it('keep their names whatever order the kernel finds them in', async () => {
     const expected = [

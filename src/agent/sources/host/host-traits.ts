@@ -1,5 +1,5 @@
 /** What is normal for the metrics of `host`. */
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { Series } from '../../../protocol/sample.ts';
 import type { SeriesTraits } from '../source.ts';
 
@@ -13,6 +13,9 @@ const CUMULATIVE = new Set([
   'system.network.errors',
   'system.processes.created',
   'system.uptime',
+  'container.memory.throttled',
+  'container.memory.oom_kills',
+  'container.cpu.periods',
   'container.cpu.throttled.periods',
   'container.cpu.throttled.time',
 ]);
@@ -41,6 +44,7 @@ const FLOOR_BY_NAME: Readonly<Record<string, number>> = {
   'system.filesystem.utilization': 0.005,
   // One program that is busy makes others wait.
   'system.pressure': 0.1,
+  'container.pressure': 0.1,
 };
 const FLOOR_BY_UNIT: Readonly<Record<string, number>> = {
   '1': 0.02,
@@ -51,11 +55,14 @@ const FLOOR_BY_UNIT: Readonly<Record<string, number>> = {
 /** Of one CPU. */
 const LOAD_FLOOR = 0.25;
 const CONTAINER_CPU_FLOOR = 0.15;
-/** Of the memory of the machine. */
+/** Of the memory there is. */
 const MEMORY_FLOOR = 0.02;
 
-const cpus = availableParallelism();
+/** Of the machine, and of what this process may use of it. */
+const machineCpus = Math.max(1, cpus().length);
+const ownCpus = availableParallelism();
 const memoryBytes = totalmem();
+const ownMemoryBytes = Math.min(memoryBytes, process.constrainedMemory() || memoryBytes);
 
 export function hostTraits({ name, unit, attributes }: Series): SeriesTraits {
   if (CUMULATIVE.has(name)) return { cumulative: true, min: 0 };
@@ -69,11 +76,11 @@ export function hostTraits({ name, unit, attributes }: Series): SeriesTraits {
 function floorOf(name: string, unit: string): number {
   switch (unit) {
     case '{thread}':
-      return LOAD_FLOOR * cpus;
+      return LOAD_FLOOR * machineCpus;
     case '{cpu}':
-      return CONTAINER_CPU_FLOOR * cpus;
+      return CONTAINER_CPU_FLOOR * ownCpus;
     case 'By':
-      return MEMORY_FLOOR * memoryBytes;
+      return MEMORY_FLOOR * (name.startsWith('container.') ? ownMemoryBytes : memoryBytes);
     default:
       return FLOOR_BY_NAME[name] ?? FLOOR_BY_UNIT[unit] ?? 0;
   }

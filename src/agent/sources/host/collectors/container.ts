@@ -1,121 +1,182 @@
-import { type CollectorFactory, type Reading, rounded } from '../collector.ts';
+import { type CollectorFactory, type HostAccess, type Reading, rounded } from '../collector.ts';
+import { type ControlGroup, createGroupFinder } from '../control-group.ts';
 import type { HostFiles } from '../files.ts';
+import { createPressureReader } from '../pressure-reader.ts';
 import { numberAfter } from '../text.ts';
 
-/** What a control group uses and may use; null where it sets no limit, or where the kernel does not say. */
-type Usage = {
+/** What a control group may use; null where it sets no limit. */
+type GroupLimits = {
+  readonly memoryBytes: number | null;
+  /** From here on the kernel slows it down to free memory. */
+  readonly memoryThrottleBytes: number | null;
+  /** In whole CPUs. */
+  readonly cpus: number | null;
+};
+
+/** What a control group uses; null where the kernel does not say. */
+type GroupUsage = {
   /** Files that the kernel keeps in memory for it included. */
   readonly memoryBytes: number;
   /** Of those, files that nobody has used of late: given back before anything is refused. */
   readonly inactiveFileBytes: number | null;
-  readonly memoryLimitBytes: number | null;
+  readonly memoryThrottled: number | null;
+  readonly oomKills: number | null;
   readonly cpuMs: number | null;
-  /** In whole CPUs. */
-  readonly cpuLimit: number | null;
-  /** Periods in which the limit stopped it, and for how long in all. */
-  readonly throttled: { readonly periods: number; readonly seconds: number } | null;
+  readonly periods: Periods | null;
 };
+
+/** Of the limit of processor time: all of them, those in which it stopped the group, and for how long in all. */
+type Periods = { readonly all: number; readonly throttled: number; readonly seconds: number };
 
 /** Version 1 writes "no limit" as a number near 2^63. */
 const NO_LIMIT_V1 = 2 ** 60;
+/** Limits change seldom. */
+const LIMITS_KEPT_MS = 10_000;
 
 /**
  * Use and limits of our own control group, in containers and wherever one is limited; `system.…` is of the machine.
  * Below another root: of its process 1, which normally has no limits.
  */
 export const container: CollectorFactory = (host) => {
-  let before: { readonly cpuMs: number; readonly at: number } | null = null;
-  const cpuUsage = (cpuMs: number | null): number | null => {
-    const last = before;
+  const { files, wanted } = host;
+  const findGroup = createGroupFinder(files);
+  const pressure = createPressureReader(host, 'container.pressure');
+  const cpuUsage = createCpuUsage(host);
+  let known: { readonly group: ControlGroup; readonly limits: GroupLimits; readonly at: number } | null =
+    null;
+  const limitsOf = (group: ControlGroup): GroupLimits => {
     const at = host.precise();
-    before = cpuMs === null ? null : { cpuMs, at };
-    if (cpuMs === null || last === null || at <= last.at) return null;
-    return rounded(Math.max(0, cpuMs - last.cpuMs) / (at - last.at), 4);
-  };
-  const readings = (usage: Usage): readonly Reading[] => {
-    const { memoryBytes, inactiveFileBytes, memoryLimitBytes, cpuMs, cpuLimit, throttled } = usage;
-    const found: Reading[] = [];
-    const add = (name: string, unit: string, value: number | null) =>
-      void found.push({ series: host.series(name, unit), value });
-    add('container.memory.usage', 'By', memoryBytes);
-    if (inactiveFileBytes !== null)
-      add('container.memory.working_set', 'By', Math.max(0, memoryBytes - inactiveFileBytes));
-    if (memoryLimitBytes !== null) add('container.memory.limit', 'By', memoryLimitBytes);
-    if (cpuMs !== null) add('container.cpu.usage', '{cpu}', cpuUsage(cpuMs));
-    if (cpuLimit !== null) add('container.cpu.limit', '{cpu}', cpuLimit);
-    if (cpuLimit === null || throttled === null) return found;
-    add('container.cpu.throttled.periods', '{period}', throttled.periods);
-    add('container.cpu.throttled.time', 's', throttled.seconds);
-    return found;
+    if (known === null || known.group !== group || at - known.at >= LIMITS_KEPT_MS) {
+      const limits = group.version === 2 ? limitsV2(files, group) : limitsV1(files, group);
+      known = { group, limits, at };
+    }
+    return known.limits;
   };
   return {
     name: 'container',
     paths: ['/proc/self/cgroup'],
     collect: () => {
-      const usage = findUsage(host.files);
-      return usage === null ? [] : readings(usage);
+      const group = findGroup();
+      if (group === null) return [];
+      const limits = limitsOf(group);
+      // Elsewhere, as in a unit of systemd, only limits are worth reporting.
+      if (!group.isContainer && limits.memoryBytes === null && limits.cpus === null) return [];
+      const usage = group.version === 2 ? usageV2(files, group) : usageV1(files, group);
+      if (usage === null) return [];
+      const readings = readingsOf(host, { limits, usage, cpuShare: cpuUsage(usage.cpuMs) });
+      if (!wanted.pressure || group.version === 1) return readings;
+      return [...readings, ...pressure((resource) => `${group.place}/${resource}.pressure`)];
     },
   };
 };
 
-function findUsage(files: HostFiles): Usage | null {
-  const text = files.readOptional('/proc/self/cgroup') ?? '';
-  const memory = /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(.*)$/m.exec(text)?.[1];
-  if (memory !== undefined) return usageV1(files, memory);
-  const unified = /^0::(.*)$/m.exec(text)?.[1];
-  return unified === undefined ? null : usageV2(files, unified);
+function readingsOf(
+  host: HostAccess,
+  {
+    limits,
+    usage,
+    cpuShare,
+  }: { readonly limits: GroupLimits; readonly usage: GroupUsage; readonly cpuShare: number | null },
+): Reading[] {
+  const found: Reading[] = [];
+  const add = (name: string, unit: string, value: number | null) =>
+    void found.push({ series: host.series(`container.${name}`, unit), value });
+  const { memoryBytes, inactiveFileBytes, memoryThrottled, oomKills, cpuMs, periods } = usage;
+  add('memory.usage', 'By', memoryBytes);
+  if (inactiveFileBytes !== null)
+    add('memory.working_set', 'By', Math.max(0, memoryBytes - inactiveFileBytes));
+  if (limits.memoryBytes !== null) add('memory.limit', 'By', limits.memoryBytes);
+  if (limits.memoryThrottleBytes !== null) {
+    add('memory.throttle_limit', 'By', limits.memoryThrottleBytes);
+    if (memoryThrottled !== null) add('memory.throttled', '{event}', memoryThrottled);
+  }
+  if (oomKills !== null) add('memory.oom_kills', '{kill}', oomKills);
+  if (cpuMs !== null) add('cpu.usage', '{cpu}', cpuShare);
+  if (limits.cpus === null) return found;
+  add('cpu.limit', '{cpu}', limits.cpus);
+  if (periods === null) return found;
+  add('cpu.periods', '{period}', periods.all);
+  add('cpu.throttled.periods', '{period}', periods.throttled);
+  add('cpu.throttled.time', 's', periods.seconds);
+  return found;
 }
 
-function usageV2(files: HostFiles, path: string): Usage | null {
-  const base = `/sys/fs/cgroup${path === '/' ? '' : path}`;
-  const current = files.readOptional(`${base}/memory.current`);
-  if (current === null) return null;
-  const limited = finite(files.readOptional(`${base}/memory.max`));
-  const [quota = 'max', period = '100000'] = (files.readOptional(`${base}/cpu.max`) ?? '').trim().split(' ');
-  const cpuLimit = /^\d+$/.test(quota) ? Number(quota) / Number(period) : null;
-  // A namespace of its own shows as `/`; elsewhere, as in a unit of systemd, only limits are worth reporting.
-  if (path !== '/' && limited === null && cpuLimit === null) return null;
-  const cpu = files.readOptional(`${base}/cpu.stat`) ?? '';
-  const microseconds = numberAfter(cpu, 'usage_usec ');
-  return {
-    memoryBytes: Number(current),
-    inactiveFileBytes: numberAfter(files.readOptional(`${base}/memory.stat`) ?? '', 'inactive_file ') ?? null,
-    memoryLimitBytes: limited,
-    cpuMs: microseconds === undefined ? null : microseconds / 1000,
-    cpuLimit,
-    throttled: throttledIn(cpu, 'throttled_usec ', 1e6),
+/** CPUs that were used since the call before. */
+function createCpuUsage({ precise }: HostAccess): (cpuMs: number | null) => number | null {
+  let before: { readonly cpuMs: number; readonly at: number } | null = null;
+  return (cpuMs) => {
+    const last = before;
+    const at = precise();
+    before = cpuMs === null ? null : { cpuMs, at };
+    if (cpuMs === null || last === null || at <= last.at) return null;
+    return rounded(Math.max(0, cpuMs - last.cpuMs) / (at - last.at), 4);
   };
 }
 
-function usageV1(files: HostFiles, path: string): Usage | null {
-  // Inside a container the controller's root is the container's own group.
-  const read = (controller: string, name: string) =>
-    files.readOptional(`/sys/fs/cgroup/${controller}${path}/${name}`) ??
-    files.readOptional(`/sys/fs/cgroup/${controller}/${name}`);
-  const current = read('memory', 'memory.usage_in_bytes');
-  const limit = finite(read('memory', 'memory.limit_in_bytes'));
-  const memoryLimitBytes = limit !== null && limit < NO_LIMIT_V1 ? limit : null;
-  const quotaUs = finite(read('cpu', 'cpu.cfs_quota_us'));
-  const periodUs = finite(read('cpu', 'cpu.cfs_period_us'));
-  const cpuLimit = quotaUs !== null && quotaUs > 0 ? quotaUs / (periodUs ?? 100_000) : null;
-  if (current === null || (memoryLimitBytes === null && cpuLimit === null)) return null;
-  const nanoseconds = finite(read('cpuacct', 'cpuacct.usage'));
+type GroupV1 = ControlGroup & { readonly version: 1 };
+type GroupV2 = ControlGroup & { readonly version: 2 };
+
+function limitsV2(files: HostFiles, { place }: GroupV2): GroupLimits {
+  const [quota = 'max', period = '100000'] = (files.readOptional(`${place}/cpu.max`) ?? '').trim().split(' ');
+  return {
+    memoryBytes: finite(files.readOptional(`${place}/memory.max`)),
+    memoryThrottleBytes: finite(files.readOptional(`${place}/memory.high`)),
+    cpus: /^\d+$/.test(quota) ? Number(quota) / Number(period) : null,
+  };
+}
+
+/** Null at the root of the machine, which has no such files. */
+function usageV2(files: HostFiles, { place }: GroupV2): GroupUsage | null {
+  const current = files.readOptional(`${place}/memory.current`);
+  if (current === null) return null;
+  const events = files.readOptional(`${place}/memory.events`) ?? '';
+  const cpu = files.readOptional(`${place}/cpu.stat`) ?? '';
+  const microseconds = numberAfter(cpu, 'usage_usec ');
   return {
     memoryBytes: Number(current),
-    inactiveFileBytes: numberAfter(read('memory', 'memory.stat') ?? '', 'total_inactive_file ') ?? null,
-    memoryLimitBytes,
+    inactiveFileBytes:
+      numberAfter(files.readOptional(`${place}/memory.stat`) ?? '', 'inactive_file ') ?? null,
+    memoryThrottled: numberAfter(events, 'high ') ?? null,
+    oomKills: numberAfter(events, 'oom_kill ') ?? null,
+    cpuMs: microseconds === undefined ? null : microseconds / 1000,
+    periods: periodsIn(cpu, 'throttled_usec ', 1e6),
+  };
+}
+
+function limitsV1(files: HostFiles, { memory, cpu }: GroupV1): GroupLimits {
+  const limit = finite(files.readOptional(`${memory}/memory.limit_in_bytes`));
+  const quotaUs = cpu === null ? null : finite(files.readOptional(`${cpu}/cpu.cfs_quota_us`));
+  const periodUs = cpu === null ? null : finite(files.readOptional(`${cpu}/cpu.cfs_period_us`));
+  return {
+    memoryBytes: limit !== null && limit < NO_LIMIT_V1 ? limit : null,
+    memoryThrottleBytes: null,
+    cpus: quotaUs !== null && quotaUs > 0 ? quotaUs / (periodUs ?? 100_000) : null,
+  };
+}
+
+function usageV1(files: HostFiles, { memory, cpu, cpuacct }: GroupV1): GroupUsage | null {
+  const current = files.readOptional(`${memory}/memory.usage_in_bytes`);
+  if (current === null) return null;
+  const nanoseconds = cpuacct === null ? null : finite(files.readOptional(`${cpuacct}/cpuacct.usage`));
+  const stat = files.readOptional(`${memory}/memory.stat`) ?? '';
+  const periods = cpu === null ? '' : (files.readOptional(`${cpu}/cpu.stat`) ?? '');
+  return {
+    memoryBytes: Number(current),
+    inactiveFileBytes: numberAfter(stat, 'total_inactive_file ') ?? null,
+    memoryThrottled: null,
+    oomKills: numberAfter(files.readOptional(`${memory}/memory.oom_control`) ?? '', 'oom_kill ') ?? null,
     cpuMs: nanoseconds === null ? null : nanoseconds / 1e6,
-    cpuLimit,
-    throttled: throttledIn(read('cpu', 'cpu.stat') ?? '', 'throttled_time ', 1e9),
+    periods: periodsIn(periods, 'throttled_time ', 1e9),
   };
 }
 
 /** `perSecond`: units of the time behind `label` in a second. */
-function throttledIn(text: string, label: string, perSecond: number): Usage['throttled'] {
-  const periods = numberAfter(text, 'nr_throttled ');
+function periodsIn(text: string, label: string, perSecond: number): Periods | null {
+  const all = numberAfter(text, 'nr_periods ');
+  const throttled = numberAfter(text, 'nr_throttled ');
   const time = numberAfter(text, label);
-  if (periods === undefined || time === undefined) return null;
-  return { periods, seconds: rounded(time / perSecond, 3) };
+  if (all === undefined || throttled === undefined || time === undefined) return null;
+  return { all, throttled, seconds: rounded(time / perSecond, 3) };
 }
 
 /** The number in a file's text; null for `max`, other words and files that are not there. */

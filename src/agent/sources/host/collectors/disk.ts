@@ -11,7 +11,7 @@ type Disk = { readonly device: string; readonly numbers: readonly number[] };
 
 /** Traffic of whole disks since boot; disks that were never used are left out. */
 export const disk: CollectorFactory = (host) => {
-  const { files, series } = host;
+  const { files, series, remark } = host;
   const readingsOf = ({ device, numbers }: Disk): readonly Reading[] => {
     const number = (index: number) => numbers[index] ?? 0;
     const one = (metric: string, unit: string, direction: string, value: number) => ({
@@ -33,6 +33,8 @@ export const disk: CollectorFactory = (host) => {
     paths: ['/proc/diskstats'],
     collect: () => {
       const whole = new Set(files.list('/sys/block').map((name) => name.replaceAll('!', '/')));
+      const blind = `${files.locate('/sys/block')} is not there: partitions count as disks, their traffic twice`;
+      remark('disk', 'blind', whole.size === 0 ? blind : null);
       const found: Disk[] = [];
       const before = disks;
       disks = new Map();

@@ -1,22 +1,37 @@
 import { catchError, forkJoin, map, type Observable, of, switchMap, tap } from 'rxjs';
 import { bounded, type CollectorFactory, type HostAccess, type Reading, ratio } from '../collector.ts';
 
-/** File systems on local storage. Network ones are left alone: asking one whose server is gone hangs. */
-const LOCAL_TYPES = new Set(
-  'ext2 ext3 ext4 xfs btrfs zfs f2fs jfs bcachefs vfat exfat ntfs ntfs3 fuseblk overlay ubifs'.split(' '),
+/**
+ * File systems on local storage; further ones are those whose device is one of /sys. Network ones are left alone:
+ * asking one whose server is gone hangs.
+ */
+const LOCAL_TYPES = typesOf(
+  'ext2 ext3 ext4 xfs btrfs zfs f2fs jfs bcachefs vfat exfat ntfs ntfs3 fuseblk overlay ubifs',
 );
+/** Media that are always full, and disks that several machines share. */
+const LEFT_OUT_TYPES = typesOf('squashfs iso9660 udf erofs cramfs romfs gfs2 ocfs2');
 /** Files that container engines mount one by one from the host's disk. */
 const ENGINE_MOUNTS = /^\/etc\/(hosts|hostname|resolv\.conf)$/;
+/** What container engines hide with an empty file system in memory. */
+const MASKED = /^\/(proc|sys)\//;
+/** Of a mount point that is the attribute of a series. */
+const MAX_NAME_CHARS = 256;
 /** Each subvolume has a device number of its own, which no list of mounts tells; statfs(2) tells the type. */
 const BTRFS_TYPE = 0x9123683e;
+
+const MOUNT_INFO = '/proc/self/mountinfo';
 
 type Mount = {
   readonly device: string;
   readonly mountpoint: string;
   readonly type: string;
   /** Number of the device; null where the list of mounts does not say. */
-  readonly number: number | null;
+  readonly number: { readonly major: number; readonly minor: number } | null;
 };
+
+function typesOf(names: string): ReadonlySet<string> {
+  return new Set(names.split(' '));
+}
 
 /** Space by mount point: each device once, under its shortest mount point. */
 export const filesystem: CollectorFactory = (host) => {
@@ -42,8 +57,9 @@ export const filesystem: CollectorFactory = (host) => {
   const readAll = (mounts: readonly Mount[]) =>
     mounts.length === 0 ? of([]) : forkJoin(mounts.map(readings)).pipe(map((all) => all.flat()));
 
-  // Another machine's own list says also on which device each mount lies.
-  const list = files.isForeign ? '/proc/self/mountinfo' : '/proc/mounts';
+  // It says also on which device each mount lies.
+  const isDetailed = files.isForeign || files.has(MOUNT_INFO);
+  const list = isDetailed ? MOUNT_INFO : '/proc/mounts';
   let known: { readonly text: string; readonly mounts: readonly Mount[] } | null = null;
   return {
     name: 'filesystem',
@@ -51,8 +67,9 @@ export const filesystem: CollectorFactory = (host) => {
     collect: () => {
       const text = files.read(list);
       if (known?.text === text) return known.mounts.length === 0 ? [] : readAll(known.mounts);
-      const found = localMounts(files.isForeign ? mountInfo(text) : mountTable(text), host.wanted.tmpfs);
-      return visible(host, bounded(host, 'filesystem', found)).pipe(
+      const found = localMounts(host, isDetailed ? mountInfo(text) : mountTable(text));
+      return visible(host, found).pipe(
+        map((mounts) => bounded(host, 'filesystem', mounts)),
         tap((mounts) => {
           known = { text, mounts };
         }),
@@ -62,19 +79,34 @@ export const filesystem: CollectorFactory = (host) => {
   };
 };
 
-function localMounts(mounts: readonly Mount[], tmpfs: boolean): readonly Mount[] {
-  const shortest = new Map<string, Mount>();
+/** By device: its mounts, the shortest mount point first. */
+function localMounts(host: HostAccess, mounts: readonly Mount[]): readonly (readonly Mount[])[] {
+  const byDevice = new Map<string, Mount[]>();
+  let unnamed = 0;
   for (const mount of mounts) {
     const { device, mountpoint, type } = mount;
-    const isWanted = LOCAL_TYPES.has(type) || (tmpfs && type === 'tmpfs');
-    if (!isWanted || ENGINE_MOUNTS.test(mountpoint) || mountpoint.length > 256) continue;
+    if (!isLocal(host, mount) || ENGINE_MOUNTS.test(mountpoint)) continue;
     // Engines on a host keep one overlay for each container; only our own root is of interest.
     if (type === 'overlay' && mountpoint !== '/') continue;
+    if (mountpoint.length > MAX_NAME_CHARS) {
+      unnamed += 1;
+      continue;
+    }
     const key = type === 'overlay' || type === 'tmpfs' ? `${type} ${mountpoint}` : device;
-    const known = shortest.get(key);
-    if (known === undefined || mountpoint.length < known.mountpoint.length) shortest.set(key, mount);
+    byDevice.set(key, [...(byDevice.get(key) ?? []), mount]);
   }
-  return [...shortest.values()].sort((a, b) => (a.mountpoint < b.mountpoint ? -1 : 1));
+  const text = `${unnamed} have names of more than ${MAX_NAME_CHARS} characters and are not measured`;
+  host.remark('filesystem', 'names', unnamed === 0 ? null : text);
+  return [...byDevice.values()].map((all) =>
+    all.sort((one, other) => one.mountpoint.length - other.mountpoint.length),
+  );
+}
+
+function isLocal({ files, wanted }: HostAccess, { type, mountpoint, number }: Mount): boolean {
+  if (type === 'tmpfs') return wanted.tmpfs && !MASKED.test(mountpoint);
+  if (LOCAL_TYPES.has(type)) return true;
+  if (LEFT_OUT_TYPES.has(type) || number === null || number.major === 0) return false;
+  return files.has(`/sys/dev/block/${number.major}:${number.minor}`);
 }
 
 /** Lines of /proc/mounts: device, mount point, type, … */
@@ -99,14 +131,14 @@ function mountInfo(text: string): readonly Mount[] {
             device: unescaped(device),
             mountpoint: unescaped(path),
             type,
-            number: deviceNumber(major, minor),
+            number: { major, minor },
           },
         ];
   });
 }
 
 /** As makedev(3) puts it together, for numbers that a double holds. */
-function deviceNumber(major: number, minor: number): number {
+function deviceNumber({ major, minor }: NonNullable<Mount['number']>): number {
   const low = (minor & 0xff) + (major & 0xfff) * 0x100 + (minor & ~0xff) * 0x1000;
   return low + Math.floor(major / 0x1000) * 2 ** 44;
 }
@@ -116,31 +148,39 @@ function unescaped(text: string): string {
 }
 
 /**
- * Those that can be asked below the root: where a mount of the host was not passed on into the container, its mount
- * point shows the file system around it.
+ * The first mount of each device that can be asked: below another root, a mount of the host that was not passed on into
+ * the container shows the file system around it; and any may lie behind a later one.
  */
-function visible(host: HostAccess, mounts: readonly Mount[]): Observable<readonly Mount[]> {
-  if (!host.files.isForeign || mounts.length === 0) return of(mounts);
-  return forkJoin(mounts.map((mount) => isVisible(host, mount))).pipe(
-    map((isSeen) => {
-      const hidden = mounts.filter((_, index) => !isSeen[index]).map(({ mountpoint }) => mountpoint);
-      const what = hidden.slice(0, 5).join(' ');
-      host.remark(
-        'filesystem',
-        'hidden',
-        hidden.length === 0
-          ? null
-          : `${hidden.length} cannot be seen below ${host.files.locate('/')}: ${what}`,
+function visible(host: HostAccess, devices: readonly (readonly Mount[])[]): Observable<readonly Mount[]> {
+  if (devices.length === 0) return of([]);
+  return forkJoin(devices.map((mounts) => firstVisible(host, mounts))).pipe(
+    map((found) => {
+      const hidden = devices.flatMap(([first], index) =>
+        first === undefined || found[index] !== null ? [] : [first.mountpoint],
       );
-      return mounts.filter((_, index) => isSeen[index]);
+      const what = `${hidden.length} cannot be seen below ${host.files.locate('/')}: ${hidden.slice(0, 5).join(' ')}`;
+      host.remark('filesystem', 'hidden', hidden.length === 0 ? null : what);
+      return found
+        .filter((mount) => mount !== null)
+        .sort((one, other) => (one.mountpoint < other.mountpoint ? -1 : 1));
     }),
   );
 }
 
+function firstVisible(host: HostAccess, mounts: readonly Mount[]): Observable<Mount | null> {
+  const [first, ...others] = mounts;
+  if (first === undefined) return of(null);
+  return isVisible(host, first).pipe(
+    switchMap((isSeen) => (isSeen ? of(first) : firstVisible(host, others))),
+  );
+}
+
 function isVisible({ files }: HostAccess, { mountpoint, number, type }: Mount): Observable<boolean> {
+  if (number === null || type === 'bcachefs') return of(true);
   const seen$ =
     type === 'btrfs'
       ? files.statfs(mountpoint).pipe(map((found) => found.type >>> 0 === BTRFS_TYPE))
-      : files.device(mountpoint).pipe(map((found) => found === number));
-  return seen$.pipe(catchError(() => of(false)));
+      : files.device(mountpoint).pipe(map((found) => found === deviceNumber(number)));
+  // On the own machine: not ours to see, perhaps. Its series then have no values.
+  return seen$.pipe(catchError(() => of(!files.isForeign)));
 }

@@ -1,41 +1,20 @@
-import { type CollectorFactory, type Reading, rounded } from '../collector.ts';
+import type { CollectorFactory } from '../collector.ts';
+import { createPressureReader, RESOURCES, type Resource } from '../pressure-reader.ts';
 
-const RESOURCES = ['cpu', 'memory', 'io'] as const;
+const fileOf = (resource: Resource) => `/proc/pressure/${resource}`;
 
-/**
- * On request: the share of the time since the last reading in which some tasks, or all of them (`full`), waited for a
- * resource. From the kernel's totals (PSI), so that no stall between two readings is missed.
- */
-export const pressure: CollectorFactory = ({ files, series, precise, wanted, remark }) => {
-  let before = new Map<string, { readonly totalUs: number; readonly at: number }>();
-  const readingsOf = (resource: string, last: typeof before): readonly Reading[] =>
-    [
-      ...(files.readOptional(`/proc/pressure/${resource}`) ?? '').matchAll(/^(some|full) .*total=(\d+)$/gm),
-    ].map(([, kind = '', total = '']) => {
-      const key = `${resource} ${kind}`;
-      const now = { totalUs: Number(total), at: precise() };
-      before.set(key, now);
-      const { totalUs, at } = last.get(key) ?? now;
-      const elapsedUs = (now.at - at) * 1000;
-      const share = elapsedUs > 0 ? Math.min(1, Math.max(0, (now.totalUs - totalUs) / elapsedUs)) : null;
-      return {
-        series: series('system.pressure', '1', { resource, kind }),
-        value: share === null ? null : rounded(share, 4),
-      };
-    });
+/** On request: in which share of the time tasks of the machine waited for a resource. */
+export const pressure: CollectorFactory = (host) => {
+  const { files, wanted, remark } = host;
+  const read = createPressureReader(host, 'system.pressure');
   return {
     name: 'pressure',
-    paths: wanted.pressure ? RESOURCES.map((resource) => `/proc/pressure/${resource}`) : [],
+    paths: wanted.pressure ? RESOURCES.map(fileOf) : [],
     collect: () => {
       if (!wanted.pressure) return [];
-      const last = before;
-      before = new Map();
-      const readings = RESOURCES.flatMap((resource) => readingsOf(resource, last));
-      remark(
-        'pressure',
-        'absent',
-        readings.length === 0 ? `${files.locate('/proc/pressure')} is not there` : null,
-      );
+      const readings = read(fileOf);
+      const absent = `${files.locate('/proc/pressure')} is not there`;
+      remark('pressure', 'absent', readings.length === 0 ? absent : null);
       return readings;
     },
   };

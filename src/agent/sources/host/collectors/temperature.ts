@@ -1,11 +1,12 @@
 import { forkJoin, map, type Observable, of, switchMap, tap } from 'rxjs';
 import { bounded, type CollectorFactory, type HostAccess } from '../collector.ts';
+import { sensorPlace } from '../sensor-place.ts';
 
 type Sensor = {
   readonly id: string;
   readonly path: string;
-  /** What it is part of, by its place in the machine and not by the order in which the kernel found it. */
-  readonly device: string;
+  /** Directory of the chip or zone that it is of. */
+  readonly directory: string;
 };
 
 /** Sensors come and go seldom, and looking for them reads dozens of files. */
@@ -41,12 +42,11 @@ export const temperature: CollectorFactory = (host) => {
 function findSensors(host: HostAccess): Observable<readonly Sensor[]> {
   return hwmonSensors(host).pipe(
     switchMap((found) => (found.length > 0 ? of(found) : thermalZones(host))),
-    map((found) => bounded(host, 'temperature', distinct(found))),
+    map((found) => bounded(host, 'temperature', distinct(host, found))),
   );
 }
 
-function hwmonSensors(host: HostAccess): Observable<readonly Sensor[]> {
-  const { files } = host;
+function hwmonSensors({ files }: HostAccess): Observable<readonly Sensor[]> {
   const base = '/sys/class/hwmon';
   return files.listLater(base).pipe(
     switchMap((chips) =>
@@ -63,7 +63,7 @@ function hwmonSensors(host: HostAccess): Observable<readonly Sensor[]> {
                       map((label) => ({
                         id: `${name?.trim() ?? chip}/${label?.trim() ?? entry.replace('_input', '')}`,
                         path: `${base}/${chip}/${entry}`,
-                        device: deviceOf(host, `${base}/${chip}`),
+                        directory: `${base}/${chip}`,
                       })),
                     ),
                   ),
@@ -86,11 +86,13 @@ function thermalZones({ files }: HostAccess): Observable<readonly Sensor[]> {
           .filter((entry) => entry.startsWith('thermal_zone'))
           .sort()
           .map((zone) =>
-            files
-              .readLater(`${base}/${zone}/type`)
-              .pipe(
-                map((type) => ({ id: type?.trim() ?? zone, path: `${base}/${zone}/temp`, device: zone })),
-              ),
+            files.readLater(`${base}/${zone}/type`).pipe(
+              map((type) => ({
+                id: type?.trim() ?? zone,
+                path: `${base}/${zone}/temp`,
+                directory: `${base}/${zone}`,
+              })),
+            ),
           ),
       ),
     ),
@@ -102,25 +104,16 @@ function all<T>(sources: readonly Observable<T>[]): Observable<readonly T[]> {
   return sources.length === 0 ? of([]) : forkJoin(sources);
 }
 
-/**
- * Sensors of one name, as of two drives of a kind, are told apart by the device that each is part of: the kernel
- * numbers them as it finds them, another way at each boot.
- */
-function distinct(sensors: readonly Sensor[]): readonly Sensor[] {
+/** Sensors of one name, as of two drives of a kind, are told apart by the device that each is part of. */
+function distinct({ files }: HostAccess, sensors: readonly Sensor[]): readonly Sensor[] {
   const counts = new Map<string, number>();
   for (const { id } of sensors) counts.set(id, (counts.get(id) ?? 0) + 1);
   const seen = new Map<string, number>();
   return sensors.map((sensor) => {
-    const id = counts.get(sensor.id) === 1 ? sensor.id : `${sensor.id}@${sensor.device}`;
+    const isOnly = counts.get(sensor.id) === 1;
+    const id = isOnly ? sensor.id : `${sensor.id}@${sensorPlace(files, sensor.directory)}`;
     const number = (seen.get(id) ?? 0) + 1;
     seen.set(id, number);
     return { ...sensor, id: (number === 1 ? id : `${id}-${number}`).slice(0, 256) };
   });
-}
-
-/** Such as `0000:02:00.0` or `coretemp.0`: the last part of the chip's place that is not numbered as it is found. */
-function deviceOf({ files }: HostAccess, chip: string): string {
-  const parts = (files.realPath(chip) ?? chip).split('/');
-  const place = parts.filter((part) => !/^(hwmon|nvme)\d*$/.test(part));
-  return place.at(-1) ?? chip;
 }
