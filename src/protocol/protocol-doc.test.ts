@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { agentMessages } from './agent-messages.ts';
 import { decodeDown } from './compact/down.ts';
 import { HEARTBEAT_PATHS, leavesOf } from './compact/heartbeat-delta.ts';
 import { decodeUp, encodeHeartbeatMessage } from './compact/up.ts';
@@ -53,6 +54,91 @@ const gapSchema = z.strictObject({
   tsMin: z.number(),
   tsMax: z.number(),
   reason: z.enum(GAP_REASONS),
+});
+
+type Limited = {
+  readonly path: readonly string[];
+  readonly is: string;
+  readonly from: number;
+  readonly to: number;
+};
+
+/** The table of fields in section 11; an empty cell is no bound. */
+const fields = (page.split('### Fields of messages\n')[1] ?? '').split('\nOf answers')[0] ?? '';
+const ROW = /^\| `([\w.]+)` \| (\w+) \| ?(-?\d*) \| ?(-?\d*) \|/gm;
+const limits = [...fields.matchAll(ROW)].map(
+  ([, path = '', is = '', from = '', to = '']): Limited => ({
+    path: path.split('.'),
+    is,
+    from: from === '' ? Number.NEGATIVE_INFINITY : Number(from),
+    to: to === '' ? Number.POSITIVE_INFINITY : Number(to),
+  }),
+);
+
+const COUNTS = { sampled: 9, released: 0, pending: 0, pendingBytes: 0 };
+const sound: Readonly<Record<string, object>> = {
+  hello: {
+    ...{
+      protocol: 1,
+      protocols: [1],
+      schema: 1,
+      agent: 'a',
+      epoch: '0123456789ab',
+      instance: 'i',
+      version: '1',
+    },
+    ...{ sampled: 9, released: 0, ts: 0, hq: 'hq', run: { begun: 0, number: 1, after: null } },
+  },
+  coverage: { after: 0 },
+  schema: {
+    ref: '0123456789ab',
+    schema: { source: 's', boot: 'b', series: [{ name: 'n', attributes: {}, unit: '' }] },
+  },
+  heartbeat: {
+    ...{ ts: 0, state: 'live', breaker: 'closed', ...COUNTS, thinned: 0, dropped: {}, lagMs: 0, rttMs: 1 },
+    link: { rate: 1, minRttMs: 1, queueMs: 1, live: 0, backlog: 0 },
+  },
+  goodbye: { reason: '' },
+};
+
+/** Whether a message with this value at the path is taken, with all of its parts. */
+function isTaken(path: readonly string[], value: unknown): boolean {
+  const [name = '', ...inner] = path;
+  const message: object = structuredClone(sound[name] ?? {});
+  let at: object = message;
+  for (const key of inner.slice(0, -1)) at = Reflect.get(at, key);
+  Reflect.set(at, inner.at(-1) ?? '', value);
+  if (!(name in agentMessages)) throw new Error(`no message ${name}`);
+  const parsed = agentMessages[name as keyof typeof agentMessages].args.safeParse([message]);
+  return (
+    parsed.success && (inner[0] !== 'link' || Reflect.get(parsed.data[0] as object, 'link') !== undefined)
+  );
+}
+
+function sizedValue({ path, is }: Limited, size: number): unknown {
+  if (is === 'text') return (/epoch|ref|agent/.test(path.at(-1) ?? '') ? '0' : 'x').repeat(size);
+  return is === 'list' ? Array.from({ length: size }, () => 1) : size;
+}
+
+describe('the limits that docs/protocol.md names', () => {
+  it('are of every message', () => {
+    expect(new Set(limits.map(({ path }) => path[0]))).toEqual(new Set(Object.keys(sound)));
+    expect(limits.length).toBeGreaterThanOrEqual(43);
+  });
+
+  it.each(limits.map((one) => ({ name: one.path.join('.'), one })))('$name', ({ one }) => {
+    const { path, is, from, to } = one;
+    for (const size of [from, to].filter(Number.isFinite))
+      expect(isTaken(path, sizedValue(one, size))).toBe(true);
+    for (const size of [from - 1, to + 1].filter(Number.isFinite)) {
+      if (size >= 0 || is === 'integer' || is === 'number')
+        expect(isTaken(path, sizedValue(one, size))).toBe(false);
+    }
+    if (is === 'integer' || is === 'number') {
+      expect(isTaken(path, 1.5)).toBe(is === 'number');
+      expect(isTaken(path, '1')).toBe(false);
+    }
+  });
 });
 
 describe('docs/protocol.md', () => {
@@ -122,7 +208,8 @@ describe('docs/protocol.md', () => {
   });
 
   it('explains every code that can come over the wire, in order where the order is its number', () => {
-    for (const code of WIRE_ERROR_CODES) expect(page).toContain(`| \`${code}\` |`);
+    for (const [number, code] of WIRE_ERROR_CODES.entries())
+      expect(page).toContain(`| ${number} | \`${code}\` |`);
     for (const [number, reason] of GAP_REASONS.entries()) expect(page).toContain(`${number} \`${reason}\``);
     for (const [number, code] of DIAGNOSTIC_CODES.entries()) expect(page).toContain(`${number} \`${code}\``);
   });
