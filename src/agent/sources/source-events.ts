@@ -43,6 +43,12 @@ export const sourceEvents = {
     message: 'replaying a CSV file',
     metrics: [],
   }),
+  csv_encoding_unknown: defineEvent<{ source: string; path: string }>({
+    level: 'warn',
+    message:
+      'the CSV file is not written in UTF-8; say in what with encoding=, such as encoding=windows-1252',
+    metrics: [],
+  }),
   csv_columns_ignored: defineEvent<{ source: string; columns: readonly string[]; reason: string }>({
     level: 'warn',
     message: 'columns of the CSV file are left out',

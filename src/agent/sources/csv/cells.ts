@@ -45,3 +45,10 @@ function parseOther(
   const value = Number(decimal === ',' ? text.replace(',', '.') : text);
   return Number.isFinite(value) ? value : undefined;
 }
+
+/** What may read a cell that could not be read, to be added to a message; empty where nothing does. */
+export function numberAdvice(cell: string): string {
+  const text = cell.trim();
+  if (/^[+-]?\d+,\d+$/.test(text)) return '; decimal=comma reads a comma before the fraction';
+  return /^[+-]?\d+\.\d+$/.test(text) ? '; decimal=comma takes no point' : '';
+}

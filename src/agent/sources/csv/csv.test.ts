@@ -255,3 +255,39 @@ describe('a CSV file in its own rhythm', () => {
     expect(await lastValueFrom(samples$.pipe(take(1)))).toMatchObject({ values: [1] });
   });
 });
+
+describe('cells that another option would read', () => {
+  it('name it, in the log and in the error', async () => {
+    const rows = (cells: readonly string[]) =>
+      cells.map((cell, row) => `${1_700_000_000 + row};${cell};1\n`).join('');
+    const few = await readAll(`time;a;b\n${rows(['1', '2,5'])}`);
+    expect(few.events).toContainEqual(
+      expect.objectContaining({
+        type: 'csv_cell_unreadable',
+        reason: expect.stringContaining('decimal=comma'),
+      }),
+    );
+    const all = await readAll(`time;a;b\n${rows(['1,5', '2,5'])}`);
+    expect(all.events).toContainEqual(
+      expect.objectContaining({
+        type: 'csv_columns_ignored',
+        reason: expect.stringContaining('decimal=comma'),
+      }),
+    );
+    await expect(readAll('time;a\n1700000000;1,5\n')).rejects.toThrow('decimal=comma');
+  });
+});
+
+describe('a column that begins with text', () => {
+  it('is one of numbers when some of what has come are', async () => {
+    const rows = Array.from(
+      { length: 100 },
+      (_, row) => `${1_700_000_000 + row},${row < 60 ? 'warming' : row},1\n`,
+    );
+    const { samples, events } = await readAll(`time,a,b\n${rows.join('')}`);
+    expect(samples.map(({ values }) => values[0])).toEqual(rows.map((_, row) => (row < 60 ? null : row)));
+    const counted = events.filter(({ type }) => type === 'csv_cells_unreadable');
+    expect(counted.every(({ column }) => column === 'a')).toBe(true);
+    expect(counted.reduce((sum, { count }) => sum + Number(count), 0)).toBe(60);
+  });
+});

@@ -18,6 +18,7 @@ import { z } from 'zod';
 import { flagOption, nameOption, numberOption } from '../option.ts';
 import type { Source, SourceEnv } from '../source.ts';
 import { sourceKind } from '../source-kind.ts';
+import { isEncoding } from './bytes/pieces.ts';
 import { decodePosition, type PositionTracker, type ReplayPosition } from './position.ts';
 import { replayCsv } from './replay.ts';
 import { isZone, timeFormatProblem } from './times/times.ts';
@@ -39,14 +40,21 @@ const timeFormatOption = z.string().superRefine((format, context) => {
   if (message !== null) context.addIssue({ code: 'custom', message });
 });
 
+const encodingOption = z
+  .string()
+  .refine(isEncoding, 'expected an encoding such as utf-8, utf-16le, windows-1252 or shift_jis');
+
 const csvSpecSchema = z
   .strictObject({
     kind: z.literal('csv'),
     name: nameOption,
     path: z.string({ error: 'the path of the file is missing' }).min(1).describe('the file'),
     speed: speedOption
-      .default(1)
-      .describe('`max`: as fast as the journal takes it; `1x`, `2.5x`: in the rhythm of the time column'),
+      .optional()
+      .describe(
+        '`max`: as fast as the journal takes it; `1x`, `2.5x`: in the rhythm of the time column; default: `1x`, with ' +
+          '`follow` `max`',
+      ),
     loop: flagOption.default(false).describe('begin again at the end of the file'),
     follow: flagOption
       .default(false)
@@ -81,6 +89,9 @@ const csvSpecSchema = z
       .preprocess((value) => (value === 'tab' ? '\t' : value === 'comma' ? ',' : value), z.string().length(1))
       .optional()
       .describe('one character, `tab` or `comma`; default: found in the header'),
+    encoding: encodingOption
+      .optional()
+      .describe('such as `windows-1252`; default: UTF-8, or UTF-16 where the first bytes say so'),
     decimal: z
       .enum(['point', 'comma'])
       .default('point')
@@ -106,7 +117,9 @@ export const csvSource = sourceKind({
 });
 
 function createCsvSource(spec: CsvSpec, name: string, env: SourceEnv): Source {
-  const { path, speed, loop, follow, resume, timeFormat, zone, time, date, delimiter, skip } = spec;
+  const { path, loop, follow, encoding, resume, timeFormat, zone, time, date, delimiter, skip } = spec;
+  // What is written now is wanted now.
+  const speed = spec.speed ?? (follow ? 'max' : 1);
   const ts = spec.ts ?? (speed === 'max' ? 'row' : 'now');
   const decimal = spec.decimal === 'comma' ? ',' : '.';
   const missing = new Set(spec.missing?.split('|').map((word) => word.trim().toLowerCase()));
@@ -132,7 +145,7 @@ function createCsvSource(spec: CsvSpec, name: string, env: SourceEnv): Source {
         const onTracker = (next: PositionTracker) => {
           tracker = next;
         };
-        const options = { source: name, path, speed, loop, follow, ts, reader, from, onTracker };
+        const options = { source: name, path, encoding, speed, loop, follow, ts, reader, from, onTracker };
         return replayCsv(options, demand$, env);
       }),
     traits: () => ({}),

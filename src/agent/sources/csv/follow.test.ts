@@ -36,6 +36,15 @@ describe('a file that is followed', () => {
     expect(isEnded()).toBe(false);
   });
 
+  it('gives them as fast as they come, with their own times, unless that is said otherwise', async () => {
+    const path = file(`time,a\n${[0, 1, 2, 3_000_000].map(line).join('')}`);
+    const times: number[] = [];
+    const running = replay(path, 'follow').samples$.subscribe(({ ts }) => times.push(ts));
+    onTestFinished(() => running.unsubscribe());
+    await until('all rows', () => times.length === 4);
+    expect(times).toEqual([0, 1, 2, 3_000_000].map((row) => (START + row) * 1000));
+  });
+
   it('is waited for while it is empty or has no more than a header', async () => {
     const path = file('');
     const { values, have } = follow(path);

@@ -19,7 +19,7 @@ type Lost = { readonly from: ReplayPosition; readonly isLast: boolean };
 
 /** The next one of those that have lost the name, else the one that has it. */
 export function openFile(replay: Replay): void {
-  const { path: named, follow, reader: readerOptions } = replay.options;
+  const { path: named, encoding, follow, reader: readerOptions } = replay.options;
   const reader = createCsvReader(readerOptions);
   replay.reader = reader;
   replay.isLearnt = false;
@@ -31,6 +31,7 @@ export function openFile(replay: Replay): void {
   const chunks = openFileChunks({
     path: replay.earlier.shift() ?? named,
     named,
+    encoding,
     chunkBytes: CHUNK_BYTES,
     onChunk: (bytes) => {
       replay.isAtEnd = false;

@@ -1,5 +1,6 @@
 /** What a replay reports: counts, and log lines that a file full of mistakes does not multiply. */
 import type { SourceEmit } from '../source.ts';
+import { numberAdvice } from './cells.ts';
 import type { CsvRow, CsvShape } from './rows.ts';
 import type { UnreadableReport } from './unreadable.ts';
 
@@ -42,10 +43,17 @@ export function createReplayReport(
       emit({ type: 'csv_pass_ended', source, rows, skipped, again });
       return rows;
     },
-    opened: ({ timeColumn, series, ignored }) => {
+    opened: ({ timeColumn, series, ignored, advice }) => {
       emit({ type: 'csv_opened', source, path, series: series.length, timeColumn });
+      if ([...ignored, ...series.map(({ name }) => name)].some((name) => name.includes('\uFFFD')))
+        emit({ type: 'csv_encoding_unknown', source, path });
       if (ignored.length === 0) return;
-      emit({ type: 'csv_columns_ignored', source, columns: ignored.slice(0, 20), reason: 'they hold text' });
+      emit({
+        type: 'csv_columns_ignored',
+        source,
+        columns: ignored.slice(0, 20),
+        reason: `they hold text${advice}`,
+      });
     },
     given: (count) => {
       rows += count;
@@ -63,7 +71,7 @@ export function createReplayReport(
         emit({ type: 'csv_cells_unreadable', source, column, count });
       for (const { line, column, text } of cells.shown.slice(0, Math.max(0, LOGGED - logged))) {
         logged += 1;
-        const reason = `\`${text}\` is no number${lastOf(logged)}`;
+        const reason = `\`${text}\` is no number${numberAdvice(text)}${lastOf(logged)}`;
         emit({ type: 'csv_cell_unreadable', source, line, column, reason });
       }
     },

@@ -14,6 +14,8 @@ import type { CsvReader, CsvReaderOptions, CsvRow } from './rows.ts';
 export type ReplayOptions = {
   readonly source: string;
   readonly path: string;
+  /** Undefined: found out. */
+  readonly encoding?: string | undefined;
   /** Factor against the rhythm of the time column. */
   readonly speed: 'max' | number;
   readonly loop: boolean;

@@ -2,10 +2,10 @@
 import type { Series } from '../../../protocol/sample.ts';
 import type { BlockBuilder } from './block-builder.ts';
 import { type ByteFeed, createByteFeed } from './byte-feed.ts';
-import { type NumberStyle, parseNumber } from './cells.ts';
+import { type NumberStyle, numberAdvice, parseNumber } from './cells.ts';
 import { CsvError } from './csv-error.ts';
 import { findHead, type Head, type HeadOptions } from './head.ts';
-import { type CsvHeader, readHeader } from './header.ts';
+import { type CsvColumn, type CsvHeader, readHeader } from './header.ts';
 import { createPlainRows, isQuickDelimiter, type ReadPlainRows } from './plain-rows.ts';
 import { type CsvRecord, createRecordSplitter, MAX_RECORD_CHARS, type RecordSplitter } from './records.ts';
 import { isTimeOfDay } from './times/time-text.ts';
@@ -27,6 +27,8 @@ export type CsvShape = {
   readonly series: readonly Series[];
   /** Columns of text, which are no series. */
   readonly ignored: readonly string[];
+  /** What may read those, to be added to a message. */
+  readonly advice: string;
 };
 
 /** A place between two rows. */
@@ -65,8 +67,9 @@ export type CsvReader = {
   readonly unreadable: Pick<UnreadableCells, 'take'>;
 };
 
-/** Rows looked at to tell columns of numbers from columns of text. */
+/** Rows looked at to tell columns of numbers from columns of text, and further ones that have come with them. */
 const ROWS_TO_JUDGE = 20;
+const MOST_ROWS_TO_JUDGE = 500;
 
 type Good = { readonly line: number; readonly cells: readonly string[] };
 type State =
@@ -211,9 +214,10 @@ function takeHead(reading: Reading): Head | null {
 
 function judge(reading: Reading, from: Extract<State, { kind: 'judging' }>): State | null {
   const { delimiter, splitter, header } = from;
-  while (from.rows.length < ROWS_TO_JUDGE) {
+  while (from.rows.length < MOST_ROWS_TO_JUDGE) {
     const record = nextRecord(reading, splitter);
     if (record === null) {
+      if (from.rows.length >= ROWS_TO_JUDGE) break;
       if (!splitter.ended() && !(reading.settled && from.rows.length > 0)) return null;
       break;
     }
@@ -225,8 +229,10 @@ function judge(reading: Reading, from: Extract<State, { kind: 'judging' }>): Sta
     const values = sound.map(({ cells }) => parseNumber(cells[index] ?? '', reading.options.numbers));
     return values.every((value) => value !== undefined) || values.some((value) => typeof value === 'number');
   });
-  if (kept.length === 0) throw new CsvError('the file has no column of numbers');
-  const ignored = timed.columns.filter((column) => !kept.includes(column)).map(({ series }) => series.name);
+  const texts = timed.columns.filter((column) => !kept.includes(column));
+  const advice = adviceFor(sound, texts);
+  if (kept.length === 0) throw new CsvError(`the file has no column of numbers${advice}`);
+  const ignored = texts.map(({ series }) => series.name);
   const times = timesOf(
     reading,
     timed,
@@ -234,9 +240,19 @@ function judge(reading: Reading, from: Extract<State, { kind: 'judging' }>): Sta
   );
   reading.judged.push(...from.rows);
   reading.judged.reverse();
-  const shape = { timeColumn: timed.timeColumn, series: kept.map(({ series }) => series), ignored };
+  const shape = { timeColumn: timed.timeColumn, series: kept.map(({ series }) => series), ignored, advice };
   const indices = kept.map(({ index }) => index);
   return { kind: 'rows', delimiter, splitter, header: timed, indices, shape, times };
+}
+
+function adviceFor(rows: readonly Good[], texts: readonly CsvColumn[]): string {
+  for (const { index } of texts) {
+    for (const { cells } of rows) {
+      const advice = numberAdvice(cells[index] ?? '');
+      if (advice !== '') return advice;
+    }
+  }
+  return '';
 }
 
 /** The header with its column of dates, where the times need one. */

@@ -17,10 +17,10 @@ const all = (path: string, position: string | null = null) =>
   lastValueFrom(replay(path, 'speed=max', { position: () => position }).samples$.pipe(toArray()));
 
 /** What a replay says of itself once it has given so many rows. */
-async function positionAfter(path: string, rows: number): Promise<string> {
+async function positionAfter(path: string, rows: number, options = 'speed=max'): Promise<string> {
   let left = rows;
   let position = '';
-  const given = replay(path, 'speed=max')
+  const given = replay(path, options)
     .source.samples(of(true))
     .pipe(
       takeWhile((block) => {
@@ -58,6 +58,35 @@ describe('a file that is written', () => {
         Array.from({ length: ROWS - stop }, (_, row) => stop + row),
       );
     }
+  });
+
+  it('in an encoding that is named is read in it, and gone on with', async () => {
+    const path = file(Buffer.from(TEXT, 'latin1'));
+    const options = 'speed=max,encoding=windows-1252';
+    const { samples$, events } = replay(path, options);
+    const samples = await lastValueFrom(samples$.pipe(toArray()));
+    expect(samples[0]?.schema.series.map(({ name }) => name)).toEqual(['größe', 'b']);
+    expect(samples.length).toBe(ROWS);
+    expect(events.map(({ type }) => type)).not.toContain('csv_encoding_unknown');
+    const position = await positionAfter(path, 5000, options);
+    const rest = replay(path, options, { position: () => position }).samples$;
+    expect((await lastValueFrom(rest.pipe(toArray())))[0]?.values[0]).toBe(5000);
+  });
+
+  it('in another encoding than UTF-8 says which option settles it', async () => {
+    const { samples$, events } = replay(file(Buffer.from(TEXT, 'latin1')), 'speed=max');
+    await lastValueFrom(samples$);
+    expect(events).toContainEqual(expect.objectContaining({ type: 'csv_encoding_unknown' }));
+    expect(() => replay(file(TEXT), 'encoding=latin-nine')).toThrow('windows-1252');
+  });
+
+  it.each([
+    ['a workbook', Buffer.from('504b030414000600', 'hex'), 'save it as CSV'],
+    ['with xz', Buffer.from('fd377a585a000004', 'hex'), 'unpack it'],
+    ['with zstd', Buffer.from('28b52ffd0458', 'hex'), 'unpack it'],
+  ])('%s is refused with what to do', async (_what, bytes, advice) => {
+    const { samples$ } = replay(file(bytes), 'speed=max');
+    await expect(lastValueFrom(samples$)).rejects.toThrow(advice);
   });
 
   it('compressed and cut off gives what is whole of it, and an error', async () => {

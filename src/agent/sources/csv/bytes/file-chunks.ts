@@ -3,6 +3,7 @@
  * their first bytes.
  */
 import { stat } from 'node:fs';
+import { CsvError } from '../csv-error.ts';
 import {
   behind,
   type FilePieces,
@@ -38,6 +39,8 @@ export type FileChunksOptions = {
   readonly path: string;
   /** The name that is looked at for another file. Default: `path`. */
   readonly named?: string;
+  /** Undefined: found out. */
+  readonly encoding?: string | undefined;
   /** Of one piece at most. */
   readonly chunkBytes: number;
   /** Good until the next `pull`; may be changed. */
@@ -49,18 +52,16 @@ export type FileChunksOptions = {
   readonly onError: (error: Error) => void;
 };
 
-type TextEncoding = 'utf-8' | 'utf-16le' | 'utf-16be';
-
 /** What is known of the file by the pieces that have come. */
 type Known =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'packing'; readonly isCompressed: boolean }
-  | { readonly kind: 'all'; readonly isCompressed: boolean; readonly text: TextEncoding };
+  | { readonly kind: 'all'; readonly isCompressed: boolean; readonly text: string };
 
 const NOTHING_READ = Buffer.alloc(0);
 
 export function openFileChunks(options: FileChunksOptions): FileChunks {
-  const { path, named = path, chunkBytes, onChunk, onEnd, onAstray, onError } = options;
+  const { path, named = path, encoding, chunkBytes, onChunk, onEnd, onAstray, onError } = options;
   let file = filePieces(path, chunkBytes, { from: 0, head: NOTHING_READ });
   let pieces: Pieces = file;
   let known: Known = { kind: 'nothing' };
@@ -83,6 +84,11 @@ export function openFileChunks(options: FileChunksOptions): FileChunks {
   };
   const take = (bytes: Buffer) => {
     if (known.kind === 'nothing') {
+      const foreign = formatOf(bytes);
+      if (foreign !== null) {
+        onError(new CsvError(`it is ${foreign}`));
+        return;
+      }
       known = { kind: 'packing', isCompressed: isGzip(bytes) };
       if (known.isCompressed) {
         pieces = gunzipPieces(path, chunkBytes);
@@ -91,7 +97,7 @@ export function openFileChunks(options: FileChunksOptions): FileChunks {
       }
     }
     if (known.kind === 'packing') {
-      const text = textEncodingOf(bytes);
+      const text = encoding === undefined ? textEncodingOf(bytes) : new TextDecoder(encoding).encoding;
       known = { kind: 'all', isCompressed: known.isCompressed, text };
       if (text !== 'utf-8') {
         pieces = utf8Pieces(startingWith(bytes, pieces), text);
@@ -136,8 +142,23 @@ function isGzip(bytes: Buffer): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
+/** What people take for a CSV file, by the first bytes, and what to do with it. */
+const FORMATS: readonly (readonly [string, string])[] = [
+  ['504b0304', 'a ZIP archive or a workbook: unpack it, or save it as CSV'],
+  ['d0cf11e0', 'a workbook: save it as CSV'],
+  ['fd377a585a00', 'compressed by xz: unpack it, or use gzip'],
+  ['28b52ffd', 'compressed by zstd: unpack it, or use gzip'],
+  ['425a68', 'compressed by bzip2: unpack it, or use gzip'],
+  ['50415231', 'a Parquet file: save it as CSV'],
+];
+
+function formatOf(bytes: Buffer): string | null {
+  const begin = bytes.toString('hex', 0, 8);
+  return FORMATS.find(([magic]) => begin.startsWith(magic))?.[1] ?? null;
+}
+
 /** By its mark, or by the half of a character that is zero in what most files begin with. */
-function textEncodingOf(bytes: Buffer): TextEncoding {
+function textEncodingOf(bytes: Buffer): string {
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (second === 0 && first !== 0)) return 'utf-16le';
   return (first === 0xfe && second === 0xff) || (first === 0 && second !== 0) ? 'utf-16be' : 'utf-8';

@@ -179,8 +179,17 @@ export function startingWith(bytes: Buffer, pieces: Pieces): Pieces {
   };
 }
 
-/** UTF-16 as UTF-8. */
-export function utf8Pieces(pieces: Pieces, label: 'utf-16le' | 'utf-16be'): Pieces {
+/** Whether text in this encoding can be read. */
+export function isEncoding(label: string): boolean {
+  try {
+    return new TextDecoder(label).encoding !== '';
+  } catch {
+    return false;
+  }
+}
+
+/** Another encoding as UTF-8. */
+export function utf8Pieces(pieces: Pieces, label: string): Pieces {
   const decoder = new TextDecoder(label);
   const next: Pieces['next'] = (done) =>
     pieces.next((error, bytes) => {

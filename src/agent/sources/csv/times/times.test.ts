@@ -60,9 +60,33 @@ describe('times that are found out', () => {
   it.each(['11/03/2026 23:00:00', '13/03/2026', '11.03.2026 12:00', '11-03-2026', '11/03/26 12:00'])(
     '`%s` can be read in two ways and is refused with the option that settles it',
     (cell) => {
-      expect(() => read(cell)).toThrow(/two ways.*timeFormat="dd.MM.yyyy HH:mm:ss".*"MM.dd.yyyy HH:mm:ss"/);
+      expect(() => read(cell)).toThrow(/two ways.*timeFormat="dd.MM.yy(yy)?( HH:mm)?(:ss)?".*"MM.dd.yy/);
     },
   );
+
+  it.each([
+    [['11/03/2026 23:00:00'], '2026-03-11T23:00:00.000Z', '2026-11-03T23:00:00.000Z'],
+    [['11/03/2026 9:05'], '2026-03-11T09:05:00.000Z', '2026-11-03T09:05:00.000Z'],
+    [['11/03/2026', '1/3/2026'], '2026-03-11T00:00:00.000Z', '2026-11-03T00:00:00.000Z'],
+    [['11.03.26, 12:00:00,25'], '2026-03-11T12:00:00.250Z', '2026-11-03T12:00:00.250Z'],
+    [['11-3-2026T12:00:00.5+02:00'], '2026-03-11T10:00:00.500Z', '2026-11-03T10:00:00.500Z'],
+    [
+      ['11/03/2026 1:05:07 PM', '12/03/2026 11:00:00 am'],
+      '2026-03-11T13:05:07.000Z',
+      '2026-11-03T13:05:07.000Z',
+    ],
+  ])('%s are read by the patterns that are offered', (cells, dayFirst, monthFirst) => {
+    const offered: string[] = [];
+    try {
+      findTimes(cells, null, FOUND);
+    } catch (error) {
+      for (const [, pattern = ''] of String(error).matchAll(/timeFormat="([^"]*)"/g)) offered.push(pattern);
+    }
+    expect(offered.map((format) => read(cells[0] ?? '', { format }))).toEqual([dayFirst, monthFirst]);
+    for (const format of offered) {
+      for (const cell of cells) expect(read(cell, { format })).not.toBeNull();
+    }
+  });
 
   it.each(['46090.5', '0', '12', '20260309', '99999999', '20000000000', '-5'])(
     'the number `%s` says too little of what it counts and is refused',

@@ -3,6 +3,7 @@
  * then holds for all of it. What can be read in two ways is refused with the option that settles it.
  */
 import { CsvError } from '../csv-error.ts';
+import { patternsFor } from './time-advice.ts';
 import { compilePattern } from './time-pattern.ts';
 import {
   isAmbiguousDate,
@@ -85,7 +86,7 @@ export function findTimes(cells: readonly string[], unit: Unit | null, options: 
     const number = numberIn(text, options.decimal);
     if (number === null) {
       if (parseWrittenTime(text) !== null) return written(parseWrittenTime, zoneOf(options));
-      refusal ??= doubtOfText(text);
+      refusal ??= doubtOfText(text, cells);
       continue;
     }
     const found = unit ?? unitBySize(number);
@@ -104,12 +105,11 @@ function doubtOfNumber(text: string): string {
   );
 }
 
-function doubtOfText(text: string): string | null {
+function doubtOfText(text: string, cells: readonly string[]): string | null {
   if (isAmbiguousDate(text)) {
-    const by = /[-/.]/.exec(text)?.[0] ?? '/';
-    const pattern = (first: string, second: string) =>
-      `timeFormat="${[first, second, 'yyyy'].join(by)} HH:mm:ss"`;
-    return `the time \`${text}\` can be read in two ways: say which with ${pattern('dd', 'MM')} or ${pattern('MM', 'dd')}`;
+    const alike = cells.map((cell) => cell.trim()).filter(isAmbiguousDate);
+    const [dayFirst, monthFirst] = patternsFor(alike).map((pattern) => `timeFormat="${pattern}"`);
+    return `the time \`${text}\` can be read in two ways: say which with ${dayFirst} or ${monthFirst}`;
   }
   if (isTimeOfDay(text)) return `the time \`${text}\` names no date: name the column of dates with date=`;
   return null;
