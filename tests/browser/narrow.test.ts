@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { encodeSamples } from '../../src/protocol/frame-codec.ts';
 import type { InternedSchema, Sample } from '../../src/protocol/sample.ts';
 import { internSchema } from '../../src/protocol/schema-ref.ts';
+import { violations } from '../support/axe.ts';
 import { browse, buildDashboard, canBrowse, cutOff } from '../support/chromium.ts';
 import { built } from '../support/holdfast.ts';
 import { startHqProcess } from '../support/hq.ts';
@@ -127,6 +128,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     }
     await page.setViewportSize({ width: 400, height: 844 });
     await shoot('narrow', { fullPage: true });
+    expect(await violations(page), 'with an alarm').toEqual([]);
 
     await page.setViewportSize({ width: 1360, height: 860 });
     await page.goto(`${hq.url}/#/agents/twins`);
@@ -170,6 +172,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'dashboard' : 'skipped: needs chromium',
     await broken.page.getByLabel('Facts').getByText(EPOCH).waitFor();
     await broken.page.locator('.series .series-value').first().waitFor();
     await broken.shoot('broken-card', { fullPage: true });
+    expect(await violations(broken.page), 'with a broken card').toEqual([]);
   });
 });
 

@@ -9,7 +9,7 @@ export type ChartSize = { readonly width: number; readonly height: number };
 export function baseOptions(
   size: ChartSize,
 ): Pick<uPlot.Options, 'ms' | 'width' | 'height' | 'legend' | 'padding'> {
-  return { ms: 1, width: size.width, height: size.height, legend: { show: false }, padding: [8, 18, 0, 0] };
+  return { ms: 1, width: size.width, height: size.height, legend: { show: false }, padding: [8, 26, 0, 0] };
 }
 
 const SECOND = 1000;

@@ -2,6 +2,7 @@ import { Component, type ReactNode } from 'react';
 import type { Subscription } from 'rxjs';
 import { after } from '../clock.ts';
 import { errorText } from '../state/error-text.ts';
+import { PageTitle } from './page-title.tsx';
 
 type Props = {
   /** What it holds, for people: `Ledger`. */
@@ -9,6 +10,8 @@ type Props = {
   readonly children: ReactNode;
   /** In a table: what stands in for a row is one, of so many cells. */
   readonly columns?: number;
+  /** A whole page: what stands in for it is one, with a title. */
+  readonly page?: boolean;
 };
 type State = { readonly error: string | null };
 
@@ -34,16 +37,23 @@ export class CardBoundary extends Component<Props, State> {
   }
 
   override render(): ReactNode {
-    const { name, children, columns } = this.props;
+    const { name, children, columns, page = false } = this.props;
     const { error } = this.state;
     if (error === null) return children;
     const text = `${name} cannot be shown just now: ${error}`;
-    if (columns === undefined)
+    const card = (
+      <section className="card failed" role="alert">
+        <p className="problem">{text}</p>
+      </section>
+    );
+    if (page)
       return (
-        <section className="card" role="alert">
-          <p className="problem">{text}</p>
-        </section>
+        <main className="page">
+          <PageTitle hidden>{name}</PageTitle>
+          {card}
+        </main>
       );
+    if (columns === undefined) return card;
     return (
       <tr>
         <td colSpan={columns} role="alert">

@@ -16,7 +16,7 @@ export class CrashScreen extends Component<{ readonly children: ReactNode }, Sta
     return (
       <main className="page">
         <section className="card empty" role="alert">
-          <h2>The dashboard failed</h2>
+          <h1>The dashboard failed</h1>
           <p>Agents and HQ are not affected. {this.state.error}</p>
           <p>
             <button type="button" onClick={() => location.reload()}>

@@ -3,6 +3,7 @@ import type { AnomalyDocument } from '../../../protocol/api.ts';
 import type { ZoomHandlers } from '../../charts/zoom.ts';
 import { CardBoundary } from '../../components/card-boundary.tsx';
 import { BackIcon } from '../../components/icons.tsx';
+import { PageTitle } from '../../components/page-title.tsx';
 import { Segmented } from '../../components/segmented.tsx';
 import { BreakerBadge, StateBadge } from '../../components/state-badge.tsx';
 import { ZoomReset } from '../../components/zoom-reset.tsx';
@@ -41,16 +42,16 @@ export function AgentView({ route }: { readonly route: AgentRoute }) {
           <BackIcon />
           Fleet
         </a>
-        <h1>{id}</h1>
+        <PageTitle>{id}</PageTitle>
         {entry !== null && (
-          <>
+          <CardBoundary name="State">
             <StateBadge state={entry.summary.state} />
             {entry.summary.epoch !== null && (
               <span className="agent-breaker">
                 breaker <BreakerBadge breaker={entry.summary.breaker} />
               </span>
             )}
-          </>
+          </CardBoundary>
         )}
       </div>
       {entry === null ? (

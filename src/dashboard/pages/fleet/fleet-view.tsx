@@ -1,5 +1,6 @@
 import { useEffect } from 'react';
 import { CardBoundary } from '../../components/card-boundary.tsx';
+import { PageTitle } from '../../components/page-title.tsx';
 import { useFreshness, useTotals } from '../../state/fleet.ts';
 import { ChaosCard } from './chaos-card.tsx';
 import { FleetTable } from './fleet-table.tsx';
@@ -13,10 +14,17 @@ export function FleetView() {
   useEffect(() => {
     document.title = 'Fleet · Holdfast';
   }, []);
-  if (!known) return <Waiting />;
   return (
     <main className="page">
-      <h1 className="sr-only">Fleet</h1>
+      <PageTitle hidden>Fleet</PageTitle>
+      {known ? <Cards /> : <Waiting />}
+    </main>
+  );
+}
+
+function Cards() {
+  return (
+    <>
       <CardBoundary name="Figures">
         <Kpis />
       </CardBoundary>
@@ -34,19 +42,17 @@ export function FleetView() {
       <CardBoundary name="Agents">
         <FleetTable />
       </CardBoundary>
-    </main>
+    </>
   );
 }
 
 function Waiting() {
   const freshness = useFreshness();
   return (
-    <main className="page">
-      <p className="nothing" role="status">
-        {freshness.kind === 'unauthorized'
-          ? 'HQ shows its fleet to those who have its token.'
-          : 'Waiting for HQ …'}
-      </p>
-    </main>
+    <p className="nothing" role="status">
+      {freshness.kind === 'unauthorized'
+        ? 'HQ shows its fleet to those who have its token.'
+        : 'Waiting for HQ …'}
+    </p>
   );
 }
