@@ -16,7 +16,7 @@ const deltaOf = (ts: number): FleetDelta => ({
   ingest: [{ t: ts, samples: 1, bytes: 1 }],
 });
 const SNAPSHOT: FleetSnapshot = {
-  ...{ ts: 0, hqVersion: '0', agents: [], totals: NO_TOTALS, chaos: CHAOS, ingest: [] },
+  ...{ ts: 0, hqVersion: '0', agents: [], totals: NO_TOTALS, chaos: CHAOS, chaosSpans: [], ingest: [] },
 };
 
 let clock: VirtualClock;

@@ -10,6 +10,70 @@ beforeEach(() => {
   rig = createFleetRig();
 });
 
+describe('the graph of ingest', () => {
+  const shown = () => {
+    const { ingest, chaosSpans } = now(rig.fleet.snapshot()) ?? { ingest: [], chaosSpans: [] };
+    return { ingest, chaosSpans };
+  };
+  const chaos = (effect: 'none' | 'down') =>
+    rig.chaos.next({ mode: 'off', enabled: true, effect, since: rig.clock.now() });
+  /** A sample a second. */
+  const deliver = (from: number, to: number) => {
+    for (let seq = from; seq <= to; seq += 1) {
+      rig.append(dataFrame(seq, seq));
+      rig.clock.pass(1_000);
+    }
+  };
+
+  it('is there again after restarts, with the time of chaos, for ten minutes', () => {
+    rig.connect();
+    deliver(1, 25);
+    const cut = rig.clock.now();
+    chaos('down');
+    rig.clock.pass(5_000);
+    const before = shown();
+    expect(before.ingest.length).toBeGreaterThanOrEqual(30);
+    expect(before.chaosSpans).toEqual([{ effect: 'down', from: cut, to: null }]);
+    rig.restart();
+    expect(shown().ingest).toEqual(before.ingest);
+    const last = before.ingest.at(-1)?.t;
+    expect(shown().chaosSpans, 'until HQ ended').toEqual([{ effect: 'down', from: cut, to: last }]);
+    deliver(26, 30);
+    rig.restart();
+    expect(shown().ingest.slice(0, before.ingest.length)).toEqual(before.ingest);
+    expect(shown().ingest.filter(({ samples }) => samples > 0)).toHaveLength(30);
+    rig.clock.pass(660_000);
+    rig.restart();
+    expect(shown().ingest.every(({ samples }) => samples === 0)).toBe(true);
+    expect(shown().chaosSpans).toEqual([]);
+  });
+
+  it('costs no commit while nothing comes, and a few small records whatever does', () => {
+    const saved = vi.spyOn(rig.store, 'saveIngestHistory');
+    rig.clock.pass(600_000);
+    expect(saved).not.toHaveBeenCalled();
+    rig.connect();
+    for (let minute = 0; minute < 30; minute += 1) {
+      rig.append(dataFrame(minute + 1, minute + 1));
+      rig.clock.pass(60_000);
+      chaos(minute % 2 === 0 ? 'down' : 'none');
+    }
+    const kept = now(rig.store.ingestHistory()) ?? new Map();
+    expect(kept.size).toBeLessThanOrEqual(12);
+    for (const { points, spans } of kept.values()) {
+      expect(points.length).toBeLessThanOrEqual(60);
+      expect(spans.length).toBeLessThanOrEqual(200);
+    }
+  });
+
+  it('loses ten seconds at most when HQ is killed', () => {
+    rig.connect();
+    deliver(1, 45);
+    rig.kill();
+    expect(shown().ingest.filter(({ samples }) => samples > 0).length).toBeGreaterThanOrEqual(35);
+  });
+});
+
 describe('why frames of an agent wait', () => {
   const say = (link: Partial<LinkReport>) =>
     rig.links.next({

@@ -17,6 +17,18 @@ export const chaosSchema = z.object({
 });
 export type Chaos = z.infer<typeof chaosSchema>;
 
+/** When chaos was at work, on HQ's clock; `to` is null while it is. */
+export const chaosSpanSchema = z.object({
+  effect: z.enum(['down', 'slow', 'lossy']),
+  from: z.number(),
+  to: z.number().nullable(),
+});
+export type ChaosSpan = z.infer<typeof chaosSpanSchema>;
+
+/** What HQ took in within a second that ended at `t`, epoch ms. */
+export const ingestPointSchema = z.object({ t: z.number(), samples: z.number(), bytes: z.number() });
+export type IngestPoint = z.infer<typeof ingestPointSchema>;
+
 export const ALARM_KINDS = [
   'duplicate_agent',
   'forked_epoch',
@@ -141,8 +153,10 @@ export const fleetSnapshotSchema = z.object({
   agents: z.array(agentSummarySchema),
   totals: fleetTotalsSchema,
   chaos: chaosSchema,
-  /** Ingest rate, one point a second, oldest first, up to 10 minutes. */
-  ingest: z.array(z.object({ t: z.number(), samples: z.number(), bytes: z.number() })),
+  /** Of the time that `ingest` covers, oldest first; the last one is in force when it has no end. */
+  chaosSpans: z.array(chaosSpanSchema),
+  /** Ingest rate, one point a second, oldest first, up to 10 minutes, also of before a restart of HQ. */
+  ingest: z.array(ingestPointSchema),
 });
 export type FleetSnapshot = z.infer<typeof fleetSnapshotSchema>;
 
@@ -152,7 +166,7 @@ export const fleetDeltaSchema = z.object({
   agents: z.array(agentSummarySchema).describe('changed ones, whole'),
   totals: fleetTotalsSchema,
   chaos: chaosSchema,
-  ingest: z.array(z.object({ t: z.number(), samples: z.number(), bytes: z.number() })).describe('new points'),
+  ingest: z.array(ingestPointSchema).describe('new points'),
 });
 export type FleetDelta = z.infer<typeof fleetDeltaSchema>;
 

@@ -68,6 +68,12 @@ export function createFleetRig(engine: (store: HqStore, clock: VirtualClock) => 
       hq.store.close().subscribe();
       hq = open();
     },
+    /** Without an orderly end: the fleet goes on to nobody. */
+    kill: () => {
+      const { store } = hq;
+      hq = open();
+      store.close().subscribe();
+    },
     connect: (agent = 'a1', clockOffsetMs = 0) => {
       const ts = clock.now();
       hq.store.noteEpoch({ agent, epoch: EPOCH, sampled: 0, released: 0, ts }).subscribe();

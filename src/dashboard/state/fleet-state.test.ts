@@ -32,7 +32,16 @@ const delta = (ts: number, changes: Partial<FleetDelta> = {}, at = ts): Connecti
 });
 const snapshot = (ts: number, changes: Partial<FleetSnapshot> = {}, at = ts): ConnectionEvent => ({
   kind: 'snapshot',
-  snapshot: { ts, hqVersion: '0.1.0', agents: [], totals, chaos: calm, ingest: [], ...changes },
+  snapshot: {
+    ts,
+    hqVersion: '0.1.0',
+    agents: [],
+    totals,
+    chaos: calm,
+    chaosSpans: [],
+    ingest: [],
+    ...changes,
+  },
   at,
 });
 const reduced = (...events: readonly ConnectionEvent[]): FleetState => events.reduce(reduceFleet, NO_FLEET);
@@ -105,6 +114,10 @@ describe('chaos', () => {
       delta(5000, { chaos: { ...calm, since: 4900 } }),
     );
     expect(state.chaosSpans).toEqual([{ effect: 'down', from: 1000, to: 4900 }]);
+    const spans = [{ effect: 'slow' as const, from: 9000, to: null }];
+    const slow = { ...calm, effect: 'slow' as const, since: 9000 };
+    const told = [snapshot(9500, { chaos: slow, chaosSpans: spans }), delta(9750, { chaos: slow })];
+    expect(told.reduce(reduceFleet, state).chaosSpans, 'HQ knows better').toEqual(spans);
   });
 });
 

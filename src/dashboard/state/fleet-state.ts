@@ -3,22 +3,21 @@
  *
  * Bounds: `MAX_INGEST` ingest points, `MAX_TRAIL` pending points an agent, `MAX_SPANS` chaos spans.
  */
-import type { AgentSummary, Chaos, FleetDelta, FleetTotals } from '../../protocol/api.ts';
+import type {
+  AgentSummary,
+  Chaos,
+  ChaosSpan,
+  FleetDelta,
+  FleetTotals,
+  IngestPoint,
+} from '../../protocol/api.ts';
+import { extendSpans } from '../../protocol/chaos-spans.ts';
 import type { ConnectionEvent } from './connection.ts';
-
-export type IngestPoint = FleetDelta['ingest'][number];
 
 /** One agent with a short memory of its pending samples, one point a second at most. */
 export type AgentEntry = {
   readonly summary: AgentSummary;
   readonly trail: readonly { readonly t: number; readonly pending: number }[];
-};
-
-/** When chaos was at work, on HQ's clock; `to` is null while it is. */
-export type ChaosSpan = {
-  readonly effect: Exclude<Chaos['effect'], 'none'>;
-  readonly from: number;
-  readonly to: number | null;
 };
 
 export type FleetState = {
@@ -43,7 +42,6 @@ export type FleetState = {
 
 export const MAX_INGEST = 600;
 export const MAX_TRAIL = 90;
-export const MAX_SPANS = 200;
 /** A jump of HQ's clock beyond this is taken over at once instead of being held for a slow message. */
 const CLOCK_STEP_MS = 1000;
 
@@ -80,7 +78,8 @@ export function reduceFleet(state: FleetState, event: ConnectionEvent): FleetSta
         const entry = state.agents.get(id);
         if (entry !== undefined) known.set(id, entry);
       }
-      const base: FleetState = { ...state, agents: known, hqOffset: null, ingest: [] };
+      const { chaos, chaosSpans } = snapshot;
+      const base: FleetState = { ...state, agents: known, hqOffset: null, ingest: [], chaos, chaosSpans };
       const next = apply(base, snapshot, event.at);
       const sameIds =
         next.ids.length === snapshot.agents.length && snapshot.agents.every(({ id }) => state.agents.has(id));
@@ -132,13 +131,6 @@ function extendIngest(points: readonly IngestPoint[], news: readonly IngestPoint
   const lastT = points.at(-1)?.t ?? Number.NEGATIVE_INFINITY;
   const fresh = news.filter((point) => point.t > lastT);
   return fresh.length === 0 ? points : [...points, ...fresh].slice(-MAX_INGEST);
-}
-
-function extendSpans(spans: readonly ChaosSpan[], before: Chaos | null, now: Chaos): readonly ChaosSpan[] {
-  if (before !== null && before.effect === now.effect && before.since === now.since) return spans;
-  const closed = spans.map((span) => (span.to === null ? { ...span, to: now.since } : span));
-  if (now.effect === 'none') return closed;
-  return [...closed, { effect: now.effect, from: now.since, to: null }].slice(-MAX_SPANS);
 }
 
 /** How far what is shown can be trusted. */

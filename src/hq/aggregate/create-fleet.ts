@@ -29,6 +29,7 @@ import type { ChaosControl } from '../chaos.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
 import type { AlarmRecord } from '../store/alarms.ts';
 import { MAX_AHEAD_MS } from '../store/clock-ahead.ts';
+import type { HistoryRecord } from '../store/ingest-history.ts';
 import type {
   AgentNumbers,
   AgentRecord,
@@ -37,6 +38,7 @@ import type {
   Appended,
   FrameLog,
   IndexProgress,
+  IngestHistoryStore,
   PauseStore,
 } from '../store/store.ts';
 import {
@@ -49,13 +51,20 @@ import {
 } from './agent-entry.ts';
 import { type AlarmKeeper, createAlarmKeeper } from './alarm-keeper.ts';
 import type { Fleet } from './fleet.ts';
+import { createHistoryKeeper, type HistoryKeeper, historyOf } from './history-keeper.ts';
 import { createIngestMeter, type IngestMeter } from './ingest-meter.ts';
 import { createPauseKeeper, type PauseKeeper } from './pause-keeper.ts';
 import { changesAt, restored, verdictOf } from './presence.ts';
 import { createRoster, type Roster } from './roster.ts';
 
 export type FleetOptions = {
-  readonly store: FrameLog & AgentRegistry & AgentNumbers & IndexProgress & AlarmStore & PauseStore;
+  readonly store: FrameLog &
+    AgentRegistry &
+    AgentNumbers &
+    IndexProgress &
+    AlarmStore &
+    PauseStore &
+    IngestHistoryStore;
   /** From the ingest of agents. */
   readonly links$: Observable<LinkEvent>;
   readonly chaos: Pick<ChaosControl, 'current' | 'state$'>;
@@ -79,6 +88,7 @@ type FleetState = {
   readonly meter: IngestMeter;
   readonly alarms: AlarmKeeper;
   readonly pauses: PauseKeeper;
+  readonly history: HistoryKeeper;
   /** Have a rate that falls when nothing comes. */
   readonly busy: Set<AgentEntry>;
   /** Have a state that changes by itself. */
@@ -95,7 +105,8 @@ export function createFleet(options: FleetOptions): Observable<Fleet> {
   return store.agents().pipe(
     concatMap((agents) => {
       const lastSampleTs = store.lastSampleTs(agents.map(({ agent }) => agent));
-      return forkJoin({ agents: of(agents), lastSampleTs, alarms: store.alarms() });
+      const kept = { alarms: store.alarms(), history: store.ingestHistory() };
+      return forkJoin({ agents: of(agents), lastSampleTs, ...kept });
     }),
     concatMap((found) => openFleet(options, found)),
   );
@@ -106,18 +117,21 @@ type Found = {
   /** Of each of the agents. */
   readonly lastSampleTs: readonly (number | null)[];
   readonly alarms: ReadonlyMap<string, AlarmRecord>;
+  readonly history: ReadonlyMap<string, HistoryRecord>;
 };
 
 function openFleet(options: FleetOptions, found: Found): Observable<Fleet> {
   const { store, clock } = options;
   const roster = createRoster(store, clock);
-  const meter = createIngestMeter(clock);
+  const before = historyOf(found.history, clock.now());
+  const meter = createIngestMeter(clock, before.points);
   const fleet: FleetState = {
     options,
     roster,
     meter,
     alarms: createAlarmKeeper((changes) => store.saveAlarms(changes)),
     pauses: createPauseKeeper((changes) => store.savePauses(changes)),
+    history: createHistoryKeeper((changes) => store.saveIngestHistory(changes), before),
     busy: new Set(),
     waiting: new Set(),
     alarmed: new Set(),
@@ -169,6 +183,7 @@ function serve(fleet: FleetState, work: Subscription): Fleet {
         agents: [...roster.summaries()],
         totals: totalsOf(fleet),
         chaos: chaos.current(),
+        chaosSpans: fleet.history.spans(),
         ingest: meter.points(),
       })),
     delta$: deltas.asObservable(),
@@ -184,6 +199,7 @@ function serve(fleet: FleetState, work: Subscription): Fleet {
     ),
     close: () => {
       work.unsubscribe();
+      fleet.history.flush();
       deltas.complete();
       totals$.complete();
     },
@@ -244,8 +260,9 @@ function listen(fleet: FleetState): Subscription {
       }),
   );
   work.add(
-    chaos.state$.subscribe(() => {
+    chaos.state$.subscribe((now) => {
       fleet.chaosChanged = true;
+      fleet.history.chaos(now);
     }),
   );
   return work;
@@ -305,8 +322,9 @@ function nextDelta(fleet: FleetState): Observable<FleetDelta> {
   );
 }
 
-function endSecond({ options, roster, meter, alarms, pauses, busy, waiting }: FleetState): void {
-  meter.endSecond();
+function endSecond({ options, roster, meter, alarms, pauses, history, busy, waiting }: FleetState): void {
+  history.second(meter.endSecond());
+  history.retry();
   alarms.retry();
   pauses.retry();
   for (const entry of busy) {

@@ -1,15 +1,13 @@
 /** How much HQ takes in: rates now, and a point a second of the last minutes. */
 import type { Clock } from '../../platform/clock.ts';
-import type { FleetSnapshot } from '../../protocol/api.ts';
+import type { IngestPoint } from '../../protocol/api.ts';
 import { createRateWindow } from './rate-window.ts';
-
-export type IngestPoint = FleetSnapshot['ingest'][number];
 
 export type IngestMeter = {
   /** `mono`: HQ's monotonic time, ms. */
   readonly add: (samples: number, bytes: number, mono: number) => void;
-  /** To be called once a second. */
-  readonly endSecond: () => void;
+  /** To be called once a second; gives the point of it. */
+  readonly endSecond: () => IngestPoint;
   readonly hasNewPoints: () => boolean;
   /** The points since they were last taken. */
   readonly takeNewPoints: () => readonly IngestPoint[];
@@ -17,12 +15,16 @@ export type IngestMeter = {
   readonly rates: () => { readonly samplesPerSecond: number; readonly bytesPerSecond: number };
 };
 
-const MAX_POINTS = 600;
+export const MAX_POINTS = 600;
 
-export function createIngestMeter(clock: Pick<Clock, 'now' | 'precise'>): IngestMeter {
+/** `before`: points of before a restart, oldest first. */
+export function createIngestMeter(
+  clock: Pick<Clock, 'now' | 'precise'>,
+  before: readonly IngestPoint[] = [],
+): IngestMeter {
   const samples = createRateWindow();
   const bytes = createRateWindow();
-  const points: IngestPoint[] = [];
+  const points = before.slice(-MAX_POINTS);
   let newPoints: IngestPoint[] = [];
   let second = { samples: 0, bytes: 0 };
   return {
@@ -38,6 +40,7 @@ export function createIngestMeter(clock: Pick<Clock, 'now' | 'precise'>): Ingest
       points.push(point);
       if (points.length > MAX_POINTS) points.shift();
       newPoints.push(point);
+      return point;
     },
     hasNewPoints: () => newPoints.length > 0,
     takeNewPoints: () => {

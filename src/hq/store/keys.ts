@@ -16,6 +16,7 @@
  *     W agent 0                               alarm of the agent: its latest that is not over (JSON)
  *     H                                       identity of this HQ (JSON, see identity.ts)
  *     P                                       written to find out whether the storage takes commits again
+ *     R name                                  what the graph of ingest shows (JSON, see ingest-history.ts)
  *     C name                                  position of a named consumer of the arrival log
  *     D agent 0 hash[16] → expiry[8] content[32]
  *                                             idempotency key of an HTTP request with the SHA-256 of what it stood for
@@ -23,7 +24,7 @@
  */
 import type { Epoch } from '../../protocol/sample.ts';
 
-export type KeyKind = 'V' | 'A' | 'E' | 'F' | 'G' | 'T' | 'L' | 'S' | 'N' | 'I' | 'C' | 'D' | 'W' | 'X';
+export type KeyKind = 'V' | 'A' | 'E' | 'F' | 'G' | 'T' | 'L' | 'S' | 'N' | 'I' | 'C' | 'D' | 'R' | 'W' | 'X';
 export type KeyRange = { readonly from: Uint8Array; readonly to: Uint8Array };
 
 export const HOUR_MS = 3_600_000;
@@ -49,6 +50,9 @@ export const indexKey = (agent: string): Uint8Array => scoped('I', agent, 0).key
 export const alarmKey = (agent: string): Uint8Array => scoped('W', agent, 0).key;
 export const agentOfAlarm = (key: Uint8Array): string => asBuffer(key).toString('latin1', 1, key.length - 1);
 export const consumerKey = (name: string): Uint8Array => Buffer.from(`C${name}`, 'latin1');
+
+export const historyKey = (name: string): Uint8Array => Buffer.from(`R${name}`, 'latin1');
+export const nameOfHistory = (key: Uint8Array): string => asBuffer(key).toString('latin1', 1);
 
 /** All keys of a kind. */
 export function kindRange(kind: KeyKind): KeyRange {

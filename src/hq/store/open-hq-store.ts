@@ -27,6 +27,7 @@ import { openCount, queryEpisodes } from './episodes.ts';
 import { type EpochState, pendingOf, type StoredAgent } from './epoch-state.ts';
 import { appendDelivery, type WrittenDelivery } from './http-samples.ts';
 import { createIndexer } from './indexer.ts';
+import { readHistory, writeHistory } from './ingest-history.ts';
 import { loadView } from './load-view.ts';
 import { maintain } from './maintenance.ts';
 import { queryBuckets } from './query-buckets.ts';
@@ -231,6 +232,8 @@ function agentRecords({ storage, transactions, epochOf }: Parts) {
         return record === undefined ? null : recordOf(record);
       }),
     alarms: () => atOnce(() => readAlarms(storage)),
+    ingestHistory: () => atOnce(() => readHistory(storage)),
+    saveIngestHistory: (changes) => transactions.run((transaction) => writeHistory(transaction, changes)),
     saveAlarms: (changes) => transactions.run((transaction) => writeAlarms(transaction, changes)),
     savePauses: (changes) =>
       transactions.run((transaction) => {

@@ -23,6 +23,10 @@ export function describeHqStoreContract(name: string, use: () => UsedStore): voi
 const OTHER = 'bbbbbbbbbbbb';
 const NOTE = { agent: 'a1', epoch: EPOCH, sampled: 9, released: 3, ts: START };
 const ALARM = { kind: 'lost_at_hq', since: START, detail: 'told', lastTs: START } as const;
+const HISTORY = {
+  points: [[START, 3, 90] satisfies [number, number, number]],
+  spans: [{ effect: 'down' as const, from: START, to: null }],
+};
 const PAUSE = { reason: 'window', until: null, ts: START } as const;
 
 const RANGE = { agent: 'a1', ...EVER };
@@ -46,6 +50,7 @@ function questions(store: HqStore): Readonly<Record<string, Observable<unknown>>
     numbers: store.numbers(['a1']),
     lastSampleTs: store.lastSampleTs(['a1']),
     alarms: store.alarms(),
+    ingestHistory: store.ingestHistory(),
   };
 }
 
@@ -55,6 +60,7 @@ function commands(store: HqStore): Readonly<Record<string, Observable<unknown>>>
     noteEpoch: store.noteEpoch(NOTE),
     putSchema: store.putSchema('a1', internSchema({ ...schema, source: 'other' })),
     saveAlarms: store.saveAlarms(new Map([['a1', ALARM]])),
+    saveIngestHistory: store.saveIngestHistory(new Map([['0', HISTORY]])),
   };
 }
 
@@ -255,6 +261,15 @@ const RECORDS: Promises = {
     await save(['a1', { ...ALARM, detail: 'told' }], ['nobody', null]);
     await at.reopen();
     expect(await firstValueFrom(at.store.alarms())).toEqual(new Map([['a1', ALARM]]));
+  },
+  'keeps the history of ingest by name until it is removed': async (at) => {
+    const save = (...changes: (readonly [string, typeof HISTORY | null])[]) =>
+      lastValueFrom(at.store.saveIngestHistory(new Map(changes)), { defaultValue: undefined });
+    await save(['0', HISTORY], ['1', HISTORY]);
+    await save(['1', null], ['0', { ...HISTORY, spans: [] }]);
+    await at.reopen();
+    const kept = new Map([['0', { ...HISTORY, spans: [] }]]);
+    expect(await firstValueFrom(at.store.ingestHistory())).toEqual(kept);
   },
   'keeps why frames of an agent wait with its record': async (at) => {
     await at.append(dataFrame(1, 1));

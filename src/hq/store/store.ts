@@ -19,6 +19,7 @@ import type { FrameHeader } from '../../protocol/frame.ts';
 import type { Epoch, InternedSchema, Sample, SchemaRef } from '../../protocol/sample.ts';
 import type { AlarmRecord } from './alarms.ts';
 import type { EpochState } from './epoch-state.ts';
+import type { HistoryRecord } from './ingest-history.ts';
 import type { PauseRecord } from './pause-record.ts';
 
 export type IngestFrame = {
@@ -221,6 +222,13 @@ export type PauseStore = {
   readonly savePauses: (changes: ReadonlyMap<string, PauseRecord | null>) => Observable<void>;
 };
 
+/** Keeps what the graph of ingest shows over a restart. */
+export type IngestHistoryStore = {
+  readonly ingestHistory: () => Observable<ReadonlyMap<string, HistoryRecord>>;
+  /** Completes when they are durable; null removes. */
+  readonly saveIngestHistory: (changes: ReadonlyMap<string, HistoryRecord | null>) => Observable<void>;
+};
+
 /** Today's store has every role. */
 export type HqStore = FrameLog &
   CoverageStore &
@@ -229,7 +237,8 @@ export type HqStore = FrameLog &
   AgentNumbers &
   IndexProgress &
   AlarmStore &
-  PauseStore & {
+  PauseStore &
+  IngestHistoryStore & {
     /** Ends its work and closes the storage. */
     readonly close: () => Observable<never>;
   };

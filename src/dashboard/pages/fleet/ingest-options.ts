@@ -1,11 +1,11 @@
 /** The ingest graph: samples a second as an area, bytes a second as a line on an axis of its own, chaos shaded. */
 import type uPlot from 'uplot';
+import type { ChaosSpan, IngestPoint } from '../../../protocol/api.ts';
 import type { ChartColors } from '../../charts/colors.ts';
 import { baseOptions, type ChartSize, timeAxis, valueAxis } from '../../charts/options.ts';
 import { type ShadedSpan, shadingPlugin } from '../../charts/shading.ts';
 import { type TimeSpan, type ZoomHandlers, zoomCursor, zoomHooks } from '../../charts/zoom.ts';
 import { BINARY_STEPS, formatBytes, formatTick } from '../../format.ts';
-import type { ChaosSpan, IngestPoint } from '../../state/fleet-state.ts';
 
 export type IngestView = {
   readonly ingest: readonly IngestPoint[];
@@ -37,13 +37,26 @@ const EFFECT_LABELS: Readonly<Record<ChaosSpan['effect'], string>> = {
   lossy: 'lossy link',
 };
 
-/** Columns: time, samples/s, bytes/s. */
-export function ingestData(view: IngestView): uPlot.AlignedData {
-  return [
-    view.ingest.map((point) => point.t),
-    view.ingest.map((point) => point.samples),
-    view.ingest.map((point) => point.bytes),
-  ];
+/** Points are a second apart; beyond this HQ was away, and no line is drawn. */
+const AWAY_MS = 5_000;
+
+/** Columns: time, samples/s, bytes/s; a row of nulls where HQ was away. */
+export function ingestData({ ingest }: IngestView): uPlot.AlignedData {
+  const t: number[] = [];
+  const samples: (number | null)[] = [];
+  const bytes: (number | null)[] = [];
+  for (const point of ingest) {
+    const before = t.at(-1);
+    if (before !== undefined && point.t - before > AWAY_MS) {
+      t.push(before + 1);
+      samples.push(null);
+      bytes.push(null);
+    }
+    t.push(point.t);
+    samples.push(point.samples);
+    bytes.push(point.bytes);
+  }
+  return [t, samples, bytes];
 }
 
 /** A scale from zero that leaves room above the highest value and never collapses. */

@@ -75,6 +75,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
             agents,
             totals: NO_TOTALS,
             chaos: chaos.current(),
+            chaosSpans: [],
             ingest: [],
           }),
         ),

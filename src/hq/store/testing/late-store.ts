@@ -40,5 +40,7 @@ export function lateStore(store: HqStore, { scheduler, delayMs }: Lateness): HqS
     alarms: late(store.alarms),
     saveAlarms: late(store.saveAlarms),
     savePauses: late(store.savePauses),
+    ingestHistory: late(store.ingestHistory),
+    saveIngestHistory: late(store.saveIngestHistory),
   };
 }
