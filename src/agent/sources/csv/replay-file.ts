@@ -28,8 +28,10 @@ export function openFile(replay: Replay): void {
   replay.isResumed = false;
   replay.report.beginPass();
   replay.chunks?.close();
+  const earlier = replay.earlier.shift();
+  replay.isEarlier = earlier !== undefined;
   const chunks = openFileChunks({
-    path: replay.earlier.shift() ?? named,
+    path: earlier ?? named,
     named,
     encoding,
     chunkBytes: CHUNK_BYTES,

@@ -58,6 +58,8 @@ export type Replay = {
   passingTo: ReplayPosition | null;
   /** Files that have lost the name, to be read before the one that has it. */
   earlier: string[];
+  /** Whether the file that is open is one of those. */
+  isEarlier: boolean;
   /** Good rows that an earlier run has given already. */
   passing: number;
   /** Whether this pass began behind the top. */
@@ -100,6 +102,7 @@ export function createReplay(
     search: from === null ? null : { kind: 'place', from, isLast: false },
     passingTo: null,
     earlier: [],
+    isEarlier: false,
     passing: 0,
     isResumed: false,
     isLearnt: false,

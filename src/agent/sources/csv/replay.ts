@@ -128,7 +128,7 @@ function hold(replay: Replay, row: GoodRow, waitMs: number): void {
 function endPass(replay: Replay): void {
   const { options, subscriber, report, pace, isResumed } = replay;
   const { loop, follow } = options;
-  const isRotated = follow && !replay.chunks?.isCompressed();
+  const isRotated = follow && (replay.isEarlier || !replay.chunks?.isCompressed());
   const rows = report.endPass(loop || isRotated);
   if (isRotated) {
     report.rotated('another file has its name');

@@ -1,5 +1,6 @@
 /** A followed file that was rotated while nobody looked: what was left of it is read first, and nothing twice. */
-import { appendFileSync, copyFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { of, type SchedulerLike } from 'rxjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../../../../tests/support/wait.ts';
@@ -56,6 +57,21 @@ describe.each([
     appendFileSync(path, rowsOf(line(200)));
     expect((await run(path, 1, later)).values).toEqual([200]);
   });
+
+  it.each(['.1', '-20260309'])(
+    'that was renamed and compressed (%s.gz) meanwhile is read on',
+    async (suffix) => {
+      const path = file(`${header}${rowsOf(lines(0, 3000))}`);
+      const { values: first, position } = await run(path, 2000, null, 'speed=max');
+      appendFileSync(path, rowsOf(lines(3000, 3010)));
+      writeFileSync(`${path}${suffix}.gz`, gzipSync(readFileSync(path)));
+      writeFileSync(path, `${header}${rowsOf(lines(3010, 3020))}`);
+      const { values, position: later } = await run(path, 3020 - first.length, position);
+      expect([...first, ...values]).toEqual(numbers(0, 3020));
+      appendFileSync(path, rowsOf(line(3020)));
+      expect((await run(path, 1, later)).values).toEqual([3020]);
+    },
+  );
 
   it('that was copied and cut meanwhile is read in the copy first', async () => {
     const path = file(`${header}${rowsOf(lines(0, 50))}`);

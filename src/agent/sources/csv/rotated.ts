@@ -1,11 +1,13 @@
-/** Finds a file that was read before and has lost its name: renamed, or copied before it was cut. */
+/** Finds a file that was read before and has lost its name: renamed, or copied before it was cut; compressed too. */
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
-import { isSameText } from './bytes/pieces.ts';
+import { gunzipPieces, isSameText } from './bytes/pieces.ts';
 import { isSameFile, type ReplayPosition } from './position.ts';
 
 /** Files of a folder that are looked at. */
 const MAX_FILES = 1000;
+const CHUNK_BYTES = 64 * 1024;
+const COMPRESSED = /\.gz$/;
 
 type Candidate = { readonly path: string; readonly size: number; readonly mtimeMs: number };
 
@@ -40,7 +42,9 @@ async function candidatesFor(path: string): Promise<Candidate[]> {
   const folder = dirname(path);
   const own = basename(path);
   const stem = basename(own, extname(own));
-  const names = (await readdir(folder)).filter((name) => name !== own && name.startsWith(stem));
+  const all = (await readdir(folder)).filter((name) => name !== own && name.startsWith(stem));
+  // What is being compressed is there twice.
+  const names = all.filter((name) => !COMPRESSED.test(name) || !all.includes(name.replace(COMPRESSED, '')));
   const found: Candidate[] = [];
   for (const name of names.sort().slice(0, MAX_FILES)) {
     const place = join(folder, name);
@@ -53,6 +57,8 @@ async function candidatesFor(path: string): Promise<Candidate[]> {
 /** `exactly`: also by the bytes before the place, which are elsewhere in a file that is not UTF-8. */
 async function isOf({ path, size }: Candidate, position: ReplayPosition, exactly: boolean): Promise<boolean> {
   const { print, place } = position;
+  if (COMPRESSED.test(path))
+    return !exactly && print.bytes > 0 && isSameFile(print, await unpackedHead(path, print.bytes));
   if (print.bytes === 0 || size < print.bytes) return false;
   const file = await open(path).catch(() => null);
   if (file === null) return false;
@@ -71,8 +77,24 @@ async function bytesAt(file: FileHandle, position: number, length: number): Prom
   return buffer.subarray(0, bytesRead);
 }
 
+/** Less where there is less, or where it cannot be unpacked. */
+function unpackedHead(path: string, length: number): Promise<Buffer> {
+  const pieces = gunzipPieces(path, CHUNK_BYTES);
+  return new Promise((resolve) => {
+    const more = () =>
+      pieces.next((error, bytes) => {
+        if (error === null && bytes !== null && pieces.head().length < length) more();
+        else {
+          pieces.close();
+          resolve(pieces.head());
+        }
+      });
+    more();
+  });
+}
+
 /** Those written later whose names differ in their digits only, the oldest first. */
 function after(first: Candidate, candidates: readonly Candidate[]): Candidate[] {
-  const shape = ({ path }: Candidate) => basename(path).replace(/\d+/g, '#');
+  const shape = ({ path }: Candidate) => basename(path).replace(COMPRESSED, '').replace(/\d+/g, '#');
   return candidates.filter((one) => one.mtimeMs > first.mtimeMs && shape(one) === shape(first)).reverse();
 }

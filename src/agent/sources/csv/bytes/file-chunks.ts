@@ -9,6 +9,7 @@ import {
   type FilePieces,
   filePieces,
   gunzipPieces,
+  type HeadedPieces,
   OtherContents,
   type Pieces,
   startingWith,
@@ -20,7 +21,7 @@ export type FileChunks = {
   readonly pull: () => void;
   /** Goes on at another place of the text, once some of it has come. `tail`: the bytes before it. */
   readonly seek: (offset: number, tail: Buffer) => void;
-  /** The first bytes of the file as it stands, as far as they have been read. */
+  /** The first bytes of the file, unpacked, as far as they have been read. */
   readonly head: () => Buffer;
   readonly isCompressed: () => boolean;
   /** What has become of the file of this name since it was opened. */
@@ -64,6 +65,8 @@ export function openFileChunks(options: FileChunksOptions): FileChunks {
   const { path, named = path, encoding, chunkBytes, onChunk, onEnd, onAstray, onError } = options;
   let file = filePieces(path, chunkBytes, { from: 0, head: NOTHING_READ });
   let pieces: Pieces = file;
+  /** What the first bytes of the file are of. */
+  let headed: HeadedPieces = file;
   let known: Known = { kind: 'nothing' };
   let isClosed = false;
 
@@ -91,7 +94,8 @@ export function openFileChunks(options: FileChunksOptions): FileChunks {
       }
       known = { kind: 'packing', isCompressed: isGzip(bytes) };
       if (known.isCompressed) {
-        pieces = gunzipPieces(path, chunkBytes);
+        headed = gunzipPieces(path, chunkBytes);
+        pieces = headed;
         pull();
         return;
       }
@@ -111,12 +115,13 @@ export function openFileChunks(options: FileChunksOptions): FileChunks {
     if (known.kind !== 'all') throw new Error('nothing of the file has been read');
     const { isCompressed, text } = known;
     const isPlain = !isCompressed && text === 'utf-8';
-    const head = file.head();
+    const head = headed.head();
     pieces.close();
     file.close();
     const from = isPlain ? Math.max(0, offset - tail.length) : 0;
-    file = filePieces(path, chunkBytes, { from, head });
+    file = filePieces(path, chunkBytes, { from, head: isCompressed ? NOTHING_READ : head });
     const unpacked = isCompressed ? gunzipPieces(path, chunkBytes) : file;
+    headed = { ...unpacked, head: () => (isCompressed ? head : file.head()) };
     const decoded = text === 'utf-8' ? unpacked : utf8Pieces(unpacked, text);
     pieces = behind(decoded, offset - from, tail);
   };
@@ -124,7 +129,7 @@ export function openFileChunks(options: FileChunksOptions): FileChunks {
   return {
     pull,
     seek,
-    head: () => file.head(),
+    head: () => headed.head(),
     isCompressed: () => known.kind !== 'nothing' && known.isCompressed,
     look: (done) =>
       lookAt(named, file, (change) => {

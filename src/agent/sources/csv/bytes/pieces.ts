@@ -9,13 +9,17 @@ export type Pieces = {
   readonly close: () => void;
 };
 
-export type FilePieces = Pieces & {
+/** Pieces from the top of something. */
+export type HeadedPieces = Pieces & {
+  /** The first bytes, as far as they have been read. */
+  readonly head: () => Buffer;
+};
+
+export type FilePieces = HeadedPieces & {
   /** Of the open file, whatever its name stands for now. */
   readonly stats: (done: (error: Error | null, stats: Stats) => void) => void;
   /** Bytes of the file before the next piece. */
   readonly position: () => number;
-  /** The first bytes of the file, as far as they have been read. */
-  readonly head: () => Buffer;
   /** Whether the last bytes before `position` are still those that were read. */
   readonly keepsWhatWasRead: (done: (isSo: boolean) => void) => void;
 };
@@ -131,7 +135,8 @@ export function filePieces(
 }
 
 /** What a compressed file holds. */
-export function gunzipPieces(path: string, chunkBytes: number): Pieces {
+export function gunzipPieces(path: string, chunkBytes: number): HeadedPieces {
+  let head = NOTHING;
   const source = createReadStream(path);
   const unpacked = createGunzip({ chunkSize: chunkBytes });
   source.on('error', (error) => unpacked.destroy(error));
@@ -142,6 +147,8 @@ export function gunzipPieces(path: string, chunkBytes: number): Pieces {
     next: (done) => {
       const tell = (error: Error | null, bytes: Buffer | null) => {
         // Out of the promise, whose rejection a throw of the listener would be.
+        if (bytes !== null && head.length < HEAD_BYTES)
+          head = Buffer.concat([head, bytes]).subarray(0, HEAD_BYTES);
         if (!isClosed) setImmediate(done, error, bytes);
       };
       pieces.next().then(
@@ -149,6 +156,7 @@ export function gunzipPieces(path: string, chunkBytes: number): Pieces {
         (error: unknown) => tell(error instanceof Error ? error : new Error(String(error)), null),
       );
     },
+    head: () => head,
     close: () => {
       isClosed = true;
       source.destroy();
