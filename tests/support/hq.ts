@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { agentSummarySchema, ledgerEntrySchema, sampleDocumentSchema } from '../../src/protocol/api.ts';
 import { type Running, type RunOptions, run } from './holdfast.ts';
+import { holdToDocument } from './openapi.ts';
 import { until } from './wait.ts';
 
 export type RunningHq = Running & { readonly url: string };
@@ -19,10 +20,13 @@ export async function startHqProcess(
   return { ...running, url: z.object({ url: z.string() }).parse(JSON.parse(line)).url };
 }
 
+/** Throws where the answer is no success, or another than HQ's OpenAPI document says. */
 export async function getJson(url: string): Promise<unknown> {
   const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
-  if (!response.ok) throw new Error(`${url}: HTTP ${response.status} ${await response.text()}`);
-  return response.json();
+  const body = await response.text();
+  await holdToDocument(response, body);
+  if (!response.ok) throw new Error(`${url}: HTTP ${response.status} ${body}`);
+  return JSON.parse(body);
 }
 
 export async function ledgerOf(url: string, agent: string) {

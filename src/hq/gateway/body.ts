@@ -22,6 +22,8 @@ const DECODERS: Readonly<Record<string, () => NodeJS.ReadWriteStream & Readable>
   zstd: createZstdDecompress,
 };
 
+export const CONTENT_ENCODINGS: readonly string[] = Object.keys(DECODERS);
+
 const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
 
 /** Replaces Fastify's parsers. The `bodyLimit` of the server bounds the inflated body too. */
@@ -55,7 +57,7 @@ export function registerBodyParsers(app: FastifyInstance): void {
     if (create === undefined) {
       throw new Problem(
         'unsupported_media_type',
-        `Content-Encoding: ${encoding} is not known; take ${Object.keys(DECODERS).join(', ')} or none`,
+        `Content-Encoding: ${encoding} is not known; take ${CONTENT_ENCODINGS.join(', ')} or none`,
       );
     }
     const decoder = Object.assign(create(), { receivedEncodedLength: 0 });

@@ -80,6 +80,7 @@ function summaryRoutes(app: GatewayApp, { fleet, deadline, summaryOf }: Reads): 
       schema: {
         operationId: 'listAgents',
         summary: 'Agents, by id',
+        description: 'Every agent that HQ has heard of, those that only deliver over HTTP among them.',
         tags: ['agents'],
         querystring: pageSchema,
         response: { 200: pageOf(agentSummarySchema), ...problems },
@@ -102,6 +103,7 @@ function summaryRoutes(app: GatewayApp, { fleet, deadline, summaryOf }: Reads): 
       schema: {
         operationId: 'getAgent',
         summary: 'One agent',
+        description: 'How it is, what it has delivered, and what is still to come.',
         tags: ['agents'],
         params: agentParametersSchema,
         response: { 200: agentSummarySchema, ...problems },
@@ -145,6 +147,7 @@ function seriesRoutes(app: GatewayApp, { store, deadline, summaryOf }: Reads): v
       schema: {
         operationId: 'listSeries',
         summary: 'Series of an agent, with unit, first and last time',
+        description: 'By key and source. One that several sources measure is there for each.',
         tags: ['series'],
         params: agentParametersSchema,
         querystring: pageSchema,
@@ -225,6 +228,7 @@ function anomalyRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: R
       schema: {
         operationId: 'listAnomalies',
         summary: 'Anomalies, by start',
+        description: 'Episodes that overlap the range, each once, however often the agent reported it.',
         tags: ['samples'],
         params: agentParametersSchema,
         querystring: rangeSchema.extend(pageSchema.shape),

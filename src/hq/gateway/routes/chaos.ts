@@ -14,6 +14,7 @@ export function chaosRoutes(app: GatewayApp, { chaos, emit }: RouteContext): voi
       schema: {
         operationId: 'getChaos',
         summary: 'What chaos does now',
+        description: 'The mode that was set, and what is in force, which moves by itself in mode random.',
         tags: ['chaos'],
         response: { 200: chaosSchema, ...problemResponses(401, 403, 429) },
       },

@@ -30,6 +30,7 @@ export function operationRoutes(
       schema: {
         operationId: 'getHealth',
         summary: 'Whether the process lives',
+        description: 'Answers while the process does: what decides about a restart.',
         tags: ['operations'],
         response: { 200: healthSchema },
       },
@@ -43,6 +44,7 @@ export function operationRoutes(
       schema: {
         operationId: 'getReadiness',
         summary: 'Whether HQ takes deliveries',
+        description: '200 while HQ can serve and its last commit succeeded; else 503 with the reasons.',
         tags: ['operations'],
         response: { 200: readinessSchema, 503: readinessSchema },
       },
@@ -61,6 +63,7 @@ export function operationRoutes(
       schema: {
         operationId: 'getMetrics',
         summary: 'Metrics in the text format of Prometheus',
+        description: 'Their names begin with `holdfast_`; units are base units, counters end in `_total`.',
         tags: ['operations'],
         response: { 200: { content: { 'text/plain': { schema: z.string() } } } },
       },
@@ -77,6 +80,7 @@ export function operationRoutes(
       schema: {
         operationId: 'getOpenApi',
         summary: 'This document',
+        description: 'It is made from the schemas that requests are parsed with.',
         tags: ['operations'],
         response: { 200: z.record(z.string(), z.unknown()).describe('OpenAPI 3.1') },
       },

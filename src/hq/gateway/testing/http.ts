@@ -1,7 +1,9 @@
 /** Shorthands for tests of the HTTP API. */
 import { z } from 'zod';
 import { type ProblemDocument, problemSchema } from '../../http/problem.ts';
+import { openApiDocument } from '../openapi.ts';
 import type { GatewayApp } from '../routes/context.ts';
+import { answerCheck } from './answer-check.ts';
 
 export type Answer = {
   readonly status: number;
@@ -21,6 +23,7 @@ export type Ask = {
   readonly body?: unknown;
 };
 
+/** Asks; throws where the answer is not as the OpenAPI document says. */
 export async function ask(
   app: GatewayApp,
   url: string,
@@ -32,6 +35,9 @@ export async function ask(
     url,
     headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     ...(body === undefined ? {} : { payload: isRaw ? body : toJson(body) }),
+  });
+  answerCheck(openApiDocument(app))({
+    ...{ method, url, status: response.statusCode, headers: response.headers, body: response.body },
   });
   const problem = () => {
     z.string().startsWith('application/problem+json').parse(response.headers['content-type']);

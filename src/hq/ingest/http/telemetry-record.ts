@@ -60,7 +60,12 @@ export const telemetryRecordSchema = z
 /** One record, or up to `limits.recordsPerRequest` of them. */
 export const telemetryBodySchema = z.union([telemetryRecordSchema, z.array(telemetryRecordSchema)]);
 
-const ALIASES: Readonly<Record<string, string>> = { node_id: 'agent', ts: 'timestamp', values: 'metrics' };
+/** Other names of fields, by which they are looked for where the field itself is missing. */
+export const RECORD_ALIASES: Readonly<Record<string, string>> = {
+  node_id: 'agent',
+  ts: 'timestamp',
+  values: 'metrics',
+};
 
 export type TelemetryRecord = {
   readonly agent: string;
@@ -119,7 +124,7 @@ function canonical(raw: unknown): { renamed: unknown; names: Map<string, string>
   const names = new Map<string, string>();
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return { renamed: raw, names };
   const renamed: Record<string, unknown> = { ...raw };
-  for (const [alias, field] of Object.entries(ALIASES)) {
+  for (const [alias, field] of Object.entries(RECORD_ALIASES)) {
     if (Object.hasOwn(renamed, alias) && !Object.hasOwn(renamed, field)) {
       renamed[field] = renamed[alias];
       names.set(field, alias);
