@@ -46,6 +46,31 @@ describe('interfaces', () => {
     expect(named(keys, 'system.network.io', 'device')).toEqual(['eth0']);
   });
 
+  it('that hypervisors make are left out, and ends of pairs that /sys shows to be some', async () => {
+    const made = [
+      'tap100i0',
+      'fwbr100i0',
+      'fwln100i0',
+      'fwpr100p0',
+      'veth101i0',
+      'veth1001_abXY',
+      'incusbr0',
+    ];
+    const net = (device: string, index: string, link: string) => ({
+      [`sys/class/net/${device}/ifindex`]: `${index}\n`,
+      [`sys/class/net/${device}/iflink`]: `${link}\n`,
+    });
+    const rig = machine({
+      ...netDev([...made, 'vethKXQ3JF', 'vethXYZABC', 'vethVLAN10', 'tap0', 'fwbridge']),
+      ...net('vethKXQ3JF', '7', '2'),
+      ...net('vethXYZABC', '8', '8'),
+      ...net('vethVLAN10', '9', '3'),
+      'sys/class/net/vethVLAN10/lower_eth0/x': '',
+    });
+    const kept = ['vethXYZABC', 'vethVLAN10', 'tap0', 'fwbridge'];
+    expect(named(await keysOf(rig), 'system.network.io', 'device')).toEqual(kept);
+  });
+
   it('are judged by what /sys says of them: hardware is measured, loop-back is not', async () => {
     const rig = machine({
       ...netDev(['veth0', 'lo', 'loop-back']),

@@ -3,17 +3,25 @@ import { numbersIn } from '../text.ts';
 
 /**
  * The inner ends and bridges that container engines and hypervisors make and drop by the dozen, by the whole of the
- * names that they give, and what stands in for tunnels of a kind that is not used. Their traffic is that of an uplink
- * too.
+ * names that they give, and what stands in for tunnels of a kind that is not used. Their traffic is also that of an
+ * uplink.
  */
 const MADE_BY_ENGINES = new RegExp(
   `^(${[
     'veth[0-9a-f]*(@.*)?',
+    'veth(\\d+_[0-9A-Za-z]{4,6}|\\d+i\\d+)',
     'docker\\d+',
     'docker_gwbridge',
     'br-[0-9a-f]{12}',
     'virbr\\d+(-nic)?',
     'vnet\\d+',
+    'tap\\d+i\\d+',
+    'fw(br|ln|pr)\\d+[ip]\\d+',
+    'nerdctl\\d+',
+    'incusbr\\d+',
+    'ovs-system',
+    '(genev|vxlan)_sys_\\d+',
+    '(azv|eni)[0-9a-f]{11}',
     'podman\\d+',
     'lxcbr\\d+',
     'lxdbr\\d+',
@@ -33,6 +41,9 @@ const MADE_BY_ENGINES = new RegExp(
     '(tunl|sit|gre|gretap|erspan|ip_vti|ip6tnl|ip6_vti|ip6gre)0',
   ].join('|')})$`,
 );
+
+/** As LXC names the end of a container; people may give such a name to something else, which /sys tells. */
+const LIKE_MADE = /^veth[0-9A-Za-z]{6}$/;
 
 /** Loop-back in /sys/class/net/*\/type (ARPHRD_LOOPBACK). */
 const LOOPBACK = '772';
@@ -89,5 +100,14 @@ function isUplinkOf({ files }: HostAccess, device: string): boolean {
   // A piece of hardware is measured whatever its name.
   if (files.has(`${place}/device`)) return true;
   const type = files.readOptional(`${place}/type`)?.trim() ?? (device === 'lo' ? LOOPBACK : '');
-  return type !== LOOPBACK && !MADE_BY_ENGINES.test(device);
+  if (type === LOOPBACK || MADE_BY_ENGINES.test(device)) return false;
+  return !(LIKE_MADE.test(device) && isEndOfPair(files, place));
+}
+
+/** Its other end has another number; what a VLAN or a tunnel stands on shows as an interface below it. */
+function isEndOfPair(files: HostAccess['files'], place: string): boolean {
+  const own = files.readOptional(`${place}/ifindex`)?.trim();
+  const other = files.readOptional(`${place}/iflink`)?.trim();
+  if (own === undefined || other === undefined || own === other) return false;
+  return !files.list(place).some((name) => name.startsWith('lower_'));
 }
