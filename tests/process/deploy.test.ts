@@ -7,6 +7,7 @@ import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { built, node, root, runToEnd } from '../support/holdfast.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { watchReads } from '../support/unread.ts';
 
 /** Whether Holdfast takes the command line; files that only the place of deployment has are made up. */
 async function expectAccepted(
@@ -90,6 +91,33 @@ describe('the manifests for Kubernetes', () => {
       }),
       volumeClaimTemplates: z.array(z.object({ metadata: z.object({ name: z.string() }) })).default([]),
     }),
+  });
+
+  type Model = { readonly prototype: { readonly validate: (this: object) => void } };
+  const modelSchema = z.custom<Model>((value) => typeof value === 'function');
+  /** Validates by the schema of Kubernetes; returns the fields that it does not know. */
+  const unknownFields = async (document: Record<string, unknown>): Promise<string[]> => {
+    const { apiVersion, kind } = z.looseObject({ apiVersion: z.string(), kind: z.string() }).parse(document);
+    const models: Record<string, unknown> = await import(`kubernetes-models/${apiVersion}/${kind}`);
+    const { value, unread } = watchReads(document);
+    // Not of an instance, which would be a copy.
+    modelSchema.parse(models[kind]).prototype.validate.call(value);
+    return unread();
+  };
+
+  it('keep the schemas of Kubernetes, without a field that they do not know', async () => {
+    expect(documents.map(({ kind }) => kind)).toEqual(['Service', 'StatefulSet', 'DaemonSet']);
+    for (const document of documents) expect(await unknownFields(document)).toEqual([]);
+  });
+
+  it('would be noticed to have a field of another type, or of another name', async () => {
+    const hq = documents.find(({ kind }) => kind === 'StatefulSet') as { spec: Record<string, unknown> };
+    const changed = (spec: object) => unknownFields({ ...hq, spec: { ...hq.spec, ...spec } });
+    await expect(changed({ replicas: 'two' })).rejects.toThrow('replicas');
+    expect(await changed({ replcias: 2 })).toEqual(['.spec.replcias']);
+    expect(await changed({ template: { spec: { containers: [{ name: 'hq', volumeMount: [] }] } } })).toEqual([
+      '.spec.template.spec.containers.0.volumeMount',
+    ]);
   });
 
   it.each(['StatefulSet', 'DaemonSet'])(
