@@ -49,6 +49,8 @@ function parseOther(
 /** What may read a cell that could not be read, to be added to a message; empty where nothing does. */
 export function numberAdvice(cell: string): string {
   const text = cell.trim();
+  if (/^[+-]?[1-9]\d{0,2}(,\d{3})+$/.test(text))
+    return '; separators of thousands are not read, and decimal=comma would take them for those of a fraction';
   if (/^[+-]?\d+,\d+$/.test(text)) return '; decimal=comma reads a comma before the fraction';
   return /^[+-]?\d+\.\d+$/.test(text) ? '; decimal=comma takes no point' : '';
 }

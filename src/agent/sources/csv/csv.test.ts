@@ -256,7 +256,32 @@ describe('a CSV file in its own rhythm', () => {
   });
 });
 
+describe('what programs write', () => {
+  it.each([
+    ['pandas without a name for its index', ',a\n2023-11-14 22:13:20,1\n', 'time=column_1'],
+    ['a header that begins as a comment', '# Time,a\n1700000000,1\n', 'skip=0'],
+    ['rows that end with a delimiter', 'time,a\n1700000000,1,\n1700000001,2, \n', 'skip=0'],
+  ])('is read: %s', async (_what, text, options) => {
+    const { samples } = await readAll(text, `speed=max,${options}`);
+    expect(samples[0]).toMatchObject({ ts: 1_700_000_000_000, values: [1] });
+    expect(samples).toHaveLength(text.split('\n').length - 2);
+  });
+
+  it('is named in the error as it can be named in the option', async () => {
+    await expect(readAll(',a\n2023-11-14 22:13:20,1\n')).rejects.toThrow('one of column_1, a');
+  });
+
+  it('is skipped with a cell too many', async () => {
+    const { events } = await readAll('time,a\n1700000000,1,7\n1700000001,1\n');
+    expect(events).toContainEqual(expect.objectContaining({ reason: 'has 3 cells, the header has 2' }));
+  });
+});
+
 describe('cells that another option would read', () => {
+  it('do not name decimal=comma for thousands without saying what it would do', async () => {
+    await expect(readAll('time,a\n1700000000,"1,234"\n')).rejects.toThrow('thousands are not read');
+  });
+
   it('name it, in the log and in the error', async () => {
     const rows = (cells: readonly string[]) =>
       cells.map((cell, row) => `${1_700_000_000 + row};${cell};1\n`).join('');

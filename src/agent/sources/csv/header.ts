@@ -47,7 +47,7 @@ export function detectDelimiter(headerLine: string): string {
  * name, 1 nearly by name, 0 not at all.
  */
 export function headerLikeness(cells: readonly string[], { time }: TimeColumns): 0 | 1 | 2 | 3 {
-  const lower = cells.map((cell) => cell.trim().toLowerCase());
+  const lower = cells.map(plainName);
   const wanted = time === undefined ? TIME_NAMES : [time.toLowerCase()];
   if (wanted.some((name) => lower.includes(name))) return lower.some(isOfRow) ? 2 : 3;
   return time === undefined && lower.some((name) => LIKE_TIME.test(name)) ? 1 : 0;
@@ -57,17 +57,24 @@ function isOfRow(cell: string): boolean {
   return typeof parseNumber(cell) === 'number' || parseWrittenTime(cell) !== null || isAmbiguousDate(cell);
 }
 
+/** In lower case, without the mark of a comment that a header may begin with. */
+function plainName(name: string): string {
+  return name.trim().toLowerCase().replace(/^#\s*/, '');
+}
+
 /** Throws CsvError when there is no time column, or nothing else. */
 export function readHeader(cells: readonly string[], wanted: TimeColumns): CsvHeader {
-  const names = cells.map((cell) => cell.trim());
+  const names = cells.map((cell, index) => {
+    const name = cell.trim();
+    return name === '' || name === '__proto__' ? `column_${index + 1}` : name;
+  });
   const timeIndex = findTime(names, wanted);
   const dateIndex = findDate(names, wanted, timeIndex);
   const taken = new Set<string>();
   const columns: CsvColumn[] = [];
   names.forEach((name, index) => {
     if (index === timeIndex) return;
-    const isNameless = name === '' || name === '__proto__';
-    const series = distinct(seriesOf(isNameless ? `column_${index + 1}` : name), taken);
+    const series = distinct(seriesOf(name), taken);
     columns.push({ index, series });
   });
   if (columns.length === 0) throw new CsvError('the file has a time column and nothing else');
@@ -81,7 +88,7 @@ export function readHeader(cells: readonly string[], wanted: TimeColumns): CsvHe
 
 function findTime(names: readonly string[], { time, date }: TimeColumns): number {
   if (time !== undefined) return indexOf(names, time);
-  const lower = names.map((name) => name.toLowerCase());
+  const lower = names.map(plainName);
   const isTaken = (name: string) => name === date?.toLowerCase();
   for (const name of TIME_NAMES) {
     const index = isTaken(name) ? -1 : lower.indexOf(name);
@@ -96,7 +103,7 @@ function findTime(names: readonly string[], { time, date }: TimeColumns): number
 
 function findDate(names: readonly string[], { date }: TimeColumns, timeIndex: number): number | null {
   if (date !== undefined) return indexOf(names, date);
-  const index = names.findIndex((name, at) => at !== timeIndex && name.toLowerCase() === 'date');
+  const index = names.findIndex((name, at) => at !== timeIndex && plainName(name) === 'date');
   return index < 0 ? null : index;
 }
 

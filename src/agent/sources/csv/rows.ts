@@ -223,7 +223,7 @@ function judge(reading: Reading, from: Extract<State, { kind: 'judging' }>): Sta
     }
     from.rows.push(record);
   }
-  const sound = from.rows.filter((one): one is Good => 'cells' in one && one.cells.length === header.width);
+  const sound = from.rows.filter((one): one is Good => 'cells' in one && fits(one.cells, header));
   const timed = withDates(header, sound, reading.options.date !== undefined);
   const kept = timed.columns.filter(({ index }) => {
     const values = sound.map(({ cells }) => parseNumber(cells[index] ?? '', reading.options.numbers));
@@ -255,6 +255,11 @@ function adviceFor(rows: readonly Good[], texts: readonly CsvColumn[]): string {
   return '';
 }
 
+/** Programs end rows with a delimiter, and the header not. */
+function fits(cells: readonly string[], { width }: CsvHeader): boolean {
+  return cells.length === width || (cells.length === width + 1 && cells[width]?.trim() === '');
+}
+
 /** The header with its column of dates, where the times need one. */
 function withDates(header: CsvHeader, rows: readonly Good[], isNamed: boolean): CsvHeader {
   const { dateIndex, timeIndex, columns } = header;
@@ -280,7 +285,7 @@ function readRow(reading: Reading, record: CsvRecord, from: Extract<State, { kin
   if ('problem' in record) return bad(record.problem);
   const { cells } = record;
   const { header, indices, shape } = from;
-  if (cells.length !== header.width) return bad(`has ${cells.length} cells, the header has ${header.width}`);
+  if (!fits(cells, header)) return bad(`has ${cells.length} cells, the header has ${header.width}`);
   const time = timeIn(cells, header);
   from.times ??= timesOf(reading, header, [time]);
   const ts = from.times?.ofText(time) ?? null;

@@ -62,7 +62,11 @@ export function timeOfGroups(groups: Readonly<Record<string, string | undefined>
   const hour = hourOf(Number(groups.hour ?? 0), groups.half);
   const minute = Number(groups.minute ?? 0);
   const second = Number(groups.second ?? 0);
-  if (month === null || hour === null || hour > 23 || minute > 59 || second > 59) return null;
+  if (month === null || hour === null || minute > 59) return null;
+  // ISO 8601 has the end of a day, and leap seconds, which POSIX takes for the second behind them.
+  const isEndOfDay = hour === 24 && minute === 0 && second === 0 && groups.half === undefined;
+  const isLeap = second === 60 && minute === 59;
+  if ((hour > 23 && !isEndOfDay) || (second > 59 && !isLeap)) return null;
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   // Such as 30 February.
