@@ -267,6 +267,15 @@ describe('what programs write', () => {
     expect(samples).toHaveLength(text.split('\n').length - 2);
   });
 
+  it.each([
+    ['2023-11-14,22:13:20', 'skip=0'],
+    ['45244,0.925925926', 'timeFormat=excel'],
+    ['14/11/2023,22:13:20', 'timeFormat=dd/MM/yyyy HH:mm:ss'],
+  ])('is read of dates and times in two columns: %s', async (cells, options) => {
+    const { samples } = await readAll(`date,time,a\n${cells},1\n`, `speed=max,${options}`);
+    expect(samples).toEqual([expect.objectContaining({ ts: 1_700_000_000_000, values: [1] })]);
+  });
+
   it('is named in the error as it can be named in the option', async () => {
     await expect(readAll(',a\n2023-11-14 22:13:20,1\n')).rejects.toThrow('one of column_1, a');
   });

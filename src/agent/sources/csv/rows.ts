@@ -9,7 +9,14 @@ import { type CsvColumn, type CsvHeader, readHeader } from './header.ts';
 import { createPlainRows, isQuickDelimiter, type ReadPlainRows } from './plain-rows.ts';
 import { type CsvRecord, createRecordSplitter, MAX_RECORD_CHARS, type RecordSplitter } from './records.ts';
 import { isTimeOfDay } from './times/time-text.ts';
-import { findTimes, namedTimes, type TimeOptions, type Times, unitInName } from './times/times.ts';
+import {
+  findTimes,
+  isPartOfDay,
+  namedTimes,
+  type TimeOptions,
+  type Times,
+  unitInName,
+} from './times/times.ts';
 import { createUnreadableCells, type UnreadableCells } from './unreadable.ts';
 
 export type CsvRow =
@@ -224,7 +231,7 @@ function judge(reading: Reading, from: Extract<State, { kind: 'judging' }>): Sta
     from.rows.push(record);
   }
   const sound = from.rows.filter((one): one is Good => 'cells' in one && fits(one.cells, header));
-  const timed = withDates(header, sound, reading.options.date !== undefined);
+  const timed = withDates(header, sound, reading.options);
   const kept = timed.columns.filter(({ index }) => {
     const values = sound.map(({ cells }) => parseNumber(cells[index] ?? '', reading.options.numbers));
     return values.every((value) => value !== undefined) || values.some((value) => typeof value === 'number');
@@ -261,10 +268,15 @@ function fits(cells: readonly string[], { width }: CsvHeader): boolean {
 }
 
 /** The header with its column of dates, where the times need one. */
-function withDates(header: CsvHeader, rows: readonly Good[], isNamed: boolean): CsvHeader {
+function withDates(header: CsvHeader, rows: readonly Good[], { date, times }: CsvReaderOptions): CsvHeader {
   const { dateIndex, timeIndex, columns } = header;
   if (dateIndex === null) return header;
-  const isSplit = isNamed || rows.some(({ cells }) => isTimeOfDay((cells[timeIndex] ?? '').trim()));
+  const isSplit =
+    date !== undefined ||
+    rows.some(({ cells }) => {
+      const time = (cells[timeIndex] ?? '').trim();
+      return isTimeOfDay(time) || isPartOfDay(time, times);
+    });
   return isSplit
     ? { ...header, columns: columns.filter(({ index }) => index !== dateIndex) }
     : { ...header, dateIndex: null };

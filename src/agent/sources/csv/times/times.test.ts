@@ -137,6 +137,7 @@ describe('times that are named', () => {
     ['dd MMM yyyy hh:mm a', '09 Mar 2026 01:05 pm', '2026-03-09T13:05:00.000Z'],
     ["yyyy-MM-dd'T'HH:mm:ss.SSSXXX", '2026-03-09T12:00:00.250+02:00', '2026-03-09T10:00:00.250Z'],
     ['excel', '46090.5', '2026-03-09T12:00:00.000Z'],
+    ['excel', '46090 0.5', '2026-03-09T12:00:00.000Z'],
     ['excel', '46090.50001157', '2026-03-09T12:00:01.000Z'],
     ['s', '12', '1970-01-01T00:00:12.000Z'],
     ['ms', '12', '1970-01-01T00:00:00.012Z'],
@@ -152,6 +153,8 @@ describe('times that are named', () => {
     ['iso', '1700000000'],
     ['s', '2026-03-09'],
     ['excel', '1'],
+    ['excel', '46090 0.5 1'],
+    ['excel', '46090 noon'],
     ['s', '1700000000123'],
   ])('by %s take nothing else, such as %s', (format, cell) => {
     expect(read(cell, { format })).toBeNull();

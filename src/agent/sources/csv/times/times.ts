@@ -152,10 +152,19 @@ function excelTimes(toUtc: ToUtc, { decimal }: TimeOptions): Times {
   return {
     ofNumber,
     ofText: (cell) => {
-      const serial = numberIn(cell.trim(), decimal);
-      return serial === null ? null : ofNumber(serial);
+      // A day, or a day and the part of it that a column of times holds.
+      const [day = '', part = '0', ...more] = cell.trim().split(/\s+/);
+      const serial = numberIn(day, decimal);
+      const share = numberIn(part, decimal);
+      return serial === null || share === null || more.length > 0 ? null : ofNumber(serial + share);
     },
   };
+}
+
+/** Whether a cell of Excel times is a time of day: the part of a day that has passed. */
+export function isPartOfDay(text: string, { format, decimal }: TimeOptions): boolean {
+  const part = format === 'excel' ? numberIn(text, decimal) : null;
+  return part !== null && part >= 0 && part < 1;
 }
 
 function written(read: (text: string) => WrittenTime | null, toUtc: ToUtc): Times {
