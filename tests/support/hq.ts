@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { agentSummarySchema, ledgerEntrySchema, sampleDocumentSchema } from '../../src/protocol/api.ts';
 import { type Running, type RunOptions, run } from './holdfast.ts';
-import { holdToDocument } from './openapi.ts';
+import { expectDocumentOf, holdToDocument } from './openapi.ts';
 import { until } from './wait.ts';
 
 export type RunningHq = Running & { readonly url: string };
@@ -17,7 +17,10 @@ export async function startHqProcess(
     if (running.process.exitCode !== null) throw new Error(`HQ ended: ${running.stderr.join('\n')}`);
     return running.stdout[0];
   });
-  return { ...running, url: z.object({ url: z.string() }).parse(JSON.parse(line)).url };
+  const { url } = z.object({ url: z.string() }).parse(JSON.parse(line));
+  // An HQ that has ended again, or answers nobody, is for the test to find.
+  await expectDocumentOf(url).catch(() => {});
+  return { ...running, url };
 }
 
 /** Throws where the answer is no success, or another than HQ's OpenAPI document says. */

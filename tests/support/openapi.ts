@@ -3,6 +3,22 @@ import { z } from 'zod';
 import { type AnswerCheck, answerCheck } from '../../src/hq/gateway/testing/answer-check.ts';
 
 const checks = new Map<string, Promise<AnswerCheck | null>>();
+/** Of the first HQ that this process has started: the others are of the same version. */
+let ours: Promise<AnswerCheck | null> | null = null;
+
+/** HQ has just begun to listen: its document is read before a test looks at times. */
+export async function expectDocumentOf(url: string): Promise<void> {
+  const { origin } = new URL(url);
+  ours ??= load(origin);
+  checks.set(origin, ours);
+  try {
+    await ours;
+  } catch (error) {
+    ours = null;
+    checks.delete(origin);
+    throw error;
+  }
+}
 
 /** Null: whoever answers has no such document. */
 async function load(origin: string): Promise<AnswerCheck | null> {

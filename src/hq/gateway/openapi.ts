@@ -47,7 +47,13 @@ export async function registerOpenApi(app: FastifyInstance, version: string): Pr
   await app.register(swagger, options);
 }
 
-/** The whole document, made from what the routes say of themselves. */
+const documents = new WeakMap<FastifyInstance, Record<string, unknown>>();
+
+/** The whole document, made once from what the routes say of themselves: to be called when all of them are there. */
 export function openApiDocument(app: FastifyInstance): Record<string, unknown> {
-  return completeDocument(app.swagger());
+  const known = documents.get(app);
+  if (known !== undefined) return known;
+  const document = completeDocument(app.swagger());
+  documents.set(app, document);
+  return document;
 }
