@@ -1,16 +1,21 @@
 import { WarningIcon } from '../components/icons.tsx';
-import { formatAge } from '../format.ts';
-import { useDamage, useFreshness } from '../state/fleet.ts';
+import { formatAge, formatExact } from '../format.ts';
+import { useDamage, useFreshness, useUnreadable } from '../state/fleet.ts';
 
 /** Says so when what is shown is not current, or is not understood. */
 export function StaleBanner() {
   const freshness = useFreshness();
   const damage = useDamage();
-  if (damage !== null)
+  const unreadable = useUnreadable();
+  if (damage !== null || unreadable > 0)
     return (
       <div className="banner banner-bad" role="alert">
         <WarningIcon />
-        <span>HQ sends what this page does not understand; most likely HQ was updated.</span>
+        <span>
+          HQ sends what this page does not understand; most likely HQ was updated.
+          {damage === null &&
+            ` Not shown: ${formatExact(unreadable)} ${unreadable === 1 ? 'agent' : 'agents'}.`}
+        </span>
         <button type="button" onClick={() => location.reload()}>
           Load the page again
         </button>

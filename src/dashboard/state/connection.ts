@@ -2,23 +2,9 @@
 import { Observable, retry, share, switchMap, tap, throwError } from 'rxjs';
 import { io } from 'socket.io-client';
 import { z } from 'zod';
-import {
-  type FleetDelta,
-  type FleetSnapshot,
-  fleetDeltaSchema,
-  fleetSnapshotSchema,
-} from '../../protocol/api.ts';
 import { after, monoNow } from '../clock.ts';
+import { type ConnectionEvent, readDelta, readSnapshot } from './read-news.ts';
 import { reportUnauthorized, token$ } from './session.ts';
-
-export type ConnectionEvent =
-  | { readonly kind: 'link'; readonly link: 'connecting' | 'up' | 'down' }
-  /** `at`: monotonic ms of the arrival. */
-  | { readonly kind: 'snapshot'; readonly snapshot: FleetSnapshot; readonly at: number }
-  | { readonly kind: 'delta'; readonly delta: FleetDelta; readonly at: number }
-  /** HQ sent something that this dashboard does not understand: most likely their versions differ. */
-  | { readonly kind: 'damaged'; readonly detail: string }
-  | { readonly kind: 'unauthorized'; readonly message: string };
 
 /** After HQ refused or cut the connection: Socket.IO does not come back from these by itself. */
 const RECONNECT_MS = 1500;
@@ -68,22 +54,8 @@ function openSocket(token: string | null): Observable<ConnectionEvent> {
       subscriber.next({ kind: 'link', link: 'down' });
       if (!socket.active) subscriber.error(new CutOff());
     });
-    socket.on('snapshot', (message: unknown) => {
-      const parsed = fleetSnapshotSchema.safeParse(message);
-      subscriber.next(
-        parsed.success
-          ? { kind: 'snapshot', snapshot: parsed.data, at: monoNow() }
-          : { kind: 'damaged', detail: z.prettifyError(parsed.error) },
-      );
-    });
-    socket.on('delta', (message: unknown) => {
-      const parsed = fleetDeltaSchema.safeParse(message);
-      subscriber.next(
-        parsed.success
-          ? { kind: 'delta', delta: parsed.data, at: monoNow() }
-          : { kind: 'damaged', detail: z.prettifyError(parsed.error) },
-      );
-    });
+    socket.on('snapshot', (message: unknown) => subscriber.next(readSnapshot(message, monoNow())));
+    socket.on('delta', (message: unknown) => subscriber.next(readDelta(message, monoNow())));
     return () => socket.disconnect();
   });
 }

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import type { Chaos, FleetDelta, FleetSnapshot } from '../../protocol/api.ts';
-import type { ConnectionEvent } from './connection.ts';
 import {
   type FleetState,
   freshnessOf,
@@ -10,6 +9,7 @@ import {
   reduceFleet,
   SILENT_MS,
 } from './fleet-state.ts';
+import type { ConnectionEvent } from './read-news.ts';
 import { agent } from './testing/agent.ts';
 
 const calm: Chaos = { mode: 'off', enabled: true, effect: 'none', since: 0 };

@@ -12,7 +12,7 @@ import type {
   IngestPoint,
 } from '../../protocol/api.ts';
 import { extendSpans } from '../../protocol/chaos-spans.ts';
-import type { ConnectionEvent } from './connection.ts';
+import type { ConnectionEvent } from './read-news.ts';
 
 /** One agent with a short memory of its pending samples, one point a second at most. */
 export type AgentEntry = {
@@ -36,6 +36,8 @@ export type FleetState = {
   readonly chaos: Chaos | null;
   readonly chaosSpans: readonly ChaosSpan[];
   readonly ingest: readonly IngestPoint[];
+  /** How many agents HQ has said something of that this page does not understand. */
+  readonly unreadable: number;
   /** What could not be understood of HQ's latest message; null when all was. */
   readonly damaged: string | null;
 };
@@ -57,6 +59,7 @@ export const NO_FLEET: FleetState = {
   chaos: null,
   chaosSpans: [],
   ingest: [],
+  unreadable: 0,
   damaged: null,
 };
 
@@ -85,12 +88,17 @@ export function reduceFleet(state: FleetState, event: ConnectionEvent): FleetSta
         next.ids.length === snapshot.agents.length && snapshot.agents.every(({ id }) => state.agents.has(id));
       return {
         ...next,
+        unreadable: event.unreadable ?? 0,
         ids: sameIds && state.ids.length === next.agents.size ? state.ids : sortedIds(next.agents),
         hqVersion: snapshot.hqVersion,
       };
     }
     case 'delta':
-      return state.hqOffset === null ? state : apply(state, event.delta, event.at);
+      if (state.hqOffset === null) return state;
+      return {
+        ...apply(state, event.delta, event.at),
+        unreadable: Math.max(state.unreadable, event.unreadable ?? 0),
+      };
   }
 }
 

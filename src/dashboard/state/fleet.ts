@@ -134,6 +134,15 @@ export const [useDamage] = bind(
   null,
 );
 
+/** How many agents are left out, as this page does not understand what HQ says of them. */
+export const [useUnreadable] = bind(
+  fleet$.pipe(
+    map((fleet) => fleet.unreadable),
+    distinctUntilChanged(),
+  ),
+  0,
+);
+
 /** Now on HQ's clock, epoch ms; our own wall clock before HQ has spoken. */
 export function hqNow(): number {
   const { hqOffset } = fleet$.getValue();
