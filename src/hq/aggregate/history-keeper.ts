@@ -2,7 +2,7 @@
  * Writes down what the graph of ingest shows: points of the last ten minutes, and when chaos was at work.
  *
  * Bounds: SLOTS records of a minute each, that are written over in turn, and one of MAX_SPANS spans of chaos. A minute
- * is written each SAVE_EVERY seconds while something comes: a crash costs that many points, an orderly end none.
+ * is written at its end, and each SAVE_EVERY seconds while something comes: a crash costs no more, an orderly end none.
  */
 import type { Chaos, ChaosSpan, IngestPoint } from '../../protocol/api.ts';
 import { extendSpans } from '../../protocol/chaos-spans.ts';
@@ -57,7 +57,7 @@ export function createHistoryKeeper(
   let points = before.points.filter((point) => minuteOf(point) === minute);
   /** Points that no record has. */
   let unsaved = 0;
-  let isWorthwhile = false;
+  let isBusy = false;
   let spans = before.spans;
   let lastChaos: Chaos | null = null;
 
@@ -66,22 +66,22 @@ export function createHistoryKeeper(
     const tuples = points.map(({ t, samples, bytes }): [number, number, number] => [t, samples, bytes]);
     records.put(String(minute % SLOTS), { points: tuples, spans: [] });
     unsaved = 0;
-    isWorthwhile = false;
+    isBusy = false;
   };
   return {
     second: (point) => {
       if (minuteOf(point) !== minute) {
-        if (isWorthwhile) put();
+        // Of a quiet minute too: else it would look as if HQ had been away.
+        put();
         minute = minuteOf(point);
         points = [];
         unsaved = 0;
-        isWorthwhile = false;
+        isBusy = false;
       }
       points.push(point);
       unsaved += 1;
-      // An HQ to which nothing comes writes nothing.
-      isWorthwhile ||= point.bytes > 0;
-      if (isWorthwhile && unsaved >= SAVE_EVERY) put();
+      isBusy ||= point.bytes > 0;
+      if (isBusy && unsaved >= SAVE_EVERY) put();
     },
     chaos: (chaos) => {
       const next = extendSpans(spans, lastChaos, chaos);
