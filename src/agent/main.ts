@@ -19,6 +19,7 @@ import { errorText } from '../platform/error-text.ts';
 import type { Ids } from '../platform/ids.ts';
 import { registerLogMetrics } from '../platform/log-metrics.ts';
 import type { Logger } from '../platform/logger.ts';
+import { speakPlainly } from '../platform/plain-error.ts';
 import type { Random } from '../platform/random.ts';
 import { expectWork } from '../platform/spare-memory.ts';
 import { createEmit, createRegistry, type Emit } from '../platform/telemetry.ts';
@@ -101,6 +102,7 @@ export async function startAgent(
   platform: AgentPlatform,
   { newEpoch = false }: StartOptions = {},
 ): Promise<RunningAgent> {
+  speakPlainly();
   const { specs, ways } = checked(config, platform);
   if (specs.some(isFullSpeed)) expectWork();
   const voice = createVoice(platform);

@@ -1,5 +1,5 @@
-/** Messages of zod for people who set something: what is allowed, and what was given. */
-import type { z } from 'zod';
+/** Messages of zod for people who set or send something: what is allowed, and what was given. */
+import { z } from 'zod';
 import { nearestName } from './nearest.ts';
 
 const MAX_SHOWN = 80;
@@ -33,6 +33,19 @@ export function plainError(issue: z.core.$ZodRawIssue): string {
     default:
       return `cannot be used as it is: ${kindOf(input)}`;
   }
+}
+
+/** From here on every schema of this process speaks so, where it has no words of its own. */
+export function speakPlainly(): void {
+  z.config({ customError: plainError });
+}
+
+/** All faults with their places in one line of at most `most` characters. */
+export function problemsOf({ issues }: z.ZodError, most: number): string {
+  const texts = issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${z.core.toDotPath(path)}: ${message}`,
+  );
+  return texts.join('; ').slice(0, most);
 }
 
 const NAMED_FORMATS: ReadonlyMap<string, string> = new Map([

@@ -3,7 +3,7 @@
  * side.
  */
 import { concatMap, EMPTY, expand, last, map, type Observable, of } from 'rxjs';
-import { z } from 'zod';
+import { problemsOf } from '../../platform/plain-error.ts';
 import { type AgentMessageName, type AgentMessages, agentMessages } from '../../protocol/agent-messages.ts';
 import { unite } from '../../protocol/coverage.ts';
 import type { HelloReply } from '../../protocol/events.ts';
@@ -29,7 +29,7 @@ export function createParsedSession(ask: Ask, meter: Meter): LinkSession {
       map((answer): AgentMessages[N]['reply'] => {
         const parsed = agentMessages[event].reply.safeParse(answer);
         if (parsed.success) return parsed.data;
-        const problem = z.prettifyError(parsed.error).slice(0, MAX_PROBLEM);
+        const problem = problemsOf(parsed.error, MAX_PROBLEM);
         throw new LinkError('protocol', `HQ's answer to ${event} is malformed: ${problem}`);
       }),
     );

@@ -255,3 +255,19 @@ describe('the dashboard as files', () => {
     expect((await ask(app, '/')).body).toContain('npm run build');
   });
 });
+
+describe('what cannot be used', () => {
+  it.each([
+    ['/api/v1/agents/a/samples?limit=abc', {}, 'limit: must be a number, not NaN'],
+    ['/api/v1/agents/a/query?series=x&step=-1', {}, 'step: must be a duration such as 10s'],
+    ['/api/v1/chaos', { method: 'PUT', body: { mode: 'wild' } }, 'mode: expected one of "off"|"random"'],
+    ['/telemetry', { method: 'POST', body: { ...RECORD, agent: 5 } }, 'agent: expected a text, got a number'],
+    ['/telemetry', { method: 'POST', body: [{ ...RECORD, metrics: 5 }] }, '[0].metrics: '],
+    ['/api/telemetry/snapshot', { method: 'POST', body: { node_id: 'a' } }, 'timestamp: '],
+  ] as const)('is told in plain words: %s %o', async (url, request, detail) => {
+    const { app } = await createTestGateway({ chaos: 'off' });
+    const answer = await ask(app, url, request);
+    expect(answer.problem().detail).toContain(detail);
+    expect(JSON.stringify(answer.problem())).not.toMatch(/Invalid|received|undefined/);
+  });
+});

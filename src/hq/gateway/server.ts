@@ -7,6 +7,7 @@ import Fastify from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { BehaviorSubject, filter, firstValueFrom, race, timer } from 'rxjs';
 import type { Logger } from '../../platform/logger.ts';
+import { speakPlainly } from '../../platform/plain-error.ts';
 import type { Access } from '../access.ts';
 import { Problem } from '../http/problem.ts';
 import { registerBodyParsers } from './body.ts';
@@ -33,6 +34,7 @@ const DRAIN_MS = 10_000;
 const KEEP_ALIVE_MS = 72_000;
 
 export async function createGateway(options: GatewayOptions): Promise<GatewayApp> {
+  speakPlainly();
   const { config, clock, emit, logger } = options;
   const bodies = countBodies(config.limits.bodyBytesAtOnce);
   const onError = createErrorHandler(logger, config.limits.bodyBytes);

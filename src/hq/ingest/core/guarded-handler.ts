@@ -4,7 +4,8 @@
  * given once.
  */
 import { defaultIfEmpty, defer, type Observable, type Subscription, take } from 'rxjs';
-import { z } from 'zod';
+import type { z } from 'zod';
+import { problemsOf } from '../../../platform/plain-error.ts';
 import { isRefused, type Refused, refuse } from './refusal.ts';
 
 export type GuardOptions<A extends readonly unknown[], R extends object> = {
@@ -60,7 +61,7 @@ export function guarded<A extends readonly unknown[], R extends object>(
         answer(excuse);
         return;
       }
-      const problem = z.prettifyError(parsed.error).slice(0, 500);
+      const problem = problemsOf(parsed.error, 500);
       options.onViolation(`${event}: ${problem}`);
       answer(refuse('bad_request', `${event}: ${problem}`));
       return;
