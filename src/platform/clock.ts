@@ -11,6 +11,8 @@ export type Clock = {
   readonly mono: () => number;
   /** Monotonic time in ms with fractions, for durations only; its zero is unspecified. */
   readonly precise: () => number;
+  /** Processor time that this thread has used, ms. Absent: it cannot be told, and `precise` has to do. */
+  readonly cpu?: () => number;
   /** Id of this boot of the machine. */
   readonly bootId: string;
   /** Timers, of any length. Its `now()` is monotonic, so a wall clock that jumps moves no timer. */
@@ -36,6 +38,10 @@ export function createSystemClock(): Clock {
     now: () => Date.now(),
     mono: () => Math.floor(uptimeAtZero + performance.now()),
     precise,
+    cpu: () => {
+      const { user, system } = process.threadCpuUsage();
+      return (user + system) / 1000;
+    },
     bootId: boot?.id ?? crypto.randomUUID(),
     scheduler: createLongScheduler(precise),
   };

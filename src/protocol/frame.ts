@@ -11,6 +11,9 @@ export type FrameKind = (typeof FRAME_KINDS)[number];
 /** Limits of one frame; HQ may announce smaller ones. */
 export const MAX_FRAME_BYTES = 256 * 1024;
 export const MAX_FRAME_SAMPLES = 4096;
+/** Anomalies and diagnostics of one frame that HQ takes, and of one that holds a single sample and cannot be split. */
+export const MAX_FRAME_NOTES = 4096;
+export const MAX_SAMPLE_NOTES = 16_384;
 
 export type FrameHeader = {
   readonly version: number;
@@ -120,6 +123,7 @@ export type FrameErrorCode =
   | 'encrypted'
   | 'bad_checksum'
   | 'too_large'
+  | 'too_many_notes'
   | 'malformed';
 
 /** A buffer that is no valid frame; `code` says how, the message says where. */

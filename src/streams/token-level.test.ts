@@ -23,3 +23,11 @@ it('gives what is taken in any case, and says when it is paid for', () => {
   expect(level.take(5, 0)).toBe(1_000);
   expect(level.tryTake(1, 1_000)).toBe(100);
 });
+
+it('says what is owed', () => {
+  const level = createTokenLevel({ capacity: 10, refillPerSecond: 10 });
+  level.take(25, 0);
+  expect(level.debt(0)).toBe(15);
+  expect(level.debt(1_000)).toBe(5);
+  expect(level.debt(2_000)).toBe(0);
+});

@@ -16,6 +16,8 @@ export type TokenLevel = {
   readonly tryTake: (cost: number, nowMs: number) => number;
   /** Takes the cost in any case; gives the ms until it is paid for. */
   readonly take: (cost: number, nowMs: number) => number;
+  /** What was taken and is not paid for yet. */
+  readonly debt: (nowMs: number) => number;
 };
 
 export function createTokenLevel({ capacity, refillPerSecond }: TokenLevelOptions): TokenLevel {
@@ -41,6 +43,10 @@ export function createTokenLevel({ capacity, refillPerSecond }: TokenLevelOption
       const waitMs = waitFor(cost, nowMs);
       tokens -= cost;
       return waitMs;
+    },
+    debt: (nowMs) => {
+      waitFor(0, nowMs);
+      return Math.max(0, -tokens);
     },
   };
 }

@@ -1,10 +1,14 @@
 import { firstValueFrom, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
+import { encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
+import type { Anomaly } from '../../protocol/sample.ts';
+import { internSchema } from '../../protocol/schema-ref.ts';
 import { createMemoryStorage } from '../../storage/memory/memory-storage.ts';
+import type { Storage } from '../../storage/storage.ts';
 import type { HqStore } from './store.ts';
-import { closeStore, dataFrame, openStore, START, schema, testClock } from './testing/frames.ts';
-import { allSeqs, ledgerOf, numbers, readPage } from './testing/read.ts';
+import { closeStore, dataFrame, openStore, START, sampleOf, schema, testClock } from './testing/frames.ts';
+import { allSeqs, ledgerOf, numbers, numbersOf, readPage } from './testing/read.ts';
 
 describe('HQ store behind its users', () => {
   const clock = testClock(START + 1_000_000);
@@ -51,6 +55,74 @@ describe('HQ store behind its users', () => {
     expect(page.items.map(({ arrivalTs }) => arrivalTs)).toEqual(numbers(1, 200).map((seq) => START + seq));
     expect(await ledgerOf(opened)).toMatchObject([{ stored: 200, pending: 0 }]);
     await closeStore(opened);
+  });
+
+  it('merges no more values at once than it can beside its users', async () => {
+    const series = Array.from({ length: 1_000 }, (_, index) => ({
+      name: `m.${index}`,
+      attributes: {},
+      unit: '',
+    }));
+    const wide = internSchema({ ...schema, series });
+    let sizes: { merged: number; into: number } | null = null;
+    const store = await openStore(createMemoryStorage(), {
+      clock,
+      emit: (event) => {
+        if (event.type === 'store_frames_compacted') sizes = { merged: event.merged, into: event.into };
+      },
+    });
+    await firstValueFrom(store.putSchema('a1', wide));
+    // 8,000 values in each of them.
+    const frameOf = (first: number) => {
+      const samples = numbers(first, first + 7).map((seq) => ({
+        ...sampleOf(seq),
+        schema: wide,
+        values: series.map(() => 7),
+      }));
+      const bytes = encodeSamples({ epoch: dataFrame(1, 1).header.epoch, firstSeq: first, samples });
+      return { ...dataFrame(1, 1), lane: 'live' as const, header: readHeader(bytes), bytes };
+    };
+    for (let frame = 0; frame < 65; frame += 1) await firstValueFrom(store.append([frameOf(1 + 8 * frame)]));
+    await eventually(() => expect(sizes).toEqual({ merged: 64, into: 8 }));
+    await closeStore(store);
+  });
+
+  it('notes the anomalies of a frame in commits that others need not wait for', async () => {
+    const memory = createMemoryStorage();
+    let most = 0;
+    const counting: Storage = {
+      ...memory,
+      commit: (work) =>
+        memory.commit((writer) => {
+          let puts = 0;
+          const put = (key: Uint8Array, value: Uint8Array) => {
+            puts += 1;
+            writer.put(key, value);
+          };
+          const result = work({ ...writer, put });
+          most = Math.max(most, puts);
+          return result;
+        }),
+    };
+    const store = await openStore(counting, { clock });
+    await firstValueFrom(store.putSchema('a1', schema));
+    const anomalies = numbers(1, 3_000).map(
+      (n): Anomaly => ({
+        series: 0,
+        state: 'closed',
+        startTs: START + n,
+        peakTs: START + n,
+        peakValue: 1,
+        peakZ: 4,
+        mean: 0,
+        stddev: 1,
+        endTs: START + n,
+      }),
+    );
+    await firstValueFrom(store.append([dataFrame(1, 1, { anomalies: () => anomalies })]));
+    await eventually(async () => expect((await numbersOf(store)).anomalies.total).toBe(3_000));
+    expect(most).toBeLessThan(300);
+    await closeStore(store);
   });
 
   it('removes samples past their age and goes on counting them', async () => {

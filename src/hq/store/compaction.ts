@@ -5,7 +5,7 @@
  */
 
 import type { FrameKind } from '../../protocol/frame.ts';
-import { mergeFrames, readHeader, sliceFrame } from '../../protocol/frame-codec.ts';
+import { decodeData, mergeFrames, readHeader, sliceFrame } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { putRecord, removeRecord } from './append-frame.ts';
@@ -18,6 +18,10 @@ const TARGET_SAMPLES = 1024;
 /** A frame with more samples is left as it is. */
 export const SMALL_SAMPLES = 256;
 const MAX_RUN_BYTES = 512 * 1024;
+/** Values of all series: what a merge costs goes with them, and a few bytes can hold millions. */
+const MAX_RUN_VALUES = 64 * 1024;
+/** A frame with more values is left as it is. */
+const SMALL_VALUES = MAX_RUN_VALUES / 8;
 const MAX_RUN_SPAN_MS = 2 * HOUR_MS;
 /** A run with fewer frames is not worth a rewrite. */
 const MIN_RUN_FRAMES = 8;
@@ -32,14 +36,16 @@ type Piece = {
   readonly last: number;
   readonly tsMin: number;
   readonly tsMax: number;
+  readonly values: number;
   readonly record: FrameRecord;
 };
 
 /** Neighbours that may become one frame. Sums and bounds are kept: a run may have a thousand pieces. */
-type Run = { readonly pieces: Piece[]; bytes: number; tsMin: number; tsMax: number };
+type Run = { readonly pieces: Piece[]; bytes: number; values: number; tsMin: number; tsMax: number };
 const emptyRun = (): Run => ({
   pieces: [],
   bytes: 0,
+  values: 0,
   tsMin: Number.POSITIVE_INFINITY,
   tsMax: Number.NEGATIVE_INFINITY,
 });
@@ -108,19 +114,30 @@ export function* planCompaction(storage: Storage, scope: CompactionScope): Gener
 
 function pieceOf(seq: number, record: FrameRecord): Piece {
   const { kind, tsMin, tsMax } = readHeader(record.frame);
-  return { kind, seq, first: seq, last: record.segments.at(-1)?.last ?? seq, tsMin, tsMax, record };
+  const values = kind === 'data' ? valuesOf(record.frame) : 0;
+  return { kind, values, seq, first: seq, last: record.segments.at(-1)?.last ?? seq, tsMin, tsMax, record };
+}
+
+/** One that cannot be read counts as large. */
+function valuesOf(frame: Uint8Array): number {
+  try {
+    const { groups } = decodeData(frame, { columns: () => 'none' });
+    return groups.reduce((sum, { seqs, columns }) => sum + seqs.length * columns.length, 0);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 /** Samples, few, and of one stretch: a frame that filled several holes stays as it is. */
-function isSmall({ kind, first, last, record }: Piece): boolean {
-  if (kind !== 'data') return false;
+function isSmall({ kind, first, last, values, record }: Piece): boolean {
+  if (kind !== 'data' || values > SMALL_VALUES) return false;
   const stretches = record.segments.filter(
     (segment, index) => index > 0 && segment.first !== (record.segments[index - 1]?.last ?? 0) + 1,
   );
   return last - first < SMALL_SAMPLES && stretches.length === 0;
 }
 
-function fits({ pieces, bytes, tsMin, tsMax }: Run, piece: Piece): boolean {
+function fits({ pieces, bytes, values, tsMin, tsMax }: Run, piece: Piece): boolean {
   const first = pieces[0];
   const last = pieces.at(-1);
   if (first === undefined || last === undefined) return true;
@@ -129,6 +146,7 @@ function fits({ pieces, bytes, tsMin, tsMax }: Run, piece: Piece): boolean {
     piece.first === last.last + 1 &&
     piece.last - first.first < TARGET_SAMPLES &&
     bytes + piece.record.frame.length <= MAX_RUN_BYTES &&
+    values + piece.values <= MAX_RUN_VALUES &&
     Math.max(tsMax, piece.tsMax) - Math.min(tsMin, piece.tsMin) <= MAX_RUN_SPAN_MS
   );
 }
@@ -136,6 +154,7 @@ function fits({ pieces, bytes, tsMin, tsMax }: Run, piece: Piece): boolean {
 function join(run: Run, piece: Piece): void {
   run.pieces.push(piece);
   run.bytes += piece.record.frame.length;
+  run.values += piece.values;
   run.tsMin = Math.min(run.tsMin, piece.tsMin);
   run.tsMax = Math.max(run.tsMax, piece.tsMax);
 }

@@ -4,7 +4,19 @@
  * comes. Which entries of the arrival log are done is kept as a coverage and is committed together with what was found:
  * a restart goes on where it stopped, and doing an entry twice changes nothing.
  */
-import { auditTime, defer, map, type Observable, of, Subject, switchMap, tap } from 'rxjs';
+import {
+  auditTime,
+  concat,
+  defer,
+  last,
+  map,
+  type Observable,
+  of,
+  Subject,
+  switchMap,
+  tap,
+  timer,
+} from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import {
   type Coverage,
@@ -38,6 +50,11 @@ import type { Transactions } from './transactions.ts';
 const CONSUMER = 'indexer';
 /** Frames of one pass; it is committed as a whole. With the rest between passes it bounds the frames a second. */
 const PASS_FRAMES = 1024;
+/** Reports of anomalies after which a pass ends, and of one transaction: commits of frames wait for it. */
+const PASS_REPORTS = 2_048;
+const COMMIT_REPORTS = 256;
+/** Anomalies that are read before others may have their turn. */
+const NOTES_A_STEP = 64;
 /** Rest between passes while there is more to do: leaves most of the processor to ingest. */
 const REST_MS = 40;
 const WAKE_MS = 200;
@@ -70,7 +87,7 @@ type Finding = {
 };
 
 export function createIndexer(options: IndexerOptions): Indexer {
-  const { storage, transactions, context, clock, backpressure } = options;
+  const { storage, context, clock, backpressure } = options;
   const { scheduler } = clock;
   const states = new Map<string, IndexState>();
   const indexed = new Subject<string>();
@@ -93,63 +110,52 @@ export function createIndexer(options: IndexerOptions): Indexer {
       turn = turn === 'newest' ? 'oldest' : 'newest';
       const findings = new Map<string, Finding>();
       return sliced(() => read(todo, findings), clock, backpressure.pauseMs).pipe(
-        switchMap(() => save(todo, findings)),
+        switchMap((to) => save([todo[0], to], findings)),
         map(() => true),
       );
     });
 
+  /** Returns the last entry that was read: behind it there may be more. */
   function* read(
     [from, to]: readonly [number, number],
     findings: Map<string, Finding>,
-  ): Generator<void, void> {
+  ): Generator<void, number> {
+    let reports = 0;
     const range = { from: logKey(from), to: logKey(to + 1) };
     const entries = storage.read((reader) => reader.range({ ...range, limit: PASS_FRAMES }));
-    for (const { value: key } of entries) {
+    for (const { key: logEntry, value: key } of entries) {
       const { agent, epoch, seq } = parseSeqKey(key);
       const value = storage.read((reader) => reader.get(key));
       const record = value === undefined ? undefined : decodeFrameRecord(value);
       if (record !== undefined) {
         const finding = findings.get(agent) ?? { reports: [], spans: new Map() };
         findings.set(agent, finding);
+        const before = finding.reports.length;
         try {
-          examine(context, agent, record, finding);
+          yield* examine(context, agent, record, finding);
         } catch (error) {
           context.onBadFrame(agent, epoch, seq, error);
         }
+        reports += finding.reports.length - before;
+        if (reports >= PASS_REPORTS) return parseLogKey(logEntry);
       }
       yield;
     }
+    return to;
   }
 
-  function save(
-    todo: readonly [number, number],
-    findings: ReadonlyMap<string, Finding>,
-  ): Observable<unknown> {
-    const doneAfter = cover(done, todo[0], todo[1]);
-    return transactions
-      .run((transaction) => {
-        const changed = new Map<string, IndexState>();
-        for (const [agent, { reports, spans }] of findings) {
-          const next = copyIndexState(state(agent));
-          for (const report of reports) writeReport(transaction, agent, next, report);
-          for (const [ref, span] of spans) widen(next.spans, ref, span);
-          transaction.writer.put(indexKey(agent), encodeIndexState(next));
-          changed.set(agent, next);
-        }
-        transaction.writer.put(consumerKey(CONSUMER), toJson(doneAfter));
-        return changed;
-      })
-      .pipe(
-        tap((changed) => {
-          done = doneAfter;
-          for (const [agent, next] of changed) {
-            states.set(agent, next);
-            indexed.next(agent);
-          }
-        }),
-      );
-  }
-
+  const save = createSave({
+    ...options,
+    state,
+    done: () => done,
+    onCommit: (changed, doneAfter) => {
+      done = doneAfter ?? done;
+      for (const [agent, next] of changed) {
+        states.set(agent, next);
+        indexed.next(agent);
+      }
+    },
+  });
   const work$ = background({
     pass,
     wake$: options.appended$.pipe(auditTime(WAKE_MS, scheduler)),
@@ -161,6 +167,58 @@ export function createIndexer(options: IndexerOptions): Indexer {
   });
 
   return { state, indexedTo: () => done.contiguous, indexed$: indexed.asObservable(), work$ };
+}
+
+type SaveOptions = Pick<IndexerOptions, 'transactions' | 'backpressure' | 'clock'> & {
+  readonly state: Indexer['state'];
+  readonly done: () => Coverage;
+  /** `doneAfter`: null while there is more to commit of the same pass. */
+  readonly onCommit: (changed: ReadonlyMap<string, IndexState>, doneAfter: Coverage | null) => void;
+};
+
+/**
+ * Commits what a pass has found, not too much at once. What is left of a pass after a crash between the transactions is
+ * noted again, which changes nothing.
+ */
+function createSave({ transactions, backpressure, clock, state, done, onCommit }: SaveOptions) {
+  const commit = (
+    reports: readonly { readonly agent: string; readonly report: Report }[],
+    findings: ReadonlyMap<string, Finding>,
+    doneAfter: Coverage | null,
+  ): Observable<unknown> =>
+    transactions
+      .run((transaction) => {
+        const changed = new Map<string, IndexState>();
+        const stateOf = (agent: string) => {
+          const next = changed.get(agent) ?? copyIndexState(state(agent));
+          changed.set(agent, next);
+          return next;
+        };
+        for (const { agent, report } of reports) writeReport(transaction, agent, stateOf(agent), report);
+        for (const [agent, { spans }] of findings) {
+          const next = stateOf(agent);
+          for (const [ref, span] of spans) widen(next.spans, ref, span);
+        }
+        for (const [agent, next] of changed) transaction.writer.put(indexKey(agent), encodeIndexState(next));
+        if (doneAfter !== null) transaction.writer.put(consumerKey(CONSUMER), toJson(doneAfter));
+        return changed;
+      })
+      .pipe(tap((changed) => onCommit(changed, doneAfter)));
+
+  return (todo: readonly [number, number], findings: ReadonlyMap<string, Finding>): Observable<unknown> => {
+    const reports = [...findings].flatMap(([agent, found]) =>
+      found.reports.map((report) => ({ agent, report })),
+    );
+    const firsts: Observable<unknown>[] = [];
+    let at = 0;
+    for (; reports.length - at > COMMIT_REPORTS; at += COMMIT_REPORTS) {
+      const some = reports.slice(at, at + COMMIT_REPORTS);
+      firsts.push(commit(some, new Map(), null));
+      firsts.push(timer(backpressure.pauseMs(), clock.scheduler));
+    }
+    const rest = commit(reports.slice(at), findings, cover(done(), todo[0], todo[1]));
+    return concat(...firsts, rest).pipe(last());
+  };
 }
 
 function readDone(storage: Storage): Coverage {
@@ -188,7 +246,12 @@ function nextRange(
   return hole === undefined ? null : [hole[0], Math.min(hole[1], hole[0] + PASS_FRAMES - 1)];
 }
 
-function examine(context: QueryContext, agent: string, record: FrameRecord, finding: Finding): void {
+function* examine(
+  context: QueryContext,
+  agent: string,
+  record: FrameRecord,
+  finding: Finding,
+): Generator<void, void> {
   const { maxAheadMs } = context;
   const { kind, tsMax } = readHeader(record.frame);
   const isAheadAt = aheadIn(record, tsMax, maxAheadMs);
@@ -215,6 +278,7 @@ function examine(context: QueryContext, agent: string, record: FrameRecord, find
           anomaly: anomalyDocument(anomaly, schema),
           isAhead: isAhead(latest, segment.arrivalTs, maxAheadMs),
         });
+        if (finding.reports.length % NOTES_A_STEP === 0) yield;
       }
     }
   }

@@ -6,7 +6,13 @@
  * - It refuses more than decoding does: times that no Date can hold, integers that doubles would round, and anomalies
  *   and diagnostics that say what cannot be. Decoding stays lenient, for frames that were stored before.
  */
-import type { FrameHeader, GapReason, RowNotes } from '../frame.ts';
+import {
+  type FrameHeader,
+  type GapReason,
+  MAX_FRAME_NOTES,
+  MAX_SAMPLE_NOTES,
+  type RowNotes,
+} from '../frame.ts';
 import { type Anomaly, type Diagnostic, MAX_DETAIL_BYTES, MAX_TS, type SchemaRef } from '../sample.ts';
 import { malformed, placed } from './bytes.ts';
 import { type DecodeOptions, decodeData } from './decode.ts';
@@ -20,6 +26,9 @@ export type CheckedFrame = {
   readonly groups: readonly { readonly schemaRef: SchemaRef; readonly columns: number }[];
   /** Samples or buckets: what `maxFrameSamples` bounds. */
   readonly rows: number;
+  /** In all its rows. */
+  readonly anomalies: number;
+  readonly diagnostics: number;
   /** Of a gap; else null. */
   readonly reason: GapReason | null;
 };
@@ -30,18 +39,31 @@ const CHECKED: DecodeOptions = { columns: () => 'checked' };
 export function checkFrame(bytes: Uint8Array): CheckedFrame {
   const header = verifyFrame(bytes);
   for (const ts of [header.tsMin, header.tsMax]) checkTime('ts', ts);
-  if (header.kind === 'gap') return { header, groups: [], rows: 0, reason: decodeGap(bytes).reason };
-  const groups = header.kind === 'thinned' ? decodeDownsampled(bytes, CHECKED).groups : dataGroups(bytes);
+  const none = { anomalies: 0, diagnostics: 0 };
+  if (header.kind === 'gap') return { header, groups: [], rows: 0, ...none, reason: decodeGap(bytes).reason };
+  const data = header.kind === 'thinned' ? null : dataGroups(bytes, header.count);
+  const groups = data ?? decodeDownsampled(bytes, CHECKED).groups;
   return {
     header,
     groups: groups.map(({ schemaRef, columns }) => ({ schemaRef, columns: columns.length })),
     rows: groups.reduce((sum, { seqs }) => sum + seqs.length, 0),
+    ...(data === null ? none : countNotes(data.flatMap(({ notes }) => notes))),
     reason: null,
   };
 }
 
-function dataGroups(bytes: Uint8Array) {
-  const { groups } = decodeData(bytes, CHECKED);
+function countNotes(notes: readonly RowNotes[]) {
+  let [anomalies, diagnostics] = [0, 0];
+  for (const row of notes) {
+    anomalies += row.anomalies.length;
+    diagnostics += row.diagnostics.length;
+  }
+  return { anomalies, diagnostics };
+}
+
+function dataGroups(bytes: Uint8Array, samples: number) {
+  const maxNotes = samples === 1 ? MAX_SAMPLE_NOTES : MAX_FRAME_NOTES;
+  const { groups } = decodeData(bytes, { ...CHECKED, maxNotes });
   groups.forEach(({ notes, seqs }, index) => {
     for (const note of notes) {
       try {

@@ -15,7 +15,7 @@ import { type FrameContext, monoFollowsTs, readHead, tsBase } from './group.ts';
 import { type ParsedHeader, parseVerified } from './header.ts';
 import { ENCODING, readIntegers } from './integers.ts';
 import { materialise, PackedColumn, RowColumn } from './lazy-column.ts';
-import { readNotes } from './notes.ts';
+import { type NotesBudget, readNotes } from './notes.ts';
 import { CODE_NONE, readCoded } from './number.ts';
 import { readRaw } from './raw.ts';
 
@@ -27,7 +27,11 @@ export type ColumnChoice = (
   ref: SchemaRef,
   columnCount: number,
 ) => readonly number[] | 'all' | 'none' | 'checked';
-export type DecodeOptions = { readonly columns?: ColumnChoice };
+export type DecodeOptions = {
+  readonly columns?: ColumnChoice;
+  /** Anomalies and diagnostics that the frame may have; beyond it a FrameError `too_many_notes`. Default: no bound. */
+  readonly maxNotes?: number;
+};
 
 /** A column is kept packed when it has more rows than this for each of its bytes: the shortest code takes one bit. */
 const PACKED_ROWS_PER_BYTE = 8;
@@ -48,10 +52,11 @@ export function decodeData(bytes: Uint8Array, options: DecodeOptions = {}): Data
   const reader = bodyOf(bytes, header);
   taken.fill(0, 0, header.count);
   const groups: SampleGroup[] = [];
+  const budget: NotesBudget = { left: options.maxNotes ?? Number.POSITIVE_INFINITY };
   let left = header.count;
   try {
     while (left > 0) {
-      const group = readGroup(reader, context, left, options.columns);
+      const group = readGroup(reader, context, left, options.columns, budget);
       left -= group.seqs.length;
       groups.push(group);
     }
@@ -85,6 +90,7 @@ function readGroup(
   context: FrameContext,
   left: number,
   choose: ColumnChoice | undefined,
+  budget: NotesBudget,
 ): SampleGroup {
   const { schemaRef, columnCount, rest, oneRow } = readHead(reader);
   let rows = left;
@@ -96,7 +102,7 @@ function readGroup(
   const group = oneRow
     ? readRow(reader, context, rest, schemaRef, columnCount, choose)
     : readRows(reader, context, rows, rest, schemaRef, columnCount, choose);
-  return context.notes ? { ...group, notes: readNotes(reader, rows, columnCount) } : group;
+  return context.notes ? { ...group, notes: readNotes(reader, rows, columnCount, budget) } : group;
 }
 
 /** 1 for each column that is to be decoded. */

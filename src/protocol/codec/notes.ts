@@ -1,6 +1,6 @@
 /** The side table of anomalies and diagnostics: rows without any cost nothing. */
 import { type Anomaly, DETECTION_METHODS } from '../anomaly.ts';
-import type { RowNotes } from '../frame.ts';
+import { FrameError, type RowNotes } from '../frame.ts';
 import { DIAGNOSTIC_CODES, type Diagnostic, SEVERITIES } from '../sample.ts';
 import { type ByteReader, type ByteWriter, malformed } from './bytes.ts';
 import { putNumber, readNumber } from './number.ts';
@@ -9,6 +9,8 @@ const CLOSED = 1;
 const ENDED = 2;
 /** Method and threshold follow: version 2 of the notes, which not every HQ reads. */
 const JUDGED = 4;
+export type NotesBudget = { left: number };
+
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -69,7 +71,13 @@ function checkSeries(series: number, columnCount: number): void {
   }
 }
 
-export function readNotes(reader: ByteReader, rows: number, columnCount: number): RowNotes[] {
+/** `budget`: how many notes may follow; they are taken off it. */
+export function readNotes(
+  reader: ByteReader,
+  rows: number,
+  columnCount: number,
+  budget: NotesBudget = { left: Number.POSITIVE_INFINITY },
+): RowNotes[] {
   const length = reader.varint('notes');
   if (length > rows) throw malformed(`notes: ${length} rows of ${rows}`);
   const notes: RowNotes[] = [];
@@ -82,6 +90,10 @@ export function readNotes(reader: ByteReader, rows: number, columnCount: number)
     const diagnosticCount = reader.varint('notes');
     // Each takes more bytes than one, so the loops below end at the latest with the bytes.
     if (anomalyCount + diagnosticCount === 0) throw malformed(`notes: none in row ${row}`);
+    budget.left -= anomalyCount + diagnosticCount;
+    // More than there are bytes for do not decode: that is said below.
+    if (budget.left < 0 && anomalyCount + diagnosticCount <= reader.remaining)
+      throw new FrameError('too_many_notes', 'notes: more anomalies and diagnostics than a frame may have');
     const anomalies: Anomaly[] = [];
     for (let count = 0; count < anomalyCount; count += 1) anomalies.push(readAnomaly(reader, columnCount));
     const diagnostics: Diagnostic[] = [];

@@ -1,7 +1,22 @@
 import { NEVER } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
 import { eventually } from '../../../../tests/support/eventually.ts';
-import { ask, ended, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
+import { encodeSamples } from '../../../protocol/frame-codec.ts';
+import type { Anomaly, Sample } from '../../../protocol/sample.ts';
+import { START, sampleOf } from '../../store/testing/frames.ts';
+import { ask, ended, epochOf, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
+
+const anomalyOf = (series: number): Anomaly => ({
+  series,
+  state: 'open',
+  startTs: START,
+  peakTs: START,
+  peakValue: 1,
+  peakZ: 4,
+  mean: 0,
+  stddev: 1,
+  endTs: null,
+});
 
 /** HQ is well when an honest agent is. */
 async function honestAgentIsServed(hq: TestHq): Promise<void> {
@@ -85,6 +100,54 @@ describe('clients that want too much', () => {
     socket.emit('frame', { lane: 'live' }, new Uint8Array(10 * 1024 * 1024), () => {});
     await gone;
     await honestAgentIsServed(hq);
+  });
+
+  it('that talk before hello are not listened to, and cut off in the end', async () => {
+    const hq = await startHq();
+    const socket = await hq.join();
+    const gone = ended(socket);
+    expect(await ask(socket, 'heartbeat', { dropped: 'rubbish' })).toMatchObject({
+      error: { code: 'hello_required' },
+    });
+    for (let times = 0; times < 15; times += 1) socket.emit('heartbeat', {}, () => {});
+    expect(await gone).toBe('io server disconnect');
+    await honestAgentIsServed(hq);
+  });
+
+  it('that send thousands of anomalies in a frame wait until what they cost is paid for', async () => {
+    const hq = await startHq({ limits: { framesPerSecond: 10, liveFramesPerSecond: 10 } });
+    const socket = await joinAs(hq, 'a1');
+    const anomalies = Array.from({ length: 4_000 }, (_, index) => anomalyOf(index % 2));
+    const frame = (first: number, samples: readonly Sample[]) =>
+      ask(
+        socket,
+        'frame',
+        { lane: 'live' },
+        encodeSamples({ epoch: epochOf('a1'), firstSeq: first, samples }),
+      );
+    expect(await frame(1, [sampleOf(1, anomalies)])).toMatchObject({ ok: true });
+    const refused = await frame(2, [sampleOf(2)]);
+    expect(refused).toMatchObject({ error: { code: 'rate_limited', retryAfterMs: expect.any(Number) } });
+    await honestAgentIsServed(hq);
+  });
+
+  it('that send more notes in a frame than HQ reads at once are told to split it', async () => {
+    const hq = await startHq();
+    const socket = await joinAs(hq, 'a1');
+    const anomalies = Array.from({ length: 2_100 }, (_, index) => anomalyOf(index % 2));
+    const frame = (first: number, samples: readonly Sample[]) =>
+      ask(
+        socket,
+        'frame',
+        { lane: 'backlog' },
+        encodeSamples({ epoch: epochOf('a1'), firstSeq: first, samples }),
+      );
+    expect(await frame(1, [sampleOf(1, anomalies), sampleOf(2, anomalies)])).toMatchObject({
+      error: { code: 'too_large', message: expect.stringContaining('split it') },
+    });
+    expect(await frame(1, [sampleOf(1, anomalies)])).toMatchObject({ ok: true });
+    // One sample cannot be split.
+    expect(await frame(2, [sampleOf(2, [...anomalies, ...anomalies])])).toMatchObject({ ok: true });
   });
 
   it('that ask for unknown namespaces are refused', async () => {

@@ -44,7 +44,7 @@ export function createIngestCore(options: IngestCoreOptions): Observable<IngestC
     map((agents) => ({
       commits: createGroupCommit({ append: store.append, clock, emit, ...bounds }),
       agents,
-      series: createKnownSeries(store, maxSeries),
+      series: createKnownSeries({ store, clock, maxSeries }),
     })),
   );
 }

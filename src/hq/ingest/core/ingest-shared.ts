@@ -14,6 +14,7 @@ import type { KnownAgents } from './known-agents.ts';
 import type { KnownSeries } from './known-series.ts';
 import type { Holder, Leases } from './leases.ts';
 import type { LinkEvent } from './link-event.ts';
+import { createTalkLevel } from './talk-level.ts';
 
 export type IngestLimits = {
   /** Largest frame, bytes. */
@@ -59,6 +60,10 @@ export type IngestShared = {
   readonly drains: Omit<BacklogScheduler, 'tick'>;
   /** Takes a frame off the agent's budget; ms to wait when it is used up. */
   readonly spend: (agent: string, bytes: number, lane: Lane) => number;
+  /** Takes what a frame costs besides off the agent's budget, in frames; what follows waits until it is paid for. */
+  readonly charge: (agent: string, frames: number, lane: Lane) => void;
+  /** Processor time for messages other than frames, ms: an agent has the same on each of its connections. */
+  readonly talkOf: (agent: string) => TokenLevel;
   readonly offsetOf: (agent: string) => ClockOffset;
   /** Takes an epoch that HQ does not know yet off the agent's budget; ms to wait when that is used up. */
   readonly admitEpoch: (agent: string, epoch: Epoch) => number;
@@ -90,6 +95,7 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
   const { clock, limits } = rest;
   const offsets = new Map<string, ClockOffset>();
   const epochs = new Map<string, { readonly level: TokenLevel; last: Epoch | null }>();
+  const talks = new Map<string, TokenLevel>();
   const budgets = new Map<string, { frames: TokenLevel; live: TokenLevel; bytes: TokenLevel }>();
 
   const budgetOf = (agent: string) => {
@@ -126,6 +132,18 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
       const budget = budgetOf(agent);
       const liveMs = lane === 'live' ? budget.live.tryTake(1, now) : 0;
       return liveMs > 0 ? liveMs : Math.max(budget.frames.tryTake(1, now), budget.bytes.tryTake(bytes, now));
+    },
+    charge: (agent, frames, lane) => {
+      if (frames === 0) return;
+      const now = clock.precise();
+      const budget = budgetOf(agent);
+      budget.frames.take(frames, now);
+      if (lane === 'live') budget.live.take(frames, now);
+    },
+    talkOf: (agent) => {
+      const talk = talks.get(agent) ?? createTalkLevel();
+      talks.set(agent, talk);
+      return talk;
     },
     admitEpoch: (agent, epoch) => {
       const level = createTokenLevel({ refillPerSecond: NEW_EPOCHS / HOUR_S, capacity: NEW_EPOCHS });

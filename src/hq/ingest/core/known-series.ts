@@ -2,10 +2,15 @@
  * The distinct series of each agent: their number is bounded (`limits.maxSeries`), whichever way their schemas come.
  * Those of new schemas take their places before they are stored, so that no number of schemas at once goes beyond the
  * bound. Series are told apart by source too.
+ *
+ * HQ keeps each schema for good, also of series that it knows: of new ones an agent may bring so many series at once,
+ * and as many in an hour.
  */
-import { map, type Observable, tap } from 'rxjs';
+import { map, type Observable, of, tap } from 'rxjs';
+import type { Clock } from '../../../platform/clock.ts';
 import type { Schema } from '../../../protocol/sample.ts';
 import { seriesKey, sourceSeriesKey } from '../../../protocol/series-key.ts';
+import { createTokenLevel, type TokenLevel } from '../../../streams/token-level.ts';
 import type { AgentRegistry } from '../../store/store.ts';
 
 export type SeriesPlaces =
@@ -15,7 +20,9 @@ export type SeriesPlaces =
       readonly end: (stored: boolean) => void;
     }
   /** The agent would have so many. */
-  | { readonly ok: false; readonly series: number };
+  | { readonly ok: false; readonly series: number }
+  /** It brings new schemas faster than it may. */
+  | { readonly ok: false; readonly waitMs: number };
 
 export type KnownSeries = {
   /** Takes places for the series of these schemas. Emits once. Errors: as of the store. */
@@ -36,7 +43,28 @@ type Claims = {
   readonly stored: Set<string>;
 };
 
-export function createKnownSeries(store: Pick<AgentRegistry, 'series'>, maxSeries: number): KnownSeries {
+/** Series of new schemas, at once and then in an hour; at least four times those that an agent may have. */
+const NEW_SERIES = 40_000;
+/** What a schema counts for besides its series. */
+const SCHEMA_SERIES = 16;
+const HOUR_S = 3_600;
+
+export type KnownSeriesOptions = {
+  readonly store: Pick<AgentRegistry, 'series'>;
+  readonly clock: Pick<Clock, 'precise'>;
+  readonly maxSeries: number;
+};
+
+export function createKnownSeries({ store, clock, maxSeries }: KnownSeriesOptions): KnownSeries {
+  const capacity = Math.max(NEW_SERIES, 4 * maxSeries);
+  const budgets = new Map<string, TokenLevel>();
+  /** Ms to wait; 0 where it is within the budget. */
+  const spend = (agent: string, schemas: readonly Pick<Schema, 'series'>[]): number => {
+    const budget = budgets.get(agent) ?? createTokenLevel({ capacity, refillPerSecond: capacity / HOUR_S });
+    budgets.set(agent, budget);
+    const cost = schemas.reduce((sum, { series }) => sum + SCHEMA_SERIES + series.length, 0);
+    return budget.tryTake(cost, clock.precise());
+  };
   const byAgent = new Map<string, Claims>();
   const leave = (agent: string, claims: Claims) => {
     claims.users -= 1;
@@ -45,6 +73,8 @@ export function createKnownSeries(store: Pick<AgentRegistry, 'series'>, maxSerie
   return {
     max: maxSeries,
     claim: (agent, schemas) => {
+      const waitMs = spend(agent, schemas);
+      if (waitMs > 0) return of({ ok: false, waitMs });
       const claims = byAgent.get(agent) ?? { users: 0, held: new Set(), stored: new Set() };
       byAgent.set(agent, claims);
       claims.users += 1;

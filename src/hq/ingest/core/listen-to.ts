@@ -7,25 +7,19 @@ import {
   agentMessageNames,
   agentMessages,
 } from '../../../protocol/agent-messages.ts';
-import { createTokenLevel } from '../../../streams/token-level.ts';
 import type { AgentPeer } from './agent-server.ts';
-import { type GuardOptions, guarded } from './guarded-handler.ts';
+import { guarded } from './guarded-handler.ts';
 import { messageHandlers } from './handlers/handlers.ts';
 import { otherVersion } from './handlers/version.ts';
 import type { IngestEmit } from './ingest-events.ts';
-import { refuse } from './refusal.ts';
+import { type Refused, refuse } from './refusal.ts';
 import type { Session } from './session.ts';
+import { createTalk } from './talk.ts';
 
 /** Messages of one connection that may wait for an answer. */
 const MAX_OUTSTANDING = 256;
 const OUTSTANDING_RETRY_MS = 1_000;
 const MAX_VIOLATIONS = 16;
-/**
- * What messages other than frames may take of HQ's processor for one connection, ms a second, and saved up, ms: an
- * agent that says hello, sends a schema of 4,096 series and heartbeats needs some 20 ms. Beyond it nothing is read of
- * the connection until it is paid for. Frames have bounds of their own.
- */
-const TALK_MS = { refillPerSecond: 50, capacity: 500 };
 
 /** One connection with what is watched about it. */
 export type Listened = {
@@ -36,9 +30,6 @@ export type Listened = {
   readonly heard: () => void;
 };
 
-/** Of a message, before it comes here: about what the parsing of a heartbeat takes. */
-const PARSE_MS = 0.1;
-
 export type ListenOptions = { readonly emit: IngestEmit; readonly cut: (reason: string) => void };
 
 /** What it returns ends listening, and the work under way. */
@@ -46,8 +37,6 @@ export function listenTo(
   { peer, session, throttle, heard }: Listened,
   { emit, cut }: ListenOptions,
 ): Subscription {
-  const { clock } = session.shared;
-  const talk = createTokenLevel(TALK_MS);
   const work = new Subscription();
   const agent = () => session.established()?.agent ?? null;
   let outstanding = 0;
@@ -57,18 +46,19 @@ export function listenTo(
     emit({ type: 'violation', agent: agent(), address: peer.address, detail });
     if (violations === MAX_VIOLATIONS) cut('protocol violations');
   };
+  const talk = createTalk({ peer, session, throttle, violated });
   const common = {
-    admit: () => {
-      if (outstanding < MAX_OUTSTANDING) return null;
+    admit: (event: AgentMessageName) => {
+      if (outstanding < MAX_OUTSTANDING) return talk.admit(event);
       throttle(OUTSTANDING_RETRY_MS);
       return refuse('rate_limited', `${MAX_OUTSTANDING} messages wait for an answer already`, {
         retryAfterMs: OUTSTANDING_RETRY_MS,
       });
     },
     onViolation: violated,
-    onRefused: (event, { error }) =>
+    onRefused: (event: string, { error }: Refused) =>
       emit({ type: 'refused', event, code: error.code, agent: agent(), detail: error.message }),
-    onFailure: (event, error) =>
+    onFailure: (event: string, error: unknown) =>
       emit({ type: 'handler_failed', event, agent: agent(), error: errorText(error) }),
     onBegin: () => {
       outstanding += 1;
@@ -76,11 +66,11 @@ export function listenTo(
         outstanding -= 1;
       };
     },
-    track: (one) => {
+    track: (one: Subscription) => {
       if (one.closed) return;
       work.add(one);
     },
-  } satisfies Partial<GuardOptions<readonly unknown[], object>>;
+  };
 
   const handlerOf = <N extends AgentMessageName>(event: N) => {
     const { args } = agentMessages[event];
@@ -92,6 +82,7 @@ export function listenTo(
       );
     return guarded({
       ...common,
+      admit: () => common.admit(event),
       event,
       args,
       handle,
@@ -104,13 +95,10 @@ export function listenTo(
   work.add(
     peer.messages$.subscribe(({ event, args }) => {
       const handler = handlers.get(event);
-      const begunAt = clock.precise();
+      const charge = talk.begin();
       if (handler !== undefined) handler(...args);
       else violated(`unknown event ${String(event).slice(0, 64)}`);
-      if (event === 'frame') return;
-      const now = clock.precise();
-      const waitMs = talk.take(now - begunAt + PARSE_MS, now);
-      if (waitMs > 0) throttle(waitMs);
+      if (event !== 'frame') charge();
     }),
   );
   work.add(peer.faults$.subscribe(violated));

@@ -119,6 +119,11 @@ function takeSeries({ ingest, store }: DelivererOptions, { agent, samples }: Age
     }),
     map((places) => {
       if (places.ok) return places.end;
+      if ('waitMs' in places) {
+        throw new Problem('rate_limited', `agent ${agent} brings new sets of series faster than HQ allows`, {
+          headers: { 'retry-after': String(Math.ceil(places.waitMs / 1000)) },
+        });
+      }
       throw new Problem(
         'too_many_series',
         `agent ${agent} would have ${places.series} series and may have ${ingest.series.max} at most (limits.maxSeries)`,

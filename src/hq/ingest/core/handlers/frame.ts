@@ -8,6 +8,7 @@ import type { SchemaRef } from '../../../../protocol/sample.ts';
 import { ackCoverage } from '../answered-coverage.ts';
 import { NOT_COUNTED } from '../backlog-scheduler.ts';
 import { creditFields } from '../credit-fields.ts';
+import { frameWeight } from '../frame-weight.ts';
 import { addsRangeTooMany, MAX_RANGES } from '../range-bound.ts';
 import { isRefused, type Refused, refuse } from '../refusal.ts';
 import {
@@ -69,6 +70,7 @@ function take(session: Session, lane: FrameMeta['lane'], bytes: Uint8Array): Obs
   const checked = check(bytes);
   if (isRefused(checked)) return of(checked);
   const { header, reason } = checked;
+  shared.charge(agent, frameWeight(checked), lane);
   const wrong = refuseContent(session, held, checked);
   if (wrong !== null) return of(wrong);
   const lastSeq = header.firstSeq + header.count - 1;
@@ -118,6 +120,8 @@ function check(bytes: Uint8Array): CheckedFrame | Refused {
   try {
     return checkFrame(bytes);
   } catch (error) {
+    if (error instanceof FrameError && error.code === 'too_many_notes')
+      return refuse('too_large', `frame: ${error.message}: split it`);
     const message = error instanceof FrameError ? `${error.code}: ${error.message}` : errorText(error);
     return refuse('bad_frame', message);
   }

@@ -24,6 +24,10 @@ export function handleSchema(session: Session, { ref, schema }: SchemaMessage): 
   }
   return series.claim(agent, [schema]).pipe(
     concatMap((places): Observable<OkReply> => {
+      if ('waitMs' in places) {
+        const message = 'this agent brings new schemas faster than HQ allows';
+        return of(refuse('rate_limited', message, { retryAfterMs: places.waitMs }));
+      }
       if (!places.ok) {
         const kept = `HQ keeps ${series.max} series of one agent`;
         session.refusedSchemas.set(ref, refuse('too_many_series', `${kept}; this frame has others`));
