@@ -2,7 +2,7 @@
  * HQ without its outer edges: store, chaos, fleet state and the agents' way in over any Storage and any AgentServer.
  * `main.ts` puts LMDB, HTTP and Socket.IO around it; a simulation puts others.
  */
-import { concatMap, map, type Observable, Subject } from 'rxjs';
+import { concatMap, interval, map, type Observable, Subject } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
 import type { Random } from '../platform/random.ts';
@@ -14,6 +14,8 @@ import type { Fleet } from './aggregate/fleet.ts';
 import { pauseChanges } from './aggregate/pauses.ts';
 import { type ChaosControl, createChaos } from './chaos.ts';
 import type { HqConfig } from './config.ts';
+import { hqAlarmEvents } from './hq-alarm-events.ts';
+import { createHqAlarms, type HqAlarms } from './hq-alarms.ts';
 import { type IdentityCopy, openIdentity } from './identity.ts';
 import type { AgentServer } from './ingest/core/agent-server.ts';
 import { type AgentsGateway, attachAgents } from './ingest/core/attach-agents.ts';
@@ -56,11 +58,13 @@ export type AssembledHq = {
   readonly storageFailure: StorageHealth<Storage>['failure'];
   /** Agents that were not let in; who else refuses some notes them there. */
   readonly refusals: Refusals;
+  readonly alarms: HqAlarms;
   /** Lets agents in through this server. To be called once. */
   readonly serveAgents: (server: AgentServer) => AgentsGateway;
 };
 
 const DAY_MS = 86_400_000;
+const ALARM_SWEEP_MS = 10_000;
 
 /** Emits once the store is open and what is kept in memory is loaded, then completes. */
 export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> {
@@ -83,10 +87,13 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     concatMap(({ store, identity }) => {
       undo.push('close the store', () => store.close());
       const refusals = createRefusals(clock, createEmit(refusalEvents, telemetry));
-      const emit = notingRefusals(createEmit(ingestEvents, telemetry), refusals);
+      const alarms = createHqAlarms(clock, createEmit(hqAlarmEvents, telemetry));
+      const emit = notingRegistry(notingRefusals(createEmit(ingestEvents, telemetry), refusals), alarms);
       const { limits } = config;
       return createIngestCore({ store, clock, emit, limits, maxDeliveries: limits.ingestInFlight }).pipe(
-        concatMap((ingest) => assembleOver(options, { store, identity, refusals, emit, ingest, health })),
+        concatMap((ingest) =>
+          assembleOver(options, { store, identity, refusals, alarms, emit, ingest, health }),
+        ),
       );
     }),
   );
@@ -100,14 +107,31 @@ function notingRefusals(emit: IngestEmit, refusals: Refusals): IngestEmit {
   };
 }
 
-type Opened = Pick<AssembledHq, 'store' | 'identity' | 'ingest' | 'refusals'> & {
+/** A full registry is an alarm for as long as it is full. */
+function notingRegistry(emit: IngestEmit, alarms: HqAlarms): IngestEmit {
+  return (event) => {
+    emit(event);
+    if (event.type !== 'known_agents') return;
+    const { agents, maxAgents } = event;
+    alarms.set(
+      'registry_full',
+      agents < maxAgents
+        ? null
+        : `HQ knows ${agents} agents, as many as it takes (limits.maxAgents), and refuses others: retire some (DELETE /api/v1/agents/ID), or raise the limit`,
+    );
+  };
+}
+
+type Opened = Pick<AssembledHq, 'store' | 'identity' | 'ingest' | 'refusals' | 'alarms'> & {
   readonly emit: IngestEmit;
   readonly health: StorageHealth<Storage>;
 };
 
 function assembleOver(options: AssembleHqOptions, opened: Opened): Observable<AssembledHq> {
   const { config, access, clock, random, version, undo } = options;
-  const { store, identity, ingest, refusals, emit, health } = opened;
+  const { store, identity, ingest, refusals, alarms, emit, health } = opened;
+  const sweeping = interval(ALARM_SWEEP_MS, clock.scheduler).subscribe(alarms.sweep);
+  undo.push('end the alarms', () => void sweeping.unsubscribe());
   undo.push('see the last commits through', () => ingest.commits.idle('all'));
   const chaos = createChaos({
     mode: config.chaos,
@@ -131,7 +155,17 @@ function assembleOver(options: AssembleHqOptions, opened: Opened): Observable<As
   return createFleet({ store, links$: links, chaos, clock, maxAheadMs, hqVersion: version }).pipe(
     map((fleet): AssembledHq => {
       undo.push('end the fleet state', () => void fleet.close());
-      return { store, chaos, fleet, ingest, identity, storageFailure: health.failure, refusals, serveAgents };
+      return {
+        store,
+        chaos,
+        fleet,
+        ingest,
+        identity,
+        storageFailure: health.failure,
+        refusals,
+        alarms,
+        serveAgents,
+      };
     }),
   );
 }

@@ -63,6 +63,12 @@ const limitsSchema = z
     requestsPerMinute: whole('HTTP requests that one address may make a minute', 6_000, 1, 10_000_000),
     ingestInFlight: whole('HTTP deliveries that may be under way at once', 256, 1, 10_000),
     maxConnections: whole('most connections of all kinds at once', 20_000, 16, 1_000_000),
+    maxConnectionsPerAddress: whole(
+      'most connections of one address (a /64 of IPv6) at once; behind proxies (trustProxy) those of agents and dashboards',
+      10_000,
+      16,
+      1_000_000,
+    ),
     maxPendingRequests: whole(
       'most HTTP requests at once that have not arrived whole; beyond it the slowest are closed',
       2_000,

@@ -9,8 +9,8 @@
  *   old, so that many who only begin do not drive out those who make progress;
  * - where `mostBytes` is given, one that has sent more without having arrived is cut.
  */
-import { isIPv6 } from 'node:net';
 import type { Clock } from '../platform/clock.ts';
+import { networkOf } from './network-of.ts';
 
 export type CutReason = 'silent' | 'too slow' | 'too many' | 'too much';
 
@@ -130,15 +130,4 @@ export function createHalfOpen(options: HalfOpenOptions): HalfOpen {
       tell();
     },
   };
-}
-
-/** What one client has for sure: an IPv4 address, or the /64 of an IPv6 address. */
-function networkOf(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
-  if (!isIPv6(plain)) return plain;
-  const [before = '', after] = plain.split('::');
-  const head = before.split(':').filter((part) => part !== '');
-  const tail = after?.split(':').filter((part) => part !== '') ?? [];
-  const zeros = after === undefined ? 0 : 8 - head.length - tail.length;
-  return [...head, ...Array<string>(Math.max(0, zeros)).fill('0'), ...tail].slice(0, 4).join(':');
 }

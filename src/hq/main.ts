@@ -108,7 +108,7 @@ async function assemble(
       undo,
     }),
   );
-  const { store, chaos, fleet, refusals } = hq;
+  const { store, chaos, fleet, refusals, alarms } = hq;
   const gatewayEmit = notingRefusals(createEmit(gatewayEvents, telemetry), refusals);
   registerFleetMetrics(telemetry.registry, fleet);
   chaos.state$.subscribe(({ mode, effect }) =>
@@ -129,16 +129,12 @@ async function assemble(
     version: VERSION,
     identity: hq.identity,
     refusals: refusals.list,
-    unreadiness: () => {
-      const failure = hq.storageFailure();
-      return failure === null
-        ? unreadiness
-        : [...unreadiness, `the storage takes no commits: the last one failed (${failure})`];
-    },
+    alarms,
+    unreadiness: () => withFailure(unreadiness, hq.storageFailure()),
   });
   undo.push('end HTTP', () => app.close());
 
-  const io = createSocketServer(app.server, config, { access, clock, emit: gatewayEmit });
+  const io = createSocketServer(app.server, config, { access, clock, emit: gatewayEmit, alarms });
   undo.push('end Socket.IO', () => void io.engine.close());
   hq.serveAgents(createSocketIoAgents(io, trustedProxiesOf(config)));
   const detachDashboards = attachDashboards({
@@ -170,6 +166,12 @@ async function assemble(
       await undo.runAll(config.stopTimeoutMs);
     },
   };
+}
+
+/** Why HQ is not ready. `failure`: of the last commit; null: it succeeded. */
+function withFailure(reasons: readonly string[], failure: string | null): readonly string[] {
+  if (failure === null) return reasons;
+  return [...reasons, `the storage takes no commits: the last one failed (${failure})`];
 }
 
 /** What the dashboard asks for; only a token that everybody knows is shown. */

@@ -47,6 +47,22 @@ export const agentAlarmSchema = z.object({
 });
 export type AgentAlarm = z.infer<typeof agentAlarmSchema>;
 
+export const HQ_ALARM_KINDS = ['registry_full', 'connections_full', 'connections_of_address'] as const;
+export type HqAlarmKind = (typeof HQ_ALARM_KINDS)[number];
+export type HqAlarm = { readonly kind: HqAlarmKind; readonly since: number; readonly detail: string };
+
+/** An alarm that stands, of an agent or of HQ itself. */
+export const alarmSchema = z.object({
+  agent: z.string().nullable().describe('null: it concerns HQ itself'),
+  kind: z
+    .enum([...HQ_ALARM_KINDS, ...ALARM_KINDS])
+    .describe(
+      'of HQ: registry_full: it knows as many agents as it takes; connections_full, connections_of_address: it has refused connections within the last five minutes, in all or of one address. Of an agent: as in its summary',
+    ),
+  since: agentAlarmSchema.shape.since,
+  detail: z.string(),
+});
+
 /** A place from which agents are not let in, as long as they try: an episode. */
 export const refusalSchema = z.object({
   address: z.string().describe('where they come from: an IP address'),
@@ -146,6 +162,14 @@ export const fleetTotalsSchema = z.object({
 });
 export type FleetTotals = z.infer<typeof fleetTotalsSchema>;
 
+/** What is known of an agent at the moment in which it is retired. */
+export const retiredAgentSchema = z.object({
+  id: z.string(),
+  retiredTs: z.number().describe("epoch ms, HQ's clock"),
+  ...agentSummarySchema.pick({ sampled: true, stored: true, pending: true, thinned: true, dropped: true })
+    .shape,
+});
+
 /** Whole state, sent to a dashboard when it connects. */
 export const fleetSnapshotSchema = z.object({
   ts: z.number(),
@@ -164,6 +188,7 @@ export type FleetSnapshot = z.infer<typeof fleetSnapshotSchema>;
 export const fleetDeltaSchema = z.object({
   ts: z.number(),
   agents: z.array(agentSummarySchema).describe('changed ones, whole'),
+  removed: z.array(z.string()).optional().describe('ids of agents that were retired. Absent: none'),
   totals: fleetTotalsSchema,
   chaos: chaosSchema,
   ingest: z.array(ingestPointSchema).describe('new points'),

@@ -108,6 +108,7 @@ function apply(state: FleetState, message: FleetDelta, at: number): FleetState {
     const trail = extendTrail(agents.get(summary.id)?.trail ?? [], message.ts, summary.pending);
     agents.set(summary.id, { summary, trail });
   }
+  for (const id of message.removed ?? []) agents.delete(id);
   const offset = message.ts - at;
   const held = state.hqOffset;
   return {

@@ -95,6 +95,8 @@ type FleetState = {
   readonly waiting: Set<AgentEntry>;
   /** Have an alarm that ends by itself. */
   readonly alarmed: Set<AgentEntry>;
+  /** Retired since the last delta. */
+  readonly removed: Set<string>;
   ticks: number;
   chaosChanged: boolean;
 };
@@ -135,6 +137,7 @@ function openFleet(options: FleetOptions, found: Found): Observable<Fleet> {
     busy: new Set(),
     waiting: new Set(),
     alarmed: new Set(),
+    removed: new Set(),
     ticks: 0,
     chaosChanged: false,
   };
@@ -191,6 +194,7 @@ function serve(fleet: FleetState, work: Subscription): Fleet {
     summaries: () => freshened(roster.summaries),
     totals: () => freshened(() => totalsOf(fleet)),
     alarms: roster.alarms,
+    retire: (agent) => retire(fleet, agent),
     totals$: totalsState,
     agent$: state((agent: string) =>
       merge(summary(agent), deltas.pipe(map((delta) => delta.agents.find((one) => one.id === agent)))).pipe(
@@ -305,13 +309,18 @@ function tick(fleet: FleetState): void {
 function nextDelta(fleet: FleetState): Observable<FleetDelta> {
   const { options, roster, meter } = fleet;
   const { chaos, clock } = options;
-  if (!roster.hasChanges() && !meter.hasNewPoints() && !fleet.chaosChanged) return EMPTY;
+  const { removed } = fleet;
+  if (!roster.hasChanges() && !meter.hasNewPoints() && !fleet.chaosChanged && removed.size === 0)
+    return EMPTY;
   return roster.takeChanges(AGENTS_PER_TICK).pipe(
     map((agents) => {
       fleet.chaosChanged = false;
+      const gone = [...removed].filter((agent) => roster.find(agent) === undefined);
+      removed.clear();
       return {
         ts: clock.now(),
         agents: [...agents],
+        ...(gone.length > 0 && { removed: gone }),
         totals: totalsOf(fleet),
         chaos: chaos.current(),
         ingest: [...meter.takeNewPoints()],
@@ -320,6 +329,16 @@ function nextDelta(fleet: FleetState): Observable<FleetDelta> {
     // The store cannot say just now: the next tick tries again.
     catchError(() => EMPTY),
   );
+}
+
+function retire({ roster, alarms, busy, waiting, alarmed, removed }: FleetState, agent: string): void {
+  const entry = roster.find(agent);
+  if (entry === undefined) return;
+  roster.remove(agent);
+  busy.delete(entry);
+  waiting.delete(entry);
+  if (alarmed.delete(entry)) alarms.ended(agent);
+  removed.add(agent);
 }
 
 function endSecond({ options, roster, meter, alarms, pauses, history, busy, waiting }: FleetState): void {

@@ -21,6 +21,8 @@ export type Fleet = {
   readonly totals: () => Observable<FleetTotals>;
   /** How many agents have an alarm of a kind now; costs O(agents). */
   readonly alarms: () => ReadonlyMap<AgentAlarm['kind'], number>;
+  /** Takes a retired agent out of all this, until something comes of it. */
+  readonly retire: (agent: string) => void;
   /** The totals, at once and whenever they change. */
   readonly totals$: StateObservable<FleetTotals>;
   /** One agent's summary, at once when known and whenever it changes. */

@@ -17,6 +17,8 @@ export type Roster = {
   readonly find: (agent: string) => AgentEntry | undefined;
   /** Made when it does not exist yet. */
   readonly entryOf: (agent: string, epoch: string | null) => AgentEntry;
+  /** It counts no more, and is gone for who looks. */
+  readonly remove: (agent: string) => void;
   /** The summary is made when somebody asks; until then the last one stays for the sums. */
   readonly touch: (entry: AgentEntry) => void;
   /** Makes the summaries that are out of date, of these or of all; emits once that is done. Errors: as of the store. */
@@ -53,7 +55,7 @@ export function createRoster(store: AgentNumbers, clock: Pick<Clock, 'now' | 'pr
   /** `changes`: those that the numbers show. More may have come since they were asked for. */
   const summarise = (entry: AgentEntry, numbers: NumbersOfAgent, changes: number) => {
     // A later question was answered sooner.
-    if (entry.summarised > changes) return;
+    if (entry.summarised > changes || entries.get(entry.id) !== entry) return;
     const summary = summaryOf(entry, numbers, { mono: clock.precise(), now: clock.now() });
     moveSums(sums, entry.summary, summary);
     entry.summary = summary;
@@ -81,6 +83,14 @@ export function createRoster(store: AgentNumbers, clock: Pick<Clock, 'now' | 'pr
       const entry = entries.get(agent) ?? createAgentEntry(agent, epoch);
       entries.set(agent, entry);
       return entry;
+    },
+    remove: (agent) => {
+      const entry = entries.get(agent);
+      if (entry === undefined) return;
+      entries.delete(agent);
+      changed.delete(entry);
+      stale.delete(entry);
+      moveSums(sums, entry.summary, null);
     },
     touch,
     freshen,
@@ -113,12 +123,12 @@ function made(entries: Iterable<AgentEntry>): AgentSummary[] {
   return [...entries].flatMap(({ summary }) => summary ?? []);
 }
 
-function moveSums(sums: Sums, before: AgentSummary | null, now: AgentSummary): void {
-  sums.stored += now.stored - (before?.stored ?? 0);
-  sums.pending += now.pending - (before?.pending ?? 0);
-  sums.thinned += now.thinned - (before?.thinned ?? 0);
-  sums.dropped += now.dropped - (before?.dropped ?? 0);
-  sums.connected += Number(now.connected) - Number(before?.connected ?? false);
+function moveSums(sums: Sums, before: AgentSummary | null, now: AgentSummary | null): void {
+  sums.stored += (now?.stored ?? 0) - (before?.stored ?? 0);
+  sums.pending += (now?.pending ?? 0) - (before?.pending ?? 0);
+  sums.thinned += (now?.thinned ?? 0) - (before?.thinned ?? 0);
+  sums.dropped += (now?.dropped ?? 0) - (before?.dropped ?? 0);
+  sums.connected += Number(now?.connected ?? false) - Number(before?.connected ?? false);
 }
 
 function countAlarms(entries: Iterable<AgentEntry>, mono: number): Map<AgentAlarm['kind'], number> {

@@ -2,6 +2,9 @@
 import { defineEvent } from '../../platform/telemetry.ts';
 import { halfOpenEvents } from '../half-open-events.ts';
 
+/** Of agents and dashboards together; what most have never more of. */
+const FEW_CONNECTIONS = 900;
+
 export const gatewayEvents = {
   ...halfOpenEvents,
   http_request: defineEvent<{ method: string; route: string; status: number; durationMs: number }>({
@@ -58,6 +61,37 @@ export const gatewayEvents = {
         labels: ({ role, reason }) => ({ role, reason }),
       },
     ],
+  }),
+  connection_refused: defineEvent<{ reason: 'all' | 'address'; address: string }>({
+    level: 'warn',
+    message: 'connection refused: there are too many, in all or of this address',
+    metrics: [
+      {
+        name: 'holdfast_hq_refused_connections_total',
+        kind: 'counter',
+        help: 'Connections refused because there are too many, in all or of one address.',
+        labelNames: ['reason'],
+        labels: ({ reason }) => ({ reason }),
+      },
+    ],
+  }),
+  few_files: defineEvent<{ openFiles: number; maxConnections: number }>({
+    level: ({ maxConnections }) => (maxConnections < FEW_CONNECTIONS ? 'warn' : 'info'),
+    message:
+      'this process may open fewer files than limits.maxConnections asks for: raise ulimit -n, or LimitNOFILE= of systemd',
+    metrics: [],
+  }),
+  agent_retired: defineEvent<{
+    agent: string;
+    sampled: number;
+    stored: number;
+    pending: number;
+    thinned: number;
+    dropped: number;
+  }>({
+    level: 'warn',
+    message: 'an operator has retired an agent; its samples stay until retention removes them',
+    metrics: [],
   }),
   chaos_set: defineEvent<{ mode: string }>({ level: 'warn', message: 'chaos mode set', metrics: [] }),
   chaos_effect: defineEvent<{ mode: string; effect: string; severity: number }>({

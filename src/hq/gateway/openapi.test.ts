@@ -68,6 +68,8 @@ describe('openapi.json', () => {
         'GET /api/v1/chaos',
         'PUT /api/v1/chaos',
         'GET /api/v1/refusals',
+        'GET /api/v1/alarms',
+        'DELETE /api/v1/agents/{id}',
       ].sort(),
     );
   });

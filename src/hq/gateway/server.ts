@@ -7,17 +7,21 @@ import Fastify from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { BehaviorSubject, filter, firstValueFrom, race, timer } from 'rxjs';
 import type { Logger } from '../../platform/logger.ts';
+import { fileLimit } from '../../platform/open-files.ts';
 import { speakPlainly } from '../../platform/plain-error.ts';
 import type { Access } from '../access.ts';
+import { trustedProxiesOf } from '../config.ts';
 import { Problem } from '../http/problem.ts';
 import { registerBodyParsers } from './body.ts';
 import { countBodies } from './body-count.ts';
+import { boundConnections, type ConnectionBounds } from './bound-connections.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { registerGuard } from './guard.ts';
 import { registerNotFound } from './not-found.ts';
 import { registerOpenApi } from './openapi.ts';
 import { watchRequests } from './request-watch.ts';
 import { agentRoutes } from './routes/agents.ts';
+import { alarmRoutes } from './routes/alarms.ts';
 import { chaosRoutes } from './routes/chaos.ts';
 import type { GatewayApp, RouteContext } from './routes/context.ts';
 import { operationRoutes } from './routes/operations.ts';
@@ -49,7 +53,7 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
     return503OnClosing: true,
     frameworkErrors: onError,
   }).withTypeProvider<ZodTypeProvider>();
-  app.server.maxConnections = config.limits.maxConnections;
+  boundConnections(app.server, connectionBounds(options));
   watchRequests(app.server, {
     silenceMs: REQUEST_SILENCE_MS,
     leastBytesPerSecond: config.limits.leastBytesPerSecond,
@@ -121,9 +125,26 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
   agentRoutes(app, options);
   chaosRoutes(app, options);
   refusalRoutes(app, options);
+  alarmRoutes(app, options);
   await registerStaticDashboard(app, config.dashboard.dir);
   await app.ready();
   return app;
+}
+
+/** Files that HQ needs besides connections: those of its storage, and a few to spare. */
+const OWN_FILES = 64;
+
+/** Beyond what the process may open the system would drop connections without a word. */
+function connectionBounds({
+  config,
+  alarms,
+  emit,
+}: Pick<GatewayOptions, 'config' | 'alarms' | 'emit'>): ConnectionBounds {
+  const { maxConnections, maxConnectionsPerAddress: maxPerAddress } = config.limits;
+  const openFiles = fileLimit() ?? Number.POSITIVE_INFINITY;
+  const max = Math.max(1, Math.min(maxConnections, openFiles - OWN_FILES));
+  if (max < maxConnections) emit({ type: 'few_files', openFiles, maxConnections: max });
+  return { max, maxPerAddress, trustedProxies: trustedProxiesOf(config), alarms, emit };
 }
 
 declare module 'fastify' {

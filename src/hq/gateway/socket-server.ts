@@ -8,6 +8,8 @@ import type { Emit } from '../../platform/telemetry.ts';
 import type { Access } from '../access.ts';
 import { clientAddress } from '../client-address.ts';
 import { type HqConfig, trustedProxiesOf } from '../config.ts';
+import type { HqAlarms } from '../hq-alarms.ts';
+import { boundProxied } from './bound-connections.ts';
 import { boundedParser } from './bounded-parser.ts';
 import type { GatewayEvents } from './gateway-events.ts';
 import { watchJoins } from './join-watch.ts';
@@ -26,6 +28,7 @@ export type SocketServerTools = {
   readonly access: Pick<Access, 'objection'>;
   readonly clock: Pick<Clock, 'precise' | 'scheduler'>;
   readonly emit: Emit<GatewayEvents>;
+  readonly alarms: Pick<HqAlarms, 'note'>;
 };
 
 type EngineSocket = PingedSocket & {
@@ -37,7 +40,7 @@ type EngineSocket = PingedSocket & {
 export function createSocketServer(
   server: HttpServer,
   config: HqConfig,
-  { access, clock, emit }: SocketServerTools,
+  { access, clock, emit, alarms }: SocketServerTools,
 ): Server {
   const io = new Server(server, {
     serveClient: false,
@@ -55,6 +58,13 @@ export function createSocketServer(
     destroyUpgrade: true,
     parser: boundedParser,
     ...(config.corsOrigins.length > 0 ? { cors: { origin: config.corsOrigins } } : {}),
+  });
+  boundProxied(io, {
+    max: config.limits.maxConnections,
+    maxPerAddress: config.limits.maxConnectionsPerAddress,
+    trustedProxies: trustedProxiesOf(config),
+    alarms,
+    emit,
   });
   watchJoins(io, {
     server,

@@ -32,6 +32,7 @@ export const PROBLEM_CODES = {
   not_found: 404,
   method_not_allowed: 405,
   chaos_disabled: 409,
+  agent_connected: 409,
   too_large: 413,
   unsupported_media_type: 415,
   invalid: 422,

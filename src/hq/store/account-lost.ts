@@ -3,6 +3,7 @@ import type { Coverage } from '../../protocol/coverage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { putGap } from './append-frame.ts';
 import { account, EMPTY_EPOCH, type EpochState } from './epoch-state.ts';
+import { returned } from './retired-agents.ts';
 import { timesOfLost } from './time-beside.ts';
 import type { Transaction } from './transactions.ts';
 
@@ -41,7 +42,7 @@ export function accountLost(transaction: Transaction, note: EpochNote): Coverage
   // The agent has a new journal: what was heard of the old one is written down for good.
   const old = record.epoch === epoch ? undefined : transaction.epoch(agent, record.epoch);
   if (old !== undefined) transaction.setEpoch(agent, record.epoch, old);
-  transaction.setAgent(agent, { ...record, epoch });
+  transaction.setAgent(agent, returned({ ...record, epoch }));
   return accounted.state.coverage;
 }
 

@@ -7,6 +7,7 @@ import { type Accounting, account, EMPTY_EPOCH, markDelivered, THINNED, toJson }
 import { encodeFrameRecord, type Segment, type StoredLane } from './frame-record.ts';
 import type { GapRecord } from './gap-record.ts';
 import { hoursOf, logKey, seqKey, timeKey, writeOrderedDouble } from './keys.ts';
+import { bringBack } from './retired-agents.ts';
 import type { IngestFrame, IngestOutcome } from './store.ts';
 import { timeBeside, timesOfLost } from './time-beside.ts';
 import type { Transaction } from './transactions.ts';
@@ -31,7 +32,7 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
   transaction.setEpoch(agent, epoch, markDelivered(accounted.state));
   if (transaction.agent(agent) === undefined) {
     transaction.setAgent(agent, { agent, epoch, firstSeenTs: arrivalTs, ownEpoch: null });
-  }
+  } else bringBack(transaction, agent);
   if (gap !== null) {
     for (const [from, to] of accounted.added) {
       putGap(transaction, agent, epoch, from, {

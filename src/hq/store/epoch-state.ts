@@ -110,6 +110,8 @@ const agentRecordSchema = z.object({
   ownEpoch: epochSchema.nullable(),
   /** Absent: they do not wait. One that cannot be read is none. */
   paused: pauseSchema.optional().catch(undefined),
+  /** When an operator retired it, ms; absent: it is not. */
+  retiredTs: z.number().optional().catch(undefined),
 });
 export type StoredAgent = Readonly<z.infer<typeof agentRecordSchema>>;
 

@@ -10,6 +10,7 @@ import type { Reader } from '../../storage/storage.ts';
 import { appendFrame } from './append-frame.ts';
 import { EMPTY_EPOCH } from './epoch-state.ts';
 import { asBuffer, dedupKey, expiryKey, readOrderedDouble, writeOrderedDouble } from './keys.ts';
+import { bringBack, returned } from './retired-agents.ts';
 import type { SchemaCatalogue } from './schema-catalogue.ts';
 import type { Appended, DeliveryOutcome, DeliveryPart, IngestFrame, SampleDelivery } from './store.ts';
 import type { Transaction } from './transactions.ts';
@@ -107,8 +108,8 @@ function appendPart(
   const epoch = record?.ownEpoch ?? options.newEpoch();
   if (record?.ownEpoch !== epoch) {
     const base = record ?? { agent, epoch, firstSeenTs: arrivalTs };
-    transaction.setAgent(agent, { ...base, ownEpoch: epoch });
-  }
+    transaction.setAgent(agent, returned({ ...base, ownEpoch: epoch }));
+  } else bringBack(transaction, agent);
   const state = transaction.epoch(agent, epoch) ?? { ...EMPTY_EPOCH, owned: true };
   transaction.setEpoch(agent, epoch, state);
   const appended: Appended[] = [];

@@ -33,6 +33,7 @@ import { maintain } from './maintenance.ts';
 import { queryBuckets } from './query-buckets.ts';
 import { queryLedger } from './query-ledger.ts';
 import { type QueryContext, querySamples } from './query-samples.ts';
+import { retireAgent } from './retired-agents.ts';
 import { createSchemaCatalogue } from './schema-catalogue.ts';
 import { seriesDocuments } from './series-documents.ts';
 import { sliced } from './sliced.ts';
@@ -186,7 +187,8 @@ function noteEpoch(
   const sameRun = known !== undefined && runOf(known, note) === known.run;
   // Else a restart would forget what an agent said that never came back.
   const nothingNew = known !== undefined && known.sampled >= note.sampled;
-  const isCurrent = transactions.durable.agents.get(agent)?.epoch === epoch;
+  const record = transactions.durable.agents.get(agent);
+  const isCurrent = record?.epoch === epoch && record.retiredTs === undefined;
   if (sameRun && nothingLost && nothingNew && isCurrent) return of({ coverage: before, lost: 0 });
   return (
     transactions
@@ -217,15 +219,22 @@ function epochReads({ transactions, hints, epochOf }: Parts) {
 }
 
 function agentRecords({ storage, transactions, epochOf }: Parts) {
-  const recordOf = ({ agent, epoch, firstSeenTs, paused }: StoredAgent): AgentRecord => ({
+  const recordOf = ({ agent, epoch, firstSeenTs, paused, retiredTs }: StoredAgent): AgentRecord => ({
     agent,
     epoch,
     firstSeenTs,
     owned: epochOf(agent, epoch)?.owned ?? false,
     paused,
+    retiredTs,
   });
   return {
-    agents: () => atOnce(() => [...transactions.durable.agents.values()].map(recordOf)),
+    agents: () =>
+      atOnce(() =>
+        [...transactions.durable.agents.values()]
+          .filter(({ retiredTs }) => retiredTs === undefined)
+          .map(recordOf),
+      ),
+    retire: (agent, ts) => transactions.run((transaction) => retireAgent(transaction, agent, ts)),
     agent: (agent) =>
       atOnce(() => {
         const record = transactions.durable.agents.get(agent);

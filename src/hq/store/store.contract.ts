@@ -254,6 +254,26 @@ const REGISTRY: Promises = {
 };
 
 const RECORDS: Promises = {
+  'hides a retired agent and keeps what it has of it, until something comes of it': async (at) => {
+    const retire = (agent: string) => firstValueFrom(at.store.retire(agent, START));
+    const ids = async () => (await firstValueFrom(at.store.agents())).map(({ agent }) => agent);
+    await at.append(dataFrame(1, 5), delivery('k'));
+    expect([await retire('a1'), await retire('a1'), await retire('nobody')]).toEqual([true, false, false]);
+    await retire('web');
+    await at.reopen();
+    expect(await ids()).toEqual([]);
+    expect(await firstValueFrom(at.store.agent('a1'))).toMatchObject({ retiredTs: START });
+    expect(await allSeqs(at.store)).toEqual(numbers(1, 5));
+    expect(await ledgerOf(at.store)).toMatchObject([{ stored: 5 }]);
+    // What is known already brings it back, too.
+    await firstValueFrom(at.store.noteEpoch({ ...NOTE, sampled: 5 }));
+    expect(await ids()).toEqual(['a1']);
+    await at.append(delivery('another'));
+    expect((await ids()).sort()).toEqual(['a1', 'web']);
+    await retire('a1');
+    await at.append(dataFrame(6, 6));
+    expect(await firstValueFrom(at.store.agent('a1'))).not.toHaveProperty('retiredTs', START);
+  },
   'keeps alarms until they are removed': async (at) => {
     const save = (...changes: (readonly [string, typeof ALARM | null])[]) =>
       lastValueFrom(at.store.saveAlarms(new Map(changes)));

@@ -90,6 +90,8 @@ export type AgentRecord = {
   readonly owned: boolean;
   /** Why its frames wait, as it said last; absent: they do not. */
   readonly paused?: PauseRecord | undefined;
+  /** When it was retired, HQ's wall time, ms; absent: it is not. */
+  readonly retiredTs?: number | undefined;
 };
 
 export type TimeRange = { readonly from: number; readonly to: number };
@@ -150,9 +152,15 @@ export type SchemaSize = { readonly ref: SchemaRef; readonly series: number };
 
 /** The agents that HQ knows, and what they measure. */
 export type AgentRegistry = {
+  /** But those that are retired. */
   readonly agents: () => Observable<readonly AgentRecord[]>;
-  /** Null when it is not known. */
+  /** Null when it is not known; retired ones are. */
   readonly agent: (agent: string) => Observable<AgentRecord | null>;
+  /**
+   * Takes it from the agents that count. What was stored of it, and its ledger, stays; what comes of it brings it back.
+   * Emits whether there was one to retire. `ts`: HQ's wall time, ms.
+   */
+  readonly retire: (agent: string, ts: number) => Observable<boolean>;
   readonly putSchema: (agent: string, schema: InternedSchema) => Observable<void>;
   /** All that it has of the agent. */
   readonly schemas: (agent: string) => Observable<readonly SchemaSize[]>;

@@ -26,6 +26,7 @@ import {
   stepSchema,
 } from '../parameters.ts';
 import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
+import { retireRoute } from './retire.ts';
 
 /** A read that takes longer is given up, ms. */
 const READ_DEADLINE_MS = 30_000;
@@ -49,16 +50,21 @@ export function agentRoutes(app: GatewayApp, context: RouteContext): void {
   bucketRoutes(app, reads);
   anomalyRoutes(app, reads);
   ledgerRoutes(app, reads);
+  retireRoute(app, context, reads.summaryOf);
 }
 
 type Reads = Pick<RouteContext, 'store' | 'fleet' | 'clock'> & {
   readonly deadline: <T>() => MonoTypeOperatorFunction<T>;
   /** Rejects with a Problem when HQ does not know the agent. */
   readonly summaryOf: (id: string) => Promise<AgentSummary>;
+  /** The same id. Those of retired agents are known. */
+  readonly knownId: (id: string) => Promise<string>;
 };
 
 function createReads({ store, fleet, clock }: RouteContext): Reads {
   const deadline = <T>() => timeout<T, never>({ first: READ_DEADLINE_MS, scheduler: clock.scheduler });
+  const recordOf = (id: string) => firstValueFrom(store.agent(id).pipe(deadline()));
+  const neverHeardOf = (id: string) => new Problem('not_found', `HQ has never heard of an agent "${id}"`);
   return {
     store,
     fleet,
@@ -66,8 +72,19 @@ function createReads({ store, fleet, clock }: RouteContext): Reads {
     deadline,
     summaryOf: async (id) => {
       const summary = await firstValueFrom(fleet.summary(id).pipe(deadline()));
-      if (summary === undefined) throw new Problem('not_found', `HQ has never heard of an agent "${id}"`);
-      return summary;
+      if (summary !== undefined) return summary;
+      const retiredTs = (await recordOf(id))?.retiredTs;
+      if (retiredTs === undefined) throw neverHeardOf(id);
+      const since = new Date(retiredTs).toISOString();
+      throw new Problem(
+        'not_found',
+        `agent "${id}" is retired since ${since}; its ledger, and its samples until retention removes them, can be read`,
+      );
+    },
+    knownId: async (id) => {
+      const summary = await firstValueFrom(fleet.summary(id).pipe(deadline()));
+      if (summary === undefined && (await recordOf(id)) === null) throw neverHeardOf(id);
+      return id;
     },
   };
 }
@@ -113,7 +130,7 @@ function summaryRoutes(app: GatewayApp, { fleet, deadline, summaryOf }: Reads): 
   );
 }
 
-function sampleRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: Reads): void {
+function sampleRoutes(app: GatewayApp, { store, clock, deadline, knownId }: Reads): void {
   app.get(
     '/api/v1/agents/:id/samples',
     {
@@ -130,7 +147,7 @@ function sampleRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: Re
       },
     },
     async (request) => {
-      const { id: agent } = await summaryOf(request.params.id);
+      const agent = await knownId(request.params.id);
       const { limit, cursor = null } = request.query;
       const range = rangeOf(request.query, clock.now());
       const found = await firstValueFrom(store.samples({ agent, limit, cursor, ...range }).pipe(deadline()));
@@ -139,7 +156,7 @@ function sampleRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: Re
   );
 }
 
-function seriesRoutes(app: GatewayApp, { store, deadline, summaryOf }: Reads): void {
+function seriesRoutes(app: GatewayApp, { store, deadline, knownId }: Reads): void {
   app.get(
     '/api/v1/agents/:id/series',
     {
@@ -155,7 +172,7 @@ function seriesRoutes(app: GatewayApp, { store, deadline, summaryOf }: Reads): v
       },
     },
     async (request) => {
-      const { id: agent } = await summaryOf(request.params.id);
+      const agent = await knownId(request.params.id);
       const keyOf = (one: { series: string; source: string }) => `${one.series}\n${one.source}`;
       const found = await firstValueFrom(store.series(agent).pipe(deadline()));
       return page(byKey(found, keyOf), keyOf, request.query);
@@ -204,12 +221,12 @@ function bucketRoutes(app: GatewayApp, reads: Reads): void {
 }
 
 async function bucketsOf(
-  { store, clock, deadline, summaryOf }: Reads,
+  { store, clock, deadline, knownId }: Reads,
   id: string,
   wanted: string,
   query: z.output<typeof bucketQuerySchema>,
 ) {
-  const { id: agent } = await summaryOf(id);
+  const agent = await knownId(id);
   const all = await firstValueFrom(store.series(agent).pipe(deadline()));
   const { series, source, unit } = seriesOf(agent, all, wanted, query.source);
   const range = rangeOf(query, clock.now());
@@ -220,7 +237,7 @@ async function bucketsOf(
   return { series, source, unit, ...range, stepMs, items: [...items], cursor: null };
 }
 
-function anomalyRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: Reads): void {
+function anomalyRoutes(app: GatewayApp, { store, clock, deadline, knownId }: Reads): void {
   app.get(
     '/api/v1/agents/:id/anomalies',
     {
@@ -236,7 +253,7 @@ function anomalyRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: R
       },
     },
     async (request) => {
-      const { id: agent } = await summaryOf(request.params.id);
+      const agent = await knownId(request.params.id);
       const range = rangeOf(request.query, clock.now());
       const found = await firstValueFrom(store.anomalies({ agent, ...range }).pipe(deadline()));
       const keyOf = (one: { startTs: number; series: string }) => `${sortable(one.startTs)}\n${one.series}`;
@@ -245,7 +262,7 @@ function anomalyRoutes(app: GatewayApp, { store, clock, deadline, summaryOf }: R
   );
 }
 
-function ledgerRoutes(app: GatewayApp, { store, deadline, summaryOf }: Reads): void {
+function ledgerRoutes(app: GatewayApp, { store, deadline, knownId }: Reads): void {
   app.get(
     '/api/v1/agents/:id/ledger',
     {
@@ -262,7 +279,7 @@ function ledgerRoutes(app: GatewayApp, { store, deadline, summaryOf }: Reads): v
       },
     },
     async (request) => {
-      const { id: agent } = await summaryOf(request.params.id);
+      const agent = await knownId(request.params.id);
       const found = await firstValueFrom(store.ledger(agent).pipe(deadline()));
       return page(
         byKey(found, ({ epoch }) => epoch),

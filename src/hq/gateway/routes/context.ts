@@ -13,6 +13,7 @@ import type { Emit } from '../../../platform/telemetry.ts';
 import type { Fleet } from '../../aggregate/fleet.ts';
 import type { ChaosControl } from '../../chaos.ts';
 import type { HqConfig } from '../../config.ts';
+import type { HqAlarms } from '../../hq-alarms.ts';
 import { problemSchema } from '../../http/problem.ts';
 import type { IngestCore } from '../../ingest/core/ingest-core.ts';
 import type { Refusals } from '../../refusals.ts';
@@ -31,7 +32,7 @@ export type RouteContext = {
   readonly config: HqConfig;
   readonly store: AgentRegistry & QueryStore;
   readonly ingest: IngestCore;
-  readonly fleet: Pick<Fleet, 'snapshot' | 'delta$' | 'summary' | 'summaries'>;
+  readonly fleet: Pick<Fleet, 'snapshot' | 'delta$' | 'summary' | 'summaries' | 'retire'>;
   readonly chaos: ChaosControl;
   readonly clock: Clock;
   readonly emit: Emit<GatewayEvents>;
@@ -40,6 +41,8 @@ export type RouteContext = {
   /** Which HQ this is. Default: it is told to nobody. */
   readonly identity?: string | null;
   readonly refusals: Refusals['list'];
+  /** Of HQ itself. */
+  readonly alarms: Pick<HqAlarms, 'list' | 'note'>;
   /** Why HQ is not ready; empty when it is. */
   readonly unreadiness: () => readonly string[];
 };

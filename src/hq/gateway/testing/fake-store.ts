@@ -50,6 +50,7 @@ export function createFakeStore(): FakeStore {
     agents: () => defer(() => of([...new Set(fake.appended.map(({ agent }) => agent))].map(recordOf))),
     agent: (agent) =>
       defer(() => of(fake.appended.some((one) => one.agent === agent) ? recordOf(agent) : null)),
+    retire: () => of(true),
     ledger: () =>
       of([
         {

@@ -7,7 +7,7 @@ import { createTestGateway, type TestGatewayOptions } from './test-gateway.ts';
 export async function startTestGateway(options: TestGatewayOptions = {}) {
   const gateway = await createTestGateway(options);
   const { app, config, fleet, access, clock, emit } = gateway;
-  const io = createSocketServer(app.server, config, { access, clock, emit });
+  const io = createSocketServer(app.server, config, { access, clock, emit, alarms: { note: () => {} } });
   const detach = attachDashboards({
     io,
     fleet,

@@ -66,6 +66,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     summary: (agent: string) =>
       store.agent(agent).pipe(map((record) => (record === null ? undefined : summaryOf(agent)))),
     alarms: () => new Map([['lost_at_hq', 2]] as const),
+    retire: () => {},
     snapshot: () =>
       fleet.summaries().pipe(
         map(
@@ -97,6 +98,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     version: '0.0.0',
     identity: options.identity ?? null,
     refusals: options.refusals ?? (() => []),
+    alarms: { note: () => {}, list: () => [] },
     unreadiness: () => options.reasons ?? [],
   });
   return { app, store, ingest, chaos, clock, config, access, fleet, delta$, emit, registry };

@@ -22,6 +22,8 @@ export type KnownAgents = {
    */
   readonly claim: (agents: readonly string[]) => Observable<Places | null>;
   readonly add: (agent: string) => void;
+  /** It is retired: its place is free. */
+  readonly remove: (agent: string) => void;
   /** Places that are taken. */
   readonly size: () => number;
   /** Places that there are. */
@@ -62,7 +64,9 @@ function createKnownAgents(options: KnownAgentsOptions, known: Set<string>): Kno
   };
   /** A commit that was given up after its deadline may have got through all the same. */
   const isKnown = (agent: string): Observable<boolean> =>
-    known.has(agent) ? of(true) : store.agent(agent).pipe(map((record) => record !== null));
+    known.has(agent)
+      ? of(true)
+      : store.agent(agent).pipe(map((record) => record !== null && record.retiredTs === undefined));
   const hold = (agents: readonly string[]): Places => {
     let held = true;
     for (const agent of agents) {
@@ -103,6 +107,10 @@ function createKnownAgents(options: KnownAgentsOptions, known: Set<string>): Kno
       );
     },
     add,
+    remove: (agent) => {
+      known.delete(agent);
+      tell();
+    },
     size,
     max: maxAgents,
   };

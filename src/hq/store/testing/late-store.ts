@@ -27,6 +27,7 @@ export function lateStore(store: HqStore, { scheduler, delayMs }: Lateness): HqS
     holderOf: late(store.holderOf),
     agents: late(store.agents),
     agent: late(store.agent),
+    retire: late(store.retire),
     putSchema: late(store.putSchema),
     schemas: late(store.schemas),
     lacks: late(store.lacks),
