@@ -120,15 +120,19 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
   await registerOpenApi(app, options.version);
   registerGuard(app, options);
 
+  await registerRoutes(app, options);
+  await registerStaticDashboard(app, config.dashboard.dir);
+  await app.ready();
+  return app;
+}
+
+async function registerRoutes(app: GatewayApp, options: GatewayOptions): Promise<void> {
   operationRoutes(app, options);
   await app.register(async (scope: GatewayApp) => telemetryRoutes(scope, options));
   agentRoutes(app, options);
   chaosRoutes(app, options);
   refusalRoutes(app, options);
   alarmRoutes(app, options);
-  await registerStaticDashboard(app, config.dashboard.dir);
-  await app.ready();
-  return app;
 }
 
 /** Files that HQ needs besides connections: those of its storage, and a few to spare. */
