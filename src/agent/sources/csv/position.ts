@@ -87,9 +87,12 @@ export type PositionTracker = {
 export function createPositionTracker(): PositionTracker {
   let anchor: Omit<ReplayPosition, 'rows'> | null = null;
   let rows = 0;
+  let printed: Buffer | null = null;
   return {
     at: (place, pace, head) => {
-      const print = anchor?.print.bytes === head.length ? anchor.print : printOf(head);
+      // The same buffer until more of the head, or another file, is read; others are as long.
+      const print = anchor !== null && head === printed ? anchor.print : printOf(head);
+      printed = head;
       anchor = { print, place, pace };
       rows = 0;
     },

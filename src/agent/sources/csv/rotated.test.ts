@@ -23,7 +23,13 @@ const quick: SchedulerLike = Object.assign(Object.create(clock.scheduler), {
 });
 
 /** Follows until `count` rows have come; returns them and the position that a journal would hold. */
-async function run(path: string, count: number, from: string | null, options = 'speed=max') {
+async function run(
+  path: string,
+  count: number,
+  from: string | null,
+  options = 'speed=max',
+  onGiven: (count: number) => void = () => {},
+) {
   const { source, events } = replay(path, `${options},follow`, {
     position: () => from,
     clock: { ...clock, scheduler: quick },
@@ -34,6 +40,7 @@ async function run(path: string, count: number, from: string | null, options = '
     if ('columns' in rows) values.push(...(rows.columns[0]?.values ?? []));
     else values.push(rows.values[0]);
     position = rows.position?.('columns' in rows ? rows.ts.length : 1) ?? position;
+    onGiven(values.length);
   });
   onTestFinished(() => running.unsubscribe());
   await until(`${count} rows`, () => values.length >= count);
@@ -121,3 +128,27 @@ describe('a file that is not followed', () => {
     expect(events).toContainEqual(expect.objectContaining({ type: 'csv_started_over' }));
   });
 });
+
+it.each([
+  ['short', 10, 40],
+  ['longer than what a file is known by', 1_000, 4_000],
+])(
+  'a followed file that gives way to one as long, %s, is not read again after a restart',
+  async (_what, first, rows) => {
+    const [middle, end] = [first + rows, first + 2 * rows];
+    const path = file(`time,a\n${lines(first, middle)}`);
+    let given = 0;
+    const running = run(path, 2 * rows, null, 'speed=max', (count) => {
+      given = count;
+    });
+    await until('the first file to be read', () => given === rows);
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, `time,a\n${lines(middle, end)}`);
+    const { values, position } = await running;
+    expect(values).toEqual(numbers(first, end));
+    appendFileSync(path, line(end));
+    const { values: more, events } = await run(path, 1, position);
+    expect(more).toEqual([end]);
+    expect(events.filter(({ type }) => type === 'csv_started_over')).toEqual([]);
+  },
+);
