@@ -9,7 +9,8 @@
  * that goes on although nothing was found, the file is salvaged all the same. After a mere kill nothing is suspect:
  * LMDB's synchronous commits survive that.
  *
- * A file of which every record could be read is replaced by its copy, and nothing is told: nothing was lost.
+ * A file with which nothing was found wrong, and of which every record could be copied, is replaced by its copy, and
+ * nothing is told: nothing was lost.
  */
 import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -138,8 +139,8 @@ function findDoubt(before: InUse, bootId: string, uncleanEnds: number): string |
 export function salvageDataFile(
   { directory, now }: Pick<InspectionRequest, 'directory' | 'now'>,
   reason: string,
-  /** What to answer when nothing can be salvaged; without it the file is given up. */
-  otherwise: Inspection | null = null,
+  /** What to answer when all or nothing could be salvaged of a file with which nothing was found wrong. */
+  sound: Inspection | null = null,
 ): Observable<Inspection> {
   return defer(() => {
     const path = join(directory, DATA_FILE);
@@ -148,12 +149,12 @@ export function salvageDataFile(
     const target = join(directory, `${SALVAGED}${now}.mdb`);
     return salvageFile({ path, target, reason, deadlineMs: SALVAGE_DEADLINE_MS }).pipe(
       map((salvage): Inspection => {
-        if (salvage.kind === 'failed' && otherwise !== null) {
+        if (salvage.kind === 'failed' && sound !== null) {
           removeSalvaged(directory);
-          return otherwise;
+          return sound;
         }
-        const isComplete = salvage.kind === 'salvaged' && salvage.complete;
-        // Over a complete copy nobody needs the file that it was made of: a rename replaces it.
+        const isComplete = sound !== null && salvage.kind === 'salvaged' && salvage.complete;
+        // Nobody needs a sound file of which there is a copy: a rename replaces it.
         const moved = isComplete ? null : quarantine(directory, DATA_FILE, now);
         // Before the file is in its place: afterwards nobody would look for what was left.
         for (const file of [path, target]) rmSync(`${file}-lock`, { force: true });

@@ -17,6 +17,7 @@ import { readInUse, writeInUse } from '../directory/data-directory.ts';
 import { isDirectoryInUse } from '../directory/directory-lock.ts';
 import { describeStorageContract } from '../storage.contract.ts';
 import type { Damage, Storage } from '../storage.ts';
+import { salvageDataFile } from './inspect-file.ts';
 import { openLmdbStorage } from './lmdb-storage.ts';
 
 const clock = createSystemClock();
@@ -162,6 +163,17 @@ describe('LMDB storage', () => {
     await close(rescued);
     expect(told, 'nothing was lost').toEqual([]);
     expect(quarantined()).toBe(false);
+  });
+
+  it('puts a file aside that LMDB refused, and says so, although every record of it could be copied', async () => {
+    const storage = await open(directory);
+    await put(storage, 'a', '1');
+    await close(storage);
+    const { damage } = await lastValueFrom(salvageDataFile({ directory, now: clock.now() }, 'MDB_CORRUPTED'));
+    expect(damage).toMatchObject([{ what: 'file', quarantine: expect.stringContaining('quarantine-') }]);
+    const again = await open(directory);
+    expect(Buffer.from(again.read((reader) => reader.get(Buffer.from('a'))) ?? []).toString()).toBe('1');
+    await close(again);
   });
 
   it('refuses a directory of a newer format', async () => {
