@@ -2,23 +2,27 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
+import type { FrameErrorCode } from '../../frame.ts';
 import type { Epoch } from '../../sample.ts';
 import { parseHex } from './golden.ts';
 
 const FOLDER = new URL('../../golden/refused/', import.meta.url);
 
+/** The codes of these frames; each has one at least. */
+export const REFUSAL_CODES = [
+  'truncated',
+  'bad_magic',
+  'unsupported_version',
+  'unsupported_kind',
+  'encrypted',
+  'bad_checksum',
+  'too_large',
+  'malformed',
+] as const satisfies readonly FrameErrorCode[];
+
 const documentSchema = z.strictObject({
   about: z.string(),
-  code: z.enum([
-    'truncated',
-    'bad_magic',
-    'unsupported_version',
-    'unsupported_kind',
-    'encrypted',
-    'bad_checksum',
-    'too_large',
-    'malformed',
-  ]),
+  code: z.enum(REFUSAL_CODES),
   /** `reader`: nobody can decode it. `hq`: it decodes, and HQ must not take it, as what it says cannot be. */
   refusedBy: z.enum(['reader', 'hq']),
   /** Where its CRC-32 is, which is right; null: it has none, or a wrong one. */
