@@ -124,6 +124,7 @@ describe('fleet state', () => {
       pending: 10,
       dropped: 10,
       seriesCount: 2,
+      labels: {},
     });
     expect(now(rig.fleet.summary('a1'))?.completeness).toBeCloseTo(20 / 40);
     expect(now(rig.fleet.totals())).toMatchObject({

@@ -8,6 +8,7 @@ import { LOG_LEVELS } from '../platform/logger.ts';
 import { kindOf, shown } from '../platform/plain-error.ts';
 import { MAX_FRAME_BYTES } from '../protocol/frame.ts';
 import { agentIdSchema } from '../protocol/sample.ts';
+import { agentLabelsSchema } from './labels.ts';
 import { DETECTION_CHOICES } from './pipeline/detect.ts';
 import { limitsProblems } from './pipeline/diagnose/parse-limits.ts';
 import { givenSourceSchema, sourceProblems } from './sources/spec.ts';
@@ -279,6 +280,10 @@ export const agentConfigSchema = z.strictObject({
   id: agentIdSchema.optional().meta({
     description:
       'Name of this agent; without it the host name, else a random name that is kept in the data directory.',
+  }),
+  labels: agentLabelsSchema.prefault({}).meta({
+    description:
+      'What people choose this agent by at HQ, one text each, such as site=nord; in a file also a map, such as {site: nord}. 32 at most.',
   }),
   dataDir: z
     .string()

@@ -224,7 +224,10 @@ async function assemble(options: AssembleOptions): Promise<Parts> {
   });
   const agent = assembleAgent({
     config,
-    identity: { agent: id, instance, version: VERSION },
+    identity: {
+      ...{ agent: id, instance, version: VERSION },
+      ...(Object.keys(config.labels).length > 0 && { labels: config.labels }),
+    },
     journal,
     link,
     traffic: await openTraffic(dataDir),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DETECTION_METHODS } from './anomaly.ts';
 import { coverageSchema } from './coverage.ts';
 import { AGENT_STATES, BREAKER_STATES, linkReportSchema } from './events.ts';
+import { labelsSchema, setLabelsSchema } from './labels.ts';
 import { DIAGNOSTIC_CODES, SEVERITIES } from './sample.ts';
 
 export const CHAOS_MODES = ['off', 'random', 'down', 'slow', 'lossy'] as const;
@@ -146,9 +147,21 @@ export const agentSummarySchema = z.object({
   openAnomalies: z.number(),
   anomaliesTotal: z.number(),
   seriesCount: z.number().describe('one that several sources measure counts for each'),
+  labels: z
+    .record(z.string(), z.string())
+    .describe('what people choose it by: those that it tells, and those that HQ sets over them'),
   alarm: agentAlarmSchema.nullable().describe('what an operator should see to; null when nothing is'),
 });
 export type AgentSummary = z.infer<typeof agentSummarySchema>;
+
+/** The labels of an agent, and where they are from. */
+export const agentLabelsSchema = z.object({
+  id: z.string(),
+  labels: agentSummarySchema.shape.labels,
+  told: labelsSchema.describe('by the agent at its latest hello (its setting `labels`)'),
+  set: setLabelsSchema.describe('by HQ: these win; null hides one that the agent tells'),
+});
+export type AgentLabels = z.infer<typeof agentLabelsSchema>;
 
 export const fleetTotalsSchema = z.object({
   agents: z.number(),

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { coverageSchema } from './coverage.ts';
+import { labelsSchema } from './labels.ts';
 import { agentIdSchema, epochSchema, MAX_SEQ, schemaRefSchema, schemaSchema } from './sample.ts';
 
 export const PROTOCOL_VERSION = 1;
@@ -99,6 +100,8 @@ export const helloSchema = z.object({
       rebuilt: z.boolean().optional(),
     })
     .optional(),
+  /** What people choose the agent by; absent: none. */
+  labels: labelsSchema.optional(),
 });
 export type Hello = z.infer<typeof helloSchema>;
 

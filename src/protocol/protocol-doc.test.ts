@@ -87,7 +87,7 @@ const sound: Readonly<Record<string, object>> = {
       instance: 'i',
       version: '1',
     },
-    ...{ sampled: 9, released: 0, ts: 0, hq: 'hq', run: { begun: 0, number: 1, after: null } },
+    ...{ sampled: 9, released: 0, ts: 0, hq: 'hq', labels: {}, run: { begun: 0, number: 1, after: null } },
   },
   coverage: { after: 0 },
   schema: {

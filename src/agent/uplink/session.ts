@@ -28,6 +28,7 @@ import {
   SCHEMA_VERSION,
   type WireError,
 } from '../../protocol/events.ts';
+import type { Labels } from '../../protocol/labels.ts';
 import { StorageError } from '../../storage/storage.ts';
 import type { agentEvents } from '../events.ts';
 import { checkAck } from './check-ack.ts';
@@ -44,8 +45,17 @@ export type SessionSettings = {
   readonly heartbeatMs: number;
 };
 
+/** Who says hello. */
+export type AgentIdentity = {
+  readonly agent: string;
+  readonly instance: string;
+  readonly version: string;
+  /** Absent: none. */
+  readonly labels?: Labels;
+};
+
 export type SessionOptions = {
-  readonly identity: { readonly agent: string; readonly instance: string; readonly version: string };
+  readonly identity: AgentIdentity;
   readonly journal: Pick<Journal, 'begun' | 'stats' | 'reinstate' | 'noteAccepted' | 'noteFork'>;
   readonly clock: Clock;
   readonly gauge: LinkGauge;
@@ -68,7 +78,7 @@ export type Session = {
 /** At a stop, for each of the last heartbeat and the goodbye. */
 const FAREWELL_MS = 2_000;
 
-/** About what they take, as JSON with its event. */
+/** About what they take, as JSON with its event; labels come on top. */
 const HELLO_BYTES = 450;
 const HEARTBEAT_BYTES = 330;
 
@@ -134,11 +144,12 @@ function patient(gauge: LinkGauge, ms: number, bytes: number): number {
 }
 
 function sayHello(context: Context): Observable<UplinkMessage> {
-  const { link, clock, settings, gauge } = context;
+  const { link, clock, settings, gauge, identity } = context;
+  const bytes = HELLO_BYTES + JSON.stringify(identity.labels ?? '').length;
   return defer(() => {
     const sentTs = clock.now();
     const sentAt = clock.precise();
-    const withinMs = patient(gauge, settings.connectTimeoutMs, HELLO_BYTES);
+    const withinMs = patient(gauge, settings.connectTimeoutMs, bytes);
     return link.hello(helloOf(context, sentTs)).pipe(
       answerWithin<HelloReply>(withinMs, 'the hello', clock.scheduler),
       concatMap((reply): Observable<UplinkMessage> => {
@@ -151,7 +162,7 @@ function sayHello(context: Context): Observable<UplinkMessage> {
         const rttMs = clock.precise() - sentAt;
         // HQ's word is no measurement: what is larger took no less than the join did, where that was the faster one.
         const linkMs = Math.min(rttMs, Math.max(rttMs - (reply.heldMs ?? 0), link.joined?.ms ?? rttMs));
-        gauge.probed({ bytes: HELLO_BYTES, ms: linkMs }, link.joined);
+        gauge.probed({ bytes, ms: linkMs }, link.joined);
         return concat(
           of<UplinkMessage>({ type: 'clocks_read', hqTs: reply.hqTs, sentTs, rttMs }),
           reinstate(context, reply),

@@ -36,11 +36,12 @@ import type { Link } from './link.ts';
 import { createLinkGauge, type LinkGauge } from './link-gauge.ts';
 import { createUplinkLogic } from './logic.ts';
 import type { UplinkGate } from './metering/gate.ts';
+import type { AgentIdentity } from './session.ts';
 import type { UplinkEffect, UplinkMessage, UplinkState } from './state.ts';
 import { statusOf, type UplinkStatus } from './uplink-status.ts';
 
 export type UplinkOptions = {
-  readonly identity: { readonly agent: string; readonly instance: string; readonly version: string };
+  readonly identity: AgentIdentity;
   readonly settings: AgentConfig['uplink'];
   readonly link: Link;
   readonly journal: Journal;

@@ -13,7 +13,7 @@ it('says since when its state holds, and when it was last heard of', () => {
   const entry = createAgentEntry('a1', EPOCH);
   let now = 1_000;
   const shown = () => {
-    entry.summary = summaryOf(entry, NUMBERS, { mono: now, now });
+    entry.summary = summaryOf(entry, NUMBERS, { mono: now, now, labels: {} });
     const { state, stateSince, heardTs } = entry.summary;
     return { state, stateSince, heardTs };
   };

@@ -2,6 +2,7 @@
 
 import type { AgentAlarm, AgentSummary } from '../../protocol/api.ts';
 import type { Heartbeat, LinkReport } from '../../protocol/events.ts';
+import type { Labels } from '../../protocol/labels.ts';
 import { MAX_TS } from '../../protocol/sample.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
 import { isAhead } from '../store/clock-ahead.ts';
@@ -167,7 +168,7 @@ function clockAlarm({ clockAlarm: before }: AgentEntry, tsMax: number, now: numb
 export function summaryOf(
   entry: AgentEntry,
   { counts, anomalies, seriesCount }: NumbersOfAgent,
-  { mono, now }: { readonly mono: number; readonly now: number },
+  { mono, now, labels }: { readonly mono: number; readonly now: number; readonly labels: Labels },
 ): AgentSummary {
   const { sampled, stored, pending, thinned, dropped } = counts;
   const { heartbeat } = entry;
@@ -199,6 +200,7 @@ export function summaryOf(
     openAnomalies: anomalies.open,
     anomaliesTotal: anomalies.total,
     seriesCount,
+    labels: { ...labels },
     alarm: alarmNow(entry, mono),
   };
 }

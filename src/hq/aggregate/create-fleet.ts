@@ -25,6 +25,7 @@ import {
 } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import type { FleetDelta, FleetTotals } from '../../protocol/api.ts';
+import type { LabelRecord, SetLabels } from '../../protocol/labels.ts';
 import type { ChaosControl } from '../chaos.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
 import type { AlarmRecord } from '../store/alarms.ts';
@@ -39,6 +40,7 @@ import type {
   FrameLog,
   IndexProgress,
   IngestHistoryStore,
+  LabelStore,
   PauseStore,
 } from '../store/store.ts';
 import {
@@ -53,6 +55,7 @@ import { type AlarmKeeper, createAlarmKeeper } from './alarm-keeper.ts';
 import type { Fleet } from './fleet.ts';
 import { createHistoryKeeper, type HistoryKeeper, historyOf } from './history-keeper.ts';
 import { createIngestMeter, type IngestMeter } from './ingest-meter.ts';
+import { createLabelKeeper, type LabelKeeper } from './label-keeper.ts';
 import { createPauseKeeper, type PauseKeeper } from './pause-keeper.ts';
 import { changesAt, restored, verdictOf } from './presence.ts';
 import { createRoster, type Roster } from './roster.ts';
@@ -63,6 +66,7 @@ export type FleetOptions = {
     AgentNumbers &
     IndexProgress &
     AlarmStore &
+    LabelStore &
     PauseStore &
     IngestHistoryStore;
   /** From the ingest of agents. */
@@ -87,6 +91,7 @@ type FleetState = {
   readonly roster: Roster;
   readonly meter: IngestMeter;
   readonly alarms: AlarmKeeper;
+  readonly labels: LabelKeeper;
   readonly pauses: PauseKeeper;
   readonly history: HistoryKeeper;
   /** Have a rate that falls when nothing comes. */
@@ -107,7 +112,7 @@ export function createFleet(options: FleetOptions): Observable<Fleet> {
   return store.agents().pipe(
     concatMap((agents) => {
       const lastSampleTs = store.lastSampleTs(agents.map(({ agent }) => agent));
-      const kept = { alarms: store.alarms(), history: store.ingestHistory() };
+      const kept = { alarms: store.alarms(), labels: store.labels(), history: store.ingestHistory() };
       return forkJoin({ agents: of(agents), lastSampleTs, ...kept });
     }),
     concatMap((found) => openFleet(options, found)),
@@ -119,18 +124,21 @@ type Found = {
   /** Of each of the agents. */
   readonly lastSampleTs: readonly (number | null)[];
   readonly alarms: ReadonlyMap<string, AlarmRecord>;
+  readonly labels: ReadonlyMap<string, LabelRecord>;
   readonly history: ReadonlyMap<string, HistoryRecord>;
 };
 
 function openFleet(options: FleetOptions, found: Found): Observable<Fleet> {
   const { store, clock } = options;
-  const roster = createRoster(store, clock);
+  const labels = createLabelKeeper((changes) => store.saveLabels(changes), found.labels);
+  const roster = createRoster(store, clock, labels.of);
   const before = historyOf(found.history, clock.now());
   const meter = createIngestMeter(clock, before.points);
   const fleet: FleetState = {
     options,
     roster,
     meter,
+    labels,
     alarms: createAlarmKeeper((changes) => store.saveAlarms(changes)),
     pauses: createPauseKeeper((changes) => store.savePauses(changes)),
     history: createHistoryKeeper((changes) => store.saveIngestHistory(changes), before),
@@ -195,6 +203,8 @@ function serve(fleet: FleetState, work: Subscription): Fleet {
     totals: () => freshened(() => totalsOf(fleet)),
     alarms: roster.alarms,
     retire: (agent) => retire(fleet, agent),
+    labels: fleet.labels.record,
+    setLabels: (agent, labels) => setLabels(fleet, agent, labels),
     totals$: totalsState,
     agent$: state((agent: string) =>
       merge(summary(agent), deltas.pipe(map((delta) => delta.agents.find((one) => one.id === agent)))).pipe(
@@ -284,11 +294,13 @@ function takeAppended({ options, roster, meter, busy, waiting }: FleetState, app
   roster.touch(entry);
 }
 
-function takeLink({ options, roster, alarms, pauses, alarmed, waiting }: FleetState, event: LinkEvent): void {
+function takeLink(fleet: FleetState, event: LinkEvent): void {
+  const { options, roster, alarms, labels, pauses, alarmed, waiting } = fleet;
   const { clock } = options;
   const entry = roster.entryOf(event.agent, event.kind === 'connected' ? event.epoch : null);
   applyLink(entry, event, clock.precise());
   waiting.add(entry);
+  if (event.kind === 'connected') labels.told(entry.id, event.labels ?? {});
   if (event.kind === 'heartbeat' && event.heartbeat.link !== undefined)
     pauses.said(entry.id, event.heartbeat.link, event.ts);
   if (event.kind === 'alarm') {
@@ -341,10 +353,23 @@ function retire({ roster, alarms, busy, waiting, alarmed, removed }: FleetState,
   removed.add(agent);
 }
 
-function endSecond({ options, roster, meter, alarms, pauses, history, busy, waiting }: FleetState): void {
+function setLabels({ labels, roster }: FleetState, agent: string, set: SetLabels): Observable<never> {
+  return labels.set(agent, set).pipe(
+    tap({
+      complete: () => {
+        const entry = roster.find(agent);
+        if (entry !== undefined) roster.touch(entry);
+      },
+    }),
+  );
+}
+
+function endSecond(fleet: FleetState): void {
+  const { options, roster, meter, alarms, labels, pauses, history, busy, waiting } = fleet;
   history.second(meter.endSecond());
   history.retry();
   alarms.retry();
+  labels.retry();
   pauses.retry();
   for (const entry of busy) {
     roster.touch(entry);

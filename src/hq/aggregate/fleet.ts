@@ -5,6 +5,7 @@
 import type { StateObservable } from '@rx-state/core';
 import type { Observable } from 'rxjs';
 import type { AgentAlarm, AgentSummary, FleetDelta, FleetSnapshot, FleetTotals } from '../../protocol/api.ts';
+import type { LabelRecord, SetLabels } from '../../protocol/labels.ts';
 
 export type Fleet = {
   /** The whole state now; costs O(agents). */
@@ -23,6 +24,10 @@ export type Fleet = {
   readonly alarms: () => ReadonlyMap<AgentAlarm['kind'], number>;
   /** Takes a retired agent out of all this, until something comes of it. */
   readonly retire: (agent: string) => void;
+  /** Labels of an agent, and where they are from; of one that HQ has never heard of: none. */
+  readonly labels: (agent: string) => LabelRecord;
+  /** Sets labels over those that the agent tells, in place of what was set before. Completes once that is durable. */
+  readonly setLabels: (agent: string, labels: SetLabels) => Observable<never>;
   /** The totals, at once and whenever they change. */
   readonly totals$: StateObservable<FleetTotals>;
   /** One agent's summary, at once when known and whenever it changes. */

@@ -6,6 +6,7 @@
 import { defer, map, type Observable, of, tap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import type { AgentAlarm, AgentSummary } from '../../protocol/api.ts';
+import type { Labels } from '../../protocol/labels.ts';
 import type { AgentNumbers, NumbersOfAgent } from '../store/store.ts';
 import { type AgentEntry, alarmNow, createAgentEntry, summaryOf } from './agent-entry.ts';
 
@@ -39,7 +40,11 @@ export type Roster = {
   readonly alarms: () => ReadonlyMap<AgentAlarm['kind'], number>;
 };
 
-export function createRoster(store: AgentNumbers, clock: Pick<Clock, 'now' | 'precise'>): Roster {
+export function createRoster(
+  store: AgentNumbers,
+  clock: Pick<Clock, 'now' | 'precise'>,
+  labelsOf: (agent: string) => Labels,
+): Roster {
   const entries = new Map<string, AgentEntry>();
   /** Changed since they were last taken. */
   const changed = new Set<AgentEntry>();
@@ -56,7 +61,11 @@ export function createRoster(store: AgentNumbers, clock: Pick<Clock, 'now' | 'pr
   const summarise = (entry: AgentEntry, numbers: NumbersOfAgent, changes: number) => {
     // A later question was answered sooner.
     if (entry.summarised > changes || entries.get(entry.id) !== entry) return;
-    const summary = summaryOf(entry, numbers, { mono: clock.precise(), now: clock.now() });
+    const summary = summaryOf(entry, numbers, {
+      mono: clock.precise(),
+      now: clock.now(),
+      labels: labelsOf(entry.id),
+    });
     moveSums(sums, entry.summary, summary);
     entry.summary = summary;
     entry.summarised = changes;

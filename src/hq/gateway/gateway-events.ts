@@ -1,5 +1,6 @@
 /** What the gateway tells of itself. */
 import { defineEvent } from '../../platform/telemetry.ts';
+import type { SetLabels } from '../../protocol/labels.ts';
 import { halfOpenEvents } from '../half-open-events.ts';
 
 /** Of agents and dashboards together; what most have never more of. */
@@ -91,6 +92,11 @@ export const gatewayEvents = {
   }>({
     level: 'warn',
     message: 'an operator has retired an agent; its samples stay until retention removes them',
+    metrics: [],
+  }),
+  labels_set: defineEvent<{ agent: string; address: string; set: SetLabels; before: SetLabels }>({
+    level: 'warn',
+    message: 'an operator has set labels of an agent',
     metrics: [],
   }),
   chaos_set: defineEvent<{ mode: string }>({ level: 'warn', message: 'chaos mode set', metrics: [] }),

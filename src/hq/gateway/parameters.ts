@@ -1,5 +1,6 @@
 /** Query and path parameters of the API. */
 import { z } from 'zod';
+import type { Labels } from '../../protocol/labels.ts';
 import { parseDuration, parseQueryInstant } from '../http/instant.ts';
 import { Problem } from '../http/problem.ts';
 
@@ -41,6 +42,18 @@ export const seriesSchema = z.object({
 });
 export const seriesParametersSchema = agentParametersSchema.extend(seriesSchema.shape);
 
+const SELECTOR =
+  'must be the name of a label and its value, such as site:nord, or a name alone, which stands for any value';
+const labelSelector = z.string().regex(/^[A-Za-z][A-Za-z0-9._-]{0,62}(:.{1,128})?$/s, SELECTOR);
+export const labelFilterSchema = z.object({
+  label: z
+    .union([labelSelector, z.array(labelSelector).max(32)], { error: SELECTOR })
+    .optional()
+    .describe(
+      'only agents with this label: `site:nord`, or `site` for any value. It may repeat: several values of one name are alternatives, of several names all must fit',
+    ),
+});
+
 export const pageSchema = z.object({
   limit: z.coerce.number().int().min(1).max(1000).default(100).describe('most items in the answer'),
   cursor: z
@@ -78,6 +91,22 @@ export const sourceSchema = z.object({
       'source that measures the series; needed when several sources of the agent have one of this name',
     ),
 });
+
+/** Whether labels fit what a query asks for. */
+export function labelFilter({ label = [] }: z.output<typeof labelFilterSchema>): (labels: Labels) => boolean {
+  const wanted = new Map<string, Set<string | null>>();
+  for (const selector of typeof label === 'string' ? [label] : label) {
+    const at = selector.indexOf(':');
+    const name = at < 0 ? selector : selector.slice(0, at);
+    const values = wanted.get(name) ?? new Set();
+    wanted.set(name, values.add(at < 0 ? null : selector.slice(at + 1)));
+  }
+  return (labels) =>
+    [...wanted].every(([name, values]) => {
+      const value = Object.hasOwn(labels, name) ? labels[name] : undefined;
+      return value !== undefined && (values.has(null) || values.has(value));
+    });
+}
 
 /** The range with its defaults. Throws a Problem when it is empty or backwards. */
 export function rangeOf(query: z.output<typeof rangeSchema>, now: number): { from: number; to: number } {

@@ -14,6 +14,7 @@
  *     N agent 0 startTs[8] hash[8]            anomaly episode (JSON)
  *     I agent 0                               what the indexer knows of an agent (JSON)
  *     W agent 0                               alarm of the agent: its latest that is not over (JSON)
+ *     B agent 0                               labels of the agent: told by it, set by HQ (JSON)
  *     H                                       identity of this HQ (JSON, see identity.ts)
  *     P                                       written to find out whether the storage takes commits again
  *     R name                                  what the graph of ingest shows (JSON, see ingest-history.ts)
@@ -24,7 +25,24 @@
  */
 import type { Epoch } from '../../protocol/sample.ts';
 
-export type KeyKind = 'V' | 'A' | 'E' | 'F' | 'G' | 'T' | 'L' | 'S' | 'N' | 'I' | 'C' | 'D' | 'R' | 'W' | 'X';
+/** Kinds of which an agent has one record. */
+export type RecordKind = 'B' | 'W';
+export type KeyKind =
+  | RecordKind
+  | 'V'
+  | 'A'
+  | 'E'
+  | 'F'
+  | 'G'
+  | 'T'
+  | 'L'
+  | 'S'
+  | 'N'
+  | 'I'
+  | 'C'
+  | 'D'
+  | 'R'
+  | 'X';
 export type KeyRange = { readonly from: Uint8Array; readonly to: Uint8Array };
 
 export const HOUR_MS = 3_600_000;
@@ -47,8 +65,8 @@ export const IDENTITY_KEY: Uint8Array = Buffer.from('H');
 export const PROBE_KEY: Uint8Array = Buffer.from('P');
 export const agentKey = (agent: string): Uint8Array => scoped('A', agent, 0).key;
 export const indexKey = (agent: string): Uint8Array => scoped('I', agent, 0).key;
-export const alarmKey = (agent: string): Uint8Array => scoped('W', agent, 0).key;
-export const agentOfAlarm = (key: Uint8Array): string => asBuffer(key).toString('latin1', 1, key.length - 1);
+export const agentRecordKey = (kind: RecordKind, agent: string): Uint8Array => scoped(kind, agent, 0).key;
+export const agentOfRecord = (key: Uint8Array): string => asBuffer(key).toString('latin1', 1, key.length - 1);
 export const consumerKey = (name: string): Uint8Array => Buffer.from(`C${name}`, 'latin1');
 
 export const historyKey = (name: string): Uint8Array => Buffer.from(`R${name}`, 'latin1');

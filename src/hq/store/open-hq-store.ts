@@ -19,7 +19,8 @@ import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { atOnce } from '../at-once.ts';
 import { accountLost, runOf } from './account-lost.ts';
-import { readAlarms, writeAlarms } from './alarms.ts';
+import { readAgentRecords, writeAgentRecords } from './agent-records.ts';
+import { alarmRecordSchema } from './alarms.ts';
 import { appendFrame } from './append-frame.ts';
 import { createBackpressure } from './backpressure.ts';
 import { MAX_AHEAD_MS } from './clock-ahead.ts';
@@ -28,6 +29,7 @@ import { type EpochState, pendingOf, type StoredAgent } from './epoch-state.ts';
 import { appendDelivery, type WrittenDelivery } from './http-samples.ts';
 import { createIndexer } from './indexer.ts';
 import { readHistory, writeHistory } from './ingest-history.ts';
+import { labelRecordSchema } from './labels.ts';
 import { loadView } from './load-view.ts';
 import { maintain } from './maintenance.ts';
 import { queryBuckets } from './query-buckets.ts';
@@ -240,10 +242,12 @@ function agentRecords({ storage, transactions, epochOf }: Parts) {
         const record = transactions.durable.agents.get(agent);
         return record === undefined ? null : recordOf(record);
       }),
-    alarms: () => atOnce(() => readAlarms(storage)),
+    alarms: () => atOnce(() => readAgentRecords(storage, 'W', alarmRecordSchema)),
     ingestHistory: () => atOnce(() => readHistory(storage)),
     saveIngestHistory: (changes) => transactions.run((transaction) => writeHistory(transaction, changes)),
-    saveAlarms: (changes) => transactions.run((transaction) => writeAlarms(transaction, changes)),
+    saveAlarms: (changes) => transactions.run((transaction) => writeAgentRecords(transaction, 'W', changes)),
+    labels: () => atOnce(() => readAgentRecords(storage, 'B', labelRecordSchema)),
+    saveLabels: (changes) => transactions.run((transaction) => writeAgentRecords(transaction, 'B', changes)),
     savePauses: (changes) =>
       transactions.run((transaction) => {
         for (const [agent, paused] of changes) {

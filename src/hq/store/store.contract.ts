@@ -29,6 +29,8 @@ const HISTORY = {
 };
 const PAUSE = { reason: 'window', until: null, ts: START } as const;
 
+const LABELS = { told: { site: 'nord' }, set: { rack: '7', old: null } };
+
 const RANGE = { agent: 'a1', ...EVER };
 
 function questions(store: HqStore): Readonly<Record<string, Observable<unknown>>> {
@@ -50,6 +52,7 @@ function questions(store: HqStore): Readonly<Record<string, Observable<unknown>>
     numbers: store.numbers(['a1']),
     lastSampleTs: store.lastSampleTs(['a1']),
     alarms: store.alarms(),
+    labels: store.labels(),
     ingestHistory: store.ingestHistory(),
   };
 }
@@ -60,6 +63,7 @@ function commands(store: HqStore): Readonly<Record<string, Observable<unknown>>>
     noteEpoch: store.noteEpoch(NOTE),
     putSchema: store.putSchema('a1', internSchema({ ...schema, source: 'other' })),
     saveAlarms: store.saveAlarms(new Map([['a1', ALARM]])),
+    saveLabels: store.saveLabels(new Map([['a1', LABELS]])),
     saveIngestHistory: store.saveIngestHistory(new Map([['0', HISTORY]])),
   };
 }
@@ -281,6 +285,14 @@ const RECORDS: Promises = {
     await save(['a1', { ...ALARM, detail: 'told' }], ['nobody', null]);
     await at.reopen();
     expect(await firstValueFrom(at.store.alarms())).toEqual(new Map([['a1', ALARM]]));
+  },
+  'keeps labels until they are removed': async (at) => {
+    const save = (...changes: (readonly [string, typeof LABELS | null])[]) =>
+      lastValueFrom(at.store.saveLabels(new Map(changes)));
+    await save(['a1', { ...LABELS, told: { site: 'west' } }], ['nobody', LABELS]);
+    await save(['a1', LABELS], ['nobody', null]);
+    await at.reopen();
+    expect(await firstValueFrom(at.store.labels())).toEqual(new Map([['a1', LABELS]]));
   },
   'keeps the history of ingest by name until it is removed': async (at) => {
     const save = (...changes: (readonly [string, typeof HISTORY | null])[]) =>

@@ -16,6 +16,7 @@ import type {
 } from '../../protocol/api.ts';
 import type { Coverage } from '../../protocol/coverage.ts';
 import type { FrameHeader } from '../../protocol/frame.ts';
+import type { LabelRecord } from '../../protocol/labels.ts';
 import type { Epoch, InternedSchema, Sample, SchemaRef } from '../../protocol/sample.ts';
 import type { AlarmRecord } from './alarms.ts';
 import type { EpochState } from './epoch-state.ts';
@@ -224,6 +225,13 @@ export type AlarmStore = {
   readonly saveAlarms: (changes: ReadonlyMap<string, AlarmRecord | null>) => Observable<void>;
 };
 
+/** Keeps the labels of agents, of those too that are retired. */
+export type LabelStore = {
+  readonly labels: () => Observable<ReadonlyMap<string, LabelRecord>>;
+  /** Completes when they are durable; null removes. */
+  readonly saveLabels: (changes: ReadonlyMap<string, LabelRecord | null>) => Observable<void>;
+};
+
 /** Keeps why frames of agents wait; what it keeps comes back with their records. */
 export type PauseStore = {
   /** Completes when they are durable; null removes. Agents that are not known are left out. */
@@ -245,6 +253,7 @@ export type HqStore = FrameLog &
   AgentNumbers &
   IndexProgress &
   AlarmStore &
+  LabelStore &
   PauseStore &
   IngestHistoryStore & {
     /** Ends its work and closes the storage. */

@@ -30,6 +30,7 @@ export const agent = (id: string, changes: Partial<AgentSummary> = {}): AgentSum
   openAnomalies: 0,
   anomaliesTotal: 0,
   seriesCount: 0,
+  labels: {},
   alarm: null,
   ...changes,
 });

@@ -15,6 +15,8 @@ import { Problem } from '../../http/problem.ts';
 import { byKey, page, pageOf } from '../paging.ts';
 import {
   agentParametersSchema,
+  labelFilter,
+  labelFilterSchema,
   pageSchema,
   rangeOf,
   rangeSchema,
@@ -26,6 +28,7 @@ import {
   stepSchema,
 } from '../parameters.ts';
 import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
+import { labelRoutes } from './labels.ts';
 import { retireRoute } from './retire.ts';
 
 /** A read that takes longer is given up, ms. */
@@ -51,6 +54,7 @@ export function agentRoutes(app: GatewayApp, context: RouteContext): void {
   anomalyRoutes(app, reads);
   ledgerRoutes(app, reads);
   retireRoute(app, context, reads.summaryOf);
+  labelRoutes(app, context, reads.summaryOf);
 }
 
 type Reads = Pick<RouteContext, 'store' | 'fleet' | 'clock'> & {
@@ -99,14 +103,18 @@ function summaryRoutes(app: GatewayApp, { fleet, deadline, summaryOf }: Reads): 
         summary: 'Agents, by id',
         description: 'Every agent that HQ has heard of, those that only deliver over HTTP among them.',
         tags: ['agents'],
-        querystring: pageSchema,
+        querystring: pageSchema.extend(labelFilterSchema.shape),
         response: { 200: pageOf(agentSummarySchema), ...problems },
       },
     },
     async (request) => {
       const found = await firstValueFrom(fleet.summaries().pipe(deadline()));
+      const fits = labelFilter(request.query);
       return page(
-        byKey(found, ({ id }) => id),
+        byKey(
+          found.filter(({ labels }) => fits(labels)),
+          ({ id }) => id,
+        ),
         ({ id }) => id,
         request.query,
       );

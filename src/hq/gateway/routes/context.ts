@@ -32,7 +32,10 @@ export type RouteContext = {
   readonly config: HqConfig;
   readonly store: AgentRegistry & QueryStore;
   readonly ingest: IngestCore;
-  readonly fleet: Pick<Fleet, 'snapshot' | 'delta$' | 'summary' | 'summaries' | 'retire'>;
+  readonly fleet: Pick<
+    Fleet,
+    'snapshot' | 'delta$' | 'summary' | 'summaries' | 'retire' | 'labels' | 'setLabels'
+  >;
   readonly chaos: ChaosControl;
   readonly clock: Clock;
   readonly emit: Emit<GatewayEvents>;

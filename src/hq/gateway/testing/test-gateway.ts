@@ -1,10 +1,11 @@
 /** A gateway over a fake store and a fake fleet, for tests: requests are injected or, once it listens, sent. */
-import { firstValueFrom, map, Subject } from 'rxjs';
+import { defer, EMPTY, firstValueFrom, map, Subject } from 'rxjs';
 import { type Clock, createSystemClock } from '../../../platform/clock.ts';
 import { silentLogger } from '../../../platform/logger.ts';
 import { seededRandom } from '../../../platform/random.ts';
 import { createEmit, createRegistry } from '../../../platform/telemetry.ts';
 import type { AgentSummary, ChaosMode, FleetDelta, FleetSnapshot } from '../../../protocol/api.ts';
+import { effectiveLabels, type SetLabels } from '../../../protocol/labels.ts';
 import { type Access, createAccess } from '../../access.ts';
 import { createChaos } from '../../chaos.ts';
 import { type HqConfig, hqConfigSchema } from '../../config.ts';
@@ -60,13 +61,24 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
       maxDeliveries: config.limits.ingestInFlight,
     }),
   );
+  const labels = new Map<string, SetLabels>();
+  const labelled = (agent: string) => ({
+    ...summaryOf(agent),
+    labels: effectiveLabels({ told: {}, set: labels.get(agent) ?? {} }),
+  });
   const fleet = {
     delta$,
-    summaries: () => store.agents().pipe(map((agents) => agents.map(({ agent }) => summaryOf(agent)))),
+    summaries: () => store.agents().pipe(map((agents) => agents.map(({ agent }) => labelled(agent)))),
     summary: (agent: string) =>
-      store.agent(agent).pipe(map((record) => (record === null ? undefined : summaryOf(agent)))),
+      store.agent(agent).pipe(map((record) => (record === null ? undefined : labelled(agent)))),
     alarms: () => new Map([['lost_at_hq', 2]] as const),
     retire: () => {},
+    labels: (agent: string) => ({ told: {}, set: labels.get(agent) ?? {} }),
+    setLabels: (agent: string, set: SetLabels) =>
+      defer(() => {
+        labels.set(agent, set);
+        return EMPTY;
+      }),
     snapshot: () =>
       fleet.summaries().pipe(
         map(
@@ -145,6 +157,7 @@ export function summaryOf(id: string): AgentSummary {
     openAnomalies: 0,
     anomaliesTotal: 0,
     seriesCount: 0,
+    labels: {},
     alarm: null,
   };
 }

@@ -2,6 +2,7 @@
 
 import type { AgentAlarm } from '../../../protocol/api.ts';
 import type { Heartbeat } from '../../../protocol/events.ts';
+import type { Labels } from '../../../protocol/labels.ts';
 import type { Epoch } from '../../../protocol/sample.ts';
 
 export type LinkEvent =
@@ -14,6 +15,8 @@ export type LinkEvent =
       readonly ts: number;
       readonly sampled: number;
       readonly clockOffsetMs: number;
+      /** That it tells; absent: none. */
+      readonly labels?: Labels | undefined;
     }
   | {
       readonly kind: 'heartbeat';

@@ -39,6 +39,8 @@ export function lateStore(store: HqStore, { scheduler, delayMs }: Lateness): HqS
     numbers: late(store.numbers),
     lastSampleTs: late(store.lastSampleTs),
     alarms: late(store.alarms),
+    labels: late(store.labels),
+    saveLabels: late(store.saveLabels),
     saveAlarms: late(store.saveAlarms),
     savePauses: late(store.savePauses),
     ingestHistory: late(store.ingestHistory),

@@ -202,7 +202,7 @@ function forkOf(session: Session, hello: Hello): Observable<Refused | null> {
 
 function establish(
   { shared, transport, become, established }: Session,
-  { agent, epoch, instance, sampled, version, protocols, ts }: Hello,
+  { agent, epoch, instance, sampled, version, protocols, labels, ts }: Hello,
   { now, ...loaded }: Loaded & { readonly now: number },
 ): void {
   const before = established();
@@ -218,5 +218,5 @@ function establish(
   });
   const clockOffsetMs = shared.offsetOf(agent).observe(ts, now, null);
   shared.emit({ type: 'agent_connected', agent, epoch, version, connected: shared.leases.size() });
-  shared.link({ kind: 'connected', agent, epoch, version, ts: now, sampled, clockOffsetMs });
+  shared.link({ kind: 'connected', agent, epoch, version, ts: now, sampled, clockOffsetMs, labels });
 }

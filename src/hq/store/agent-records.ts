@@ -1,0 +1,40 @@
+/** Small records of agents, one of a kind an agent: alarms, labels. */
+import type { z } from 'zod';
+import type { Storage } from '../../storage/storage.ts';
+import { parseJson, toJson } from './epoch-state.ts';
+import { agentOfRecord, agentRecordKey, kindRange, type RecordKind, successor } from './keys.ts';
+import type { Transaction } from './transactions.ts';
+
+const PAGE = 1000;
+
+/** By agent; those that cannot be read are left out. */
+export function readAgentRecords<T>(
+  storage: Storage,
+  kind: RecordKind,
+  schema: z.ZodType<T>,
+): ReadonlyMap<string, T> {
+  const found = new Map<string, T>();
+  let range = kindRange(kind);
+  for (;;) {
+    const entries = storage.read((reader) => reader.range({ ...range, limit: PAGE }));
+    for (const { key, value } of entries) {
+      const parsed = schema.safeParse(parseJson(value));
+      if (parsed.success) found.set(agentOfRecord(key), parsed.data);
+    }
+    const last = entries.at(-1);
+    if (last === undefined || entries.length < PAGE) return found;
+    range = { ...range, from: successor(last.key) };
+  }
+}
+
+/** `null` removes. */
+export function writeAgentRecords(
+  { writer }: Transaction,
+  kind: RecordKind,
+  changes: ReadonlyMap<string, object | null>,
+): void {
+  for (const [agent, record] of changes) {
+    if (record === null) writer.remove(agentRecordKey(kind, agent));
+    else writer.put(agentRecordKey(kind, agent), toJson(record));
+  }
+}
