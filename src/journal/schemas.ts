@@ -1,3 +1,4 @@
+import { parseJsonText } from '../protocol/json-text.ts';
 import { type InternedSchema, type SchemaRef, schemaSchema } from '../protocol/sample.ts';
 import { internSchema } from '../protocol/schema-ref.ts';
 import type { Reader, Storage } from '../storage/storage.ts';
@@ -35,7 +36,7 @@ export function schemaOf(
 
 function parseSchema(value: Uint8Array): InternedSchema | null {
   try {
-    return internSchema(schemaSchema.parse(JSON.parse(Buffer.from(value).toString())));
+    return internSchema(schemaSchema.parse(parseJsonText(Buffer.from(value).toString())));
   } catch {
     return null;
   }

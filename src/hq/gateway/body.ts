@@ -4,7 +4,9 @@ import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { errorText } from '../../platform/error-text.ts';
+import { DuplicateNameError } from '../../protocol/json-text.ts';
 import { parseExactJson } from '../http/exact-json.ts';
+import { fieldName } from '../http/field-errors.ts';
 import { Problem } from '../http/problem.ts';
 
 declare module 'fastify' {
@@ -47,7 +49,7 @@ export function registerBodyParsers(app: FastifyInstance): void {
         .split('\n')
         .map((line, index) => ({ text: line.trim(), number: index + 1 }))
         .filter(({ text }) => text !== '')
-        .map(({ text, number }) => parseJson(text, number));
+        .map(({ text, number }, index) => parseJson(text, { number, index }));
     },
   );
   app.addHook('preParsing', async (request, _reply, payload) => {
@@ -82,17 +84,24 @@ function decode(body: Buffer): string {
   }
 }
 
-function parseJson(text: string, line: number | null): unknown {
-  const where = line === null ? 'the body' : `line ${line}`;
+/** `line`: where NDJSON has it, counted from 1, and which of its records it is, from 0. */
+function parseJson(text: string, line: { readonly number: number; readonly index: number } | null): unknown {
   try {
     return parseExactJson(text);
   } catch (cause) {
+    if (cause instanceof DuplicateNameError) throw duplicateName(cause, line?.index);
     const reason = errorText(cause);
-    const field = line === null ? 'body' : `line ${line}`;
+    const where = line === null ? 'the body' : `line ${line.number}`;
+    const field = line === null ? 'body' : where;
     throw new Problem('malformed', `${where} is not valid JSON: ${reason}`, {
       errors: [{ field, message: reason }],
     });
   }
+}
+
+function duplicateName({ path, message }: DuplicateNameError, index: number | undefined): Problem {
+  const field = fieldName(index === undefined ? path : [index, ...path]);
+  return new Problem('invalid', `${field}: ${message}`, { errors: [{ field, message }] });
 }
 
 function digest(body: Buffer): string {

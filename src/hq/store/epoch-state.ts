@@ -13,6 +13,7 @@ import {
   type SeqRange,
 } from '../../protocol/coverage.ts';
 import type { FrameKind } from '../../protocol/frame.ts';
+import { parseJsonText } from '../../protocol/json-text.ts';
 import { epochSchema } from '../../protocol/sample.ts';
 import { pauseSchema } from './pause-record.ts';
 
@@ -124,7 +125,7 @@ export function decodeAgent(value: Uint8Array | undefined): StoredAgent | undefi
 export function parseJson(value: Uint8Array | undefined): unknown {
   if (value === undefined) return undefined;
   try {
-    return JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8'));
+    return parseJsonText(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8'));
   } catch {
     return undefined;
   }

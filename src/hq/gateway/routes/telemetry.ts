@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { firstValueFrom } from 'rxjs';
 import { z } from 'zod';
-import { INEXACT } from '../../http/exact-json.ts';
+import { INEXACT, INEXACT_NUMBER } from '../../http/exact-json.ts';
 import { fieldErrors } from '../../http/field-errors.ts';
 import { aheadOfClock } from '../../ingest/http/clock-check.ts';
 import { createDeliver } from '../../ingest/http/deliver.ts';
@@ -99,7 +99,7 @@ export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
     },
     async (request, reply) => {
       const parsed = flatSnapshotSchema.safeParse(request.body, {
-        error: ({ input }) => (typeof input === 'bigint' ? INEXACT : undefined),
+        error: ({ input }) => (input === INEXACT_NUMBER ? INEXACT : undefined),
       });
       if (!parsed.success) throw invalidBody(fieldErrors(parsed.error.issues));
       const ahead = aheadOfClock(parsed.data.timestamp, latestTs());

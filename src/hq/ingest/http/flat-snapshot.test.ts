@@ -103,6 +103,8 @@ describe('a flat snapshot with odd values', () => {
     ['disk_percent', -1],
     ['memory_used_mb', -1],
     ['disk_total_gb', -1],
+    ['disk_total_gb', 1e308],
+    ['network_tx_rate_mbps', 1e308],
     ['network_rx_bytes', -1],
     ['network_tx_rate_mbps', -0.5],
     ['uptime_seconds', -1],

@@ -11,7 +11,9 @@ import { decimalShift } from './decimal-shift.ts';
 import { timestampSchema } from './timestamp.ts';
 
 const percent = (of: string) => z.number().min(0).max(100).nullish().describe(`${of}, percent, 0 to 100`);
-const amount = (of: string) => z.number().min(0).nullish().describe(of);
+/** So that no conversion to base units goes beyond what a double holds. */
+const MAX_AMOUNT = 1e290;
+const amount = (of: string) => z.number().min(0).max(MAX_AMOUNT).nullish().describe(of);
 const count = (of: string) => z.int().min(0).nullish().describe(of);
 
 export const FLAT_METRICS = {

@@ -81,7 +81,14 @@ export type ParsedRecord =
  * Parses one record; fields of issues are called what the record called them. `latestTs`: beyond it a time is refused.
  */
 export function parseRecord(raw: unknown, latestTs: number): ParsedRecord {
-  const { renamed, names } = canonical(raw);
+  const { renamed, names, twice } = canonical(raw);
+  if (twice.length > 0) {
+    const issues = twice.map(([alias, field]) => {
+      const message = `is another name of \`${field}\`, which the record has, too: give one of them`;
+      return { code: 'custom' as const, path: [alias], message, input: undefined };
+    });
+    return { ok: false, issues };
+  }
   const parsed = telemetryRecordSchema.safeParse(renamed);
   if (!parsed.success) {
     const issues = parsed.error.issues.map((issue) => {
@@ -120,15 +127,25 @@ export function parseRecord(raw: unknown, latestTs: number): ParsedRecord {
   return { ok: true, record: { agent, ts: timestamp, source, metrics } };
 }
 
-function canonical(raw: unknown): { renamed: unknown; names: Map<string, string> } {
+/** `names`: what the record called fields; `twice`: other names of fields that it has, too. */
+type Canonical = {
+  readonly renamed: unknown;
+  readonly names: Map<string, string>;
+  readonly twice: [alias: string, field: string][];
+};
+
+function canonical(raw: unknown): Canonical {
   const names = new Map<string, string>();
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return { renamed: raw, names };
+  const twice: Canonical['twice'] = [];
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return { renamed: raw, names, twice };
   const renamed: Record<string, unknown> = { ...raw };
   for (const [alias, field] of Object.entries(RECORD_ALIASES)) {
-    if (Object.hasOwn(renamed, alias) && !Object.hasOwn(renamed, field)) {
+    if (!Object.hasOwn(renamed, alias)) continue;
+    if (Object.hasOwn(renamed, field)) twice.push([alias, field]);
+    else {
       renamed[field] = renamed[alias];
       names.set(field, alias);
     }
   }
-  return { renamed, names };
+  return { renamed, names, twice };
 }
