@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DETECTION_METHODS } from './anomaly.ts';
 import { coverageSchema } from './coverage.ts';
 import { AGENT_STATES, BREAKER_STATES, linkReportSchema } from './events.ts';
+import { exactNumberSchema, jsonNumberSchema } from './json-number.ts';
 import { labelsSchema, setLabelsSchema } from './labels.ts';
 import { DIAGNOSTIC_CODES, SEVERITIES } from './sample.ts';
 
@@ -214,9 +215,6 @@ export type HqToDashboardEvents = {
   delta: (delta: FleetDelta) => void;
 };
 
-/** JSON has no NaN and no infinities, and −0 is lost in JavaScript's: they are written as these strings. */
-const exactNumberSchema = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity', '-0'])]);
-
 export const anomalyDocumentSchema = z.object({
   series: z.string(),
   source: z
@@ -230,13 +228,15 @@ export const anomalyDocumentSchema = z.object({
   peakTs: z.number(),
   peakValue: exactNumberSchema,
   peakZ: exactNumberSchema,
-  mean: z.number().nullable(),
-  stddev: z.number().nullable(),
+  mean: jsonNumberSchema.describe(
+    'of the values that the peak was judged by; null: it was not finite, and HQ of before 0.2 kept no more',
+  ),
+  stddev: jsonNumberSchema.describe('as `mean`'),
   method: z
     .enum(DETECTION_METHODS)
     .optional()
     .describe('what judged it. Absent: the agent is of 0.1, and it is `zscore`'),
-  threshold: z.number().nullable().optional().describe('|z| beyond which it opened'),
+  threshold: jsonNumberSchema.optional().describe('|z| beyond which it opened'),
 });
 export type AnomalyDocument = z.infer<typeof anomalyDocumentSchema>;
 
@@ -246,9 +246,6 @@ export const diagnosticDocumentSchema = z.object({
   series: z.string().nullable(),
   detail: z.string(),
 });
-
-export const jsonNumberSchema = exactNumberSchema.nullable();
-export type JsonNumber = z.infer<typeof jsonNumberSchema>;
 
 export const sampleDocumentSchema = z.object({
   epoch: z.string(),

@@ -32,7 +32,8 @@ export type FrameRef = {
  */
 export function* framesBetween(storage: Storage, agent: string, range: TimeRange): Generator<FrameRef, void> {
   const from = Math.max(range.from, -MAX_TS);
-  const to = Math.min(range.to, MAX_TS);
+  // Exclusive, and a sample may be of that very last moment.
+  const to = Math.min(range.to, MAX_TS + 1);
   if (!(from < to)) return;
   const firstHour = hourOf(from);
   const wide = [...pages(storage, hourRange(agent, 'wide', 'wide'))].filter(

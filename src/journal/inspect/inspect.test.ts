@@ -5,6 +5,7 @@ import { lastValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createSystemClock } from '../../platform/clock.ts';
 import { systemIds } from '../../platform/ids.ts';
+import { MAX_TS } from '../../protocol/sample.ts';
 import { openLmdbStorage } from '../../storage/lmdb/lmdb-storage.ts';
 import { openJournal } from '../journal.ts';
 import type { Journal } from '../port.ts';
@@ -75,6 +76,37 @@ describe('inspecting a data directory', () => {
     expect(journalStats(directory).journal?.sampled).toBe(15);
     await lastValueFrom(journal.append(testSamples(16, 1)));
     expect(journalStats(directory).journal?.sampled).toBe(16);
+  });
+
+  it('exports every number and time as it is', async () => {
+    const [sample] = testSamples(16, 1);
+    if (sample === undefined) throw new Error('there is one');
+    const odd = [-0, Number.NEGATIVE_INFINITY, Number.NaN];
+    const anomaly = {
+      ...({ series: 0, state: 'open', startTs: -MAX_TS, peakTs: MAX_TS, endTs: null } as const),
+      ...{
+        peakValue: -0,
+        peakZ: Number.NaN,
+        mean: Number.NEGATIVE_INFINITY,
+        stddev: Number.POSITIVE_INFINITY,
+      },
+      judgement: { method: 'adaptive', threshold: Number.POSITIVE_INFINITY } as const,
+    };
+    const edges = [MAX_TS, -MAX_TS].map((ts) => ({ ...sample, ts, values: odd, anomalies: [anomaly] }));
+    await lastValueFrom(journal.append(edges));
+    const written = [...peekJournal(directory, 2)].map((record) => JSON.parse(JSON.stringify(record)));
+    for (const [index, ts] of [-MAX_TS, MAX_TS].entries()) {
+      expect(written[index]).toMatchObject({
+        ts,
+        values: { a: '-0', b: '-Infinity', c: 'NaN' },
+        anomalies: [
+          {
+            ...{ peakValue: '-0', peakZ: 'NaN', mean: '-Infinity', stddev: 'Infinity' },
+            judgement: { threshold: 'Infinity' },
+          },
+        ],
+      });
+    }
   });
 
   it('says what is wrong with a damaged file', async () => {

@@ -6,7 +6,9 @@
 
 import type { BucketGroup, GapReason } from '../../protocol/frame.ts';
 import { decodeData, decodeDownsampled, readHeader, samplesOf } from '../../protocol/frame-codec.ts';
+import { type ExactNumber, jsonNumber } from '../../protocol/json-number.ts';
 import {
+  type Anomaly,
   type InternedSchema,
   MAX_SEQ,
   type Sample,
@@ -49,10 +51,7 @@ export type DirectoryReport = {
   readonly journal: JournalSummary | null;
 };
 
-/**
- * One sample, one bucket of samples, or one gap, as it is exported. Numbers that JSON does not know are strings: NaN,
- * Infinity, -Infinity.
- */
+/** One sample, one bucket of samples, or one gap, as it is exported. */
 export type ExportedSample = {
   readonly epoch: string;
   readonly seq: number;
@@ -61,10 +60,12 @@ export type ExportedSample = {
   readonly boot: string;
   readonly source: string;
   /** By series; absent where nothing was measured. */
-  readonly values: Readonly<Record<string, number | string>>;
-  readonly anomalies: Sample['anomalies'];
+  readonly values: Readonly<Record<string, ExactNumber>>;
+  readonly anomalies: readonly ExportedAnomaly[];
   readonly diagnostics: Sample['diagnostics'];
 };
+/** As in the sample; `series` is its place among those of the schema. */
+export type ExportedAnomaly = ReturnType<typeof exportAnomaly>;
 export type ExportedGap = {
   readonly epoch: string;
   readonly gap: {
@@ -91,9 +92,9 @@ export type ExportedBucket = {
         string,
         {
           readonly count: number;
-          readonly mean?: number | string;
-          readonly min?: number | string;
-          readonly max?: number | string;
+          readonly mean?: ExactNumber;
+          readonly min?: ExactNumber;
+          readonly max?: ExactNumber;
         }
       >
     >;
@@ -250,22 +251,31 @@ function valuesOf(
       const [min, max, sum] = [column.min[row] ?? 0, column.max[row] ?? 0, column.sum[row] ?? 0];
       return [
         seriesKey(series),
-        { count, mean: exportNumber(sum / numbers), min: exportNumber(min), max: exportNumber(max) },
+        { count, mean: jsonNumber(sum / numbers), min: jsonNumber(min), max: jsonNumber(max) },
       ];
     }),
   );
 }
 
-function exportNumber(value: number): number | string {
-  return Number.isFinite(value) ? value : String(value);
+function exportAnomaly(anomaly: Anomaly) {
+  const { peakValue, peakZ, mean, stddev, judgement } = anomaly;
+  return {
+    ...anomaly,
+    peakValue: jsonNumber(peakValue),
+    peakZ: jsonNumber(peakZ),
+    mean: jsonNumber(mean),
+    stddev: jsonNumber(stddev),
+    ...(judgement && { judgement: { ...judgement, threshold: jsonNumber(judgement.threshold) } }),
+  };
 }
 
 function exportSample(epoch: string, { seq, sample }: SeqSample): ExportedSample {
-  const { schema, ts, mono, anomalies, diagnostics } = sample;
-  const values: Record<string, number | string> = {};
+  const { schema, ts, mono, diagnostics } = sample;
+  const anomalies = sample.anomalies.map(exportAnomaly);
+  const values: Record<string, ExactNumber> = {};
   schema.series.forEach((series, index) => {
     const value = sample.values[index];
-    if (typeof value === 'number') values[seriesKey(series)] = exportNumber(value);
+    if (typeof value === 'number') values[seriesKey(series)] = jsonNumber(value);
   });
   return { epoch, seq, ts, mono, boot: schema.boot, source: schema.source, values, anomalies, diagnostics };
 }

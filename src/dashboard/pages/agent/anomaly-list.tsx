@@ -18,6 +18,12 @@ const METHODS: Readonly<Record<NonNullable<AnomalyDocument['method']>, string>> 
   adaptive: 'adaptive',
 };
 
+const usual = (
+  mean: AnomalyDocument['peakValue'],
+  stddev: AnomalyDocument['peakValue'],
+  format: (value: number) => string,
+): string => `${shown(mean, format)} ± ${shown(stddev, format)}`;
+
 /** What judged it, and the bound that it broke; agents of 0.1 do not say. */
 function foundBy({ method, threshold }: AnomalyDocument): string {
   if (method === undefined) return NONE;
@@ -104,7 +110,7 @@ export function AnomalyList(props: {
                       {shown(anomaly.peakZ, (z) => significant(z, 3))}
                     </td>
                     <td data-label="Usual" className="number quiet">
-                      {anomaly.mean === null ? NONE : `${bare(anomaly.mean)} ± ${bare(anomaly.stddev ?? 0)}`}
+                      {anomaly.mean === null ? NONE : usual(anomaly.mean, anomaly.stddev ?? 0, bare)}
                     </td>
                     <td data-label="Found by" className="quiet">
                       {foundBy(anomaly)}
