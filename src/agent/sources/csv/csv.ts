@@ -19,8 +19,10 @@ import { flagOption, nameOption, numberOption } from '../option.ts';
 import type { Source, SourceEnv } from '../source.ts';
 import { sourceKind } from '../source-kind.ts';
 import { isEncoding } from './bytes/pieces.ts';
+import { createLongReader } from './long/long-rows.ts';
 import { decodePosition, type PositionTracker, type ReplayPosition } from './position.ts';
 import { replayCsv } from './replay.ts';
+import { createCsvReader } from './rows.ts';
 import { isZone, timeFormatProblem } from './times/times.ts';
 
 const speedOption = z.preprocess(
@@ -62,6 +64,25 @@ const csvSpecSchema = z
     resume: flagOption
       .default(true)
       .describe('go on where the last run stopped; `false`: each start begins at the top of the file'),
+    layout: z
+      .enum(['wide', 'long'])
+      .default('wide')
+      .describe(
+        '`wide`: a column a series. `long`: a row is one value of one series, as in exports of DCGM: rows of one time are ' +
+          'one sample, further columns are attributes',
+      ),
+    metric: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'layout `long`: the column that names the metric; default: `metric_name`, `metric` or `name`',
+      ),
+    value: z.string().min(1).optional().describe('layout `long`: the column of values; default: `value`'),
+    labels: z
+      .string()
+      .default('GPU_I_ID|GPU_I_PROFILE')
+      .describe('layout `long`: which labels of a column `labels_raw` are attributes, as `|` between them'),
     time: z.string().min(1).optional().describe('the time column; default: found by its name'),
     date: z
       .string()
@@ -104,6 +125,10 @@ const csvSpecSchema = z
       .optional()
       .describe('lines before the header; default: found out among the first 30'),
   })
+  .refine(
+    ({ layout, metric, value }) => layout === 'long' || (metric === undefined && value === undefined),
+    'metric and value are for layout=long',
+  )
   .refine(({ loop, follow }) => !(loop && follow), 'loop and follow exclude each other');
 export type CsvSpec = z.infer<typeof csvSpecSchema>;
 
@@ -118,6 +143,11 @@ export const csvSource = sourceKind({
 
 function createCsvSource(spec: CsvSpec, name: string, env: SourceEnv): Source {
   const { path, loop, follow, encoding, resume, timeFormat, zone, time, date, delimiter, skip } = spec;
+  const { layout, metric, value } = spec;
+  const labels = spec.labels
+    .split('|')
+    .map((one) => one.trim())
+    .filter((one) => one !== '');
   // What is written now is wanted now.
   const speed = spec.speed ?? (follow ? 'max' : 1);
   const ts = spec.ts ?? (speed === 'max' ? 'row' : 'now');
@@ -131,6 +161,8 @@ function createCsvSource(spec: CsvSpec, name: string, env: SourceEnv): Source {
     times: { format: timeFormat, zone, decimal },
     numbers: { decimal, missing },
   } as const;
+  const createReader = () =>
+    layout === 'long' ? createLongReader({ ...reader, metric, value, labels }) : createCsvReader(reader);
   /** Of the latest run, and what those before it gave: it is on its way to the journal, or there. */
   let tracker: PositionTracker | null = null;
   let given: ReplayPosition | null = null;
@@ -145,7 +177,18 @@ function createCsvSource(spec: CsvSpec, name: string, env: SourceEnv): Source {
         const onTracker = (next: PositionTracker) => {
           tracker = next;
         };
-        const options = { source: name, path, encoding, speed, loop, follow, ts, reader, from, onTracker };
+        const options = {
+          source: name,
+          path,
+          encoding,
+          speed,
+          loop,
+          follow,
+          ts,
+          createReader,
+          from,
+          onTracker,
+        };
         return replayCsv(options, demand$, env);
       }),
     traits: () => ({}),

@@ -62,14 +62,27 @@ function plainName(name: string): string {
   return name.trim().toLowerCase().replace(/^#\s*/, '');
 }
 
-/** Throws CsvError when there is no time column, or nothing else. */
-export function readHeader(cells: readonly string[], wanted: TimeColumns): CsvHeader {
-  const names = cells.map((cell, index) => {
+/** Columns without a name are called by their number. */
+export function columnNames(cells: readonly string[]): string[] {
+  return cells.map((cell, index) => {
     const name = cell.trim();
     return name === '' || name === '__proto__' ? `column_${index + 1}` : name;
   });
+}
+
+/** Throws CsvError when there is no time column. */
+export function findTimeColumns(
+  names: readonly string[],
+  wanted: TimeColumns,
+): Pick<CsvHeader, 'timeIndex' | 'dateIndex'> {
   const timeIndex = findTime(names, wanted);
-  const dateIndex = findDate(names, wanted, timeIndex);
+  return { timeIndex, dateIndex: findDate(names, wanted, timeIndex) };
+}
+
+/** Throws CsvError when there is no time column, or nothing else. */
+export function readHeader(cells: readonly string[], wanted: TimeColumns): CsvHeader {
+  const names = columnNames(cells);
+  const { timeIndex, dateIndex } = findTimeColumns(names, wanted);
   const taken = new Set<string>();
   const columns: CsvColumn[] = [];
   names.forEach((name, index) => {
@@ -87,7 +100,7 @@ export function readHeader(cells: readonly string[], wanted: TimeColumns): CsvHe
 }
 
 function findTime(names: readonly string[], { time, date }: TimeColumns): number {
-  if (time !== undefined) return indexOf(names, time);
+  if (time !== undefined) return indexOfColumn(names, time);
   const lower = names.map(plainName);
   const isTaken = (name: string) => name === date?.toLowerCase();
   for (const name of TIME_NAMES) {
@@ -102,12 +115,13 @@ function findTime(names: readonly string[], { time, date }: TimeColumns): number
 }
 
 function findDate(names: readonly string[], { date }: TimeColumns, timeIndex: number): number | null {
-  if (date !== undefined) return indexOf(names, date);
+  if (date !== undefined) return indexOfColumn(names, date);
   const index = names.findIndex((name, at) => at !== timeIndex && plainName(name) === 'date');
   return index < 0 ? null : index;
 }
 
-function indexOf(names: readonly string[], wanted: string): number {
+/** Throws CsvError when there is none. */
+export function indexOfColumn(names: readonly string[], wanted: string): number {
   const index = names.findIndex((name) => name.toLowerCase() === wanted.toLowerCase());
   if (index >= 0) return index;
   throw new CsvError(`the file has no column \`${wanted}\`; its columns are ${names.join(', ')}`);

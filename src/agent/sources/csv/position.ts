@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { PaceState } from './pace.ts';
-import type { CsvPlace } from './rows.ts';
+import type { CsvPlace } from './reader.ts';
 
 /** What a file is known by. */
 export type FilePrint = {

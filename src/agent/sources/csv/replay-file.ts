@@ -7,9 +7,9 @@
 import { type FileChange, type FileChunks, openFileChunks } from './bytes/file-chunks.ts';
 import { createPace } from './pace.ts';
 import { isSameFile, type ReplayPosition } from './position.ts';
+import type { CsvReader } from './reader.ts';
 import { fail, learn, type Replay, type Search } from './replay-state.ts';
 import { findRotated } from './rotated.ts';
-import { type CsvReader, createCsvReader } from './rows.ts';
 
 const CHUNK_BYTES = 128 * 1024;
 /** How often a file that is followed is looked at. */
@@ -19,10 +19,10 @@ type Lost = { readonly from: ReplayPosition; readonly isLast: boolean };
 
 /** The next one of those that have lost the name, else the one that has it. */
 export function openFile(replay: Replay): void {
-  const { path: named, encoding, follow, reader: readerOptions } = replay.options;
-  const reader = createCsvReader(readerOptions);
+  const { path: named, encoding, follow, createReader } = replay.options;
+  const reader = createReader();
   replay.reader = reader;
-  replay.isLearnt = false;
+  replay.learnt = null;
   replay.isAtEnd = false;
   replay.isDrained = false;
   replay.isResumed = false;
@@ -144,8 +144,11 @@ export function lookLater(replay: Replay): void {
 
 function followChange(replay: Replay, chunks: FileChunks, change: FileChange): void {
   const { reader, report, tracker } = replay;
-  if (change === 'none') lookLater(replay);
-  else if (change === 'cut') {
+  if (change === 'none') {
+    // What waited for a row of its time is given without it.
+    if (reader?.idle() === true) replay.pump();
+    else lookLater(replay);
+  } else if (change === 'cut') {
     const from = tracker.latest();
     const onNone = () => report.rotated('it was cut');
     if (from === null) {

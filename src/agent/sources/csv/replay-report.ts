@@ -1,7 +1,7 @@
 /** What a replay reports: counts, and log lines that a file full of mistakes does not multiply. */
 import type { SourceEmit } from '../source.ts';
 import { numberAdvice } from './cells.ts';
-import type { CsvRow, CsvShape } from './rows.ts';
+import type { CsvRow, CsvShape } from './reader.ts';
 import type { UnreadableReport } from './unreadable.ts';
 
 export type ReplayReport = {

@@ -8,8 +8,8 @@ import type { FileChunks } from './bytes/file-chunks.ts';
 import { CsvError } from './csv-error.ts';
 import { createPace, type Pace } from './pace.ts';
 import { createPositionTracker, type PositionTracker, type ReplayPosition } from './position.ts';
+import type { CsvReader, CsvRow, CsvShape } from './reader.ts';
 import { createReplayReport, type ReplayReport } from './replay-report.ts';
-import type { CsvReader, CsvReaderOptions, CsvRow } from './rows.ts';
 
 export type ReplayOptions = {
   readonly source: string;
@@ -22,7 +22,7 @@ export type ReplayOptions = {
   /** Waits for more at the end of the file, and for the file that takes its place. */
   readonly follow: boolean;
   readonly ts: 'row' | 'now';
-  readonly reader: CsvReaderOptions;
+  readonly createReader: () => CsvReader;
   /** Where to go on; null: at the top. */
   readonly from: ReplayPosition | null;
   /** Told of the tracker that knows how far the replay has come. */
@@ -64,8 +64,8 @@ export type Replay = {
   passing: number;
   /** Whether this pass began behind the top. */
   isResumed: boolean;
-  /** Whether the schema of this pass is known. */
-  isLearnt: boolean;
+  /** What the schema of this pass was learnt of; null: it is not known. */
+  learnt: CsvShape | null;
   /** What has come of the file is read; more may come, where it is followed. */
   isAtEnd: boolean;
   /** The file has lost its name, and was read to its end after that. */
@@ -105,7 +105,7 @@ export function createReplay(
     isEarlier: false,
     passing: 0,
     isResumed: false,
-    isLearnt: false,
+    learnt: null,
     isAtEnd: false,
     isDrained: false,
     held: null,
@@ -126,12 +126,12 @@ export function fail({ subscriber, options }: Replay, error: unknown): void {
 /** The schema of a new pass; the same object while the columns stay the same. */
 export function learn(replay: Replay, reader: CsvReader): void {
   const shape = reader.shape();
-  if (shape === null || replay.isLearnt) return;
-  replay.isLearnt = true;
+  if (shape === null || shape === replay.learnt) return;
+  replay.learnt = shape;
   const { source } = replay.options;
   const { clock } = replay.env;
   const learnt = internSchema({ source, boot: clock.bootId, series: [...shape.series] });
   if (replay.schema?.ref === learnt.ref) return;
   replay.schema = learnt;
-  replay.report.opened(shape);
+  if (shape.isNext !== true) replay.report.opened(shape);
 }

@@ -7,9 +7,9 @@ import type { InternedSchema } from '../../../protocol/sample.ts';
 import type { RawRows, SourceEnv } from '../source.ts';
 import type { BlockBuilder } from './block-builder.ts';
 import { CsvError } from './csv-error.ts';
+import type { CsvReader, CsvRow } from './reader.ts';
 import { findPlace, lookLater, lostPlace, openFile } from './replay-file.ts';
 import { createReplay, fail, type GoodRow, learn, type Replay, type ReplayOptions } from './replay-state.ts';
-import type { CsvReader, CsvRow } from './rows.ts';
 
 export function replayCsv(
   options: ReplayOptions,
@@ -51,10 +51,17 @@ function step(replay: Replay): 'more' | 'wait' {
   if (reader === null) return 'wait';
   if (replay.search !== null) return findPlace(replay, reader, replay.search);
   const isPassing = replay.passing > 0;
-  if (replay.options.speed === 'max' && schema !== null && replay.isLearnt && !isPassing)
-    return stepBlock(replay, reader, schema);
+  const { fill } = reader;
+  if (
+    fill !== undefined &&
+    replay.options.speed === 'max' &&
+    schema !== null &&
+    replay.learnt !== null &&
+    !isPassing
+  )
+    return stepBlock(replay, { ...reader, fill }, schema);
   if (replay.held === null && !isPassing) notePlace(replay, reader);
-  const row = replay.held ?? reader.next();
+  const row = replay.held ?? (isPassing ? reader.one() : reader.next());
   replay.held = null;
   if (row === null) return stepEnd(replay, reader);
   learn(replay, reader);
@@ -80,7 +87,7 @@ function notePlace({ tracker, chunks, pace, report, isResumed }: Replay, reader:
 }
 
 /** At full speed many rows are one step. */
-function stepBlock(replay: Replay, reader: CsvReader, schema: InternedSchema): 'more' | 'wait' {
+function stepBlock(replay: Replay, reader: Required<CsvReader>, schema: InternedSchema): 'more' | 'wait' {
   const { blocks, report } = replay;
   const builder = blocks.take(schema.series.length);
   notePlace(replay, reader);
@@ -145,10 +152,12 @@ function give(replay: Replay, row: GoodRow): void {
   const { schema, options, env, pace, tracker, report } = replay;
   if (schema === null) return;
   pace.given(row.ts);
-  report.given(1);
+  const { rows = 1 } = row;
+  report.given(rows);
+  const position = tracker.giving(rows);
   const ts = options.ts === 'now' ? env.clock.now() : pace.shifted(row.ts);
   const { values } = row;
-  replay.subscriber.next({ schema, ts, mono: env.clock.mono(), values, position: tracker.giving(1) });
+  replay.subscriber.next({ schema, ts, mono: env.clock.mono(), values, position: () => position(rows) });
 }
 
 function giveBlock(replay: Replay, builder: BlockBuilder, schema: InternedSchema): void {

@@ -1,67 +1,11 @@
 /** A replay that is ended anywhere goes on where its durable samples end: each row is sampled once. */
 import { appendFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { lastValueFrom, takeWhile, toArray } from 'rxjs';
+import { lastValueFrom, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import type { Journal } from '../../../journal/port.ts';
-import { openOn } from '../../../journal/testing/open-on.ts';
-import { allPending } from '../../../journal/testing/pending.ts';
-import { createSystemClock } from '../../../platform/clock.ts';
-import { systemRandom } from '../../../platform/random.ts';
-import { decodeData, samplesOf } from '../../../protocol/frame-codec.ts';
-import { createMemoryDisk, type MemoryDisk } from '../../../storage/memory/memory-storage.ts';
-import { createPipeline } from '../../pipeline/pipeline.ts';
-import { DEFAULT_PIPELINE_SETTINGS } from '../../testing/pipeline-settings.ts';
+import { createMemoryDisk } from '../../../storage/memory/memory-storage.ts';
+import { contents, live } from './testing/lives.ts';
 import { file, replay } from './testing/replays.ts';
-
-const clock = createSystemClock();
-const BIG = 2 ** 26;
-
-type RunOptions = {
-  readonly path: string;
-  readonly options: string;
-  readonly disk: MemoryDisk;
-  /** Samples of one commit at most. */
-  readonly commitMaxCount: number;
-  /** The process dies once so many samples of this run are durable. */
-  readonly endAfter: number;
-};
-
-/** One life of an agent. Returns what its source said. */
-async function run({ path, options, disk, commitMaxCount, endAfter }: RunOptions) {
-  const journal = await openOn(disk, 'drop-oldest', BIG);
-  const { source, events } = replay(path, options, { position: journal.position });
-  const pipeline = createPipeline({
-    sources: [source],
-    journal,
-    clock,
-    random: systemRandom,
-    emit: () => {},
-    settings: { ...DEFAULT_PIPELINE_SETTINGS, commitMs: 1, commitMaxCount },
-  });
-  let durable = 0;
-  await lastValueFrom(
-    pipeline.appended$.pipe(
-      takeWhile(({ frame }) => {
-        durable += frame.lastSeq - frame.firstSeq + 1;
-        return durable < endAfter;
-      }, true),
-      toArray(),
-    ),
-  );
-  return { journal, events };
-}
-
-/** Time and values of all samples in a journal. */
-async function contents(journal: Journal) {
-  const frames = await allPending(journal);
-  return frames.flatMap(({ bytes }) =>
-    samplesOf(decodeData(bytes), (ref) => journal.schema(ref)).map(({ sample }) => [
-      sample.ts,
-      ...sample.values,
-    ]),
-  );
-}
 
 const HEADER = 'a title,\n\ntime,a,b\n';
 /** Plain rows, quoted ones over two lines, and rows that cannot be read. */
@@ -87,8 +31,8 @@ describe('a replay that is ended and begun again', () => {
         async (ends, commitMaxCount) => {
           const disk = createMemoryDisk();
           const life = { path, options: 'speed=max', disk, commitMaxCount };
-          for (const endAfter of ends) await run({ ...life, endAfter });
-          const { journal } = await run({ ...life, endAfter: Number.POSITIVE_INFINITY });
+          for (const endAfter of ends) await live({ ...life, endAfter });
+          const { journal } = await live({ ...life, endAfter: Number.POSITIVE_INFINITY });
           expect(await contents(journal)).toEqual(rowsOf(total));
         },
       ),
@@ -106,11 +50,11 @@ describe('a replay that is ended and begun again', () => {
       commitMaxCount: 4096,
       endAfter: Number.POSITIVE_INFINITY,
     };
-    await run(life);
-    const { events } = await run(life);
+    await live(life);
+    const { events } = await live(life);
     expect(events.map(({ type }) => type)).toEqual(['csv_resumed', 'csv_opened', 'csv_pass_ended']);
     appendFileSync(path, Array.from({ length: 20 }, (_, row) => lineOf(50 + row)).join(''));
-    const { journal } = await run(life);
+    const { journal } = await live(life);
     expect(await contents(journal)).toEqual(rowsOf(70));
   });
 
@@ -124,12 +68,12 @@ describe('a replay that is ended and begun again', () => {
       commitMaxCount: 4096,
       endAfter: Number.POSITIVE_INFINITY,
     };
-    await run(life);
+    await live(life);
     writeFileSync(path, textOf(100));
-    const cut = await run(life);
+    const cut = await live(life);
     expect(cut.events).toContainEqual(expect.objectContaining({ type: 'csv_started_over' }));
     writeFileSync(path, 'time,a,b\n1600000000,1,2\n');
-    const other = await run(life);
+    const other = await live(life);
     expect(other.events).toContainEqual(expect.objectContaining({ type: 'csv_started_over' }));
     expect((await contents(other.journal)).slice(3000)).toEqual([...rowsOf(100), [1_600_000_000_000, 1, 2]]);
   });
@@ -138,8 +82,8 @@ describe('a replay that is ended and begun again', () => {
     const disk = createMemoryDisk();
     const path = file('time,a\n1700000000,1\n1700000002,2\n1700000004,3\n');
     const life = { path, options: 'speed=max,loop', disk, commitMaxCount: 1 };
-    for (const endAfter of [1, 1, 3, 2]) await run({ ...life, endAfter });
-    const { journal } = await run({ ...life, endAfter: 4 });
+    for (const endAfter of [1, 1, 3, 2]) await live({ ...life, endAfter });
+    const { journal } = await live({ ...life, endAfter: 4 });
     const all = await contents(journal);
     expect(all.map(([ts]) => ts)).toEqual(all.map((_, index) => 1_700_000_000_000 + index * 2000));
     expect(all.map(([, value]) => value)).toEqual(all.map((_, index) => (index % 3) + 1));
@@ -150,8 +94,8 @@ describe('a replay that is ended and begun again', () => {
     const disk = createMemoryDisk();
     const path = file(textOf(10));
     const life = { path, options: 'speed=max,resume=false', disk, commitMaxCount: 4096 };
-    await run({ ...life, endAfter: Number.POSITIVE_INFINITY });
-    const { journal } = await run({ ...life, endAfter: Number.POSITIVE_INFINITY });
+    await live({ ...life, endAfter: Number.POSITIVE_INFINITY });
+    const { journal } = await live({ ...life, endAfter: Number.POSITIVE_INFINITY });
     expect(await contents(journal)).toEqual([...rowsOf(10), ...rowsOf(10)]);
   });
 

@@ -1,82 +1,25 @@
 /** Reads the rows of a CSV file from its bytes as they arrive: header first, then times and values. */
-import type { Series } from '../../../protocol/sample.ts';
 import type { BlockBuilder } from './block-builder.ts';
-import { type ByteFeed, createByteFeed } from './byte-feed.ts';
-import { type NumberStyle, numberAdvice, parseNumber } from './cells.ts';
+import { createByteFeed } from './byte-feed.ts';
+import { numberAdvice, parseNumber } from './cells.ts';
 import { CsvError } from './csv-error.ts';
-import { findHead, type Head, type HeadOptions } from './head.ts';
 import { type CsvColumn, type CsvHeader, readHeader } from './header.ts';
 import { createPlainRows, isQuickDelimiter, type ReadPlainRows } from './plain-rows.ts';
-import { type CsvRecord, createRecordSplitter, MAX_RECORD_CHARS, type RecordSplitter } from './records.ts';
-import { isTimeOfDay } from './times/time-text.ts';
+import type { CsvPlace, CsvReader, CsvReaderOptions, CsvRow, CsvShape } from './reader.ts';
 import {
-  findTimes,
-  isPartOfDay,
-  namedTimes,
-  type TimeOptions,
-  type Times,
-  unitInName,
-} from './times/times.ts';
+  createRecordFeed,
+  fits,
+  gatherToJudge,
+  nextRecord,
+  openRecords,
+  placeOf,
+  type RecordFeed,
+  seekRecords,
+} from './record-feed.ts';
+import { type CsvRecord, MAX_RECORD_CHARS, type RecordSplitter } from './records.ts';
+import { hasSplitTimes, noTime, shorten, timeIn, timesOf } from './row-times.ts';
+import type { Times } from './times/times.ts';
 import { createUnreadableCells, type UnreadableCells } from './unreadable.ts';
-
-export type CsvRow =
-  | {
-      readonly kind: 'row';
-      readonly line: number;
-      readonly ts: number;
-      /** null: missing, or not to be read. */
-      readonly values: readonly (number | null)[];
-    }
-  | { readonly kind: 'bad'; readonly line: number; readonly reason: string };
-
-export type CsvShape = {
-  readonly timeColumn: string;
-  readonly series: readonly Series[];
-  /** Columns of text, which are no series. */
-  readonly ignored: readonly string[];
-  /** What may read those, to be added to a message. */
-  readonly advice: string;
-};
-
-/** A place between two rows. */
-export type CsvPlace = {
-  /** Bytes of the file before it. */
-  readonly offset: number;
-  /** Of the row behind it, from 1. */
-  readonly line: number;
-  /** The last bytes before it. */
-  readonly tail: Buffer;
-};
-
-export type CsvReader = {
-  /** Only after `next` or `fill` found nothing left; the bytes must not change until they do again. */
-  readonly push: (bytes: Buffer) => void;
-  readonly end: () => void;
-  /** No more bytes come for now: those that have come have to do for telling what the columns hold. */
-  readonly settle: () => void;
-  /**
-   * The next row; null when more text is needed or none is left. Throws CsvError when the file cannot be replayed at
-   * all.
-   */
-  readonly next: () => CsvRow | null;
-  /**
-   * The same for as many rows as the builder has place for, good ones into it: far cheaper a row. Returns the bad row
-   * that ends it; null when it is full, more text is needed or none is left.
-   */
-  readonly fill: (into: BlockBuilder) => Extract<CsvRow, { kind: 'bad' }> | null;
-  readonly ended: () => boolean;
-  /** Known before the first row is given; null until then. */
-  readonly shape: () => CsvShape | null;
-  /** Where the next row begins; null where that cannot be told, as in the midst of a line. */
-  readonly place: () => CsvPlace | null;
-  /** Goes on at such a place, once the shape is known: the next bytes that are pushed are those from there on. */
-  readonly seek: (place: CsvPlace) => void;
-  readonly unreadable: Pick<UnreadableCells, 'take'>;
-};
-
-/** Rows looked at to tell columns of numbers from columns of text, and further ones that have come with them. */
-const ROWS_TO_JUDGE = 20;
-const MOST_ROWS_TO_JUDGE = 500;
 
 type Good = { readonly line: number; readonly cells: readonly string[] };
 type State =
@@ -99,24 +42,16 @@ type State =
       times: Times | null;
     };
 
-export type CsvReaderOptions = HeadOptions & {
-  readonly times: TimeOptions;
-  readonly numbers: NumberStyle;
-};
-
 export function createCsvReader(options: CsvReaderOptions): CsvReader {
   const reading: Reading = {
+    ...createRecordFeed(createByteFeed(), options),
     options,
-    feed: createByteFeed(),
     judged: [],
     state: { kind: 'header' },
-    head: '',
-    settled: false,
-    over: false,
-    toldOver: false,
     readPlainRows: null,
     unreadable: createUnreadableCells(),
   };
+  const next = () => nextRow(reading);
   return {
     push: (bytes) => {
       reading.settled = false;
@@ -128,108 +63,51 @@ export function createCsvReader(options: CsvReaderOptions): CsvReader {
     settle: () => {
       reading.settled = true;
     },
-    next: () => nextRow(reading),
+    next,
+    one: next,
     fill: (into) => fill(reading, into),
+    idle: () => false,
     ended: () => {
       const { state, judged } = reading;
       return state.kind === 'rows' && judged.length === 0 && state.splitter.ended();
     },
     shape: () => (reading.state.kind === 'rows' ? reading.state.shape : null),
-    place: () => placeOf(reading),
+    place: () => {
+      const { state, judged } = reading;
+      return state.kind !== 'rows' || judged.length > 0 ? null : placeOf(reading, state.splitter);
+    },
     seek: (place) => seek(reading, place),
     unreadable: reading.unreadable,
   };
 }
 
-function placeOf({ state, judged, feed }: Reading): CsvPlace | null {
-  if (state.kind !== 'rows' || judged.length > 0 || !state.splitter.isEmpty() || !feed.isLineStart())
-    return null;
-  return { offset: feed.offset(), line: state.splitter.line(), tail: feed.tail() };
-}
-
-function seek(reading: Reading, { offset, line, tail }: CsvPlace): void {
-  const { state, feed } = reading;
+function seek(reading: Reading, place: CsvPlace): void {
+  const { state } = reading;
   if (state.kind !== 'rows') throw new Error('the header has not been read');
-  state.splitter = createRecordSplitter(state.delimiter);
-  state.splitter.passLines(line - 1);
+  state.splitter = seekRecords(reading, place, state.delimiter);
   reading.judged.length = 0;
-  reading.over = false;
-  reading.toldOver = false;
-  feed.seek(offset, tail);
 }
 
 /** How far one reader is. */
-type Reading = {
+type Reading = RecordFeed & {
   readonly options: CsvReaderOptions;
-  readonly feed: ByteFeed;
   readonly unreadable: UnreadableCells;
   /** Records that the columns were judged by, last first. */
   readonly judged: CsvRecord[];
   state: State;
-  head: string;
-  /** No more bytes come for now. */
-  settled: boolean;
-  /** No more bytes come. */
-  over: boolean;
-  /** The splitter knows that no more text comes. */
-  toldOver: boolean;
   readPlainRows: ReadPlainRows | null;
 };
 
-/** The next record, from as little text as it needs: what lies behind it may be read as bytes. */
-function nextRecord(reading: Reading, splitter: RecordSplitter): CsvRecord | null {
-  const { feed } = reading;
-  for (;;) {
-    const record = splitter.next();
-    if (record !== null) return record;
-    const text = feed.takeLine();
-    if (text !== null) splitter.push(text);
-    else if (reading.over && !reading.toldOver) {
-      reading.toldOver = true;
-      splitter.push(feed.takeRest());
-      splitter.end();
-    } else return null;
-  }
-}
-
-/** Waits for as much text as it takes to find the header. */
 function open(reading: Reading): State | null {
-  const head = takeHead(reading);
-  if (head === null) return null;
-  const splitter = createRecordSplitter(head.delimiter);
-  splitter.passLines(head.lines);
-  splitter.push(head.text);
-  reading.head = '';
-  const record = nextRecord(reading, splitter);
-  if (record === null) throw new CsvError('the header is not complete: a quote is not closed');
-  if ('problem' in record) throw new CsvError(`the header cannot be read: ${record.problem}`);
-  const header = readHeader(record.cells, reading.options);
-  return { kind: 'judging', delimiter: head.delimiter, splitter, header, rows: [] };
-}
-
-function takeHead(reading: Reading): Head | null {
-  const { feed, options } = reading;
-  for (;;) {
-    reading.head = `${reading.head}${feed.takeSome()}`.replace(/^\uFEFF/, '');
-    const isTaken = feed.at >= feed.bytes().length;
-    const hasText = reading.head.trim() !== '';
-    const isAll = isTaken && (reading.over || (reading.settled && hasText));
-    const found = findHead(reading.head, isAll, options);
-    if (found !== null || isTaken) return found;
-  }
+  const opened = openRecords(reading);
+  if (opened === null) return null;
+  const { cells, ...rest } = opened;
+  return { kind: 'judging', ...rest, header: readHeader(cells, reading.options), rows: [] };
 }
 
 function judge(reading: Reading, from: Extract<State, { kind: 'judging' }>): State | null {
   const { delimiter, splitter, header } = from;
-  while (from.rows.length < MOST_ROWS_TO_JUDGE) {
-    const record = nextRecord(reading, splitter);
-    if (record === null) {
-      if (from.rows.length >= ROWS_TO_JUDGE) break;
-      if (!splitter.ended() && !(reading.settled && from.rows.length > 0)) return null;
-      break;
-    }
-    from.rows.push(record);
-  }
+  if (!gatherToJudge(reading, splitter, from.rows)) return null;
   const sound = from.rows.filter((one): one is Good => 'cells' in one && fits(one.cells, header));
   const timed = withDates(header, sound, reading.options);
   const kept = timed.columns.filter(({ index }) => {
@@ -241,7 +119,7 @@ function judge(reading: Reading, from: Extract<State, { kind: 'judging' }>): Sta
   if (kept.length === 0) throw new CsvError(`the file has no column of numbers${advice}`);
   const ignored = texts.map(({ series }) => series.name);
   const times = timesOf(
-    reading,
+    reading.options.times,
     timed,
     sound.map(({ cells }) => timeIn(cells, timed)),
   );
@@ -253,6 +131,8 @@ function judge(reading: Reading, from: Extract<State, { kind: 'judging' }>): Sta
 }
 
 function adviceFor(rows: readonly Good[], texts: readonly CsvColumn[]): string {
+  if (texts.some(({ series }) => series.name.toLowerCase() === 'metric_name'))
+    return '; layout=long reads a file of one value a row';
   for (const { index } of texts) {
     for (const { cells } of rows) {
       const advice = numberAdvice(cells[index] ?? '');
@@ -262,33 +142,13 @@ function adviceFor(rows: readonly Good[], texts: readonly CsvColumn[]): string {
   return '';
 }
 
-/** Programs end rows with a delimiter, and the header not. */
-function fits(cells: readonly string[], { width }: CsvHeader): boolean {
-  return cells.length === width || (cells.length === width + 1 && cells[width]?.trim() === '');
-}
-
 /** The header with its column of dates, where the times need one. */
 function withDates(header: CsvHeader, rows: readonly Good[], { date, times }: CsvReaderOptions): CsvHeader {
-  const { dateIndex, timeIndex, columns } = header;
+  const { dateIndex, columns } = header;
   if (dateIndex === null) return header;
-  const isSplit =
-    date !== undefined ||
-    rows.some(({ cells }) => {
-      const time = (cells[timeIndex] ?? '').trim();
-      return isTimeOfDay(time) || isPartOfDay(time, times);
-    });
-  return isSplit
+  return hasSplitTimes(header, rows, { named: date !== undefined, times })
     ? { ...header, columns: columns.filter(({ index }) => index !== dateIndex) }
     : { ...header, dateIndex: null };
-}
-
-function timeIn(cells: readonly string[], { timeIndex, dateIndex }: CsvHeader): string {
-  const time = cells[timeIndex] ?? '';
-  return dateIndex === null ? time : `${(cells[dateIndex] ?? '').trim()} ${time.trim()}`;
-}
-
-function timesOf({ options }: Reading, header: CsvHeader, cells: readonly string[]): Times | null {
-  return namedTimes(options.times) ?? findTimes(cells, unitInName(header.timeColumn), options.times);
 }
 
 function readRow(reading: Reading, record: CsvRecord, from: Extract<State, { kind: 'rows' }>): CsvRow {
@@ -299,9 +159,9 @@ function readRow(reading: Reading, record: CsvRecord, from: Extract<State, { kin
   const { header, indices, shape } = from;
   if (!fits(cells, header)) return bad(`has ${cells.length} cells, the header has ${header.width}`);
   const time = timeIn(cells, header);
-  from.times ??= timesOf(reading, header, [time]);
+  from.times ??= timesOf(reading.options.times, header, [time]);
   const ts = from.times?.ofText(time) ?? null;
-  if (ts === null) return bad(`\`${shorten(time)}\` in column \`${header.timeColumn}\` is no time`);
+  if (ts === null) return bad(noTime(time, header));
   const values = new Array<number | null>(indices.length);
   for (let column = 0; column < indices.length; column += 1) {
     const cell = cells[indices[column] ?? 0] ?? '';
@@ -357,8 +217,4 @@ function fillPlain(reading: Reading, into: BlockBuilder): void {
   const before = into.count;
   feed.at = reading.readPlainRows(feed.bytes(), feed.at, feed.lastLineEnd(), into);
   splitter.passLines(into.count - before);
-}
-
-function shorten(text: string): string {
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
