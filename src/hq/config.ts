@@ -64,9 +64,9 @@ const limitsSchema = z
     ingestInFlight: whole('HTTP deliveries that may be under way at once', 256, 1, 10_000),
     maxConnections: whole('most connections of all kinds at once', 20_000, 16, 1_000_000),
     maxConnectionsPerAddress: whole(
-      'most connections of one address (a /64 of IPv6) at once; behind proxies (trustProxy) those of agents and dashboards',
-      10_000,
-      16,
+      'most connections of one address (a /64 of IPv6) at once, 16 or more; 0: half of what HQ takes in all; behind proxies (trustProxy) those of agents and dashboards',
+      0,
+      0,
       1_000_000,
     ),
     maxPendingRequests: whole(
@@ -240,6 +240,12 @@ export function checkHqConfig(config: HqConfig): string[] {
       problems.push(
         `allowedHosts.${index} is no name of a host: expected one such as hq.example.net, without scheme and port`,
       );
+  }
+  const { maxConnectionsPerAddress } = config.limits;
+  if (maxConnectionsPerAddress > 0 && maxConnectionsPerAddress < 16) {
+    problems.push(
+      `limits.maxConnectionsPerAddress (${maxConnectionsPerAddress}) must be 16 or more, or 0 for half of what HQ takes in all`,
+    );
   }
   if (config.retention.maxBytes < 64 * config.limits.maxFrameBytes) {
     problems.push(

@@ -33,6 +33,11 @@ export const hqEvents = {
     message: 'to see the dashboard, open this address; it asks for this token',
     metrics: [],
   }),
+  open_dashboard: defineEvent<{ dashboard: string }>({
+    level: 'info',
+    message: 'to see the dashboard, open this address; it asks for no token: who reaches it may read all',
+    metrics: [],
+  }),
   anonymous: defineEvent<{ host: string }>({
     level: 'warn',
     message:

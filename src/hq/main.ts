@@ -2,6 +2,7 @@
  * HQ, put together: storage, store, fleet state, HTTP, Socket.IO and ingest, in the order in which each needs the
  * other. Whatever was started is ended in reverse order, at a stop as well as when a later part fails to start.
  */
+import type { Server } from 'node:http';
 import { resolve } from 'node:path';
 import { firstValueFrom } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
@@ -9,14 +10,16 @@ import { errorText } from '../platform/error-text.ts';
 import type { Ids } from '../platform/ids.ts';
 import { registerLogMetrics } from '../platform/log-metrics.ts';
 import type { Logger } from '../platform/logger.ts';
+import { fileLimit } from '../platform/open-files.ts';
 import type { Random } from '../platform/random.ts';
 import { createEmit, createRegistry, type Emit, type Telemetry } from '../platform/telemetry.ts';
 import { VERSION } from '../platform/version.ts';
 import { readHqIdentity, writeHqIdentity } from '../storage/directory/data-directory.ts';
 import { type LmdbStorage, openLmdbStorage } from '../storage/lmdb/lmdb-storage.ts';
-import { createAccess, isLoopback } from './access.ts';
-import { assembleHq } from './assemble-hq.ts';
+import { type Access, createAccess, isLoopback } from './access.ts';
+import { type AssembledHq, assembleHq } from './assemble-hq.ts';
 import { checkHqConfig, type HqConfig, trustedProxiesOf } from './config.ts';
+import { type ConnectionLimits, connectionLimits } from './connection-limits.ts';
 import { hqEvents } from './events.ts';
 import { attachDashboards } from './gateway/dashboard.ts';
 import { registerFleetMetrics } from './gateway/fleet-metrics.ts';
@@ -28,6 +31,7 @@ import type { IdentityCopy } from './identity.ts';
 import { createSocketIoAgents } from './ingest/socketio/socketio-agents.ts';
 import { HqStartError, listen } from './listen.ts';
 import type { Refusals } from './refusals.ts';
+import { createTurns } from './store/turns.ts';
 import { withTokensOfFiles } from './token-files.ts';
 import { createUndoSteps, type UndoSteps } from './undo-steps.ts';
 
@@ -115,14 +119,17 @@ async function assemble(
     gatewayEmit({ type: 'chaos_effect', mode, effect, severity: CHAOS_SEVERITY[effect] }),
   );
 
+  const connections = limitConnections(config, gatewayEmit);
   const app = await createGateway({
     config,
+    connections,
     store,
     ingest: hq.ingest,
     fleet,
     chaos,
     access,
     clock,
+    turns: createTurns(clock),
     logger,
     emit: gatewayEmit,
     registry: telemetry.registry,
@@ -134,26 +141,12 @@ async function assemble(
   });
   undo.push('end HTTP', () => app.close());
 
-  const io = createSocketServer(app.server, config, { access, clock, emit: gatewayEmit, alarms });
-  undo.push('end Socket.IO', () => void io.engine.close());
-  hq.serveAgents(createSocketIoAgents(io, trustedProxiesOf(config)));
-  const detachDashboards = attachDashboards({
-    io,
-    fleet,
-    access,
-    clock,
-    emit: gatewayEmit,
-    updateMs: config.dashboard.updateMs,
-    stallMs: config.dashboard.stallMs,
-    maxDashboards: config.limits.maxDashboards,
-    trustedProxies: trustedProxiesOf(config),
-  });
-  undo.push('end the dashboards', () => void detachDashboards());
+  serveSockets(app.server, config, { hq, access, clock, emit: gatewayEmit, connections, undo });
 
   const { url, port } = await listen(app, config.host, config.port);
   warnOfAccess(config, access.demoRoles, emit);
   emit({ type: 'hq_listening', url, version: VERSION, dataDir });
-  emit({ type: 'sign_in', dashboard: url, token: askedToken(config, access.demoRoles) });
+  saySignIn(url, config, access.demoRoles, emit);
   return {
     url,
     port,
@@ -168,18 +161,66 @@ async function assemble(
   };
 }
 
+type SocketTools = {
+  readonly hq: AssembledHq;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly emit: Emit<GatewayEvents>;
+  readonly connections: ConnectionLimits;
+  readonly undo: UndoSteps;
+};
+
+/** Lets agents and dashboards in. */
+function serveSockets(server: Server, config: HqConfig, tools: SocketTools): void {
+  const { hq, access, clock, emit, connections, undo } = tools;
+  const trustedProxies = trustedProxiesOf(config);
+  const { alarms, fleet } = hq;
+  const io = createSocketServer(server, config, { access, clock, emit, alarms, connections });
+  undo.push('end Socket.IO', () => void io.engine.close());
+  hq.serveAgents(createSocketIoAgents(io, trustedProxies));
+  const detachDashboards = attachDashboards({
+    io,
+    fleet,
+    access,
+    clock,
+    emit,
+    updateMs: config.dashboard.updateMs,
+    stallMs: config.dashboard.stallMs,
+    maxDashboards: config.limits.maxDashboards,
+    trustedProxies,
+  });
+  undo.push('end the dashboards', () => void detachDashboards());
+}
+
+/** Says at the start how many connections HQ takes. */
+function limitConnections({ limits }: HqConfig, emit: Emit<GatewayEvents>): ConnectionLimits {
+  const openFiles = fileLimit() ?? Number.POSITIVE_INFINITY;
+  const connections = connectionLimits(limits, openFiles);
+  const { max: maxConnections, maxPerAddress: maxConnectionsPerAddress } = connections;
+  emit({ type: 'connection_limits', maxConnections, maxConnectionsPerAddress });
+  if (maxConnections < limits.maxConnections) emit({ type: 'few_files', openFiles, maxConnections });
+  return connections;
+}
+
 /** Why HQ is not ready. `failure`: of the last commit; null: it succeeded. */
 function withFailure(reasons: readonly string[], failure: string | null): readonly string[] {
   if (failure === null) return reasons;
   return [...reasons, `the storage takes no commits: the last one failed (${failure})`];
 }
 
-/** What the dashboard asks for; only a token that everybody knows is shown. */
-function askedToken({ operatorToken }: HqConfig, demoRoles: readonly string[]): string {
-  if (operatorToken === '') return 'none';
-  return demoRoles.includes('operator')
-    ? operatorToken
-    : 'the operator token of this HQ (HOLDFAST_OPERATOR_TOKEN or --operator-token-file)';
+/** How to get at the dashboard; only a token that everybody knows is shown. */
+function saySignIn(
+  dashboard: string,
+  { operatorToken }: HqConfig,
+  demoRoles: readonly string[],
+  emit: HqEmit,
+): void {
+  if (operatorToken === '') {
+    emit({ type: 'open_dashboard', dashboard });
+    return;
+  }
+  const own = 'the operator token of this HQ (HOLDFAST_OPERATOR_TOKEN or --operator-token-file)';
+  emit({ type: 'sign_in', dashboard, token: demoRoles.includes('operator') ? operatorToken : own });
 }
 
 /** Programs that deliver over HTTP are refused like agents. */

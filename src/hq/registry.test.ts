@@ -137,9 +137,9 @@ describe('an agent that is retired', () => {
 });
 
 describe('connections', () => {
-  const open = (hq: RunningHq): Promise<{ socket: Socket; kept: boolean }> =>
+  const open = (hq: RunningHq, localAddress = '127.0.0.1'): Promise<{ socket: Socket; kept: boolean }> =>
     new Promise((resolve) => {
-      const socket = connect(hq.port, '127.0.0.1', () =>
+      const socket = connect({ port: hq.port, host: '127.0.0.1', localAddress }, () =>
         socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'),
       );
       socket.on('error', () => {});
@@ -150,7 +150,7 @@ describe('connections', () => {
 
   it.each([
     ['of one address', { maxConnectionsPerAddress: 16 }, 'connections_of_address', 'address'],
-    ['in all', { maxConnections: 16 }, 'connections_full', 'all'],
+    ['in all', { maxConnections: 16, maxConnectionsPerAddress: 16 }, 'connections_full', 'all'],
   ] as const)('are bounded %s; beyond it is an alarm', async (_what, limits, kind, reason) => {
     const lines: Line[] = [];
     const hq = await start({ limits }, lines);
@@ -170,6 +170,31 @@ describe('connections', () => {
     );
     expect(await (await fetch(`${hq.url}/metrics`)).text()).toContain(
       `holdfast_hq_refused_connections_total{reason="${reason}"}`,
+    );
+  });
+
+  it('of one address leave half of all to others, which is logged and a metric', async () => {
+    const lines: Line[] = [];
+    const hq = await start({ limits: { maxConnections: 32 } }, lines);
+    expect(lines).toContainEqual({ level: 'info', event: 'connection_limits' });
+    for (let n = 0; n < 16; n += 1) expect((await open(hq)).kept).toBe(true);
+    expect((await open(hq)).kept).toBe(false);
+    const other = await open(hq, '127.0.0.2');
+    expect(other.kept).toBe(true);
+    const text = new Promise<string>((resolve) => {
+      let read = '';
+      other.socket.on('data', (chunk) => {
+        read += chunk.toString();
+        if (read.includes('holdfast_hq_max_connections_per_address 16')) resolve(read);
+      });
+    });
+    other.socket.write('GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    expect(await text).toMatch(/^holdfast_hq_max_connections 32$/m);
+  });
+
+  it('of one address below 16 would lock people out', async () => {
+    await expect(start({ limits: { maxConnectionsPerAddress: 5 } })).rejects.toThrow(
+      'limits.maxConnectionsPerAddress (5) must be 16 or more, or 0 for half',
     );
   });
 });

@@ -8,13 +8,12 @@ import type { DropArgument, Socket } from 'node:net';
 import type { Server } from 'socket.io';
 import type { Emit } from '../../platform/telemetry.ts';
 import { clientAddress } from '../client-address.ts';
+import type { ConnectionLimits } from '../connection-limits.ts';
 import type { HqAlarms } from '../hq-alarms.ts';
 import { networkOf } from '../network-of.ts';
 import type { GatewayEvents } from './gateway-events.ts';
 
-export type ConnectionBounds = {
-  readonly max: number;
-  readonly maxPerAddress: number;
+export type ConnectionBounds = ConnectionLimits & {
   readonly trustedProxies: number;
   readonly alarms: Pick<HqAlarms, 'note'>;
   readonly emit: Emit<GatewayEvents>;

@@ -76,6 +76,24 @@ export const gatewayEvents = {
       },
     ],
   }),
+  connection_limits: defineEvent<{ maxConnections: number; maxConnectionsPerAddress: number }>({
+    level: 'info',
+    message: 'connections that HQ takes, in all and of one address',
+    metrics: [
+      {
+        name: 'holdfast_hq_max_connections',
+        kind: 'gauge',
+        help: 'Connections that HQ takes in all.',
+        value: ({ maxConnections }) => maxConnections,
+      },
+      {
+        name: 'holdfast_hq_max_connections_per_address',
+        kind: 'gauge',
+        help: 'Connections that HQ takes of one address.',
+        value: ({ maxConnectionsPerAddress }) => maxConnectionsPerAddress,
+      },
+    ],
+  }),
   few_files: defineEvent<{ openFiles: number; maxConnections: number }>({
     level: ({ maxConnections }) => (maxConnections < FEW_CONNECTIONS ? 'warn' : 'info'),
     message:

@@ -67,7 +67,13 @@ export type PageQuery = z.infer<typeof pageSchema>;
 
 /** Samples are small and read in bulk: longer pages. */
 export const samplePageSchema = pageSchema.extend({
-  limit: z.coerce.number().int().min(1).max(10_000).default(100).describe('most items in the answer'),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(100)
+    .describe('most items in the answer; of large samples it has fewer, about 4 MiB, and a cursor'),
 });
 
 export const rangeSchema = z.object({

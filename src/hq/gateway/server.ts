@@ -7,16 +7,18 @@ import Fastify from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { BehaviorSubject, filter, firstValueFrom, race, timer } from 'rxjs';
 import type { Logger } from '../../platform/logger.ts';
-import { fileLimit } from '../../platform/open-files.ts';
 import { speakPlainly } from '../../platform/plain-error.ts';
 import type { Access } from '../access.ts';
 import { trustedProxiesOf } from '../config.ts';
+import type { ConnectionLimits } from '../connection-limits.ts';
 import { Problem } from '../http/problem.ts';
+import type { Turns } from '../store/turns.ts';
 import { registerBodyParsers } from './body.ts';
 import { countBodies } from './body-count.ts';
-import { boundConnections, type ConnectionBounds } from './bound-connections.ts';
+import { boundConnections } from './bound-connections.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { registerGuard } from './guard.ts';
+import { isLarge, JsonText, jsonText } from './json-steps.ts';
 import { registerNotFound } from './not-found.ts';
 import { registerOpenApi } from './openapi.ts';
 import { watchRequests } from './request-watch.ts';
@@ -29,7 +31,11 @@ import { refusalRoutes } from './routes/refusals.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
 import { registerStaticDashboard } from './static-dashboard.ts';
 
-export type GatewayOptions = RouteContext & { readonly access: Access; readonly logger: Logger };
+export type GatewayOptions = RouteContext & {
+  readonly access: Access;
+  readonly logger: Logger;
+  readonly connections: ConnectionLimits;
+};
 
 /** A request of which nothing has arrived for so long is closed, ms. */
 const REQUEST_SILENCE_MS = 30_000;
@@ -39,7 +45,7 @@ const KEEP_ALIVE_MS = 72_000;
 
 export async function createGateway(options: GatewayOptions): Promise<GatewayApp> {
   speakPlainly();
-  const { config, clock, emit, logger } = options;
+  const { config, clock, emit, logger, turns } = options;
   const bodies = countBodies(config.limits.bodyBytesAtOnce);
   const onError = createErrorHandler(logger, config.limits.bodyBytes);
   const app: GatewayApp = Fastify({
@@ -53,7 +59,12 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
     return503OnClosing: true,
     frameworkErrors: onError,
   }).withTypeProvider<ZodTypeProvider>();
-  boundConnections(app.server, connectionBounds(options));
+  boundConnections(app.server, {
+    ...options.connections,
+    trustedProxies: trustedProxiesOf(config),
+    alarms: options.alarms,
+    emit,
+  });
   watchRequests(app.server, {
     silenceMs: REQUEST_SILENCE_MS,
     leastBytesPerSecond: config.limits.leastBytesPerSecond,
@@ -64,9 +75,7 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
   });
 
   app.setValidatorCompiler(validatorCompiler);
-  // Answers are typed by their schemas and tested against them; checking each one again at run time would cost more
-  // than making it.
-  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  writeAnswers(app, turns);
   app.setErrorHandler(onError);
   registerBodyParsers(app);
 
@@ -126,6 +135,15 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
   return app;
 }
 
+function writeAnswers(app: GatewayApp, turns: Turns): void {
+  // Answers are typed by their schemas and tested against them; checking each one again at run time would cost more
+  // than making it.
+  app.setSerializerCompiler(() => (data) => (data instanceof JsonText ? data.text : JSON.stringify(data)));
+  app.addHook('preSerialization', async (_request, _reply, payload) =>
+    isLarge(payload) ? new JsonText(await firstValueFrom(turns.run(() => jsonText(payload)))) : payload,
+  );
+}
+
 async function registerRoutes(app: GatewayApp, options: GatewayOptions): Promise<void> {
   operationRoutes(app, options);
   await app.register(async (scope: GatewayApp) => telemetryRoutes(scope, options));
@@ -133,22 +151,6 @@ async function registerRoutes(app: GatewayApp, options: GatewayOptions): Promise
   chaosRoutes(app, options);
   refusalRoutes(app, options);
   alarmRoutes(app, options);
-}
-
-/** Files that HQ needs besides connections: those of its storage, and a few to spare. */
-const OWN_FILES = 64;
-
-/** Beyond what the process may open the system would drop connections without a word. */
-function connectionBounds({
-  config,
-  alarms,
-  emit,
-}: Pick<GatewayOptions, 'config' | 'alarms' | 'emit'>): ConnectionBounds {
-  const { maxConnections, maxConnectionsPerAddress: maxPerAddress } = config.limits;
-  const openFiles = fileLimit() ?? Number.POSITIVE_INFINITY;
-  const max = Math.max(1, Math.min(maxConnections, openFiles - OWN_FILES));
-  if (max < maxConnections) emit({ type: 'few_files', openFiles, maxConnections: max });
-  return { max, maxPerAddress, trustedProxies: trustedProxiesOf(config), alarms, emit };
 }
 
 declare module 'fastify' {

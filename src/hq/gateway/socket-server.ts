@@ -8,6 +8,7 @@ import type { Emit } from '../../platform/telemetry.ts';
 import type { Access } from '../access.ts';
 import { clientAddress } from '../client-address.ts';
 import { type HqConfig, trustedProxiesOf } from '../config.ts';
+import type { ConnectionLimits } from '../connection-limits.ts';
 import type { HqAlarms } from '../hq-alarms.ts';
 import { boundProxied } from './bound-connections.ts';
 import { boundedParser } from './bounded-parser.ts';
@@ -29,6 +30,7 @@ export type SocketServerTools = {
   readonly clock: Pick<Clock, 'precise' | 'scheduler'>;
   readonly emit: Emit<GatewayEvents>;
   readonly alarms: Pick<HqAlarms, 'note'>;
+  readonly connections: ConnectionLimits;
 };
 
 type EngineSocket = PingedSocket & {
@@ -40,7 +42,7 @@ type EngineSocket = PingedSocket & {
 export function createSocketServer(
   server: HttpServer,
   config: HqConfig,
-  { access, clock, emit, alarms }: SocketServerTools,
+  { access, clock, emit, alarms, connections }: SocketServerTools,
 ): Server {
   const io = new Server(server, {
     serveClient: false,
@@ -60,8 +62,7 @@ export function createSocketServer(
     ...(config.corsOrigins.length > 0 ? { cors: { origin: config.corsOrigins } } : {}),
   });
   boundProxied(io, {
-    max: config.limits.maxConnections,
-    maxPerAddress: config.limits.maxConnectionsPerAddress,
+    ...connections,
     trustedProxies: trustedProxiesOf(config),
     alarms,
     emit,

@@ -42,7 +42,7 @@ import {
 import { parseJson, toJson } from './epoch-state.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
 import { consumerKey, indexKey, logKey, logRange, parseLogKey, parseSeqKey } from './keys.ts';
-import type { QueryContext } from './query-samples.ts';
+import type { QueryContext } from './query-context.ts';
 import { sliced } from './sliced.ts';
 import { segmentOf } from './time-index.ts';
 import type { Transactions } from './transactions.ts';

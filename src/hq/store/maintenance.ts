@@ -11,7 +11,7 @@ import { background } from './background.ts';
 import type { Backpressure } from './backpressure.ts';
 import { type ClockTrust, createClockTrust } from './clock-trust.ts';
 import { type CompactionPlan, commitCompaction, planCompaction, SMALL_SAMPLES } from './compaction.ts';
-import type { QueryContext } from './query-samples.ts';
+import type { QueryContext } from './query-context.ts';
 import {
   hasExpiredKeys,
   newestArrival,

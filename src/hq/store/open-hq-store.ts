@@ -5,7 +5,8 @@
  * - a seq of an (agent, epoch) is accounted once: as stored, dropped or thinned; what comes again changes nothing;
  * - records, counters and coverage move in one transaction, and nothing is acked or shown before its flush;
  * - a commit that failed is unknown: coming again is safe whether it appeared or not (see transactions.ts);
- * - answers are read in slices of ~10 ms; indexing, compaction and retention work behind, in slices and with rests.
+ * - answers are read in slices of ~5 ms, four at once in turns; indexing, compaction and retention work behind,
+ *   in slices and with rests.
  *
  * Layout on disk: keys.ts, frame-record.ts.
  * Bounds: retention by age and bytes; pages, buckets and episodes per answer.
@@ -33,12 +34,12 @@ import { labelRecordSchema } from './labels.ts';
 import { loadView } from './load-view.ts';
 import { maintain } from './maintenance.ts';
 import { queryBuckets } from './query-buckets.ts';
+import type { QueryContext } from './query-context.ts';
 import { queryLedger } from './query-ledger.ts';
-import { type QueryContext, querySamples } from './query-samples.ts';
+import { querySamples } from './query-samples.ts';
 import { retireAgent } from './retired-agents.ts';
 import { createSchemaCatalogue } from './schema-catalogue.ts';
 import { seriesDocuments } from './series-documents.ts';
-import { sliced } from './sliced.ts';
 import type {
   AgentCounts,
   AgentRecord,
@@ -51,6 +52,7 @@ import type {
 } from './store.ts';
 import type { StoreEmit } from './store-events.ts';
 import { createTransactions, type Transaction } from './transactions.ts';
+import { createTurns } from './turns.ts';
 
 export type HqStoreOptions = {
   readonly storage: Storage;
@@ -270,12 +272,13 @@ function shownEpochs({ transactions, hints, epochOf }: Pick<Parts, 'transactions
 }
 
 function queries({ storage, context, clock, indexer, ...parts }: Parts) {
+  const turns = createTurns(clock);
   const source = { storage, ...shownEpochs(parts) };
   return {
-    ledger: (agent) => sliced(() => queryLedger(source, agent), clock),
-    samples: (query) => sliced(() => querySamples(context, query), clock),
-    buckets: (query) => sliced(() => queryBuckets(context, query), clock),
-    anomalies: (query) => sliced(() => queryEpisodes(storage, indexer.state(query.agent), query), clock),
+    ledger: (agent) => turns.run(() => queryLedger(source, agent)),
+    samples: (query) => turns.run(() => querySamples(context, query)),
+    buckets: (query) => turns.run(() => queryBuckets(context, query)),
+    anomalies: (query) => turns.run(() => queryEpisodes(storage, indexer.state(query.agent), query)),
   } satisfies Partial<HqStore>;
 }
 

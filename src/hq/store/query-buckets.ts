@@ -13,7 +13,7 @@ import type { BucketColumn, BucketGroup, Column, SampleGroup } from '../../proto
 import { type DecodeOptions, decodeData, decodeDownsampled, readHeader } from '../../protocol/frame-codec.ts';
 import { jsonNumber } from '../../protocol/json-number.ts';
 import type { Epoch } from '../../protocol/sample.ts';
-import type { QueryContext } from './query-samples.ts';
+import type { QueryContext } from './query-context.ts';
 import type { TimeRange } from './store.ts';
 import { framesBetween, loadFrame, segmentOf } from './time-index.ts';
 

@@ -16,6 +16,8 @@ export type SchemaCatalogue = {
   /** Writes the schema within a transaction; `learn` it once that is flushed. */
   readonly write: (transaction: Transaction, agent: string, schema: InternedSchema) => void;
   readonly learn: (agent: string, schema: InternedSchema) => void;
+  /** Keys of the series of a schema, in its order. */
+  readonly keys: (schema: InternedSchema) => readonly string[];
   /** Position of a series in a schema; −1 when it has none of that name. */
   readonly position: (schema: InternedSchema, series: string) => number;
 };
@@ -24,6 +26,7 @@ const PAGE = 1_000;
 
 export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
   const agents = new Map<string, { schemas: Map<SchemaRef, InternedSchema>; seriesCount: number | null }>();
+  const keys = new WeakMap<InternedSchema, readonly string[]>();
   const positions = new WeakMap<InternedSchema, ReadonlyMap<string, number>>();
 
   /** All of them: samples of a schema that was left out could not be read. */
@@ -54,14 +57,23 @@ export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
     return entry;
   }
 
+  const keysOf = (schema: InternedSchema): readonly string[] => {
+    const known = keys.get(schema);
+    if (known !== undefined) return known;
+    const made = schema.series.map(seriesKey);
+    keys.set(schema, made);
+    return made;
+  };
+
   return {
+    keys: keysOf,
     get: (agent, ref) => of(agent).schemas.get(ref),
     all: (agent) => of(agent).schemas,
     seriesCount: (agent) => {
       const entry = of(agent);
       entry.seriesCount ??= new Set(
-        [...entry.schemas.values()].flatMap(({ source, series }) =>
-          series.map((one) => sourceSeriesKey(source, seriesKey(one))),
+        [...entry.schemas.values()].flatMap((schema) =>
+          keysOf(schema).map((key) => sourceSeriesKey(schema.source, key)),
         ),
       ).size;
       return entry.seriesCount;
@@ -76,7 +88,7 @@ export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
     position: (schema, series) => {
       let known = positions.get(schema);
       if (known === undefined) {
-        known = new Map(schema.series.map((one, index) => [seriesKey(one), index]));
+        known = new Map(keysOf(schema).map((key, index) => [key, index]));
         positions.set(schema, known);
       }
       return known.get(series) ?? -1;

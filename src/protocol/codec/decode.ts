@@ -7,7 +7,7 @@ import {
   MAX_FRAME_SAMPLES,
   type SampleGroup,
 } from '../frame.ts';
-import type { SchemaRef } from '../sample.ts';
+import { MAX_SERIES_PER_SCHEMA, type SchemaRef } from '../sample.ts';
 import { ByteReader, malformed, placed } from './bytes.ts';
 import { checkColumn, readColumn } from './column.ts';
 import { decompressBody } from './compress.ts';
@@ -21,11 +21,12 @@ import { readRaw } from './raw.ts';
 
 /**
  * Which columns to decode; indices beyond the group's columns are ignored. `checked`: none, but all are looked at, and
- * throw as if they were decoded.
+ * throw as if they were decoded. `seqs`: of the group.
  */
 export type ColumnChoice = (
   ref: SchemaRef,
   columnCount: number,
+  seqs: Float64Array,
 ) => readonly number[] | 'all' | 'none' | 'checked';
 export type DecodeOptions = {
   readonly columns?: ColumnChoice;
@@ -37,6 +38,8 @@ export type DecodeOptions = {
 const PACKED_ROWS_PER_BYTE = 8;
 
 const scratchValues = new Float64Array(MAX_FRAME_SAMPLES);
+/** Values that nobody asked for. */
+const scratchRow = new Float64Array(MAX_SERIES_PER_SCHEMA);
 const scratchPresent = new Uint8Array(MAX_FRAME_SAMPLES);
 const taken = new Uint8Array(MAX_FRAME_SAMPLES);
 let directory = new Uint32Array(64);
@@ -105,14 +108,23 @@ function readGroup(
   return context.notes ? { ...group, notes: readNotes(reader, rows, columnCount, budget) } : group;
 }
 
+/** No column is to be decoded. */
+const NOTHING = new Uint8Array(0);
+
 /** 1 for each column that is to be decoded. */
 export type Wanted = Uint8Array | 'all' | 'checked';
 
-export function choice(choose: ColumnChoice | undefined, ref: SchemaRef, columnCount: number): Wanted {
-  const chosen = choose === undefined ? 'all' : choose(ref, columnCount);
+export function choice(
+  choose: ColumnChoice | undefined,
+  ref: SchemaRef,
+  columnCount: number,
+  seqs: Float64Array,
+): Wanted {
+  const chosen = choose === undefined ? 'all' : choose(ref, columnCount, seqs);
   if (chosen === 'all' || chosen === 'checked') return chosen;
+  if (chosen === 'none') return NOTHING;
   const wanted = new Uint8Array(columnCount);
-  if (chosen !== 'none') for (const index of chosen) wanted[index] = 1;
+  for (const index of chosen) wanted[index] = 1;
   return wanted;
 }
 
@@ -137,9 +149,9 @@ function readRow(
   const ts = context.count > 1 ? tsBase(context) + reader.signed('ts') : context.tsMin;
   const mono = reader.varint('mono');
   const codes = reader.skip((columnCount + 1) >>> 1, 'codes');
-  const row = new Float64Array(columnCount);
   const columns: (Column | null)[] = [];
-  const wanted = choice(choose, schemaRef, columnCount);
+  const wanted = choice(choose, schemaRef, columnCount, seqs);
+  const row = wanted === 'checked' || wanted === NOTHING ? scratchRow : new Float64Array(columnCount);
   for (let index = 0; index < columnCount; index += 1) {
     const code = ((reader.bytes[codes + (index >>> 1)] as number) >>> ((index & 1) * 4)) & 15;
     row[index] = readCoded(reader, code, 'value');
@@ -189,7 +201,14 @@ function readRows(
   const ts = nextIntegers();
   const mono = nextIntegers();
   restoreTimes(ts, mono, context);
-  const columns = readColumns(reader, rows, slot, modes, columnCount, choice(choose, schemaRef, columnCount));
+  const columns = readColumns(
+    reader,
+    rows,
+    slot,
+    modes,
+    columnCount,
+    choice(choose, schemaRef, columnCount, seqs),
+  );
   return { schemaRef, seqs, ts, mono, columns, notes: [] };
 }
 

@@ -303,7 +303,7 @@ function readGroup(
     modes: bytes.subarray(modes + slot, modes + slots),
     lengths: lengths.subarray(slot),
     sizes,
-    wanted: choice(options.columns, schemaRef, columnCount),
+    wanted: choice(options.columns, schemaRef, columnCount, seqs),
   });
   const group: BucketGroup = { schemaRef, seqs, sizes, ts, spans, mono, columns };
   checkTimes(group);

@@ -18,6 +18,7 @@ import { problemSchema } from '../../http/problem.ts';
 import type { IngestCore } from '../../ingest/core/ingest-core.ts';
 import type { Refusals } from '../../refusals.ts';
 import type { AgentRegistry, QueryStore } from '../../store/store.ts';
+import type { Turns } from '../../store/turns.ts';
 import type { GatewayEvents } from '../gateway-events.ts';
 
 export type GatewayApp = FastifyInstance<
@@ -38,6 +39,8 @@ export type RouteContext = {
   >;
   readonly chaos: ChaosControl;
   readonly clock: Clock;
+  /** For what takes long besides reads of the store. */
+  readonly turns: Turns;
   readonly emit: Emit<GatewayEvents>;
   readonly registry: Registry;
   readonly version: string;

@@ -11,7 +11,6 @@ import { flatSample, flatSchema, flatSnapshotSchema } from '../../ingest/http/fl
 import { invalidBody, readRecords, type SamplesByAgent } from '../../ingest/http/read-records.ts';
 import { createSampleBuilder } from '../../ingest/http/sample-builder.ts';
 import { telemetryBodySchema } from '../../ingest/http/telemetry-record.ts';
-import { sliced } from '../../store/sliced.ts';
 import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
 
 const receiptSchema = z
@@ -40,7 +39,7 @@ const responses = { 202: receiptSchema, ...problemResponses(400, 401, 403, 413, 
 
 /** Needs an encapsulated `app`: it sets how that one validates. */
 export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
-  const { clock, config, emit, ingest, store } = context;
+  const { clock, config, emit, ingest, store, turns } = context;
   app.setValidatorCompiler(allButBody);
   const deliver = createDeliver({ ingest, store, clock });
   const builder = createSampleBuilder(clock.bootId);
@@ -77,7 +76,7 @@ export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
       const { recordsPerRequest: maxRecords } = config.limits;
       const read = () =>
         readRecords(request.body, { builder, mono: clock.mono(), latestTs: latestTs(), maxRecords });
-      const samples = await firstValueFrom(sliced(read, clock));
+      const samples = await firstValueFrom(turns.run(read));
       return reply.code(202).send(await receive('/telemetry', request, samples));
     },
   );

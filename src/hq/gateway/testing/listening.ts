@@ -2,12 +2,18 @@
 import type { AddressInfo } from 'node:net';
 import { attachDashboards } from '../dashboard.ts';
 import { createSocketServer } from '../socket-server.ts';
-import { createTestGateway, type TestGatewayOptions } from './test-gateway.ts';
+import { createTestGateway, TEST_CONNECTIONS, type TestGatewayOptions } from './test-gateway.ts';
 
 export async function startTestGateway(options: TestGatewayOptions = {}) {
   const gateway = await createTestGateway(options);
   const { app, config, fleet, access, clock, emit } = gateway;
-  const io = createSocketServer(app.server, config, { access, clock, emit, alarms: { note: () => {} } });
+  const io = createSocketServer(app.server, config, {
+    access,
+    clock,
+    emit,
+    alarms: { note: () => {} },
+    connections: TEST_CONNECTIONS,
+  });
   const detach = attachDashboards({
     io,
     fleet,

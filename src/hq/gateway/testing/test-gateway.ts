@@ -13,6 +13,7 @@ import { createIngestCore } from '../../ingest/core/ingest-core.ts';
 import { ingestEvents } from '../../ingest/core/ingest-events.ts';
 import type { Refusals } from '../../refusals.ts';
 import type { FrameLog } from '../../store/store.ts';
+import { createTurns } from '../../store/turns.ts';
 import { registerFleetMetrics } from '../fleet-metrics.ts';
 import { gatewayEvents } from '../gateway-events.ts';
 import { registerProcessMetrics } from '../process-metrics.ts';
@@ -99,6 +100,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
   const app = await createGateway({
     config,
     clock,
+    turns: createTurns(clock),
     registry,
     emit,
     store,
@@ -111,10 +113,13 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     identity: options.identity ?? null,
     refusals: options.refusals ?? (() => []),
     alarms: { note: () => {}, list: () => [] },
+    connections: TEST_CONNECTIONS,
     unreadiness: () => options.reasons ?? [],
   });
   return { app, store, ingest, chaos, clock, config, access, fleet, delta$, emit, registry };
 }
+
+export const TEST_CONNECTIONS = { max: 1000, maxPerAddress: 1000 };
 
 export const NO_TOTALS = {
   agents: 0,

@@ -1,0 +1,13 @@
+/** What every query of stored frames needs. */
+import type { Epoch } from '../../protocol/sample.ts';
+import type { Storage } from '../../storage/storage.ts';
+import type { SchemaCatalogue } from './schema-catalogue.ts';
+
+export type QueryContext = {
+  readonly storage: Storage;
+  readonly schemas: SchemaCatalogue;
+  /** Told of a frame whose payload does not decode; it is left out. */
+  readonly onBadFrame: (agent: string, epoch: Epoch, seq: number, error: unknown) => void;
+  /** How far a sample may be ahead of HQ's clock before it is marked. */
+  readonly maxAheadMs: number;
+};
