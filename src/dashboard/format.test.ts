@@ -102,12 +102,12 @@ describe('labels of an axis', () => {
   test('of times name the day where it begins, or where a time comes again', () => {
     const day = new Date(2026, 2, 3).getTime();
     const hour = 3_600_000;
-    expect(timeLabels([day - 12 * hour, day, day + 12 * hour], 12 * hour)).toEqual([
+    expect(timeLabels([day - 12 * hour, day, day + 12 * hour], 12 * hour, day)).toEqual([
       '12:00',
-      formatDay(day),
-      `${formatDay(day)} 12:00`,
+      formatDay(day, day),
+      `${formatDay(day, day)} 12:00`,
     ]);
-    expect(timeLabels([day + hour, day + hour + 1_000], 1_000)).toEqual(['01:00:00', '01:00:01']);
+    expect(timeLabels([day + hour, day + hour + 1_000], 1_000, day)).toEqual(['01:00:00', '01:00:01']);
   });
 });
 
@@ -173,6 +173,28 @@ describe('measured values', () => {
   });
 });
 
+describe('times of another day', () => {
+  const at = (year: number, day: number, hour = 12) => new Date(year, 2, day, hour).getTime();
+  const now = at(2026, 3);
+
+  test('have their year unless it is this one', () => {
+    for (const format of [formatDateTime, formatDay]) {
+      expect(format(at(2026, 1), now)).not.toContain('2026');
+      for (const year of [2025, 1970, 2027]) expect(format(at(year, 3), now)).toContain(String(year));
+    }
+    expect(timeLabels([at(2025, 3, 0), at(2025, 4, 0)], 86_400_000, now)).toEqual([
+      formatDay(at(2025, 3), now),
+      formatDay(at(2025, 4), now),
+    ]);
+  });
+
+  test('have their date unless it is today', () => {
+    expect(formatClock(at(2026, 3, 1), now)).toBe('01:00:00');
+    expect(formatClock(at(2026, 2, 1), now)).toBe(formatDateTime(at(2026, 2, 1), now));
+    expect(formatClock(at(2025, 3), now)).toContain('2025');
+  });
+});
+
 test('tooltips name the moment in UTC', () => {
   expect(formatUtc(1_735_689_600_123)).toBe('2025-01-01 00:00:00.123 UTC');
 });
@@ -188,21 +210,21 @@ describe('whatever HQ says', () => {
     const any = fc.oneof(fc.double(), fc.constantFrom(2 ** 53 - 1, -(2 ** 53), 8.64e15 + 1, Number.NaN));
     fc.assert(
       fc.property(any, fc.string(), fc.string(), (value, unit, name) => {
-        for (const format of times) format(value);
+        for (const format of times) for (const now of [value, 0, Number.NaN]) format(value, now);
         for (const format of numbers) expect(typeof format(value)).toBe('string');
         for (const known of [unit, 'By', 'By/s', 's', 's/s', 'ms', '1']) {
           formatValue(value, known, name);
           formatTick(value, known, name);
           tickLabels([value, value + 1, 0], (one, at) => formatTick(one, known, name, at));
         }
-        timeLabels([value, value + 1], value);
+        timeLabels([value, value + 1], value, value);
       }),
     );
   });
 
   test('what is no time is shown as none', () => {
-    expect(formatDateTime(2 ** 53 - 1)).toBe(NONE);
-    expect(formatClock(Number.NaN)).toBe(NONE);
+    expect(formatDateTime(2 ** 53 - 1, 0)).toBe(NONE);
+    expect(formatClock(Number.NaN, 0)).toBe(NONE);
     expect(formatUtc(2 ** 53 - 1)).toBe('no time: 9007199254740991');
     expect(machineTime(-8.7e15)).toBeUndefined();
   });

@@ -168,18 +168,22 @@ function firstOfEach(labels: readonly string[]): string[] {
   return labels.map((label, index) => (labels.indexOf(label) === index ? label : ''));
 }
 
-/** Labels of times that are `apart` ms from each other: the time of day, and the day where it begins or repeats one. */
-export function timeLabels(times: readonly number[], apart: number): string[] {
+/**
+ * Labels of times that are `apart` ms from each other: the time of day, and the day where it begins or repeats one; the
+ * day has its year unless that is the one of `now`.
+ */
+export function timeLabels(times: readonly number[], apart: number, now: number): string[] {
   const seen = new Set<string>();
   return firstOfEach(
     times.map((ts) => {
-      const clock = apart >= 60_000 ? formatClock(ts).slice(0, 5) : formatClock(ts);
+      const time = isTime(ts) ? clockTime.format(ts) : NONE;
+      const clock = apart >= 60_000 ? time.slice(0, 5) : time;
       const isNewDay = apart >= 60_000 && clock === '00:00';
       if (!isNewDay && !seen.has(clock)) {
         seen.add(clock);
         return clock;
       }
-      const day = formatDay(ts);
+      const day = formatDay(ts, now);
       return isNewDay ? day : `${day} ${clock}`;
     }),
   );
@@ -191,33 +195,35 @@ export function unitLabel(unit: string): string {
   return UNIT_NAMES[unit] ?? unit.replaceAll(/[{}]/g, '');
 }
 
-const clockTime = new Intl.DateTimeFormat(undefined, {
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  hourCycle: 'h23',
-});
-const dayTime = new Intl.DateTimeFormat(undefined, {
-  month: 'short',
-  day: 'numeric',
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  hourCycle: 'h23',
-});
-
-const dayOnly = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' });
-
 /** Whether a Date holds it: HQ keeps what it was sent, and all formatting of other times throws. */
 const isTime = (ts: number): boolean => Math.abs(ts) <= 8.64e15;
 
-/** Local day, without the year. */
-export const formatDay = (ts: number): string => (isTime(ts) ? dayOnly.format(ts) : NONE);
-/** Local time of day. */
-export const formatClock = (ts: number): string => (isTime(ts) ? clockTime.format(ts) : NONE);
-/** Local date and time of day. */
-export const formatDateTime = (ts: number): string => (isTime(ts) ? dayTime.format(ts) : NONE);
-/** The same in UTC, with ms, for tooltips. */
+const CLOCK = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const;
+const DAY = { month: 'short', day: 'numeric' } as const;
+const clockTime = new Intl.DateTimeFormat(undefined, CLOCK);
+
+/** Writes a time so that it cannot be taken for one of another year: that is named unless it is the year of `now`. */
+function dated(parts: Intl.DateTimeFormatOptions): (ts: number, now: number) => string {
+  const ofThisYear = new Intl.DateTimeFormat(undefined, parts);
+  const ofAnother = new Intl.DateTimeFormat(undefined, { ...parts, year: 'numeric' });
+  return (ts, now) => {
+    if (!isTime(ts)) return NONE;
+    const isOfThisYear = new Date(ts).getFullYear() === new Date(now).getFullYear();
+    return (isOfThisYear ? ofThisYear : ofAnother).format(ts);
+  };
+}
+
+/** Local day, with the year unless it is that of `now`. */
+export const formatDay = dated(DAY);
+/** Local date and time of day, with the year unless it is that of `now`. */
+export const formatDateTime = dated({ ...DAY, ...CLOCK });
+/** Local time of day, after the date unless that is the one of `now`. */
+export function formatClock(ts: number, now: number): string {
+  if (!isTime(ts)) return NONE;
+  const isToday = new Date(ts).toDateString() === new Date(now).toDateString();
+  return isToday ? clockTime.format(ts) : formatDateTime(ts, now);
+}
+/** Date and time of day in UTC, with ms, for tooltips. */
 export const formatUtc = (ts: number): string =>
   isTime(ts) ? new Date(ts).toISOString().replace('T', ' ').replace('Z', ' UTC') : `no time: ${ts}`;
 /** For the attribute of a `time` element. */

@@ -22,8 +22,8 @@ const TIME_STEPS = [
   ...[1, 2, 3, 6, 12, 24].map((count) => count * HOUR),
 ];
 
-/** Local times, without seconds where ticks are minutes apart; none twice. */
-export function timeAxis(colors: ChartColors): uPlot.Axis {
+/** Local times, without seconds where ticks are minutes apart; none twice. `now`: whose year goes without saying. */
+export function timeAxis(colors: ChartColors, now: () => number): uPlot.Axis {
   return {
     stroke: colors.text,
     font: colors.font,
@@ -33,7 +33,7 @@ export function timeAxis(colors: ChartColors): uPlot.Axis {
     gap: 4,
     space: 60,
     incrs: TIME_STEPS,
-    values: (_chart, splits, _axis, _space, apart) => timeLabels(splits, apart),
+    values: (_chart, splits, _axis, _space, apart) => timeLabels(splits, apart, now()),
   };
 }
 

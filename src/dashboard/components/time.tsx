@@ -1,12 +1,12 @@
 import { formatAge, formatDateTime, formatUtc, machineTime, NONE } from '../format.ts';
-import { useHqNow } from '../state/fleet.ts';
+import { hqNow, useHqNow } from '../state/fleet.ts';
 
 /** A moment in local time, with UTC on hover. */
 export function Moment({ ts }: { readonly ts: number | null }) {
   if (ts === null) return <span className="none">{NONE}</span>;
   return (
     <time dateTime={machineTime(ts)} title={formatUtc(ts)}>
-      {formatDateTime(ts)}
+      {formatDateTime(ts, hqNow())}
     </time>
   );
 }
@@ -19,7 +19,7 @@ export function AsOf({ ts, freshMs = 0 }: { readonly ts: number | null; readonly
   const now = useHqNow();
   if (ts === null || now - ts < Math.max(OLD_MS, freshMs)) return null;
   return (
-    <small className="as-of" title={formatDateTime(ts)}>
+    <small className="as-of" title={formatDateTime(ts, now)}>
       {formatAge(now - ts)} ago
     </small>
   );
@@ -37,7 +37,7 @@ export function Age(props: { readonly ts: number | null; readonly oldMs?: number
     <time
       className={oldMs !== undefined && age > oldMs ? 'old' : undefined}
       dateTime={machineTime(ts)}
-      title={`${formatDateTime(ts)} · ${formatUtc(ts)}`}
+      title={`${formatDateTime(ts, now)} · ${formatUtc(ts)}`}
     >
       {formatAge(age)}
       {ago && age >= 1000 ? ' ago' : ''}

@@ -10,8 +10,10 @@ export type ChartWindow = {
   readonly text: string;
 };
 
-export function chartWindow({ range, zoom }: Extract<Route, { page: 'agent' }>): ChartWindow {
+/** `now`: HQ's, epoch ms. */
+export function chartWindow({ range, zoom }: Extract<Route, { page: 'agent' }>, now: number): ChartWindow {
   if (zoom === null) return { from: null, spanMs: RANGE_MS[range], text: `over the last ${range}` };
   const { from, to } = zoom;
-  return { from, spanMs: to - from, text: `from ${formatDateTime(from)} to ${formatDateTime(to)}` };
+  const text = `from ${formatDateTime(from, now)} to ${formatDateTime(to, now)}`;
+  return { from, spanMs: to - from, text };
 }

@@ -7,7 +7,7 @@ import { AnomalyIcon } from '../../components/icons.tsx';
 import { AsOf } from '../../components/time.tsx';
 import { UplotBox } from '../../components/uplot-box.tsx';
 import { formatClock, formatTick, formatValue, NONE } from '../../format.ts';
-import { useIsLive } from '../../state/fleet.ts';
+import { hqNow, useIsLive } from '../../state/fleet.ts';
 import { pollMsFor, useBuckets } from './agent-data.ts';
 import type { ChartWindow } from './chart-window.ts';
 import type { NamedSeries } from './named-series.ts';
@@ -70,6 +70,7 @@ export function SeriesCard(props: {
       colors,
       size,
       view: () => latest.current,
+      now: hqNow,
       format: (value, at) => formatTick(value, unit, series.name, at),
       binary: unit === 'By' || unit === 'By/s',
       onCursor: setRow,
@@ -109,7 +110,7 @@ export function SeriesCard(props: {
         <span className="series-value">
           {pointed !== null && pointedAt !== null ? (
             <>
-              <small>{formatClock(pointedAt)}</small> {format(pointed)}
+              <small>{formatClock(pointedAt, hqNow())}</small> {format(pointed)}
             </>
           ) : now === null ? (
             NONE
@@ -123,7 +124,7 @@ export function SeriesCard(props: {
       </div>
       <UplotBox
         height={HEIGHT}
-        label={`${series.chart} ${window.text}: ${now === null ? 'no value' : `latest ${format(now.value)} at ${formatClock(now.t)}`}, gaps: ${view.shape.gaps.length}, thinned: ${view.shape.thinned.length}, anomalies: ${view.anomalies.length}`}
+        label={`${series.chart} ${window.text}: ${now === null ? 'no value' : `latest ${format(now.value)} at ${formatClock(now.t, hqNow())}`}, gaps: ${view.shape.gaps.length}, thinned: ${view.shape.thinned.length}, anomalies: ${view.anomalies.length}`}
         data={data}
         build={build}
         identity={`${series.chart} ${unit}`}

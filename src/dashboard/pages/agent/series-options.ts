@@ -96,6 +96,8 @@ export function seriesOptions(options: {
   readonly colors: ChartColors;
   readonly size: ChartSize;
   readonly view: () => SeriesView;
+  /** Epoch ms. */
+  readonly now: () => number;
   readonly format: TickFormat;
   /** Whether the ticks are round in binary units. */
   readonly binary: boolean;
@@ -103,7 +105,7 @@ export function seriesOptions(options: {
   readonly onCursor: (index: number | null) => void;
   readonly zoom: ZoomHandlers;
 }): uPlot.Options {
-  const { colors, size, view, format, binary, onCursor, zoom } = options;
+  const { colors, size, view, now, format, binary, onCursor, zoom } = options;
   return {
     ...baseOptions(size),
     cursor: zoomCursor(zoom, 'agent'),
@@ -128,7 +130,10 @@ export function seriesOptions(options: {
       },
     ],
     bands: [{ series: [1, 2], fill: colors.area }],
-    axes: [timeAxis(colors), { ...valueAxis(colors, format), ...(binary ? { incrs: BINARY_STEPS } : {}) }],
+    axes: [
+      timeAxis(colors, now),
+      { ...valueAxis(colors, format), ...(binary ? { incrs: BINARY_STEPS } : {}) },
+    ],
     hooks: { ...zoomHooks(zoom), setCursor: [(chart) => onCursor(chart.cursor.idx ?? null)] },
     plugins: [
       shadingPlugin({

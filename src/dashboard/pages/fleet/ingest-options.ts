@@ -93,7 +93,7 @@ export function ingestOptions(
       { scale: 'bytes', stroke: colors.second, width: 1.25, dash: [4, 3], points: { show: false } },
     ],
     axes: [
-      timeAxis(colors),
+      timeAxis(colors, () => view().to),
       { ...valueAxis(colors, (value, { more }) => formatTick(value, '', '', { more })), scale: 'y' },
       {
         ...valueAxis(colors, (value, { top, more }) => formatBytes(value, top, 3 + more)),
