@@ -104,6 +104,11 @@ function notingRefusals(emit: IngestEmit, refusals: Refusals): IngestEmit {
     emit(event);
     if (event.type === 'agent_unauthorized')
       refusals.note({ address: event.address, reason: event.reason, over: 'link' });
+    if (event.type === 'hello_refused') {
+      const { address, agent, reason, detail } = event;
+      refusals.note({ address, agent, reason, detail, over: 'link' });
+    }
+    if (event.type === 'agent_connected') refusals.letIn(event.agent);
   };
 }
 

@@ -1,5 +1,11 @@
 import { expect, it } from 'vitest';
-import { createRefusals, EPISODE_ENDS_MS, MAX_EPISODES } from './refusals.ts';
+import {
+  createRefusals,
+  EPISODE_ENDS_MS,
+  HELLO_EPISODE_ENDS_MS,
+  MAX_EPISODES,
+  NAMED_PER_ADDRESS,
+} from './refusals.ts';
 
 function createRig() {
   let ms = 0;
@@ -23,7 +29,10 @@ it('tells an episode once, and shows how it goes on', () => {
   }
   expect(lines).toEqual([{ address: '10.0.0.1', untold: 0 }]);
   expect(refusals.list()).toEqual([
-    { address: '10.0.0.1', reason: 'token', over: 'link', since: 1_000, last: 241_000, attempts: 5 },
+    {
+      ...{ address: '10.0.0.1', reason: 'token', over: 'link', since: 1_000, last: 241_000, attempts: 5 },
+      ...{ agent: null, detail: null, advice: expect.stringContaining('--token-file') },
+    },
   ]);
 });
 
@@ -64,4 +73,39 @@ it('holds and tells no more than its bounds, whatever addresses come, and counts
   pass(6_000);
   refusals.note(refused('10.0.0.1'));
   expect(lines.at(-1)).toEqual({ address: '10.0.0.1', untold: 9_990 });
+});
+
+const hello = (agent: string, address = '10.0.0.1') =>
+  ({ address, agent, reason: 'other_hq', over: 'link', detail: 'why' }) as const;
+
+it('names the agents whose hello is refused, until they are let in or come no more', () => {
+  const { refusals, lines, pass } = createRig();
+  for (const agent of ['a', 'b']) refusals.note(hello(agent));
+  refusals.note({ ...hello('b'), reason: 'duplicate_agent' });
+  expect(refusals.list()).toMatchObject([
+    { agent: 'b', reason: 'duplicate_agent', detail: 'why' },
+    { agent: 'b', reason: 'other_hq' },
+    { agent: 'a', reason: 'other_hq', advice: expect.stringContaining('--new-epoch') },
+  ]);
+  // What HQ logs apart already is not logged twice.
+  expect(lines).toHaveLength(2);
+  refusals.letIn('b');
+  expect(refusals.list().map(({ agent, reason }) => [agent, reason])).toEqual([
+    ['b', 'duplicate_agent'],
+    ['a', 'other_hq'],
+  ]);
+  pass(EPISODE_ENDS_MS);
+  expect(refusals.list()).toHaveLength(2);
+  pass(HELLO_EPISODE_ENDS_MS - EPISODE_ENDS_MS);
+  expect(refusals.list()).toEqual([]);
+});
+
+it('counts the names that one address claims as one beyond a bound, and leaves others alone', () => {
+  const { refusals } = createRig();
+  for (let count = 0; count < 5_000; count += 1) refusals.note(hello(`a${count}`));
+  refusals.note(hello('b', '10.0.0.2'));
+  const [other, rest, ...named] = refusals.list();
+  expect(other).toMatchObject({ agent: 'b' });
+  expect(rest).toMatchObject({ agent: null, detail: null, attempts: 5_000 - NAMED_PER_ADDRESS });
+  expect(named).toHaveLength(NAMED_PER_ADDRESS);
 });

@@ -65,14 +65,35 @@ export const alarmSchema = z.object({
   detail: z.string(),
 });
 
-/** A place from which agents are not let in, as long as they try: an episode. */
+export const REFUSAL_REASONS = [
+  'token',
+  'host',
+  'origin',
+  'duplicate_agent',
+  'forked_epoch',
+  'other_hq',
+  'unsupported_version',
+  'bad_request',
+  'rate_limited',
+  'registry_full',
+] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+const refusalReasonSchema = z
+  .enum(REFUSAL_REASONS)
+  .describe(
+    'token: none was shown, or a wrong one; host: HQ is reached by a name that is not in allowedHosts; origin: a web page of another site tries; registry_full: HQ knows as many agents as it takes; the others: what HQ answered to its hello',
+  );
+
+/** A place from which agents are not let in, or one agent whose hello is refused, as long as they try: an episode. */
 export const refusalSchema = z.object({
   address: z.string().describe('where they come from: an IP address'),
-  reason: z
-    .enum(['token', 'host', 'origin'])
-    .describe(
-      'token: none was shown, or a wrong one; host: HQ is reached by a name that is not in allowedHosts; origin: a web page of another site tries',
-    ),
+  agent: z
+    .string()
+    .nullable()
+    .describe('who it says it is; null: it does not say, or one address says too many names'),
+  reason: refusalReasonSchema,
+  detail: z.string().nullable().describe('what HQ answered to its hello'),
+  advice: z.string().describe('what to do about it'),
   over: z.enum(['link', 'http']).describe('link: an agent connects; http: a program delivers by HTTP'),
   since: z.number().describe('first refusal of the episode, epoch ms'),
   last: z.number().describe('latest refusal, epoch ms'),
@@ -81,23 +102,36 @@ export const refusalSchema = z.object({
 export type Refusal = z.infer<typeof refusalSchema>;
 
 /** What HQ makes of an agent. Those that hold no link are `reporting`, `late` or `silent`. */
-export const SHOWN_STATES = [...AGENT_STATES, 'reporting', 'late', 'silent', 'unknown'] as const;
+export const SHOWN_STATES = [...AGENT_STATES, 'refused', 'reporting', 'late', 'silent', 'unknown'] as const;
 
 export const agentSummarySchema = z.object({
   id: z.string(),
-  epoch: z.string().nullable().describe('epoch of the latest hello; null for agents known by HTTP only'),
+  epoch: z.string().nullable().describe('epoch of the latest hello that HQ accepted; null: there was none'),
+  over: z
+    .enum(['link', 'http'])
+    .nullable()
+    .describe('how it delivers: as an agent over its link, or by HTTP; null: not known'),
   connected: z
     .boolean()
     .describe('whether a link stands and carries: never true of an agent that is offline'),
   state: z
     .enum(SHOWN_STATES)
     .describe(
-      'what HQ makes of it, by what arrives and then by what it says. offline: no link, or one that carries nothing. Who delivers by HTTP is reporting, late or silent by its own rhythm. unknown: HQ has not heard from it since it started',
+      'what HQ makes of it, by what arrives and then by what it says. offline: no link, or one that carries nothing. refused: no link, as HQ refuses its hello (refusal). Who delivers by HTTP is reporting, late or silent by its own rhythm. unknown: HQ has not heard from it since it started',
     ),
   stateSince: z
     .number()
     .nullable()
     .describe("when that began, HQ's clock; null: it has been so since HQ started"),
+  refusal: z
+    .object({
+      reason: refusalReasonSchema,
+      since: z.number().describe('epoch ms'),
+      detail: z.string().describe('what HQ answered'),
+      advice: z.string().describe('what to do about it'),
+    })
+    .nullable()
+    .describe('why it is refused; null: it is not'),
   breaker: z
     .enum([...BREAKER_STATES, 'unknown'])
     .describe('as last said, and as frames that came since have moved it'),

@@ -20,7 +20,8 @@ const STROKE = {
 
 /**
  * live: filled disc · catching-up: two arrow heads · offline: crossed ring · degraded: triangle · starting: dashed ring
- * · stopping: square · reporting: arrow into a tray · late: clock · silent: crossed tray · unknown: diamond.
+ * · stopping: square · refused: barred ring · reporting: arrow into a tray · late: clock · silent: crossed tray
+ * · unknown: diamond.
  */
 export function StateIcon({ state }: { readonly state: AgentSummary['state'] }) {
   switch (state) {
@@ -69,6 +70,13 @@ export function StateIcon({ state }: { readonly state: AgentSummary['state'] }) 
       return (
         <Icon>
           <rect x="3.25" y="3.25" width="9.5" height="9.5" rx="1" {...STROKE} />
+        </Icon>
+      );
+    case 'refused':
+      return (
+        <Icon>
+          <circle cx="8" cy="8" r="5.75" {...STROKE} />
+          <path d="M4.75 8h6.5" {...STROKE} />
         </Icon>
       );
     case 'reporting':

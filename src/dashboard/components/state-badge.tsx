@@ -8,6 +8,7 @@ const STATE_HINTS: Readonly<Record<AgentSummary['state'], string>> = {
   offline: 'no link that carries; the agent keeps its samples in its journal',
   degraded: 'the agent runs, but something of it does not work as it should',
   stopping: 'the agent is stopping',
+  refused: 'HQ refuses its hello; the agent keeps its samples in its journal',
   reporting: 'delivers by HTTP, at its usual pace',
   late: 'delivers by HTTP; the next delivery is overdue',
   silent: 'delivers by HTTP; it has missed several deliveries',

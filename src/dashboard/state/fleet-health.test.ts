@@ -4,7 +4,7 @@ import { healthOf } from './fleet-health.ts';
 import { agent } from './testing/agent.ts';
 
 const entry = (changes: Partial<AgentSummary>) => ({
-  summary: agent('a1', { epoch: 'aaaaaaaaaaaa', ...changes }),
+  summary: agent('a1', { epoch: 'aaaaaaaaaaaa', over: 'link', ...changes }),
 });
 
 test('what is pending is not complete yet', () => {
@@ -19,6 +19,16 @@ test('what came thinned is neither missing nor whole', () => {
 });
 
 test('who sends by HTTP alone holds no link that could be missed', () => {
-  const agents = [entry({}), entry({ connected: false }), entry({ epoch: null, connected: false })];
-  expect(healthOf(agents).linked).toBe(2);
+  const apart = { epoch: null, connected: false } as const;
+  const agents = [entry({}), entry({ connected: false }), entry({ ...apart, over: 'http' })];
+  expect(healthOf(agents)).toMatchObject({ linked: 2, overHttp: 1 });
+});
+
+test('an agent whose first hello is refused holds no link, and does not deliver by HTTP', () => {
+  const refused = entry({ epoch: null, connected: false, state: 'refused', over: 'link' });
+  expect(healthOf([refused])).toMatchObject({ linked: 1, overHttp: 0 });
+  expect(healthOf([entry({ epoch: null, over: null, state: 'unknown' })])).toMatchObject({
+    linked: 0,
+    overHttp: 0,
+  });
 });

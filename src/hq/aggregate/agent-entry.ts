@@ -5,11 +5,21 @@ import type { Heartbeat, LinkReport } from '../../protocol/events.ts';
 import type { Labels } from '../../protocol/labels.ts';
 import { MAX_TS } from '../../protocol/sample.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
+import { ADVICE } from '../refusal-advice.ts';
 import { isAhead } from '../store/clock-ahead.ts';
-import type { Appended, NumbersOfAgent } from '../store/store.ts';
+import type { AgentRecord, Appended, NumbersOfAgent } from '../store/store.ts';
 import { diskAlarmOf } from './disk-alarm.ts';
-import { type Presence, type PresenceEvent, transition, UNKNOWN, verdictOf } from './presence.ts';
+import {
+  GONE,
+  type Presence,
+  type PresenceEvent,
+  restoredSender,
+  transition,
+  UNKNOWN,
+  verdictOf,
+} from './presence.ts';
 import { createRateWindow, type RateWindow } from './rate-window.ts';
+import { NO_RHYTHM } from './rhythm.ts';
 
 export type AgentEntry = {
   readonly id: string;
@@ -98,12 +108,27 @@ export function applyLink(entry: AgentEntry, event: LinkEvent, mono: number): vo
       entry.alarm = { kind: event.alarm, since, detail: event.detail, until: mono + ALARM_MS };
       return;
     }
+    case 'hello_refused': {
+      const { reason, detail, ts } = event;
+      move({ kind: 'hello_refused', reason, detail, at: mono, ts });
+      return;
+    }
     case 'refused':
       move({ kind: 'refused', at: mono });
       return;
     case 'disconnected':
       move({ kind: 'disconnected' });
   }
+}
+
+/** What the store says of how it delivers. */
+export function restorePresence(
+  entry: AgentEntry,
+  { owned, rhythm }: Pick<AgentRecord, 'owned' | 'rhythm'>,
+  { mono, now }: { readonly mono: number; readonly now: number },
+): void {
+  const agoMs = rhythm === undefined ? null : now - rhythm.lastTs;
+  entry.presence = owned ? restoredSender(rhythm?.pauses ?? NO_RHYTHM, agoMs, mono) : GONE;
 }
 
 /** After a restart of HQ the alarm stands for as long as a new one: nobody could see it meanwhile. */
@@ -172,21 +197,23 @@ export function summaryOf(
 ): AgentSummary {
   const { sampled, stored, pending, thinned, dropped } = counts;
   const { heartbeat } = entry;
-  const verdict = verdictOf(entry.presence, mono, pending);
+  const { refusal, ...verdict } = verdictOf(entry.presence, mono, pending);
   const { state } = verdict;
+  const isAway = state === 'offline' || state === 'refused';
   return {
     id: entry.id,
     epoch: entry.epoch,
     ...verdict,
     stateSince: stateSinceOf(entry, state, now),
+    refusal: refusal === null ? null : { ...refusal, advice: ADVICE[refusal.reason] },
     version: entry.version,
     heardTs: entry.heardTs,
     lastSampleTs: entry.lastSampleTs,
     lastArrivalTs: entry.lastArrivalTs,
     // While nothing comes, the last lag says nothing of now.
-    lagMs: state === 'offline' ? null : entry.lagMs,
+    lagMs: isAway ? null : entry.lagMs,
     clockOffsetMs: entry.clockOffsetMs,
-    rttMs: state === 'offline' ? null : (heartbeat?.rttMs ?? null),
+    rttMs: isAway ? null : (heartbeat?.rttMs ?? null),
     link: entry.link,
     samplesPerSecond: entry.rate.rate(mono),
     sampled,

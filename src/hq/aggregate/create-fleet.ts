@@ -23,88 +23,29 @@ import {
   Subscription,
   tap,
 } from 'rxjs';
-import type { Clock } from '../../platform/clock.ts';
 import type { FleetDelta, FleetTotals } from '../../protocol/api.ts';
-import type { LabelRecord, SetLabels } from '../../protocol/labels.ts';
-import type { ChaosControl } from '../chaos.ts';
+import type { SetLabels } from '../../protocol/labels.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
-import type { AlarmRecord } from '../store/alarms.ts';
 import { MAX_AHEAD_MS } from '../store/clock-ahead.ts';
-import type { HistoryRecord } from '../store/ingest-history.ts';
-import type {
-  AgentNumbers,
-  AgentRecord,
-  AgentRegistry,
-  AlarmStore,
-  Appended,
-  FrameLog,
-  IndexProgress,
-  IngestHistoryStore,
-  LabelStore,
-  PauseStore,
-} from '../store/store.ts';
-import {
-  type AgentEntry,
-  applyAppended,
-  applyIndexed,
-  applyLink,
-  recentAlarm,
-  restoreAlarm,
-} from './agent-entry.ts';
-import { type AlarmKeeper, createAlarmKeeper } from './alarm-keeper.ts';
+import type { Appended } from '../store/store.ts';
+import { type AgentEntry, applyAppended, applyIndexed, applyLink, recentAlarm } from './agent-entry.ts';
+import { createAlarmKeeper } from './alarm-keeper.ts';
 import type { Fleet } from './fleet.ts';
-import { createHistoryKeeper, type HistoryKeeper, historyOf } from './history-keeper.ts';
-import { createIngestMeter, type IngestMeter } from './ingest-meter.ts';
-import { createLabelKeeper, type LabelKeeper } from './label-keeper.ts';
-import { createPauseKeeper, type PauseKeeper } from './pause-keeper.ts';
-import { changesAt, restored, verdictOf } from './presence.ts';
+import type { FleetOptions, FleetState, Found } from './fleet-state.ts';
+import { createHistoryKeeper, historyOf } from './history-keeper.ts';
+import { createIngestMeter } from './ingest-meter.ts';
+import { createLabelKeeper } from './label-keeper.ts';
+import { createPauseKeeper } from './pause-keeper.ts';
+import { changesAt, verdictOf } from './presence.ts';
+import { restoreFleet } from './restore-fleet.ts';
+import { createRhythmKeeper } from './rhythm-keeper.ts';
 import { createRoster, type Roster } from './roster.ts';
-
-export type FleetOptions = {
-  readonly store: FrameLog &
-    AgentRegistry &
-    AgentNumbers &
-    IndexProgress &
-    AlarmStore &
-    LabelStore &
-    PauseStore &
-    IngestHistoryStore;
-  /** From the ingest of agents. */
-  readonly links$: Observable<LinkEvent>;
-  readonly chaos: Pick<ChaosControl, 'current' | 'state$'>;
-  readonly clock: Clock;
-  /** Samples further ahead of HQ's clock are not the latest, ms. Default 24 h. */
-  readonly maxAheadMs?: number;
-  readonly hqVersion: string;
-};
 
 /** Shortest time between two deltas, ms. */
 const TICK_MS = 250;
 /** Agents in one delta; the others follow in the next. Making summaries must not crowd out acks. */
 const AGENTS_PER_TICK = 1_500;
 const TICKS_PER_SECOND = 1000 / TICK_MS;
-/** An alarm in a store that was away for longer, a backup for instance, says nothing of today. */
-const FORGET_ALARM_MS = 7 * 86_400_000;
-
-type FleetState = {
-  readonly options: FleetOptions;
-  readonly roster: Roster;
-  readonly meter: IngestMeter;
-  readonly alarms: AlarmKeeper;
-  readonly labels: LabelKeeper;
-  readonly pauses: PauseKeeper;
-  readonly history: HistoryKeeper;
-  /** Have a rate that falls when nothing comes. */
-  readonly busy: Set<AgentEntry>;
-  /** Have a state that changes by itself. */
-  readonly waiting: Set<AgentEntry>;
-  /** Have an alarm that ends by itself. */
-  readonly alarmed: Set<AgentEntry>;
-  /** Retired since the last delta. */
-  readonly removed: Set<string>;
-  ticks: number;
-  chaosChanged: boolean;
-};
 
 /** Emits the fleet once it knows what the store says of it, then completes. */
 export function createFleet(options: FleetOptions): Observable<Fleet> {
@@ -119,15 +60,6 @@ export function createFleet(options: FleetOptions): Observable<Fleet> {
   );
 }
 
-type Found = {
-  readonly agents: readonly AgentRecord[];
-  /** Of each of the agents. */
-  readonly lastSampleTs: readonly (number | null)[];
-  readonly alarms: ReadonlyMap<string, AlarmRecord>;
-  readonly labels: ReadonlyMap<string, LabelRecord>;
-  readonly history: ReadonlyMap<string, HistoryRecord>;
-};
-
 function openFleet(options: FleetOptions, found: Found): Observable<Fleet> {
   const { store, clock } = options;
   const labels = createLabelKeeper((changes) => store.saveLabels(changes), found.labels);
@@ -141,6 +73,7 @@ function openFleet(options: FleetOptions, found: Found): Observable<Fleet> {
     labels,
     alarms: createAlarmKeeper((changes) => store.saveAlarms(changes)),
     pauses: createPauseKeeper((changes) => store.savePauses(changes)),
+    rhythms: createRhythmKeeper((changes) => store.saveRhythms(changes)),
     history: createHistoryKeeper((changes) => store.saveIngestHistory(changes), before),
     busy: new Set(),
     waiting: new Set(),
@@ -149,7 +82,7 @@ function openFleet(options: FleetOptions, found: Found): Observable<Fleet> {
     ticks: 0,
     chaosChanged: false,
   };
-  restore(fleet, found);
+  restoreFleet(fleet, found);
   const work = listen(fleet);
   return roster.freshen().pipe(
     map(() => serve(fleet, work)),
@@ -214,6 +147,7 @@ function serve(fleet: FleetState, work: Subscription): Fleet {
     close: () => {
       work.unsubscribe();
       fleet.history.flush();
+      fleet.rhythms.flush();
       deltas.complete();
       totals$.complete();
     },
@@ -223,30 +157,6 @@ function serve(fleet: FleetState, work: Subscription): Fleet {
 /** As of the summaries made so far. */
 function totalsOf({ roster, meter }: FleetState): FleetTotals {
   return { ...roster.sums(), ...meter.rates() };
-}
-
-/** What the store says of the agents that it knows. */
-function restore({ options, roster, alarms, pauses, alarmed, waiting }: FleetState, found: Found): void {
-  const { clock } = options;
-  for (const [index, { agent, epoch, owned, paused }] of found.agents.entries()) {
-    const entry = roster.entryOf(agent, owned ? null : epoch);
-    entry.presence = restored(owned, clock.precise());
-    waiting.add(entry);
-    if (paused !== undefined) entry.link = pauses.restored(agent, paused, clock.now());
-    entry.lastSampleTs = found.lastSampleTs[index] ?? null;
-    roster.touch(entry);
-  }
-  for (const [agent, record] of found.alarms) {
-    if (clock.now() - record.lastTs > FORGET_ALARM_MS) {
-      alarms.ended(agent);
-      continue;
-    }
-    const entry = roster.entryOf(agent, null);
-    restoreAlarm(entry, record, clock.precise());
-    alarmed.add(entry);
-    roster.touch(entry);
-  }
-  roster.dropChanges();
 }
 
 function listen(fleet: FleetState): Subscription {
@@ -282,12 +192,16 @@ function listen(fleet: FleetState): Subscription {
   return work;
 }
 
-function takeAppended({ options, roster, meter, busy, waiting }: FleetState, appended: Appended): void {
+function takeAppended(
+  { options, roster, meter, rhythms, busy, waiting }: FleetState,
+  appended: Appended,
+): void {
   const { clock, maxAheadMs = MAX_AHEAD_MS } = options;
   const { frame, outcome } = appended;
   const entry = roster.entryOf(frame.agent, frame.lane === 'http' ? null : frame.header.epoch);
   const mono = clock.precise();
   applyAppended(entry, appended, { now: clock.now(), mono, maxAheadMs });
+  if (entry.presence.kind === 'sender') rhythms.delivered(entry.id, entry.presence.rhythm, clock.now());
   meter.add(outcome.stored, frame.bytes.length, mono);
   if (outcome.stored > 0) busy.add(entry);
   waiting.add(entry);
@@ -297,6 +211,8 @@ function takeAppended({ options, roster, meter, busy, waiting }: FleetState, app
 function takeLink(fleet: FleetState, event: LinkEvent): void {
   const { options, roster, alarms, labels, pauses, alarmed, waiting } = fleet;
   const { clock } = options;
+  // Whatever names a stranger may claim, they make no agents.
+  if (event.kind === 'hello_refused' && roster.find(event.agent) === undefined) return;
   const entry = roster.entryOf(event.agent, event.kind === 'connected' ? event.epoch : null);
   applyLink(entry, event, clock.precise());
   waiting.add(entry);
@@ -343,10 +259,14 @@ function nextDelta(fleet: FleetState): Observable<FleetDelta> {
   );
 }
 
-function retire({ roster, alarms, busy, waiting, alarmed, removed }: FleetState, agent: string): void {
+function retire(
+  { roster, alarms, rhythms, busy, waiting, alarmed, removed }: FleetState,
+  agent: string,
+): void {
   const entry = roster.find(agent);
   if (entry === undefined) return;
   roster.remove(agent);
+  rhythms.forget(agent);
   busy.delete(entry);
   waiting.delete(entry);
   if (alarmed.delete(entry)) alarms.ended(agent);
@@ -365,12 +285,9 @@ function setLabels({ labels, roster }: FleetState, agent: string, set: SetLabels
 }
 
 function endSecond(fleet: FleetState): void {
-  const { options, roster, meter, alarms, labels, pauses, history, busy, waiting } = fleet;
+  const { options, roster, meter, alarms, labels, pauses, rhythms, history, busy, waiting } = fleet;
   history.second(meter.endSecond());
-  history.retry();
-  alarms.retry();
-  labels.retry();
-  pauses.retry();
+  for (const keeper of [history, alarms, labels, pauses, rhythms]) keeper.retry();
   for (const entry of busy) {
     roster.touch(entry);
     if (entry.rate.rate(options.clock.precise()) === 0) busy.delete(entry);

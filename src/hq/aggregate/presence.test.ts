@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { RefusalReason } from '../../protocol/api.ts';
 import { AGENT_STATES, BREAKER_STATES } from '../../protocol/events.ts';
 import {
   changesAt,
   DOUBT_MS,
+  GONE,
   type Presence,
   type PresenceEvent,
-  restored,
+  REFUSED_MS,
+  restoredSender,
   transition,
   UNKNOWN,
   verdictOf,
@@ -25,6 +28,8 @@ function agentOf(presence: Presence = UNKNOWN) {
     connect: (at: number) => happen({ kind: 'connected', at, ts: ts(at) }),
     leave: () => happen({ kind: 'disconnected' }),
     refuse: (at: number) => happen({ kind: 'refused', at }),
+    refuseHello: (at: number, reason: RefusalReason = 'forked_epoch') =>
+      happen({ kind: 'hello_refused', reason, detail: 'why', at, ts: ts(at) }),
     arrive: (at: number, lane: 'live' | 'backlog' | 'http' = 'live') =>
       happen({ kind: 'arrived', lane, at, ts: ts(at) }),
     say: (at: number, state: Word['state'], more: Partial<Word> = {}) =>
@@ -124,7 +129,41 @@ describe('an agent with a link', () => {
     agent.say(300, 'live');
     agent.arrive(300);
     expect(agent.verdict(300)).toMatchObject({ state: 'offline', connected: false, breaker: 'unknown' });
-    expect(agentOf(restored(false, 0)).state(0)).toBe('offline');
+    expect(agentOf(GONE).state(0)).toBe('offline');
+  });
+});
+
+describe('an agent whose hello is refused', () => {
+  it.each([
+    ['that HQ has never let in', UNKNOWN, 'unknown'],
+    ['that had a link', GONE, 'offline'],
+  ] as const)('%s is refused until it comes no more', (_what, before, after) => {
+    const agent = agentOf(before);
+    agent.refuseHello(100);
+    agent.refuseHello(900);
+    expect(agent.verdict(1_000)).toMatchObject({
+      ...{ state: 'refused', connected: false, over: 'link' },
+      refusal: { reason: 'forked_epoch', detail: 'why', since: 1_000_100 },
+    });
+    expect(agent.changesAt(1_000)).toBe(900 + REFUSED_MS);
+    expect(agent.verdict(900 + REFUSED_MS)).toMatchObject({ state: after, refusal: null });
+  });
+
+  it('is no longer when it is let in, or delivers by HTTP', () => {
+    const agent = agentOf();
+    agent.refuseHello(100);
+    agent.connect(200);
+    expect(agent.verdict(200)).toMatchObject({ state: 'starting', refusal: null });
+    const program = agentOf();
+    program.refuseHello(100);
+    program.arrive(200, 'http');
+    expect(program.verdict(200)).toMatchObject({ state: 'reporting', refusal: null, over: 'http' });
+  });
+
+  it('takes nothing from the one that has its id and is in', () => {
+    const agent = liveAgent();
+    agent.refuseHello(300, 'duplicate_agent');
+    expect(agent.verdict(300)).toMatchObject({ state: 'live', connected: true, refusal: null });
   });
 });
 
@@ -162,11 +201,34 @@ describe('a sender by HTTP', () => {
   });
 
   it('of before a restart is unknown until it delivers or is overdue', () => {
-    const agent = agentOf(restored(true, 0));
-    expect(agent.state(0)).toBe('unknown');
+    const agent = agentOf(restoredSender([], null, 0));
+    expect(agent.verdict(0)).toMatchObject({ state: 'unknown', over: 'http' });
     expect(agent.state(1_600_000)).toBe('silent');
     agent.arrive(1_700_000, 'http');
     expect(agent.state(1_700_000)).toBe('reporting');
+  });
+
+  it.each([1_000, 60_000, 3_600_000])('keeps its rhythm of %i ms over a restart of HQ', (everyMs) => {
+    const rhythm = [everyMs, everyMs, everyMs];
+    const agent = agentOf(restoredSender(rhythm, everyMs, 0));
+    expect(agent.verdict(0)).toMatchObject({ state: 'reporting', deliversEveryMs: everyMs });
+    const late = everyMs * 0.5 + 2_000;
+    expect(agent.changesAt(0)).toBe(late);
+    expect(agent.state(late)).toBe('late');
+    agent.arrive(late, 'http');
+    expect(agent.verdict(late)).toMatchObject({ state: 'reporting', deliversEveryMs: everyMs });
+  });
+
+  it.each([
+    ['was due while HQ was away', 7_200_000],
+    ['is dated after the start', -60_000],
+  ])('whose delivery %s has until its next one', (_what, agoMs) => {
+    const agent = agentOf(restoredSender([60_000, 60_000], agoMs, 0));
+    expect(agent.verdict(0)).toMatchObject({ state: 'unknown', deliversEveryMs: 60_000 });
+    expect(agent.state(91_999)).toBe('unknown');
+    expect(agent.state(92_000)).toBe('late');
+    agent.arrive(92_000, 'http');
+    expect(agent.verdict(92_000)).toMatchObject({ state: 'reporting', deliversEveryMs: 60_000 });
   });
 
   it('that once had a link reports now', () => {
@@ -182,7 +244,7 @@ describe('a sender by HTTP', () => {
 it('never contradicts itself, and changes by itself only when it says so', () => {
   const step = fc.record({
     pass: fc.nat(8_000),
-    what: fc.constantFrom('connect', 'leave', 'refuse', 'live', 'backlog', 'http', 'say'),
+    what: fc.constantFrom('connect', 'leave', 'refuse', 'refuse hello', 'live', 'backlog', 'http', 'say'),
     state: fc.constantFrom(...AGENT_STATES),
     breaker: fc.constantFrom(...BREAKER_STATES),
     lagMs: fc.nat(20_000),
@@ -202,6 +264,7 @@ it('never contradicts itself, and changes by itself only when it says so', () =>
         if (what === 'connect') agent.connect(at);
         else if (what === 'leave') agent.leave();
         else if (what === 'refuse') agent.refuse(at);
+        else if (what === 'refuse hello') agent.refuseHello(at);
         else if (what === 'say') agent.say(at, state, { breaker, lagMs });
         else agent.arrive(at, what);
         const verdict = agent.verdict(at, pending);
@@ -210,6 +273,7 @@ it('never contradicts itself, and changes by itself only when it says so', () =>
         expect(verdict.connectedSince !== null).toBe(linked);
         if (verdict.state === 'catching-up') expect(pending).toBeGreaterThan(0);
         if (what === 'connect' || what === 'leave') isLinked = what === 'connect';
+        expect(verdict.refusal !== null).toBe(verdict.state === 'refused');
         if (isLinked && (what === 'live' || what === 'backlog')) expect(verdict.connected).toBe(true);
         if (!isLinked && what === 'http') expect(verdict.state).toBe('reporting');
       }

@@ -5,13 +5,14 @@
  * 2. A link that carries nothing is none. It is doubted when HQ refuses all frames, or the agent says `offline`; it is
  *    `offline` once nothing has arrived for DOUBT_MS.
  * 3. While the link carries, what the agent says of itself holds.
- * 4. A sender by HTTP holds no link. Its own rhythm says whether it is `reporting`, `late` or `silent`.
+ * 4. An agent whose hello HQ refuses has no link: it is `refused` until REFUSED_MS after the last time.
+ * 5. A sender by HTTP holds no link. Its own rhythm says whether it is `reporting`, `late` or `silent`.
  *
  * `at` is monotonic, ms; `ts` is HQ's wall time, ms.
  */
-import type { AgentSummary } from '../../protocol/api.ts';
+import type { AgentSummary, RefusalReason } from '../../protocol/api.ts';
 import type { Heartbeat } from '../../protocol/events.ts';
-import { notePause, ONE_DELIVERY_MS, patience, type Rhythm, usualPause } from './rhythm.ts';
+import { NO_RHYTHM, notePause, ONE_DELIVERY_MS, patience, type Rhythm, usualPause } from './rhythm.ts';
 
 type Word = Pick<Heartbeat, 'state' | 'breaker' | 'lagMs'>;
 
@@ -36,12 +37,24 @@ export type Presence =
   | Linked
   /** It had a link, and has none. */
   | { readonly kind: 'gone' }
+  /** It has no link, as HQ does not accept its hello. */
+  | {
+      readonly kind: 'refused';
+      /** When it was last refused, at. */
+      readonly at: number;
+      /** Since when it is, ts. */
+      readonly since: number;
+      readonly reason: RefusalReason;
+      readonly detail: string;
+      /** Whether it has had a link. */
+      readonly wasIn: boolean;
+    }
   /** Delivers by HTTP. */
   | {
       readonly kind: 'sender';
       /** When its last delivery came, at. Before `isHeard`: when HQ began to listen. */
       readonly deliveredAt: number;
-      /** Whether it has delivered since HQ started. */
+      /** Whether it has delivered since HQ started, or was not overdue when HQ started. */
       readonly isHeard: boolean;
       /** When the last pause ended, at. */
       readonly beganAt: number;
@@ -51,6 +64,13 @@ export type Presence =
 export type PresenceEvent =
   | { readonly kind: 'connected'; readonly at: number; readonly ts: number }
   | { readonly kind: 'said'; readonly word: Word; readonly at: number; readonly ts: number }
+  | {
+      readonly kind: 'hello_refused';
+      readonly reason: RefusalReason;
+      readonly detail: string;
+      readonly at: number;
+      readonly ts: number;
+    }
   /** HQ takes no frames just now, and has refused one of it. */
   | { readonly kind: 'refused'; readonly at: number }
   | {
@@ -63,20 +83,29 @@ export type PresenceEvent =
 
 export type Verdict = Pick<
   AgentSummary,
-  'state' | 'connected' | 'connectedSince' | 'breaker' | 'deliversEveryMs'
->;
+  'state' | 'connected' | 'connectedSince' | 'breaker' | 'deliversEveryMs' | 'over'
+> & { readonly refusal: Omit<NonNullable<AgentSummary['refusal']>, 'advice'> | null };
 
 /** An arrival outweighs a doubt for so long: what was under way may come behind the word that nothing does. */
 export const DOUBT_MS = 2_000;
+/** A refused agent comes back sooner: after 15 minutes with the most patient preset. */
+export const REFUSED_MS = 1_200_000;
 /** An agent whose oldest sample is younger than this is not catching up: it is the usual delay. */
 const CATCHING_UP_MS = 5_000;
 
 export const UNKNOWN: Presence = { kind: 'unknown' };
 
-/** Of an agent that the store names; `isSender`: it came by HTTP alone. */
-export function restored(isSender: boolean, at: number): Presence {
-  if (!isSender) return { kind: 'gone' };
-  return { kind: 'sender', deliveredAt: at, isHeard: false, beganAt: at, rhythm: [] };
+/** Of an agent that the store names, and that had a link. */
+export const GONE: Presence = { kind: 'gone' };
+
+/**
+ * Of an agent that the store names, and that delivers by HTTP. `agoMs`: since its last delivery; null: not known. One
+ * that was due while HQ was away is waited for from now on.
+ */
+export function restoredSender(rhythm: Rhythm, agoMs: number | null, at: number): Presence {
+  const isHeard = agoMs !== null && agoMs >= 0 && agoMs < patience(rhythm).lateMs;
+  const deliveredAt = isHeard ? at - agoMs : at;
+  return { kind: 'sender', deliveredAt, isHeard, beganAt: deliveredAt, rhythm };
 }
 
 export function transition(before: Presence, event: PresenceEvent): Presence {
@@ -93,16 +122,31 @@ export function transition(before: Presence, event: PresenceEvent): Presence {
       return before.kind === 'linked' ? arrived(before, event) : { kind: 'gone' };
     case 'said':
       return before.kind === 'linked' ? said(before, event) : before;
+    case 'hello_refused':
+      return helloRefused(before, event);
     case 'refused':
       return before.kind === 'linked' ? { ...before, doubtedAt: before.doubtedAt ?? event.at } : before;
   }
 }
 
+/** What stands or arrives says more: then another one claims its id. */
+function helloRefused(
+  before: Presence,
+  { reason, detail, at, ts }: Extract<PresenceEvent, { kind: 'hello_refused' }>,
+): Presence {
+  if (before.kind === 'linked' || before.kind === 'sender') return before;
+  const goesOn = before.kind === 'refused' && before.reason === reason && at - before.at < REFUSED_MS;
+  const wasIn = before.kind === 'refused' ? before.wasIn : before.kind === 'gone';
+  return { kind: 'refused', at, since: goesOn ? before.since : ts, reason, detail, wasIn };
+}
+
 function delivered(before: Presence, at: number): Presence {
   // A link says more of an agent that delivers both ways.
   if (before.kind === 'linked') return before;
-  if (before.kind !== 'sender' || !before.isHeard)
-    return { kind: 'sender', deliveredAt: at, isHeard: true, beganAt: at, rhythm: [] };
+  if (before.kind !== 'sender' || !before.isHeard) {
+    const rhythm = before.kind === 'sender' ? before.rhythm : NO_RHYTHM;
+    return { kind: 'sender', deliveredAt: at, isHeard: true, beganAt: at, rhythm };
+  }
   const pause = at - before.beganAt;
   if (pause < ONE_DELIVERY_MS) return { ...before, deliveredAt: at };
   return { ...before, deliveredAt: at, beganAt: at, rhythm: notePause(before.rhythm, pause) };
@@ -141,16 +185,23 @@ export function verdictOf(presence: Presence, at: number, pending: number): Verd
     connectedSince: null,
     breaker: 'unknown',
     deliversEveryMs: null,
+    over: 'link',
+    refusal: null,
   } as const;
   switch (presence.kind) {
     case 'unknown':
-      return { ...apart, state: 'unknown' };
+      return { ...apart, state: 'unknown', over: null };
     case 'gone':
       return { ...apart, state: 'offline' };
+    case 'refused': {
+      const { at: last, since, reason, detail, wasIn } = presence;
+      if (at - last < REFUSED_MS) return { ...apart, state: 'refused', refusal: { reason, since, detail } };
+      return wasIn ? { ...apart, state: 'offline' } : { ...apart, state: 'unknown', over: null };
+    }
     case 'sender': {
       const usual = usualPause(presence.rhythm);
       const deliversEveryMs = usual === null ? null : Math.round(usual);
-      return { ...apart, deliversEveryMs, state: senderState(presence, at) };
+      return { ...apart, over: 'http', deliversEveryMs, state: senderState(presence, at) };
     }
     case 'linked': {
       const breaker = presence.breaker ?? 'unknown';
@@ -197,6 +248,7 @@ export function changesAt(presence: Presence, at: number): number | null {
     const next = [lateMs, silentMs].map((ms) => presence.deliveredAt + ms);
     return next.find((time) => time > at) ?? null;
   }
+  if (presence.kind === 'refused') return presence.at + REFUSED_MS > at ? presence.at + REFUSED_MS : null;
   if (presence.kind !== 'linked' || presence.doubtedAt === null || presence.arrivedAt === null) return null;
   const doubtWins = presence.arrivedAt + DOUBT_MS;
   return doubtWins > at ? doubtWins : null;

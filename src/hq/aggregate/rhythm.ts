@@ -3,6 +3,8 @@
 /** Time between its last deliveries, ms, oldest first. */
 export type Rhythm = readonly number[];
 
+export const NO_RHYTHM: Rhythm = [];
+
 /** Deliveries that follow each other faster are one. */
 export const ONE_DELIVERY_MS = 1_000;
 const REMEMBERED = 12;

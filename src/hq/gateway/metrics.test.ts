@@ -38,6 +38,7 @@ describe('metrics', () => {
   it('say how many agents are in each state', async () => {
     const { body } = await metrics();
     const states = ['starting', 'live', 'catching-up', 'offline', 'degraded', 'stopping'].concat([
+      'refused',
       'reporting',
       'late',
       'silent',

@@ -16,6 +16,7 @@ import type { FrameKind } from '../../protocol/frame.ts';
 import { parseJsonText } from '../../protocol/json-text.ts';
 import { epochSchema } from '../../protocol/sample.ts';
 import { pauseSchema } from './pause-record.ts';
+import { rhythmSchema } from './rhythm-record.ts';
 
 const count = z.number().int().min(0);
 const counts = z.record(z.string(), count);
@@ -111,6 +112,8 @@ const agentRecordSchema = z.object({
   ownEpoch: epochSchema.nullable(),
   /** Absent: they do not wait. One that cannot be read is none. */
   paused: pauseSchema.optional().catch(undefined),
+  /** How often it delivers over HTTP; absent: it does not. One that cannot be read is none. */
+  rhythm: rhythmSchema.optional().catch(undefined),
   /** When an operator retired it, ms; absent: it is not. */
   retiredTs: z.number().optional().catch(undefined),
 });

@@ -223,12 +223,13 @@ function epochReads({ transactions, hints, epochOf }: Parts) {
 }
 
 function agentRecords({ storage, transactions, epochOf }: Parts) {
-  const recordOf = ({ agent, epoch, firstSeenTs, paused, retiredTs }: StoredAgent): AgentRecord => ({
+  const recordOf = ({ agent, epoch, firstSeenTs, paused, rhythm, retiredTs }: StoredAgent): AgentRecord => ({
     agent,
     epoch,
     firstSeenTs,
     owned: epochOf(agent, epoch)?.owned ?? false,
     paused,
+    rhythm,
     retiredTs,
   });
   return {
@@ -251,13 +252,27 @@ function agentRecords({ storage, transactions, epochOf }: Parts) {
     labels: () => atOnce(() => readAgentRecords(storage, 'B', labelRecordSchema)),
     saveLabels: (changes) => transactions.run((transaction) => writeAgentRecords(transaction, 'B', changes)),
     savePauses: (changes) =>
-      transactions.run((transaction) => {
-        for (const [agent, paused] of changes) {
-          const record = transaction.agent(agent);
-          if (record !== undefined) transaction.setAgent(agent, { ...record, paused: paused ?? undefined });
-        }
-      }),
+      transactions.run((transaction) =>
+        changeAgents(transaction, changes, (paused) => ({ paused: paused ?? undefined })),
+      ),
+    saveRhythms: (changes) =>
+      transactions.run((transaction) =>
+        changeAgents(transaction, changes, (rhythm) => ({ rhythm: rhythm ?? undefined })),
+      ),
   } satisfies Partial<HqStore>;
+}
+
+/** Agents that are not known, or are retired, are left out. */
+function changeAgents<T>(
+  transaction: Transaction,
+  changes: ReadonlyMap<string, T>,
+  change: (news: T) => Partial<StoredAgent>,
+): void {
+  for (const [agent, news] of changes) {
+    const record = transaction.agent(agent);
+    if (record?.retiredTs === undefined && record !== undefined)
+      transaction.setAgent(agent, { ...record, ...change(news) });
+  }
 }
 
 /** The epochs of agents with all that was heard of them. */

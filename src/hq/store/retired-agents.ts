@@ -6,7 +6,7 @@ import type { Transaction } from './transactions.ts';
 export function retireAgent(transaction: Transaction, agent: string, ts: number): boolean {
   const record = transaction.agent(agent);
   if (record === undefined || record.retiredTs !== undefined) return false;
-  transaction.setAgent(agent, { ...record, retiredTs: ts, paused: undefined });
+  transaction.setAgent(agent, { ...record, retiredTs: ts, paused: undefined, rhythm: undefined });
   return true;
 }
 

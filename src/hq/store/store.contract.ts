@@ -27,6 +27,7 @@ const HISTORY = {
   points: [[START, 3, 90] satisfies [number, number, number]],
   spans: [{ effect: 'down' as const, from: START, to: null }],
 };
+const RHYTHM = { lastTs: START, pauses: [60_000, 61_000] };
 const PAUSE = { reason: 'window', until: null, ts: START } as const;
 
 const LABELS = { told: { site: 'nord' }, set: { rack: '7', old: null } };
@@ -313,5 +314,19 @@ const RECORDS: Promises = {
     expect(await firstValueFrom(at.store.agent('nobody'))).toBeNull();
     await save(null);
     expect((await firstValueFrom(at.store.agent('a1')))?.paused).toBeUndefined();
+  },
+  'keeps how often an agent delivers with its record, until it is retired': async (at) => {
+    await at.append(dataFrame(1, 1));
+    const save = () =>
+      lastValueFrom(
+        at.store.saveRhythms(new Map([...['a1', 'nobody'].map((one) => [one, RHYTHM] as const)])),
+      );
+    await save();
+    await at.reopen();
+    expect(await firstValueFrom(at.store.agent('a1'))).toMatchObject({ rhythm: RHYTHM });
+    expect(await firstValueFrom(at.store.agent('nobody'))).toBeNull();
+    await lastValueFrom(at.store.retire('a1', START));
+    await save();
+    expect((await firstValueFrom(at.store.agent('a1')))?.rhythm).toBeUndefined();
   },
 };

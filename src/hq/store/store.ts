@@ -22,6 +22,7 @@ import type { AlarmRecord } from './alarms.ts';
 import type { EpochState } from './epoch-state.ts';
 import type { HistoryRecord } from './ingest-history.ts';
 import type { PauseRecord } from './pause-record.ts';
+import type { RhythmRecord } from './rhythm-record.ts';
 
 export type IngestFrame = {
   readonly agent: string;
@@ -91,6 +92,8 @@ export type AgentRecord = {
   readonly owned: boolean;
   /** Why its frames wait, as it said last; absent: they do not. */
   readonly paused?: PauseRecord | undefined;
+  /** How often it delivers over HTTP; absent: it does not. */
+  readonly rhythm?: RhythmRecord | undefined;
   /** When it was retired, HQ's wall time, ms; absent: it is not. */
   readonly retiredTs?: number | undefined;
 };
@@ -238,6 +241,12 @@ export type PauseStore = {
   readonly savePauses: (changes: ReadonlyMap<string, PauseRecord | null>) => Observable<void>;
 };
 
+/** Keeps how often agents deliver over HTTP; what it keeps comes back with their records. */
+export type RhythmStore = {
+  /** Completes when they are durable; null removes. Agents that are not known are left out. */
+  readonly saveRhythms: (changes: ReadonlyMap<string, RhythmRecord | null>) => Observable<void>;
+};
+
 /** Keeps what the graph of ingest shows over a restart. */
 export type IngestHistoryStore = {
   readonly ingestHistory: () => Observable<ReadonlyMap<string, HistoryRecord>>;
@@ -255,6 +264,7 @@ export type HqStore = FrameLog &
   AlarmStore &
   LabelStore &
   PauseStore &
+  RhythmStore &
   IngestHistoryStore & {
     /** Ends its work and closes the storage. */
     readonly close: () => Observable<never>;

@@ -1,5 +1,6 @@
 import type { AgentSummary } from '../../../protocol/api.ts';
 import { PendingCell } from '../../components/pending-cell.tsx';
+import { REFUSAL_TEXTS } from '../../components/refusal-texts.ts';
 import { ShareMeter, shareOf } from '../../components/share-meter.tsx';
 import { Age, Moment } from '../../components/time.tsx';
 import { formatDuration, formatExact, formatOffset, formatRate, NONE } from '../../format.ts';
@@ -16,7 +17,9 @@ export function AgentFacts({ entry }: { readonly entry: AgentEntry }) {
   return (
     <dl className="card facts" aria-label="Facts">
       <PauseFact link={summary.link} />
-      {summary.epoch === null ? <SenderFact summary={summary} /> : <LinkFact summary={summary} />}
+      <RefusalFact refusal={summary.refusal} />
+      {summary.over === 'http' && <SenderFact summary={summary} />}
+      {summary.over === 'link' && <LinkFact summary={summary} />}
       <Fact name="Heard of" hint="when HQ last got anything of it: what it says of itself is that old">
         <Age ts={summary.heardTs} ago />
       </Fact>
@@ -86,6 +89,17 @@ function LinkFact({
           {stateSince !== null && <Age ts={stateSince} />}
         </span>
       )}
+    </Fact>
+  );
+}
+
+/** Why HQ does not let it in, and what to do, in a row of its own. */
+function RefusalFact({ refusal }: Pick<AgentSummary, 'refusal'>) {
+  if (refusal === null) return null;
+  return (
+    <Fact name="Refused" hint="what HQ answers to its hello, and what to do about it" wide>
+      <span className="bad">{REFUSAL_TEXTS[refusal.reason]}</span>, since <Moment ts={refusal.since} />:{' '}
+      {refusal.detail}. What to do: {refusal.advice}.
     </Fact>
   );
 }

@@ -7,7 +7,7 @@ import { PageTitle } from '../../components/page-title.tsx';
 import { Segmented } from '../../components/segmented.tsx';
 import { BreakerBadge, StateBadge } from '../../components/state-badge.tsx';
 import { ZoomReset } from '../../components/zoom-reset.tsx';
-import { useAgent, useTotals } from '../../state/fleet.ts';
+import { hqNow, useAgent, useTotals } from '../../state/fleet.ts';
 import { pushRoute, RANGES, type Route, replaceRoute } from '../../state/route.ts';
 import { useAnomalies, useLedger, useSeriesList } from './agent-data.ts';
 import { AgentFacts } from './agent-facts.tsx';
@@ -46,7 +46,7 @@ export function AgentView({ route }: { readonly route: AgentRoute }) {
         {entry !== null && (
           <CardBoundary name="State">
             <StateBadge state={entry.summary.state} />
-            {entry.summary.epoch !== null && (
+            {entry.summary.over === 'link' && (
               <span className="agent-breaker">
                 breaker <BreakerBadge breaker={entry.summary.breaker} />
               </span>
@@ -81,7 +81,7 @@ function AgentCharts({
   readonly clockOffsetMs: number;
 }) {
   const list = useSeriesList(route.id);
-  const window = chartWindow(route);
+  const window = chartWindow(route, hqNow());
   const anomalies = useAnomalies(route.id, window.from, window.spanMs);
   const zoom: ZoomHandlers = {
     onZoom: (span) => pushRoute({ ...route, zoom: span }),
@@ -141,7 +141,7 @@ function isOf({ series, source }: AnomalyDocument, one: NamedSeries): boolean {
 
 function AgentRecords({ route }: { readonly route: AgentRoute }) {
   const all = useSeriesList(route.id).data ?? [];
-  const window = chartWindow(route);
+  const window = chartWindow(route, hqNow());
   const range = RANGE_OPTIONS.find(({ value }) => value === route.range)?.label ?? route.range;
   return (
     <>

@@ -82,7 +82,7 @@ function Cells({ entry, ticking }: { readonly entry: AgentEntry; readonly tickin
         )}
       </td>
       <td data-label="Breaker">
-        {summary.epoch === null ? (
+        {summary.over !== 'link' ? (
           <span className="none">{NONE}</span>
         ) : (
           <BreakerBadge breaker={summary.breaker} />

@@ -29,16 +29,15 @@ export function Kpis() {
   const totals = useTotals();
   const health = useFleetHealth();
   if (totals === null) return null;
-  const overHttp = Math.max(0, totals.agents - health.linked);
   const overdue = (health.states.get('late') ?? 0) + (health.states.get('silent') ?? 0);
   return (
     <dl className="kpis" aria-label="Fleet figures">
       <Kpi
         name="Connected"
         value={`${formatExact(totals.connected)} / ${formatExact(health.linked)}`}
-        note={senders(overHttp, overdue)}
+        note={senders(health.overHttp, overdue)}
         tone={totals.connected < health.linked || overdue > 0 ? 'warn' : undefined}
-        title="agents whose link stands and carries, of those that have had one"
+        title="agents whose link stands and carries, of those that deliver over one"
       />
       <Kpi
         name="Ingest"

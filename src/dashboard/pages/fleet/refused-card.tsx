@@ -1,6 +1,6 @@
 import { bind } from '@react-rxjs/core';
-import { type Refusal, refusalSchema } from '../../../protocol/api.ts';
-import { Command } from '../../components/command.tsx';
+import { refusalSchema } from '../../../protocol/api.ts';
+import { REFUSAL_TEXTS } from '../../components/refusal-texts.ts';
 import { Age } from '../../components/time.tsx';
 import { formatExact } from '../../format.ts';
 import { NOT_LOADED, poll, requestAll } from '../../state/api.ts';
@@ -10,12 +10,6 @@ const [useRefusals] = bind(
   NOT_LOADED,
 );
 
-const WHY: Readonly<Record<Refusal['reason'], string>> = {
-  token: 'no token, or a wrong one',
-  host: 'a name that is not in allowedHosts',
-  origin: 'a page of another site',
-};
-
 /** Who tries to deliver and is not let in; nothing where there is nobody. */
 export function RefusedCard() {
   const { data } = useRefusals();
@@ -24,17 +18,15 @@ export function RefusedCard() {
     <section className="card" aria-labelledby="refused-title">
       <div className="card-head">
         <h2 id="refused-title">Refused</h2>
-        <span className="hint">
-          They journal on. Start them with the token of this HQ: <Command text="--token-file FILE" />
-        </span>
+        <span className="hint">HQ does not let them in. Agents journal on meanwhile.</span>
       </div>
       <div className="table-wrap">
         <table className="records">
           <thead>
             <tr>
-              <th scope="col">Address</th>
+              <th scope="col">Who</th>
               <th scope="col">Why</th>
-              <th scope="col">Comes as</th>
+              <th scope="col">What to do</th>
               <th scope="col" className="number">
                 Since
               </th>
@@ -48,10 +40,15 @@ export function RefusedCard() {
           </thead>
           <tbody>
             {data.map((one) => (
-              <tr key={`${one.address} ${one.reason} ${one.over}`}>
-                <th scope="row">{one.address}</th>
-                <td data-label="Why">{WHY[one.reason]}</td>
-                <td data-label="Comes as">{one.over === 'link' ? 'agent' : 'HTTP delivery'}</td>
+              <tr key={`${one.address} ${one.reason} ${one.over} ${one.agent}`}>
+                <th scope="row">
+                  {one.agent ?? (one.over === 'link' ? 'an agent' : 'a delivery by HTTP')}
+                  <span className="quiet"> at {one.address}</span>
+                </th>
+                <td data-label="Why" title={one.detail ?? undefined}>
+                  {REFUSAL_TEXTS[one.reason]}
+                </td>
+                <td data-label="What to do">{one.advice}</td>
                 <td data-label="Since" className="number">
                   <Age ts={one.since} />
                 </td>

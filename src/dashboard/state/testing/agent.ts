@@ -4,9 +4,11 @@ import type { AgentSummary } from '../../../protocol/api.ts';
 export const agent = (id: string, changes: Partial<AgentSummary> = {}): AgentSummary => ({
   id,
   epoch: null,
+  over: null,
   connected: true,
   state: 'live',
   stateSince: null,
+  refusal: null,
   breaker: 'closed',
   version: null,
   connectedSince: null,

@@ -12,7 +12,7 @@ export function refusalRoutes(app: GatewayApp, { refusals }: Pick<RouteContext, 
         operationId: 'listRefusals',
         summary: 'Who is not let in, the latest first',
         description:
-          'Agents, and programs that deliver over HTTP, whose token does not count, as long as they try. At most 256: the list has one page.',
+          'Agents, and programs that deliver over HTTP, whose token does not count, and agents whose hello HQ refuses, as long as they try. At most 256: the list has one page.',
         tags: ['agents'],
         response: { 200: pageOf(refusalSchema), ...problemResponses(401, 403, 429) },
       },

@@ -136,9 +136,11 @@ export function summaryOf(id: string): AgentSummary {
   return {
     id,
     epoch: null,
+    over: null,
     connected: false,
     state: 'unknown',
     stateSince: null,
+    refusal: null,
     breaker: 'unknown',
     version: null,
     connectedSince: null,

@@ -19,7 +19,8 @@ export type GuardOptions<A extends readonly unknown[], R extends object> = {
   /** Refuses before the arguments are looked at, or lets pass with null. */
   readonly admit: () => Refused | null;
   readonly onViolation: (detail: string) => void;
-  readonly onRefused: (event: string, refused: Refused) => void;
+  /** `args`: as they came, before anything was known of them. */
+  readonly onRefused: (event: string, refused: Refused, args: readonly unknown[]) => void;
   readonly onFailure: (event: string, error: unknown) => void;
   /** Told when handling begins; what it returns is called when it ends. */
   readonly onBegin: () => () => void;
@@ -42,7 +43,7 @@ export function guarded<A extends readonly unknown[], R extends object>(
     const answer = (reply: R | Refused) => {
       if (answered) return;
       answered = true;
-      if (isRefused(reply)) options.onRefused(event, reply);
+      if (isRefused(reply)) options.onRefused(event, reply, received);
       try {
         ack(reply);
       } catch (error) {

@@ -1,5 +1,6 @@
 /** What ingest tells of itself. */
 import { defineEvent, type Emit } from '../../../platform/telemetry.ts';
+import type { RefusalReason } from '../../../protocol/api.ts';
 import type { Lane, WireErrorCode } from '../../../protocol/events.ts';
 import { halfOpenEvents } from '../../half-open-events.ts';
 
@@ -122,6 +123,16 @@ export const ingestEvents = {
         labels: ({ reason }) => ({ role: 'agent', reason }),
       },
     ],
+  }),
+  hello_refused: defineEvent<{
+    agent: string | null;
+    address: string;
+    reason: RefusalReason;
+    detail: string;
+  }>({
+    level: 'debug',
+    message: 'hello of an agent refused',
+    metrics: [],
   }),
   frames_answered: defineEvent<{
     lane: Lane;

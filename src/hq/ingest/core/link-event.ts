@@ -1,6 +1,6 @@
 /** What happens to the links of agents, for the fleet state. */
 
-import type { AgentAlarm } from '../../../protocol/api.ts';
+import type { AgentAlarm, RefusalReason } from '../../../protocol/api.ts';
 import type { Heartbeat } from '../../../protocol/events.ts';
 import type { Labels } from '../../../protocol/labels.ts';
 import type { Epoch } from '../../../protocol/sample.ts';
@@ -24,6 +24,14 @@ export type LinkEvent =
       readonly heartbeat: Heartbeat;
       /** Agent's wall clock minus HQ's, ms. */
       readonly clockOffsetMs: number;
+      readonly ts: number;
+    }
+  /** HQ has not accepted its hello. */
+  | {
+      readonly kind: 'hello_refused';
+      readonly agent: string;
+      readonly reason: RefusalReason;
+      readonly detail: string;
       readonly ts: number;
     }
   /** HQ takes no frames just now, and has refused one. */

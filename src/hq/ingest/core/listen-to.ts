@@ -13,6 +13,7 @@ import { messageHandlers } from './handlers/handlers.ts';
 import { otherVersion } from './handlers/version.ts';
 import type { IngestEmit } from './ingest-events.ts';
 import { type Refused, refuse } from './refusal.ts';
+import { noteRefusedHello } from './refused-hello.ts';
 import type { Session } from './session.ts';
 import { createTalk } from './talk.ts';
 
@@ -56,8 +57,10 @@ export function listenTo(
       });
     },
     onViolation: violated,
-    onRefused: (event: string, { error }: Refused) =>
-      emit({ type: 'refused', event, code: error.code, agent: agent(), detail: error.message }),
+    onRefused: (event: string, { error }: Refused, [said]: readonly unknown[]) => {
+      emit({ type: 'refused', event, code: error.code, agent: agent(), detail: error.message });
+      if (event === 'hello') noteRefusedHello(session, said, error);
+    },
     onFailure: (event: string, error: unknown) =>
       emit({ type: 'handler_failed', event, agent: agent(), error: errorText(error) }),
     onBegin: () => {

@@ -43,6 +43,7 @@ export function lateStore(store: HqStore, { scheduler, delayMs }: Lateness): HqS
     saveLabels: late(store.saveLabels),
     saveAlarms: late(store.saveAlarms),
     savePauses: late(store.savePauses),
+    saveRhythms: late(store.saveRhythms),
     ingestHistory: late(store.ingestHistory),
     saveIngestHistory: late(store.saveIngestHistory),
   };

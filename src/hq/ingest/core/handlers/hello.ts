@@ -8,6 +8,7 @@ import { whyForked } from '../fork-reason.ts';
 import { acceptedRun, judgeRun, type Known } from '../judge-run.ts';
 import type { Places } from '../known-agents.ts';
 import { isRefused, type Refused, refuse, refuseOther, refuseUnavailable } from '../refusal.ts';
+import { tellRefusedHello } from '../refused-hello.ts';
 import { seenThrough } from '../seen-through.ts';
 import { behindChaos, noteLost, type Session, storageFailed } from '../session.ts';
 import { createSessionView, type Loaded } from '../session-view.ts';
@@ -44,7 +45,8 @@ function claim(session: Session, hello: Hello, found: Found): Observable<HelloRe
   if (session.state().kind === 'leaving') return EMPTY;
   const wrong = checkClaim(session, hello, found);
   const { places } = found;
-  if (wrong !== null || places === null) return of(wrong ?? noPlace(shared.agents.max));
+  if (wrong !== null) return of(wrong);
+  if (places === null) return of(noPlace(session, hello));
   const held = session.established();
   session.become(held === null ? { kind: 'claiming', agent, instance } : { ...held, instance });
   return shared.leases.acquire(agent, session).pipe(
@@ -87,8 +89,10 @@ function checkClaim({ state }: Session, hello: Hello, { known }: Found): Refused
   return null;
 }
 
-function noPlace(max: number): Refused {
-  return refuseUnavailable(`HQ knows ${max} agents already and takes no more`, 60_000);
+function noPlace(session: Session, { agent }: Hello): Refused {
+  const detail = `HQ knows ${session.shared.agents.max} agents already and takes no more`;
+  tellRefusedHello(session, { agent, reason: 'registry_full', detail });
+  return refuseUnavailable(detail, 60_000);
 }
 
 /** Both are told, and the operators. */
