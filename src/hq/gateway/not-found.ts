@@ -12,7 +12,8 @@ type KnownPath = { readonly pattern: RegExp; readonly methods: Set<string> };
 export function registerNotFound(app: FastifyInstance): void {
   const paths = new Map<string, KnownPath>();
   app.addHook('onRoute', ({ url, method }) => {
-    if (url.includes('*')) return;
+    // What serves files takes every path.
+    if (url.includes('*') && !url.startsWith('/api/')) return;
     const known = paths.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() };
     for (const one of [method].flat()) known.methods.add(one);
     paths.set(url, known);
@@ -34,7 +35,7 @@ export function registerNotFound(app: FastifyInstance): void {
 function patternOf(url: string): RegExp {
   const parts = url
     .split('/')
-    .map((part) => (part.startsWith(':') ? '[^/]+' : part.replace(/[.+]/g, '\\$&')));
+    .map((part) => (part.startsWith(':') ? '[^/]+' : part === '*' ? '.+' : part.replace(/[.+]/g, '\\$&')));
   return new RegExp(`^${parts.join('/')}$`);
 }
 

@@ -41,6 +41,7 @@ export const seriesSchema = z.object({
     ),
 });
 export const seriesParametersSchema = agentParametersSchema.extend(seriesSchema.shape);
+export const seriesRestParametersSchema = agentParametersSchema.extend({ '*': seriesSchema.shape.series });
 
 const SELECTOR =
   'must be the name of a label and its value, such as site:nord, or a name alone, which stands for any value';

@@ -257,6 +257,24 @@ describe('buckets of a series', () => {
     expect((await get(path)).json()).toEqual(answer.json());
   });
 
+  it.each(['/', '/mnt/a/b', '//x', '/a%b', '/a+b', '/a b/'])(
+    'are the same in a path that a proxy has decoded: %s',
+    async (mountpoint) => {
+      const disk = { name: 'disk', value: 7, unit: 'By', attributes: { mountpoint } };
+      await post(gateway.app, '/telemetry', [{ agent: 'decoded', timestamp: T0, metrics: [disk] }]);
+      const key = `disk{mountpoint=${mountpoint}}`;
+      const range = `from=${T0}&to=${T0 + 60_000}&step=60s`;
+      const asked = await get(`/api/v1/agents/decoded/query?series=${encodeURIComponent(key)}&${range}`);
+      expect(asked.json()).toMatchObject({ series: key, unit: 'By' });
+      // As nginx with an URI in proxy_pass: what must be escaped still is, slashes are not.
+      const path = encodeURIComponent(key).replaceAll('%2F', '/');
+      expect((await get(`/api/v1/agents/decoded/series/${path}?${range}`)).json()).toEqual(asked.json());
+      expect((await get(`/api/v1/agents/decoded/series/no${path}`)).status).toBe(404);
+      const posted = await post(gateway.app, `/api/v1/agents/decoded/series/${path}`, {});
+      expect([posted.status, posted.headers.allow]).toEqual([405, 'GET, HEAD']);
+    },
+  );
+
   it.each(['', 'series=', 'series=a&series=b'])('by a query refuse ?%s', async (query) => {
     const answer = await get(`/api/v1/agents/edge-1/query?${query}`);
     expect([answer.status, answer.fields()]).toEqual([400, ['series']]);

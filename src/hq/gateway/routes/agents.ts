@@ -22,6 +22,7 @@ import {
   rangeSchema,
   samplePageSchema,
   seriesParametersSchema,
+  seriesRestParametersSchema,
   seriesSchema,
   sourceSchema,
   stepOf,
@@ -218,13 +219,27 @@ function bucketRoutes(app: GatewayApp, reads: Reads): void {
       schema: {
         operationId: 'getBuckets',
         summary: 'The same, with the series in the path',
-        description: `Many proxies refuse or decode %2F in a path: series with a slash in their name do not pass them. The query form has none. ${BUCKETS}`,
+        description: `A slash in the name of the series is written %2F; where a proxy has decoded it, HQ takes it as it is. Some proxies refuse such paths, or make one slash of two: the query form passes them all. ${BUCKETS}`,
         params: seriesParametersSchema,
         querystring: bucketQuerySchema,
         ...shared,
       },
     },
     async ({ params, query }) => bucketsOf(reads, params.id, params.series, query),
+  );
+  // The same again, as proxies that decode %2F pass it on.
+  app.get(
+    '/api/v1/agents/:id/series/*',
+    {
+      ...common,
+      schema: {
+        hide: true,
+        params: seriesRestParametersSchema,
+        querystring: bucketQuerySchema,
+        response: shared.response,
+      },
+    },
+    async ({ params, query }) => bucketsOf(reads, params.id, params['*'], query),
   );
 }
 
