@@ -12,6 +12,9 @@
 import type { Clock } from '../platform/clock.ts';
 import { networkOf } from './network-of.ts';
 
+/** Code of the error of a request that is given up, as Node's own limit of time has it. */
+export const SLOW_REQUEST = 'ERR_HTTP_REQUEST_TIMEOUT';
+
 export type CutReason = 'silent' | 'too slow' | 'too many' | 'too much';
 
 export type HalfOpenOptions = {

@@ -75,7 +75,8 @@ const documentSchema = z.looseObject({
 export function completeDocument(generated: unknown): Record<string, unknown> {
   const document = documentSchema.parse(mended(generated));
   for (const methods of Object.values(document.paths))
-    for (const [method, operation] of Object.entries(methods)) methods[method] = completeOperation(operation);
+    for (const [method, operation] of Object.entries(methods))
+      methods[method] = completeOperation(method, operation);
   const { schemas } = document.components;
   if (RECORD in schemas) schemas[RECORD] = withAliases(recordSchema.parse(schemas[RECORD]));
   for (;;) {
@@ -86,10 +87,26 @@ export function completeDocument(generated: unknown): Record<string, unknown> {
   }
 }
 
-function completeOperation(operation: Operation): Operation {
+/** What every request can be answered with before it comes to a route. */
+const BEFORE_ROUTES = [400, 408, 417, 431];
+/** And every one that may bring a body. */
+const OF_BODIES = [413, 415];
+
+function problemsOf(
+  statuses: readonly number[],
+  known: Operation['responses'],
+): Record<number, { description: string; content: typeof PROBLEM }> {
+  const missing = statuses.filter((status) => !(status in known));
+  return Object.fromEntries(
+    missing.map((status) => [status, { description: STATUS_CODES[status] ?? '', content: PROBLEM }]),
+  );
+}
+
+function completeOperation(method: string, operation: Operation): Operation {
   const { parameters = [], requestBody, responses, security = [] } = operation;
   const all: Operation['responses'] = {
     ...responses,
+    ...problemsOf(method === 'get' ? BEFORE_ROUTES : [...BEFORE_ROUTES, ...OF_BODIES], responses),
     405: { description: 'Method Not Allowed: of another method at this path', content: PROBLEM },
     500: { description: 'Internal Server Error', content: PROBLEM },
   };

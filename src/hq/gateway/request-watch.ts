@@ -14,6 +14,7 @@ import type { Clock } from '../../platform/clock.ts';
 import { type CutReason, createHalfOpen, type HalfOpenOptions } from '../half-open.ts';
 import type { HalfOpenEmit } from '../half-open-events.ts';
 import type { BodyCount } from './body-count.ts';
+import { slowRequest } from './client-error.ts';
 
 export type RequestWatchOptions = Pick<HalfOpenOptions, 'silenceMs' | 'leastBytesPerSecond' | 'max'> & {
   /** Of the bodies that are here, whole or not: when they are too much, one request is cut. */
@@ -46,10 +47,7 @@ export function watchRequests(server: Server, options: RequestWatchOptions): voi
     pending.delete(tcp);
     emit({ type: 'half_open_cut', kind: 'request', reason, address: tcp.remoteAddress ?? '' });
     // As Node does with its own limit: the answer is 408, where it can still be given.
-    const error = Object.assign(new Error('the request came too slowly'), {
-      code: 'ERR_HTTP_REQUEST_TIMEOUT',
-    });
-    server.emit('clientError', error, tcp);
+    server.emit('clientError', slowRequest(reason), tcp);
   };
   const begin = (tcp: Socket) => {
     idle.delete(tcp);

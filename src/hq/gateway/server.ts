@@ -16,6 +16,7 @@ import type { Turns } from '../store/turns.ts';
 import { registerBodyParsers } from './body.ts';
 import { countBodies } from './body-count.ts';
 import { boundConnections } from './bound-connections.ts';
+import { answerClientError, answerInWords } from './client-error.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { registerGuard } from './guard.ts';
 import { isLarge, JsonText, jsonText } from './json-steps.ts';
@@ -53,7 +54,8 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
     bodyLimit: config.limits.bodyBytes,
     keepAliveTimeout: KEEP_ALIVE_MS,
     trustProxy: config.trustProxy && ((_address, hop) => hop < config.trustedProxies),
-    http: { IncomingMessage: bodies.CountedRequest },
+    http: { IncomingMessage: bodies.CountedRequest, requireHostHeader: false },
+    clientErrorHandler: answerClientError,
     routerOptions: { maxParamLength: 20_000, ignoreTrailingSlash: true },
     forceCloseConnections: true,
     return503OnClosing: true,
@@ -106,6 +108,7 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
     await firstValueFrom(race(drained$, timer(DRAIN_MS, clock.scheduler)));
   });
 
+  answerInWords(app);
   registerNotFound(app);
   await app.register(helmet, helmetOptions);
   if (config.corsOrigins.length > 0) {

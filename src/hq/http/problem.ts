@@ -14,7 +14,7 @@ export const problemSchema = z
     title: z.string(),
     status: z.int(),
     detail: z.string().describe('what happened and what to do, for people'),
-    instance: z.string().describe('path of the request'),
+    instance: z.string().describe('path of the request; empty where HQ could not read it'),
     errors: z.array(fieldErrorSchema).optional().describe('the first invalid fields, 20 at most'),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem document' });
@@ -31,15 +31,18 @@ export const PROBLEM_CODES = {
   forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,
+  timed_out: 408,
   chaos_disabled: 409,
   agent_connected: 409,
   too_large: 413,
   unsupported_media_type: 415,
+  expectation_failed: 417,
   invalid: 422,
   idempotency_key_reused: 422,
   too_many_series: 422,
   too_many_agents: 422,
   rate_limited: 429,
+  headers_too_large: 431,
   internal: 500,
   unavailable: 503,
 } as const;

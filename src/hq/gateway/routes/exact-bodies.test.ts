@@ -1,8 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { NDJSON, post } from '../testing/http.ts';
+import { ask, NDJSON, post } from '../testing/http.ts';
 import { createTestGateway } from '../testing/test-gateway.ts';
 
 const record = () => ({ agent: 'pump-7', timestamp: '2026-01-31T12:00:00Z', metrics: { pressure: 3.2 } });
+
+describe('other bodies', () => {
+  it.each([
+    ['{"mode":9007199254740993}', 'mode'],
+    ['{"mode":"off","mode":"down"}', 'mode'],
+  ])('such as %s are refused the same way', async (body, field) => {
+    const { app } = await createTestGateway({ chaos: 'off' });
+    const answer = await ask(app, '/api/v1/chaos', { method: 'PUT', body });
+    expect([answer.status, answer.fields()]).toEqual([422, [field]]);
+  });
+});
 
 describe('POST /telemetry with what JSON would lose', () => {
   it.each([
