@@ -101,6 +101,44 @@ export const sourceEvents = {
     message: 'the next row of the CSV file is waited for, as long as its time is ahead',
     metrics: [],
   }),
+  csv_throttled: defineEvent<{ source: string; pending: number; depth: number; samplesPerSecond: number }>({
+    level: 'info',
+    message: 'the CSV file is given more slowly: the journal holds much that HQ has not confirmed',
+    metrics: [],
+  }),
+  csv_unthrottled: defineEvent<{ source: string; pending: number; depth: number }>({
+    level: 'info',
+    message: 'the CSV file is given as fast as before',
+    metrics: [],
+  }),
+  csv_throttle_rate: defineEvent<{ source: string; rate: number }>({
+    level: null,
+    message: '',
+    metrics: [
+      {
+        name: 'holdfast_agent_csv_throttle_rate',
+        kind: 'gauge',
+        help: 'Share of its usual rate at which a CSV file is given: 1 while it is not throttled.',
+        value: ({ rate }) => rate,
+        labels: ({ source }) => ({ source }),
+        labelNames: ['source'],
+      },
+    ],
+  }),
+  csv_throttled_samples: defineEvent<{ source: string; count: number }>({
+    level: null,
+    message: '',
+    metrics: [
+      {
+        name: 'holdfast_agent_csv_throttled_samples_total',
+        kind: 'counter',
+        help: 'Samples of CSV files that were given while the file was throttled.',
+        value: ({ count }) => count,
+        labels: ({ source }) => ({ source }),
+        labelNames: ['source'],
+      },
+    ],
+  }),
   csv_resumed: defineEvent<{ source: string; path: string; line: number; passed: number }>({
     level: 'info',
     message: 'the CSV file goes on where the last run stopped; with resume=false it begins at its top',

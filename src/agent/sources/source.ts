@@ -89,4 +89,6 @@ export type SourceEnv = {
    * Default: nowhere.
    */
   readonly position?: (source: string) => string | null;
+  /** Samples of the journal that HQ has not confirmed. Default: none. */
+  readonly pending?: () => number;
 };

@@ -121,6 +121,14 @@ const csvSpecSchema = z
       .string()
       .optional()
       .describe('words for cells where nothing was measured, beside the usual, such as `ERR|offline`'),
+    throttleDepth: numberOption({ min: 1, max: 1e12, integer: true })
+      .optional()
+      .describe(
+        'while the journal holds more samples that HQ has not confirmed, the file is given more slowly; default: it is not',
+      ),
+    throttleRate: numberOption({ min: 0, max: 1 })
+      .default(0.5)
+      .describe('share of its usual rate that it keeps then; 0: it waits'),
     skip: numberOption({ min: 0, max: 1_000_000, integer: true })
       .optional()
       .describe('lines before the header; default: found out among the first 30'),
@@ -161,6 +169,8 @@ function createCsvSource(spec: CsvSpec, name: string, env: SourceEnv): Source {
     times: { format: timeFormat, zone, decimal },
     numbers: { decimal, missing },
   } as const;
+  const throttle =
+    spec.throttleDepth === undefined ? null : { depth: spec.throttleDepth, rate: spec.throttleRate };
   const createReader = () =>
     layout === 'long' ? createLongReader({ ...reader, metric, value, labels }) : createCsvReader(reader);
   /** Of the latest run, and what those before it gave: it is on its way to the journal, or there. */
@@ -185,6 +195,7 @@ function createCsvSource(spec: CsvSpec, name: string, env: SourceEnv): Source {
           loop,
           follow,
           ts,
+          throttle,
           createReader,
           from,
           onTracker,

@@ -8,6 +8,8 @@ export type Pace = {
   /** The row's time, moved on by the passes before. */
   readonly shifted: (rowTs: number) => number;
   readonly nextPass: () => void;
+  /** The rows to come are so much later than their times say, ms. */
+  readonly late: (ms: number) => void;
   readonly state: () => PaceState;
 };
 
@@ -50,6 +52,9 @@ export function createPace(
       shiftMs += passShiftMs;
       last = null;
       passShiftMs = 0;
+    },
+    late: (ms) => {
+      if (begun !== null) begun = { ...begun, at: begun.at + ms };
     },
     state: () => ({ origin, last, interval, shiftMs, passShiftMs }),
   };

@@ -10,6 +10,7 @@ import { createPace, type Pace } from './pace.ts';
 import { createPositionTracker, type PositionTracker, type ReplayPosition } from './position.ts';
 import type { CsvReader, CsvRow, CsvShape } from './reader.ts';
 import { createReplayReport, type ReplayReport } from './replay-report.ts';
+import { createThrottle, type Throttle, type ThrottleSettings } from './throttle.ts';
 
 export type ReplayOptions = {
   readonly source: string;
@@ -22,6 +23,8 @@ export type ReplayOptions = {
   /** Waits for more at the end of the file, and for the file that takes its place. */
   readonly follow: boolean;
   readonly ts: 'row' | 'now';
+  /** Null: it is never slowed. */
+  readonly throttle: ThrottleSettings | null;
   readonly createReader: () => CsvReader;
   /** Where to go on; null: at the top. */
   readonly from: ReplayPosition | null;
@@ -47,6 +50,7 @@ export type Replay = {
   readonly blocks: BlockPool;
   pace: Pace;
   readonly tracker: PositionTracker;
+  readonly throttle: Throttle | null;
   /** Takes rows as far as there are some and the pipeline has room. */
   readonly pump: () => void;
   schema: InternedSchema | null;
@@ -95,6 +99,7 @@ export function createReplay(
     blocks: createBlockPool(),
     pace: createPace(speed, env, from?.pace),
     tracker,
+    throttle: throttleOf(options, env, () => replay.pace),
     pump: () => pump(replay),
     schema: null,
     chunks: null,
@@ -115,6 +120,21 @@ export function createReplay(
     pumping: false,
   };
   return replay;
+}
+
+/** The journal of an agent that keeps none holds nothing. */
+function throttleOf(
+  { throttle, source, speed }: ReplayOptions,
+  env: SourceEnv,
+  pace: () => Pace,
+): Throttle | null {
+  if (throttle === null) return null;
+  const { clock, emit, pending = () => 0 } = env;
+  const rhythm = () => {
+    const { interval } = pace().state();
+    return speed === 'max' || interval === 0 ? null : (speed * 1000) / interval;
+  };
+  return createThrottle({ ...throttle, source, emit, scheduler: clock.scheduler, pending, rhythm });
 }
 
 export function fail({ subscriber, options }: Replay, error: unknown): void {

@@ -51,13 +51,15 @@ function step(replay: Replay): 'more' | 'wait' {
   if (reader === null) return 'wait';
   if (replay.search !== null) return findPlace(replay, reader, replay.search);
   const isPassing = replay.passing > 0;
+  if (!isPassing && replay.held === null && isSlowed(replay)) return 'wait';
   const { fill } = reader;
   if (
     fill !== undefined &&
     replay.options.speed === 'max' &&
     schema !== null &&
     replay.learnt !== null &&
-    !isPassing
+    !isPassing &&
+    replay.throttle?.isThrottled() !== true
   )
     return stepBlock(replay, { ...reader, fill }, schema);
   if (replay.held === null && !isPassing) notePlace(replay, reader);
@@ -123,13 +125,26 @@ function pass(replay: Replay, row: CsvRow): 'more' {
   return 'more';
 }
 
-function hold(replay: Replay, row: GoodRow, waitMs: number): void {
-  replay.held = row;
-  replay.report.waiting(row.line, waitMs);
+/** What the throttle makes the replay wait for does not count as late in the rhythm of the file. */
+function isSlowed(replay: Replay): boolean {
+  const waitMs = replay.throttle?.waitMs() ?? 0;
+  if (waitMs === 0) return false;
+  replay.pace.late(waitMs);
+  pause(replay, waitMs);
+  return true;
+}
+
+function pause(replay: Replay, ms: number): void {
   replay.timer = replay.env.clock.scheduler.schedule(() => {
     replay.timer = undefined;
     pump(replay);
-  }, waitMs);
+  }, ms);
+}
+
+function hold(replay: Replay, row: GoodRow, waitMs: number): void {
+  replay.held = row;
+  replay.report.waiting(row.line, waitMs);
+  pause(replay, waitMs);
 }
 
 function endPass(replay: Replay): void {
@@ -156,6 +171,7 @@ function give(replay: Replay, row: GoodRow): void {
   report.given(rows);
   const position = tracker.giving(rows);
   const ts = options.ts === 'now' ? env.clock.now() : pace.shifted(row.ts);
+  replay.throttle?.given(1);
   const { values } = row;
   replay.subscriber.next({ schema, ts, mono: env.clock.mono(), values, position: () => position(rows) });
 }
@@ -165,6 +181,7 @@ function giveBlock(replay: Replay, builder: BlockBuilder, schema: InternedSchema
   const { clock } = replay.env;
   const { count } = builder;
   report.given(count);
+  replay.throttle?.given(count);
   const position = tracker.giving(count);
   const ts = builder.ts.subarray(0, count);
   for (let row = 0; row < count; row += 1) {
