@@ -1,7 +1,7 @@
 import { concatMap, delay, EMPTY, NEVER, type Observable, of, range, throwError, timer } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { createCollectAll, type Round } from '../../src/agent/sources/host/collect-all.ts';
-import type { Collector, Reading } from '../../src/agent/sources/host/collector.ts';
+import { createCollectAll, type Round } from '../../src/agent/sources/collect/collect-all.ts';
+import type { Collector, Reading } from '../../src/agent/sources/collect/collector.ts';
 import { marbles } from '../marbles.ts';
 import { recorder, virtualClock } from './support.ts';
 

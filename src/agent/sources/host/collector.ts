@@ -1,23 +1,13 @@
-/** Collector: one part of what `host` measures, isolated from the others. Each is one file of `collectors/`. */
-import type { Observable } from 'rxjs';
-import type { Series } from '../../../protocol/sample.ts';
+/** What the collectors of `host` are built from. Each is one file of `collectors/`. */
+import type { Collector as AnyCollector, Remark } from '../collect/collector.ts';
+import type { SeriesCatalogue } from '../collect/series-catalogue.ts';
 import type { HostFiles } from './files.ts';
-import type { SeriesCatalogue } from './series-catalogue.ts';
 
-/** A value and its series; null where this collector knows the series but has no value yet. */
-export type Reading = { readonly series: Series; readonly value: number | null };
+export type { Reading } from '../collect/collector.ts';
 
-export type Collector = {
-  readonly name: string;
-  /**
-   * The readings, at once or as an Observable that emits them once and completes; an empty list where the machine has
-   * nothing of the kind. A throw, an error or silence beyond the timeout is a failure of this collector alone.
-   */
-  readonly collect: () => readonly Reading[] | Observable<readonly Reading[]>;
+export type Collector = AnyCollector & {
   /** Files that it reads at once: waited for beforehand where others than the kernel answer for them. */
   readonly paths?: readonly string[];
-  /** Overrides the timeout of the source, ms. */
-  readonly timeoutMs?: number;
 };
 
 /** What collectors are built from. */
@@ -38,9 +28,6 @@ export type HostExtras = {
   readonly pressure: boolean;
   readonly tmpfs: boolean;
 };
-
-/** Reports that something of the machine is not measured, and why; null when all of it is. */
-export type Remark = (collector: string, topic: string, text: string | null) => void;
 
 /** Collectors keep what they need for differences, so each run of the source makes its own. */
 export type CollectorFactory = (host: HostAccess) => Collector;

@@ -9,20 +9,20 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { defer, exhaustMap, finalize, isObservable, map, type Observable, of, switchMap } from 'rxjs';
 import { z } from 'zod';
-import { type InternedSchema, MAX_SERIES_PER_SCHEMA, type Series } from '../../../protocol/sample.ts';
-import { internSchema } from '../../../protocol/schema-ref.ts';
+import { MAX_SERIES_PER_SCHEMA } from '../../../protocol/sample.ts';
 import { sampleEvery } from '../../../streams/sample-every.ts';
+import { createCollectAll } from '../collect/collect-all.ts';
+import { createRemarks } from '../collect/remarks.ts';
+import { createSchemaKeeper } from '../collect/schema-keeper.ts';
+import { createSeriesCatalogue } from '../collect/series-catalogue.ts';
 import { durationOption, flagOption, nameOption, numberOption } from '../option.ts';
 import type { RawSample, Source, SourceEnv } from '../source.ts';
 import { sourceKind } from '../source-kind.ts';
-import { createCollectAll } from './collect-all.ts';
 import type { Collector, CollectorFactory } from './collector.ts';
 import { procCollectors } from './collectors/all.ts';
 import { portableCollectors } from './collectors/portable.ts';
 import { createHostFiles, type HostFiles } from './files.ts';
 import { hostTraits } from './host-traits.ts';
-import { createRemarks } from './remarks.ts';
-import { createSeriesCatalogue } from './series-catalogue.ts';
 
 const hostSpecSchema = z.strictObject({
   kind: z.literal('host'),
@@ -141,18 +141,5 @@ function withFiles(collector: Collector, files: HostFiles): Collector {
         }),
       );
     },
-  };
-}
-
-/** The schema of a list of series: the same object while the list stays the same. */
-function createSchemaKeeper(source: string, boot: string): (series: readonly Series[]) => InternedSchema {
-  let current: InternedSchema | null = null;
-  return (series) => {
-    const same =
-      current !== null &&
-      current.series.length === series.length &&
-      current.series.every((one, index) => one === series[index]);
-    if (current === null || !same) current = internSchema({ source, boot, series: [...series] });
-    return current;
   };
 }
