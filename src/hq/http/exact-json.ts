@@ -3,8 +3,8 @@
  * hold, and may take a name with an escape for another. Here the first is an error, the second comes as INEXACT_NUMBER,
  * which no schema takes for a number, so that the field is named that has it, and the third is read right.
  */
+import { isInexact } from '../../protocol/exact-number.ts';
 import { readValid, surveyText } from '../../protocol/json-text.ts';
-import { isInexact } from './exact-number.ts';
 
 /** Stands where a number would have been changed. */
 export const INEXACT_NUMBER: unique symbol = Symbol('a number beyond 2^53 that a double does not hold');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PLAIN_NUMBERS, parseNumber } from './cells.ts';
+import { numberAdvice, PLAIN_NUMBERS, parseNumber } from './cells.ts';
 
 describe('numbers of a CSV file', () => {
   it('are bit for bit what Number() reads', () => {
@@ -11,9 +11,37 @@ describe('numbers of a CSV file', () => {
       }),
       { numRuns: 5000 },
     );
-    for (const text of [' 7 ', '1e-320', '0x1F', '-0', '+3', '123456789012345678', 'Infinity', '-Infinity']) {
+    for (const text of [' 7 ', '1e-320', '0x1F', '-0', '+3', '123456789012345680', 'Infinity', '-Infinity']) {
       expect(Object.is(parseNumber(text), Number(text))).toBe(true);
     }
+  });
+
+  it.each([
+    ...[
+      '9007199254740993',
+      '-9007199254740993',
+      '9007199254740993.0',
+      '9.007199254740993e15',
+      ' 18446744073709551615 ',
+    ],
+    ...['0x20000000000001', '90071992547409930e-1'],
+  ])('are not made of `%s`, which would be rounded', (cell) => {
+    expect(parseNumber(cell)).toBeUndefined();
+    if (!cell.includes('x')) expect(numberAdvice(cell)).toContain('beyond 2^53');
+  });
+
+  it.each(['9007199254740992', '1152921504606846976', '1e300', '0x20000000000000', '9007199254740994.0'])(
+    'are made of `%s`, which a double holds',
+    (cell) => {
+      expect(parseNumber(cell)).toBe(Number(cell));
+    },
+  );
+
+  it('of a decimal comma are not rounded either', () => {
+    const comma = { ...PLAIN_NUMBERS, decimal: ',' } as const;
+    expect(parseNumber('9007199254740993,0', comma)).toBeUndefined();
+    expect(parseNumber('9007199254740994,0', comma)).toBe(9_007_199_254_740_994);
+    expect(numberAdvice('9007199254740993,0')).toContain('beyond 2^53');
   });
 
   it('may be NaN when the file says so', () => {

@@ -1,4 +1,11 @@
-/** Reads cells of a CSV file that hold numbers: exactly as `Number()` reads them, and words that stand for some. */
+/**
+ * Reads cells of a CSV file that hold numbers: exactly as `Number()` reads them, but for those beyond 2^53 that it
+ * rounds, and words that stand for some.
+ */
+import { isInexact } from '../../../protocol/exact-number.ts';
+
+/** From here on a double no longer has every integer. */
+const LARGE = 2 ** 53;
 
 export type NumberStyle = {
   readonly decimal: '.' | ',';
@@ -26,7 +33,7 @@ export function parseNumber(
     const value = Number(cell);
     // Number() reads blank text as 0, and what no double can hold as infinite.
     if (value === 0) return cell.trim() === '' ? null : value;
-    if (Number.isFinite(value)) return value;
+    if (Number.isFinite(value)) return exact(value, cell.trim());
   }
   return parseOther(cell.trim().toLowerCase().replace(NON_ASCII_MINUS, '-'), decimal, missing);
 }
@@ -42,15 +49,30 @@ function parseOther(
   if (NOT_A_NUMBER.test(text)) return Number.NaN;
   // A point would be one of thousands.
   if (decimal === ',' && text.includes('.')) return undefined;
-  const value = Number(decimal === ',' ? text.replace(',', '.') : text);
-  return Number.isFinite(value) ? value : undefined;
+  const plain = decimal === ',' ? text.replace(',', '.') : text;
+  const value = Number(plain);
+  return Number.isFinite(value) ? exact(value, plain) : undefined;
+}
+
+/** A number that would be another once it is stored cannot be read. */
+function exact(value: number, text: string): number | undefined {
+  return Math.abs(value) >= LARGE && isInexact(text) ? undefined : value;
 }
 
 /** What may read a cell that could not be read, to be added to a message; empty where nothing does. */
 export function numberAdvice(cell: string): string {
   const text = cell.trim();
+  if (/^[+-]?[\d.,]+(e[+-]?\d+)?$/i.test(text) && isInexact(text.replace(',', '.'))) return `; ${ROUNDED}`;
   if (/^[+-]?[1-9]\d{0,2}(,\d{3})+$/.test(text))
     return '; separators of thousands are not read, and decimal=comma would take them for those of a fraction';
   if (/^[+-]?\d+,\d+$/.test(text)) return '; decimal=comma reads a comma before the fraction';
   return /^[+-]?\d+\.\d+$/.test(text) ? '; decimal=comma takes no point' : '';
+}
+
+const ROUNDED = 'numbers beyond 2^53 are read only where a double holds them';
+
+/** Why a cell could not be read, and what may read it. */
+export function whyUnreadable(cell: string): string {
+  const advice = numberAdvice(cell);
+  return advice.endsWith(ROUNDED) ? `would be rounded: ${ROUNDED}` : `is no number${advice}`;
 }

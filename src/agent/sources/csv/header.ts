@@ -54,7 +54,9 @@ export function headerLikeness(cells: readonly string[], { time }: TimeColumns):
 }
 
 function isOfRow(cell: string): boolean {
-  return typeof parseNumber(cell) === 'number' || parseWrittenTime(cell) !== null || isAmbiguousDate(cell);
+  const isNumber =
+    typeof parseNumber(cell) === 'number' || (cell.trim() !== '' && Number.isFinite(Number(cell)));
+  return isNumber || parseWrittenTime(cell) !== null || isAmbiguousDate(cell);
 }
 
 /** In lower case, without the mark of a comment that a header may begin with. */

@@ -1,6 +1,6 @@
 /** What a replay reports: counts, and log lines that a file full of mistakes does not multiply. */
 import type { SourceEmit } from '../source.ts';
-import { numberAdvice } from './cells.ts';
+import { whyUnreadable } from './cells.ts';
 import type { CsvRow, CsvShape } from './reader.ts';
 import type { UnreadableReport } from './unreadable.ts';
 
@@ -71,7 +71,7 @@ export function createReplayReport(
         emit({ type: 'csv_cells_unreadable', source, column, count });
       for (const { line, column, text } of cells.shown.slice(0, Math.max(0, LOGGED - logged))) {
         logged += 1;
-        const reason = `\`${text}\` is no number${numberAdvice(text)}${lastOf(logged)}`;
+        const reason = `\`${text}\` ${whyUnreadable(text)}${lastOf(logged)}`;
         emit({ type: 'csv_cell_unreadable', source, line, column, reason });
       }
     },

@@ -1,5 +1,6 @@
 /** One subscription of a replay, as its parts share it. */
 import type { Subscriber, Subscription } from 'rxjs';
+import { errorText } from '../../../platform/error-text.ts';
 import type { InternedSchema } from '../../../protocol/sample.ts';
 import { internSchema } from '../../../protocol/schema-ref.ts';
 import type { RawRows, SourceEnv } from '../source.ts';
@@ -138,9 +139,10 @@ function throttleOf(
 }
 
 export function fail({ subscriber, options }: Replay, error: unknown): void {
-  subscriber.error(
-    error instanceof CsvError ? new CsvError(`${options.path}: ${error.message}`, { cause: error }) : error,
-  );
+  const { path } = options;
+  // Not every message of the system names the file.
+  const isPlaced = !(error instanceof CsvError) && error instanceof Error && error.message.includes(path);
+  subscriber.error(isPlaced ? error : new CsvError(`${path}: ${errorText(error)}`, { cause: error }));
 }
 
 /** The schema of a new pass; the same object while the columns stay the same. */

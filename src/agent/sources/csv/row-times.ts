@@ -6,6 +6,7 @@ import {
   namedTimes,
   type TimeOptions,
   type Times,
+  timeAdvice,
   unitInName,
 } from './times/times.ts';
 
@@ -44,7 +45,7 @@ export function timesOf(options: TimeOptions, header: TimeCells, cells: readonly
 }
 
 export function noTime(text: string, { timeColumn }: TimeCells): string {
-  return `\`${shorten(text)}\` in column \`${timeColumn}\` is no time`;
+  return `\`${shorten(text)}\` in column \`${timeColumn}\` is no time${timeAdvice(text)}`;
 }
 
 export function shorten(text: string): string {

@@ -1,5 +1,5 @@
 /** What `root` names is measured, and nothing else in its place. */
-import { mkdirSync, statSync, symlinkSync } from 'node:fs';
+import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { firstValueFrom, lastValueFrom, of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
@@ -95,6 +95,14 @@ describe('a root without a machine in it', () => {
     const env = { clock: createSystemClock(), random: systemRandom, emit: () => {} };
     const source = createSource(readSource({ kind: 'host', every: 50, root }), env);
     await expect(lastValueFrom(source.samples(of(true)))).rejects.toThrow(`${root}/proc/stat`);
+  });
+
+  it('that is a file is said to be one', async () => {
+    const root = join(temporaryFolder(), 'passwd');
+    writeFileSync(root, 'x');
+    const env = { clock: createSystemClock(), random: systemRandom, emit: () => {} };
+    const source = createSource(readSource({ kind: 'host', every: 50, root }), env);
+    await expect(lastValueFrom(source.samples(of(true)))).rejects.toThrow(`root: ${root} is a file`);
   });
 
   it('that is a copy of files is read as it stands', async () => {

@@ -5,7 +5,7 @@
  * given as they are, growing since boot. A device that comes or goes gives a new schema. A collector that fails or
  * hangs gives no values until it works again, is reported once, and stops no other.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { defer, exhaustMap, finalize, isObservable, map, type Observable, of, switchMap } from 'rxjs';
 import { z } from 'zod';
@@ -119,6 +119,8 @@ function watch(spec: HostSpec, name: string, env: SourceEnv): Observable<RawSamp
 function collectorsFor(root: string): readonly CollectorFactory[] {
   const stat = join(root, 'proc/stat');
   if (existsSync(stat)) return procCollectors;
+  if (statSync(root, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw new Error(`root: ${root} is a file; it has to name a folder in which the whole machine is mounted`);
   if (resolve(root) !== '/')
     throw new Error(`there is no ${stat}: root has to name a folder in which the whole machine is mounted`);
   if (process.platform === 'linux') throw new Error(`there is no ${stat}: /proc has to be mounted`);

@@ -100,7 +100,7 @@ describe('a file that is written', () => {
         toArray(),
       ),
     );
-    await expect(ended).rejects.toThrow('unexpected end of file');
+    await expect(ended).rejects.toThrow('ends too early');
     expect(rows).toBeGreaterThan(1000);
   });
 });

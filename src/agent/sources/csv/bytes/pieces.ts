@@ -1,6 +1,7 @@
 /** Bytes one piece after another, each when it is asked for. */
 import { close, createReadStream, fstat, open, read, type Stats } from 'node:fs';
 import { createGunzip } from 'node:zlib';
+import { CsvError } from '../csv-error.ts';
 
 export type Pieces = {
   /** One at a time; the answer comes later, never within the call. `null`: there are none left for now. */
@@ -134,6 +135,23 @@ export function filePieces(
   };
 }
 
+/** What zlib says of its data, in words that help. */
+function unpackingError(error: unknown): Error {
+  const { code, message } = error instanceof Error && 'code' in error ? error : { code: null, message: '' };
+  if (code === 'Z_BUF_ERROR')
+    return new CsvError(
+      'it is compressed (gzip) and ends too early: it was cut off, or is still being written',
+      {
+        cause: error,
+      },
+    );
+  if (code === 'Z_DATA_ERROR')
+    return new CsvError(`it is compressed (gzip) and damaged (${message}): take another copy`, {
+      cause: error,
+    });
+  return error instanceof Error ? error : new Error(String(error));
+}
+
 /** What a compressed file holds. */
 export function gunzipPieces(path: string, chunkBytes: number): HeadedPieces {
   let head = NOTHING;
@@ -153,7 +171,7 @@ export function gunzipPieces(path: string, chunkBytes: number): HeadedPieces {
       };
       pieces.next().then(
         ({ done: isEnd, value }) => tell(null, isEnd === true ? null : (value as Buffer)),
-        (error: unknown) => tell(error instanceof Error ? error : new Error(String(error)), null),
+        (error: unknown) => tell(unpackingError(error), null),
       );
     },
     head: () => head,

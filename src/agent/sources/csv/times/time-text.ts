@@ -36,6 +36,13 @@ export function isTimeOfDay(text: string): boolean {
   return /^\d{1,2}:\d{2}(:\d{2})?/.test(text);
 }
 
+/** A name such as `CET` behind a time of day; null where there is none. */
+export function zoneNameIn(text: string): string | null {
+  return (
+    /\d:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s*(?!(?:AM|PM|UTC|GMT)$)([A-Z]{2,5})$/.exec(text.trim())?.[1] ?? null
+  );
+}
+
 /** Null when it is no time of the forms above. */
 export function parseWrittenTime(text: string): WrittenTime | null {
   for (const form of FORMS) {
@@ -71,7 +78,8 @@ export function timeOfGroups(groups: Readonly<Record<string, string | undefined>
   date.setUTCFullYear(year, month - 1, day);
   // Such as 30 February.
   if (date.getUTCDate() !== day || date.getUTCMonth() !== month - 1) return null;
-  const fraction = groups.fraction === undefined ? 0 : Number(`0.${groups.fraction}`) * 1000;
+  // What lies behind a ms is cut off: rounded, .9999 would be in the next second.
+  const fraction = Number((groups.fraction ?? '').slice(0, 3).padEnd(3, '0'));
   const localMs = date.getTime() + ((hour * 60 + minute) * 60 + second) * 1000 + fraction;
   const offsetMs = groups.zone === undefined ? null : parseOffset(groups.zone);
   return Number.isNaN(offsetMs) ? null : { localMs, offsetMs };
@@ -102,14 +110,14 @@ function hourOf(hour: number, half: string | undefined): number | null {
   return (hour % 12) + (half.toLowerCase() === 'p' ? 12 : 0);
 }
 
-const MAX_OFFSET_MS = 18 * 3_600_000;
+/** No zone is further west or east, ms. */
+const [LEAST_OFFSET_MS, GREATEST_OFFSET_MS] = [-12 * 3_600_000, 14 * 3_600_000];
 
 /** ms east of UTC of `Z`, `UTC`, `GMT`, `+02`, `+0200`, `+02:00`; NaN for anything else. */
 export function parseOffset(text: string): number {
   if (/^(z|utc|gmt)$/i.test(text)) return 0;
   const match = /^([+-])(\d{2}):?(\d{2})?$/.exec(text);
   const [, sign, hours, minutes = '0'] = match ?? [];
-  const ms = (Number(hours) * 60 + Number(minutes)) * 60_000;
-  if (!(ms <= MAX_OFFSET_MS) || Number(minutes) > 59) return Number.NaN;
-  return sign === '-' ? -ms : ms;
+  const ms = (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -60_000 : 60_000);
+  return ms >= LEAST_OFFSET_MS && ms <= GREATEST_OFFSET_MS && Number(minutes) <= 59 ? ms : Number.NaN;
 }

@@ -10,6 +10,8 @@ const DAY_MS = 86_400_000;
 export function createToUtc(zone: string): ToUtc | null {
   const offsetMs = parseOffset(zone);
   if (!Number.isNaN(offsetMs)) return (localMs) => localMs - offsetMs;
+  // Intl takes offsets that no place has.
+  if (/^[+-]/.test(zone)) return null;
   try {
     return byZone(new Intl.DateTimeFormat('en-US', { timeZone: zone, ...FIELDS }));
   } catch {

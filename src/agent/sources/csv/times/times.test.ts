@@ -1,5 +1,14 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findTimes, namedTimes, type TimeOptions, timeFormatProblem, unitInName } from './times.ts';
+import {
+  findTimes,
+  isZone,
+  namedTimes,
+  type TimeOptions,
+  timeAdvice,
+  timeFormatProblem,
+  unitInName,
+} from './times.ts';
 
 const FOUND: TimeOptions = { format: undefined, zone: undefined, decimal: '.' };
 const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
@@ -54,13 +63,13 @@ describe('times that are found out', () => {
   it.each([
     ...['', 'soon', 'Infinity', 'page 2', '2026-02-30 12:00:00', '2026-13-01', '2026-03-09 25:00:00'],
     ...['2026-03-09 24:00:01', '2026-03-09 12:00:60'],
-    ...['2026-03-09 12:60', '2026-03-09 12:00:00 CET', '2026-03-09 12:00 extra', '2026-3-9-1', '2025-02-29'],
+    ...['2026-03-09 12:60', '2026-03-09 12:00 extra', '2026-3-9-1', '2025-02-29'],
     ...['2026-03/09', '2026-03-09 13:00 PM', '2026-03-09T12:00:00+25:00', 'Mon, 32 Mar 2026 12:00:00 GMT'],
   ])('`%s` is none', (cell) => {
     expect(read(cell)).toBeNull();
   });
 
-  it.each(['11/03/2026 23:00:00', '13/03/2026', '11.03.2026 12:00', '11-03-2026', '11/03/26 12:00'])(
+  it.each(['11/03/2026 23:00:00', '12/12/2026', '11.03.2026 12:00', '11-03-2026', '11/03/26 12:00'])(
     '`%s` can be read in two ways and is refused with the option that settles it',
     (cell) => {
       expect(() => read(cell)).toThrow(/two ways.*timeFormat="dd.MM.yy(yy)?( HH:mm)?(:ss)?".*"MM.dd.yy/);
@@ -90,6 +99,62 @@ describe('times that are found out', () => {
       for (const cell of cells) expect(read(cell, { format })).not.toBeNull();
     }
   });
+
+  it.each([
+    [['13/03/2026'], /`13\/03\/2026` names its day before its month: .*timeFormat="dd\/MM\/yyyy"$/],
+    [['11/03/2026 9:05', '31/03/2026 9:05'], /`31\/03.*day before its month.*"dd\/MM\/yyyy H:mm"$/],
+    [['03.04.2026', '03.28.2026'], /`03.28.2026` names its month before its day.*"MM.dd.yyyy"$/],
+    [
+      ['13/03/2026', '03/13/2026'],
+      /`13\/03\/2026` and `03\/13\/2026` do not name day and month in one order/,
+    ],
+  ])('%s are refused with what they tell themselves', (cells, message) => {
+    expect(() => findTimes(cells, null, FOUND)).toThrow(message);
+  });
+
+  it.each(['2026-03-09 12:00:00 CET', '2026-03-09 12:00 EST', '2026-03-09T12:00:00.5PDT'])(
+    '`%s` names a zone that can be several and is refused with what to do',
+    (cell) => {
+      expect(() => read(cell)).toThrow(/names mean several zones: .*\+01:00.*timeFormat=.*zone=/);
+      expect(timeAdvice(cell)).toContain('zone=');
+    },
+  );
+
+  it('are told to the ms that has begun', () => {
+    const cells = [
+      ...[
+        '2026-03-09T12:00:00.999999999Z',
+        '2026-03-09 12:00:00,9999',
+        '1773057600.9999',
+        '1773057600.999999',
+      ],
+      ...['1773057600999.9', '1773057600999999', '1773057600999999999'],
+    ];
+    for (const cell of cells) expect(read(cell)).toBe('2026-03-09T12:00:00.999Z');
+    expect(read('1969-12-31T23:59:59.9999Z')).toBe('1969-12-31T23:59:59.999Z');
+  });
+
+  it('keep every ms, whatever their unit', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1e11, max: 2.1e12 }), fc.nat(999), (ms, part) => {
+        const us = String(part).padStart(3, '0');
+        const seconds = `${Math.floor(ms / 1000)}.${String(ms % 1000).padStart(3, '0')}${us}`;
+        const named = { s: seconds, ms: `${ms}.${us}`, us: `${ms}${us}`, ns: `${ms}${us}999` };
+        for (const [format, cell] of Object.entries(named))
+          expect(namedTimes({ ...FOUND, format })?.ofText(cell)).toBe(ms);
+        const iso = new Date(ms).toISOString().replace('Z', `${us}Z`);
+        expect(namedTimes({ ...FOUND, format: 'iso' })?.ofText(iso)).toBe(ms);
+      }),
+    );
+  });
+
+  it.each(['2026-03-09T12:00:00+15:00', '2026-03-09T12:00:00-13:00', '2026-03-09 12:00 +14:30'])(
+    '`%s` is of a zone that no place has',
+    (cell) => {
+      expect(read(cell)).toBeNull();
+      expect(timeAdvice(cell)).toContain('between -12:00 and +14:00');
+    },
+  );
 
   it.each(['46090.5', '0', '12', '20260309', '99999999', '20000000000', '-5'])(
     'the number `%s` says too little of what it counts and is refused',
@@ -141,7 +206,7 @@ describe('times that are named', () => {
     ['excel', '46090.50001157', '2026-03-09T12:00:01.000Z'],
     ['s', '12', '1970-01-01T00:00:12.000Z'],
     ['ms', '12', '1970-01-01T00:00:00.012Z'],
-    ['us', '1500', '1970-01-01T00:00:00.002Z'],
+    ['us', '1500', '1970-01-01T00:00:00.001Z'],
     ['iso', '2026-03-09 12:00:00', '2026-03-09T12:00:00.000Z'],
   ])('by %s make of %s %s', (format, cell, expected) => {
     expect(read(cell, { format })).toBe(expected);
@@ -180,6 +245,14 @@ describe('times of a zone', () => {
     ['Europe/Paris', '2026-10-25 03:00:00', '2026-10-25T02:00:00.000Z'],
   ])('%s: %s is %s', (zone, cell, expected) => {
     expect(read(cell, { zone })).toBe(expected);
+  });
+
+  it.each(['+15:00', '-12:30', '+14:01'])('%s is none', (zone) => {
+    expect(isZone(zone)).toBe(false);
+  });
+
+  it.each(['+14:00', '-12:00', 'Asia/Tokyo'])('%s is one', (zone) => {
+    expect(isZone(zone)).toBe(true);
   });
 
   it('that name their own keep it', () => {

@@ -11,6 +11,7 @@ import {
   parsePackedTime,
   parseWrittenTime,
   type WrittenTime,
+  zoneNameIn,
 } from './time-text.ts';
 import { createToUtc, type ToUtc } from './time-zone.ts';
 
@@ -49,6 +50,7 @@ const TO_MS: Readonly<Record<Unit, (value: number) => number>> = {
   us: (value) => value / 1000,
   ns: (value) => value / 1_000_000,
 };
+const NS_IN_MS = 1_000_000n;
 
 /** What `format` and `zone` may be is checked with the configuration: {@link timeFormatProblem}. */
 export function timeFormatProblem(format: string): string | null {
@@ -106,14 +108,44 @@ function doubtOfNumber(text: string): string {
 }
 
 function doubtOfText(text: string, cells: readonly string[]): string | null {
-  if (isAmbiguousDate(text)) {
-    const alike = cells.map((cell) => cell.trim()).filter(isAmbiguousDate);
-    const [dayFirst, monthFirst] = patternsFor(alike).map((pattern) => `timeFormat="${pattern}"`);
-    return `the time \`${text}\` can be read in two ways: say which with ${dayFirst} or ${monthFirst}`;
-  }
+  if (isAmbiguousDate(text))
+    return doubtOfDate(text, cells.map((cell) => cell.trim()).filter(isAmbiguousDate));
+  const zone = zoneNameIn(text);
+  if (zone !== null) return doubtOfZone(text, zone);
   if (isTimeOfDay(text)) return `the time \`${text}\` names no date: name the column of dates with date=`;
   return null;
 }
+
+/** `alike`: all that are written like it. Some of them may tell in which order they name day and month. */
+function doubtOfDate(text: string, alike: readonly string[]): string {
+  const [dayFirst, monthFirst] = patternsFor(alike).map((pattern) => `timeFormat="${pattern}"`);
+  const beyond = (part: RegExp) => alike.find((cell) => Number(part.exec(cell)?.[1]) > MONTHS_A_YEAR);
+  const noMonthFirst = beyond(/^(\d+)/);
+  const noDayFirst = beyond(/^\d+\D(\d+)/);
+  if (noMonthFirst !== undefined && noDayFirst !== undefined)
+    return `the times \`${noMonthFirst}\` and \`${noDayFirst}\` do not name day and month in one order: no timeFormat reads both`;
+  if (noMonthFirst !== undefined)
+    return `the time \`${noMonthFirst}\` names its day before its month: say so with ${dayFirst}`;
+  if (noDayFirst !== undefined)
+    return `the time \`${noDayFirst}\` names its month before its day: say so with ${monthFirst}`;
+  return `the time \`${text}\` can be read in two ways: say which with ${dayFirst} or ${monthFirst}`;
+}
+const MONTHS_A_YEAR = 12;
+
+function doubtOfZone(text: string, zone: string): string {
+  return `the time \`${text}\` ends with \`${zone}\`${ZONE_ADVICE}`;
+}
+/** Said of the name of a zone behind a time. */
+const ZONE_ADVICE =
+  ', and such names mean several zones: write the offset in its place, such as +01:00, or take it for text in a pattern, such as timeFormat="yyyy-MM-dd HH:mm:ss \'CET\'", and say zone=, such as zone=Europe/Berlin';
+
+/** What may be done about a cell that is no time, to be added to a message; empty where nothing is known. */
+export function timeAdvice(cell: string): string {
+  const zone = zoneNameIn(cell);
+  if (zone !== null) return `: it ends with \`${zone}\`${ZONE_ADVICE}`;
+  return OFFSET_BEYOND.test(cell.trim()) ? ': zones lie between -12:00 and +14:00' : '';
+}
+const OFFSET_BEYOND = /:\d{2}(?:[.,]\d+)?\s*[+-](?:1[2-9]|2\d):?\d{2}$/;
 
 /** By what they come to in the years 1973 to 2286. */
 function unitBySize(value: number): Unit | null {
@@ -138,13 +170,25 @@ export function unitInName(name: string): Unit | null {
 function inUnit(unit: Unit, { decimal }: TimeOptions): Times {
   const toMs = TO_MS[unit];
   return {
-    ofNumber: (value) => wholeMs(toMs(value)),
+    ofNumber: (value) => wholeMs(cutOff(toMs(value))),
     ofText: (cell) => {
-      const value = numberIn(cell.trim(), decimal);
-      return value === null ? null : wholeMs(toMs(value));
+      const text = cell.trim();
+      // More digits than a double has: rounded, .999999999 s would be in the next one.
+      if (unit === 'ns' && LONG_INTEGER.test(text)) return wholeMs(Number(BigInt(text) / NS_IN_MS));
+      const value = numberIn(text, decimal);
+      return value === null ? null : wholeMs(cutOff(toMs(value)));
     },
   };
 }
+
+const LONG_INTEGER = /^\d{16,20}$/;
+
+/** The whole ms before it; one that is not reached by the error of a double counts as reached. */
+function cutOff(ms: number): number {
+  return Math.floor(ms + Math.max(MOST_ERROR_MS, Math.abs(ms) * Number.EPSILON));
+}
+/** Of a time of these decades in seconds, multiplied: half of what a µs is. */
+const MOST_ERROR_MS = 0.0005;
 
 function excelTimes(toUtc: ToUtc, { decimal }: TimeOptions): Times {
   const ofNumber = (serial: number) =>

@@ -7,6 +7,7 @@
  */
 
 const LARGEST = 2 ** 53;
+const HEX = /^0[xob][\da-f]+$/i;
 const NUMBER = /^[-+]?(\d*)\.?(\d*)(?:[eE]([-+]?\d+))?$/;
 /** More digits than that no double needs to be told from all others. */
 const MAX_DIGITS = 17;
@@ -18,6 +19,8 @@ export function isInexact(text: string): boolean {
   const value = Math.abs(Number(text));
   if (!(value >= LARGEST)) return false;
   if (value === Number.POSITIVE_INFINITY) return true;
+  // Such as 0x20000000000001, which Number() reads.
+  if (!NUMBER.test(text)) return !HEX.test(text) || BigInt(text) !== BigInt(value);
   const written = decimalOf(text);
   if (written.digits.length <= MAX_DIGITS) {
     if (sameDecimal(written, decimalOf(value.toPrecision(written.digits.length)))) return false;
