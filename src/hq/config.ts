@@ -110,9 +110,9 @@ const retentionSchema = z
       .min(0.001)
       .max(36_500)
       .default(30)
-      .describe('age at which raw samples are removed, days'),
+      .describe('age at which raw samples and records of gaps are removed, days'),
     maxBytes: whole(
-      "size of HQ's storage at which the oldest raw samples are removed, bytes",
+      "size of HQ's storage at which the oldest raw samples are removed, and records of gaps before them, bytes",
       20 * GIB,
       16 * MIB,
       2 ** 50,

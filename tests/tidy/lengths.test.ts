@@ -16,7 +16,7 @@ const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
 })
   .split('\n')
   // What tidy.test.ts puts there for a moment may be gone by now.
-  .filter((file) => file !== '' && !file.includes('/arrow-test-'))
+  .filter((file) => file !== '')
   .filter((file) => !file.startsWith('tests/support/transcripts/'));
 const linesOf = (file: string): string[] => readFileSync(join(root, file), 'utf8').split('\n');
 const isCode = (file: string) => /\.(ts|tsx|js)$/.test(file);

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 const root = join(import.meta.dirname, '../..');
 const bin = (name: string) => join(root, 'node_modules/.bin', name);
 /** Also what tidy.test.ts puts there for a moment. */
-const isTest = /(\/testing\/|\/arrow-test-|\.(test|contract)\.tsx?$)/;
+const isTest = /(\/testing\/|\.(test|contract)\.tsx?$)/;
 
 /** Files that are new. */
 const FILES: Readonly<Record<string, string>> = {

@@ -11,6 +11,7 @@ import { background } from './background.ts';
 import type { Backpressure } from './backpressure.ts';
 import { type ClockTrust, createClockTrust } from './clock-trust.ts';
 import { type CompactionPlan, commitCompaction, planCompaction, SMALL_SAMPLES } from './compaction.ts';
+import { createGapSweep, type GapSweep } from './gap-retention.ts';
 import type { QueryContext } from './query-context.ts';
 import {
   hasExpiredKeys,
@@ -64,11 +65,16 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
     const trust = createClockTrust(clock, newestArrival(storage), (aheadMs) =>
       emit({ type: 'store_clock_leapt', aheadMs }),
     );
+    const gaps = createGapSweep(storage, clock);
     // Compaction and retention rewrite the same records, and each plans on what it reads: they share one background.
     const pass = () =>
-      from([() => sweep(options, trust), () => compactSome(options, candidates)]).pipe(
+      from([
+        () => sweep(options, trust),
+        () => sweepGaps(options, trust, gaps),
+        () => compactSome(options, candidates),
+      ]).pipe(
         concatMap((task) => task()),
-        // Both always run; more of either asks for another round.
+        // All always run; more of any asks for another round.
         tapMore(),
       );
     const watch$ = options.appended$.pipe(
@@ -219,6 +225,31 @@ function sweep(
           if (reason !== null && removed !== null)
             emit({ type: 'store_retention_removed', ...removed, reason });
           return true;
+        }),
+      );
+  });
+}
+
+function sweepGaps(
+  { storage, transactions, clock, retention, emit }: MaintenanceOptions,
+  trust: ClockTrust,
+  gaps: GapSweep,
+): Observable<boolean> {
+  return defer(() => {
+    const cutoff = trust.holds() ? clock.now() - retention.maxAgeMs : Number.NEGATIVE_INFINITY;
+    const isFull = storage.stats().usedBytes > retention.maxBytes * SIZE_TARGET;
+    const found = gaps.next({ cutoff, isFull });
+    if (found === null) return of(false);
+    const { keys, more } = found;
+    if (keys.length === 0) return of(more);
+    return transactions
+      .run(({ writer }) => {
+        for (const key of keys) writer.remove(key);
+      })
+      .pipe(
+        map(() => {
+          emit({ type: 'store_gaps_removed', gaps: keys.length });
+          return more;
         }),
       );
   });

@@ -33,6 +33,16 @@ export function newestArrival(storage: Storage): number | null {
   });
 }
 
+/** When the frame that was stored first of those that are left arrived; null when there is none. */
+export function oldestArrival(storage: Storage): number | null {
+  return storage.read((reader) => {
+    const entry = reader.range({ ...logRange(0), limit: 1 })[0];
+    const value = entry === undefined ? undefined : reader.get(entry.value);
+    const record = value === undefined ? undefined : decodeFrameRecord(value);
+    return record?.segments[0]?.arrivalTs ?? null;
+  });
+}
+
 /** Whether the oldest frame must go, and why. `cutoff`: those that arrived before are too old. */
 export function retentionReason(
   storage: Storage,

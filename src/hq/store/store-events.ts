@@ -52,6 +52,18 @@ export const storeEvents = {
       },
     ],
   }),
+  store_gaps_removed: defineEvent<{ gaps: number }>({
+    level: 'debug',
+    message: 'records of old gaps removed',
+    metrics: [
+      {
+        name: 'holdfast_hq_retention_removed_gaps_total',
+        kind: 'counter',
+        help: 'Records of gaps removed by retention; the ledger goes on counting what was dropped.',
+        value: ({ gaps }) => gaps,
+      },
+    ],
+  }),
   store_clock_leapt: defineEvent<{ aheadMs: number }>({
     level: 'warn',
     message: 'the wall clock leapt ahead by more than a day; nothing is removed for its age for a day',
