@@ -24,7 +24,7 @@ import { type IngestEmit, ingestEvents } from './ingest/core/ingest-events.ts';
 import type { LinkEvent } from './ingest/core/link-event.ts';
 import { refusalEvents } from './refusal-events.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
-import { type StorageHealth, watchStorageHealth } from './storage-health.ts';
+import { failureText, type StorageHealth, watchStorageHealth } from './storage-health.ts';
 import { openHqStore } from './store/open-hq-store.ts';
 import type { HqStore } from './store/store.ts';
 import { storeEvents } from './store/store-events.ts';
@@ -69,7 +69,13 @@ const ALARM_SWEEP_MS = 10_000;
 /** Emits once the store is open and what is kept in memory is loaded, then completes. */
 export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> {
   const { config, clock, ids, telemetry, undo, openStore = openHqStore } = options;
-  const health = watchStorageHealth(options.storage, clock);
+  const alarms = createHqAlarms(clock, createEmit(hqAlarmEvents, telemetry));
+  const health = watchStorageHealth(options.storage, clock, (failure) =>
+    alarms.set(
+      'storage_failing',
+      failure === null ? null : `the storage of HQ takes no commits: ${failureText(failure)}`,
+    ),
+  );
   const probing = health.probe$.subscribe();
   undo.push('end the probing of the storage', () => void probing.unsubscribe());
   const store$ = openStore({
@@ -87,7 +93,6 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     concatMap(({ store, identity }) => {
       undo.push('close the store', () => store.close());
       const refusals = createRefusals(clock, createEmit(refusalEvents, telemetry));
-      const alarms = createHqAlarms(clock, createEmit(hqAlarmEvents, telemetry));
       const emit = notingRegistry(notingRefusals(createEmit(ingestEvents, telemetry), refusals), alarms);
       const { limits } = config;
       return createIngestCore({ store, clock, emit, limits, maxDeliveries: limits.ingestInFlight }).pipe(

@@ -16,6 +16,7 @@ import { createEmit, createRegistry, type Emit, type Telemetry } from '../platfo
 import { VERSION } from '../platform/version.ts';
 import { readHqIdentity, writeHqIdentity } from '../storage/directory/data-directory.ts';
 import { type LmdbStorage, openLmdbStorage } from '../storage/lmdb/lmdb-storage.ts';
+import type { StorageErrorCode } from '../storage/storage.ts';
 import { type Access, createAccess, isLoopback } from './access.ts';
 import { type AssembledHq, assembleHq } from './assemble-hq.ts';
 import { checkHqConfig, type HqConfig, trustedProxiesOf } from './config.ts';
@@ -31,6 +32,7 @@ import type { IdentityCopy } from './identity.ts';
 import { createSocketIoAgents } from './ingest/socketio/socketio-agents.ts';
 import { HqStartError, listen } from './listen.ts';
 import type { Refusals } from './refusals.ts';
+import { failureText } from './storage-health.ts';
 import { createTurns } from './store/turns.ts';
 import { withTokensOfFiles } from './token-files.ts';
 import { createUndoSteps, type UndoSteps } from './undo-steps.ts';
@@ -113,6 +115,7 @@ async function assemble(
     }),
   );
   const { store, chaos, fleet, refusals, alarms } = hq;
+  opened.damage$.subscribe(({ detail }) => alarms.set('storage_damaged', detail));
   const gatewayEmit = notingRefusals(createEmit(gatewayEvents, telemetry), refusals);
   registerFleetMetrics(telemetry.registry, fleet);
   chaos.state$.subscribe(({ mode, effect }) =>
@@ -203,9 +206,9 @@ function limitConnections({ limits }: HqConfig, emit: Emit<GatewayEvents>): Conn
 }
 
 /** Why HQ is not ready. `failure`: of the last commit; null: it succeeded. */
-function withFailure(reasons: readonly string[], failure: string | null): readonly string[] {
+function withFailure(reasons: readonly string[], failure: StorageErrorCode | null): readonly string[] {
   if (failure === null) return reasons;
-  return [...reasons, `the storage takes no commits: the last one failed (${failure})`];
+  return [...reasons, `the storage takes no commits: ${failureText(failure)}`];
 }
 
 /** How to get at the dashboard; only a token that everybody knows is shown. */

@@ -49,7 +49,13 @@ export const agentAlarmSchema = z.object({
 });
 export type AgentAlarm = z.infer<typeof agentAlarmSchema>;
 
-export const HQ_ALARM_KINDS = ['registry_full', 'connections_full', 'connections_of_address'] as const;
+export const HQ_ALARM_KINDS = [
+  'storage_failing',
+  'storage_damaged',
+  'registry_full',
+  'connections_full',
+  'connections_of_address',
+] as const;
 export type HqAlarmKind = (typeof HQ_ALARM_KINDS)[number];
 export type HqAlarm = { readonly kind: HqAlarmKind; readonly since: number; readonly detail: string };
 
@@ -59,7 +65,7 @@ export const alarmSchema = z.object({
   kind: z
     .enum([...HQ_ALARM_KINDS, ...ALARM_KINDS])
     .describe(
-      'of HQ: registry_full: it knows as many agents as it takes; connections_full, connections_of_address: it has refused connections within the last five minutes, in all or of one address. Of an agent: as in its summary',
+      'of HQ: storage_failing: its storage takes no commits; storage_damaged: damage was met in its storage, or its data file was gone at the start; registry_full: it knows as many agents as it takes; connections_full, connections_of_address: it has refused connections within the last five minutes, in all or of one address. Of an agent: as in its summary',
     ),
   since: agentAlarmSchema.shape.since,
   detail: z.string(),

@@ -13,12 +13,15 @@ export type CommitHealth<S extends Storage> = {
 };
 
 /** `onChanged` is told of each new answer of `failure`, before those who asked for the commit. */
-export function watchCommits<S extends Storage>(storage: S, onChanged = () => {}): CommitHealth<S> {
+export function watchCommits<S extends Storage>(
+  storage: S,
+  onChanged: (failure: StorageErrorCode | null) => void = () => {},
+): CommitHealth<S> {
   let failure: StorageErrorCode | null = null;
   const become = (next: StorageErrorCode | null) => {
     if (next === failure) return;
     failure = next;
-    onChanged();
+    onChanged(next);
   };
   return {
     storage: {

@@ -70,6 +70,11 @@ export type Storage = {
    * cannot be told.
    */
   readonly isShort: () => boolean;
+  /**
+   * Whether the next start finds what is committed now: false once its file was moved, deleted or replaced under it;
+   * commits then fail with `replaced` until the file is back. Cheap.
+   */
+  readonly isInPlace: () => boolean;
   /** Damage met so far (replayed) and from now on. */
   readonly damage$: Observable<Damage>;
   /** Flushes and closes; completes when the directory may be opened again. */
@@ -82,6 +87,8 @@ export type StorageErrorCode =
   | 'full'
   | 'io'
   | 'deadline'
+  /** The file was moved, deleted or replaced while it was in use. */
+  | 'replaced'
   /** Nothing works any more; a new process has to begin again. */
   | 'unusable'
   | 'closed'

@@ -43,6 +43,8 @@ export type Environment = {
   readonly own: (name: string) => Uint8Array | undefined;
   /** Bytes of the pages in use. */
   readonly usedBytes: () => number;
+  /** Whether the file is still what its path names. */
+  readonly isInPlace: () => boolean;
   /** Bytes of the file. */
   readonly fileBytes: () => number;
   readonly close: () => Promise<void>;
@@ -74,6 +76,8 @@ export function openLmdb(path: string, readOnly: boolean): RootDatabase<Buffer, 
 /** See openLmdb. */
 export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions): Environment {
   let db = openLmdb(path, readOnly);
+  const opened = identityOf(path);
+  const isInPlace = () => identityOf(path) === opened;
   const reader = createReader(() => db, onDamage);
   const tail = readOnly ? null : createFileTail({ path, usage: () => pageUsage(db.getStats()) });
   /** As last known. */
@@ -82,6 +86,7 @@ export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions
     if (!isStuck(db)) return;
     try {
       await db.close();
+      if (!isInPlace()) throw new Error('it is another file by now, or gone');
       checkForOpening(path);
       db = openLmdb(path, readOnly);
     } catch (error) {
@@ -136,12 +141,19 @@ export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions
       }
       return used;
     },
-    fileBytes: () => statSync(path).size,
+    isInPlace,
+    fileBytes: () => statSync(path, { throwIfNoEntry: false })?.size ?? 0,
     close: async () => {
       tail?.close();
       await db.close();
     },
   };
+}
+
+/** Of the file that the path names; null when there is none. */
+function identityOf(path: string): string | null {
+  const file = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return file === undefined ? null : `${file.dev}/${file.ino}`;
 }
 
 const PANIC = /MDB_PANIC/;

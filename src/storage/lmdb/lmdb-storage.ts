@@ -9,6 +9,8 @@
  *   (`unsupported_filesystem`);
  * - every wait has a deadline. A commit that misses it leaves the storage unusable for writing and is told by `fatal$`:
  *   LMDB gives no way to find out what became of it, only a new process can;
+ * - a data file that was moved, deleted or replaced fails commits with `replaced`, reads go on; once the file itself is
+ *   back, commits go on too;
  * - a full disk fails commits with `full`; reads go on, and so do commits that free more than they take. With a reserve
  *   (disk-reserve.ts) the first such commit succeeds all the same, and `isShort` tells.
  */
@@ -181,6 +183,7 @@ function startStorage(
     commit: queue.commit,
     stats: () => ({ usedBytes: environment.usedBytes(), fileBytes: environment.fileBytes() }),
     isShort: holdings.reserve.isSpent,
+    isInPlace: environment.isInPlace,
     damage$: damage$.asObservable(),
     fatal$: fatal$.asObservable(),
     close: () =>
@@ -243,6 +246,7 @@ function createFlush(
   let salvageTold = !isSalvaged;
   return (operations) =>
     defer(() => {
+      if (!environment.isInPlace()) throw replacedError(directory);
       lock.keep();
       const forget: Operation[] = salvageTold ? [] : [{ key: Buffer.from(SALVAGE_RECORD), value: null }];
       const write = () => from(environment.write(operations, forget));
@@ -301,6 +305,14 @@ function deadlineError(what: string, directory: string, deadlineMs: number): Sto
   return new StorageError(
     'deadline',
     `${what} in ${directory} did not end within ${deadlineMs} ms; the disk may be failing. Restart the process.`,
+  );
+}
+
+function replacedError(directory: string): StorageError {
+  const path = join(directory, DATA_FILE);
+  return new StorageError(
+    'replaced',
+    `${path} was moved, deleted or replaced while it was in use. Nothing more is committed: it would be gone at the next start. Move the file itself back (mv), and this process goes on by itself. Where it was deleted, copy it from /proc/${process.pid}/fd before this process ends (ls -l shows it there as deleted), stop the process, put the copy in its place, and start again`,
   );
 }
 

@@ -99,6 +99,7 @@ export function createMemoryStorage(options: MemoryStorageOptions = {}): Storage
     commit: queue.commit,
     stats: () => ({ usedBytes: disk.usedBytes, fileBytes: disk.usedBytes }),
     isShort: () => false,
+    isInPlace: () => true,
     damage$: damage$.asObservable(),
     close: () =>
       new Observable<never>((subscriber) => {

@@ -4,6 +4,7 @@ import { PageTitle } from '../../components/page-title.tsx';
 import { useFreshness, useTotals } from '../../state/fleet.ts';
 import { ChaosCard } from './chaos-card.tsx';
 import { FleetTable } from './fleet-table.tsx';
+import { HqAlarmsCard } from './hq-alarms-card.tsx';
 import { IngestCard } from './ingest-card.tsx';
 import { Kpis } from './kpis.tsx';
 import { RefusedCard } from './refused-card.tsx';
@@ -25,6 +26,9 @@ export function FleetView() {
 function Cards() {
   return (
     <>
+      <CardBoundary name="Alarms of HQ">
+        <HqAlarmsCard />
+      </CardBoundary>
       <CardBoundary name="Figures">
         <Kpis />
       </CardBoundary>

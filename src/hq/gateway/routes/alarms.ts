@@ -21,7 +21,7 @@ export function alarmRoutes(
         operationId: 'listAlarms',
         summary: 'Alarms that stand, those of HQ itself first',
         description:
-          'Of HQ itself: that its registry of agents is full, or that it has refused connections within the last five minutes. Of an agent: the one in its summary.',
+          'Of HQ itself: that its storage fails or was damaged, that its registry of agents is full, or that it has refused connections within the last five minutes. Of an agent: the one in its summary.',
         tags: ['agents'],
         querystring: pageSchema,
         response: { 200: pageOf(alarmSchema), ...problemResponses(400, 401, 403, 429, 503) },
