@@ -318,6 +318,31 @@ export const seriesDocumentSchema = z.object({
 });
 export type SeriesDocument = z.infer<typeof seriesDocumentSchema>;
 
+/** A GPU as one source of one agent measures it. */
+export const gpuSchema = z.object({
+  gpu: z.string().describe('what names it in a path: its uuid, or its index where it has none'),
+  uuid: z.string().nullable(),
+  index: z.string().nullable().describe('of the GPU in its machine'),
+  model: z.string().nullable(),
+  host: z.string().nullable().describe('the machine, as the exporter calls it'),
+  agent: z.string(),
+  source: z.string(),
+  series: z.number().describe('how many series it has'),
+  firstTs: z.number().nullable(),
+  lastTs: z.number().nullable(),
+});
+
+/** What was measured of a GPU at one instant. */
+export const gpuSampleSchema = z.object({
+  ts: z.number(),
+  arrivalTs: z.number().describe("HQ's clock when it stored the sample"),
+  source: z.string(),
+  values: z
+    .record(z.string(), jsonNumberSchema)
+    .describe('by metric, such as `hw.gpu.utilization`; absent where nothing was measured'),
+});
+export type GpuSample = z.infer<typeof gpuSampleSchema>;
+
 /** null where nothing came. */
 export const bucketSchema = z.object({
   t: z.number(),

@@ -17,6 +17,7 @@ export const TAGS = [
   { name: 'agents', description: 'The agents that HQ knows, and those that it does not let in.' },
   { name: 'samples', description: 'What was measured, as it came.' },
   { name: 'series', description: 'What agents measure, and buckets of it.' },
+  { name: 'gpus', description: 'GPUs that agents measure, and what was measured of them.' },
   { name: 'ledger', description: 'What became of every sample.' },
   { name: 'chaos', description: 'What HQ does to its own link, for tests and tours.' },
 ];

@@ -1,6 +1,7 @@
 /** Query and path parameters of the API. */
 import { z } from 'zod';
 import type { Labels } from '../../protocol/labels.ts';
+import { MAX_TS } from '../../protocol/sample.ts';
 import { parseDuration, parseQueryInstant } from '../http/instant.ts';
 import { Problem } from '../http/problem.ts';
 
@@ -42,6 +43,17 @@ export const seriesSchema = z.object({
 });
 export const seriesParametersSchema = agentParametersSchema.extend(seriesSchema.shape);
 export const seriesRestParametersSchema = agentParametersSchema.extend({ '*': seriesSchema.shape.series });
+
+export const gpuParametersSchema = z.object({
+  gpu: z.string().min(1).max(256).describe('uuid of the GPU, or its index where that names one alone'),
+});
+export const agentFilterSchema = z.object({
+  agent: z.string().min(1).max(64).optional().describe('only what this agent measures'),
+});
+export const timesSchema = z.object({
+  start_time: instant.optional().describe('inclusive; RFC 3339 or epoch ms; default: of the first sample'),
+  end_time: instant.optional().describe('exclusive; RFC 3339 or epoch ms; default: now'),
+});
 
 const SELECTOR =
   'must be the name of a label and its value, such as site:nord, or a name alone, which stands for any value';
@@ -123,6 +135,15 @@ export function rangeOf(query: z.output<typeof rangeSchema>, now: number): { fro
   if (from < to) return { from, to };
   const errors = [{ field: 'from', message: 'must be before `to`' }];
   throw new Problem('bad_request', 'from: must be before `to`', { errors });
+}
+
+/** The range of `start_time` and `end_time` with its defaults. Throws a Problem when it is empty or backwards. */
+export function timesOf(query: z.output<typeof timesSchema>, now: number): { from: number; to: number } {
+  // `to` is exclusive; what was stored in this very millisecond belongs to "until now".
+  const { start_time: from = -MAX_TS, end_time: to = Math.max(now, from) + 1 } = query;
+  if (from < to) return { from, to };
+  const errors = [{ field: 'start_time', message: 'must be before `end_time`' }];
+  throw new Problem('bad_request', 'start_time: must be before `end_time`', { errors });
 }
 
 /** The step, or a round one. Throws a Problem when it makes too many buckets. */

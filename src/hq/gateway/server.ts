@@ -27,6 +27,7 @@ import { agentRoutes } from './routes/agents.ts';
 import { alarmRoutes } from './routes/alarms.ts';
 import { chaosRoutes } from './routes/chaos.ts';
 import type { GatewayApp, RouteContext } from './routes/context.ts';
+import { gpuRoutes } from './routes/gpus.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { refusalRoutes } from './routes/refusals.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
@@ -151,6 +152,7 @@ async function registerRoutes(app: GatewayApp, options: GatewayOptions): Promise
   operationRoutes(app, options);
   await app.register(async (scope: GatewayApp) => telemetryRoutes(scope, options));
   agentRoutes(app, options);
+  gpuRoutes(app, options);
   chaosRoutes(app, options);
   refusalRoutes(app, options);
   alarmRoutes(app, options);

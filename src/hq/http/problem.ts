@@ -8,6 +8,15 @@ export const fieldErrorSchema = z.object({
 });
 export type FieldError = z.infer<typeof fieldErrorSchema>;
 
+/** One of several that a name may mean. */
+const candidateSchema = z.object({
+  gpu: z.string(),
+  agent: z.string(),
+  index: z.string().nullable(),
+  host: z.string().nullable(),
+});
+export type Candidate = z.infer<typeof candidateSchema>;
+
 export const problemSchema = z
   .object({
     type: z.string().describe('urn:holdfast:problem:<code>; the code is stable'),
@@ -16,6 +25,10 @@ export const problemSchema = z
     detail: z.string().describe('what happened and what to do, for people'),
     instance: z.string().describe('path of the request; empty where HQ could not read it'),
     errors: z.array(fieldErrorSchema).optional().describe('the first invalid fields, 20 at most'),
+    candidates: z
+      .array(candidateSchema)
+      .optional()
+      .describe('with 409 of a name: what it may mean, 100 at most'),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem document' });
 export type ProblemDocument = z.infer<typeof problemSchema>;
@@ -34,6 +47,7 @@ export const PROBLEM_CODES = {
   timed_out: 408,
   chaos_disabled: 409,
   agent_connected: 409,
+  ambiguous: 409,
   too_large: 413,
   unsupported_media_type: 415,
   expectation_failed: 417,
@@ -50,6 +64,7 @@ export type ProblemCode = keyof typeof PROBLEM_CODES;
 
 export type ProblemOptions = {
   readonly errors?: readonly FieldError[];
+  readonly candidates?: readonly Candidate[];
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
 };
@@ -60,12 +75,14 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly statusCode: number;
   readonly errors: readonly FieldError[];
+  readonly candidates: readonly Candidate[];
   readonly headers: Readonly<Record<string, string>>;
   constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
     super(detail, { cause: options.cause });
     this.code = code;
     this.statusCode = PROBLEM_CODES[code];
     this.errors = options.errors ?? [];
+    this.candidates = options.candidates ?? [];
     this.headers = options.headers ?? {};
   }
 }
@@ -77,6 +94,7 @@ export function problemDocument(problem: Problem, instance: string): ProblemDocu
     status: problem.statusCode,
     detail: problem.message,
     instance,
+    ...(problem.candidates.length > 0 && { candidates: [...problem.candidates] }),
     ...(problem.errors.length > 0 ? { errors: problem.errors.slice(0, MAX_FIELD_ERRORS) } : {}),
   };
 }
