@@ -8,25 +8,42 @@ export type ReadValue =
 
 /**
  * Settings ending in `Ms` take `10s`, those ending in `Bytes`, or in `Bytes` per a time, take `64MiB`; a list is
- * separated by `;` or by what the setting says.
+ * separated by `;` or by what the setting says, but not within double quotes.
  */
 export function readValue(leaf: Leaf, text: string): ReadValue {
   switch (leaf.type) {
     case 'string':
       return { ok: true, value: text };
     case 'list':
-      return {
-        ok: true,
-        value: text
-          .split(leaf.separator)
-          .map((part) => part.trim())
-          .filter((part) => part !== ''),
-      };
+      return readList(leaf, text);
     case 'boolean':
       return readBoolean(text);
     case 'number':
       return readNumber(leaf, text);
   }
+}
+
+const QUOTED = /"[^"]*"/;
+const ALL_QUOTED = /^"([^"]*)"$/;
+
+/** What stands in double quotes is never cut. An item that is quoted as a whole comes without them. */
+function readList({ separator }: Leaf, text: string): ReadValue {
+  const items: string[] = [];
+  let item = '';
+  const pieces = new RegExp(`(${QUOTED.source})|${separator.source}`, 'g');
+  let from = 0;
+  for (const { 0: found, 1: quoted, index } of text.matchAll(pieces)) {
+    item += text.slice(from, index) + (quoted ?? '');
+    from = index + found.length;
+    if (quoted !== undefined) continue;
+    items.push(item);
+    item = '';
+  }
+  items.push(item + text.slice(from));
+  if (items.some((one) => one.split('"').length % 2 === 0))
+    return { ok: false, problem: 'a double quote is not closed' };
+  const trimmed = items.map((one) => one.trim()).filter((one) => one !== '');
+  return { ok: true, value: trimmed.map((one) => ALL_QUOTED.exec(one)?.[1] ?? one) };
 }
 
 function readBoolean(text: string): ReadValue {

@@ -21,7 +21,7 @@ in a name is a level in YAML. Flags win over the environment, the environment ov
 validate\` checks them, \`holdfast config schema\` prints the JSON Schema for your editor.
 
 Settings that end in \`Ms\` are milliseconds and also take \`500ms\`, \`10s\`, \`5m\`, \`1h30m\`, \`1d\`; those that end in \`Bytes\` (or \`BytesPerSecond\`, \`BytesPerDay\`, \`BytesPerMonth\`) are bytes and
-also take \`64KiB\`, \`512MiB\`, \`1GB\`; \`4G\` is \`4GiB\`. A variable without a text counts as none; those that Kubernetes adds for a Service called holdfast are ignored, with a log line. A list is repeated as a flag, separated by \`;\` in the environment, and a YAML list in a file.
+also take \`64KiB\`, \`512MiB\`, \`1GB\`; \`4G\` is \`4GiB\`. A variable without a text counts as none; those that Kubernetes adds for a Service called holdfast are ignored, with a log line. A list is repeated as a flag, separated by \`;\` in the environment (not within double quotes), and a YAML list in a file.
 
     # holdfast.yaml
     hq: https://hq.example.net

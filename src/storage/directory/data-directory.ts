@@ -7,6 +7,7 @@
  * - `reserve.bin`              space held back for when the disk is full (disk-reserve.ts);
  * - `traffic.json`             of an agent: bytes that its link has carried (agent/uplink/metering);
  * - `quarantine-<ts>-<n>.mdb`    damaged files that were moved aside, the newest few;
+ * - `damage.json`             what became of a data file, until it was told (damage-note.ts);
  * - `salvaged-<ts>.mdb`           while a damaged file is being salvaged; then it takes the place of `data.mdb`.
  * Directory 0700, files 0600.
  */
@@ -220,7 +221,8 @@ function readJson<T>(path: string, schema: z.ZodType<T>): T | null {
   }
 }
 
-function writeDurably(directory: string, name: string, content: unknown): void {
+/** Throws StorageError; then what was there before stands. */
+export function writeDurably(directory: string, name: string, content: unknown): void {
   const path = join(directory, name);
   const unfinished = `${path}${UNFINISHED}`;
   try {

@@ -16,6 +16,7 @@ import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync, statS
 import { join } from 'node:path';
 import { concatMap, defer, map, type Observable, of } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
+import { noteDamage } from '../directory/damage-note.ts';
 import { type InUse, quarantine, syncDirectory } from '../directory/data-directory.ts';
 import { missingData } from '../directory/missing-data.ts';
 import type { Damage } from '../storage.ts';
@@ -65,10 +66,12 @@ export function inspectFile(request: InspectionRequest): Observable<Inspection> 
     const missing = existsSync(path) ? null : missingData(request.directory, DATA_FILE, request.before);
     if (missing !== null) {
       const gone: Damage = { what: 'missing', key: null, detail: missing, quarantine: null };
+      noteDamage(request.directory, gone);
       return of({ damage: [gone], uncleanEnds: 0, fruitless: 0 });
     }
     if (wasEmptied(path, request.before)) {
       const emptied: Damage = { what: 'file', key: null, detail: EMPTIED, quarantine: null };
+      noteDamage(request.directory, emptied);
       return of({ damage: [emptied], uncleanEnds: 0, fruitless });
     }
     const suspicion = findSuspicion(path, request, uncleanEnds);
@@ -156,20 +159,20 @@ export function salvageDataFile(
         const isComplete = sound !== null && salvage.kind === 'salvaged' && salvage.complete;
         // Nobody needs a sound file of which there is a copy: a rename replaces it.
         const moved = isComplete ? null : quarantine(directory, DATA_FILE, now);
+        const outcome =
+          salvage.kind === 'salvaged' ? describe(salvage) : `nothing salvaged: ${salvage.detail}`;
+        const detail = `${reason}; ${outcome}`;
+        const damage: readonly Damage[] = isComplete
+          ? []
+          : [{ what: 'file', key: null, detail, quarantine: moved }];
+        for (const one of damage) noteDamage(directory, one);
         // Before the file is in its place: afterwards nobody would look for what was left.
         for (const file of [path, target]) rmSync(`${file}-lock`, { force: true });
         if (salvage.kind === 'salvaged') renameSync(target, path);
         else rmSync(path, { force: true });
         removeSalvaged(directory);
         syncDirectory(directory);
-        if (isComplete) return { damage: [], uncleanEnds: 0, fruitless: 0 };
-        const outcome =
-          salvage.kind === 'salvaged' ? describe(salvage) : `nothing salvaged: ${salvage.detail}`;
-        return {
-          damage: [{ what: 'file', key: null, detail: `${reason}; ${outcome}`, quarantine: moved }],
-          uncleanEnds: 0,
-          fruitless: 0,
-        };
+        return { damage, uncleanEnds: 0, fruitless: 0 };
       }),
     );
   });

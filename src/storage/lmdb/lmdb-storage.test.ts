@@ -125,6 +125,7 @@ describe('LMDB storage', () => {
       what: 'file',
       detail: expect.stringContaining('empty'),
     });
+    await put(emptied, 'a', '1');
     await close(emptied);
     truncateSync(file);
     writeInUse(directory, { bootId: clock.bootId, uncleanEnds: 0, suspect: false, fruitless: 1 });

@@ -4,7 +4,8 @@
  * Promises beyond those of Storage:
  * - always starts: a file that cannot be trusted is walked through in a child process first, and when that finds it
  *   broken (or dies of it) moved aside and salvaged record by record; the loss is told by `damage$`;
- * - after such a salvage the damage is told at every open until the owner has committed once;
+ * - after such a salvage, or where the file was missing or emptied, the damage is told at every open until the owner
+ *   has committed once;
  * - one process a directory (StorageError `locked`), one role a directory (`configuration`), no network file system
  *   (`unsupported_filesystem`);
  * - every wait has a deadline. A commit that misses it leaves the storage unusable for writing and is told by `fatal$`:
@@ -34,6 +35,7 @@ import {
 import type { Clock } from '../../platform/clock.ts';
 import { errorText } from '../../platform/error-text.ts';
 import { closedError, createCommitQueue } from '../commit-queue.ts';
+import { forgetDamage, isSame, notedDamage } from '../directory/damage-note.ts';
 import {
   checkIdentity,
   prepareDirectory,
@@ -160,10 +162,11 @@ function startStorage(
   const running = openData(options, holdings, inspection);
   const { environment, damage$, fatal$ } = running;
   const salvage = environment.own(SALVAGE_RECORD);
-  if (salvage !== undefined && inspection.damage.length === 0) {
-    damage$.next({ what: 'file', key: null, detail: Buffer.from(salvage).toString(), quarantine: null });
-  }
-  const flush = createFlush(running, salvage !== undefined, (failure) => {
+  const noted = notedDamage(options.directory);
+  // What an earlier open found, and perhaps nobody heard of.
+  for (const damage of untold(noted, salvage, inspection.damage)) damage$.next(damage);
+  const isUntold = salvage !== undefined || noted.length > 0;
+  const flush = createFlush(running, isUntold, (failure) => {
     queue.fail(failure);
     fatal$.next(failure);
   });
@@ -192,6 +195,17 @@ function startStorage(
         return closing;
       }),
   };
+}
+
+/** Without a note, as of an earlier version, the salvaged file itself tells. */
+function untold(
+  noted: readonly Damage[],
+  salvage: Uint8Array | undefined,
+  found: readonly Damage[],
+): readonly Damage[] {
+  if (noted.length > 0) return noted.filter((one) => !found.some((other) => isSame(one, other)));
+  if (salvage === undefined || found.length > 0) return [];
+  return [{ what: 'file', key: null, detail: Buffer.from(salvage).toString(), quarantine: null }];
 }
 
 /** Opens the file, with the marker of its use alongside it. */
@@ -266,6 +280,7 @@ function createFlush(
         return throwError(() => failure);
       }),
       tap(() => {
+        if (!salvageTold) forgetDamage(directory);
         salvageTold = true;
         mark.noteCommit();
       }),
