@@ -4,7 +4,7 @@
  */
 import type { Server } from 'node:http';
 import { resolve } from 'node:path';
-import { firstValueFrom } from 'rxjs';
+import { filter, firstValueFrom } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
 import { errorText } from '../platform/error-text.ts';
 import type { Ids } from '../platform/ids.ts';
@@ -118,9 +118,12 @@ async function assemble(
   opened.damage$.subscribe(({ detail }) => alarms.set('storage_damaged', detail));
   const gatewayEmit = notingRefusals(createEmit(gatewayEvents, telemetry), refusals);
   registerFleetMetrics(telemetry.registry, fleet);
-  chaos.state$.subscribe(({ mode, effect }) =>
-    gatewayEmit({ type: 'chaos_effect', mode, effect, severity: CHAOS_SEVERITY[effect] }),
-  );
+  // That nothing is disturbed is no news at the start.
+  chaos.state$
+    .pipe(filter(({ effect }, index) => index > 0 || effect !== 'none'))
+    .subscribe(({ mode, effect }) =>
+      gatewayEmit({ type: 'chaos_effect', mode, effect, severity: CHAOS_SEVERITY[effect] }),
+    );
 
   const connections = limitConnections(config, gatewayEmit);
   const app = await createGateway({

@@ -10,11 +10,13 @@ import { AsOf } from './time.tsx';
 export function PendingCell({ entry }: { readonly entry: AgentEntry }) {
   const { pending, pendingBytes, pendingThinned, state, heardTs } = entry.summary;
   const thinned = pendingThinned > 0 ? `, ${formatExact(pendingThinned)} of them thinned` : '';
+  // Counts follow each frame, bytes only the agent's own word: none are known of what is pending since.
+  const bytes = pending > 0 && pendingBytes === 0 ? null : pendingBytes;
   const paths = trailPaths(entry.trail);
   return (
     <span
       className="pending"
-      title={`${formatExact(pending)} samples${thinned}, ${formatExact(pendingBytes)} bytes`}
+      title={`${formatExact(pending)} samples${thinned}${bytes === null ? '' : `, ${formatExact(bytes)} bytes`}`}
     >
       <svg className="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
         {paths === null ? (
@@ -28,8 +30,8 @@ export function PendingCell({ entry }: { readonly entry: AgentEntry }) {
       </svg>
       <span className="pending-text">
         <span className={pending > 0 ? 'pending-some' : 'pending-none'}>{formatCount(pending)}</span>
-        <small>{formatBytes(pendingBytes)}</small>
-        {state === 'offline' && <AsOf ts={heardTs} />}
+        {bytes !== null && <small>{formatBytes(bytes)}</small>}
+        {(state === 'offline' || state === 'refused') && <AsOf ts={heardTs} />}
       </span>
     </span>
   );

@@ -120,7 +120,7 @@ export const gatewayEvents = {
   chaos_set: defineEvent<{ mode: string }>({ level: 'warn', message: 'chaos mode set', metrics: [] }),
   chaos_effect: defineEvent<{ mode: string; effect: string; severity: number }>({
     level: 'info',
-    message: 'chaos takes effect',
+    message: 'what chaos does to the links of agents has changed',
     metrics: [
       {
         name: 'holdfast_chaos_effect',

@@ -1,4 +1,5 @@
 import type { AgentSummary } from '../../../protocol/api.ts';
+import { Advice } from '../../components/command.tsx';
 import { PendingCell } from '../../components/pending-cell.tsx';
 import { REFUSAL_TEXTS } from '../../components/refusal-texts.ts';
 import { ShareMeter, shareOf } from '../../components/share-meter.tsx';
@@ -99,7 +100,7 @@ function RefusalFact({ refusal }: Pick<AgentSummary, 'refusal'>) {
   return (
     <Fact name="Refused" hint="what HQ answers to its hello, and what to do about it" wide>
       <span className="bad">{REFUSAL_TEXTS[refusal.reason]}</span>, since <Moment ts={refusal.since} />:{' '}
-      {refusal.detail}. What to do: {refusal.advice}.
+      {refusal.detail}. What to do: <Advice text={`${refusal.advice}.`} />
     </Fact>
   );
 }

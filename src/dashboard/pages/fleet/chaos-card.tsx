@@ -65,12 +65,15 @@ export function ChaosCard() {
       />
       <p className="chaos-effect" role="status">
         <span className="chaos-dot" aria-hidden="true" />
-        <span>{EFFECTS[chaos.effect]}</span>
-        {chaos.effect !== 'none' && (
-          <span className="quiet">
-            for <Age ts={chaos.since} />
-          </span>
-        )}
+        <span>
+          {EFFECTS[chaos.effect]}
+          {chaos.effect !== 'none' && (
+            <span className="quiet">
+              {' '}
+              for <Age ts={chaos.since} />
+            </span>
+          )}
+        </span>
       </p>
       {!chaos.enabled && (
         <p className="hint">
@@ -89,7 +92,7 @@ export function ChaosCard() {
 }
 
 const MODE_NOTES: Readonly<Record<ChaosMode, string>> = {
-  off: 'Choose down and watch pending grow; choose off again and watch the gaps fill.',
+  off: 'Choose down, and agents go offline and journal on; choose off again, and the gaps fill.',
   random: 'HQ cuts, slows and loses at random, and recovers by itself.',
   down: 'Nothing is lost: agents write to their journals and deliver when you choose off.',
   slow: 'Lag and round trips grow; nothing is lost.',

@@ -1,5 +1,6 @@
 import { bind } from '@react-rxjs/core';
 import { refusalSchema } from '../../../protocol/api.ts';
+import { Advice } from '../../components/command.tsx';
 import { REFUSAL_TEXTS } from '../../components/refusal-texts.ts';
 import { Age } from '../../components/time.tsx';
 import { formatExact } from '../../format.ts';
@@ -48,7 +49,9 @@ export function RefusedCard() {
                 <td data-label="Why" title={one.detail ?? undefined}>
                   {REFUSAL_TEXTS[one.reason]}
                 </td>
-                <td data-label="What to do">{one.advice}</td>
+                <td data-label="What to do">
+                  <Advice text={one.advice} />
+                </td>
                 <td data-label="Since" className="number">
                   <Age ts={one.since} />
                 </td>
