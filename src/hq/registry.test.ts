@@ -136,6 +136,80 @@ describe('an agent that is retired', () => {
   });
 });
 
+describe('an agent that is retired while something of it comes', () => {
+  const helloOf = (agent: string, at: number) => ({
+    protocol: PROTOCOL_VERSION,
+    schema: SCHEMA_VERSION,
+    agent,
+    epoch: `0102030405${String(at).padStart(2, '0')}`,
+    instance: 'i1',
+    version: '0',
+    sampled: 7,
+    released: 0,
+    ts: Date.now(),
+  });
+
+  it('is connected and listed in the end, whichever was first, also after a restart', async () => {
+    const dataDir = temporaryFolder();
+    const hq = await start({ dataDir });
+    const agents = Array.from({ length: 12 }, (_, at) => `edge-${String(at).padStart(2, '0')}`);
+    for (const [at, agent] of agents.entries()) {
+      const first = joined(hq, '/agents');
+      await first.emitWithAck('hello', helloOf(agent, at));
+      first.disconnect();
+    }
+    await eventually(async () =>
+      expect(await items(hq, '/api/v1/agents', z.object({ connected: z.boolean() }))).not.toContainEqual({
+        connected: true,
+      }),
+    );
+    const statuses = await Promise.all(
+      agents.map(async (agent, at) => {
+        const socket = joined(hq, '/agents');
+        await new Promise<void>((resolve) => socket.once('connect', resolve));
+        const comes = () => socket.emitWithAck('hello', helloOf(agent, at));
+        const goes = () => json(hq, `/api/v1/agents/${agent}`, 'DELETE');
+        const [reply, { status }] = await (at % 2 === 0
+          ? Promise.all([comes(), goes()])
+          : Promise.all([goes(), comes()]).then(([gone, come]) => [come, gone] as const));
+        expect(reply).toMatchObject({ ok: true });
+        return status;
+      }),
+    );
+    for (const status of statuses) expect([200, 409]).toContain(status);
+    expect(await items(hq, '/api/v1/agents', z.object({ id: z.string(), connected: z.boolean() }))).toEqual(
+      agents.map((id) => ({ id, connected: true })),
+    );
+    await hq.stop();
+    expect(await idsOf(await start({ dataDir }))).toEqual(agents);
+  });
+
+  it('is either listed with its samples or retired with them, the same after a restart', async () => {
+    const dataDir = temporaryFolder();
+    const hq = await start({ dataDir });
+    const agents = Array.from({ length: 12 }, (_, at) => `web-${String(at).padStart(2, '0')}`);
+    for (const agent of agents) await deliver(hq, agent);
+    const outcomes = await Promise.all(
+      agents.flatMap((agent) => [
+        deliver(hq, agent, 1_000),
+        json(hq, `/api/v1/agents/${agent}`, 'DELETE').then(({ status }) => status),
+      ]),
+    );
+    for (const status of outcomes) expect([200, 202, 409]).toContain(status);
+    const listed = await idsOf(hq);
+    expect(await (await fetch(`${hq.url}/metrics`)).text()).toContain(
+      `holdfast_hq_known_agents ${listed.length}\n`,
+    );
+    await hq.stop();
+    const again = await start({ dataDir });
+    expect(await idsOf(again)).toEqual(listed);
+    for (const agent of agents) {
+      const [entry] = await items(again, `/api/v1/agents/${agent}/ledger`, ledgerEntrySchema);
+      expect(entry).toMatchObject({ sampled: 2, stored: 2 });
+    }
+  });
+});
+
 describe('connections', () => {
   const open = (hq: RunningHq, localAddress = '127.0.0.1'): Promise<{ socket: Socket; kept: boolean }> =>
     new Promise((resolve) => {

@@ -1,5 +1,5 @@
 /** `DELETE /api/v1/agents/:id`: takes an agent that comes no more out of those that count. */
-import { firstValueFrom } from 'rxjs';
+import { firstValueFrom, tap } from 'rxjs';
 import { type AgentSummary, retiredAgentSchema } from '../../../protocol/api.ts';
 import { Problem } from '../../http/problem.ts';
 import { agentParametersSchema } from '../parameters.ts';
@@ -27,17 +27,18 @@ export function retireRoute(
       },
     },
     async (request) => {
-      const { id, connected, ...counts } = await summaryOf(request.params.id);
-      if (connected) {
+      const { id, ...counts } = await summaryOf(request.params.id);
+      const retiredTs = clock.now();
+      // At once with the commit: what is committed behind it brings the agent back.
+      const retire$ = store.retire(id, retiredTs).pipe(tap((done) => done && fleet.retire(id)));
+      const done = await firstValueFrom(ingest.agents.retire(id, retire$));
+      if (done === null) {
         throw new Problem(
           'agent_connected',
-          `agent "${id}" is connected: stop it first, else it would be back at once`,
+          `agent "${id}" is connected, or something of it is arriving just now: stop it first, else it would be back at once`,
         );
       }
-      const retiredTs = clock.now();
-      await firstValueFrom(store.retire(id, retiredTs));
-      ingest.agents.remove(id);
-      fleet.retire(id);
+      if (!done) throw new Problem('not_found', `agent "${id}" has been retired meanwhile`);
       const { sampled, stored, pending, thinned, dropped } = counts;
       emit({ type: 'agent_retired', agent: id, sampled, stored, pending, thinned, dropped });
       return { id, retiredTs, sampled, stored, pending, thinned, dropped };

@@ -2,8 +2,9 @@
  * The agents that HQ knows, whichever way they came: their number is bounded (`limits.maxAgents`). One that is new
  * takes a place before anything of it is stored, so that no number of them at once goes beyond the bound.
  */
-import { forkJoin, map, type Observable, of } from 'rxjs';
+import { concat, concatMap, defer, forkJoin, map, type Observable, of, ReplaySubject, tap } from 'rxjs';
 import type { AgentRegistry } from '../../store/store.ts';
+import { seenThrough } from './seen-through.ts';
 
 /** Places of agents that HQ does not know yet. */
 export type Places = {
@@ -22,8 +23,13 @@ export type KnownAgents = {
    */
   readonly claim: (agents: readonly string[]) => Observable<Places | null>;
   readonly add: (agent: string) => void;
-  /** It is retired: its place is free. */
-  readonly remove: (agent: string) => void;
+  /** It is connected, and cannot be retired, until the function that is returned is called. */
+  readonly occupy: (agent: string) => () => void;
+  /**
+   * Retires it by `work`, which emits whether there was one, and frees its place as soon as it has. Who claims it
+   * meanwhile waits. Emits null, and does nothing, while it is connected or something of it is being looked at.
+   */
+  readonly retire: (agent: string, work: Observable<boolean>) => Observable<boolean | null>;
   /** Places that are taken. */
   readonly size: () => number;
   /** Places that there are. */
@@ -48,6 +54,8 @@ export function loadKnownAgents(options: KnownAgentsOptions): Observable<KnownAg
 
 function createKnownAgents(options: KnownAgentsOptions, known: Set<string>): KnownAgents {
   const { store, maxAgents, onSize = () => {}, onRefused = () => {} } = options;
+  const use = createUse();
+  const retiring = new Map<string, ReplaySubject<never>>();
   /** How many hold a place for each that is not known. */
   const claimed = new Map<string, number>();
   let told = -1;
@@ -67,8 +75,10 @@ function createKnownAgents(options: KnownAgentsOptions, known: Set<string>): Kno
     known.has(agent)
       ? of(true)
       : store.agent(agent).pipe(map((record) => record !== null && record.retiredTs === undefined));
-  const hold = (agents: readonly string[]): Places => {
+  /** `agents`: those of `all` that HQ does not know yet. */
+  const hold = (all: readonly string[], agents: readonly string[]): Places => {
     let held = true;
+    const ends = all.map(use.begin);
     for (const agent of agents) {
       if (!known.has(agent)) claimed.set(agent, (claimed.get(agent) ?? 0) + 1);
     }
@@ -76,11 +86,13 @@ function createKnownAgents(options: KnownAgentsOptions, known: Set<string>): Kno
     return {
       keep: () => {
         held = false;
+        for (const end of ends) end();
         for (const agent of agents) add(agent);
       },
       giveBack: () => {
         if (!held) return;
         held = false;
+        for (const end of ends) end();
         for (const agent of agents) {
           const others = (claimed.get(agent) ?? 1) - 1;
           if (others > 0) claimed.set(agent, others);
@@ -88,30 +100,70 @@ function createKnownAgents(options: KnownAgentsOptions, known: Set<string>): Kno
         }
         tell();
       },
-      again: () => hold(agents),
+      again: () => hold(all, agents),
     };
   };
   tell();
-  return {
-    claim: (agents) => {
-      if (agents.length === 0) return of(hold([]));
+  const claim = (agents: readonly string[]): Observable<Places | null> =>
+    defer(() => {
+      const ending = agents.flatMap((agent) => retiring.get(agent) ?? []);
+      if (ending.length > 0) return concat(...ending, claim(agents));
+      if (agents.length === 0) return of(hold([], []));
       return forkJoin(agents.map(isKnown)).pipe(
-        map((are) => {
+        concatMap((are) => {
+          // It may have begun while the store was asked.
+          if (agents.some((agent) => retiring.has(agent))) return claim(agents);
           for (const [index, agent] of agents.entries()) if (are[index] === true) add(agent);
           const fresh = agents.filter((agent) => !known.has(agent));
           const needed = fresh.filter((agent) => !claimed.has(agent)).length;
-          if (needed === 0 || size() + needed <= maxAgents) return hold(fresh);
+          if (needed === 0 || size() + needed <= maxAgents) return of(hold(agents, fresh));
           onRefused();
-          return null;
+          return of(null);
         }),
       );
-    },
+    });
+  return {
+    claim,
+    occupy: use.begin,
+    retire: (agent, work) =>
+      defer(() => {
+        if (use.has(agent) || retiring.has(agent)) return of(null);
+        const ended = new ReplaySubject<never>();
+        retiring.set(agent, ended);
+        return seenThrough(
+          work.pipe(
+            tap((done) => {
+              if (done) known.delete(agent);
+              tell();
+            }),
+          ),
+          () => {
+            retiring.delete(agent);
+            ended.complete();
+          },
+        );
+      }),
     add,
-    remove: (agent) => {
-      known.delete(agent);
-      tell();
-    },
     size,
     max: maxAgents,
+  };
+}
+
+/** How often an agent is in use just now. */
+function createUse() {
+  const counts = new Map<string, number>();
+  return {
+    has: (agent: string) => counts.has(agent),
+    begin: (agent: string) => {
+      counts.set(agent, (counts.get(agent) ?? 0) + 1);
+      let ended = false;
+      return () => {
+        if (ended) return;
+        ended = true;
+        const left = (counts.get(agent) ?? 1) - 1;
+        if (left > 0) counts.set(agent, left);
+        else counts.delete(agent);
+      };
+    },
   };
 }

@@ -51,6 +51,8 @@ export type Session = Holder & {
   readonly become: (state: SessionState) => void;
   /** Null before a hello has been accepted. */
   readonly established: () => Established | null;
+  /** The agent is connected, and is not retired, until this session has ended and all of it is stored. */
+  readonly stay: (agent: string) => void;
   /** The transport is gone. */
   readonly gone: (reason: string) => void;
 };
@@ -63,10 +65,15 @@ export function createSession(shared: IngestShared, transport: Transport): Sessi
   const { clock, emit, limits } = shared;
   let state: SessionState = { kind: 'connected' };
   let probing: Observable<boolean> | null = null;
+  let free: (() => void) | null = null;
   const leave = (reason: string): string | null => {
     const before = state;
     state = { kind: 'leaving' };
     if (before.kind !== 'established') return null;
+    shared
+      .settled(before.agent)
+      .pipe(finalize(() => free?.()))
+      .subscribe();
     shared.drains.gone(before.agent);
     shared.link({ kind: 'disconnected', agent: before.agent, reason, ts: clock.now() });
     return before.agent;
@@ -80,6 +87,9 @@ export function createSession(shared: IngestShared, transport: Transport): Sessi
     state: () => state,
     become: (next) => {
       if (state.kind !== 'leaving') state = next;
+    },
+    stay: (agent) => {
+      if (state.kind === 'established') free ??= shared.agents.occupy(agent);
     },
     established: () => (state.kind === 'established' ? state : null),
     get instance() {

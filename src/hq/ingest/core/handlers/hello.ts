@@ -22,9 +22,14 @@ export function handleHello(session: Session, hello: Hello): Observable<HelloRep
   return behindChaos(session, () => {
     const wrong = checkHello(session, hello);
     if (wrong !== null) return of(wrong);
-    const known = shared.store.epoch(agent, epoch);
-    return forkJoin({ known, places: shared.agents.claim([agent]) }).pipe(
-      concatMap((found) => claim(session, hello, found).pipe(finalize(() => found.places?.giveBack()))),
+    // While it is being retired the claim waits: what HQ knows of it is asked after that.
+    return shared.agents.claim([agent]).pipe(
+      concatMap((places) =>
+        shared.store.epoch(agent, epoch).pipe(
+          concatMap((known) => claim(session, hello, { known, places })),
+          finalize(() => places?.giveBack()),
+        ),
+      ),
       storageFailed(session, 'hello'),
     );
   });
@@ -205,7 +210,7 @@ function forkOf(session: Session, hello: Hello): Observable<Refused | null> {
 }
 
 function establish(
-  { shared, transport, become, established }: Session,
+  { shared, transport, become, established, stay }: Session,
   { agent, epoch, instance, sampled, version, protocols, labels, ts }: Hello,
   { now, ...loaded }: Loaded & { readonly now: number },
 ): void {
@@ -213,6 +218,7 @@ function establish(
   const view = createSessionView(loaded, before?.epoch === epoch ? before.view : null);
   become({ kind: 'established', agent, instance, epoch, view });
   shared.agents.add(agent);
+  stay(agent);
   shared.drains.accepted(agent, {
     sampled,
     contiguous: loaded.coverage.contiguous,
