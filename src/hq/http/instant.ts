@@ -1,5 +1,6 @@
 /** Instants as people and programs write them, and durations. */
 import { MAX_TS } from '../../protocol/sample.ts';
+import { cutToMs } from '../../protocol/whole-ms.ts';
 
 const RFC_3339 = /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?)([Zz]|[+-]\d{2}:\d{2})?$/;
 /** Numbers below are seconds (as ms they would lie before 1973-03-03), numbers from here on ms. */
@@ -26,7 +27,7 @@ export function parseQueryInstant(text: string): number | null {
 /** Epoch ms of the `timestamp` of a delivery: RFC 3339, epoch ms or epoch seconds. */
 export function parseDeliveredInstant(value: string | number): number | null {
   if (typeof value === 'string') return parseRfc3339(value);
-  const ms = Math.round(Math.abs(value) < SECONDS_BELOW ? value * 1000 : value);
+  const ms = cutToMs(Math.abs(value) < SECONDS_BELOW ? value * 1000 : value);
   return Math.abs(ms) <= MAX_TS ? ms : null;
 }
 

@@ -97,6 +97,8 @@ type Tally = {
   readonly min: Float64Array;
   readonly max: Float64Array;
   readonly sum: Float64Array;
+  /** Of values that could add up to more than a double holds, in units of {@link HUGE_UNIT}. */
+  readonly hugeSum: Float64Array;
   /** Of the counts, how many came thinned. */
   readonly thinned: Float64Array;
   /** Latest time that a thinned row in the bucket reaches to. */
@@ -109,6 +111,7 @@ function createTally(length: number): Tally {
     min: new Float64Array(length).fill(Number.POSITIVE_INFINITY),
     max: new Float64Array(length).fill(Number.NEGATIVE_INFINITY),
     sum: new Float64Array(length),
+    hugeSum: new Float64Array(length),
     thinned: new Float64Array(length),
     until: new Float64Array(length).fill(Number.NEGATIVE_INFINITY),
   };
@@ -133,7 +136,8 @@ function addColumn(
     tally.finite[index] = (tally.finite[index] ?? 0) + 1;
     tally.min[index] = Math.min(tally.min[index] ?? value, value);
     tally.max[index] = Math.max(tally.max[index] ?? value, value);
-    tally.sum[index] = (tally.sum[index] ?? 0) + value;
+    if (Math.abs(value) < HUGE) tally.sum[index] = (tally.sum[index] ?? 0) + value;
+    else tally.hugeSum[index] = (tally.hugeSum[index] ?? 0) + value / HUGE_UNIT;
   }
 }
 
@@ -163,6 +167,16 @@ function addBuckets(
   }
 }
 
+/** Beyond any sum of so many values that one answer can have. */
+const HUGE = 2 ** 960;
+const HUGE_UNIT = 2 ** 64;
+
+function meanOf({ sum, hugeSum }: Tally, index: number, numbers: number): number {
+  const usual = (sum[index] ?? 0) / numbers;
+  const huge = hugeSum[index] ?? 0;
+  return huge === 0 ? usual : (huge / numbers) * HUGE_UNIT + usual;
+}
+
 function bucketOf(tally: Tally, index: number, { t, stepMs }: { t: number; stepMs: number }): Bucket {
   const count = tally.counts[index] ?? 0;
   const numbers = tally.finite[index] ?? 0;
@@ -177,7 +191,7 @@ function bucketOf(tally: Tally, index: number, { t, stepMs }: { t: number; stepM
           // Of statistics the sign of a zero says nothing.
           min: jsonNumber((tally.min[index] ?? Number.NaN) + 0),
           max: jsonNumber((tally.max[index] ?? Number.NaN) + 0),
-          mean: jsonNumber((tally.sum[index] ?? 0) / numbers + 0),
+          mean: jsonNumber(meanOf(tally, index, numbers) + 0),
         };
   if (thinned === 0) return bucket;
   const until = tally.until[index] ?? t;

@@ -6,6 +6,7 @@ import { sampleDocumentSchema } from '../../protocol/api.ts';
 import { samplesArb } from '../../protocol/codec/testing/arbitraries.ts';
 import { encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
 import { type Anomaly, MAX_TS, type Sample } from '../../protocol/sample.ts';
+import { internSchema } from '../../protocol/schema-ref.ts';
 import { seriesKey } from '../../protocol/series-key.ts';
 import type { HqStore } from './store.ts';
 import { EPOCH } from './testing/frames.ts';
@@ -87,4 +88,26 @@ describe.each(['memory', 'lmdb'] as const)('what a store over %s has taken', (ki
       expect(await answered(at.store, 'edge', { from: -MAX_TS, to: ts })).toEqual([]);
     },
   );
+
+  it('has the mean of its values, however large they are', async () => {
+    const [sample] = fc.sample(samplesArb, { numRuns: 1, seed: 1 })[0] ?? [];
+    if (sample === undefined) throw new Error('there is one at least');
+    const { MAX_VALUE: max } = Number;
+    const large = internSchema({
+      ...{ source: 'large', boot: 'b' },
+      series: ['a', 'b', 'c', 'd'].map((name) => ({ name, attributes: {}, unit: '' })),
+    });
+    const rows = [
+      [max, max, 1, Number.POSITIVE_INFINITY],
+      [max, -max, 1e300, 1],
+      [max, 6, 2, 2],
+    ];
+    const samples = rows.map((values, row) => ({ ...sample, schema: large, values, ts: row, anomalies: [] }));
+    await append(at.store, 'large', samples);
+    const means = ['a', 'b', 'c', 'd'].map(async (series) => {
+      const query = { agent: 'large', source: 'large', series, stepMs: 1000, from: 0, to: 1000 };
+      return (await firstValueFrom(at.store.buckets(query)))[0]?.mean;
+    });
+    expect(await Promise.all(means)).toEqual([max, 2, 1e300 / 3 + 1, 'Infinity']);
+  });
 });

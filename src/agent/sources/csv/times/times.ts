@@ -2,6 +2,7 @@
  * The times of a CSV file: which form they have is found out from its first rows, or said by the configuration, and
  * then holds for all of it. What can be read in two ways is refused with the option that settles it.
  */
+import { cutToMs } from '../../../../protocol/whole-ms.ts';
 import { CsvError } from '../csv-error.ts';
 import { patternsFor } from './time-advice.ts';
 import { compilePattern } from './time-pattern.ts';
@@ -170,25 +171,18 @@ export function unitInName(name: string): Unit | null {
 function inUnit(unit: Unit, { decimal }: TimeOptions): Times {
   const toMs = TO_MS[unit];
   return {
-    ofNumber: (value) => wholeMs(cutOff(toMs(value))),
+    ofNumber: (value) => wholeMs(cutToMs(toMs(value))),
     ofText: (cell) => {
       const text = cell.trim();
       // More digits than a double has: rounded, .999999999 s would be in the next one.
       if (unit === 'ns' && LONG_INTEGER.test(text)) return wholeMs(Number(BigInt(text) / NS_IN_MS));
       const value = numberIn(text, decimal);
-      return value === null ? null : wholeMs(cutOff(toMs(value)));
+      return value === null ? null : wholeMs(cutToMs(toMs(value)));
     },
   };
 }
 
 const LONG_INTEGER = /^\d{16,20}$/;
-
-/** The whole ms before it; one that is not reached by the error of a double counts as reached. */
-function cutOff(ms: number): number {
-  return Math.floor(ms + Math.max(MOST_ERROR_MS, Math.abs(ms) * Number.EPSILON));
-}
-/** Of a time of these decades in seconds, multiplied: half of what a µs is. */
-const MOST_ERROR_MS = 0.0005;
 
 function excelTimes(toUtc: ToUtc, { decimal }: TimeOptions): Times {
   const ofNumber = (serial: number) =>
