@@ -2,10 +2,13 @@
  * Socket.IO's parser with one addition: a bare binary message, which the stock parser refuses, is a compact message.
  *
  * It comes out as the event `compact` of the namespace `/agents`, and that event with nothing but bytes is written as
- * such a message: no text header, no second WebSocket message. Everything else is as with the stock parser. Who has not
+ * such a message: no text header, no second WebSocket message. Names are read as they are written (json-text.ts).
+ * Everything else is as with the stock parser. Who has not
  * joined `/agents` is closed for it by Socket.IO, as for every packet of a namespace that was not joined.
  */
+
 import { type Packet, PacketType, Decoder as StockDecoder, Encoder as StockEncoder } from 'socket.io-parser';
+import { parseJsonText } from '../json-text.ts';
 
 export const COMPACT_EVENT = 'compact';
 const NAMESPACE = '/agents';
@@ -38,6 +41,20 @@ class Decoder extends StockDecoder {
     super.add(chunk);
   }
 }
+
+/**
+ * What the stock parser reads payloads by, which its types keep to itself: JSON.parse may take names of attributes for
+ * others. `false`: it is no JSON.
+ */
+Object.defineProperty(Decoder.prototype, 'tryParse', {
+  value: (text: string): unknown => {
+    try {
+      return parseJsonText(text);
+    } catch {
+      return false;
+    }
+  },
+});
 
 /** For the option `parser` of server and client. */
 export const compactParser = { Encoder, Decoder };
