@@ -49,6 +49,17 @@ async function readAll(text: string, options = 'layout=long,speed=max') {
 }
 
 describe('a CSV file with one value a row', () => {
+  it('tells series apart whatever their cells hold', async () => {
+    const rows = ['"x\ny",z', 'x,"y\nz"', '"",z', 'z,""'].map(
+      (cells, index) => `1700000000,m,${cells},${index}\n`,
+    );
+    const { samples } = await readAll(`time,metric,a,b,value\n${rows.join('')}`);
+    expect(samples).toHaveLength(1);
+    const [sample] = samples;
+    expect([...(sample?.values ?? [])].sort()).toEqual([0, 1, 2, 3]);
+    expect(new Set(sample?.schema.series.map(seriesKey)).size).toBe(4);
+  });
+
   it('gives one sample for the rows of one time, with a series for each metric and GPU', async () => {
     const text = [0, 10].flatMap((second) =>
       ['DCGM_FI_DEV_GPU_UTIL', 'DCGM_FI_DEV_GPU_TEMP'].flatMap((metric, index) =>

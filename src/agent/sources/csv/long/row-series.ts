@@ -24,9 +24,10 @@ export function createRowSeries(
     if (name === '') return null;
     const raw = labelsIndex === null ? '' : (cells[labelsIndex] ?? '');
     const found = wanted.size === 0 ? [] : labelsIn(raw, wanted);
-    let id = name;
-    for (const { index } of attributes) id += `\n${cells[index] ?? ''}`;
-    for (const [label, value] of found) id += `\n${label}\n${value}`;
+    // Each with its length: a cell can hold whatever would stand between two.
+    let id = measured(name);
+    for (const { index } of attributes) id += measured(cells[index] ?? '');
+    for (const [label, value] of found) id += measured(label) + measured(value);
     const before = known.get(id);
     if (before !== undefined) return before;
     const series = {
@@ -39,6 +40,10 @@ export function createRowSeries(
     known.set(id, made);
     return made;
   };
+}
+
+function measured(text: string): string {
+  return `${text.length} ${text}`;
 }
 
 function attributesOf(
