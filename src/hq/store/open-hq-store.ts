@@ -138,7 +138,7 @@ function createParts(options: HqStoreOptions) {
     emit,
   });
   const epochOf = (agent: string, epoch: Epoch) => transactions.durable.epochs.get(agent)?.get(epoch);
-  return { ...common, schemas, hints, appended, indexer, upkeep$, epochOf };
+  return { ...common, turns: createTurns(clock), schemas, hints, appended, indexer, upkeep$, epochOf };
 }
 
 /** What one item of an append has written. */
@@ -286,8 +286,7 @@ function shownEpochs({ transactions, hints, epochOf }: Pick<Parts, 'transactions
   return { epochs, state };
 }
 
-function queries({ storage, context, clock, indexer, ...parts }: Parts) {
-  const turns = createTurns(clock);
+function queries({ storage, context, indexer, turns, ...parts }: Parts) {
   const source = { storage, ...shownEpochs(parts) };
   return {
     ledger: (agent) => turns.run(() => queryLedger(source, agent)),
@@ -297,14 +296,15 @@ function queries({ storage, context, clock, indexer, ...parts }: Parts) {
   } satisfies Partial<HqStore>;
 }
 
-function schemaReads({ schemas, indexer }: Parts) {
+function schemaReads({ schemas, indexer, turns }: Parts) {
   return {
     schemas: (agent) =>
       atOnce(() =>
         [...schemas.all(agent).values()].map(({ ref, series }) => ({ ref, series: series.length })),
       ),
     lacks: (agent, refs) => atOnce(() => refs.filter((ref) => schemas.get(agent, ref) === undefined)),
-    series: (agent) => atOnce(() => seriesDocuments(schemas, agent, indexer.state(agent).spans)),
+    series: (agent) => turns.run(() => seriesDocuments(schemas, agent, indexer.state(agent).spans)),
+    seriesKeys: (agent) => atOnce(() => schemas.sourceKeys(agent)),
   } satisfies Partial<HqStore>;
 }
 
@@ -315,7 +315,7 @@ function numbers({ schemas, indexer, ...parts }: Parts) {
     return {
       counts: countsOf(epochs(agent).flatMap((epoch) => state(agent, epoch) ?? [])),
       anomalies: { open: openCount(index), total: index.anomalies },
-      seriesCount: schemas.seriesCount(agent),
+      seriesCount: schemas.sourceKeys(agent).size,
     };
   };
   const lastOf = (agent: string): number | null => {

@@ -11,8 +11,8 @@ import type { Transaction } from './transactions.ts';
 export type SchemaCatalogue = {
   readonly get: (agent: string, ref: SchemaRef) => InternedSchema | undefined;
   readonly all: (agent: string) => ReadonlyMap<SchemaRef, InternedSchema>;
-  /** Each once per source. */
-  readonly seriesCount: (agent: string) => number;
+  /** Keys of the series of all its schemas, each once per source. It goes on with what is learnt: not to be kept. */
+  readonly sourceKeys: (agent: string) => ReadonlySet<string>;
   /** Writes the schema within a transaction; `learn` it once that is flushed. */
   readonly write: (transaction: Transaction, agent: string, schema: InternedSchema) => void;
   readonly learn: (agent: string, schema: InternedSchema) => void;
@@ -23,9 +23,13 @@ export type SchemaCatalogue = {
 };
 
 const PAGE = 1_000;
+/** The keys of an agent with more series in its schemas are kept: making them again would hold others up. */
+const MANY_SERIES = 1_000;
+
+type OfAgent = { readonly schemas: Map<SchemaRef, InternedSchema>; keys: Set<string> | null };
 
 export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
-  const agents = new Map<string, { schemas: Map<SchemaRef, InternedSchema>; seriesCount: number | null }>();
+  const agents = new Map<string, OfAgent>();
   const keys = new WeakMap<InternedSchema, readonly string[]>();
   const positions = new WeakMap<InternedSchema, ReadonlyMap<string, number>>();
 
@@ -41,7 +45,7 @@ export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
     }
   }
 
-  function of(agent: string) {
+  function of(agent: string): OfAgent {
     const known = agents.get(agent);
     if (known !== undefined) return known;
     const schemas = new Map<SchemaRef, InternedSchema>();
@@ -52,7 +56,7 @@ export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
       const schema = internSchema(parsed.data);
       if (schema.ref === parseSchemaRef(key)) schemas.set(schema.ref, schema);
     }
-    const entry = { schemas, seriesCount: null };
+    const entry: OfAgent = { schemas, keys: null };
     agents.set(agent, entry);
     return entry;
   }
@@ -64,26 +68,32 @@ export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
     keys.set(schema, made);
     return made;
   };
+  const addKeys = (into: Set<string>, schema: InternedSchema) => {
+    for (const key of keysOf(schema)) into.add(sourceSeriesKey(schema.source, key));
+  };
 
   return {
     keys: keysOf,
     get: (agent, ref) => of(agent).schemas.get(ref),
     all: (agent) => of(agent).schemas,
-    seriesCount: (agent) => {
+    sourceKeys: (agent) => {
       const entry = of(agent);
-      entry.seriesCount ??= new Set(
-        [...entry.schemas.values()].flatMap((schema) =>
-          keysOf(schema).map((key) => sourceSeriesKey(schema.source, key)),
-        ),
-      ).size;
-      return entry.seriesCount;
+      if (entry.keys !== null) return entry.keys;
+      const keys = new Set<string>();
+      let series = 0;
+      for (const schema of entry.schemas.values()) {
+        addKeys(keys, schema);
+        series += schema.series.length;
+      }
+      if (series > MANY_SERIES) entry.keys = keys;
+      return keys;
     },
     write: ({ writer }, agent, { source, boot, series, ref }) =>
       writer.put(schemaKey(agent, ref), toJson({ source, boot, series })),
     learn: (agent, schema) => {
       const entry = of(agent);
       entry.schemas.set(schema.ref, schema);
-      entry.seriesCount = null;
+      if (entry.keys !== null) addKeys(entry.keys, schema);
     },
     position: (schema, series) => {
       let known = positions.get(schema);

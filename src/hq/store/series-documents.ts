@@ -1,20 +1,25 @@
 /** The series of an agent, each once per source, over all of its schemas. */
 import type { SeriesDocument } from '../../protocol/api.ts';
 import type { SchemaRef } from '../../protocol/sample.ts';
-import { seriesKey, sourceSeriesKey } from '../../protocol/series-key.ts';
+import { sourceSeriesKey } from '../../protocol/series-key.ts';
 import type { SchemaCatalogue } from './schema-catalogue.ts';
 
+/** Series between two yields. */
+const STRIDE = 500;
+
 /** `spans`: first and last sample time of each schema. A reboot gives a source a new schema with the same series. */
-export function seriesDocuments(
+export function* seriesDocuments(
   schemas: SchemaCatalogue,
   agent: string,
   spans: ReadonlyMap<SchemaRef, readonly [first: number, last: number]>,
-): readonly SeriesDocument[] {
+): Generator<void, readonly SeriesDocument[]> {
   const documents = new Map<string, SeriesDocument>();
   for (const schema of schemas.all(agent).values()) {
     const [firstTs, lastTs] = spans.get(schema.ref) ?? [null, null];
-    for (const one of schema.series) {
-      const series = seriesKey(one);
+    const keys = schemas.keys(schema);
+    for (const [at, one] of schema.series.entries()) {
+      if (at % STRIDE === STRIDE - 1) yield;
+      const series = keys[at] ?? '';
       const key = sourceSeriesKey(schema.source, series);
       const known = documents.get(key);
       documents.set(key, {
@@ -28,6 +33,7 @@ export function seriesDocuments(
       });
     }
   }
+  yield;
   return [...documents.values()].sort((a, b) => (a.series < b.series ? -1 : a.series > b.series ? 1 : 0));
 }
 

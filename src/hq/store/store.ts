@@ -172,6 +172,8 @@ export type AgentRegistry = {
   readonly lacks: (agent: string, refs: readonly SchemaRef[]) => Observable<readonly SchemaRef[]>;
   /** Of all schemas of the agent; series are told apart by source too. */
   readonly series: (agent: string) => Observable<readonly SeriesDocument[]>;
+  /** The same as `sourceSeriesKey`s. Not to be kept: it may change. */
+  readonly seriesKeys: (agent: string) => Observable<ReadonlySet<string>>;
 };
 
 /** Reads what was stored. */

@@ -2,7 +2,7 @@
 import { defer, NEVER, of } from 'rxjs';
 import type { AnomalyDocument, SampleDocument } from '../../../protocol/api.ts';
 import type { InternedSchema, Sample, SchemaRef } from '../../../protocol/sample.ts';
-import { seriesKey } from '../../../protocol/series-key.ts';
+import { seriesKey, sourceSeriesKey } from '../../../protocol/series-key.ts';
 import type {
   AgentRecord,
   AgentRegistry,
@@ -75,6 +75,14 @@ export function createFakeStore(): FakeStore {
           cursor: start + limit < all.length ? String(start + limit) : null,
         });
       }),
+    seriesKeys: (agent) =>
+      of(
+        new Set(
+          [...schemasOf(fake, agent).values()].flatMap(({ source, series }) =>
+            series.map((one) => sourceSeriesKey(source, seriesKey(one))),
+          ),
+        ),
+      ),
     series: (agent) =>
       defer(() =>
         of(

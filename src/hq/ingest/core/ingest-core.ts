@@ -14,7 +14,7 @@ export type IngestCore = {
 };
 
 export type IngestCoreOptions = {
-  readonly store: Pick<FrameLog, 'append'> & Pick<AgentRegistry, 'agents' | 'agent' | 'series'>;
+  readonly store: Pick<FrameLog, 'append'> & Pick<AgentRegistry, 'agents' | 'agent' | 'seriesKeys'>;
   readonly clock: Pick<Clock, 'precise' | 'scheduler'>;
   readonly emit: IngestEmit;
   readonly limits: {

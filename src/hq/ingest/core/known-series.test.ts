@@ -10,7 +10,7 @@ const schemaOf = (count: number) => ({
 it('lets an agent bring so many new schemas, and more of them with time, although it has no new series', async () => {
   let nowMs = 0;
   const series = createKnownSeries({
-    store: { series: () => of([]) },
+    store: { seriesKeys: () => of(new Set<string>()) },
     clock: { precise: () => nowMs },
     maxSeries: 10_000,
   });

@@ -50,7 +50,7 @@ const SCHEMA_SERIES = 16;
 const HOUR_S = 3_600;
 
 export type KnownSeriesOptions = {
-  readonly store: Pick<AgentRegistry, 'series'>;
+  readonly store: Pick<AgentRegistry, 'seriesKeys'>;
   readonly clock: Pick<Clock, 'precise'>;
   readonly maxSeries: number;
 };
@@ -85,13 +85,15 @@ export function createKnownSeries({ store, clock, maxSeries }: KnownSeriesOption
         decided = true;
         leave(agent, claims);
       };
-      return store.series(agent).pipe(
+      return store.seriesKeys(agent).pipe(
         map((known): SeriesPlaces => {
-          const all = new Set(known.map(({ source, series }) => sourceSeriesKey(source, series)));
-          for (const keys of [claims.stored, ...claims.held, mine]) for (const key of keys) all.add(key);
-          if (all.size > maxSeries) {
+          const more = new Set<string>();
+          for (const keys of [claims.stored, ...claims.held, mine])
+            for (const key of keys) if (!known.has(key)) more.add(key);
+          const series = known.size + more.size;
+          if (series > maxSeries) {
             giveUp();
-            return { ok: false, series: all.size };
+            return { ok: false, series };
           }
           decided = true;
           claims.held.add(mine);

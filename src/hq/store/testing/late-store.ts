@@ -32,6 +32,7 @@ export function lateStore(store: HqStore, { scheduler, delayMs }: Lateness): HqS
     schemas: late(store.schemas),
     lacks: late(store.lacks),
     series: late(store.series),
+    seriesKeys: late(store.seriesKeys),
     ledger: late(store.ledger),
     samples: late(store.samples),
     buckets: late(store.buckets),
