@@ -94,6 +94,7 @@ const limitsSchema = z
       100_000,
     ),
     maxDashboards: whole('most dashboards at once', 200, 1, 10_000),
+    maxStreams: whole('most clients of /api/v1/ws/telemetry at once', 1_000, 1, 100_000),
     maxClockAheadMs: whole(
       "how far the time of a sample may be ahead of HQ's clock, ms; beyond it HTTP answers 422, and samples of agents are kept, marked `ahead`, and not taken for the latest",
       MAX_AHEAD_MS,

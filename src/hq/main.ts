@@ -14,6 +14,7 @@ import { fileLimit } from '../platform/open-files.ts';
 import type { Random } from '../platform/random.ts';
 import { createEmit, createRegistry, type Emit, type Telemetry } from '../platform/telemetry.ts';
 import { VERSION } from '../platform/version.ts';
+import { effectiveLabels } from '../protocol/labels.ts';
 import { readHqIdentity, writeHqIdentity } from '../storage/directory/data-directory.ts';
 import { type LmdbStorage, openLmdbStorage } from '../storage/lmdb/lmdb-storage.ts';
 import type { StorageErrorCode } from '../storage/storage.ts';
@@ -28,12 +29,13 @@ import { CHAOS_SEVERITY, type GatewayEvents, gatewayEvents } from './gateway/gat
 import { registerProcessMetrics } from './gateway/process-metrics.ts';
 import { createGateway } from './gateway/server.ts';
 import { createSocketServer } from './gateway/socket-server.ts';
+import { attachTelemetryStream } from './gateway/streams/telemetry-stream.ts';
 import type { IdentityCopy } from './identity.ts';
 import { createSocketIoAgents } from './ingest/socketio/socketio-agents.ts';
 import { HqStartError, listen } from './listen.ts';
 import type { Refusals } from './refusals.ts';
 import { failureText } from './storage-health.ts';
-import { createTurns } from './store/turns.ts';
+import { createTurns, type Turns } from './store/turns.ts';
 import { withTokensOfFiles } from './token-files.ts';
 import { createUndoSteps, type UndoSteps } from './undo-steps.ts';
 
@@ -126,6 +128,7 @@ async function assemble(
     );
 
   const connections = limitConnections(config, gatewayEmit);
+  const turns = createTurns(clock);
   const app = await createGateway({
     config,
     connections,
@@ -135,7 +138,7 @@ async function assemble(
     chaos,
     access,
     clock,
-    turns: createTurns(clock),
+    turns,
     logger,
     emit: gatewayEmit,
     registry: telemetry.registry,
@@ -147,7 +150,7 @@ async function assemble(
   });
   undo.push('end HTTP', () => app.close());
 
-  serveSockets(app.server, config, { hq, access, clock, emit: gatewayEmit, connections, undo });
+  serveSockets(app.server, config, { hq, access, clock, emit: gatewayEmit, connections, turns, undo });
 
   const { url, port } = await listen(app, config.host, config.port);
   warnOfAccess(config, access.demoRoles, emit);
@@ -173,12 +176,13 @@ type SocketTools = {
   readonly clock: Clock;
   readonly emit: Emit<GatewayEvents>;
   readonly connections: ConnectionLimits;
+  readonly turns: Turns;
   readonly undo: UndoSteps;
 };
 
 /** Lets agents and dashboards in. */
 function serveSockets(server: Server, config: HqConfig, tools: SocketTools): void {
-  const { hq, access, clock, emit, connections, undo } = tools;
+  const { hq, access, clock, emit, connections, turns, undo } = tools;
   const trustedProxies = trustedProxiesOf(config);
   const { alarms, fleet } = hq;
   const io = createSocketServer(server, config, { access, clock, emit, alarms, connections });
@@ -196,6 +200,19 @@ function serveSockets(server: Server, config: HqConfig, tools: SocketTools): voi
     trustedProxies,
   });
   undo.push('end the dashboards', () => void detachDashboards());
+  const detachStream = attachTelemetryStream({
+    server,
+    ...{ access, clock, emit, trustedProxies, turns },
+    store: hq.store,
+    labelsOf: (agent) => effectiveLabels(fleet.labels(agent)),
+    updateMs: config.dashboard.updateMs,
+    stallMs: config.dashboard.stallMs,
+    pingIntervalMs: config.socket.pingIntervalMs,
+    pingTimeoutMs: config.socket.pingTimeoutMs,
+    maxStreams: config.limits.maxStreams,
+    requestsPerMinute: config.limits.requestsPerMinute,
+  });
+  undo.push('end the telemetry streams', () => void detachStream());
 }
 
 /** Says at the start how many connections HQ takes. */

@@ -73,7 +73,7 @@ export function answerClientError(error: ClientError, socket: Duplex): void {
   }
   answered.add(socket);
   if (!socket.writable || hasBegun(socket)) return void socket.destroy();
-  socket.end(textOf(problem));
+  socket.end(problemText(problem, ''));
   if (error.code === SLOW_REQUEST) socket.once('finish', () => socket.destroy());
 }
 
@@ -87,14 +87,16 @@ function bytesReadOf(socket: Duplex): number {
   return 'bytesRead' in socket && typeof socket.bytesRead === 'number' ? socket.bytesRead : 0;
 }
 
-function textOf(problem: Problem): string {
-  const body = JSON.stringify(problemDocument(problem, ''));
+/** A whole answer of HTTP/1.1, after which the connection ends. `instance`: path of the request. */
+export function problemText(problem: Problem, instance: string): string {
+  const body = JSON.stringify(problemDocument(problem, instance));
   const head = [
     `HTTP/1.1 ${problem.statusCode} ${STATUS_CODES[problem.statusCode]}`,
     `Content-Type: ${PROBLEM_CONTENT_TYPE}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Cache-Control: no-store',
     'Connection: close',
+    ...Object.entries(problem.headers).map(([name, value]) => `${name}: ${value}`),
   ];
   return `${head.join('\r\n')}\r\n\r\n${body}`;
 }

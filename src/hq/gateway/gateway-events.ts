@@ -142,6 +142,49 @@ export const gatewayEvents = {
       },
     ],
   }),
+  streams: defineEvent<{ connected: number }>({
+    level: 'debug',
+    message: 'clients of the telemetry stream',
+    metrics: [
+      {
+        name: 'holdfast_hq_telemetry_streams',
+        kind: 'gauge',
+        help: 'Clients that are connected to the telemetry stream.',
+        value: ({ connected }) => connected,
+      },
+    ],
+  }),
+  stream_sent: defineEvent<{ samples: number; skipped: number }>({
+    level: null,
+    message: '',
+    metrics: [
+      {
+        name: 'holdfast_hq_telemetry_stream_samples_total',
+        kind: 'counter',
+        help: 'Samples that were sent to clients of the telemetry stream.',
+        value: ({ samples }) => samples,
+      },
+      {
+        name: 'holdfast_hq_telemetry_stream_skipped_samples_total',
+        kind: 'counter',
+        help: 'Samples that clients of the telemetry stream were not sent because they were slow.',
+        value: ({ skipped }) => skipped,
+      },
+    ],
+  }),
+  stream_cut: defineEvent<{ reason: string; address: string }>({
+    level: 'warn',
+    message: 'client of the telemetry stream cut off, or not let in',
+    metrics: [
+      {
+        name: 'holdfast_hq_telemetry_streams_cut_total',
+        kind: 'counter',
+        help: 'Clients of the telemetry stream cut off because they took or answered nothing, or not let in because there were too many.',
+        labelNames: ['reason'],
+        labels: ({ reason }) => ({ reason }),
+      },
+    ],
+  }),
   dashboard_cut: defineEvent<{ reason: 'stalled' | 'too_many'; address: string }>({
     level: 'warn',
     message: 'dashboard cut off',

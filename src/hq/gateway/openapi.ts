@@ -13,7 +13,7 @@ export async function registerOpenApi(app: FastifyInstance, version: string): Pr
         title: 'Holdfast HQ',
         version,
         description:
-          'Errors are RFC 9457 problem documents. Times in answers are epoch ms; in queries RFC 3339 or epoch ms. Lists are paged by `limit` and an opaque `cursor`. GET addresses answer HEAD, too; other methods are answered 405 with `Allow`. A slash at the end of an address is ignored. Bodies may be compressed.',
+          'Errors are RFC 9457 problem documents. Times in answers are epoch ms; in queries RFC 3339 or epoch ms. Lists are paged by `limit` and an opaque `cursor`. GET addresses answer HEAD, too; other methods are answered 405 with `Allow`. A slash at the end of an address is ignored. Bodies may be compressed. `/api/v1/ws/telemetry?agent&label&series` is a WebSocket, which OpenAPI cannot describe: samples as they are stored, in messages `{"type":"samples","skipped","samples":[{"agent","source","ts","arrivalTs","values"}]}`.',
         contact: { name: 'The maintainers of Holdfast' },
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },

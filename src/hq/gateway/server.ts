@@ -30,6 +30,7 @@ import type { GatewayApp, RouteContext } from './routes/context.ts';
 import { gpuRoutes } from './routes/gpus.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { refusalRoutes } from './routes/refusals.ts';
+import { streamRoute } from './routes/stream.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
 import { registerStaticDashboard } from './static-dashboard.ts';
 
@@ -153,6 +154,7 @@ async function registerRoutes(app: GatewayApp, options: GatewayOptions): Promise
   await app.register(async (scope: GatewayApp) => telemetryRoutes(scope, options));
   agentRoutes(app, options);
   gpuRoutes(app, options);
+  streamRoute(app);
   chaosRoutes(app, options);
   refusalRoutes(app, options);
   alarmRoutes(app, options);

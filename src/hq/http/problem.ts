@@ -55,6 +55,7 @@ export const PROBLEM_CODES = {
   idempotency_key_reused: 422,
   too_many_series: 422,
   too_many_agents: 422,
+  upgrade_required: 426,
   rate_limited: 429,
   headers_too_large: 431,
   internal: 500,

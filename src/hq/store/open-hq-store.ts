@@ -303,6 +303,7 @@ function schemaReads({ schemas, indexer, turns }: Parts) {
         [...schemas.all(agent).values()].map(({ ref, series }) => ({ ref, series: series.length })),
       ),
     lacks: (agent, refs) => atOnce(() => refs.filter((ref) => schemas.get(agent, ref) === undefined)),
+    schema: (agent, ref) => atOnce(() => schemas.get(agent, ref) ?? null),
     series: (agent) => turns.run(() => seriesDocuments(schemas, agent, indexer.state(agent).spans)),
     seriesKeys: (agent) => atOnce(() => schemas.sourceKeys(agent)),
   } satisfies Partial<HqStore>;

@@ -42,6 +42,7 @@ function questions(store: HqStore): Readonly<Record<string, Observable<unknown>>
     agent: store.agent('a1'),
     schemas: store.schemas('a1'),
     lacks: store.lacks('a1', [schema.ref]),
+    schema: store.schema('a1', schema.ref),
     series: store.series('a1'),
     ledger: store.ledger('a1'),
     samples: store.samples({ ...RANGE, limit: 10, cursor: null }),
@@ -244,6 +245,8 @@ const REGISTRY: Promises = {
     expect(known.map(({ series }) => series)).toEqual([2, 2, 2]);
     expect(await firstValueFrom(at.store.lacks('a1', ['unheard of', rebooted.ref]))).toEqual(['unheard of']);
     expect(await firstValueFrom(at.store.lacks('a2', [rebooted.ref]))).toEqual([rebooted.ref]);
+    expect(await firstValueFrom(at.store.schema('a1', rebooted.ref))).toEqual(rebooted);
+    expect(await firstValueFrom(at.store.schema('a2', rebooted.ref))).toBeNull();
     expect((await numbersOf(at.store)).seriesCount).toBe(4);
     expect(await firstValueFrom(at.store.series('a1'))).toHaveLength(4);
   },

@@ -170,6 +170,8 @@ export type AgentRegistry = {
   readonly schemas: (agent: string) => Observable<readonly SchemaSize[]>;
   /** Those of `refs` that it does not have of the agent. */
   readonly lacks: (agent: string, refs: readonly SchemaRef[]) => Observable<readonly SchemaRef[]>;
+  /** Null when it does not have it of the agent. */
+  readonly schema: (agent: string, ref: SchemaRef) => Observable<InternedSchema | null>;
   /** Of all schemas of the agent; series are told apart by source too. */
   readonly series: (agent: string) => Observable<readonly SeriesDocument[]>;
   /** The same as `sourceSeriesKey`s. Not to be kept: it may change. */

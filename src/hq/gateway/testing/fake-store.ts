@@ -46,6 +46,7 @@ export function createFakeStore(): FakeStore {
       defer(() =>
         of([...schemasOf(fake, agent).values()].map(({ ref, series }) => ({ ref, series: series.length }))),
       ),
+    schema: (agent, ref) => defer(() => of(schemasOf(fake, agent).get(ref) ?? null)),
     lacks: (agent, refs) => defer(() => of(refs.filter((ref) => !schemasOf(fake, agent).has(ref)))),
     agents: () => defer(() => of([...new Set(fake.appended.map(({ agent }) => agent))].map(recordOf))),
     agent: (agent) =>

@@ -31,6 +31,7 @@ export function lateStore(store: HqStore, { scheduler, delayMs }: Lateness): HqS
     putSchema: late(store.putSchema),
     schemas: late(store.schemas),
     lacks: late(store.lacks),
+    schema: late(store.schema),
     series: late(store.series),
     seriesKeys: late(store.seriesKeys),
     ledger: late(store.ledger),
