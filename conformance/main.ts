@@ -19,6 +19,7 @@ A line a requirement: pass, fail, warn (a SHOULD that is not met) or skip. The e
 `;
 
 const OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
   hq: { type: 'string' },
   agent: { type: 'boolean' },
   token: { type: 'string' },
@@ -36,6 +37,10 @@ const secretIn = (file: string | undefined): string | null =>
 
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: OPTIONS });
+  if (values.help === true) {
+    print(USAGE);
+    return 0;
+  }
   const [timeoutMs, patienceMs, port] = [values['timeout-ms'], values['patience-ms'], values.port].map(
     Number,
   );

@@ -134,6 +134,11 @@ describe('the limits that docs/protocol.md names', () => {
       if (size >= 0 || is === 'integer' || is === 'number')
         expect(isTaken(path, sizedValue(one, size))).toBe(false);
     }
+    // A letter of two UTF-16 units counts as one, where any letter may stand.
+    if (is === 'text' && isTaken(path, '😀')) {
+      expect(isTaken(path, '😀'.repeat(to))).toBe(true);
+      expect(isTaken(path, '😀'.repeat(to + 1))).toBe(false);
+    }
     if (is === 'integer' || is === 'number') {
       expect(isTaken(path, 1.5)).toBe(is === 'number');
       expect(isTaken(path, '1')).toBe(false);

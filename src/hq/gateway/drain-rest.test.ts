@@ -29,6 +29,25 @@ it('lets a client that sends all before it reads see that its body is too large,
   await eventually(() => expect(client.received()).toMatch(/HTTP\/1.1 413.*HTTP\/1.1 200/s));
 });
 
+it.each([
+  ['asks for an end of the connection', 'HTTP/1.1', 'Connection: close\r\n'],
+  ['speaks HTTP/1.0', 'HTTP/1.0', ''],
+])('lets a client see that, which %s', async (_what, version, header) => {
+  const { port } = await listening();
+  const client = connectSlowly(port);
+  const broken: string[] = [];
+  client.tcp.on('error', ({ message }) => broken.push(message));
+  client.send(head(12 * MIB).replace('HTTP/1.1\r\n', `${version}\r\n${header}`));
+  for (let sent = 0; sent < 12; sent += 1) {
+    client.send(Buffer.alloc(MIB, 120));
+    // Slower than the answer comes, which a client that writes only does not see.
+    await eventually(() => expect(client.tcp.writableLength).toBe(0));
+  }
+  await eventually(() => expect(client.isClosed()).toBe(true));
+  expect(client.received()).toMatch(/^HTTP\/1.1 413.*connection: close/is);
+  expect(broken).toEqual([]);
+});
+
 it('reads no more than so much of what nobody takes', async () => {
   const { port } = await listening();
   const client = connectSlowly(port);

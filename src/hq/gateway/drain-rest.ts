@@ -11,8 +11,20 @@ const MAX_REST_BYTES = 16 * 1024 * 1024;
 export function drainRest({ raw }: FastifyRequest, reply: FastifyReply): void {
   if (raw.complete !== false) return;
   // Fastify asks for it after each body that it gave up; Node then closes without reading on.
-  reply.removeHeader('connection');
+  if (reply.raw.shouldKeepAlive) reply.removeHeader('connection');
+  else reply.header('connection', 'close');
+  closeAfterRest(raw);
   drop(raw, reply.raw);
+}
+
+/** Where the client asks for an end of the connection, Node ends it with the answer, and what comes then breaks. */
+function closeAfterRest(request: IncomingMessage): void {
+  const { socket } = request;
+  const close = socket.destroySoon.bind(socket);
+  socket.destroySoon = () => {
+    if (request.complete) close();
+    else request.once('end', close);
+  };
 }
 
 /** Begins before the answer is out: what nobody reads by then Node drops by itself, without any bound. */

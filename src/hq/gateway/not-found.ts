@@ -2,14 +2,17 @@
  * Answers to paths and methods that do not exist: a person is led to the dashboard, a program gets 405 or 404 as a
  * problem.
  */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { Problem } from '../http/problem.ts';
 import { sendProblem } from './error-handler.ts';
 
 type KnownPath = { readonly pattern: RegExp; readonly methods: Set<string> };
 
-/** Call before routes are added; they are collected as they come. */
-export function registerNotFound(app: FastifyInstance): void {
+/**
+ * Call before routes are added; they are collected as they come. What it returns belongs behind all other hooks of
+ * `onRequest`: it answers before a body is read, as the answer does not depend on it.
+ */
+export function registerNotFound(app: FastifyInstance): onRequestHookHandler {
   const paths = new Map<string, KnownPath>();
   app.addHook('onRoute', ({ url, method }) => {
     // What serves files takes every path.
@@ -18,7 +21,7 @@ export function registerNotFound(app: FastifyInstance): void {
     for (const one of [method].flat()) known.methods.add(one);
     paths.set(url, known);
   });
-  app.setNotFoundHandler((request, reply) => {
+  const answer = (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split('?', 1)[0] ?? '';
     const known = [...paths.values()].find(({ pattern }) => pattern.test(path));
     if (known !== undefined && !known.methods.has(request.method)) {
@@ -29,7 +32,12 @@ export function registerNotFound(app: FastifyInstance): void {
     // The app keeps its place in the hash: a request for another page is sent to the one there is.
     if (wantsPage(request)) return reply.redirect('/');
     return sendProblem(new Problem('not_found', `there is nothing at ${path}`), request, reply);
-  });
+  };
+  app.setNotFoundHandler(answer);
+  return (request, reply, next) => {
+    if (request.is404) answer(request, reply);
+    else next();
+  };
 }
 
 function patternOf(url: string): RegExp {

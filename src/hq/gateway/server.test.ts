@@ -196,6 +196,10 @@ describe('paths and methods that do not exist', () => {
     const { app } = await createTestGateway();
     const answer = await ask(app, url, { method });
     expect([answer.status, answer.headers.allow]).toEqual([405, allow]);
+    for (const body of ['', '{', 'x'.repeat(5 * 1024 * 1024)]) {
+      const headers = { 'content-type': 'application/json' };
+      expect((await ask(app, url, { method, headers, body })).status, 'whatever it holds').toBe(405);
+    }
     expect(answer.problem().type).toBe('urn:holdfast:problem:method_not_allowed');
   });
 

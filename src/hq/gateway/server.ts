@@ -83,17 +83,9 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
   app.setErrorHandler(onError);
   registerBodyParsers(app);
 
-  const open$ = new BehaviorSubject(0);
   app.decorateRequest('startedAt', 0);
   app.addHook('onRequest', async (request) => {
     request.startedAt = clock.precise();
-  });
-  // Counts once a request is here whole: one that is still being sent could hold a stop up for ever.
-  app.addHook('preValidation', async (request, reply) => {
-    if (request.raw.socket.destroyed) return;
-    open$.next(open$.value + 1);
-    // Comes in any case, also when the client leaves.
-    reply.raw.once('close', () => open$.next(open$.value - 1));
   });
   app.addHook('onResponse', async (request, reply) => {
     emit({
@@ -104,14 +96,10 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
       durationMs: clock.precise() - request.startedAt,
     });
   });
-  // At a stop, requests that are being handled get their answer before every connection is closed.
-  app.addHook('preClose', async () => {
-    const drained$ = open$.pipe(filter((open) => open === 0));
-    await firstValueFrom(race(drained$, timer(DRAIN_MS, clock.scheduler)));
-  });
+  seeThrough(app, clock);
 
   answerInWords(app);
-  registerNotFound(app);
+  const answerUnknown = registerNotFound(app);
   await app.register(helmet, helmetOptions);
   if (config.corsOrigins.length > 0) {
     await app.register(cors, {
@@ -133,11 +121,28 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
   });
   await registerOpenApi(app, options.version);
   registerGuard(app, options);
+  app.addHook('onRequest', answerUnknown);
 
   await registerRoutes(app, options);
   await registerStaticDashboard(app, config.dashboard.dir);
   await app.ready();
   return app;
+}
+
+/** At a stop, requests that are being handled get their answer before every connection is closed. */
+function seeThrough(app: GatewayApp, clock: GatewayOptions['clock']): void {
+  const open$ = new BehaviorSubject(0);
+  // Counts once a request is here whole: one that is still being sent could hold a stop up for ever.
+  app.addHook('preValidation', async (request, reply) => {
+    if (request.raw.socket.destroyed) return;
+    open$.next(open$.value + 1);
+    // Comes in any case, also when the client leaves.
+    reply.raw.once('close', () => open$.next(open$.value - 1));
+  });
+  app.addHook('preClose', async () => {
+    const drained$ = open$.pipe(filter((open) => open === 0));
+    await firstValueFrom(race(drained$, timer(DRAIN_MS, clock.scheduler)));
+  });
 }
 
 function writeAnswers(app: GatewayApp, turns: Turns): void {
