@@ -6,11 +6,12 @@ import type { ZoomHandlers } from '../../charts/zoom.ts';
 import { AnomalyIcon } from '../../components/icons.tsx';
 import { AsOf } from '../../components/time.tsx';
 import { UplotBox } from '../../components/uplot-box.tsx';
-import { formatClock, formatTick, formatValue, NONE } from '../../format.ts';
+import { formatClock, formatTick, formatValue } from '../../format.ts';
 import { hqNow, useIsLive } from '../../state/fleet.ts';
 import { pollMsFor, useBuckets } from './agent-data.ts';
 import type { ChartWindow } from './chart-window.ts';
 import type { NamedSeries } from './named-series.ts';
+import { NewestValue } from './newest-value.tsx';
 import { type SeriesView, seriesData, seriesOptions } from './series-options.ts';
 import { isCounter, shapeBuckets, toRate } from './shape.ts';
 
@@ -113,7 +114,7 @@ export function SeriesCard(props: {
               <small>{formatClock(pointedAt, hqNow())}</small> {format(pointed)}
             </>
           ) : now === null ? (
-            NONE
+            shape !== null && <NewestValue lastTs={series.lastTs} window={window} onZoom={zoom.onZoom} />
           ) : (
             <>
               <AsOf ts={now.t + stepMs - clockOffsetMs} freshMs={stepMs + pollMsFor(window.spanMs)} />{' '}
