@@ -13,6 +13,7 @@ import {
   problemDocument,
   unavailable,
 } from '../http/problem.ts';
+import { traceParent } from '../http/trace-parent.ts';
 import { CursorError } from '../store/query-samples.ts';
 import { drainRest } from './drain-rest.ts';
 
@@ -66,7 +67,10 @@ export function createErrorHandler(logger: Logger, bodyBytes: number) {
     const problem = problemOf(error, bodyBytes);
     if (problem.statusCode >= 500 && problem.cause !== undefined) {
       logger.error(
-        { err: problem.cause, method: request.method, path: pathOf(request.url) },
+        {
+          ...{ err: problem.cause, method: request.method, path: pathOf(request.url) },
+          ...traceParent(request.headers.traceparent),
+        },
         'request failed',
       );
     }

@@ -23,8 +23,18 @@ export const gatewayEvents = {
       },
     ],
   }),
-  http_delivery: defineEvent<{ endpoint: string; accepted: number; duplicate: boolean }>({
-    level: 'debug',
+  http_delivery: defineEvent<{
+    endpoint: string;
+    accepted: number;
+    duplicate: boolean;
+    expired: number;
+    messageIds?: readonly string[];
+    traceparent?: string;
+    traceId?: string;
+    sampled?: boolean;
+  }>({
+    // Who records a trace looks for its lines.
+    level: ({ sampled }) => (sampled === true ? 'info' : 'debug'),
     message: 'samples delivered over HTTP',
     metrics: [
       {
@@ -40,6 +50,14 @@ export const gatewayEvents = {
         kind: 'counter',
         help: 'Deliveries over HTTP that had been stored before.',
         value: ({ duplicate }) => (duplicate ? 1 : 0),
+        labelNames: ['endpoint'],
+        labels: ({ endpoint }) => ({ endpoint }),
+      },
+      {
+        name: 'holdfast_http_expired_records_total',
+        kind: 'counter',
+        help: 'Records that came over HTTP after their expiresAt, and are not stored.',
+        value: ({ expired }) => expired,
         labelNames: ['endpoint'],
         labels: ({ endpoint }) => ({ endpoint }),
       },

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { agentIdSchema, type InternedSchema, type Sample, type Series } from '../../../protocol/sample.ts';
 import { internSchema } from '../../../protocol/schema-ref.ts';
 import { decimalShift } from './decimal-shift.ts';
+import { envelopeFields, LATEST_VERSION } from './envelope.ts';
 import { timestampSchema } from './timestamp.ts';
 
 const percent = (of: string) => z.number().min(0).max(100).nullish().describe(`${of}, percent, 0 to 100`);
@@ -37,8 +38,22 @@ export const FLAT_METRICS = {
 };
 type FlatMetric = keyof typeof FLAT_METRICS;
 
+function unknownSnapshot(version: unknown): string {
+  const given = typeof version === 'string' ? `"${version.slice(0, 40)}"` : 'this';
+  return `${given} is no version of a snapshot that HQ takes: ${LATEST_VERSION}; without the field it is that`;
+}
+
 export const flatSnapshotSchema = z
-  .object({ node_id: agentIdSchema.describe('id of the agent'), timestamp: timestampSchema, ...FLAT_METRICS })
+  .object({
+    node_id: agentIdSchema.describe('id of the agent'),
+    timestamp: timestampSchema,
+    schemaVersion: z
+      .literal(LATEST_VERSION, { error: ({ input }) => unknownSnapshot(input) })
+      .optional()
+      .describe('there is one version'),
+    ...envelopeFields,
+    ...FLAT_METRICS,
+  })
   .refine((snapshot) => FLAT_FIELDS.some((field) => typeof snapshot[field] === 'number'), {
     message: 'holds no metric',
     path: ['cpu_percent'],

@@ -4,6 +4,8 @@ import { legalNames, MAX_ATTRIBUTES } from '../../../protocol/legal-text.ts';
 import { agentIdSchema, MAX_SERIES_PER_SCHEMA, type Series } from '../../../protocol/sample.ts';
 import { unlessInexact } from '../../http/exact-json.ts';
 import { aheadOfClock } from './clock-check.ts';
+import { envelopeFields, LATEST_VERSION } from './envelope.ts';
+import { earlierVersionSchemas, toLatest } from './schema-versions.ts';
 import { timestampSchema } from './timestamp.ts';
 
 const { name, attributes, unit: unitText, source } = legalNames;
@@ -41,6 +43,11 @@ export const telemetryRecordSchema = z
     timestamp: timestampSchema.describe('may also be called `ts`'),
     source: source.default('http').describe('what measured it'),
     attributes: attributes.default({}).describe('attributes of every metric of the record'),
+    schemaVersion: z
+      .literal(LATEST_VERSION)
+      .optional()
+      .describe('which form the record has; records of earlier versions are turned into this one'),
+    ...envelopeFields,
     metrics: metricsSchema.describe(
       'values by metric name, or a list of metrics with unit and attributes; may also be called `values`',
     ),
@@ -58,7 +65,8 @@ export const telemetryRecordSchema = z
   });
 
 /** One record, or up to `limits.recordsPerRequest` of them. */
-export const telemetryBodySchema = z.union([telemetryRecordSchema, z.array(telemetryRecordSchema)]);
+const anyRecordSchema = z.union([telemetryRecordSchema, ...earlierVersionSchemas]);
+export const telemetryBodySchema = z.union([anyRecordSchema, z.array(anyRecordSchema)]);
 
 /** Other names of fields, by which they are looked for where the field itself is missing. */
 export const RECORD_ALIASES: Readonly<Record<string, string>> = {
@@ -72,6 +80,9 @@ export type TelemetryRecord = {
   readonly ts: number;
   readonly source: string;
   readonly metrics: readonly { readonly series: Series; readonly value: number | null }[];
+  readonly messageId: string | null;
+  /** Epoch ms; null: never. */
+  readonly expiresTs: number | null;
 };
 export type ParsedRecord =
   | { readonly ok: true; readonly record: TelemetryRecord }
@@ -81,6 +92,27 @@ export type ParsedRecord =
  * Parses one record; fields of issues are called what the record called them. `latestTs`: beyond it a time is refused.
  */
 export function parseRecord(raw: unknown, latestTs: number): ParsedRecord {
+  const latest = toLatest(raw);
+  if (!latest.ok) {
+    const issues = latest.issues.map(({ path, message }) => issueOf([...path], message));
+    return { ok: false, issues };
+  }
+  const parsed = parseLatest(latest.record, latestTs);
+  if (parsed.ok) return parsed;
+  return {
+    ok: false,
+    issues: parsed.issues.map((issue) => ({
+      ...issue,
+      path: latest.origin(issue.path, issue.code === 'invalid_union'),
+    })),
+  };
+}
+
+const issueOf = (path: PropertyKey[], message: string) => ({
+  ...{ code: 'custom' as const, path, message, input: undefined },
+});
+
+function parseLatest(raw: unknown, latestTs: number): ParsedRecord {
   const { renamed, names, twice } = canonical(raw);
   if (twice.length > 0) {
     const issues = twice.map(([alias, field]) => {
@@ -97,7 +129,7 @@ export function parseRecord(raw: unknown, latestTs: number): ParsedRecord {
     });
     return { ok: false, issues };
   }
-  const { agent, timestamp, source, attributes: shared } = parsed.data;
+  const { agent, timestamp, source, attributes: shared, messageId = null, expiresAt = null } = parsed.data;
   const listed = Array.isArray(parsed.data.metrics)
     ? parsed.data.metrics
     : Object.entries(parsed.data.metrics).map(([metric, given]) =>
@@ -124,7 +156,7 @@ export function parseRecord(raw: unknown, latestTs: number): ParsedRecord {
   }));
   if (metrics.some(({ series }) => Object.keys(series.attributes).length > MAX_ATTRIBUTES))
     return problem(`must have ${MAX_ATTRIBUTES} attributes each at most, those of the record included`);
-  return { ok: true, record: { agent, ts: timestamp, source, metrics } };
+  return { ok: true, record: { agent, ts: timestamp, source, metrics, messageId, expiresTs: expiresAt } };
 }
 
 /** `names`: what the record called fields; `twice`: other names of fields that it has, too. */
