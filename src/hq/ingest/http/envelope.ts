@@ -25,10 +25,6 @@ export const envelopeFields = {
     .describe('from then on the record is counted, and not stored; a time as `timestamp`'),
 };
 
-export const envelopeSchema = z.object(envelopeFields);
-/** `expiresAt`: epoch ms. */
-export type Envelope = z.output<typeof envelopeSchema>;
-
 /** Names of fields that are no metrics, in records whose metrics stand at the top level. */
 export const ENVELOPE_NAMES: readonly string[] = ['schemaVersion', ...Object.keys(envelopeFields)];
 
