@@ -27,6 +27,7 @@ const JUDGED = [
   'tests/crash/read-only-disk.test.ts',
   'tests/process/cli.test.ts',
   'tests/process/flood.test.ts',
+  'tests/process/held-loop.test.ts',
   'tests/process/hostile.test.ts',
   'tests/process/live-first.test.ts',
   'tests/process/overflow.test.ts',

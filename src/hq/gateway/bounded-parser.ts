@@ -9,16 +9,16 @@ export const MAX_TEXT_BYTES = 32 * 1024;
 /** Type, attachments, namespace and id of the packet, then the event. */
 const SCHEMA = /^[25](?:\d+-)?(?:\/[^,]{0,64},)?\d*\["schema",/;
 
-class BoundedDecoder extends compactParser.Decoder {
-  override add(chunk: unknown): void {
-    if (typeof chunk === 'string' && chunk.length > MAX_TEXT_BYTES && !SCHEMA.test(chunk.slice(0, 128)))
-      throw new Error(`a message of ${chunk.length} bytes that is no schema`);
-    super.add(chunk);
+/** For the option `parser` of the server. `onTooLong`: a text was too long; its connection ends. */
+export function boundedParser(onTooLong: () => void): typeof compactParser {
+  class BoundedDecoder extends compactParser.Decoder {
+    override add(chunk: unknown): void {
+      if (typeof chunk === 'string' && chunk.length > MAX_TEXT_BYTES && !SCHEMA.test(chunk.slice(0, 128))) {
+        onTooLong();
+        throw new Error(`a message of ${chunk.length} bytes that is no schema`);
+      }
+      super.add(chunk);
+    }
   }
+  return { Encoder: compactParser.Encoder, Decoder: BoundedDecoder };
 }
-
-/** For the option `parser` of the server. */
-export const boundedParser: typeof compactParser = {
-  Encoder: compactParser.Encoder,
-  Decoder: BoundedDecoder,
-};

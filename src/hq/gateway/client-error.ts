@@ -62,17 +62,25 @@ function noHttp({ reason, message, rawPacket }: ClientError): string {
 
 const answered = new WeakSet<Duplex>();
 
-/** For Fastify's `clientErrorHandler`. */
-export function answerClientError(error: ClientError, socket: Duplex): void {
+/** For Fastify's `clientErrorHandler`. `note` is told the status of each answer, or `closed`. */
+export function answerClientError(
+  error: ClientError,
+  socket: Duplex,
+  note: (status: string) => void = () => {},
+): void {
   const problem = problemOfClient(error);
   if (problem === null || socket.destroyed) return void socket.destroy();
   if (answered.has(socket)) {
     // Of a connection that is answered, every further piece is one more error, until the client has read.
-    if (error.code === SLOW_REQUEST || bytesReadOf(socket) > MAX_REST_BYTES) socket.destroy();
+    if (error.code === SLOW_REQUEST || bytesReadOf(socket) > MAX_REST_BYTES) {
+      note('closed');
+      socket.destroy();
+    }
     return;
   }
   answered.add(socket);
   if (!socket.writable || hasBegun(socket)) return void socket.destroy();
+  note(String(problem.statusCode));
   socket.end(problemText(problem, ''));
   if (error.code === SLOW_REQUEST) socket.once('finish', () => socket.destroy());
 }

@@ -94,6 +94,30 @@ export const gatewayEvents = {
       },
     ],
   }),
+  no_request: defineEvent<{ status: string }>({
+    level: 'debug',
+    message: 'what came never became a request',
+    metrics: [
+      {
+        name: 'holdfast_http_malformed_requests_total',
+        kind: 'counter',
+        help: 'What never became a request, by the status of the answer; closed: more came after the answer.',
+        labelNames: ['status'],
+        labels: ({ status }) => ({ status }),
+      },
+    ],
+  }),
+  message_too_long: defineEvent<object>({
+    level: 'debug',
+    message: 'a text message that is no schema was too long; its connection ends',
+    metrics: [
+      {
+        name: 'holdfast_hq_long_messages_total',
+        kind: 'counter',
+        help: 'Connections ended for a text message that is no schema and too long.',
+      },
+    ],
+  }),
   connection_limits: defineEvent<{ maxConnections: number; maxConnectionsPerAddress: number }>({
     level: 'info',
     message: 'connections that HQ takes, in all and of one address',

@@ -57,7 +57,8 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
     keepAliveTimeout: KEEP_ALIVE_MS,
     trustProxy: config.trustProxy && ((_address, hop) => hop < config.trustedProxies),
     http: { IncomingMessage: bodies.CountedRequest, requireHostHeader: false },
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: (error, socket) =>
+      answerClientError(error, socket, (status) => emit({ type: 'no_request', status })),
     routerOptions: { maxParamLength: 20_000, ignoreTrailingSlash: true },
     forceCloseConnections: true,
     return503OnClosing: true,

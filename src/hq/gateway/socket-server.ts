@@ -58,7 +58,7 @@ export function createSocketServer(
     httpCompression: false,
     allowEIO3: false,
     destroyUpgrade: true,
-    parser: boundedParser,
+    parser: boundedParser(() => emit({ type: 'message_too_long' })),
     ...(config.corsOrigins.length > 0 ? { cors: { origin: config.corsOrigins } } : {}),
   });
   boundProxied(io, {

@@ -79,6 +79,8 @@ export type IndexerOptions = {
   /** Emits when something was appended. */
   readonly appended$: Observable<unknown>;
   readonly onError: (error: unknown) => void;
+  /** Reports of anomalies that one commit has taken. */
+  readonly onReports: (count: number) => void;
 };
 
 type Finding = {
@@ -169,7 +171,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
   return { state, indexedTo: () => done.contiguous, indexed$: indexed.asObservable(), work$ };
 }
 
-type SaveOptions = Pick<IndexerOptions, 'transactions' | 'backpressure' | 'clock'> & {
+type SaveOptions = Pick<IndexerOptions, 'transactions' | 'backpressure' | 'clock' | 'onReports'> & {
   readonly state: Indexer['state'];
   readonly done: () => Coverage;
   /** `doneAfter`: null while there is more to commit of the same pass. */
@@ -180,7 +182,7 @@ type SaveOptions = Pick<IndexerOptions, 'transactions' | 'backpressure' | 'clock
  * Commits what a pass has found, not too much at once. What is left of a pass after a crash between the transactions is
  * noted again, which changes nothing.
  */
-function createSave({ transactions, backpressure, clock, state, done, onCommit }: SaveOptions) {
+function createSave({ transactions, backpressure, clock, state, done, onCommit, onReports }: SaveOptions) {
   const commit = (
     reports: readonly { readonly agent: string; readonly report: Report }[],
     findings: ReadonlyMap<string, Finding>,
@@ -203,7 +205,12 @@ function createSave({ transactions, backpressure, clock, state, done, onCommit }
         if (doneAfter !== null) transaction.writer.put(consumerKey(CONSUMER), toJson(doneAfter));
         return changed;
       })
-      .pipe(tap((changed) => onCommit(changed, doneAfter)));
+      .pipe(
+        tap((changed) => {
+          onCommit(changed, doneAfter);
+          if (reports.length > 0) onReports(reports.length);
+        }),
+      );
 
   return (todo: readonly [number, number], findings: ReadonlyMap<string, Finding>): Observable<unknown> => {
     const reports = [...findings].flatMap(([agent, found]) =>

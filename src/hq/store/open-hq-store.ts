@@ -130,6 +130,7 @@ function createParts(options: HqStoreOptions) {
   const indexer = createIndexer({
     ...common,
     onError: (error) => emit({ type: 'store_background_failed', task: 'index', error: errorText(error) }),
+    onReports: (anomalies) => emit({ type: 'store_anomalies_indexed', anomalies }),
   });
   const upkeep$ = maintain({
     ...common,

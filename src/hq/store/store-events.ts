@@ -52,6 +52,18 @@ export const storeEvents = {
       },
     ],
   }),
+  store_anomalies_indexed: defineEvent<{ anomalies: number }>({
+    level: null,
+    message: 'anomalies noted',
+    metrics: [
+      {
+        name: 'holdfast_hq_indexed_anomalies_total',
+        kind: 'counter',
+        help: 'Reports of anomalies that the index has taken.',
+        value: ({ anomalies }) => anomalies,
+      },
+    ],
+  }),
   store_gaps_removed: defineEvent<{ gaps: number }>({
     level: 'debug',
     message: 'records of old gaps removed',
