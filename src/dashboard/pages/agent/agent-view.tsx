@@ -15,6 +15,7 @@ import { AnomalyList } from './anomaly-list.tsx';
 import { chartWindow } from './chart-window.ts';
 import { LedgerCard } from './ledger-card.tsx';
 import { chartOf, findCharts, type NamedSeries } from './named-series.ts';
+import { RetireCard } from './retire-card.tsx';
 import { SeriesCard } from './series-card.tsx';
 import { SeriesPicker } from './series-picker.tsx';
 import { defaultSeries } from './shape.ts';
@@ -67,6 +68,11 @@ export function AgentView({ route }: { readonly route: AgentRoute }) {
             <AgentCharts route={route} clockOffsetMs={entry.summary.clockOffsetMs ?? 0} />
           </CardBoundary>
           <AgentRecords route={route} />
+          {!entry.summary.connected && (
+            <CardBoundary name="Retire">
+              <RetireCard id={id} />
+            </CardBoundary>
+          )}
         </>
       )}
     </main>
