@@ -1,8 +1,10 @@
 /**
  * What must hold of a world at any moment, and what must hold once all faults have ended and everything has drained.
  */
-import { decodeEpochState } from '../../src/hq/store/epoch-state.ts';
-import { parseEpochKey } from '../../src/hq/store/keys.ts';
+import { accountSegments } from '../../src/hq/store/account-segments.ts';
+import { decodeEpochState, EMPTY_EPOCH, type EpochState } from '../../src/hq/store/epoch-state.ts';
+import { parseEntryKey, parseEpochKey } from '../../src/hq/store/keys.ts';
+import { decodeLogEntry } from '../../src/hq/store/log-entry.ts';
 import { subtract } from '../../src/journal/coverage-sets.ts';
 import {
   type Coverage,
@@ -160,14 +162,34 @@ export function checkDownsampled(of: {
   }
 }
 
+/** The states that were saved, and what the log says beyond them, as a start of HQ would read them. */
+function ledgersOf(records: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, EpochState | undefined> {
+  const ledgers = new Map<string, EpochState | undefined>();
+  const of = (kind: string) =>
+    [...records]
+      .filter(([text]) => text.startsWith(kind))
+      .map(([text, stored]) => ({ key: keyBytes(text), value: stored.subarray(0, stored.length - 4) }));
+  for (const { key, value } of of('E')) {
+    const { agent, epoch } = parseEpochKey(key);
+    ledgers.set(`${agent}/${epoch}`, decodeEpochState(value));
+  }
+  const entries = of('J').sort((one, other) => parseEntryKey(one.key) - parseEntryKey(other.key));
+  for (const { key, value } of entries) {
+    const entry = decodeLogEntry(value);
+    if (entry === undefined) continue;
+    const name = `${entry.agent}/${entry.epoch}`;
+    const state = ledgers.get(name) ?? EMPTY_EPOCH;
+    if (parseEntryKey(key) > state.logTo) {
+      const { segments } = entry.record;
+      ledgers.set(name, accountSegments(state, { segments, isDownsampled: entry.isDownsampled }));
+    }
+  }
+  return ledgers;
+}
+
 /** Counted again from the frames and gaps on HQ's disk. */
 function checkLedgers(hq: HqTruth, records: ReadonlyMap<string, Uint8Array>, violations: Violations): void {
-  const ledgers = new Map<string, ReturnType<typeof decodeEpochState>>();
-  for (const [text, stored] of records) {
-    if (text.charCodeAt(0) !== 'E'.charCodeAt(0)) continue;
-    const { agent, epoch } = parseEpochKey(keyBytes(text));
-    ledgers.set(`${agent}/${epoch}`, decodeEpochState(stored.subarray(0, stored.length - 4)));
-  }
+  const ledgers = ledgersOf(records);
   for (const [agent, epochs] of hq.agents()) {
     for (const [epoch, truth] of epochs) {
       const ledger = ledgers.get(`${agent}/${epoch}`);

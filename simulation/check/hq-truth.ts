@@ -5,7 +5,8 @@
 
 import { decodeFrameRecord, type FrameRecord, type Segment } from '../../src/hq/store/frame-record.ts';
 import { decodeGapRecord } from '../../src/hq/store/gap-record.ts';
-import { parseSeqKey } from '../../src/hq/store/keys.ts';
+import { agentOfFiled, parseEntryKey, parseSeqKey } from '../../src/hq/store/keys.ts';
+import { decodeLogEntry } from '../../src/hq/store/log-entry.ts';
 import { subtract } from '../../src/journal/coverage-sets.ts';
 import {
   type Coverage,
@@ -53,6 +54,8 @@ export type HqTruth = {
 };
 
 const FRAME = 'F'.charCodeAt(0);
+const ENTRY = 'J'.charCodeAt(0);
+const FILED = 'M'.charCodeAt(0);
 const GAP = 'G'.charCodeAt(0);
 
 type Held = {
@@ -63,15 +66,23 @@ type Held = {
 
 type HqDiskTruth = {
   readonly agents: Map<string, Map<string, HqEpoch>>;
-  /** The frames on the disk now, by key. */
+  /** The frames on the disk now, by key: those of the index, and those of the log that are not in the index yet. */
   readonly held: Map<string, Held>;
+  /** By agent: entries of the log up to this number are in the index. */
+  readonly filed: Map<string, number>;
   /** Samples that were ever stored, by their identity. */
   readonly ids: Set<number>;
   readonly violations: Violations;
 };
 
 export function createHqTruth(violations: Violations): HqTruth {
-  const disk: HqDiskTruth = { agents: new Map(), held: new Map(), ids: new Set(), violations };
+  const disk: HqDiskTruth = {
+    agents: new Map(),
+    held: new Map(),
+    filed: new Map(),
+    ids: new Set(),
+    violations,
+  };
   return {
     epoch: (agent, epoch) => epochIn(disk, agent, epoch),
     wasStored: (id) => disk.ids.has(id),
@@ -79,7 +90,8 @@ export function createHqTruth(violations: Violations): HqTruth {
     answered: createAnswerCheck(disk),
     wrote: (operations) => {
       for (const { key } of operations)
-        if (key[0] === FRAME) removeFrame(disk, Buffer.from(key).toString('latin1'));
+        if (key[0] === FRAME || key[0] === ENTRY) removeFrame(disk, Buffer.from(key).toString('latin1'));
+      for (const { key, value } of operations) if (key[0] === FILED && value !== null) file(disk, key, value);
       for (const { key, value } of operations)
         if (value !== null) put(disk, Buffer.from(key).toString('latin1'), key, value);
     },
@@ -156,14 +168,32 @@ function countMissing(coverage: Coverage, first: number, last: number): number {
 }
 
 function put(disk: HqDiskTruth, text: string, key: Uint8Array, value: Uint8Array): void {
-  if (key[0] === FRAME) putFrame(disk, text, key, value);
-  else if (key[0] === GAP) putGap(disk, key, value);
+  if (key[0] === FRAME) {
+    const record = decodeFrameRecord(value);
+    if (record !== undefined) putFrame(disk, text, { ...parseSeqKey(key), record });
+  } else if (key[0] === ENTRY) {
+    const entry = decodeLogEntry(value);
+    if (entry === undefined || entry.isFiled) return;
+    if (entry.record.logNumber > (disk.filed.get(entry.agent) ?? 0)) putFrame(disk, text, entry);
+  } else if (key[0] === GAP) putGap(disk, key, value);
 }
 
-function putFrame(disk: HqDiskTruth, text: string, key: Uint8Array, value: Uint8Array): void {
-  const { agent, epoch } = parseSeqKey(key);
-  const record = decodeFrameRecord(value);
-  if (record === undefined) return;
+/** What the log holds of the agent up to this number must be in the index from now on. */
+function file(disk: HqDiskTruth, key: Uint8Array, value: Uint8Array): void {
+  const agent = agentOfFiled(key);
+  const number = Buffer.from(value).readUIntBE(0, 6);
+  disk.filed.set(agent, number);
+  for (const [text, held] of disk.held) {
+    const isEntry = text.charCodeAt(0) === ENTRY && held.agent === agent;
+    if (isEntry && parseEntryKey(Buffer.from(text, 'latin1')) <= number) removeFrame(disk, text);
+  }
+}
+
+function putFrame(
+  disk: HqDiskTruth,
+  text: string,
+  { agent, epoch, record }: { readonly agent: string; readonly epoch: string; readonly record: FrameRecord },
+): void {
   const state = epochIn(disk, agent, epoch);
   const what = (seqs: string) => `${agent}: ${seqs} of ${epoch}`;
   const isDownsampled = readHeader(record.frame).kind === 'thinned';
@@ -293,6 +323,7 @@ function putGap(disk: HqDiskTruth, key: Uint8Array, value: Uint8Array): void {
 
 function replace(disk: HqDiskTruth, records: ReadonlyMap<string, Uint8Array>): void {
   disk.held.clear();
+  disk.filed.clear();
   const before = new Map<HqEpoch, Coverage>();
   for (const epochs of disk.agents.values()) {
     for (const state of epochs.values()) {
@@ -305,11 +336,13 @@ function replace(disk: HqDiskTruth, records: ReadonlyMap<string, Uint8Array>): v
       state.acked = 0;
     }
   }
-  for (const [text, stored] of records) {
-    const key = keyBytes(text);
-    const value = stored.subarray(0, stored.length - 4);
-    put(disk, text, key, value);
-  }
+  const all = [...records].map(([text, stored]) => ({
+    text,
+    key: keyBytes(text),
+    value: stored.subarray(0, stored.length - 4),
+  }));
+  for (const { key, value } of all) if (key[0] === FILED) file(disk, key, value);
+  for (const { text, key, value } of all) put(disk, text, key, value);
   for (const [state, durable] of before) {
     for (const [from, to] of subtract(durable, state.durable)) {
       state.undone = cover(state.undone, from, to);

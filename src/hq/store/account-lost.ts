@@ -4,7 +4,7 @@ import type { Epoch } from '../../protocol/sample.ts';
 import { putGap } from './append-frame.ts';
 import { account, EMPTY_EPOCH, type EpochState } from './epoch-state.ts';
 import { returned } from './retired-agents.ts';
-import { timesOfLost } from './time-beside.ts';
+import { sourceOf, timesOfLost } from './time-beside.ts';
 import type { Transaction } from './transactions.ts';
 
 export type EpochNote = {
@@ -29,7 +29,7 @@ export function accountLost(transaction: Transaction, note: EpochNote): Coverage
     putGap(transaction, agent, epoch, first, {
       lastSeq: last,
       reason: accounting.reason,
-      ...timesOfLost(transaction.writer, note, [first, last], { ts, coverage: accounted.state.coverage }),
+      ...timesOfLost(sourceOf(transaction), note, [first, last], { ts, coverage: accounted.state.coverage }),
     });
   }
   transaction.setEpoch(agent, epoch, {

@@ -1,4 +1,4 @@
-/** Puts one frame into a transaction: dedup, ledger, frame record, time index, arrival log. */
+/** Puts one frame into a transaction: dedup, ledger, arrival log, gaps; and what is put into the index. */
 
 import type { Coverage, SeqRange } from '../../protocol/coverage.ts';
 import { decodeGap } from '../../protocol/frame-codec.ts';
@@ -6,11 +6,15 @@ import type { Epoch } from '../../protocol/sample.ts';
 import { type Accounting, account, EMPTY_EPOCH, markDelivered, THINNED, toJson } from './epoch-state.ts';
 import { encodeFrameRecord, type Segment, type StoredLane } from './frame-record.ts';
 import type { GapRecord } from './gap-record.ts';
-import { hoursOf, logKey, seqKey, timeKey, writeOrderedDouble } from './keys.ts';
+import { hoursOf, orderKey, seqKey, timeKey, writeOrderedDouble } from './keys.ts';
 import { bringBack } from './retired-agents.ts';
 import type { IngestFrame, IngestOutcome } from './store.ts';
-import { timeBeside, timesOfLost } from './time-beside.ts';
+import { sourceOf, timeBeside, timesOfLost } from './time-beside.ts';
 import type { Transaction } from './transactions.ts';
+
+/** A frame that is larger goes into the index at once, as it is: there is nothing to merge, and it is written once. */
+const LARGE_SAMPLES = 256;
+const LARGE_BYTES = 16 * 1024;
 
 /** Throws FrameError for a gap frame that does not decode; nothing is accounted then. */
 export function appendFrame(transaction: Transaction, ingest: IngestFrame): IngestOutcome {
@@ -29,11 +33,12 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
   if (first === undefined) {
     return { stored: 0, thinned: 0, duplicates: count, dropped: 0, coverage: state.coverage };
   }
-  transaction.setEpoch(agent, epoch, markDelivered(accounted.state));
+  const next = markDelivered(accounted.state);
   if (transaction.agent(agent) === undefined) {
     transaction.setAgent(agent, { agent, epoch, firstSeenTs: arrivalTs, ownEpoch: null });
   } else bringBack(transaction, agent);
   if (gap !== null) {
+    transaction.setEpoch(agent, epoch, next);
     for (const [from, to] of accounted.added) {
       putGap(transaction, agent, epoch, from, {
         lastSeq: to,
@@ -44,16 +49,12 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
       });
     }
   } else {
-    putRecord(transaction, {
-      agent,
-      epoch,
-      tsMin,
-      tsMax,
-      lane: ingest.lane,
-      logNumber: transaction.nextLogNumber(),
-      segments: accounted.added.map(([from, to]) => ({ first: from, last: to, arrivalTs })),
-      frame: bytes,
-    });
+    const segments = accounted.added.map(([from, to]) => ({ first: from, last: to, arrivalTs }));
+    const isDownsampled = header.kind === 'thinned';
+    const isFiled = count >= LARGE_SAMPLES || bytes.length >= LARGE_BYTES;
+    const record = { lane: ingest.lane, segments, frame: bytes };
+    const entry = transaction.appendEntry({ agent, epoch, isDownsampled, isFiled, record }, next);
+    if (isFiled) putRecord(transaction, { agent, epoch, tsMin, tsMax, ...entry.record });
   }
   return {
     stored: accounting.kind === 'data' ? accounted.count : 0,
@@ -75,8 +76,9 @@ function timesOfPart(
   [from, to]: SeqRange,
 ): Pick<GapRecord, 'fromTs' | 'toTs'> {
   const place = { agent, epoch };
-  const before = from === firstSeq ? undefined : timeBeside(transaction.writer, place, from, 'before');
-  const after = to === firstSeq + count - 1 ? undefined : timeBeside(transaction.writer, place, to, 'after');
+  const before = from === firstSeq ? undefined : timeBeside(sourceOf(transaction), place, from, 'before');
+  const after =
+    to === firstSeq + count - 1 ? undefined : timeBeside(sourceOf(transaction), place, to, 'after');
   // Wall clocks jump: never outside of what the frame says.
   const fromTs = Math.min(Math.max(before ?? tsMin, tsMin), tsMax);
   return { fromTs, toTs: Math.max(Math.min(after ?? tsMax, tsMax), fromTs) };
@@ -94,7 +96,7 @@ function timesOfLostGap(
 ): Pick<GapRecord, 'fromTs' | 'toTs' | 'open'> {
   const { agent, header } = ingest;
   const { epoch, tsMin, tsMax } = header;
-  const around = timesOfLost(transaction.writer, { agent, epoch }, part, { ts: tsMax, coverage });
+  const around = timesOfLost(sourceOf(transaction), { agent, epoch }, part, { ts: tsMax, coverage });
   const isKnown = tsMin < tsMax || (around.fromTs <= tsMax && tsMax < around.toTs);
   return isKnown ? timesOfPart(transaction, ingest, part) : around;
 }
@@ -116,7 +118,7 @@ export type RecordPlace = {
   readonly tsMax: number;
 };
 
-/** Writes a frame record with its entries in the time index and the arrival log. */
+/** Writes a frame record into the index, by seq, time and arrival. */
 export function putRecord(
   { writer }: Transaction,
   record: RecordPlace & {
@@ -130,7 +132,7 @@ export function putRecord(
   const seq = record.segments[0]?.first ?? 0;
   const key = seqKey('F', agent, epoch, seq);
   writer.put(key, encodeFrameRecord(record));
-  writer.put(logKey(record.logNumber), key);
+  writer.put(orderKey(record.logNumber), key);
   const until = Buffer.allocUnsafe(8);
   writeOrderedDouble(until, tsMax, 0);
   for (const hour of hoursOf(tsMin, tsMax)) writer.put(timeKey(agent, hour, tsMin, epoch, seq), until);
@@ -143,6 +145,6 @@ export function removeRecord(
 ): void {
   const { agent, epoch, tsMin, tsMax, seq } = record;
   writer.remove(seqKey('F', agent, epoch, seq));
-  writer.remove(logKey(record.logNumber));
+  writer.remove(orderKey(record.logNumber));
   for (const hour of hoursOf(tsMin, tsMax)) writer.remove(timeKey(agent, hour, tsMin, epoch, seq));
 }

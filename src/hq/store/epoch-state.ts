@@ -34,6 +34,8 @@ const epochStateSchema = z.object({
   run: z.object({ number: count, instance: z.string(), delivered: z.boolean() }).nullable().default(null),
   /** Frames up to this seq have been looked at for compaction. */
   mergedTo: count,
+  /** Entries of the log up to this number are accounted for in the state as it was saved. */
+  logTo: count.default(0),
 });
 export type EpochState = Omit<Readonly<z.infer<typeof epochStateSchema>>, 'coverage'> & {
   readonly coverage: Coverage;
@@ -49,6 +51,7 @@ export const EMPTY_EPOCH: EpochState = {
   owned: false,
   run: null,
   mergedTo: 0,
+  logTo: 0,
 };
 
 /** What becomes of the seqs that a frame stands for. */

@@ -47,6 +47,8 @@ async function holding(...frames: readonly AgentFrame[]): Promise<QueryContext> 
   const storage = createMemoryStorage({ disk });
   return {
     storage,
+    // All of it is in the index since the store was closed.
+    tail: () => [],
     schemas: createSchemaCatalogue(storage),
     maxAheadMs: Number.POSITIVE_INFINITY,
     onBadFrame: (_agent, _epoch, _seq, error) => expect.fail(String(error)),

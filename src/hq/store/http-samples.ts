@@ -110,8 +110,9 @@ function appendPart(
     const base = record ?? { agent, epoch, firstSeenTs: arrivalTs };
     transaction.setAgent(agent, returned({ ...base, ownEpoch: epoch }));
   } else bringBack(transaction, agent);
-  const state = transaction.epoch(agent, epoch) ?? { ...EMPTY_EPOCH, owned: true };
-  transaction.setEpoch(agent, epoch, state);
+  const known = transaction.epoch(agent, epoch);
+  const state = known ?? { ...EMPTY_EPOCH, owned: true };
+  if (known === undefined) transaction.setEpoch(agent, epoch, state);
   const appended: Appended[] = [];
   for (let at = 0; at < samples.length; at += MAX_FRAME_SAMPLES) {
     const bytes = encodeSamples({

@@ -26,7 +26,7 @@ import {
   missingWithin,
 } from '../../protocol/coverage.ts';
 import { decodeData, decodeDownsampled, readHeader } from '../../protocol/frame-codec.ts';
-import type { Storage } from '../../storage/storage.ts';
+import type { Reader, Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
 import type { Backpressure } from './backpressure.ts';
 import { aheadIn, isAhead } from './clock-ahead.ts';
@@ -41,7 +41,16 @@ import {
 } from './episodes.ts';
 import { parseJson, toJson } from './epoch-state.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
-import { consumerKey, indexKey, logKey, logRange, parseLogKey, parseSeqKey } from './keys.ts';
+import {
+  consumerKey,
+  entryRange,
+  indexKey,
+  orderKey,
+  parseEntryKey,
+  parseOrderKey,
+  parseSeqKey,
+} from './keys.ts';
+import { type LogEntry, readLogEntry } from './log-entry.ts';
 import type { QueryContext } from './query-context.ts';
 import { sliced } from './sliced.ts';
 import { segmentOf } from './time-index.ts';
@@ -107,7 +116,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
   /** One pass; emits whether there is more to do. */
   const pass = (): Observable<boolean> =>
     defer(() => {
-      const todo = nextRange(storage, done, turn);
+      const todo = nextRange(options.transactions.lastNumber(), done, turn);
       if (todo === null) return of(false);
       turn = turn === 'newest' ? 'oldest' : 'newest';
       const findings = new Map<string, Finding>();
@@ -123,23 +132,21 @@ export function createIndexer(options: IndexerOptions): Indexer {
     findings: Map<string, Finding>,
   ): Generator<void, number> {
     let reports = 0;
-    const range = { from: logKey(from), to: logKey(to + 1) };
-    const entries = storage.read((reader) => reader.range({ ...range, limit: PASS_FRAMES }));
-    for (const { key: logEntry, value: key } of entries) {
-      const { agent, epoch, seq } = parseSeqKey(key);
-      const value = storage.read((reader) => reader.get(key));
-      const record = value === undefined ? undefined : decodeFrameRecord(value);
-      if (record !== undefined) {
+    for (const { number, key } of storage.read((reader) => entriesBetween(reader, from, to))) {
+      const entry = storage.read((reader) => readEntry(reader, number, key));
+      if (entry !== undefined) {
+        const { agent, record } = entry;
         const finding = findings.get(agent) ?? { reports: [], spans: new Map() };
         findings.set(agent, finding);
         const before = finding.reports.length;
         try {
           yield* examine(context, agent, record, finding);
         } catch (error) {
-          context.onBadFrame(agent, epoch, seq, error);
+          const { epoch, firstSeq } = readHeader(record.frame);
+          context.onBadFrame(agent, epoch, firstSeq, error);
         }
         reports += finding.reports.length - before;
-        if (reports >= PASS_REPORTS) return parseLogKey(logEntry);
+        if (reports >= PASS_REPORTS) return number;
       }
       yield;
     }
@@ -235,18 +242,44 @@ function readDone(storage: Storage): Coverage {
   return parsed.success ? parsed.data : EMPTY_COVERAGE;
 }
 
+type Place = { readonly number: number; readonly key: Uint8Array | null };
+
+/**
+ * Entries of the log with these numbers, as many as a pass takes. Directories of 0.1 have no log, but its frames in the
+ * index by number: those that were not looked at come first. `key`: of the frame in the index.
+ */
+function entriesBetween(reader: Reader, from: number, to: number): readonly Place[] {
+  const inLog = reader.keys({ ...entryRange(from, to + 1), limit: PASS_FRAMES }).map(parseEntryKey);
+  const oldest = reader.keys({ ...entryRange(0), limit: 1 })[0];
+  const end = oldest === undefined ? to + 1 : Math.min(to + 1, parseEntryKey(oldest));
+  const range = { from: orderKey(from), to: orderKey(end), limit: PASS_FRAMES };
+  const inIndex = from < end ? reader.range(range) : [];
+  return [
+    ...inIndex.map(({ key, value }) => ({ number: parseOrderKey(key), key: value })),
+    ...inLog.map((number) => ({ number, key: null })),
+  ].slice(0, PASS_FRAMES);
+}
+
+function readEntry(
+  reader: Reader,
+  number: number,
+  key: Uint8Array | null,
+): Pick<LogEntry, 'agent' | 'record'> | undefined {
+  if (key === null) return readLogEntry(reader, number);
+  const value = reader.get(key);
+  const record = value === undefined ? undefined : decodeFrameRecord(value);
+  return record === undefined ? undefined : { agent: parseSeqKey(key).agent, record };
+}
+
 /**
  * The newest log entries that were never looked at, if it is their turn and there are any, else the oldest; null when
  * all are done.
  */
 function nextRange(
-  storage: Storage,
+  highest: number,
   done: Coverage,
   turn: 'newest' | 'oldest',
 ): readonly [number, number] | null {
-  const top = storage.read((reader) => reader.keys({ ...logRange(0), reverse: true, limit: 1 }))[0];
-  if (top === undefined) return null;
-  const highest = parseLogKey(top);
   const seen = done.ranges.at(-1)?.[1] ?? done.contiguous;
   if (turn === 'newest' && highest > seen) return [Math.max(seen + 1, highest - PASS_FRAMES + 1), highest];
   const hole = missingWithin(done, 1, highest)[0];

@@ -5,11 +5,15 @@
  *     V                                       meta: revision of the store, next log number
  *     A agent 0                               agent record (JSON)
  *     E agent 0 epoch[6]                      epoch state: counters and coverage (JSON)
- *     F agent 0 epoch[6] seq[6] frame record (see frame-record.ts); seq: the first that the frame contributed G agent 0
- *     epoch[6] seq[6] gap (JSON) T agent 0 hour[5] tsMin[8] epoch[6] seq[6] → tsMax[8]
- *                                             time index: one entry for each hour that the frame touches; hour 0 holds
- *                                             the frames that span more than MAX_SPAN_HOURS
- *     L number[6] → F key                     arrival log: frames in the order in which they were stored
+ *     J number[6]                             arrival log: every frame in the order in which it was stored, until it is
+ *                                             in the index and its readers are past it (see log-entry.ts)
+ *     M agent 0 → number[6]                   frames of the agent up to this number of the log are in the index
+ *     F agent 0 epoch[6] seq[6]               index: frame record (frame-record.ts); seq: the first that it contributed
+ *     G agent 0 epoch[6] seq[6]               gap (JSON)
+ *     T agent 0 hour[5] tsMin[8] epoch[6] seq[6] → tsMax[8]
+ *                                             index by time: one entry for each hour that the frame touches; hour 0
+ *                                             holds the frames that span more than MAX_SPAN_HOURS
+ *     L number[6] → F key                     index by arrival: number in the log of the last frame in the record
  *     S agent 0 ref[6]                        schema (JSON)
  *     N agent 0 startTs[8] hash[8]            anomaly episode (JSON)
  *     I agent 0                               what the indexer knows of an agent (JSON)
@@ -33,6 +37,8 @@ export type KeyKind =
   | 'A'
   | 'E'
   | 'F'
+  | 'J'
+  | 'M'
   | 'G'
   | 'T'
   | 'L'
@@ -64,6 +70,8 @@ export const META_KEY: Uint8Array = Buffer.from('V');
 export const IDENTITY_KEY: Uint8Array = Buffer.from('H');
 export const PROBE_KEY: Uint8Array = Buffer.from('P');
 export const agentKey = (agent: string): Uint8Array => scoped('A', agent, 0).key;
+export const filedKey = (agent: string): Uint8Array => scoped('M', agent, 0).key;
+export const agentOfFiled = (key: Uint8Array): string => asBuffer(key).toString('latin1', 1, key.length - 1);
 export const indexKey = (agent: string): Uint8Array => scoped('I', agent, 0).key;
 export const agentRecordKey = (kind: RecordKind, agent: string): Uint8Array => scoped(kind, agent, 0).key;
 export const agentOfRecord = (key: Uint8Array): string => asBuffer(key).toString('latin1', 1, key.length - 1);
@@ -176,14 +184,25 @@ export function parseTimeKey(bytes: Uint8Array): TimeKeyParts {
   };
 }
 
-export function logKey(number: number): Uint8Array {
+function numbered(kind: 'J' | 'L', number: number): Uint8Array {
   const key = Buffer.allocUnsafe(7);
-  key[0] = 'L'.charCodeAt(0);
+  key[0] = kind.charCodeAt(0);
   key.writeUIntBE(number, 1, 6);
   return key;
 }
-export const parseLogKey = (bytes: Uint8Array): number => asBuffer(bytes).readUIntBE(1, 6);
-export const logRange = (from: number): KeyRange => ({ from: logKey(from), to: kindRange('L').to });
+const parseNumber = (bytes: Uint8Array): number => asBuffer(bytes).readUIntBE(1, 6);
+
+export const entryKey = (number: number): Uint8Array => numbered('J', number);
+export const parseEntryKey = parseNumber;
+/** Entries of the log with `from ≤ number < to`; without `to` all from there on. */
+export const entryRange = (from: number, to?: number): KeyRange => ({
+  from: entryKey(from),
+  to: to === undefined ? kindRange('J').to : entryKey(to),
+});
+
+export const orderKey = (number: number): Uint8Array => numbered('L', number);
+export const parseOrderKey = parseNumber;
+export const orderRange = (from: number): KeyRange => ({ from: orderKey(from), to: kindRange('L').to });
 
 export function schemaKey(agent: string, ref: string): Uint8Array {
   const { key, at } = scoped('S', agent, 6);

@@ -1,45 +1,92 @@
-/** Reads at open what the store keeps in memory: agents and epoch states, mended where a state is missing. */
+/**
+ * Reads at open what the store keeps in memory: agents and epoch states, mended where a state is missing, and what the
+ * log holds beyond them.
+ */
 
 import type { Epoch } from '../../protocol/sample.ts';
-import type { Entry, Reader, Storage } from '../../storage/storage.ts';
-import { decodeAgent, decodeEpochState, type EpochState } from './epoch-state.ts';
-import type { KeyRange } from './keys.ts';
-import { kindRange, parseEpochKey, successor } from './keys.ts';
+import type { Entry, Reader } from '../../storage/storage.ts';
+import { accountSegments } from './account-segments.ts';
+import { decodeAgent, decodeEpochState, EMPTY_EPOCH, markDelivered } from './epoch-state.ts';
+import {
+  agentOfFiled,
+  asBuffer,
+  entryRange,
+  type KeyRange,
+  kindRange,
+  parseEpochKey,
+  successor,
+} from './keys.ts';
+import { decodeLogEntry, type LogEntry, type TailEntry, tailEntryOf } from './log-entry.ts';
 import { epochsWithFrames, rebuildEpoch } from './rebuild.ts';
-import type { View } from './transactions.ts';
+import { emptyView, type LoadedView, putEpoch, type UnsavedEpoch, type View } from './view.ts';
 
 const PAGE = 1000;
 
-export function loadView(storage: Storage): View {
-  return storage.read((reader) => {
-    const view: View = { agents: new Map(), epochs: new Map() };
-    const put = (agent: string, epoch: Epoch, state: EpochState) => {
-      const epochs = view.epochs.get(agent) ?? new Map<Epoch, EpochState>();
-      view.epochs.set(agent, epochs);
-      epochs.set(epoch, state);
-    };
-    for (const { key, value } of entriesOf(reader, kindRange('E'))) {
-      const { agent, epoch } = parseEpochKey(key);
-      const state = decodeEpochState(value) ?? rebuildEpoch(reader, agent, epoch);
-      if (state !== undefined) put(agent, epoch, state);
+export function loadView(reader: Reader): LoadedView {
+  const view = emptyView();
+  for (const { key, value } of entriesOf(reader, kindRange('E'))) {
+    const { agent, epoch } = parseEpochKey(key);
+    const state = decodeEpochState(value) ?? rebuildEpoch(reader, agent, epoch);
+    if (state !== undefined) putEpoch(view, agent, epoch, state);
+  }
+  for (const { agent, epoch } of epochsWithFrames(reader)) {
+    if (view.epochs.get(agent)?.has(epoch)) continue;
+    const state = rebuildEpoch(reader, agent, epoch);
+    if (state !== undefined) putEpoch(view, agent, epoch, state);
+  }
+  const unsaved = readLog(reader, view);
+  for (const { value } of entriesOf(reader, kindRange('A'))) {
+    const record = decodeAgent(value);
+    if (record !== undefined) view.agents.set(record.agent, record);
+  }
+  for (const [agent, epochs] of view.epochs) {
+    if (view.agents.has(agent)) continue;
+    const [epoch] = [...epochs.keys()].slice(-1);
+    const owned = [...epochs].find(([, state]) => state.owned)?.[0] ?? null;
+    if (epoch !== undefined) view.agents.set(agent, { agent, epoch, firstSeenTs: 0, ownEpoch: owned });
+  }
+  return { view, unsaved };
+}
+
+/** Accounts for the entries that came after the states were saved, and finds those that are not in the index yet. */
+function readLog(reader: Reader, view: View): readonly UnsavedEpoch[] {
+  const filed = new Map<string, number>();
+  for (const { key, value } of entriesOf(reader, kindRange('M'))) {
+    if (value.length === 6) filed.set(agentOfFiled(key), asBuffer(value).readUIntBE(0, 6));
+  }
+  /** By agent, then epoch. */
+  const unsaved = new Map<string, Map<Epoch, UnsavedEpoch>>();
+  for (const { value } of entriesOf(reader, entryRange(0))) {
+    const entry = decodeLogEntry(value);
+    if (entry === undefined) continue;
+    const { agent, epoch, record, isDownsampled } = entry;
+    const { logNumber, segments } = record;
+    const held = entry.isFiled || logNumber <= (filed.get(agent) ?? 0) ? undefined : readable(entry);
+    if (held !== undefined) {
+      const tail = view.tails.get(agent);
+      if (tail === undefined) view.tails.set(agent, [held]);
+      else tail.push(held);
     }
-    for (const { agent, epoch } of epochsWithFrames(reader)) {
-      if (view.epochs.get(agent)?.has(epoch)) continue;
-      const state = rebuildEpoch(reader, agent, epoch);
-      if (state !== undefined) put(agent, epoch, state);
-    }
-    for (const { value } of entriesOf(reader, kindRange('A'))) {
-      const record = decodeAgent(value);
-      if (record !== undefined) view.agents.set(record.agent, record);
-    }
-    for (const [agent, epochs] of view.epochs) {
-      if (view.agents.has(agent)) continue;
-      const [epoch] = [...epochs.keys()].slice(-1);
-      const owned = [...epochs].find(([, state]) => state.owned)?.[0] ?? null;
-      if (epoch !== undefined) view.agents.set(agent, { agent, epoch, firstSeenTs: 0, ownEpoch: owned });
-    }
-    return view;
-  });
+    const state = view.epochs.get(agent)?.get(epoch) ?? EMPTY_EPOCH;
+    if (logNumber <= state.logTo) continue;
+    // An entry beyond the saved state came after the last run was noted, which saves it.
+    putEpoch(view, agent, epoch, markDelivered(accountSegments(state, { segments, isDownsampled })));
+    const ofAgent = unsaved.get(agent) ?? new Map<Epoch, UnsavedEpoch>();
+    unsaved.set(agent, ofAgent);
+    if (!ofAgent.has(epoch)) ofAgent.set(epoch, { agent, epoch, from: logNumber });
+  }
+  return [...unsaved.values()]
+    .flatMap((ofAgent) => [...ofAgent.values()])
+    .sort((one, other) => one.from - other.from);
+}
+
+/** Undefined when not even its header can be read. */
+function readable(entry: LogEntry): TailEntry | undefined {
+  try {
+    return tailEntryOf(entry);
+  } catch {
+    return undefined;
+  }
 }
 
 function* entriesOf(reader: Reader, range: KeyRange): Generator<Entry, void> {

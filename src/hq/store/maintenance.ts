@@ -2,7 +2,20 @@
  * What the store does behind its users: compaction of small frames, retention, expiry of idempotency keys. One thing at
  * a time.
  */
-import { concatMap, defer, EMPTY, from, last, map, merge, type Observable, of, switchMap, tap } from 'rxjs';
+import {
+  concatMap,
+  defer,
+  EMPTY,
+  from,
+  ignoreElements,
+  last,
+  map,
+  merge,
+  type Observable,
+  of,
+  switchMap,
+  tap,
+} from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import { errorText } from '../../platform/error-text.ts';
 import type { Epoch } from '../../protocol/sample.ts';
@@ -10,8 +23,10 @@ import type { Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
 import type { Backpressure } from './backpressure.ts';
 import { type ClockTrust, createClockTrust } from './clock-trust.ts';
-import { type CompactionPlan, commitCompaction, planCompaction, SMALL_SAMPLES } from './compaction.ts';
+import { type CompactionPlan, commitCompaction, planCompaction } from './compaction.ts';
+import { SMALL_SAMPLES } from './frame-run.ts';
 import { createGapSweep, type GapSweep } from './gap-retention.ts';
+import type { FiledFrame, LogKeeper } from './log-keeper.ts';
 import type { QueryContext } from './query-context.ts';
 import {
   hasExpiredKeys,
@@ -22,7 +37,6 @@ import {
   retentionReason,
 } from './retention.ts';
 import { sliced } from './sliced.ts';
-import type { Appended } from './store.ts';
 import type { StoreEmit } from './store-events.ts';
 import type { Transactions } from './transactions.ts';
 
@@ -46,9 +60,9 @@ export type MaintenanceOptions = {
   readonly clock: Clock;
   readonly backpressure: Backpressure;
   readonly retention: Retention;
-  /** Frames beyond this number of the arrival log have not been indexed yet and must stay as they are. */
-  readonly indexedTo: () => number;
-  readonly appended$: Observable<Appended>;
+  readonly keeper: LogKeeper;
+  /** Entries of the log up to this number have been read for anomalies. */
+  readonly readTo: () => number;
   readonly emit: StoreEmit;
 };
 
@@ -56,7 +70,7 @@ type Candidate = { readonly agent: string; readonly epoch: Epoch; frames: number
 
 /** Works while subscribed; never emits. */
 export function maintain(options: MaintenanceOptions): Observable<never> {
-  const { storage, transactions, clock, backpressure, emit } = options;
+  const { storage, transactions, clock, backpressure, emit, keeper } = options;
   const { scheduler } = clock;
   const onError = (task: string) => (error: unknown) =>
     emit({ type: 'store_background_failed', task, error: errorText(error) });
@@ -66,25 +80,28 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
       emit({ type: 'store_clock_leapt', aheadMs }),
     );
     const gaps = createGapSweep(storage, clock);
-    // Compaction and retention rewrite the same records, and each plans on what it reads: they share one background.
+    // All of them rewrite the same records, and each plans on what it reads: they share one background.
+    const tasks = [
+      () =>
+        keeper.file({
+          arrivedBefore: trust.holds() ? clock.now() - options.retention.maxAgeMs : Number.NEGATIVE_INFINITY,
+        }),
+      () => sweep(options, trust),
+      () => sweepGaps(options, trust, gaps),
+      () => compactSome(options, candidates),
+      () => keeper.save(),
+    ];
     const pass = () =>
-      from([
-        () => sweep(options, trust),
-        () => sweepGaps(options, trust, gaps),
-        () => compactSome(options, candidates),
-      ]).pipe(
+      from(tasks).pipe(
         concatMap((task) => task()),
-        // All always run; more of any asks for another round.
+        // All always run; more of one asks for another round.
         tapMore(),
       );
-    const watch$ = options.appended$.pipe(
-      tap((appended) => noteSmall(candidates, appended)),
-      switchMap(() => EMPTY),
-    );
     const sizes$ = background({
       pass: () =>
         defer(() => {
           emit({ type: 'store_size', bytes: storage.stats().usedBytes });
+          emit({ type: 'store_log', ...keeper.waiting() });
           return of(false);
         }),
       wake$: EMPTY,
@@ -94,6 +111,10 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
       scheduler,
       onError: onError('size'),
     });
+    const watch$ = keeper.filed$.pipe(
+      tap((filed) => noteSmall(candidates, filed)),
+      ignoreElements(),
+    );
     return merge(
       watch$,
       sizes$,
@@ -142,17 +163,16 @@ function candidatesOf({ durable }: Transactions): Candidates {
   return { byEpoch, ready: new Set(byEpoch.values()) };
 }
 
-function noteSmall({ byEpoch, ready }: Candidates, { frame, outcome }: Appended): void {
-  const { agent, header } = frame;
-  if (outcome.stored === 0 || header.count >= SMALL_SAMPLES) return;
-  const key = `${agent}/${header.epoch}`;
+function noteSmall({ byEpoch, ready }: Candidates, { agent, epoch, first, last }: FiledFrame): void {
+  if (last - first >= SMALL_SAMPLES) return;
+  const key = `${agent}/${epoch}`;
   let candidate = byEpoch.get(key);
   if (candidate === undefined) {
-    candidate = { agent, epoch: header.epoch, frames: 0, lowest: header.firstSeq };
+    candidate = { agent, epoch, frames: 0, lowest: first };
     byEpoch.set(key, candidate);
   }
   candidate.frames += 1;
-  candidate.lowest = Math.min(candidate.lowest, header.firstSeq);
+  candidate.lowest = Math.min(candidate.lowest, first);
   if (candidate.frames >= FRAMES_BEFORE_COMPACTION) ready.add(candidate);
 }
 
@@ -171,7 +191,7 @@ function compactSome(options: MaintenanceOptions, { ready }: Candidates): Observ
           agent,
           epoch,
           fromSeq: Math.min(mergedTo + 1, candidate.lowest),
-          toLogNumber: options.indexedTo(),
+          toLogNumber: options.readTo(),
           onBadRun: (seq, error) => context.onBadFrame(agent, epoch, seq, error),
         });
         // What could not be merged yet is looked at again when half as much has come.

@@ -32,6 +32,8 @@ import { createIndexer } from './indexer.ts';
 import { readHistory, writeHistory } from './ingest-history.ts';
 import { labelRecordSchema } from './labels.ts';
 import { loadView } from './load-view.ts';
+import type { TailOf } from './log-entry.ts';
+import { createLogKeeper } from './log-keeper.ts';
 import { maintain } from './maintenance.ts';
 import { queryBuckets } from './query-buckets.ts';
 import type { QueryContext } from './query-context.ts';
@@ -83,7 +85,7 @@ export function openHqStore(options: HqStoreOptions): Observable<HqStore> {
 
 function createHqStore(options: HqStoreOptions): HqStore {
   const parts = createParts(options);
-  const { storage, hints, indexer, appended } = parts;
+  const { storage, hints, indexer, keeper, appended } = parts;
   const work = merge(indexer.work$, parts.upkeep$).subscribe();
   return {
     ...writes(parts, options),
@@ -99,6 +101,7 @@ function createHqStore(options: HqStoreOptions): HqStore {
       defer(() => {
         work.unsubscribe();
         return concat(
+          keeper.settle(),
           storage.close(),
           defer(() => {
             appended.complete();
@@ -116,11 +119,13 @@ function createParts(options: HqStoreOptions) {
   const { maxAgeMs = STORE_DEFAULTS.maxAgeMs, maxBytes = STORE_DEFAULTS.maxBytes } = options;
   const schemas = createSchemaCatalogue(storage);
   const hints = createHints();
-  const transactions = createTransactions(storage, () => loadView(storage), hints.of);
+  const transactions = createTransactions(storage, loadView, hints.of);
   const backpressure = createBackpressure(clock);
   const appended = new Subject<Appended>();
+  const tail: TailOf = (agent) => transactions.durable.tails.get(agent) ?? [];
   const context: QueryContext = {
     storage,
+    tail,
     schemas,
     maxAheadMs: options.maxAheadMs ?? MAX_AHEAD_MS,
     onBadFrame: (agent, epoch, seq, error) =>
@@ -132,14 +137,21 @@ function createParts(options: HqStoreOptions) {
     onError: (error) => emit({ type: 'store_background_failed', task: 'index', error: errorText(error) }),
     onReports: (anomalies) => emit({ type: 'store_anomalies_indexed', anomalies }),
   });
-  const upkeep$ = maintain({
-    ...common,
-    retention: { maxAgeMs, maxBytes },
-    indexedTo: indexer.indexedTo,
-    emit,
-  });
+  const readTo = indexer.indexedTo;
+  const keeper = createLogKeeper({ ...common, readTo, emit });
+  const upkeep$ = maintain({ ...common, keeper, retention: { maxAgeMs, maxBytes }, readTo, emit });
   const epochOf = (agent: string, epoch: Epoch) => transactions.durable.epochs.get(agent)?.get(epoch);
-  return { ...common, turns: createTurns(clock), schemas, hints, appended, indexer, upkeep$, epochOf };
+  return {
+    ...common,
+    turns: createTurns(clock),
+    schemas,
+    hints,
+    appended,
+    indexer,
+    keeper,
+    upkeep$,
+    epochOf,
+  };
 }
 
 /** What one item of an append has written. */
@@ -288,7 +300,7 @@ function shownEpochs({ transactions, hints, epochOf }: Pick<Parts, 'transactions
 }
 
 function queries({ storage, context, indexer, turns, ...parts }: Parts) {
-  const source = { storage, ...shownEpochs(parts) };
+  const source = { storage, tail: context.tail, ...shownEpochs(parts) };
   return {
     ledger: (agent) => turns.run(() => queryLedger(source, agent)),
     samples: (query) => turns.run(() => querySamples(context, query)),

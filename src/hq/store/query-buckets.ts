@@ -40,10 +40,10 @@ export function* queryBuckets(
   const tally = createTally(length);
   // A frame that is merged while this runs holds samples that were counted before: each seq counts once.
   const counted = new Map<Epoch, Coverage>();
-  for (const ref of framesBetween(context.storage, agent, query)) {
+  for (const ref of framesBetween(context, agent, query)) {
     const seen = counted.get(ref.epoch) ?? EMPTY_COVERAGE;
     if (covers(seen, ref.seq, ref.seq)) continue;
-    const frame = context.storage.read((reader) => loadFrame(reader, agent, ref));
+    const frame = loadFrame(context, agent, ref);
     if (frame === undefined) continue;
     let next = seen;
     for (const { first, last } of frame.segments) next = cover(next, first, last);

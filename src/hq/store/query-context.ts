@@ -1,10 +1,9 @@
 /** What every query of stored frames needs. */
 import type { Epoch } from '../../protocol/sample.ts';
-import type { Storage } from '../../storage/storage.ts';
 import type { SchemaCatalogue } from './schema-catalogue.ts';
+import type { FrameSource } from './time-index.ts';
 
-export type QueryContext = {
-  readonly storage: Storage;
+export type QueryContext = FrameSource & {
   readonly schemas: SchemaCatalogue;
   /** Told of a frame whose payload does not decode; it is left out. */
   readonly onBadFrame: (agent: string, epoch: Epoch, seq: number, error: unknown) => void;

@@ -6,6 +6,7 @@ import type { Storage } from '../../storage/storage.ts';
 import { type EpochState, pendingOf } from './epoch-state.ts';
 import { decodeGapRecord } from './gap-record.ts';
 import { parseSeqKey, seqRange } from './keys.ts';
+import type { TailOf } from './log-entry.ts';
 import { timeBeside } from './time-beside.ts';
 
 /** Gaps shown per epoch, newest kept; the counts are exact all the same. */
@@ -13,25 +14,23 @@ export const MAX_GAPS_LISTED = 10_000;
 
 export type LedgerSource = {
   readonly storage: Storage;
+  readonly tail: TailOf;
   readonly epochs: (agent: string) => readonly Epoch[];
   readonly state: (agent: string, epoch: Epoch) => EpochState | undefined;
 };
 
 /** Each epoch is read at one time with its state: an entry is exact, however much comes between two of them. */
-export function* queryLedger(
-  { storage, epochs, state }: LedgerSource,
-  agent: string,
-): Generator<void, readonly LedgerEntry[]> {
+export function* queryLedger(source: LedgerSource, agent: string): Generator<void, readonly LedgerEntry[]> {
   const entries: LedgerEntry[] = [];
-  for (const epoch of epochs(agent)) {
-    const now = state(agent, epoch);
-    if (now !== undefined) entries.push(ledgerEntry(storage, agent, epoch, now));
+  for (const epoch of source.epochs(agent)) {
+    const now = source.state(agent, epoch);
+    if (now !== undefined) entries.push(ledgerEntry(source, agent, epoch, now));
     yield;
   }
   return entries;
 }
 
-function ledgerEntry(storage: Storage, agent: string, epoch: Epoch, state: EpochState): LedgerEntry {
+function ledgerEntry(source: LedgerSource, agent: string, epoch: Epoch, state: EpochState): LedgerEntry {
   return {
     epoch,
     sampled: state.sampled,
@@ -41,12 +40,12 @@ function ledgerEntry(storage: Storage, agent: string, epoch: Epoch, state: Epoch
     dropped: { ...state.dropped },
     contiguous: state.coverage.contiguous,
     ranges: state.coverage.ranges.map(([first, last]) => [first, last]),
-    gaps: gapsOf(storage, agent, epoch),
+    gaps: gapsOf(source, agent, epoch),
   };
 }
 
 /** Gaps by seq; touching ones of one reason as one. */
-function gapsOf(storage: Storage, agent: string, epoch: Epoch): LedgerEntry['gaps'] {
+function gapsOf({ storage, tail }: LedgerSource, agent: string, epoch: Epoch): LedgerEntry['gaps'] {
   const query = { ...seqRange('G', agent, epoch, 0), reverse: true, limit: MAX_GAPS_LISTED };
   const gaps: LedgerEntry['gaps'] = [];
   const open = new Set<LedgerEntry['gaps'][number]>();
@@ -68,8 +67,8 @@ function gapsOf(storage: Storage, agent: string, epoch: Epoch): LedgerEntry['gap
   }
   for (const gap of open) {
     const [before, after] = storage.read((reader) => [
-      timeBeside(reader, { agent, epoch }, gap.firstSeq, 'before'),
-      timeBeside(reader, { agent, epoch }, gap.lastSeq, 'after'),
+      timeBeside({ reader, tail }, { agent, epoch }, gap.firstSeq, 'before'),
+      timeBeside({ reader, tail }, { agent, epoch }, gap.lastSeq, 'after'),
     ]);
     gap.toTs = Math.min(gap.toTs, after ?? gap.toTs);
     gap.fromTs = Math.min(before ?? gap.fromTs, gap.toTs);

@@ -69,10 +69,10 @@ function* rowsOfPage(
   /** How many of the rows the page holds, and what they come to. */
   let held = 0;
   let bytes = 0;
-  for (const ref of framesBetween(context.storage, agent, { from, to })) {
+  for (const ref of framesBetween(context, agent, { from, to })) {
     const next = rows[held];
     if (next !== undefined && next.ts < ref.tsMin) break;
-    const frame = context.storage.read((reader) => loadFrame(reader, agent, ref));
+    const frame = loadFrame(context, agent, ref);
     if (frame === undefined) continue;
     // Frames merged since the index page was read are met again under their old names.
     const name = `${frame.epoch}/${frame.seq}`;

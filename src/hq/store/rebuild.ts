@@ -1,9 +1,13 @@
-/** Epoch states from the records that they summarise, for when a state is missing or damaged. */
+/**
+ * Epoch states from the index and the gaps, for when a state is missing or damaged. What the log holds beyond them is
+ * not looked at.
+ */
 
 import { readHeader } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Reader } from '../../storage/storage.ts';
-import { type Accounting, account, EMPTY_EPOCH, type EpochState, THINNED } from './epoch-state.ts';
+import { accountSegments } from './account-segments.ts';
+import { account, EMPTY_EPOCH, type EpochState } from './epoch-state.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
 import { decodeGapRecord } from './gap-record.ts';
 import { kindRange, parseSeqKey, type SeqKeyParts, seqRange, successor } from './keys.ts';
@@ -25,9 +29,7 @@ export function rebuildEpoch(reader: Reader, agent: string, epoch: Epoch): Epoch
         if (kind === 'F') {
           const record = decodeFrameRecord(value);
           if (record === undefined) continue;
-          const accounting = accountingOf(record);
-          for (const { first, last } of record.segments)
-            state = account(state, accounting, first, last).state;
+          state = accountSegments(state, { segments: record.segments, isDownsampled: isDownsampled(record) });
         } else {
           const gap = decodeGapRecord(value);
           if (gap === undefined) continue;
@@ -44,11 +46,11 @@ export function rebuildEpoch(reader: Reader, agent: string, epoch: Epoch): Epoch
 }
 
 /** A frame whose header is damaged was most likely one of samples. */
-function accountingOf({ frame }: FrameRecord): Accounting {
+function isDownsampled({ frame }: FrameRecord): boolean {
   try {
-    return readHeader(frame).kind === 'thinned' ? THINNED : { kind: 'data' };
+    return readHeader(frame).kind === 'thinned';
   } catch {
-    return { kind: 'data' };
+    return false;
   }
 }
 

@@ -7,7 +7,8 @@ import { readHeader } from '../../protocol/frame-codec.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { removeRecord } from './append-frame.ts';
 import { decodeFrameRecord, segmentSamples } from './frame-record.ts';
-import { dedupKeyOfExpiry, expiredRange, logRange, parseSeqKey } from './keys.ts';
+import { dedupKeyOfExpiry, entryRange, expiredRange, orderRange, parseSeqKey } from './keys.ts';
+import { decodeLogEntry } from './log-entry.ts';
 import type { Transaction } from './transactions.ts';
 
 export type Retention = {
@@ -26,8 +27,11 @@ export type Removed = { readonly frames: number; readonly samples: number };
 /** When the frame that was stored last arrived; null when there is none. */
 export function newestArrival(storage: Storage): number | null {
   return storage.read((reader) => {
-    const entry = reader.range({ ...logRange(0), reverse: true, limit: 1 })[0];
-    const value = entry === undefined ? undefined : reader.get(entry.value);
+    const last = reader.range({ ...entryRange(0), reverse: true, limit: 1 })[0];
+    const entry = last === undefined ? undefined : decodeLogEntry(last.value);
+    if (entry !== undefined) return entry.record.segments.at(-1)?.arrivalTs ?? null;
+    const filed = reader.range({ ...orderRange(0), reverse: true, limit: 1 })[0];
+    const value = filed === undefined ? undefined : reader.get(filed.value);
     const record = value === undefined ? undefined : decodeFrameRecord(value);
     return record?.segments.at(-1)?.arrivalTs ?? null;
   });
@@ -36,10 +40,14 @@ export function newestArrival(storage: Storage): number | null {
 /** When the frame that was stored first of those that are left arrived; null when there is none. */
 export function oldestArrival(storage: Storage): number | null {
   return storage.read((reader) => {
-    const entry = reader.range({ ...logRange(0), limit: 1 })[0];
-    const value = entry === undefined ? undefined : reader.get(entry.value);
+    const filed = reader.range({ ...orderRange(0), limit: 1 })[0];
+    const value = filed === undefined ? undefined : reader.get(filed.value);
     const record = value === undefined ? undefined : decodeFrameRecord(value);
-    return record?.segments[0]?.arrivalTs ?? null;
+    if (record !== undefined) return record.segments[0]?.arrivalTs ?? null;
+    const first = reader.range({ ...entryRange(0), limit: 1 })[0];
+    return (
+      (first === undefined ? undefined : decodeLogEntry(first.value))?.record.segments[0]?.arrivalTs ?? null
+    );
   });
 }
 
@@ -49,7 +57,7 @@ export function retentionReason(
   { cutoff, maxBytes }: { readonly cutoff: number; readonly maxBytes: number },
 ): 'age' | 'size' | null {
   const oldest = storage.read((reader) => {
-    const entry = reader.range({ ...logRange(0), limit: 1 })[0];
+    const entry = reader.range({ ...orderRange(0), limit: 1 })[0];
     if (entry === undefined) return null;
     const value = reader.get(entry.value);
     // An entry whose frame is gone or damaged is swept with the old ones.
@@ -72,7 +80,7 @@ export function removeOldest(
   let frames = 0;
   let samples = 0;
   let bytes = 0;
-  for (const { key: logEntry, value: frameKey } of writer.range({ ...logRange(0), limit: PASS_FRAMES })) {
+  for (const { key: logEntry, value: frameKey } of writer.range({ ...orderRange(0), limit: PASS_FRAMES })) {
     const value = writer.get(frameKey);
     const record = value === undefined ? undefined : decodeFrameRecord(value);
     if (value === undefined || record === undefined) {

@@ -36,7 +36,7 @@ export function* sampleDocuments(
   for (const row of rows) {
     if (drafts.has(nameOf(row))) continue;
     // By the row: its frame may have been merged since.
-    const frame = context.storage.read((reader) => loadFrame(reader, agent, row));
+    const frame = loadFrame(context, agent, row);
     if (frame === undefined || tried.has(nameOf(frame))) continue;
     tried.add(nameOf(frame));
     try {

@@ -38,6 +38,24 @@ export const storeEvents = {
       },
     ],
   }),
+  store_log: defineEvent<{ unfiled: number; unsaved: number }>({
+    level: null,
+    message: 'what the log holds beyond the index and the saved states',
+    metrics: [
+      {
+        name: 'holdfast_hq_log_unfiled_frames',
+        kind: 'gauge',
+        help: 'Frames of the arrival log that are not in the index yet; queries read them from the log.',
+        value: ({ unfiled }) => unfiled,
+      },
+      {
+        name: 'holdfast_hq_log_unsaved_frames',
+        kind: 'gauge',
+        help: 'Frames of the arrival log that a start of HQ would have to account for again.',
+        value: ({ unsaved }) => unsaved,
+      },
+    ],
+  }),
   store_retention_removed: defineEvent<{ frames: number; samples: number; reason: 'age' | 'size' }>({
     level: 'debug',
     message: 'old samples removed',

@@ -7,17 +7,27 @@ import type { Reader } from '../../storage/storage.ts';
 import { decodeFrameRecord } from './frame-record.ts';
 import { decodeGapRecord, type GapRecord } from './gap-record.ts';
 import { parseSeqKey, seqKey, seqRange, successor } from './keys.ts';
+import type { TailOf } from './log-entry.ts';
+import type { Transaction } from './transactions.ts';
 
 type Times = { readonly tsMin: number; readonly tsMax: number };
 type Place = { readonly agent: string; readonly epoch: Epoch };
 
+/** Where frames and gaps are looked for: in the index, and in what of the log is not there yet. */
+export type TimeSource = { readonly reader: Reader; readonly tail: TailOf };
+export const sourceOf = ({ writer, tail }: Transaction): TimeSource => ({ reader: writer, tail });
+
 /** The time of the nearest frame or gap before or after `seq`: of its end that is turned to it. */
 export function timeBeside(
-  reader: Reader,
+  { reader, tail }: TimeSource,
   { agent, epoch }: Place,
   seq: number,
   side: 'before' | 'after',
 ): number | undefined {
+  const isOnSide = (at: number) => (side === 'before' ? at < seq : at > seq);
+  const inLog = tail(agent)
+    .filter((entry) => entry.epoch === epoch && isOnSide(entry.first))
+    .map((entry) => ({ at: entry.first, times: entry }));
   const nearest = (kind: 'F' | 'G') => {
     const all = seqRange(kind, agent, epoch, 0);
     const edge = seqKey(kind, agent, epoch, seq);
@@ -28,19 +38,19 @@ export function timeBeside(
     return entry === undefined || times === undefined ? [] : [{ at: parseSeqKey(entry.key).seq, times }];
   };
   const distance = ({ at }: { at: number }) => Math.abs(at - seq);
-  const [found] = [...nearest('F'), ...nearest('G')].sort((a, b) => distance(a) - distance(b));
+  const [found] = [...nearest('F'), ...nearest('G'), ...inLog].sort((a, b) => distance(a) - distance(b));
   return side === 'before' ? found?.times.tsMax : found?.times.tsMin;
 }
 
 /** When samples that HQ has lost were sampled. `ts`: when that was found out; `coverage`: with them. */
 export function timesOfLost(
-  reader: Reader,
+  source: TimeSource,
   place: Place,
   [first, last]: SeqRange,
   { ts, coverage }: { readonly ts: number; readonly coverage: Coverage },
 ): Pick<GapRecord, 'fromTs' | 'toTs' | 'open'> {
-  const before = timeBeside(reader, place, first, 'before');
-  const after = timeBeside(reader, place, last, 'after') ?? ts;
+  const before = timeBeside(source, place, first, 'before');
+  const after = timeBeside(source, place, last, 'after') ?? ts;
   const fromTs = before ?? Math.min(ts, after);
   const toTs = Math.max(after, fromTs);
   const closed = covers(coverage, Math.max(1, first - 1), last + 1);

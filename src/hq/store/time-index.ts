@@ -14,6 +14,7 @@ import {
   seqRange,
   successor,
 } from './keys.ts';
+import { readLogEntry, type TailOf } from './log-entry.ts';
 import type { TimeRange } from './store.ts';
 
 const PAGE = 512;
@@ -24,33 +25,51 @@ export type FrameRef = {
   readonly seq: number;
   readonly tsMin: number;
   readonly tsMax: number;
+  /** In the log, when it was not in the index yet. */
+  readonly number?: number;
 };
 
+/** Where frames are looked for: in the index, and in what of the log is not there yet. */
+export type FrameSource = { readonly storage: Storage; readonly tail: TailOf };
+
 /**
- * Frames that may hold samples with `from ≤ ts < to`, in the order of their tsMin, each once. Reads the index page by
- * page, so it may be left and continued; a frame that is merged meanwhile is found by `loadFrame` all the same.
+ * Frames that may hold samples with `from ≤ ts < to`, in the order of their tsMin. Reads the index page by page, so it
+ * may be left and continued; a frame that is merged meanwhile is found by `loadFrame` all the same. One that is filed
+ * meanwhile may come twice, from the log and from the index.
  */
-export function* framesBetween(storage: Storage, agent: string, range: TimeRange): Generator<FrameRef, void> {
+export function* framesBetween(
+  { storage, tail }: FrameSource,
+  agent: string,
+  range: TimeRange,
+): Generator<FrameRef, void> {
   const from = Math.max(range.from, -MAX_TS);
   // Exclusive, and a sample may be of that very last moment.
   const to = Math.min(range.to, MAX_TS + 1);
   if (!(from < to)) return;
   const firstHour = hourOf(from);
-  const wide = [...pages(storage, hourRange(agent, 'wide', 'wide'))].filter(
-    (ref) => ref.tsMax >= from && ref.tsMin < to,
-  );
-  let nextWide = 0;
+  // Before the index is read: what is filed from here on is found at both places, and nothing at none.
+  const inLog = tail(agent).map(({ number, epoch, first, tsMin, tsMax }) => ({
+    number,
+    epoch,
+    seq: first,
+    tsMin,
+    tsMax,
+  }));
+  const others = [...pages(storage, hourRange(agent, 'wide', 'wide')), ...inLog]
+    .filter((ref) => ref.tsMax >= from && ref.tsMin < to)
+    .sort((one, other) => one.tsMin - other.tsMin);
+  let next = 0;
   for (const ref of pages(storage, hourRange(agent, firstHour, hourOf(to)))) {
     if (ref.tsMin >= to || ref.tsMax < from) continue;
     // A frame of several hours is listed in each: it counts in the first one looked at.
     if (ref.hour !== Math.max(hourOf(ref.tsMin), firstHour)) continue;
-    for (let one = wide[nextWide]; one !== undefined && one.tsMin <= ref.tsMin; one = wide[nextWide]) {
+    for (let one = others[next]; one !== undefined && one.tsMin <= ref.tsMin; one = others[next]) {
       yield one;
-      nextWide += 1;
+      next += 1;
     }
     yield ref;
   }
-  yield* wide.slice(nextWide);
+  yield* others.slice(next);
 }
 
 function* pages(storage: Storage, range: KeyRange): Generator<FrameRef & { hour: number | 'wide' }, void> {
@@ -73,9 +92,37 @@ export type LoadedFrame = FrameRecord & {
 };
 
 /**
- * The record that holds the seq now: the frame itself, or the one that it was merged into; undefined when it is gone.
+ * The record that holds the seq now: the frame itself, or the one that it was merged into, or its entry of the log;
+ * undefined when it is gone.
  */
 export function loadFrame(
+  { storage, tail }: FrameSource,
+  agent: string,
+  ref: Pick<FrameRef, 'epoch' | 'seq' | 'number'>,
+): LoadedFrame | undefined {
+  return storage.read((reader) => {
+    const known = ref.number === undefined ? undefined : frameOfLog(reader, ref, ref.number);
+    const found = known ?? frameOfIndex(reader, agent, ref);
+    if (found !== undefined) return found;
+    for (const { epoch, first, last, number } of tail(agent)) {
+      if (epoch !== ref.epoch || ref.seq < first || ref.seq > last) continue;
+      const frame = frameOfLog(reader, { epoch, seq: first }, number);
+      if (frame !== undefined && segmentOf(frame, ref.seq) !== undefined) return frame;
+    }
+    return undefined;
+  });
+}
+
+function frameOfLog(
+  reader: Reader,
+  { epoch, seq }: Pick<FrameRef, 'epoch' | 'seq'>,
+  number: number,
+): LoadedFrame | undefined {
+  const entry = readLogEntry(reader, number);
+  return entry === undefined ? undefined : { ...entry.record, epoch, seq };
+}
+
+function frameOfIndex(
   reader: Reader,
   agent: string,
   ref: { epoch: Epoch; seq: number },

@@ -5,139 +5,148 @@
  * them; `durable` is what has been flushed, and is what HQ acks and shows. Each transaction raises a revision in the
  * same commit. One that finds another revision than the last one left (a commit failed, or it appeared although it was
  * said to have failed) forgets `working` and reads the records again: memory can never say more than the storage holds.
+ *
+ * What a frame changes of its epoch is not written with it: the log holds the frame, and a start accounts for those
+ * again that came after the state was saved (load-view.ts).
  */
 import { Observable } from 'rxjs';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Reader, Storage, Writer } from '../../storage/storage.ts';
+import { type EpochState, encodeEpochState, type StoredAgent, toJson } from './epoch-state.ts';
 import {
-  decodeAgent,
-  decodeEpochState,
-  type EpochState,
-  encodeEpochState,
-  type StoredAgent,
-  toJson,
-} from './epoch-state.ts';
-import { agentKey, asBuffer, epochKey, kindRange, META_KEY, parseLogKey } from './keys.ts';
-import { rebuildEpoch } from './rebuild.ts';
+  agentKey,
+  asBuffer,
+  entryKey,
+  epochKey,
+  filedKey,
+  kindRange,
+  META_KEY,
+  parseEntryKey,
+  parseOrderKey,
+} from './keys.ts';
+import { encodeLogEntry, type LogEntry, type TailEntry, tailEntryOf } from './log-entry.ts';
+import { encodeNumber, type LoadedView, putEpoch, type View, viewOf } from './view.ts';
 
 export type Transaction = {
   readonly writer: Writer;
   readonly epoch: (agent: string, epoch: Epoch) => EpochState | undefined;
+  /** Saves the state in this transaction. */
   readonly setEpoch: (agent: string, epoch: Epoch, state: EpochState) => void;
+  /** Appends to the log; `state` is what the frame has made of its epoch. */
+  readonly appendEntry: (entry: NewEntry, state: EpochState) => LogEntry;
+  /** Entries of the agent that are not in the index yet. */
+  readonly tail: (agent: string) => readonly TailEntry[];
+  /** The agent's entries up to this number are in the index. */
+  readonly setFiled: (agent: string, number: number) => void;
   readonly agent: (agent: string) => StoredAgent | undefined;
   readonly setAgent: (agent: string, record: StoredAgent) => void;
-  /** The next number of the arrival log. */
-  readonly nextLogNumber: () => number;
+  /** Saves states that are only in memory, those that have waited longest first. */
+  readonly saveEpochs: (limit: number) => void;
 };
-
-export type View = {
-  readonly agents: Map<string, StoredAgent>;
-  /** By agent, then epoch. */
-  readonly epochs: Map<string, Map<Epoch, EpochState>>;
-};
+type NewEntry = Omit<LogEntry, 'record'> & { readonly record: Omit<LogEntry['record'], 'logNumber'> };
 
 export type Transactions = {
   readonly durable: View;
   /** Runs `work` in a durable transaction; emits its result once flushed and `durable` says so. */
   readonly run: <T>(work: (transaction: Transaction) => T) => Observable<T>;
+  /** Entries of the log up to here are in states that have been saved. */
+  readonly savedTo: () => number;
+  /** The last number of the log that has been given out. */
+  readonly lastNumber: () => number;
 };
 
-const emptyView = (): View => ({ agents: new Map(), epochs: new Map() });
+/** What a transaction changes. */
+type Staged = {
+  readonly agents: Map<string, StoredAgent>;
+  readonly epochs: Map<string, Map<Epoch, { readonly state: EpochState; readonly isSaved: boolean }>>;
+  readonly entries: { readonly agent: string; readonly entry: TailEntry }[];
+  readonly filed: Map<string, number>;
+  /** The first of its entries. */
+  firstEntry?: number;
+};
 
-function put(view: View, agent: string, epoch: Epoch, state: EpochState): void {
-  const epochs = view.epochs.get(agent);
-  if (epochs === undefined) view.epochs.set(agent, new Map([[epoch, state]]));
-  else epochs.set(epoch, state);
+function apply(view: View, { agents, epochs, entries, filed }: Staged): void {
+  for (const [agent, record] of agents) view.agents.set(agent, record);
+  for (const [agent, ofAgent] of epochs) {
+    for (const [epoch, { state }] of ofAgent) putEpoch(view, agent, epoch, state);
+  }
+  for (const { agent, entry } of entries) {
+    const tail = view.tails.get(agent);
+    if (tail === undefined) view.tails.set(agent, [entry]);
+    else tail.push(entry);
+  }
+  for (const [agent, number] of filed) {
+    const left = (view.tails.get(agent) ?? []).filter((entry) => entry.number > number);
+    if (left.length === 0) view.tails.delete(agent);
+    else view.tails.set(agent, left);
+  }
 }
 
-function readMeta(reader: Reader): { revision: number; log: number } {
+type Meta = { readonly revision: number; readonly log: number };
+function readMeta(reader: Reader): Meta {
   const value = reader.get(META_KEY);
   if (value?.length === 12) {
     const bytes = asBuffer(value);
     return { revision: bytes.readUIntBE(0, 6), log: bytes.readUIntBE(6, 6) };
   }
-  // New or damaged: the arrival log goes on behind its last entry, as two frames under one number would lose the first.
-  const last = reader.keys({ ...kindRange('L'), reverse: true, limit: 1 })[0];
-  return { revision: 0, log: last === undefined ? 1 : parseLogKey(last) + 1 };
+  // New or damaged: the log goes on behind its last entry, as two frames under one number would lose the first.
+  const last = (kind: 'J' | 'L') => reader.keys({ ...kindRange(kind), reverse: true, limit: 1 })[0];
+  const [entry, filed] = [last('J'), last('L')];
+  const number = Math.max(
+    entry === undefined ? 0 : parseEntryKey(entry),
+    filed === undefined ? 0 : parseOrderKey(filed),
+  );
+  return { revision: 0, log: number + 1 };
 }
-function writeMeta(revision: number, log: number): Uint8Array {
-  const bytes = Buffer.allocUnsafe(12);
-  bytes.writeUIntBE(revision, 0, 6);
-  bytes.writeUIntBE(log, 6, 6);
-  return bytes;
-}
+const writeMeta = (revision: number, log: number): Uint8Array =>
+  Buffer.concat([encodeNumber(revision), encodeNumber(log)]);
+
+/** Numbers of the log from which on a state is only in memory, by epoch, those that have waited longest first. */
+type Unsaved = Map<string, { readonly agent: string; readonly epoch: Epoch; readonly from: number }>;
+
+/** What the transactions that have been run would leave behind. */
+type Working = { view: View; unsaved: Unsaved; revision: number };
 
 /**
- * `load` reads all that the storage holds now. `heardOf`: the highest seq of an epoch that HQ was told of, written
- * along.
+ * `load` reads all that the storage holds now. `heardOf`: the highest seq of an epoch that HQ was told of, saved along.
  */
 export function createTransactions(
   storage: Storage,
-  load: () => View,
+  load: (reader: Reader) => LoadedView,
   heardOf: (agent: string, epoch: Epoch) => number,
 ): Transactions {
-  const durable = load();
+  const loaded = storage.read(load);
+  const durable = loaded.view;
+  const meta = storage.read(readMeta);
   /** Revision that `durable` shows. */
-  let shown = storage.read(readMeta).revision;
-  const working = emptyView();
-  let workingRevision = -1;
-
-  const show = ({ agents, epochs }: View) => {
-    for (const [agent, record] of agents) durable.agents.set(agent, record);
-    for (const [agent, ofAgent] of epochs) {
-      for (const [epoch, state] of ofAgent) put(durable, agent, epoch, state);
-    }
+  let shown = meta.revision;
+  let lastNumber = meta.log - 1;
+  const working: Working = {
+    view: viewOf(durable),
+    unsaved: unsavedOf(loaded),
+    revision: meta.revision,
   };
 
-  type Attempt<T> = { readonly result: T; readonly staged: View; readonly revision: number };
+  type Attempt<T> = { readonly result: T; readonly staged: Staged; readonly revision: number };
   function attempt<T>(writer: Writer, work: (transaction: Transaction) => T): Attempt<T> {
-    const meta = readMeta(writer);
-    if (meta.revision !== workingRevision) {
-      working.agents.clear();
-      working.epochs.clear();
+    const { revision, log } = readMeta(writer);
+    if (revision !== working.revision) {
+      const again = load(writer);
+      working.view = again.view;
+      working.unsaved = unsavedOf(again);
     }
-    const staged = emptyView();
-    let log = meta.log;
-    const transaction: Transaction = {
-      writer,
-      epoch: (agent, epoch) => {
-        const known = staged.epochs.get(agent)?.get(epoch) ?? working.epochs.get(agent)?.get(epoch);
-        const state =
-          known ?? decodeEpochState(writer.get(epochKey(agent, epoch))) ?? rebuildEpoch(writer, agent, epoch);
-        if (state === undefined) return undefined;
-        if (known === undefined) put(working, agent, epoch, state);
-        return state;
-      },
-      setEpoch: (agent, epoch, state) => {
-        const sampled = Math.max(state.sampled, heardOf(agent, epoch));
-        put(staged, agent, epoch, sampled === state.sampled ? state : { ...state, sampled });
-      },
-      agent: (agent) => {
-        const known = staged.agents.get(agent) ?? working.agents.get(agent);
-        const record = known ?? decodeAgent(writer.get(agentKey(agent)));
-        if (record === undefined) return undefined;
-        if (known === undefined) working.agents.set(agent, record);
-        return record;
-      },
-      setAgent: (agent, record) => void staged.agents.set(agent, record),
-      nextLogNumber: () => log++,
-    };
     // Until the commit is through, only a matching revision can bring `working` back into use.
-    workingRevision = -1;
+    working.revision = -1;
+    const staged: Staged = { agents: new Map(), epochs: new Map(), entries: [], filed: new Map() };
+    const { transaction, number } = openTransaction(writer, { working, staged, heardOf, log });
     const result = work(transaction);
-    for (const [agent, record] of staged.agents) {
-      writer.put(agentKey(agent), toJson(record));
-      working.agents.set(agent, record);
-    }
-    for (const [agent, epochs] of staged.epochs) {
-      for (const [epoch, state] of epochs) {
-        writer.put(epochKey(agent, epoch), encodeEpochState(state));
-        put(working, agent, epoch, state);
-      }
-    }
-    writer.put(META_KEY, writeMeta(meta.revision + 1, log));
-    workingRevision = meta.revision + 1;
-    return { result, staged, revision: workingRevision };
+    write(writer, staged, number());
+    writer.put(META_KEY, writeMeta(revision + 1, number() + 1));
+    apply(working.view, staged);
+    noteUnsaved(working.unsaved, staged);
+    working.revision = revision + 1;
+    lastNumber = number();
+    return { result, staged, revision: working.revision };
   }
 
   function run<T>(work: (transaction: Transaction) => T): Observable<T> {
@@ -151,7 +160,8 @@ export function createTransactions(
         .subscribe({
           next: ({ result, staged, revision }) => {
             // One in between was said to have failed and got through: what it changed nobody has shown.
-            show(revision === shown + 1 ? staged : load());
+            if (revision === shown + 1) apply(durable, staged);
+            else replace(durable, storage.read(load).view);
             shown = revision;
             subscriber.next(result);
           },
@@ -164,5 +174,100 @@ export function createTransactions(
       };
     });
   }
-  return { durable, run };
+  return {
+    durable,
+    run,
+    savedTo: () => {
+      const [first] = working.unsaved.values();
+      return first === undefined ? lastNumber : first.from - 1;
+    },
+    lastNumber: () => lastNumber,
+  };
+}
+
+type Opening = {
+  readonly working: Working;
+  readonly staged: Staged;
+  readonly heardOf: (agent: string, epoch: Epoch) => number;
+  /** Number of the next entry. */
+  readonly log: number;
+};
+
+function openTransaction(writer: Writer, { working, staged, heardOf, log }: Opening) {
+  const { view, unsaved } = working;
+  let last = log - 1;
+  const put = (agent: string, epoch: Epoch, state: EpochState, isSaved: boolean) => {
+    const sampled = Math.max(state.sampled, heardOf(agent, epoch));
+    // The log cannot tell again what was only heard of.
+    const mustSave = isSaved || sampled > state.sampled;
+    const ofAgent = staged.epochs.get(agent) ?? new Map();
+    staged.epochs.set(agent, ofAgent);
+    ofAgent.set(epoch, {
+      state: sampled === state.sampled ? state : { ...state, sampled },
+      isSaved: mustSave || ofAgent.get(epoch)?.isSaved === true,
+    });
+  };
+  const transaction: Transaction = {
+    writer,
+    epoch: (agent, epoch) =>
+      staged.epochs.get(agent)?.get(epoch)?.state ?? view.epochs.get(agent)?.get(epoch),
+    setEpoch: (agent, epoch, state) => put(agent, epoch, state, true),
+    appendEntry: (written, state) => {
+      last += 1;
+      const entry = { ...written, record: { ...written.record, logNumber: last } };
+      writer.put(entryKey(last), encodeLogEntry(entry));
+      if (!entry.isFiled) staged.entries.push({ agent: entry.agent, entry: tailEntryOf(entry) });
+      staged.firstEntry ??= last;
+      put(entry.agent, entry.epoch, state, false);
+      return entry;
+    },
+    tail: (agent) => [
+      ...(view.tails.get(agent) ?? []),
+      ...staged.entries.filter((one) => one.agent === agent).map(({ entry }) => entry),
+    ],
+    setFiled: (agent, number) => {
+      writer.put(filedKey(agent), encodeNumber(number));
+      staged.filed.set(agent, number);
+    },
+    agent: (agent) => staged.agents.get(agent) ?? view.agents.get(agent),
+    setAgent: (agent, record) => void staged.agents.set(agent, record),
+    saveEpochs: (limit) => {
+      for (const { agent, epoch } of [...unsaved.values()].slice(0, limit)) {
+        const state = transaction.epoch(agent, epoch);
+        if (state !== undefined) put(agent, epoch, state, true);
+      }
+    },
+  };
+  return { transaction, number: () => last };
+}
+
+function write(writer: Writer, { agents, epochs }: Staged, logTo: number): void {
+  for (const [agent, record] of agents) writer.put(agentKey(agent), toJson(record));
+  for (const [agent, ofAgent] of epochs) {
+    for (const [epoch, { state, isSaved }] of ofAgent) {
+      if (isSaved) writer.put(epochKey(agent, epoch), encodeEpochState({ ...state, logTo }));
+    }
+  }
+}
+
+function noteUnsaved(unsaved: Unsaved, { epochs, firstEntry = 0 }: Staged): void {
+  for (const [agent, ofAgent] of epochs) {
+    for (const [epoch, { isSaved }] of ofAgent) {
+      const name = `${agent}/${epoch}`;
+      if (isSaved) unsaved.delete(name);
+      else if (!unsaved.has(name)) unsaved.set(name, { agent, epoch, from: firstEntry });
+    }
+  }
+}
+
+function unsavedOf({ unsaved }: LoadedView): Unsaved {
+  return new Map(unsaved.map((one) => [`${one.agent}/${one.epoch}`, one]));
+}
+
+/** Shows what the storage was found to hold. */
+function replace(view: View, { agents, epochs, tails }: View): void {
+  for (const [agent, record] of agents) view.agents.set(agent, record);
+  for (const [agent, ofAgent] of epochs) view.epochs.set(agent, ofAgent);
+  view.tails.clear();
+  for (const [agent, tail] of tails) view.tails.set(agent, tail);
 }

@@ -33,7 +33,13 @@ import { StorageError } from '../storage.ts';
 import { writeFailure } from '../write-failure.ts';
 import { DIRECTORY_ROLES, type DirectoryRole, wrongRole } from './directory-role.ts';
 
-const FORMAT = 1;
+/** What a directory is marked with, so that an older version does not take it for empty of what it cannot read. */
+const FORMATS: Readonly<Record<DirectoryRole, number>> = {
+  agent: 1,
+  // 2: frames lie in the log before they are in the index.
+  hq: 2,
+};
+const FIRST_FORMAT = 1;
 const IDENTITY_FILE = 'identity.json';
 const IN_USE_FILE = 'in-use.json';
 /** Exists for a moment, while opening-room.ts sees whether there is room for a new data file. */
@@ -124,11 +130,14 @@ function createFolders(directory: string): void {
 export function checkIdentity(directory: string, now: number): void {
   const identity = readJson(join(directory, IDENTITY_FILE), identitySchema);
   if (identity === null) {
-    writeDurably(directory, IDENTITY_FILE, { format: FORMAT, createdTs: now });
-  } else if (identity.format > FORMAT) {
+    writeDurably(directory, IDENTITY_FILE, { format: FIRST_FORMAT, createdTs: now });
+    return;
+  }
+  const known = FORMATS[identity.role ?? 'hq'];
+  if (identity.format > known) {
     throw new StorageError(
       'configuration',
-      `The data directory ${directory} has format ${identity.format}; this version knows up to ${FORMAT}. Use the newer version.`,
+      `The data directory ${directory} has format ${identity.format}; this version knows up to ${known}. Use the newer version.`,
     );
   }
 }
@@ -151,9 +160,16 @@ export function refuseOtherRole(directory: string, role: DirectoryRole): void {
   if (recorded !== null && recorded !== role) throw wrongRole(directory, recorded, role);
 }
 
-export function writeRole(directory: string, role: DirectoryRole): void {
+/** Whether the identity says that it is of this role, in the format of this version. */
+export function isMarked(directory: string, role: DirectoryRole): boolean {
   const identity = readJson(join(directory, IDENTITY_FILE), identitySchema);
-  if (identity !== null) writeDurably(directory, IDENTITY_FILE, { ...identity, role });
+  return identity?.role === role && identity.format === FORMATS[role];
+}
+
+/** Writes role and format. */
+export function markDirectory(directory: string, role: DirectoryRole): void {
+  const identity = readJson(join(directory, IDENTITY_FILE), identitySchema);
+  if (identity !== null) writeDurably(directory, IDENTITY_FILE, { ...identity, role, format: FORMATS[role] });
 }
 
 export function readHqIdentity(directory: string): string | null {

@@ -178,9 +178,13 @@ describe('LMDB storage', () => {
   });
 
   it('refuses a directory of a newer format', async () => {
-    writeFileSync(join(directory, 'identity.json'), '{"format":2,"createdTs":0}');
-    await expect(open(directory)).rejects.toMatchObject({ code: 'configuration' });
-    writeFileSync(join(directory, 'identity.json'), '{"format":1,"createdTs":0}');
+    const marked = (identity: object) =>
+      writeFileSync(join(directory, 'identity.json'), JSON.stringify(identity));
+    for (const newer of [{ format: 3 }, { format: 3, role: 'hq' }, { format: 2, role: 'agent' }]) {
+      marked({ ...newer, createdTs: 0 });
+      await expect(open(directory)).rejects.toMatchObject({ code: 'configuration' });
+    }
+    marked({ format: 1, createdTs: 0 });
     await close(await open(directory));
   });
 
@@ -208,7 +212,7 @@ describe('LMDB storage', () => {
       await expect(openAs(other)).rejects.toMatchObject({ code: 'configuration' });
       expect(readdirSync(directory).sort()).toEqual(before);
       await close(await openAs(role));
-      expect(identity()).toMatchObject({ format: 1, role });
+      expect(identity()).toMatchObject({ role });
     });
 
     it.each([

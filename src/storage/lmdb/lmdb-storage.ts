@@ -38,13 +38,13 @@ import { closedError, createCommitQueue } from '../commit-queue.ts';
 import { forgetDamage, isSame, notedDamage } from '../directory/damage-note.ts';
 import {
   checkIdentity,
+  isMarked,
+  markDirectory,
   prepareDirectory,
   readInUse,
-  readRole,
   refuseOtherRole,
   removeUnfinished,
   type StatFileSystem,
-  writeRole,
 } from '../directory/data-directory.ts';
 import { type DirectoryLock, lockDirectory } from '../directory/directory-lock.ts';
 import { type DirectoryRole, roleOfRecords, wrongRole } from '../directory/directory-role.ts';
@@ -122,15 +122,18 @@ export function openLmdbStorage(options: LmdbStorageOptions): Observable<LmdbSto
   });
 }
 
-/** Records the role where none is, unless the records are those of the other: then closes again and errors. */
+/**
+ * Marks the directory with role and format where it is not yet, unless the records are those of the other: then closes
+ * again and errors.
+ */
 function takeRole(
   storage: LmdbStorage,
   { directory, role }: Pick<LmdbStorageOptions, 'directory' | 'role'>,
 ): Observable<LmdbStorage> {
-  if (role === undefined || readRole(directory) === role) return of(storage);
+  if (role === undefined || isMarked(directory, role)) return of(storage);
   const belongsTo = storage.read(roleOfRecords) ?? role;
   try {
-    writeRole(directory, belongsTo);
+    markDirectory(directory, belongsTo);
   } catch {
     // As on a full disk: it is found out again at the next open.
   }

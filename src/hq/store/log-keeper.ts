@@ -1,0 +1,206 @@
+/**
+ * Keeps the log short: files its frames into the index, saves what it says of epochs, and removes entries that neither
+ * a start nor a reader needs any more.
+ */
+import {
+  catchError,
+  concat,
+  defer,
+  EMPTY,
+  expand,
+  ignoreElements,
+  map,
+  type Observable,
+  type Observer,
+  of,
+  Subject,
+  switchMap,
+  takeUntil,
+  tap,
+  timer,
+} from 'rxjs';
+import type { Clock } from '../../platform/clock.ts';
+import type { Epoch } from '../../protocol/sample.ts';
+import type { Storage } from '../../storage/storage.ts';
+import type { Backpressure } from './backpressure.ts';
+import { commitFiling, dueFilings, type Filing, type FilingPlan, planFiling } from './filing.ts';
+import { entryRange } from './keys.ts';
+import type { QueryContext } from './query-context.ts';
+import { sliced } from './sliced.ts';
+import type { StoreEmit } from './store-events.ts';
+import type { Transactions } from './transactions.ts';
+
+/** An entry is filed when it has waited for one to two of these, ms. */
+const FILE_AFTER_MS = 5_000;
+/** States are saved this often, ms, or when the log holds so many entries more than they say. */
+const SAVE_AFTER_MS = 5_000;
+const SAVE_AFTER_ENTRIES = 16_384;
+/** Longest work before the store is closed, ms. */
+const SETTLE_MS = 5_000;
+/** Of one transaction, as commits of frames wait for it. */
+const EPOCHS_PER_SAVE = 256;
+const ENTRIES_PER_REMOVAL = 1024;
+
+/** A record that was put into the index. */
+export type FiledFrame = {
+  readonly agent: string;
+  readonly epoch: Epoch;
+  readonly first: number;
+  readonly last: number;
+};
+
+export type LogKeeperOptions = {
+  readonly storage: Storage;
+  readonly transactions: Transactions;
+  readonly context: QueryContext;
+  readonly clock: Clock;
+  readonly backpressure: Backpressure;
+  /** Entries up to this number have been read by every other reader. */
+  readonly readTo: () => number;
+  readonly emit: StoreEmit;
+};
+
+export type LogKeeper = {
+  /** Files what is due; emits whether there is more. What arrived before `arrivedBefore` is due at once. */
+  readonly file: (limits: { readonly arrivedBefore: number }) => Observable<boolean>;
+  /** Saves states and removes entries, where it is time; emits whether there is more. */
+  readonly save: () => Observable<boolean>;
+  /** Files and saves all there is, as far as it can; for the end. What is left a start does. */
+  readonly settle: () => Observable<never>;
+  /** Entries that are not in the index, and those that the saved states do not know of. */
+  readonly waiting: () => { readonly unfiled: number; readonly unsaved: number };
+  /** Records that were put into the index. */
+  readonly filed$: Observable<FiledFrame>;
+};
+
+export function createLogKeeper(options: LogKeeperOptions): LogKeeper {
+  const { transactions, clock } = options;
+  const age = createAge(clock, transactions.lastNumber);
+  let round = { at: clock.precise(), to: 0 };
+  let removedTo = 0;
+  const filed = new Subject<FiledFrame>();
+
+  const saveSome = (): Observable<boolean> =>
+    defer(() => {
+      const { savedTo, lastNumber } = transactions;
+      const isDone = savedTo() >= round.to;
+      const isTime =
+        clock.precise() - round.at >= SAVE_AFTER_MS || lastNumber() - savedTo() >= SAVE_AFTER_ENTRIES;
+      if (isDone && !isTime) return of(false);
+      if (isDone) round = { at: clock.precise(), to: lastNumber() };
+      if (savedTo() >= round.to) return of(false);
+      return transactions
+        .run((transaction) => transaction.saveEpochs(EPOCHS_PER_SAVE))
+        .pipe(map(() => savedTo() < round.to));
+    });
+
+  const removeSome = (): Observable<boolean> =>
+    defer(() => {
+      const to = Math.min(transactions.savedTo(), options.readTo(), filedTo(transactions));
+      if (to <= removedTo) return of(false);
+      return transactions
+        .run(({ writer }) => {
+          const keys = writer.keys({ ...entryRange(0, to + 1), limit: ENTRIES_PER_REMOVAL });
+          for (const key of keys) writer.remove(key);
+          return keys.length === ENTRIES_PER_REMOVAL;
+        })
+        .pipe(
+          tap((more) => {
+            if (!more) removedTo = to;
+          }),
+        );
+    });
+
+  const file: LogKeeper['file'] = ({ arrivedBefore }) =>
+    defer(() => {
+      const due = dueFilings(transactions.durable.tails, { before: age.oldTo(), arrivedBefore });
+      return due.length === 0 ? of(false) : fileAll(options, due, filed);
+    });
+  const saveAny = () =>
+    defer(() =>
+      transactions.savedTo() >= transactions.lastNumber()
+        ? of(false)
+        : transactions.run((transaction) => transaction.saveEpochs(EPOCHS_PER_SAVE)).pipe(map(() => true)),
+    );
+
+  return {
+    file,
+    filed$: filed.asObservable(),
+    waiting: () => {
+      let unfiled = 0;
+      for (const tail of transactions.durable.tails.values()) unfiled += tail.length;
+      return { unfiled, unsaved: transactions.lastNumber() - transactions.savedTo() };
+    },
+    settle: () =>
+      concat(
+        untilDone(() => file({ arrivedBefore: Number.POSITIVE_INFINITY })),
+        untilDone(saveAny),
+      ).pipe(
+        takeUntil(timer(SETTLE_MS, clock.scheduler)),
+        catchError(() => EMPTY),
+      ),
+    save: () => saveSome().pipe(switchMap((more) => removeSome().pipe(map((rest) => more || rest)))),
+  };
+}
+
+const untilDone = (step: () => Observable<boolean>): Observable<never> =>
+  step().pipe(
+    expand((more) => (more ? step() : EMPTY)),
+    ignoreElements(),
+  );
+
+function fileAll(
+  options: LogKeeperOptions,
+  due: readonly Filing[],
+  filed: Observer<FiledFrame>,
+): Observable<boolean> {
+  const { storage, transactions, context, clock, backpressure, emit } = options;
+  const plans = function* (): Generator<void, readonly FilingPlan[]> {
+    const made: FilingPlan[] = [];
+    for (const filing of due) {
+      const plan = yield* planFiling(storage, filing, ({ epoch, first }, error) =>
+        context.onBadFrame(filing.agent, epoch, first, error),
+      );
+      made.push(plan);
+    }
+    return made;
+  };
+  return sliced(plans, clock, backpressure.pauseMs).pipe(
+    switchMap((made) =>
+      transactions.run((transaction) => made.filter((plan) => commitFiling(transaction, plan))),
+    ),
+    map((done) => {
+      let [merged, into] = [0, 0];
+      for (const plan of done) {
+        merged += plan.merged;
+        into += plan.into;
+        for (const { agent, epoch, segments } of plan.records)
+          filed.next({ agent, epoch, first: segments[0]?.first ?? 0, last: segments.at(-1)?.last ?? 0 });
+      }
+      if (merged > 0) emit({ type: 'store_frames_compacted', merged, into });
+      return done.length > 0;
+    }),
+  );
+}
+
+/** Every entry up to here is in the index. */
+function filedTo({ durable, lastNumber }: Transactions): number {
+  let to = lastNumber();
+  for (const [first] of durable.tails.values()) if (first !== undefined) to = Math.min(to, first.number - 1);
+  return to;
+}
+
+/** Tells which entries have waited long enough. */
+function createAge(clock: Pick<Clock, 'precise'>, lastNumber: () => number) {
+  let old = 0;
+  let mark = { at: clock.precise(), number: lastNumber() };
+  return {
+    oldTo: (): number => {
+      if (clock.precise() - mark.at >= FILE_AFTER_MS) {
+        old = mark.number;
+        mark = { at: clock.precise(), number: lastNumber() };
+      }
+      return old;
+    },
+  };
+}
