@@ -149,3 +149,13 @@ function same(a: AnomalyDocument, b: AnomalyDocument): boolean {
 function seriesOf({ source, series }: AnomalyDocument): string {
   return source === undefined ? series : sourceSeriesKey(source, series);
 }
+
+/** Widens the times of a schema. */
+export function widen(
+  spans: Map<string, readonly [number, number]>,
+  ref: string,
+  [first, last]: readonly [number, number],
+): void {
+  const known = spans.get(ref);
+  spans.set(ref, known === undefined ? [first, last] : [Math.min(known[0], first), Math.max(known[1], last)]);
+}

@@ -1,67 +1,31 @@
 /**
  * Reads what was stored for anomalies and for the times of each schema: in short slices behind the acks, in turns the
  * newest frames, so that a backlog delays no fresh anomaly, and the oldest, so that they have their turn however much
- * comes. Which entries of the arrival log are done is kept as a coverage and is committed together with what was found:
- * a restart goes on where it stopped, and doing an entry twice changes nothing.
+ * comes. What is found is kept by findings-keeper.ts.
  */
-import {
-  auditTime,
-  concat,
-  defer,
-  last,
-  map,
-  type Observable,
-  of,
-  Subject,
-  switchMap,
-  tap,
-  timer,
-} from 'rxjs';
+import { auditTime, defer, map, type Observable, switchMap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
-import {
-  type Coverage,
-  cover,
-  coverageSchema,
-  EMPTY_COVERAGE,
-  missingWithin,
-} from '../../protocol/coverage.ts';
+import { type Coverage, missingWithin } from '../../protocol/coverage.ts';
 import { decodeData, decodeDownsampled, readHeader } from '../../protocol/frame-codec.ts';
 import type { Reader, Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
 import type { Backpressure } from './backpressure.ts';
 import { aheadIn, isAhead } from './clock-ahead.ts';
 import { anomalyDocument, isReadable } from './documents.ts';
-import {
-  copyIndexState,
-  encodeIndexState,
-  type IndexState,
-  type Report,
-  readIndexState,
-  writeReport,
-} from './episodes.ts';
-import { parseJson, toJson } from './epoch-state.ts';
+import { type IndexState, widen } from './episodes.ts';
+import { createFindingsKeeper, type Finding } from './findings-keeper.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
-import {
-  consumerKey,
-  entryRange,
-  indexKey,
-  orderKey,
-  parseEntryKey,
-  parseOrderKey,
-  parseSeqKey,
-} from './keys.ts';
+import { entryRange, orderKey, parseEntryKey, parseOrderKey, parseSeqKey } from './keys.ts';
 import { type LogEntry, readLogEntry } from './log-entry.ts';
 import type { QueryContext } from './query-context.ts';
 import { sliced } from './sliced.ts';
 import { segmentOf } from './time-index.ts';
 import type { Transactions } from './transactions.ts';
 
-const CONSUMER = 'indexer';
-/** Frames of one pass; it is committed as a whole. With the rest between passes it bounds the frames a second. */
+/** Frames of one pass. With the rest between passes it bounds the frames a second. */
 const PASS_FRAMES = 1024;
-/** Reports of anomalies after which a pass ends, and of one transaction: commits of frames wait for it. */
+/** Reports of anomalies after which a pass ends. */
 const PASS_REPORTS = 2_048;
-const COMMIT_REPORTS = 256;
 /** Anomalies that are read before others may have their turn. */
 const NOTES_A_STEP = 64;
 /** Rest between passes while there is more to do: leaves most of the processor to ingest. */
@@ -71,8 +35,10 @@ const IDLE_MS = 1_000;
 
 export type Indexer = {
   readonly state: (agent: string) => IndexState;
-  /** Every entry of the arrival log up to here has been read. */
-  readonly indexedTo: () => number;
+  /** Every entry of the log up to here has been read, and a start knows it. */
+  readonly readTo: () => number;
+  /** Saves what was found; for the end. */
+  readonly settle: () => Observable<never>;
   /** Agents about which something new was found. */
   readonly indexed$: Observable<string>;
   /** Does the work while subscribed; never emits. */
@@ -92,36 +58,22 @@ export type IndexerOptions = {
   readonly onReports: (count: number) => void;
 };
 
-type Finding = {
-  readonly reports: Report[];
-  readonly spans: Map<string, readonly [number, number]>;
-};
-
 export function createIndexer(options: IndexerOptions): Indexer {
   const { storage, context, clock, backpressure } = options;
   const { scheduler } = clock;
-  const states = new Map<string, IndexState>();
-  const indexed = new Subject<string>();
-  let done = readDone(storage);
+  const findings = createFindingsKeeper(options);
   let turn: 'newest' | 'oldest' = 'newest';
-
-  const state = (agent: string): IndexState => {
-    const known = states.get(agent);
-    if (known !== undefined) return known;
-    const read = readIndexState(storage, agent, clock.now() + context.maxAheadMs);
-    states.set(agent, read);
-    return read;
-  };
 
   /** One pass; emits whether there is more to do. */
   const pass = (): Observable<boolean> =>
     defer(() => {
-      const todo = nextRange(options.transactions.lastNumber(), done, turn);
-      if (todo === null) return of(false);
+      const todo = nextRange(options.transactions.lastNumber(), findings.done(), turn);
+      if (todo === null) return findings.save();
       turn = turn === 'newest' ? 'oldest' : 'newest';
-      const findings = new Map<string, Finding>();
-      return sliced(() => read(todo, findings), clock, backpressure.pauseMs).pipe(
-        switchMap((to) => save([todo[0], to], findings)),
+      const found = new Map<string, Finding>();
+      return sliced(() => read(todo, found), clock, backpressure.pauseMs).pipe(
+        switchMap((to) => findings.note([todo[0], to], found)),
+        switchMap(() => findings.save()),
         map(() => true),
       );
     });
@@ -129,15 +81,15 @@ export function createIndexer(options: IndexerOptions): Indexer {
   /** Returns the last entry that was read: behind it there may be more. */
   function* read(
     [from, to]: readonly [number, number],
-    findings: Map<string, Finding>,
+    found: Map<string, Finding>,
   ): Generator<void, number> {
     let reports = 0;
     for (const { number, key } of storage.read((reader) => entriesBetween(reader, from, to))) {
       const entry = storage.read((reader) => readEntry(reader, number, key));
       if (entry !== undefined) {
         const { agent, record } = entry;
-        const finding = findings.get(agent) ?? { reports: [], spans: new Map() };
-        findings.set(agent, finding);
+        const finding = found.get(agent) ?? { reports: [], spans: new Map() };
+        found.set(agent, finding);
         const before = finding.reports.length;
         try {
           yield* examine(context, agent, record, finding);
@@ -153,18 +105,6 @@ export function createIndexer(options: IndexerOptions): Indexer {
     return to;
   }
 
-  const save = createSave({
-    ...options,
-    state,
-    done: () => done,
-    onCommit: (changed, doneAfter) => {
-      done = doneAfter ?? done;
-      for (const [agent, next] of changed) {
-        states.set(agent, next);
-        indexed.next(agent);
-      }
-    },
-  });
   const work$ = background({
     pass,
     wake$: options.appended$.pipe(auditTime(WAKE_MS, scheduler)),
@@ -175,71 +115,8 @@ export function createIndexer(options: IndexerOptions): Indexer {
     onError: options.onError,
   });
 
-  return { state, indexedTo: () => done.contiguous, indexed$: indexed.asObservable(), work$ };
-}
-
-type SaveOptions = Pick<IndexerOptions, 'transactions' | 'backpressure' | 'clock' | 'onReports'> & {
-  readonly state: Indexer['state'];
-  readonly done: () => Coverage;
-  /** `doneAfter`: null while there is more to commit of the same pass. */
-  readonly onCommit: (changed: ReadonlyMap<string, IndexState>, doneAfter: Coverage | null) => void;
-};
-
-/**
- * Commits what a pass has found, not too much at once. What is left of a pass after a crash between the transactions is
- * noted again, which changes nothing.
- */
-function createSave({ transactions, backpressure, clock, state, done, onCommit, onReports }: SaveOptions) {
-  const commit = (
-    reports: readonly { readonly agent: string; readonly report: Report }[],
-    findings: ReadonlyMap<string, Finding>,
-    doneAfter: Coverage | null,
-  ): Observable<unknown> =>
-    transactions
-      .run((transaction) => {
-        const changed = new Map<string, IndexState>();
-        const stateOf = (agent: string) => {
-          const next = changed.get(agent) ?? copyIndexState(state(agent));
-          changed.set(agent, next);
-          return next;
-        };
-        for (const { agent, report } of reports) writeReport(transaction, agent, stateOf(agent), report);
-        for (const [agent, { spans }] of findings) {
-          const next = stateOf(agent);
-          for (const [ref, span] of spans) widen(next.spans, ref, span);
-        }
-        for (const [agent, next] of changed) transaction.writer.put(indexKey(agent), encodeIndexState(next));
-        if (doneAfter !== null) transaction.writer.put(consumerKey(CONSUMER), toJson(doneAfter));
-        return changed;
-      })
-      .pipe(
-        tap((changed) => {
-          onCommit(changed, doneAfter);
-          if (reports.length > 0) onReports(reports.length);
-        }),
-      );
-
-  return (todo: readonly [number, number], findings: ReadonlyMap<string, Finding>): Observable<unknown> => {
-    const reports = [...findings].flatMap(([agent, found]) =>
-      found.reports.map((report) => ({ agent, report })),
-    );
-    const firsts: Observable<unknown>[] = [];
-    let at = 0;
-    for (; reports.length - at > COMMIT_REPORTS; at += COMMIT_REPORTS) {
-      const some = reports.slice(at, at + COMMIT_REPORTS);
-      firsts.push(commit(some, new Map(), null));
-      firsts.push(timer(backpressure.pauseMs(), clock.scheduler));
-    }
-    const rest = commit(reports.slice(at), findings, cover(done(), todo[0], todo[1]));
-    return concat(...firsts, rest).pipe(last());
-  };
-}
-
-function readDone(storage: Storage): Coverage {
-  const parsed = coverageSchema.safeParse(
-    parseJson(storage.read((reader) => reader.get(consumerKey(CONSUMER)))),
-  );
-  return parsed.success ? parsed.data : EMPTY_COVERAGE;
+  const { state, savedTo, settle, indexed$ } = findings;
+  return { state, readTo: savedTo, settle, indexed$, work$ };
 }
 
 type Place = { readonly number: number; readonly key: Uint8Array | null };
@@ -341,13 +218,4 @@ function examineDownsampled(
     }
     if (first <= last) widen(spans, group.schemaRef, [first, last]);
   }
-}
-
-function widen(
-  spans: Map<string, readonly [number, number]>,
-  ref: string,
-  [first, last]: readonly [number, number],
-): void {
-  const known = spans.get(ref);
-  spans.set(ref, known === undefined ? [first, last] : [Math.min(known[0], first), Math.max(known[1], last)]);
 }

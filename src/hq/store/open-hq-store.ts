@@ -102,6 +102,7 @@ function createHqStore(options: HqStoreOptions): HqStore {
         work.unsubscribe();
         return concat(
           keeper.settle(),
+          indexer.settle(),
           storage.close(),
           defer(() => {
             appended.complete();
@@ -137,7 +138,7 @@ function createParts(options: HqStoreOptions) {
     onError: (error) => emit({ type: 'store_background_failed', task: 'index', error: errorText(error) }),
     onReports: (anomalies) => emit({ type: 'store_anomalies_indexed', anomalies }),
   });
-  const readTo = indexer.indexedTo;
+  const { readTo } = indexer;
   const keeper = createLogKeeper({ ...common, readTo, emit });
   const upkeep$ = maintain({ ...common, keeper, retention: { maxAgeMs, maxBytes }, readTo, emit });
   const epochOf = (agent: string, epoch: Epoch) => transactions.durable.epochs.get(agent)?.get(epoch);

@@ -98,10 +98,10 @@ export function listenTo(
   work.add(
     peer.messages$.subscribe(({ event, args }) => {
       const handler = handlers.get(event);
-      const charge = talk.begin();
+      const charge = talk.begin(event);
       if (handler !== undefined) handler(...args);
       else violated(`unknown event ${String(event).slice(0, 64)}`);
-      if (event !== 'frame') charge();
+      charge();
     }),
   );
   work.add(peer.faults$.subscribe(violated));

@@ -8,8 +8,8 @@ import { createTalkLevel, debtWaitMs, parseMs } from './talk-level.ts';
 export type Talk = {
   /** Refuses what is no hello before one was accepted, and of one that owes too much all; null: it may be parsed. */
   readonly admit: (event: AgentMessageName) => Refused | null;
-  /** To be called for each message before it is handled; what it returns charges for the message. */
-  readonly begin: () => () => void;
+  /** To be called for each message before it is handled; what it returns charges for it. Frames are free. */
+  readonly begin: (event: unknown) => () => void;
 };
 
 export type TalkOptions = {
@@ -49,8 +49,9 @@ export function createTalk({ peer, session, throttle, violated }: TalkOptions): 
       violated(`${event} before hello`);
       return HELLO_FIRST;
     },
-    begin: () => {
+    begin: (event) => {
       const bytes = bytesOfMessage();
+      if (event === 'frame') return () => {};
       const before = spent();
       return () => {
         const waitMs = level().take(spent() - before + parseMs(bytes), clock.precise());
