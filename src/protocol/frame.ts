@@ -11,6 +11,8 @@ export type FrameKind = (typeof FRAME_KINDS)[number];
 /** Limits of one frame; HQ may announce smaller ones. */
 export const MAX_FRAME_BYTES = 256 * 1024;
 export const MAX_FRAME_SAMPLES = 4096;
+/** In all groups of a frame together. */
+export const MAX_FRAME_COLUMNS = 262_144;
 /** Anomalies and diagnostics of one frame that HQ takes, and of one that holds a single sample and cannot be split. */
 export const MAX_FRAME_NOTES = 4096;
 export const MAX_SAMPLE_NOTES = 16_384;

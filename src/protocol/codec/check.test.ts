@@ -155,4 +155,27 @@ describe('checking a frame', () => {
     const [tsMin, tsMax] = [Math.min(0, beyond), Math.max(0, beyond)];
     expect(faultOf(() => checkFrame(encodeGap({ ...gap, tsMin, tsMax })))).toContain(`ts: ${beyond}`);
   });
+
+  it('refuses groups that hold more columns together than a frame may have', () => {
+    const series = Array.from({ length: 4096 }, (_, index) => ({ name: `m.${index}`, attributes: {}, unit: '' }));
+    const values = series.map(() => 7);
+    const groups = (count: number) =>
+      encodeSamples({
+        epoch: EPOCH,
+        firstSeq: 1,
+        samples: Array.from({ length: count }, (_, index) => ({
+          schema: internSchema({ source: 'sim', boot: `boot-${index}`, series }),
+          ts: TS,
+          mono: 0,
+          values,
+          anomalies: [],
+          diagnostics: [],
+        })),
+      });
+    expect(faultOf(() => checkFrame(groups(64)))).toBeNull();
+    expect(faultOf(() => checkFrame(groups(65)))).toBe(
+      'group 65: columns: more than 262144 in all groups',
+    );
+    expect(decodeData(groups(65), { columns: () => 'none' }).groups).toHaveLength(65);
+  });
 });

@@ -9,6 +9,7 @@
 import {
   type FrameHeader,
   type GapReason,
+  MAX_FRAME_COLUMNS,
   MAX_FRAME_NOTES,
   MAX_SAMPLE_NOTES,
   type RowNotes,
@@ -33,7 +34,18 @@ export type CheckedFrame = {
   readonly reason: GapReason | null;
 };
 
-const CHECKED: DecodeOptions = { columns: () => 'checked' };
+/** Checks every column, up to so many that a frame of a few bytes holds up nobody. */
+function checked(): DecodeOptions {
+  let columns = 0;
+  return {
+    columns: (_ref, columnCount) => {
+      columns += columnCount;
+      if (columns > MAX_FRAME_COLUMNS)
+        throw malformed(`columns: more than ${MAX_FRAME_COLUMNS} in all groups`);
+      return 'checked';
+    },
+  };
+}
 
 /** Throws FrameError. */
 export function checkFrame(bytes: Uint8Array): CheckedFrame {
@@ -42,7 +54,7 @@ export function checkFrame(bytes: Uint8Array): CheckedFrame {
   const none = { anomalies: 0, diagnostics: 0 };
   if (header.kind === 'gap') return { header, groups: [], rows: 0, ...none, reason: decodeGap(bytes).reason };
   const data = header.kind === 'thinned' ? null : dataGroups(bytes, header.count);
-  const groups = data ?? decodeDownsampled(bytes, CHECKED).groups;
+  const groups = data ?? decodeDownsampled(bytes, checked()).groups;
   return {
     header,
     groups: groups.map(({ schemaRef, columns }) => ({ schemaRef, columns: columns.length })),
@@ -63,7 +75,7 @@ function countNotes(notes: readonly RowNotes[]) {
 
 function dataGroups(bytes: Uint8Array, samples: number) {
   const maxNotes = samples === 1 ? MAX_SAMPLE_NOTES : MAX_FRAME_NOTES;
-  const { groups } = decodeData(bytes, { ...CHECKED, maxNotes });
+  const { groups } = decodeData(bytes, { ...checked(), maxNotes });
   groups.forEach(({ notes, seqs }, index) => {
     for (const note of notes) {
       try {
