@@ -228,11 +228,7 @@ function epochReads({ transactions, hints, epochOf }: Parts) {
         const { coverage, owned, run } = known;
         return { coverage, owned, run, sampled: Math.max(known.sampled, hints.of(agent, epoch)) };
       }),
-    holderOf: (epoch) =>
-      atOnce(() => {
-        for (const [agent, epochs] of transactions.durable.epochs) if (epochs.has(epoch)) return agent;
-        return null;
-      }),
+    holderOf: (epoch) => atOnce(() => transactions.durable.holders.get(epoch) ?? null),
   } satisfies Partial<HqStore>;
 }
 

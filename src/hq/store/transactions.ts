@@ -265,9 +265,10 @@ function unsavedOf({ unsaved }: LoadedView): Unsaved {
 }
 
 /** Shows what the storage was found to hold. */
-function replace(view: View, { agents, epochs, tails }: View): void {
+function replace(view: View, { agents, epochs, holders, tails }: View): void {
   for (const [agent, record] of agents) view.agents.set(agent, record);
   for (const [agent, ofAgent] of epochs) view.epochs.set(agent, ofAgent);
+  for (const [epoch, agent] of holders) view.holders.set(epoch, agent);
   view.tails.clear();
   for (const [agent, tail] of tails) view.tails.set(agent, tail);
 }

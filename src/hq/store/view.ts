@@ -7,6 +7,8 @@ export type View = {
   readonly agents: Map<string, StoredAgent>;
   /** By agent, then epoch. */
   readonly epochs: Map<string, Map<Epoch, EpochState>>;
+  /** The agent that has an epoch. */
+  readonly holders: Map<Epoch, string>;
   /** By agent, oldest first: its entries of the log that are not in the index yet. No agent has an empty one. */
   readonly tails: Map<string, TailEntry[]>;
 };
@@ -16,18 +18,25 @@ export type UnsavedEpoch = { readonly agent: string; readonly epoch: Epoch; read
 
 export type LoadedView = { readonly view: View; readonly unsaved: readonly UnsavedEpoch[] };
 
-export const emptyView = (): View => ({ agents: new Map(), epochs: new Map(), tails: new Map() });
+export const emptyView = (): View => ({
+  agents: new Map(),
+  epochs: new Map(),
+  holders: new Map(),
+  tails: new Map(),
+});
 
 /** A view of its own with what `view` shows. */
-export function viewOf({ agents, epochs, tails }: View): View {
+export function viewOf({ agents, epochs, holders, tails }: View): View {
   return {
     agents: new Map(agents),
     epochs: new Map([...epochs].map(([agent, ofAgent]) => [agent, new Map(ofAgent)])),
+    holders: new Map(holders),
     tails: new Map([...tails].map(([agent, tail]) => [agent, [...tail]])),
   };
 }
 
-export function putEpoch({ epochs }: View, agent: string, epoch: Epoch, state: EpochState): void {
+export function putEpoch({ epochs, holders }: View, agent: string, epoch: Epoch, state: EpochState): void {
+  if (!holders.has(epoch)) holders.set(epoch, agent);
   const ofAgent = epochs.get(agent);
   if (ofAgent === undefined) epochs.set(agent, new Map([[epoch, state]]));
   else ofAgent.set(epoch, state);
