@@ -13,7 +13,7 @@ import type { Transaction } from './transactions.ts';
 const MANY_ENTRIES = 64;
 const MANY_SAMPLES = 1024;
 /** Entries of all agents that are kept in memory; beyond it those of the fullest are filed. */
-const MAX_ENTRIES = 32_768;
+const MAX_ENTRIES = 131_072;
 /** Frames that arrived further apart are not merged: retention removes whole records, by their last arrival. */
 const MAX_ARRIVAL_SPAN_MS = 60_000;
 /** Of one transaction, as commits of frames wait for it. */
@@ -41,15 +41,23 @@ export type DueOptions = {
   readonly arrivedBefore: number;
 };
 
+export function entriesIn(tails: ReadonlyMap<string, readonly TailEntry[]>): number {
+  let entries = 0;
+  for (const tail of tails.values()) entries += tail.length;
+  return entries;
+}
+
+/** Whether filing must not wait for others any more. */
+export const isCrowded = (tails: ReadonlyMap<string, readonly TailEntry[]>): boolean =>
+  entriesIn(tails) > MAX_ENTRIES;
+
 /** What is due of all agents, as much as one transaction may take. */
 export function dueFilings(
   tails: ReadonlyMap<string, readonly TailEntry[]>,
   { before, arrivedBefore }: DueOptions,
 ): readonly Filing[] {
-  let held = 0;
-  for (const tail of tails.values()) held += tail.length;
-  const isCrowded = held > MAX_ENTRIES;
-  const enough = isCrowded ? held / tails.size : MANY_ENTRIES;
+  const held = entriesIn(tails);
+  const enough = held > MAX_ENTRIES ? Math.min(held / tails.size, MANY_ENTRIES) : MANY_ENTRIES;
   const due: Filing[] = [];
   const room = { entries: PASS_ENTRIES, bytes: PASS_BYTES };
   for (const [agent, tail] of tails) {

@@ -23,7 +23,15 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { Backpressure } from './backpressure.ts';
-import { commitFiling, dueFilings, type Filing, type FilingPlan, planFiling } from './filing.ts';
+import {
+  commitFiling,
+  dueFilings,
+  entriesIn,
+  type Filing,
+  type FilingPlan,
+  isCrowded,
+  planFiling,
+} from './filing.ts';
 import { entryRange } from './keys.ts';
 import type { QueryContext } from './query-context.ts';
 import { sliced } from './sliced.ts';
@@ -31,7 +39,7 @@ import type { StoreEmit } from './store-events.ts';
 import type { Transactions } from './transactions.ts';
 
 /** An entry is filed when it has waited for one to two of these, ms. */
-const FILE_AFTER_MS = 5_000;
+const FILE_AFTER_MS = 20_000;
 /** States are saved this often, ms, or when the log holds so many entries more than they say. */
 const SAVE_AFTER_MS = 5_000;
 const SAVE_AFTER_ENTRIES = 16_384;
@@ -67,6 +75,8 @@ export type LogKeeper = {
   readonly save: () => Observable<boolean>;
   /** Files and saves all there is, as far as it can; for the end. What is left a start does. */
   readonly settle: () => Observable<never>;
+  /** So much waits to be filed that it must not wait for others any more. */
+  readonly isCrowded: () => boolean;
   /** Entries that are not in the index, and those that the saved states do not know of. */
   readonly waiting: () => { readonly unfiled: number; readonly unsaved: number };
   /** Records that were put into the index. */
@@ -126,9 +136,9 @@ export function createLogKeeper(options: LogKeeperOptions): LogKeeper {
   return {
     file,
     filed$: filed.asObservable(),
+    isCrowded: () => isCrowded(transactions.durable.tails),
     waiting: () => {
-      let unfiled = 0;
-      for (const tail of transactions.durable.tails.values()) unfiled += tail.length;
+      const unfiled = entriesIn(transactions.durable.tails);
       return { unfiled, unsaved: transactions.lastNumber() - transactions.savedTo() };
     },
     settle: () =>
@@ -165,7 +175,8 @@ function fileAll(
     }
     return made;
   };
-  return sliced(plans, clock, backpressure.pauseMs).pipe(
+  const pauseMs = () => (isCrowded(transactions.durable.tails) ? 0 : backpressure.pauseMs());
+  return sliced(plans, clock, pauseMs).pipe(
     switchMap((made) =>
       transactions.run((transaction) => made.filter((plan) => commitFiling(transaction, plan))),
     ),

@@ -122,7 +122,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
         pass,
         wake$: EMPTY,
         restMs: REST_MS,
-        yields: backpressure.high,
+        yields: () => backpressure.high() && !keeper.isCrowded(),
         idleMs: COMPACTION_IDLE_MS,
         scheduler,
         onError: onError('maintenance'),
