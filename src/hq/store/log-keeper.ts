@@ -86,37 +86,46 @@ export type LogKeeper = {
 export function createLogKeeper(options: LogKeeperOptions): LogKeeper {
   const { transactions, clock } = options;
   const age = createAge(clock, transactions.lastNumber);
-  let round = { at: clock.precise(), to: 0 };
+  let round = { at: clock.precise(), to: 0, isOpen: false };
   let removedTo = 0;
   const filed = new Subject<FiledFrame>();
 
   const saveSome = (): Observable<boolean> =>
     defer(() => {
-      const { savedTo, lastNumber } = transactions;
-      const isDone = savedTo() >= round.to;
-      const isTime =
-        clock.precise() - round.at >= SAVE_AFTER_MS || lastNumber() - savedTo() >= SAVE_AFTER_ENTRIES;
-      if (isDone && !isTime) return of(false);
-      if (isDone) round = { at: clock.precise(), to: lastNumber() };
-      if (savedTo() >= round.to) return of(false);
+      const left = transactions.unsaved();
+      const isTime = clock.precise() - round.at >= SAVE_AFTER_MS || left >= SAVE_AFTER_ENTRIES;
+      if (!round.isOpen && (left === 0 || !isTime)) return of(false);
+      if (!round.isOpen) round = { at: clock.precise(), to: transactions.lastNumber(), isOpen: true };
       return transactions
-        .run((transaction) => transaction.saveEpochs(EPOCHS_PER_SAVE))
-        .pipe(map(() => savedTo() < round.to));
-    });
-
-  const removeSome = (): Observable<boolean> =>
-    defer(() => {
-      const to = Math.min(transactions.savedTo(), options.readTo(), filedTo(transactions));
-      if (to <= removedTo) return of(false);
-      return transactions
-        .run(({ writer }) => {
-          const keys = writer.keys({ ...entryRange(0, to + 1), limit: ENTRIES_PER_REMOVAL });
-          for (const key of keys) writer.remove(key);
-          return keys.length === ENTRIES_PER_REMOVAL;
+        .run((transaction) => {
+          const isDone = transaction.savedTo() >= round.to;
+          if (!isDone) transaction.saveEpochs(EPOCHS_PER_SAVE);
+          return !isDone;
         })
         .pipe(
           tap((more) => {
-            if (!more) removedTo = to;
+            round = { ...round, isOpen: more };
+          }),
+        );
+    });
+
+  /** What is safe to remove is judged within the transaction: one before it may have failed. */
+  const removeSome = (): Observable<boolean> =>
+    defer(() => {
+      const to = Math.min(options.readTo(), filedTo(transactions));
+      const saved = transactions.lastNumber() - transactions.unsaved();
+      if (Math.min(to, saved) <= removedTo) return of(false);
+      return transactions
+        .run(({ writer, savedTo }) => {
+          const safe = Math.min(to, savedTo());
+          const keys = writer.keys({ ...entryRange(0, safe + 1), limit: ENTRIES_PER_REMOVAL });
+          for (const key of keys) writer.remove(key);
+          return { safe, more: keys.length === ENTRIES_PER_REMOVAL };
+        })
+        .pipe(
+          map(({ safe, more }) => {
+            if (!more) removedTo = Math.max(removedTo, safe);
+            return more;
           }),
         );
     });
@@ -128,7 +137,7 @@ export function createLogKeeper(options: LogKeeperOptions): LogKeeper {
     });
   const saveAny = () =>
     defer(() =>
-      transactions.savedTo() >= transactions.lastNumber()
+      transactions.unsaved() === 0
         ? of(false)
         : transactions.run((transaction) => transaction.saveEpochs(EPOCHS_PER_SAVE)).pipe(map(() => true)),
     );
@@ -139,7 +148,7 @@ export function createLogKeeper(options: LogKeeperOptions): LogKeeper {
     isCrowded: () => isCrowded(transactions.durable.tails),
     waiting: () => {
       const unfiled = entriesIn(transactions.durable.tails);
-      return { unfiled, unsaved: transactions.lastNumber() - transactions.savedTo() };
+      return { unfiled, unsaved: transactions.unsaved() };
     },
     settle: () =>
       concat(

@@ -42,6 +42,8 @@ export type Transaction = {
   readonly setAgent: (agent: string, record: StoredAgent) => void;
   /** Saves states that are only in memory, those that have waited longest first. */
   readonly saveEpochs: (limit: number) => void;
+  /** Entries of the log up to here are in states that have been saved. */
+  readonly savedTo: () => number;
 };
 type NewEntry = Omit<LogEntry, 'record'> & { readonly record: Omit<LogEntry['record'], 'logNumber'> };
 
@@ -49,10 +51,10 @@ export type Transactions = {
   readonly durable: View;
   /** Runs `work` in a durable transaction; emits its result once flushed and `durable` says so. */
   readonly run: <T>(work: (transaction: Transaction) => T) => Observable<T>;
-  /** Entries of the log up to here are in states that have been saved. */
-  readonly savedTo: () => number;
-  /** The last number of the log that has been given out. */
+  /** The last number of the log that is durable; one that was given out to a commit that failed is given out again. */
   readonly lastNumber: () => number;
+  /** Entries that the saved states do not know of, or so it seems until the next transaction. */
+  readonly unsaved: () => number;
 };
 
 /** What a transaction changes. */
@@ -118,7 +120,7 @@ export function createTransactions(
   const loaded = storage.read(load);
   const durable = loaded.view;
   const meta = storage.read(readMeta);
-  /** Revision that `durable` shows. */
+  /** Revision that `durable` shows, and the last number of the log with it. */
   let shown = meta.revision;
   let lastNumber = meta.log - 1;
   const working: Working = {
@@ -127,7 +129,12 @@ export function createTransactions(
     revision: meta.revision,
   };
 
-  type Attempt<T> = { readonly result: T; readonly staged: Staged; readonly revision: number };
+  type Attempt<T> = {
+    readonly result: T;
+    readonly staged: Staged;
+    readonly revision: number;
+    readonly lastNumber: number;
+  };
   function attempt<T>(writer: Writer, work: (transaction: Transaction) => T): Attempt<T> {
     const { revision, log } = readMeta(writer);
     if (revision !== working.revision) {
@@ -145,8 +152,7 @@ export function createTransactions(
     apply(working.view, staged);
     noteUnsaved(working.unsaved, staged);
     working.revision = revision + 1;
-    lastNumber = number();
-    return { result, staged, revision: working.revision };
+    return { result, staged, revision: working.revision, lastNumber: number() };
   }
 
   function run<T>(work: (transaction: Transaction) => T): Observable<T> {
@@ -158,12 +164,13 @@ export function createTransactions(
           return attempt(writer, work);
         })
         .subscribe({
-          next: ({ result, staged, revision }) => {
+          next: (done) => {
             // One in between was said to have failed and got through: what it changed nobody has shown.
-            if (revision === shown + 1) apply(durable, staged);
+            if (done.revision === shown + 1) apply(durable, done.staged);
             else replace(durable, storage.read(load).view);
-            shown = revision;
-            subscriber.next(result);
+            shown = done.revision;
+            lastNumber = done.lastNumber;
+            subscriber.next(done.result);
           },
           error: (error: unknown) => subscriber.error(error),
           complete: () => subscriber.complete(),
@@ -177,12 +184,14 @@ export function createTransactions(
   return {
     durable,
     run,
-    savedTo: () => {
-      const [first] = working.unsaved.values();
-      return first === undefined ? lastNumber : first.from - 1;
-    },
     lastNumber: () => lastNumber,
+    unsaved: () => Math.max(0, lastNumber - savedTo(working.unsaved, lastNumber)),
   };
+}
+
+function savedTo(unsaved: Unsaved, last: number): number {
+  const [first] = unsaved.values();
+  return first === undefined ? last : first.from - 1;
 }
 
 type Opening = {
@@ -237,6 +246,7 @@ function openTransaction(writer: Writer, { working, staged, heardOf, log }: Open
         if (state !== undefined) put(agent, epoch, state, true);
       }
     },
+    savedTo: () => savedTo(unsaved, log - 1),
   };
   return { transaction, number: () => last };
 }
