@@ -157,7 +157,11 @@ describe('checking a frame', () => {
   });
 
   it('refuses groups that hold more columns together than a frame may have', () => {
-    const series = Array.from({ length: 4096 }, (_, index) => ({ name: `m.${index}`, attributes: {}, unit: '' }));
+    const series = Array.from({ length: 4096 }, (_, index) => ({
+      name: `m.${index}`,
+      attributes: {},
+      unit: '',
+    }));
     const values = series.map(() => 7);
     const groups = (count: number) =>
       encodeSamples({
@@ -173,9 +177,7 @@ describe('checking a frame', () => {
         })),
       });
     expect(faultOf(() => checkFrame(groups(64)))).toBeNull();
-    expect(faultOf(() => checkFrame(groups(65)))).toBe(
-      'group 65: columns: more than 262144 in all groups',
-    );
+    expect(faultOf(() => checkFrame(groups(65)))).toBe('group 65: columns: more than 262144 in all groups');
     expect(decodeData(groups(65), { columns: () => 'none' }).groups).toHaveLength(65);
   });
 });
