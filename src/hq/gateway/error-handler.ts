@@ -14,7 +14,7 @@ import {
   unavailable,
 } from '../http/problem.ts';
 import { traceParent } from '../http/trace-parent.ts';
-import { CursorError } from '../store/query-samples.ts';
+import { CursorError } from '../store/cursor-error.ts';
 import { drainRest } from './drain-rest.ts';
 
 const CODES_BY_STATUS: Readonly<Record<number, ProblemCode>> = {

@@ -4,7 +4,7 @@ import { encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
 import type { Anomaly, Sample } from '../../protocol/sample.ts';
 import type { AgentFrame, HqStore } from './store.ts';
 import { EPOCH, SERIES, START, sampleOf } from './testing/frames.ts';
-import { numbersOf } from './testing/read.ts';
+import { anomaliesOf, numbersOf } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
 const DAY = 86_400_000;
@@ -66,9 +66,7 @@ describe.each(KINDS)("samples dated ahead of HQ's clock in a store over %s", (ki
     await taken(frameOf(2, [dated(2, START, [open(START)])], START));
     expect((await numbersOf(at.store)).anomalies).toEqual({ open: 1, total: 2 });
     const later = { agent: 'a1', from: START + DAY, to: START + 2 * DAY };
-    expect(await firstValueFrom(at.store.anomalies(later))).toMatchObject([
-      { startTs: START, state: 'open' },
-    ]);
+    expect(await anomaliesOf(at.store, later)).toMatchObject([{ startTs: START, state: 'open' }]);
   });
 });
 

@@ -1,9 +1,10 @@
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import type { AnomalyDocument } from '../../protocol/api.ts';
 import type { Anomaly } from '../../protocol/sample.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import { dataFrame, SERIES, START, schema } from './testing/frames.ts';
-import { numbersOf } from './testing/read.ts';
+import { anomaliesOf, numbersOf } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
 describe.each(KINDS)('one episode in a store over %s', (kind) => {
@@ -29,7 +30,7 @@ describe.each(KINDS)('one episode in a store over %s', (kind) => {
     await indexed;
     expect((await numbersOf(at.store)).anomalies).toEqual({ open: 1, total: 1 });
     const during = { agent: 'a1', from: START, to: START + 10_000 };
-    const found = await firstValueFrom(at.store.anomalies(during));
+    const found = await anomaliesOf(at.store, during);
     expect(found).toMatchObject([{ state: 'open', startTs: START + 5000, peakZ: -9, peakTs: START + 4991 }]);
     // Agents of 0.1 do not say.
     expect(Object.keys(found[0] ?? {})).not.toContain('method');
@@ -57,7 +58,7 @@ describe.each(KINDS)('one episode in a store over %s', (kind) => {
     await indexed;
     expect((await numbersOf(at.store)).anomalies).toEqual({ open: 0, total: 1 });
     const during = { agent: 'a1', from: START + 7000, to: START + 7500 };
-    expect(await firstValueFrom(at.store.anomalies(during))).toMatchObject([
+    expect(await anomaliesOf(at.store, during)).toMatchObject([
       {
         series: SERIES,
         source: 'sim',
@@ -69,9 +70,7 @@ describe.each(KINDS)('one episode in a store over %s', (kind) => {
         threshold: 3.5,
       },
     ]);
-    expect(
-      await firstValueFrom(at.store.anomalies({ ...during, from: START + 8001, to: START + 9000 })),
-    ).toEqual([]);
+    expect(await anomaliesOf(at.store, { ...during, from: START + 8001, to: START + 9000 })).toEqual([]);
     expect(await firstValueFrom(at.store.series('a1'))).toMatchObject([
       { series: SERIES, firstTs: START + 1000, lastTs: START + 10_000 },
       { series: 'sensor.value{sensor=2}' },
@@ -102,13 +101,57 @@ describe.each(KINDS)('episodes of two sources in a store over %s', (kind) => {
     expect((await numbersOf(at.store)).anomalies).toEqual({ open: 2, total: 3 });
     const later = { agent: 'a1', from: START + 10_000, to: START + 20_000 };
     expect(
-      (await firstValueFrom(at.store.anomalies(later))).map(({ source, startTs }) => [
-        source,
-        startTs - START,
-      ]),
+      (await anomaliesOf(at.store, later)).map(({ source, startTs }) => [source, startTs - START]),
     ).toEqual([
       ['sim', 0],
       ['twin', 5],
     ]);
+  });
+});
+
+describe.each(KINDS)('many episodes in a store over %s', (kind) => {
+  const at = useStore(kind);
+
+  it('come page by page, each once, however many begin at one moment', async () => {
+    const of = (series: number, startTs: number, endTs: number | null): Anomaly => ({
+      ...{
+        series,
+        state: endTs === null ? 'open' : 'closed',
+        startTs,
+        peakTs: startTs,
+        peakValue: 9,
+        peakZ: 4,
+      },
+      ...{ mean: 1, stddev: 2, endTs },
+    });
+    const twin = internSchema({ ...schema, source: 'twin' });
+    await firstValueFrom(at.store.putSchema('a1', twin));
+    const closed = [0, 1].flatMap((series) =>
+      Array.from({ length: 60 }, (_, ms) => of(series, START + ms, START + ms)),
+    );
+    for (const [seq, source] of [
+      [1, schema],
+      [2, twin],
+    ] as const) {
+      const indexed = firstValueFrom(at.store.indexed$);
+      // The last of each series is open, from long before the range that is asked for next.
+      await at.append(
+        dataFrame(seq, seq, {
+          schema: source,
+          anomalies: () => [...closed, of(0, START + 70, null), of(1, START + 70, null)],
+        }),
+      );
+      await indexed;
+    }
+    const namesOf = (all: readonly AnomalyDocument[]) =>
+      all.map(({ source, series, startTs }) => `${startTs} ${source} ${series}`);
+    const whole = namesOf(await anomaliesOf(at.store, { agent: 'a1', from: START, to: START + 1_000 }));
+    expect(new Set(whole).size).toBe(4 * 61);
+    for (const limit of [1, 7, 100]) {
+      const paged = await anomaliesOf(at.store, { agent: 'a1', from: START, to: START + 1_000 }, limit);
+      expect(namesOf(paged)).toEqual(whole);
+    }
+    const later = await anomaliesOf(at.store, { agent: 'a1', from: START + 5_000, to: START + 6_000 }, 1);
+    expect(namesOf(later).sort()).toEqual(whole.slice(-4).sort());
   });
 });

@@ -7,9 +7,10 @@ import { z } from 'zod';
 import { type AnomalyDocument, anomalyDocumentSchema } from '../../protocol/api.ts';
 import { sourceSeriesKey } from '../../protocol/series-key.ts';
 import type { Storage } from '../../storage/storage.ts';
+import { CursorError } from './cursor-error.ts';
 import { parseJson, toJson } from './epoch-state.ts';
-import { episodeKey, episodeRange, indexKey, successor } from './keys.ts';
-import type { TimeRange } from './store.ts';
+import { agentRange, episodeKey, episodeRange, indexKey, successor } from './keys.ts';
+import type { Page, TimeRange } from './store.ts';
 import type { Transaction } from './transactions.ts';
 
 /** What the indexer knows of an agent. */
@@ -84,8 +85,7 @@ export function writeReport(
   { anomaly: report, isAhead }: Report,
 ): void {
   const series = seriesOf(report);
-  const hash = createHash('sha256').update(series).digest();
-  const key = episodeKey(agent, report.startTs, hash);
+  const key = keyOf(agent, report.startTs, series);
   const known = decodeEpisode(writer.get(key));
   const episode = known === undefined ? report : mergeReports(known, report);
   if (known === undefined) state.anomalies += 1;
@@ -99,8 +99,9 @@ export function writeReport(
 }
 
 const PAGE = 1000;
-/** Episodes of one answer, oldest first; a narrower range shows the rest. */
-export const MAX_EPISODES = 10_000;
+/** Start and hash of an episode, which name it within its agent. */
+const NAME_BYTES = 16;
+export const MAX_EPISODES_PER_PAGE = 1_000;
 
 /**
  * Episodes that overlap the range, by start. An episode left open counts as open until now only when it is the latest
@@ -109,40 +110,66 @@ export const MAX_EPISODES = 10_000;
 export function* queryEpisodes(
   storage: Storage,
   state: IndexState,
-  { agent, from, to }: { agent: string } & TimeRange,
-): Generator<void, readonly AnomalyDocument[]> {
-  const found: AnomalyDocument[] = [];
-  for (const { startTs, open } of state.latest.values()) {
-    if (!open || startTs >= from - state.longestMs || startTs >= to) continue;
-    const range = episodeRange(agent, startTs, startTs + 1);
-    for (const { value } of storage.read((reader) => reader.range({ ...range, limit: PAGE }))) {
-      const episode = decodeEpisode(value);
-      if (episode?.state !== 'open' || state.latest.get(seriesOf(episode))?.startTs !== startTs) continue;
-      if (!found.some((one) => same(one, episode))) found.push(episode);
-    }
-    yield;
+  query: { agent: string; limit: number; cursor: string | null } & TimeRange,
+): Generator<void, Page<AnomalyDocument>> {
+  const { agent, from, to, cursor } = query;
+  const limit = Math.max(1, Math.min(query.limit, MAX_EPISODES_PER_PAGE));
+  const begin = from - state.longestMs;
+  const after = cursor === null ? null : afterCursor(agent, cursor);
+  const found: { readonly key: Uint8Array; readonly episode: AnomalyDocument }[] = [];
+  for (const key of openBefore(state, agent, Math.min(begin, to))) {
+    if (after !== null && Buffer.compare(key, after) < 0) continue;
+    const episode = decodeEpisode(storage.read((reader) => reader.get(key)));
+    if (episode?.state === 'open') found.push({ key, episode });
+    if (found.length > limit) break;
+    if (found.length % PAGE === 0) yield;
   }
-  found.sort((a, b) => a.startTs - b.startTs);
-  let range = episodeRange(agent, from - state.longestMs, to);
-  while (found.length < MAX_EPISODES) {
+  let range = episodeRange(agent, begin, to);
+  if (after !== null && Buffer.compare(after, range.from) > 0) range = { ...range, from: after };
+  while (found.length <= limit) {
     const entries = storage.read((reader) => reader.range({ ...range, limit: PAGE }));
-    for (const { value } of entries) {
+    for (const { key, value } of entries) {
       const episode = decodeEpisode(value);
-      if (episode === undefined || episode.startTs >= to) continue;
+      if (episode === undefined) continue;
       const latest = state.latest.get(seriesOf(episode));
       const isOpen = episode.endTs === null && latest?.startTs === episode.startTs;
-      if (isOpen || (episode.endTs ?? episode.startTs) >= from) found.push(episode);
+      if (isOpen || (episode.endTs ?? episode.startTs) >= from) found.push({ key, episode });
     }
     const last = entries.at(-1);
     if (last === undefined || entries.length < PAGE) break;
     range = { ...range, from: successor(last.key) };
     yield;
   }
-  return found.slice(0, MAX_EPISODES);
+  const items = found.slice(0, limit);
+  const last = items.at(-1);
+  return {
+    items: items.map(({ episode }) => episode),
+    cursor: last === undefined || found.length <= limit ? null : cursorOf(last.key),
+  };
 }
 
-function same(a: AnomalyDocument, b: AnomalyDocument): boolean {
-  return seriesOf(a) === seriesOf(b) && a.startTs === b.startTs;
+/** Keys of the episodes that began before `ts` and are open still, in their order. */
+function openBefore(state: IndexState, agent: string, ts: number): readonly Uint8Array[] {
+  const keys: Uint8Array[] = [];
+  for (const [series, { startTs, open }] of state.latest) {
+    if (open && startTs < ts) keys.push(keyOf(agent, startTs, series));
+  }
+  return keys.sort(Buffer.compare);
+}
+
+const keyOf = (agent: string, startTs: number, series: string): Uint8Array =>
+  episodeKey(agent, startTs, createHash('sha256').update(series).digest());
+
+const cursorOf = (key: Uint8Array): string =>
+  Buffer.from(key.subarray(key.length - NAME_BYTES)).toString('base64url');
+
+/** The first key behind the one that the cursor names. */
+function afterCursor(agent: string, cursor: string): Uint8Array {
+  const name = Buffer.from(cursor, 'base64url');
+  if (name.length !== NAME_BYTES)
+    throw new CursorError('this cursor was not given out by HQ; start again without one');
+  const prefix = agentRange('N', agent).from;
+  return successor(Buffer.concat([prefix, name]));
 }
 
 /** Tells series apart that two sources have under one key. */

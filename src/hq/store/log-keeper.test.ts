@@ -82,6 +82,7 @@ function started(
   const seqs = new Set<number>();
   const ever = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
   for (const ref of framesBetween(source, agent, ever)) {
+    if (ref === null) continue;
     for (const { first, last } of loadFrame(source, agent, ref)?.segments ?? [])
       for (let seq = first; seq <= last; seq += 1) seqs.add(seq);
   }

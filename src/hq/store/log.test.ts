@@ -114,7 +114,10 @@ describe('the log of HQ', () => {
 
 describe('a query that runs while frames are filed', () => {
   it('shows each sample once, from the log or from the index', async () => {
-    for (const steps of [0, 1, 5, 12]) {
+    for (const [steps, isRemoved] of [0, 1, 5, 12, 19].flatMap((one) => [
+      [one, false] as const,
+      [one, true] as const,
+    ])) {
       const { disk, store } = await opened();
       await firstValueFrom(store.append(numbers(1, 20).map((seq) => dataFrame(seq, seq))));
       const storage = createMemoryStorage({ disk });
@@ -132,6 +135,10 @@ describe('a query that runs while frames are filed', () => {
       for (let step = 0; step < steps; step += 1) for (const one of [samples, buckets]) one.next();
       await closeStore(store);
       expect(recordsOf(disk, 'F')).toBe(1);
+      if (isRemoved) {
+        for (const name of disk.records.keys()) if (name.startsWith('J')) disk.records.delete(name);
+        disk.orderedKeys = null;
+      }
       expect(resultOf(samples).items.map(({ seq }) => seq)).toEqual(numbers(1, 20));
       expect(resultOf(buckets)).toMatchObject([{ count: 20 }]);
     }

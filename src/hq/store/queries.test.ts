@@ -2,7 +2,7 @@ import { firstValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
-import { CursorError } from './query-samples.ts';
+import { CursorError } from './cursor-error.ts';
 import { dataFrame, EPOCH, SERIES, START, sampleOf, schema } from './testing/frames.ts';
 import { allSeqs, EVER, numbers, readPage } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';

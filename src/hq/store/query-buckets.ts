@@ -41,6 +41,10 @@ export function* queryBuckets(
   // A frame that is merged while this runs holds samples that were counted before: each seq counts once.
   const counted = new Map<Epoch, Coverage>();
   for (const ref of framesBetween(context, agent, query)) {
+    if (ref === null) {
+      yield;
+      continue;
+    }
     const seen = counted.get(ref.epoch) ?? EMPTY_COVERAGE;
     if (covers(seen, ref.seq, ref.seq)) continue;
     const frame = loadFrame(context, agent, ref);

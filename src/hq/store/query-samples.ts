@@ -7,12 +7,13 @@ import type { SampleDocument } from '../../protocol/api.ts';
 import type { RowNotes } from '../../protocol/frame.ts';
 import { decodeData, readHeader } from '../../protocol/frame-codec.ts';
 import { type Epoch, epochSchema, type SchemaRef } from '../../protocol/sample.ts';
+import { CursorError } from './cursor-error.ts';
 import { parseJson } from './epoch-state.ts';
 import type { QueryContext } from './query-context.ts';
 import { sampleDocuments } from './sample-documents.ts';
 import type { SchemaCatalogue } from './schema-catalogue.ts';
 import type { Page, TimeRange } from './store.ts';
-import { framesBetween, type LoadedFrame, loadFrame, segmentOf } from './time-index.ts';
+import { framesBetween, type LoadedFrame, loadFrame, nameOfFrame, segmentOf } from './time-index.ts';
 
 export const MAX_SAMPLES_PER_PAGE = 10_000;
 /** Roughly, of JSON; a sample that has more is a page of its own. */
@@ -26,10 +27,6 @@ const cursorSchema = z.tuple([z.number(), epochSchema, z.number()]);
 const writeCursor = ({ ts, epoch, seq }: Position): string =>
   Buffer.from(JSON.stringify([ts, epoch, seq])).toString('base64url');
 
-/** The cursor is not one that this store gave out; the fault is the caller's. */
-export class CursorError extends Error {
-  override readonly name = 'CursorError';
-}
 function readCursor(cursor: string): Position {
   const parsed = cursorSchema.safeParse(parseJson(Buffer.from(cursor, 'base64url')));
   if (!parsed.success) throw new CursorError('this cursor was not given out by HQ; start again without one');
@@ -70,12 +67,16 @@ function* rowsOfPage(
   let held = 0;
   let bytes = 0;
   for (const ref of framesBetween(context, agent, { from, to })) {
+    if (ref === null) {
+      yield;
+      continue;
+    }
     const next = rows[held];
     if (next !== undefined && next.ts < ref.tsMin) break;
     const frame = loadFrame(context, agent, ref);
     if (frame === undefined) continue;
     // Frames merged since the index page was read are met again under their old names.
-    const name = `${frame.epoch}/${frame.seq}`;
+    const name = nameOfFrame(frame);
     if (loaded.has(name)) continue;
     loaded.add(name);
     let ordered = true;

@@ -11,7 +11,7 @@ import { type Epoch, type InternedSchema, MAX_SERIES_PER_SCHEMA } from '../../pr
 import { isAhead } from './clock-ahead.ts';
 import { anomalyDocument, isReadable } from './documents.ts';
 import type { QueryContext } from './query-context.ts';
-import { type LoadedFrame, loadFrame, segmentOf } from './time-index.ts';
+import { type LoadedFrame, loadFrame, nameOfFrame, segmentOf } from './time-index.ts';
 
 /** Values that are decoded at a stretch, and put into a document between two yields. */
 const VALUES_AT_ONCE = 128 * 1024;
@@ -37,8 +37,8 @@ export function* sampleDocuments(
     if (drafts.has(nameOf(row))) continue;
     // By the row: its frame may have been merged since.
     const frame = loadFrame(context, agent, row);
-    if (frame === undefined || tried.has(nameOf(frame))) continue;
-    tried.add(nameOf(frame));
+    if (frame === undefined || tried.has(nameOfFrame(frame))) continue;
+    tried.add(nameOfFrame(frame));
     try {
       yield* readFrame(context, agent, { frame, wanted, drafts });
     } catch (error) {

@@ -3,7 +3,7 @@ import { firstValueFrom, lastValueFrom, type Observable, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import { StorageError } from '../../storage/storage.ts';
-import { CursorError } from './query-samples.ts';
+import { CursorError } from './cursor-error.ts';
 import type { HqStore } from './store.ts';
 import { closeStore, dataFrame, delivery, EPOCH, gapFrame, START, schema } from './testing/frames.ts';
 import { allSeqs, coverageOf, EVER, ledgerOf, numbers, numbersOf } from './testing/read.ts';
@@ -50,7 +50,7 @@ function questions(store: HqStore): Readonly<Record<string, Observable<unknown>>
       ...{ agent: 'a1', source: 'sim', series: 'sensor.value{sensor=1}', stepMs: 60_000 },
       ...{ from: START, to: START + 3_600_000 },
     }),
-    anomalies: store.anomalies(RANGE),
+    anomalies: store.anomalies({ ...RANGE, limit: 10, cursor: null }),
     numbers: store.numbers(['a1']),
     lastSampleTs: store.lastSampleTs(['a1']),
     alarms: store.alarms(),

@@ -189,7 +189,10 @@ export type QueryStore = {
   readonly buckets: (
     query: { agent: string; source: string; series: string; stepMs: number } & TimeRange,
   ) => Observable<readonly Bucket[]>;
-  readonly anomalies: (query: { agent: string } & TimeRange) => Observable<readonly AnomalyDocument[]>;
+  /** Oldest first by start. */
+  readonly anomalies: (
+    query: { agent: string; limit: number; cursor: string | null } & TimeRange,
+  ) => Observable<Page<AnomalyDocument>>;
 };
 
 /** Sums over an agent's epochs. */

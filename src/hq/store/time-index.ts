@@ -33,46 +33,70 @@ export type FrameRef = {
 export type FrameSource = { readonly storage: Storage; readonly tail: TailOf };
 
 /**
- * Frames that may hold samples with `from ≤ ts < to`, in the order of their tsMin. Reads the index page by page, so it
- * may be left and continued; a frame that is merged meanwhile is found by `loadFrame` all the same. One that is filed
- * meanwhile may come twice, from the log and from the index.
+ * Frames that may hold samples with `from ≤ ts < to`, in the order of their tsMin; null now and then, when others
+ * should have their turn. Reads the index page by page, so it may be left and continued; a frame that is merged
+ * meanwhile is found by `loadFrame` all the same. One that is filed meanwhile may come twice, from the log and from the
+ * index.
  */
 export function* framesBetween(
   { storage, tail }: FrameSource,
   agent: string,
   range: TimeRange,
-): Generator<FrameRef, void> {
+): Generator<FrameRef | null, void> {
   const from = Math.max(range.from, -MAX_TS);
   // Exclusive, and a sample may be of that very last moment.
   const to = Math.min(range.to, MAX_TS + 1);
   if (!(from < to)) return;
   const firstHour = hourOf(from);
   // Before the index is read: what is filed from here on is found at both places, and nothing at none.
-  const inLog = tail(agent).map(({ number, epoch, first, tsMin, tsMax }) => ({
-    number,
-    epoch,
-    seq: first,
-    tsMin,
-    tsMax,
-  }));
-  const others = [...pages(storage, hourRange(agent, 'wide', 'wide')), ...inLog]
-    .filter((ref) => ref.tsMax >= from && ref.tsMin < to)
+  const inLog = tail(agent)
+    .map(({ number, epoch, first, tsMin, tsMax }) => ({ number, epoch, seq: first, tsMin, tsMax }))
     .sort((one, other) => one.tsMin - other.tsMin);
-  let next = 0;
-  for (const ref of pages(storage, hourRange(agent, firstHour, hourOf(to)))) {
-    if (ref.tsMin >= to || ref.tsMax < from) continue;
-    // A frame of several hours is listed in each: it counts in the first one looked at.
-    if (ref.hour !== Math.max(hourOf(ref.tsMin), firstHour)) continue;
-    for (let one = others[next]; one !== undefined && one.tsMin <= ref.tsMin; one = others[next]) {
-      yield one;
-      next += 1;
+  const isWithin = ({ tsMin, tsMax }: FrameRef) => tsMin < to && tsMax >= from;
+  // A frame of several hours is listed in each: it counts in the first one looked at.
+  const isFirst = ({ hour, tsMin }: Listed) => hour === 'wide' || hour === Math.max(hourOf(tsMin), firstHour);
+  const listed = function* (first: number | 'wide', last: number | 'wide') {
+    for (const ref of pages(storage, hourRange(agent, first, last))) {
+      if (ref === null) yield null;
+      else if (ref.hour === 'wide' && ref.tsMin >= to) return;
+      else if (isFirst(ref) && isWithin(ref)) yield ref;
     }
-    yield ref;
-  }
-  yield* others.slice(next);
+  };
+  yield* inOrder([listed(firstHour, hourOf(to)), listed('wide', 'wide'), inLog.filter(isWithin).values()]);
 }
 
-function* pages(storage: Storage, range: KeyRange): Generator<FrameRef & { hour: number | 'wide' }, void> {
+/** What several lists hold, each in the order of tsMin, in that order. */
+function* inOrder(lists: readonly Iterator<FrameRef | null, unknown>[]): Generator<FrameRef | null, void> {
+  const heads: { readonly list: Iterator<FrameRef | null, unknown>; ref: FrameRef }[] = [];
+  for (const list of lists) {
+    const ref = yield* nextOf(list);
+    if (ref !== undefined) heads.push({ list, ref });
+  }
+  for (;;) {
+    let least = heads[0];
+    for (const head of heads) if (least !== undefined && head.ref.tsMin < least.ref.tsMin) least = head;
+    if (least === undefined) return;
+    yield least.ref;
+    const ref = yield* nextOf(least.list);
+    if (ref === undefined) heads.splice(heads.indexOf(least), 1);
+    else least.ref = ref;
+  }
+}
+
+/** Undefined at the end. */
+function* nextOf(list: Iterator<FrameRef | null, unknown>): Generator<null, FrameRef | undefined> {
+  for (;;) {
+    const step = list.next();
+    if (step.done === true) return undefined;
+    if (step.value !== null) return step.value;
+    yield null;
+  }
+}
+
+type Listed = FrameRef & { readonly hour: number | 'wide' };
+
+/** Null after each page. */
+function* pages(storage: Storage, range: KeyRange): Generator<Listed | null, void> {
   let from = range.from;
   for (;;) {
     const entries = storage.read((reader) => reader.range({ from, to: range.to, limit: PAGE }));
@@ -82,6 +106,7 @@ function* pages(storage: Storage, range: KeyRange): Generator<FrameRef & { hour:
     const last = entries.at(-1);
     if (last === undefined || entries.length < PAGE) return;
     from = successor(last.key);
+    yield null;
   }
 }
 
@@ -155,4 +180,12 @@ export function segmentOf(record: FrameRecord, seq: number) {
     else return segment;
   }
   return undefined;
+}
+
+/**
+ * Tells records apart that an agent has, or had. One that others were merged into begins with the seq of the first of
+ * them, and ends with another.
+ */
+export function nameOfFrame({ epoch, segments }: LoadedFrame): string {
+  return `${epoch}/${segments[0]?.first}/${segments.at(-1)?.last}`;
 }

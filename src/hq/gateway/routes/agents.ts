@@ -278,9 +278,11 @@ function anomalyRoutes(app: GatewayApp, { store, clock, deadline, knownId }: Rea
     async (request) => {
       const agent = await knownId(request.params.id);
       const range = rangeOf(request.query, clock.now());
-      const found = await firstValueFrom(store.anomalies({ agent, ...range }).pipe(deadline()));
-      const keyOf = (one: { startTs: number; series: string }) => `${sortable(one.startTs)}\n${one.series}`;
-      return page(byKey(found, keyOf), keyOf, request.query);
+      const { limit, cursor = null } = request.query;
+      const found = await firstValueFrom(
+        store.anomalies({ agent, limit, cursor, ...range }).pipe(deadline()),
+      );
+      return { items: [...found.items], cursor: found.cursor };
     },
   );
 }
@@ -331,9 +333,4 @@ function seriesOf(
   throw new Problem('bad_request', `source: several have the series "${series}"; ${message}`, {
     errors: [{ field: 'source', message }],
   });
-}
-
-/** Times as text that sorts as the times do, before 1970 too. */
-function sortable(ts: number): string {
-  return String(Math.trunc(ts) + 2 ** 53 - 1).padStart(17, '0');
 }

@@ -102,7 +102,12 @@ export function createFakeStore(): FakeStore {
           mean: null,
         })),
       ),
-    anomalies: () => of(fake.anomalyList),
+    anomalies: ({ limit, cursor }) => {
+      const from = Number(cursor ?? 0);
+      const end = from + limit;
+      const all = fake.anomalyList.toSorted((one, other) => one.startTs - other.startTs);
+      return of({ items: all.slice(from, end), cursor: end < all.length ? String(end) : null });
+    },
   };
   return fake;
 }

@@ -1,8 +1,8 @@
 /** Reads what a store has of an agent, `a1` where none is named. */
 import { firstValueFrom } from 'rxjs';
-import type { LedgerEntry } from '../../../protocol/api.ts';
+import type { AnomalyDocument, LedgerEntry } from '../../../protocol/api.ts';
 import { type Coverage, EMPTY_COVERAGE } from '../../../protocol/coverage.ts';
-import type { AgentNumbers, CoverageStore, HqStore, NumbersOfAgent, QueryStore } from '../store.ts';
+import type { AgentNumbers, CoverageStore, HqStore, NumbersOfAgent, Page, QueryStore } from '../store.ts';
 import { EPOCH, START } from './frames.ts';
 
 export const EVER = { from: 0, to: START * 2 };
@@ -37,3 +37,19 @@ export async function numbersOf(store: AgentNumbers, agent = 'a1'): Promise<Numb
 
 export const numbers = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
+/** All episodes of the range, by pages of `limit`. */
+export async function anomaliesOf(
+  store: QueryStore,
+  range: { readonly agent: string; readonly from: number; readonly to: number },
+  limit = 1_000,
+): Promise<readonly AnomalyDocument[]> {
+  const all: AnomalyDocument[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Page<AnomalyDocument> = await firstValueFrom(store.anomalies({ ...range, limit, cursor }));
+    all.push(...page.items);
+    cursor = page.cursor;
+  } while (cursor !== null);
+  return all;
+}
