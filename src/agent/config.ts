@@ -281,7 +281,7 @@ export const agentConfigSchema = z.strictObject({
     description:
       'Name of this agent; without it the host name, else a random name that is kept in the data directory.',
   }),
-  labels: agentLabelsSchema.prefault({}).meta({
+  labels: agentLabelsSchema.prefault([]).meta({
     description:
       'What people choose this agent by at HQ, one text each, such as site=nord; in a file also a map, such as {site: nord}. 32 at most.',
   }),
