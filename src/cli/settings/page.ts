@@ -98,8 +98,14 @@ function flatten(tree: object, prefix = ''): [string, unknown][] {
 }
 
 function defaultOf(leaf: Leaf): string {
-  if (leaf.defaultValue === undefined || leaf.defaultValue === '') return '';
-  return `\`${Array.isArray(leaf.defaultValue) ? leaf.defaultValue.join(' ; ') : String(leaf.defaultValue)}\``;
+  const { defaultValue } = leaf;
+  if (
+    defaultValue === undefined ||
+    defaultValue === '' ||
+    (Array.isArray(defaultValue) && defaultValue.length === 0)
+  )
+    return '';
+  return `\`${Array.isArray(defaultValue) ? defaultValue.join(' ; ') : String(defaultValue)}\``;
 }
 
 function boundsOf(leaf: Leaf): string {
