@@ -137,9 +137,8 @@ type Kept = {
 
 function noteTimes(kept: Kept, [from, to]: readonly [number, number], findings: Findings): void {
   for (const [agent, { spans }] of findings) {
-    const next = copyIndexState(kept.state(agent));
-    for (const [ref, span] of spans) widen(next.spans, ref, span);
-    kept.states.set(agent, next);
+    const state = kept.state(agent);
+    for (const [ref, span] of spans) widen(state.spans, ref, span);
     kept.unsaved.add(agent);
     kept.indexed.next(agent);
   }
