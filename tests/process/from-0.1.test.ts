@@ -27,7 +27,7 @@ const whole = (epoch: string, count: number) => ({
 });
 
 async function anomaliesOf(url: string, agent: string) {
-  const document = await getJson(`${url}/api/v1/agents/${agent}/anomalies`);
+  const document = await getJson(`${url}/api/v1/agents/${agent}/anomalies?from=0`);
   return z.object({ items: z.array(anomalyDocumentSchema) }).parse(document).items;
 }
 

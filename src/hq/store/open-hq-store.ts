@@ -24,7 +24,7 @@ import { readAgentRecords, writeAgentRecords } from './agent-records.ts';
 import { alarmRecordSchema } from './alarms.ts';
 import { appendFrame } from './append-frame.ts';
 import { createBackpressure } from './backpressure.ts';
-import { MAX_AHEAD_MS } from './clock-ahead.ts';
+import { isAhead, MAX_AHEAD_MS } from './clock-ahead.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
 import { type EpochState, pendingOf, type StoredAgent } from './epoch-state.ts';
 import { appendDelivery, type WrittenDelivery } from './http-samples.ts';
@@ -319,7 +319,7 @@ function schemaReads({ schemas, indexer, turns }: Parts) {
   } satisfies Partial<HqStore>;
 }
 
-function numbers({ schemas, indexer, ...parts }: Parts) {
+function numbers({ schemas, indexer, context, ...parts }: Parts) {
   const { epochs, state } = shownEpochs(parts);
   const numbersOf = (agent: string): NumbersOfAgent => {
     const index = indexer.state(agent);
@@ -332,6 +332,9 @@ function numbers({ schemas, indexer, ...parts }: Parts) {
   const lastOf = (agent: string): number | null => {
     let latest: number | null = null;
     for (const [, lastTs] of indexer.state(agent).spans.values()) latest = Math.max(latest ?? lastTs, lastTs);
+    // What has just come, or came before a start, may not have been read yet.
+    for (const { tsMax, arrivalTs } of context.tail(agent))
+      if (!isAhead(tsMax, arrivalTs, context.maxAheadMs)) latest = Math.max(latest ?? tsMax, tsMax);
     return latest;
   };
   return {
