@@ -89,7 +89,8 @@ function readable(entry: LogEntry): TailEntry | undefined {
   }
 }
 
-function* entriesOf(reader: Reader, range: KeyRange): Generator<Entry, void> {
+/** All of them, page by page. */
+export function* entriesOf(reader: Reader, range: KeyRange): Generator<Entry, void> {
   let { from } = range;
   for (;;) {
     const entries = reader.range({ from, to: range.to, limit: PAGE });

@@ -4,17 +4,20 @@ import { eventually } from '../../../tests/support/eventually.ts';
 import {
   createMemoryDisk,
   createMemoryStorage,
+  damageRecord,
   type MemoryDisk,
 } from '../../storage/memory/memory-storage.ts';
+import { type Storage, StorageError } from '../../storage/storage.ts';
+import { appendFrame } from './append-frame.ts';
 import { dueFilings, isCrowded } from './filing.ts';
-import { type KeyKind, kindRange } from './keys.ts';
+import { type KeyKind, kindRange, META_KEY } from './keys.ts';
 import { loadView } from './load-view.ts';
 import type { TailEntry } from './log-entry.ts';
 import { queryBuckets } from './query-buckets.ts';
 import type { QueryContext } from './query-context.ts';
 import { querySamples } from './query-samples.ts';
 import { createSchemaCatalogue } from './schema-catalogue.ts';
-import type { HqStore } from './store.ts';
+import type { AgentFrame, HqStore } from './store.ts';
 import {
   closeStore,
   dataFrame,
@@ -22,9 +25,12 @@ import {
   gapFrame,
   openStore,
   SERIES,
+  START,
   schema,
+  testClock,
 } from './testing/frames.ts';
 import { allSeqs, EVER, ledgerOf, numbers, readPage } from './testing/read.ts';
+import { createTransactions } from './transactions.ts';
 
 const recordsOf = (disk: MemoryDisk, kind: KeyKind): number =>
   createMemoryStorage({ disk }).read((reader) => reader.keys({ ...kindRange(kind), limit: 10_000 }).length);
@@ -109,6 +115,79 @@ describe('the log of HQ', () => {
     await eventually(() => expect(recordsOf(disk, 'J')).toBe(0));
     expect(await allSeqs(again.store)).toEqual(numbers(1, 200));
     await closeStore(again.store);
+  });
+});
+
+describe('when something is wrong', () => {
+  it('goes on with removing what is old although nothing can be filed', async () => {
+    const memory = createMemoryStorage();
+    const isFiled = (key: Uint8Array) => key[0] === 'M'.charCodeAt(0);
+    const storage: Storage = {
+      ...memory,
+      commit: (work) =>
+        memory.commit((writer) =>
+          work({
+            ...writer,
+            put: (key, value) => {
+              if (isFiled(key)) throw new StorageError('full', 'no room to file');
+              writer.put(key, value);
+            },
+          }),
+        ),
+    };
+    const failed = new Set<string>();
+    const store = await openStore(storage, {
+      clock: testClock(START + 1_000_000),
+      maxAgeMs: 500_000,
+      emit: (event) => {
+        if (event.type === 'store_background_failed') failed.add(event.task);
+      },
+    });
+    await firstValueFrom(store.putSchema('a1', schema));
+    // The one is filed at once, as it is large; the other is old too, and so is due.
+    const old = { arrivalTs: START };
+    await firstValueFrom(store.append([dataFrame(1, 300, old), dataFrame(301, 302, old)]));
+    await eventually(async () => expect(await allSeqs(store)).toEqual([301, 302]));
+    expect([...failed]).toEqual(['filing']);
+    await closeStore(store);
+  });
+
+  it('gives no number twice, also when the record that counts them is damaged', async () => {
+    const { disk, store } = await opened();
+    await firstValueFrom(store.append(numbers(1, 20).map((seq) => dataFrame(seq, seq))));
+    await closeStore(store);
+    // As when retention has removed them from the index, and all has left the log.
+    for (const name of disk.records.keys()) if (/^[JLFT]/.test(name)) disk.records.delete(name);
+    disk.orderedKeys = null;
+    damageRecord(disk, META_KEY);
+    const again = await opened(disk);
+    await firstValueFrom(again.store.append([dataFrame(21, 22)]));
+    const third = await opened(leftBehind(disk));
+    expect(await allSeqs(third.store)).toEqual([21, 22]);
+    expect(await ledgerOf(third.store)).toMatchObject([{ stored: 22, contiguous: 22 }]);
+    for (const one of [again, third]) await closeStore(one.store);
+  });
+
+  it('reads nothing again because one piece of work threw', async () => {
+    let loads = 0;
+    const transactions = createTransactions(
+      createMemoryStorage(),
+      (reader) => {
+        loads += 1;
+        return loadView(reader);
+      },
+      () => 0,
+    );
+    const append = (frame: AgentFrame) =>
+      firstValueFrom(transactions.run((transaction) => appendFrame(transaction, frame)));
+    await append(dataFrame(1, 2));
+    const thrown = transactions.run((transaction) => {
+      appendFrame(transaction, dataFrame(3, 4));
+      throw new Error('as a frame that does not decode');
+    });
+    await expect(firstValueFrom(thrown)).rejects.toThrow('does not decode');
+    expect(await append(dataFrame(3, 5))).toMatchObject({ stored: 3, coverage: { contiguous: 5 } });
+    expect(loads).toBe(1);
   });
 });
 

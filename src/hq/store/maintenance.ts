@@ -3,6 +3,7 @@
  * a time.
  */
 import {
+  catchError,
   concatMap,
   defer,
   EMPTY,
@@ -81,19 +82,27 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
     );
     const gaps = createGapSweep(storage, clock);
     // All of them rewrite the same records, and each plans on what it reads: they share one background.
-    const tasks = [
-      () =>
+    const tasks: Readonly<Record<string, () => Observable<boolean>>> = {
+      filing: () =>
         keeper.file({
           arrivedBefore: trust.holds() ? clock.now() - options.retention.maxAgeMs : Number.NEGATIVE_INFINITY,
         }),
-      () => sweep(options, trust),
-      () => sweepGaps(options, trust, gaps),
-      () => compactSome(options, candidates),
-      () => keeper.save(),
-    ];
+      retention: () => sweep(options, trust),
+      'retention of gaps': () => sweepGaps(options, trust, gaps),
+      compaction: () => compactSome(options, candidates),
+      'saving of states': () => keeper.save(),
+    };
+    /** One that fails keeps no other from its work: retention is what makes room on a disk that is full. */
+    const attempt = ([name, task]: [string, () => Observable<boolean>]) =>
+      defer(task).pipe(
+        catchError((error: unknown) => {
+          onError(name)(error);
+          return of(false);
+        }),
+      );
     const pass = () =>
-      from(tasks).pipe(
-        concatMap((task) => task()),
+      from(Object.entries(tasks)).pipe(
+        concatMap(attempt),
         // All always run; more of one asks for another round.
         tapMore(),
       );

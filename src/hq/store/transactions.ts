@@ -13,17 +13,8 @@ import { Observable } from 'rxjs';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Reader, Storage, Writer } from '../../storage/storage.ts';
 import { type EpochState, encodeEpochState, type StoredAgent, toJson } from './epoch-state.ts';
-import {
-  agentKey,
-  asBuffer,
-  entryKey,
-  epochKey,
-  filedKey,
-  kindRange,
-  META_KEY,
-  parseEntryKey,
-  parseOrderKey,
-} from './keys.ts';
+import { agentKey, asBuffer, entryKey, epochKey, filedKey, META_KEY } from './keys.ts';
+import { lastNumberIn } from './last-number.ts';
 import { encodeLogEntry, type LogEntry, type TailEntry, tailEntryOf } from './log-entry.ts';
 import { encodeNumber, type LoadedView, putEpoch, type View, viewOf } from './view.ts';
 
@@ -91,14 +82,8 @@ function readMeta(reader: Reader): Meta {
     const bytes = asBuffer(value);
     return { revision: bytes.readUIntBE(0, 6), log: bytes.readUIntBE(6, 6) };
   }
-  // New or damaged: the log goes on behind its last entry, as two frames under one number would lose the first.
-  const last = (kind: 'J' | 'L') => reader.keys({ ...kindRange(kind), reverse: true, limit: 1 })[0];
-  const [entry, filed] = [last('J'), last('L')];
-  const number = Math.max(
-    entry === undefined ? 0 : parseEntryKey(entry),
-    filed === undefined ? 0 : parseOrderKey(filed),
-  );
-  return { revision: 0, log: number + 1 };
+  // New or damaged: two frames under one number would lose the first.
+  return { revision: 0, log: lastNumberIn(reader) + 1 };
 }
 const writeMeta = (revision: number, log: number): Uint8Array =>
   Buffer.concat([encodeNumber(revision), encodeNumber(log)]);
@@ -146,7 +131,14 @@ export function createTransactions(
     working.revision = -1;
     const staged: Staged = { agents: new Map(), epochs: new Map(), entries: [], filed: new Map() };
     const { transaction, number } = openTransaction(writer, { working, staged, heardOf, log });
-    const result = work(transaction);
+    let result: T;
+    try {
+      result = work(transaction);
+    } catch (error) {
+      // It leaves nothing behind, here and there.
+      working.revision = revision;
+      throw error;
+    }
     write(writer, staged, number());
     writer.put(META_KEY, writeMeta(revision + 1, number() + 1));
     apply(working.view, staged);

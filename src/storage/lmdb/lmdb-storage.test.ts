@@ -212,7 +212,7 @@ describe('LMDB storage', () => {
       await expect(openAs(other)).rejects.toMatchObject({ code: 'configuration' });
       expect(readdirSync(directory).sort()).toEqual(before);
       await close(await openAs(role));
-      expect(identity()).toMatchObject({ role });
+      expect(identity()).toMatchObject({ format: role === 'hq' ? 2 : 1, role });
     });
 
     it.each([
@@ -224,7 +224,7 @@ describe('LMDB storage', () => {
         await fillUnknown(key);
         await expect(openAs(other)).rejects.toThrow(/another --data-dir/);
         expect(readInUse(directory), 'closed again').toBeNull();
-        expect(identity()).toMatchObject({ role });
+        expect(identity()).toMatchObject({ format: role === 'hq' ? 2 : 1, role });
         const storage = await openAs(role);
         expect(storage.read((reader) => reader.get(Buffer.from(key)))).toBeDefined();
         await close(storage);

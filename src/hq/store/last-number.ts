@@ -1,0 +1,25 @@
+/** The last number of the log by all records that name one, for when the record that counts them is not to be read. */
+import { coverageSchema } from '../../protocol/coverage.ts';
+import type { Reader } from '../../storage/storage.ts';
+import { decodeEpochState, parseJson } from './epoch-state.ts';
+import { asBuffer, kindRange, parseEntryKey, parseOrderKey } from './keys.ts';
+import { entriesOf } from './load-view.ts';
+
+/** 0: there is none. What is filed, saved or read counts too: its entries may have left the log and the index. */
+export function lastNumberIn(reader: Reader): number {
+  const newest = (kind: 'J' | 'L') => reader.keys({ ...kindRange(kind), reverse: true, limit: 1 })[0];
+  const [entry, filed] = [newest('J'), newest('L')];
+  let last = Math.max(
+    entry === undefined ? 0 : parseEntryKey(entry),
+    filed === undefined ? 0 : parseOrderKey(filed),
+  );
+  for (const { value } of entriesOf(reader, kindRange('M')))
+    if (value.length === 6) last = Math.max(last, asBuffer(value).readUIntBE(0, 6));
+  for (const { value } of entriesOf(reader, kindRange('E')))
+    last = Math.max(last, decodeEpochState(value)?.logTo ?? 0);
+  for (const { value } of entriesOf(reader, kindRange('C'))) {
+    const read = coverageSchema.safeParse(parseJson(value));
+    if (read.success) last = Math.max(last, read.data.contiguous, read.data.ranges.at(-1)?.[1] ?? 0);
+  }
+  return last;
+}
