@@ -214,6 +214,17 @@ export const gatewayEvents = {
       },
     ],
   }),
+  stream_missed: defineEvent<object>({
+    level: null,
+    message: '',
+    metrics: [
+      {
+        name: 'holdfast_hq_telemetry_stream_missed_frames_total',
+        kind: 'counter',
+        help: 'Frames that no client of the telemetry stream was shown, as too many bytes of them waited.',
+      },
+    ],
+  }),
   stream_cut: defineEvent<{ reason: string; address: string }>({
     level: 'warn',
     message: 'client of the telemetry stream cut off, or not let in',

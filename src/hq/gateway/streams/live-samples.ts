@@ -24,8 +24,6 @@ export type LiveSamples = {
   readonly samples$: Observable<LiveSample>;
   /** Decodes what has come since. Emits once it is done; to be subscribed to again after that only. */
   readonly drain: () => Observable<unknown>;
-  /** Frames that came while too many waited, since the start: nobody has seen them. */
-  readonly missed: () => number;
   readonly close: () => void;
 };
 
@@ -34,6 +32,8 @@ export type LiveSamplesOptions = {
   readonly turns: Turns;
   /** Whether anybody wants to see the agent. */
   readonly isWanted: (agent: string) => boolean;
+  /** A frame came while too much waited: nobody will see it. */
+  readonly onMissed: () => void;
 };
 
 /** What waits for being decoded, at most. */
@@ -44,18 +44,17 @@ const MAX_SCHEMAS = 20_000;
 
 type Schema = { readonly source: string; readonly keys: readonly string[] };
 
-export function createLiveSamples({ store, turns, isWanted }: LiveSamplesOptions): LiveSamples {
+export function createLiveSamples({ store, turns, isWanted, onMissed }: LiveSamplesOptions): LiveSamples {
   const samples$ = new Subject<LiveSample>();
   const schemas = new Map<string, Schema>();
   let waiting: IngestFrame[] = [];
   let bytes = 0;
-  let missed = 0;
 
   const listening = store.appended$.subscribe(({ frame, outcome }: Appended) => {
     // Backlog is history; thinned frames have no samples.
     if (frame.lane === 'backlog' || outcome.stored === 0 || !isWanted(frame.agent)) return;
     if (bytes + frame.bytes.length > MAX_WAITING_BYTES) {
-      missed += 1;
+      onMissed();
       return;
     }
     waiting.push(frame);
@@ -97,7 +96,6 @@ export function createLiveSamples({ store, turns, isWanted }: LiveSamplesOptions
           map(() => null),
         );
       }),
-    missed: () => missed,
     close: () => {
       listening.unsubscribe();
       samples$.complete();

@@ -2,6 +2,7 @@
 import { of, Subject, throwError, VirtualTimeScheduler } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { seededRandom } from '../../../platform/random.ts';
 import { encodeSamples, readHeader } from '../../../protocol/frame-codec.ts';
 import type { InternedSchema } from '../../../protocol/sample.ts';
 import { internSchema } from '../../../protocol/schema-ref.ts';
@@ -35,6 +36,7 @@ function rig({ schemas = [schemaOf('s')], fault = () => false }: RigOptions = {}
   const appended$ = new Subject<Appended>();
   const asked: string[] = [];
   let seq = 0;
+  let missed = 0;
   const hub = createStreamHub({
     store: {
       appended$,
@@ -49,6 +51,9 @@ function rig({ schemas = [schemaOf('s')], fault = () => false }: RigOptions = {}
     labelsOf: (agent) => ({ site: agent === 'a1' ? 'nord' : 'sued' }),
     ...{ updateMs: 100, stallMs: 1000, pingIntervalMs: 400, pingTimeoutMs: 300 },
     onSent: () => {},
+    onMissed: () => {
+      missed += 1;
+    },
   });
   const advance = (ms: number) => {
     scheduler.maxFrames = scheduler.frame + ms;
@@ -73,7 +78,7 @@ function rig({ schemas = [schemaOf('s')], fault = () => false }: RigOptions = {}
     const outcome = { stored, thinned: 0, duplicates: 0, dropped: 0, coverage };
     appended$.next({ frame: { agent, header: readHeader(bytes), bytes, arrivalTs: 5, lane }, outcome });
   };
-  return { hub, store, advance, asked };
+  return { hub, store, advance, asked, missed: () => missed };
 }
 
 function peer(query = '') {
@@ -128,6 +133,23 @@ describe('clients of the telemetry stream', () => {
     advance(100);
     expect(client.values().at(-1)).toEqual({ a: 5, b: 6 });
     expect(asked, 'a schema is asked for once').toHaveLength(2);
+  });
+
+  it('are shown no frames beyond 16 MiB that wait, and those are counted', () => {
+    const names = Array.from({ length: 4096 }, (_, index) => `m${index}`);
+    const wide = schemaOf('wide', names);
+    const random = seededRandom(1);
+    const rows = Array.from({ length: 64 }, () => names.map(() => random.next()));
+    const { hub, store, advance, missed } = rig({ schemas: [wide] });
+    const client = peer();
+    hub.join(client.one);
+    for (let frame = 0; frame < 64 && missed() === 0; frame += 1) store('a1', rows);
+    expect(missed()).toBeGreaterThan(0);
+    advance(60_000);
+    const before = missed();
+    store('a1', [rows[0] ?? []]);
+    expect(missed()).toBe(before);
+    expect(client.messages.length).toBeGreaterThan(0);
   });
 
   it('get nothing of backlog, of what was stored before, and of schemas that nobody knows', () => {

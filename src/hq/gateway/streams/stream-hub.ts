@@ -20,7 +20,7 @@ export type StreamPeer = {
 };
 export type CutReason = 'stalled' | 'silent';
 
-export type StreamHubOptions = Pick<LiveSamplesOptions, 'store' | 'turns'> & {
+export type StreamHubOptions = Pick<LiveSamplesOptions, 'store' | 'turns' | 'onMissed'> & {
   readonly clock: Pick<Clock, 'precise' | 'scheduler'>;
   readonly labelsOf: (agent: string) => Labels;
   readonly updateMs: number;
@@ -50,11 +50,12 @@ type Served = {
 };
 
 export function createStreamHub(options: StreamHubOptions): StreamHub {
-  const { store, turns, clock, labelsOf, updateMs, onSent } = options;
+  const { store, turns, clock, labelsOf, updateMs, onSent, onMissed } = options;
   const served = new Map<StreamPeer, Served>();
   const live = createLiveSamples({
     store,
     turns,
+    onMissed,
     isWanted: (agent) => {
       if (served.size === 0) return false;
       for (const { filter } of served.keys()) if (filter.wantsAgent(agent, labelsOf)) return true;

@@ -33,7 +33,7 @@ const GOING_AWAY = 1001;
 const CANNOT_ACCEPT = 1003;
 const TRY_AGAIN_LATER = 1013;
 
-export type TelemetryStreamOptions = Omit<StreamHubOptions, 'onSent'> & {
+export type TelemetryStreamOptions = Omit<StreamHubOptions, 'onSent' | 'onMissed'> & {
   readonly server: HttpServer;
   readonly access: Pick<Access, 'admit' | 'objection'>;
   readonly emit: Emit<GatewayEvents>;
@@ -49,6 +49,7 @@ export function attachTelemetryStream(options: TelemetryStreamOptions): () => vo
   const hub = createStreamHub({
     ...options,
     onSent: (samples, skipped) => emit({ type: 'stream_sent', samples, skipped }),
+    onMissed: () => emit({ type: 'stream_missed' }),
   });
   const sockets = new WebSocketServer({
     noServer: true,
