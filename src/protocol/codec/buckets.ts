@@ -6,6 +6,7 @@
  * ones, and a frame can be cut between any two windows, also where the samples of several sources alternate.
  */
 import type { BucketColumn, BucketGroup, Column, DataFrame, SampleGroup } from '../frame.ts';
+import { addSummary, createStatistics, sumOf } from '../statistics.ts';
 import { malformed } from './bytes.ts';
 import { scaleOf } from './column.ts';
 import { lowerBound } from './reshape.ts';
@@ -185,29 +186,27 @@ function coarsenGroup(group: BucketGroup, starts: readonly number[]): BucketGrou
 
 function coarsenColumn(column: BucketColumn, starts: readonly number[]): BucketColumn {
   const buckets = starts.length - 1;
-  const result = columnFigures(() => new Float64Array(buckets));
+  const statistics = createStatistics(buckets);
+  const { counts, numbers, min, max } = statistics;
+  const sum = new Float64Array(buckets);
   const power = powerOf(column);
   for (let bucket = 0; bucket < buckets; bucket += 1) {
     const end = starts[bucket + 1] as number;
-    let [count, numbers, sum] = [0, 0, 0];
-    let min = Number.POSITIVE_INFINITY;
-    let max = Number.NEGATIVE_INFINITY;
     for (let row = starts[bucket] as number; row < end; row += 1) {
-      count += column.counts[row] as number;
-      const there = column.numbers[row] as number;
-      if (there === 0) continue;
-      numbers += there;
-      sum += column.sum[row] as number;
-      min = Math.min(min, column.min[row] as number);
-      max = Math.max(max, column.max[row] as number);
+      addSummary(statistics, bucket, {
+        count: column.counts[row] as number,
+        numbers: column.numbers[row] as number,
+        min: column.min[row] as number,
+        max: column.max[row] as number,
+        sum: column.sum[row] as number,
+      });
     }
-    result.counts[bucket] = count;
-    result.numbers[bucket] = numbers;
-    result.min[bucket] = numbers === 0 ? Number.NaN : min;
-    result.max[bucket] = numbers === 0 ? Number.NaN : max;
-    result.sum[bucket] = numbers === 0 ? Number.NaN : rounded(sum, power);
+    const isEmpty = numbers[bucket] === 0;
+    if (isEmpty) min[bucket] = Number.NaN;
+    if (isEmpty) max[bucket] = Number.NaN;
+    sum[bucket] = isEmpty ? Number.NaN : rounded(sumOf(statistics, bucket), power);
   }
-  return result;
+  return { counts, numbers, min, max, sum };
 }
 
 const MAX_PLACES = 15;
