@@ -1,6 +1,6 @@
 /**
- * Statistics of buckets of values, columnar: one entry of each array is one bucket. The one implementation for thinning,
- * rollups and queries.
+ * Statistics of buckets of values, columnar: one entry of each array is one bucket. Thinning, rollups and queries all
+ * count with this.
  *
  * Rules:
  * - NaN counts in `counts` and nowhere else.
