@@ -85,6 +85,7 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     maxAgeMs: config.retention.rawDays * DAY_MS,
     maxBytes: config.retention.maxBytes,
     dedupTtlMs: config.dedupTtlMs,
+    maxEpisodes: config.limits.maxAnomalies,
     maxAheadMs: config.limits.maxClockAheadMs,
     emit: createEmit(storeEvents, telemetry),
   });

@@ -6,6 +6,7 @@ import { MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
 import { MAX_TS } from '../protocol/sample.ts';
 import { isLoopback } from './access.ts';
 import { MAX_AHEAD_MS } from './store/clock-ahead.ts';
+import { MAX_EPISODES } from './store/episode-retention.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -25,6 +26,12 @@ const limitsSchema = z
       10_000,
       1,
       1_000_000,
+    ),
+    maxAnomalies: whole(
+      'most anomaly episodes of one agent that HQ keeps; beyond it the oldest are removed',
+      MAX_EPISODES,
+      100,
+      10_000_000,
     ),
     maxAgents: whole('most agents that HQ gets to know', 20_000, 1, 1_000_000),
     creditFrames: whole('backlog frames that one agent may have in flight', 8, 1, 1024),
@@ -111,7 +118,7 @@ const retentionSchema = z
       .min(0.001)
       .max(36_500)
       .default(30)
-      .describe('age at which raw samples and records of gaps are removed, days'),
+      .describe('age at which raw samples, records of gaps and anomaly episodes are removed, days'),
     maxBytes: whole(
       "size of HQ's storage at which the oldest raw samples are removed, and records of gaps before them, bytes",
       20 * GIB,

@@ -39,3 +39,10 @@ export function createClockTrust(
     },
   };
 }
+
+/** What arrived, or was over, before is too old, ms; nothing is while the clock is not to be believed. */
+export const cutoffOf = (
+  { maxAgeMs }: { readonly maxAgeMs: number },
+  clock: Pick<Clock, 'now'>,
+  trust: ClockTrust,
+): number => (trust.holds() ? clock.now() - maxAgeMs : Number.NEGATIVE_INFINITY);

@@ -15,6 +15,7 @@ import type { Transaction } from './transactions.ts';
 
 /** What the indexer knows of an agent. */
 const indexStateSchema = z.object({
+  /** Episodes that are kept. */
   anomalies: z.number(),
   /** Longest closed episode: how far before a range one that reaches into it may begin. */
   longestMs: z.number(),
@@ -60,6 +61,12 @@ export function openCount(state: IndexState): number {
   return open;
 }
 
+/** As it is stored. */
+const storedSchema = anomalyDocumentSchema.extend({
+  /** HQ's wall time of the last report, ms. */
+  arrivalTs: z.number().optional(),
+});
+
 function decodeEpisode(value: Uint8Array | undefined): AnomalyDocument | undefined {
   const parsed = anomalyDocumentSchema.safeParse(parseJson(value));
   return parsed.success ? parsed.data : undefined;
@@ -74,28 +81,69 @@ export function mergeReports(a: AnomalyDocument, b: AnomalyDocument): AnomalyDoc
   return { ...base, peakTs, peakValue, peakZ };
 }
 
-/** `isAhead`: it is dated ahead of HQ's clock, see clock-ahead.ts. */
-export type Report = { readonly anomaly: AnomalyDocument; readonly isAhead: boolean };
+export type Report = {
+  readonly anomaly: AnomalyDocument;
+  /** HQ's wall time, ms. */
+  readonly arrivalTs: number;
+  /** It is dated ahead of HQ's clock, see clock-ahead.ts. */
+  readonly isAhead: boolean;
+};
 
 /** Notes one report; the same report again changes nothing. */
 export function writeReport(
   { writer }: Transaction,
   agent: string,
   state: IndexState,
-  { anomaly: report, isAhead }: Report,
+  { anomaly: report, arrivalTs, isAhead }: Report,
 ): void {
   const series = seriesOf(report);
   const key = keyOf(agent, report.startTs, series);
   const known = decodeEpisode(writer.get(key));
   const episode = known === undefined ? report : mergeReports(known, report);
   if (known === undefined) state.anomalies += 1;
-  writer.put(key, toJson(episode));
+  writer.put(key, toJson({ ...episode, arrivalTs }));
   if (isAhead) return;
   if (episode.endTs !== null) state.longestMs = Math.max(state.longestMs, episode.endTs - episode.startTs);
   const latest = state.latest.get(series);
   if (latest === undefined || latest.startTs <= episode.startTs) {
     state.latest.set(series, { startTs: episode.startTs, open: episode.state === 'open' });
   }
+}
+
+/** Removes episodes of the agent, whatever their state. */
+export function removeEpisodes(
+  { writer }: Transaction,
+  agentState: IndexState,
+  keys: readonly Uint8Array[],
+): void {
+  for (const key of keys) {
+    const episode = decodeEpisode(writer.get(key));
+    if (episode !== undefined) {
+      const series = seriesOf(episode);
+      if (agentState.latest.get(series)?.startTs === episode.startTs) agentState.latest.delete(series);
+    }
+    writer.remove(key);
+    agentState.anomalies = Math.max(0, agentState.anomalies - 1);
+  }
+}
+
+/** Whether it may still go on: the last of its series, and not closed. */
+export function isStillOpen(state: IndexState, value: Uint8Array): boolean {
+  const episode = decodeEpisode(value);
+  if (episode === undefined || episode.state !== 'open') return false;
+  const latest = state.latest.get(seriesOf(episode));
+  return latest?.open === true && latest.startTs === episode.startTs;
+}
+
+/**
+ * When the last report of the episode arrived, HQ's wall time; of one from before that was noted, when it was over. Ms;
+ * null for one that cannot be read.
+ */
+export function arrivalOfEpisode(value: Uint8Array): number | null {
+  const parsed = storedSchema.safeParse(parseJson(value));
+  if (!parsed.success) return null;
+  const { arrivalTs, endTs, startTs } = parsed.data;
+  return arrivalTs ?? endTs ?? startTs;
 }
 
 const PAGE = 1000;

@@ -23,12 +23,14 @@ import type { Clock } from '../../platform/clock.ts';
 import { type Coverage, cover, coverageSchema, EMPTY_COVERAGE } from '../../protocol/coverage.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { Backpressure } from './backpressure.ts';
+import { createEpisodeSweep, type EpisodeRemoval, type EpisodeSweep } from './episode-retention.ts';
 import {
   copyIndexState,
   encodeIndexState,
   type IndexState,
   type Report,
   readIndexState,
+  removeEpisodes,
   widen,
   writeReport,
 } from './episodes.ts';
@@ -63,6 +65,10 @@ export type FindingsKeeper = {
   readonly note: (todo: readonly [number, number], findings: Findings) => Observable<unknown>;
   /** Saves some where it is time; emits whether there is more. */
   readonly save: () => Observable<boolean>;
+  /** Removes some episodes that must go; emits whether there may be more. `cutoff`: see `EpisodeSweep`. */
+  readonly sweep: (cutoff: number) => Observable<boolean>;
+  /** What episodes take beyond their share of the store, roughly, bytes. */
+  readonly excessBytes: () => number;
   /** Saves all, as far as it can; for the end. What is left is found again. */
   readonly settle: () => Observable<never>;
   /** Agents about which something new was found. */
@@ -77,6 +83,15 @@ export type FindingsKeeperOptions = {
   readonly backpressure: Backpressure;
   /** Reports of anomalies that one commit has taken. */
   readonly onReports: (count: number) => void;
+  /** Episodes were removed. */
+  readonly onRemoved: (removed: {
+    readonly anomalies: number;
+    readonly reason: EpisodeRemoval['reason'];
+  }) => void;
+  /** Episodes that one agent may have. */
+  readonly maxEpisodes: number;
+  /** Bound of the whole store, bytes. */
+  readonly maxBytes: number;
 };
 
 export function createFindingsKeeper(options: FindingsKeeperOptions): FindingsKeeper {
@@ -93,6 +108,7 @@ export function createFindingsKeeper(options: FindingsKeeperOptions): FindingsKe
   const kept: Kept = {
     states,
     state,
+    episodes: createEpisodeSweep({ ...options, state }),
     unsaved: new Set(),
     indexed: new Subject(),
     done,
@@ -114,6 +130,8 @@ export function createFindingsKeeper(options: FindingsKeeperOptions): FindingsKe
       commitAll(options, findings, (reports) => commitReports(options, kept, reports)).pipe(
         tap(() => noteTimes(kept, todo, findings)),
       ),
+    sweep: (cutoff) => defer(() => sweepEpisodes(options, kept, cutoff)),
+    excessBytes: () => kept.episodes.excessBytes(),
     save: () => defer(() => (isDue() ? saveSome(options, kept) : of(false))),
     settle: () =>
       defer(() => (kept.done.contiguous > kept.savedTo ? saveAll() : EMPTY)).pipe(
@@ -130,6 +148,7 @@ type Kept = {
   readonly state: (agent: string) => IndexState;
   readonly unsaved: Set<string>;
   readonly indexed: Subject<string>;
+  readonly episodes: EpisodeSweep;
   done: Coverage;
   savedTo: number;
   savedAt: number;
@@ -167,11 +186,40 @@ function commitReports(
     .pipe(
       tap((changed) => {
         onReports(reports.length);
-        for (const [agent, next] of changed) {
-          kept.states.set(agent, next);
-          kept.unsaved.delete(agent);
-          kept.indexed.next(agent);
-        }
+        for (const [agent, next] of changed) replaceState(kept, agent, next);
+      }),
+    );
+}
+
+/** With one that has been saved. */
+function replaceState(kept: Kept, agent: string, state: IndexState): void {
+  kept.states.set(agent, state);
+  kept.unsaved.delete(agent);
+  kept.episodes.noted(agent, state.anomalies);
+  kept.indexed.next(agent);
+}
+
+function sweepEpisodes(
+  { transactions, onRemoved }: FindingsKeeperOptions,
+  kept: Kept,
+  cutoff: number,
+): Observable<boolean> {
+  const removal = kept.episodes.next(cutoff);
+  if (removal === null) return of(false);
+  const { agent, keys, reason } = removal;
+  if (keys.length === 0) return of(true);
+  return transactions
+    .run((transaction) => {
+      const next = copyIndexState(kept.state(agent));
+      removeEpisodes(transaction, next, keys);
+      putState(transaction, agent, next);
+      return next;
+    })
+    .pipe(
+      map((next) => {
+        replaceState(kept, agent, next);
+        onRemoved({ anomalies: keys.length, reason });
+        return true;
       }),
     );
 }

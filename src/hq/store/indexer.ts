@@ -11,13 +11,15 @@ import type { Reader, Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
 import type { Backpressure } from './backpressure.ts';
 import { aheadIn, isAhead } from './clock-ahead.ts';
+import { type ClockTrust, cutoffOf } from './clock-trust.ts';
 import { anomalyDocument, isReadable } from './documents.ts';
 import { type IndexState, widen } from './episodes.ts';
-import { createFindingsKeeper, type Finding } from './findings-keeper.ts';
+import { createFindingsKeeper, type Finding, type FindingsKeeperOptions } from './findings-keeper.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
 import { entryRange, orderKey, parseEntryKey, parseOrderKey, parseSeqKey } from './keys.ts';
 import { type LogEntry, readLogEntry } from './log-entry.ts';
 import type { QueryContext } from './query-context.ts';
+import type { Retention } from './retention.ts';
 import { sliced } from './sliced.ts';
 import { segmentOf } from './time-index.ts';
 import type { Transactions } from './transactions.ts';
@@ -37,6 +39,8 @@ export type Indexer = {
   readonly state: (agent: string) => IndexState;
   /** Every entry of the log up to here has been read, and a start knows it. */
   readonly readTo: () => number;
+  /** What the episodes take beyond their share of the store, roughly, bytes. */
+  readonly excessBytes: () => number;
   /** Saves what was found; for the end. */
   readonly settle: () => Observable<never>;
   /** Agents about which something new was found. */
@@ -56,24 +60,41 @@ export type IndexerOptions = {
   readonly onError: (error: unknown) => void;
   /** Reports of anomalies that one commit has taken. */
   readonly onReports: (count: number) => void;
+  /** Episodes were removed. */
+  readonly onRemoved: FindingsKeeperOptions['onRemoved'];
+  /** Episodes that one agent may have. */
+  readonly maxEpisodes: number;
+  readonly retention: Retention;
+  readonly trust: ClockTrust;
 };
 
 export function createIndexer(options: IndexerOptions): Indexer {
   const { storage, context, clock, backpressure } = options;
   const { scheduler } = clock;
-  const findings = createFindingsKeeper(options);
+  const { retention, trust } = options;
+  const findings = createFindingsKeeper({ ...options, maxBytes: retention.maxBytes });
   let turn: 'newest' | 'oldest' = 'newest';
+
+  /** Emits whether there is more. */
+  const upkeep = (): Observable<boolean> =>
+    findings
+      .save()
+      .pipe(
+        switchMap((more) =>
+          findings.sweep(cutoffOf(retention, clock, trust)).pipe(map((rest) => more || rest)),
+        ),
+      );
 
   /** One pass; emits whether there is more to do. */
   const pass = (): Observable<boolean> =>
     defer(() => {
       const todo = nextRange(options.transactions.lastNumber(), findings.done(), turn);
-      if (todo === null) return findings.save();
+      if (todo === null) return upkeep();
       turn = turn === 'newest' ? 'oldest' : 'newest';
       const found = new Map<string, Finding>();
       return sliced(() => read(todo, found), clock, backpressure.pauseMs).pipe(
         switchMap((to) => findings.note([todo[0], to], found)),
-        switchMap(() => findings.save()),
+        switchMap(upkeep),
         map(() => true),
       );
     });
@@ -115,8 +136,8 @@ export function createIndexer(options: IndexerOptions): Indexer {
     onError: options.onError,
   });
 
-  const { state, savedTo, settle, indexed$ } = findings;
-  return { state, readTo: savedTo, settle, indexed$, work$ };
+  const { state, savedTo, settle, indexed$, excessBytes } = findings;
+  return { state, readTo: savedTo, settle, indexed$, excessBytes, work$ };
 }
 
 type Place = { readonly number: number; readonly key: Uint8Array | null };
@@ -193,6 +214,7 @@ function* examine(
         const latest = Math.max(anomaly.startTs, anomaly.endTs ?? anomaly.startTs);
         finding.reports.push({
           anomaly: anomalyDocument(anomaly, schema),
+          arrivalTs: segment.arrivalTs,
           isAhead: isAhead(latest, segment.arrivalTs, maxAheadMs),
         });
         if (finding.reports.length % NOTES_A_STEP === 0) yield;

@@ -231,6 +231,9 @@ export function episodeRange(agent: string, from: number, to: number): KeyRange 
   return { from: bound(from), to: bound(to) };
 }
 
+export const agentOfEpisode = (key: Uint8Array): string =>
+  asBuffer(key).toString('latin1', 1, key.length - 17);
+
 export function dedupKey(agent: string, hash: Uint8Array): Uint8Array {
   const { key, at } = scoped('D', agent, 16);
   key.set(hash.subarray(0, 16), at);

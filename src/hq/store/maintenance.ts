@@ -23,7 +23,7 @@ import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
 import type { Backpressure } from './backpressure.ts';
-import { type ClockTrust, createClockTrust } from './clock-trust.ts';
+import { type ClockTrust, cutoffOf } from './clock-trust.ts';
 import { type CompactionPlan, commitCompaction, planCompaction } from './compaction.ts';
 import { SMALL_SAMPLES } from './frame-run.ts';
 import { createGapSweep, type GapSweep } from './gap-retention.ts';
@@ -31,7 +31,6 @@ import type { FiledFrame, LogKeeper } from './log-keeper.ts';
 import type { QueryContext } from './query-context.ts';
 import {
   hasExpiredKeys,
-  newestArrival,
   type Retention,
   removeExpiredKeys,
   removeOldest,
@@ -61,6 +60,9 @@ export type MaintenanceOptions = {
   readonly clock: Clock;
   readonly backpressure: Backpressure;
   readonly retention: Retention;
+  readonly trust: ClockTrust;
+  /** Bytes of the store that do not count against samples. */
+  readonly uncountedBytes: () => number;
   readonly keeper: LogKeeper;
   /** Entries of the log up to this number have been read for anomalies. */
   readonly readTo: () => number;
@@ -77,18 +79,12 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
     emit({ type: 'store_background_failed', task, error: errorText(error) });
   return defer(() => {
     const candidates = candidatesOf(transactions);
-    const trust = createClockTrust(clock, newestArrival(storage), (aheadMs) =>
-      emit({ type: 'store_clock_leapt', aheadMs }),
-    );
     const gaps = createGapSweep(storage, clock);
     // All of them rewrite the same records, and each plans on what it reads: they share one background.
     const tasks: Readonly<Record<string, () => Observable<boolean>>> = {
-      filing: () =>
-        keeper.file({
-          arrivedBefore: trust.holds() ? clock.now() - options.retention.maxAgeMs : Number.NEGATIVE_INFINITY,
-        }),
-      retention: () => sweep(options, trust),
-      'retention of gaps': () => sweepGaps(options, trust, gaps),
+      filing: () => keeper.file({ arrivedBefore: cutoffOf(options.retention, clock, options.trust) }),
+      retention: () => sweep(options),
+      'retention of gaps': () => sweepGaps(options, gaps),
       compaction: () => compactSome(options, candidates),
       'saving of states': () => keeper.save(),
     };
@@ -232,18 +228,16 @@ function compactSome(options: MaintenanceOptions, { ready }: Candidates): Observ
   });
 }
 
-function sweep(
-  { storage, transactions, clock, retention, emit }: MaintenanceOptions,
-  trust: ClockTrust,
-): Observable<boolean> {
+function sweep(options: MaintenanceOptions): Observable<boolean> {
+  const { storage, transactions, clock, retention, trust, emit } = options;
   return defer(() => {
-    const trusted = trust.holds();
     const now = clock.now();
-    const cutoff = trusted ? now - retention.maxAgeMs : Number.NEGATIVE_INFINITY;
-    const reason = retentionReason(storage, { cutoff, maxBytes: retention.maxBytes });
-    const expired = trusted && hasExpiredKeys(storage, now);
+    const cutoff = cutoffOf(retention, clock, trust);
+    const countedBytes = storage.stats().usedBytes - options.uncountedBytes();
+    const reason = retentionReason(storage, { cutoff, isFull: countedBytes > retention.maxBytes });
+    const expired = trust.holds() && hasExpiredKeys(storage, now);
     if (reason === null && !expired) return of(false);
-    const excessBytes = reason === 'size' ? storage.stats().usedBytes - retention.maxBytes * SIZE_TARGET : 0;
+    const excessBytes = reason === 'size' ? countedBytes - retention.maxBytes * SIZE_TARGET : 0;
     return transactions
       .run((transaction) => ({
         keys: expired ? removeExpiredKeys(transaction, now) : 0,
@@ -260,12 +254,11 @@ function sweep(
 }
 
 function sweepGaps(
-  { storage, transactions, clock, retention, emit }: MaintenanceOptions,
-  trust: ClockTrust,
+  { storage, transactions, clock, retention, trust, emit }: MaintenanceOptions,
   gaps: GapSweep,
 ): Observable<boolean> {
   return defer(() => {
-    const cutoff = trust.holds() ? clock.now() - retention.maxAgeMs : Number.NEGATIVE_INFINITY;
+    const cutoff = cutoffOf(retention, clock, trust);
     const isFull = storage.stats().usedBytes > retention.maxBytes * SIZE_TARGET;
     const found = gaps.next({ cutoff, isFull });
     if (found === null) return of(false);

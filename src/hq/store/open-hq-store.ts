@@ -25,6 +25,8 @@ import { alarmRecordSchema } from './alarms.ts';
 import { appendFrame } from './append-frame.ts';
 import { createBackpressure } from './backpressure.ts';
 import { isAhead, MAX_AHEAD_MS } from './clock-ahead.ts';
+import { createClockTrust } from './clock-trust.ts';
+import { MAX_EPISODES } from './episode-retention.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
 import { type EpochState, pendingOf, type StoredAgent } from './epoch-state.ts';
 import { appendDelivery, type WrittenDelivery } from './http-samples.ts';
@@ -39,6 +41,7 @@ import { queryBuckets } from './query-buckets.ts';
 import type { QueryContext } from './query-context.ts';
 import { queryLedger } from './query-ledger.ts';
 import { querySamples } from './query-samples.ts';
+import { newestArrival } from './retention.ts';
 import { retireAgent } from './retired-agents.ts';
 import { createSchemaCatalogue } from './schema-catalogue.ts';
 import { seriesDocuments } from './series-documents.ts';
@@ -64,6 +67,8 @@ export type HqStoreOptions = {
   readonly maxAgeMs?: number;
   /** The oldest samples are removed when the store holds more bytes. Default: no bound. */
   readonly maxBytes?: number;
+  /** Anomaly episodes that one agent may have; beyond it its oldest go. Default 20,000. */
+  readonly maxEpisodes?: number;
   /** How long an idempotency key is remembered, ms. Default 24 h. */
   readonly dedupTtlMs?: number;
   /** Samples further ahead of HQ's clock are kept, marked, and not taken for the latest, ms. Default 24 h. */
@@ -132,15 +137,30 @@ function createParts(options: HqStoreOptions) {
     onBadFrame: (agent, epoch, seq, error) =>
       emit({ type: 'store_frame_unreadable', agent, epoch, seq, error: errorText(error) }),
   };
-  const common = { storage, transactions, context, clock, backpressure, appended$: appended };
+  const trust = createClockTrust(clock, newestArrival(storage), (aheadMs) =>
+    emit({ type: 'store_clock_leapt', aheadMs }),
+  );
+  const retention = { maxAgeMs, maxBytes };
+  const common = {
+    storage,
+    transactions,
+    context,
+    clock,
+    trust,
+    retention,
+    backpressure,
+    appended$: appended,
+  };
   const indexer = createIndexer({
     ...common,
     onError: (error) => emit({ type: 'store_background_failed', task: 'index', error: errorText(error) }),
     onReports: (anomalies) => emit({ type: 'store_anomalies_indexed', anomalies }),
+    onRemoved: (removed) => emit({ type: 'store_anomalies_removed', ...removed }),
+    maxEpisodes: options.maxEpisodes ?? MAX_EPISODES,
   });
-  const { readTo } = indexer;
+  const { readTo, excessBytes: uncountedBytes } = indexer;
   const keeper = createLogKeeper({ ...common, readTo, emit });
-  const upkeep$ = maintain({ ...common, keeper, retention: { maxAgeMs, maxBytes }, readTo, emit });
+  const upkeep$ = maintain({ ...common, keeper, readTo, uncountedBytes, emit });
   const epochOf = (agent: string, epoch: Epoch) => transactions.durable.epochs.get(agent)?.get(epoch);
   return {
     ...common,

@@ -54,7 +54,7 @@ export function oldestArrival(storage: Storage): number | null {
 /** Whether the oldest frame must go, and why. `cutoff`: those that arrived before are too old. */
 export function retentionReason(
   storage: Storage,
-  { cutoff, maxBytes }: { readonly cutoff: number; readonly maxBytes: number },
+  { cutoff, isFull }: { readonly cutoff: number; readonly isFull: boolean },
 ): 'age' | 'size' | null {
   const oldest = storage.read((reader) => {
     const entry = reader.range({ ...orderRange(0), limit: 1 })[0];
@@ -65,7 +65,7 @@ export function retentionReason(
   });
   if (oldest === null) return null;
   if ((oldest.segments.at(-1)?.arrivalTs ?? Number.NEGATIVE_INFINITY) < cutoff) return 'age';
-  return storage.stats().usedBytes > maxBytes ? 'size' : null;
+  return isFull ? 'size' : null;
 }
 
 /**

@@ -82,6 +82,20 @@ export const storeEvents = {
       },
     ],
   }),
+  store_anomalies_removed: defineEvent<{ anomalies: number; reason: 'age' | 'count' | 'size' }>({
+    level: 'debug',
+    message: 'anomaly episodes removed',
+    metrics: [
+      {
+        name: 'holdfast_hq_retention_removed_anomalies_total',
+        kind: 'counter',
+        help: 'Anomaly episodes removed: too old (age), too many of one agent (count), or of all (size).',
+        labelNames: ['reason'],
+        labels: ({ reason }) => ({ reason }),
+        value: ({ anomalies }) => anomalies,
+      },
+    ],
+  }),
   store_gaps_removed: defineEvent<{ gaps: number }>({
     level: 'debug',
     message: 'records of old gaps removed',
