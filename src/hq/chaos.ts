@@ -23,16 +23,16 @@ import type { Clock } from '../platform/clock.ts';
 import type { Random } from '../platform/random.ts';
 import type { Chaos, ChaosMode } from '../protocol/api.ts';
 
+/** `refuse`: answer `unavailable`; `lose`: answer nothing. */
+export type ChaosVerdict = 'pass' | 'refuse' | 'lose';
+
 export type ChaosControl = {
   readonly state$: StateObservable<Chaos>;
   readonly current: () => Chaos;
   /** False when chaos is not enabled at this HQ; nothing changes then. */
   readonly setMode: (mode: ChaosMode) => boolean;
-  /**
-   * Emits once what becomes of a message now, after whatever delay the effect imposes. `refuse`: answer `unavailable`;
-   * `lose`: answer nothing.
-   */
-  readonly admit: () => Observable<'pass' | 'refuse' | 'lose'>;
+  /** Emits once what becomes of a message that came now, after whatever delay the effect imposes. */
+  readonly admit: () => Observable<ChaosVerdict>;
 };
 
 export type ChaosOptions = {
@@ -55,6 +55,12 @@ export const PHASES: Readonly<Record<Effect, readonly [shortest: number, longest
 export const SLOW_DELAY_MS: readonly [shortest: number, longest: number] = [300, 2_000];
 /** Share of the messages that are lost while `lossy`. */
 export const LOSS = 0.3;
+
+const VERDICTS: { readonly [V in ChaosVerdict]: Observable<V> } = {
+  pass: of('pass'),
+  refuse: of('refuse'),
+  lose: of('lose'),
+};
 
 const SPOILED = ['down', 'slow', 'lossy'] as const;
 
@@ -96,19 +102,18 @@ export function createChaos(options: ChaosOptions): ChaosControl & { readonly st
       if (enabled) mode$.next(mode);
       return enabled;
     },
-    admit: () =>
-      defer(() => {
-        switch (chaos$.value.effect) {
-          case 'none':
-            return of('pass' as const);
-          case 'down':
-            return of('refuse' as const);
-          case 'slow':
-            return timer(between(SLOW_DELAY_MS), clock.scheduler).pipe(map(() => 'pass' as const));
-          case 'lossy':
-            return of(random.next() < LOSS ? ('lose' as const) : ('pass' as const));
-        }
-      }),
+    admit: () => {
+      switch (chaos$.value.effect) {
+        case 'none':
+          return VERDICTS.pass;
+        case 'down':
+          return VERDICTS.refuse;
+        case 'slow':
+          return timer(between(SLOW_DELAY_MS), clock.scheduler).pipe(map(() => 'pass' as const));
+        case 'lossy':
+          return random.next() < LOSS ? VERDICTS.lose : VERDICTS.pass;
+      }
+    },
     stop: () => {
       subscription.unsubscribe();
       mode$.complete();

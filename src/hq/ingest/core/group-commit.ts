@@ -5,7 +5,7 @@
  * Agents take turns: one that floods waits behind its own frames, not the others behind them. What finds the queue full
  * (queue-room.ts) is turned away; who sent it keeps it. One commit runs at a time.
  */
-import { filter, Observable, TimeoutError, timeout } from 'rxjs';
+import { Observable, type Subscriber, TimeoutError, timeout } from 'rxjs';
 import type { Clock } from '../../../platform/clock.ts';
 import { errorText } from '../../../platform/error-text.ts';
 import { StorageError } from '../../../storage/storage.ts';
@@ -115,27 +115,45 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
         },
       });
   };
-  const enqueue = (item: IngestItem, load: Load) =>
-    new Observable<ItemOutcome>((subscriber) => {
-      const full = room.begin(load);
-      if (full !== null) {
-        subscriber.error(full);
-        return;
-      }
-      waiting.push({ item, load, subscriber });
-      pump();
-    });
+  const enqueue = (item: IngestItem, load: Load, subscriber: Waiting['subscriber']) => {
+    const full = room.begin(load);
+    if (full !== null) {
+      subscriber.error(full);
+      return;
+    }
+    waiting.push({ item, load, subscriber });
+    pump();
+  };
 
   return {
-    submit: (frame) => enqueue(frame, loadOf(frame)).pipe(filter((outcome) => 'coverage' in outcome)),
+    submit: (frame) =>
+      new Observable((subscriber) => enqueue(frame, loadOf(frame), onlyOf(subscriber, isOfFrame))),
     deliver: (delivery) =>
-      enqueue(delivery, { lane: 'http', bytes: sizeOf(delivery) }).pipe(
-        filter((outcome) => 'keyReusedAt' in outcome),
-      ),
+      new Observable((subscriber) => {
+        const load: Load = { lane: 'http', bytes: sizeOf(delivery) };
+        enqueue(delivery, load, onlyOf(subscriber, isOfDelivery));
+      }),
     settled: room.settled,
     room: room.parts,
     load: room.load,
     idle: room.idle,
+  };
+}
+
+const isOfFrame = (outcome: ItemOutcome): outcome is IngestOutcome => 'coverage' in outcome;
+const isOfDelivery = (outcome: ItemOutcome): outcome is DeliveryOutcome => 'keyReusedAt' in outcome;
+
+/** Outcomes are told by item, and each has its own kind. */
+function onlyOf<T extends ItemOutcome>(
+  subscriber: Subscriber<T>,
+  is: (outcome: ItemOutcome) => outcome is T,
+): Waiting['subscriber'] {
+  return {
+    next: (outcome) => {
+      if (is(outcome)) subscriber.next(outcome);
+    },
+    error: (error) => subscriber.error(error),
+    complete: () => subscriber.complete(),
   };
 }
 

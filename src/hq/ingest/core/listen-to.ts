@@ -1,5 +1,5 @@
 /** Hands what comes of one connection to its handlers, and bounds what it may leave unanswered or get wrong. */
-import { Subscription, tap } from 'rxjs';
+import { Subscription } from 'rxjs';
 import { errorText } from '../../../platform/error-text.ts';
 import {
   type AgentMessageName,
@@ -63,6 +63,9 @@ export function listenTo(
     },
     onFailure: (event: string, error: unknown) =>
       emit({ type: 'handler_failed', event, agent: agent(), error: errorText(error) }),
+    onHandled: () => {
+      if (session.established() !== null) heard();
+    },
     onBegin: () => {
       outstanding += 1;
       return () => {
@@ -77,12 +80,7 @@ export function listenTo(
 
   const handlerOf = <N extends AgentMessageName>(event: N) => {
     const { args } = agentMessages[event];
-    const handle = (...received: AgentMessages[N]['args']) =>
-      messageHandlers[event](session, ...received).pipe(
-        tap(() => {
-          if (session.established() !== null) heard();
-        }),
-      );
+    const handle = (...received: AgentMessages[N]['args']) => messageHandlers[event](session, ...received);
     return guarded({
       ...common,
       admit: () => common.admit(event),

@@ -139,25 +139,28 @@ export function behindChaos<R>({ shared }: Session, work: () => Observable<R>): 
   );
 }
 
-/** A frame's failure is told once for its whole group, by the commit. */
-export function storageFailed<T>(session: Session, event: 'hello' | 'schema' | 'frame') {
-  return catchError<T, Observable<Refused>>((error: unknown) => {
-    if (error instanceof FrameError) return of(refuse('bad_frame', error.message));
-    if (event !== 'frame') {
-      const state = session.state();
-      const agent = 'agent' in state ? state.agent : null;
-      session.shared.emit({ type: 'handler_failed', event, agent, error: errorText(error) });
-    }
-    if (!(error instanceof QueueFullError))
-      return of(refuseUnavailable('HQ could not store this just now', UNAVAILABLE_RETRY_MS));
-    // Where others can still be served it is no failure of HQ, and no reason for a breaker to open.
-    return of(
-      error.bound === 'hq'
-        ? refuseUnavailable(error.message, UNAVAILABLE_RETRY_MS)
-        : refuse('rate_limited', error.message, { retryAfterMs: UNAVAILABLE_RETRY_MS }),
-    );
-  });
+/** What a client is told when the storage has failed. A frame's failure is told once for its whole group, by the commit. */
+export function storageRefusal(
+  session: Session,
+  event: 'hello' | 'schema' | 'frame',
+  error: unknown,
+): Refused {
+  if (error instanceof FrameError) return refuse('bad_frame', error.message);
+  if (event !== 'frame') {
+    const state = session.state();
+    const agent = 'agent' in state ? state.agent : null;
+    session.shared.emit({ type: 'handler_failed', event, agent, error: errorText(error) });
+  }
+  if (!(error instanceof QueueFullError))
+    return refuseUnavailable('HQ could not store this just now', UNAVAILABLE_RETRY_MS);
+  // Where others can still be served it is no failure of HQ, and no reason for a breaker to open.
+  return error.bound === 'hq'
+    ? refuseUnavailable(error.message, UNAVAILABLE_RETRY_MS)
+    : refuse('rate_limited', error.message, { retryAfterMs: UNAVAILABLE_RETRY_MS });
 }
+
+export const storageFailed = <T>(session: Session, event: 'hello' | 'schema') =>
+  catchError<T, Observable<Refused>>((error: unknown) => of(storageRefusal(session, event, error)));
 
 export function noteLost({ shared }: Session, agent: string, epoch: Epoch, samples: number): void {
   if (samples === 0) return;

@@ -4,7 +4,7 @@
  * Live frames go first, agents in turns; then deliveries over HTTP in the order in which they came, a quarter of a
  * commit at most; then frames of backlogs, agents in turns. So neither of the two keeps the other out.
  */
-import type { Subscriber } from 'rxjs';
+import type { Observer } from 'rxjs';
 import { createFifo } from '../../../platform/fifo.ts';
 import type { IngestItem, ItemOutcome } from '../../store/store.ts';
 import { createFairQueue } from './fair-queue.ts';
@@ -13,7 +13,7 @@ import { HTTP_SHARE, type Load } from './queue-room.ts';
 export type Waiting = {
   readonly item: IngestItem;
   readonly load: Load;
-  readonly subscriber: Subscriber<ItemOutcome>;
+  readonly subscriber: Observer<ItemOutcome>;
 };
 
 /** Bounds one commit; it takes one item whatever its size. */

@@ -1,56 +1,113 @@
 /** `frame`: checked, admitted, and answered once its group is durable. */
-import { finalize, map, type Observable, of, tap } from 'rxjs';
+import { Observable, type Subscriber, Subscription } from 'rxjs';
 import { errorText } from '../../../../platform/error-text.ts';
 import type { FrameMeta, FrameReply } from '../../../../protocol/events.ts';
 import { FrameError } from '../../../../protocol/frame.ts';
 import { type CheckedFrame, checkFrame } from '../../../../protocol/frame-codec.ts';
 import type { SchemaRef } from '../../../../protocol/sample.ts';
+import type { ChaosVerdict } from '../../../chaos.ts';
+import type { AgentFrame, IngestOutcome } from '../../../store/store.ts';
 import { ackCoverage } from '../answered-coverage.ts';
-import { NOT_COUNTED } from '../backlog-scheduler.ts';
+import { type Admission, NOT_COUNTED } from '../backlog-scheduler.ts';
 import { creditFields } from '../credit-fields.ts';
 import { frameWeight } from '../frame-weight.ts';
 import { addsRangeTooMany, MAX_RANGES } from '../range-bound.ts';
 import { isRefused, type Refused, refuse } from '../refusal.ts';
 import {
-  behindChaos,
+  downOnPurpose,
   type Established,
   HELLO_FIRST,
   noteLost,
   type Session,
-  storageFailed,
+  storageRefusal,
   UNAVAILABLE_RETRY_MS,
 } from '../session.ts';
 
-type Taken = {
-  readonly agent: string;
-  readonly stored: boolean;
-  readonly ack: ReturnType<typeof ackCoverage>;
-};
+/** Written out, and no chain of operators: it runs for each of thousands of frames a second. */
 export function handleFrame(
   session: Session,
   { lane }: FrameMeta,
   bytes: Uint8Array,
 ): Observable<FrameReply> {
-  const { clock, emit, drains } = session.shared;
-  const started = clock.precise();
-  const answered = (outcome: 'stored' | 'duplicate' | 'refused' | 'lost') =>
-    emit({ type: 'frames_answered', lane, outcome, durationMs: clock.precise() - started });
-  let done = false;
-  return behindChaos(session, () => take(session, lane, bytes)).pipe(
-    map((reply): FrameReply => {
-      done = true;
-      if (isRefused(reply)) {
-        answered('refused');
-        noteRefused(session, reply);
-        return reply;
+  const { chaos, clock, emit } = session.shared;
+  return new Observable<FrameReply>((subscriber) => {
+    const started = clock.precise();
+    const work = new Subscription();
+    let outcome: 'stored' | 'duplicate' | 'refused' | 'lost' = 'lost';
+    const reply = (answer: FrameReply, is: typeof outcome) => {
+      outcome = is;
+      subscriber.next(answer);
+      subscriber.complete();
+    };
+    const refused = (answer: Refused) => {
+      noteRefused(session, answer);
+      reply(answer, 'refused');
+    };
+    const submit = (frame: TakenFrame) => {
+      work.add(frame.admission.answered);
+      const submitted = session.shared.submit(frame.ingest).subscribe({
+        next: (stored) =>
+          orFail(subscriber, () => {
+            const ack = noteStored(session, frame, stored);
+            const isNew = stored.stored + stored.thinned + stored.dropped > 0;
+            reply(ack, isNew ? 'stored' : 'duplicate');
+          }),
+        error: (error: unknown) => orFail(subscriber, () => refused(storageRefusal(session, 'frame', error))),
+      });
+      work.add(submitted);
+    };
+    const judged = (verdict: ChaosVerdict) => {
+      if (verdict === 'lose') {
+        subscriber.complete();
+        return;
       }
-      answered(reply.stored ? 'stored' : 'duplicate');
-      return { ok: true, ack: reply.ack, ...creditFields(drains.credit(reply.agent)) };
-    }),
-    finalize(() => {
-      if (!done) answered('lost');
-    }),
-  );
+      const taken = verdict === 'refuse' ? downOnPurpose() : take(session, lane, bytes);
+      if (isRefused(taken)) refused(taken);
+      else submit(taken);
+    };
+    work.add(
+      chaos.admit().subscribe({
+        next: (verdict) => orFail(subscriber, () => judged(verdict)),
+        error: (error: unknown) => subscriber.error(error),
+      }),
+    );
+    return () => {
+      work.unsubscribe();
+      emit({ type: 'frames_answered', lane, outcome, durationMs: clock.precise() - started });
+    };
+  });
+}
+
+/** Nothing is thrown into who calls back. */
+function orFail(subscriber: Subscriber<unknown>, step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    subscriber.error(error);
+  }
+}
+
+/** A frame that was checked and has its place. */
+type TakenFrame = {
+  readonly ingest: AgentFrame;
+  readonly reason: CheckedFrame['reason'];
+  readonly admission: Admission & { readonly isTaken: true };
+};
+
+/** What follows from what is durable now, and the answer. */
+function noteStored(
+  session: Session,
+  { ingest, reason }: TakenFrame,
+  { coverage, dropped }: IngestOutcome,
+): FrameReply {
+  const { agent, header } = ingest;
+  const { drains } = session.shared;
+  const now = session.established();
+  if (now?.epoch === header.epoch) now.view.moved(coverage);
+  if (reason === 'lost_at_hq') noteLost(session, agent, header.epoch, dropped);
+  drains.covered(agent, coverage.contiguous);
+  const ack = ackCoverage(coverage, header.firstSeq);
+  return { ok: true, ack, ...creditFields(drains.credit(agent)) };
 }
 
 /** What HQ cannot take of anybody says that the link carries nothing; other refusals speak of one frame. */
@@ -60,41 +117,28 @@ function noteRefused({ shared, established }: Session, { error }: Refused): void
   shared.link({ kind: 'refused', agent, ts: shared.clock.now() });
 }
 
-function take(session: Session, lane: FrameMeta['lane'], bytes: Uint8Array): Observable<Taken | Refused> {
+function take(session: Session, lane: FrameMeta['lane'], bytes: Uint8Array): TakenFrame | Refused {
   const { shared } = session;
   const held = session.established();
-  if (held === null) return of(HELLO_FIRST);
-  const { agent, epoch } = held;
+  if (held === null) return HELLO_FIRST;
+  const { agent } = held;
   const tooFast = refuseHaste(session, held, lane, bytes);
-  if (tooFast !== null) return of(tooFast);
+  if (tooFast !== null) return tooFast;
   const checked = check(bytes);
-  if (isRefused(checked)) return of(checked);
+  if (isRefused(checked)) return checked;
   const { header, reason } = checked;
   shared.charge(agent, frameWeight(checked), lane);
   const wrong = refuseContent(session, held, checked);
-  if (wrong !== null) return of(wrong);
+  if (wrong !== null) return wrong;
   const lastSeq = header.firstSeq + header.count - 1;
   const admission =
     lane === 'backlog' ? shared.drains.admit(agent, { lastSeq, bytes: bytes.length }) : NOT_COUNTED;
   if (!admission.isTaken) {
     const message = 'beyond the credit: more in flight than HQ allows, or others drain their backlogs now';
-    return of(refuse('rate_limited', message, { retryAfterMs: admission.waitMs }));
+    return refuse('rate_limited', message, { retryAfterMs: admission.waitMs });
   }
-  return shared.submit({ agent, header, bytes, arrivalTs: shared.clock.now(), lane }).pipe(
-    tap(({ coverage, dropped }) => {
-      const now = session.established();
-      if (now?.epoch === epoch) now.view.moved(coverage);
-      if (reason === 'lost_at_hq') noteLost(session, agent, epoch, dropped);
-      shared.drains.covered(agent, coverage.contiguous);
-    }),
-    map((outcome) => ({
-      agent,
-      stored: outcome.stored + outcome.thinned + outcome.dropped > 0,
-      ack: ackCoverage(outcome.coverage, header.firstSeq),
-    })),
-    storageFailed(session, 'frame'),
-    finalize(admission.answered),
-  );
+  const ingest = { agent, header, bytes, arrivalTs: shared.clock.now(), lane };
+  return { ingest, reason, admission };
 }
 
 /** Before its bytes are looked at. */
