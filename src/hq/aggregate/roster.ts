@@ -3,12 +3,15 @@
  *
  * Costs: a change O(1); sums O(agents that changed since the last ones); the summaries of all O(agents).
  */
-import { defer, map, type Observable, of, tap } from 'rxjs';
+import { concat, defer, ignoreElements, map, type Observable, of, subscribeOn, tap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import type { AgentAlarm, AgentSummary } from '../../protocol/api.ts';
 import type { Labels } from '../../protocol/labels.ts';
 import type { AgentNumbers, NumbersOfAgent } from '../store/store.ts';
 import { type AgentEntry, alarmNow, createAgentEntry, summaryOf } from './agent-entry.ts';
+
+/** Summaries that are made at a stretch: acks have their turn in between. */
+const SUMMARIES_AT_ONCE = 128;
 
 /** Sums over all agents that only move by differences. */
 export type Sums = { stored: number; pending: number; thinned: number; dropped: number; connected: number };
@@ -42,7 +45,7 @@ export type Roster = {
 
 export function createRoster(
   store: AgentNumbers,
-  clock: Pick<Clock, 'now' | 'precise'>,
+  clock: Pick<Clock, 'now' | 'precise' | 'scheduler'>,
   labelsOf: (agent: string) => Labels,
 ): Roster {
   const entries = new Map<string, AgentEntry>();
@@ -71,10 +74,8 @@ export function createRoster(
     entry.summarised = changes;
     if (entry.changes === changes) stale.delete(entry);
   };
-  const freshen = (entries: Iterable<AgentEntry> = stale): Observable<void> =>
+  const summariseAll = (due: readonly AgentEntry[]): Observable<void> =>
     defer(() => {
-      const due = [...entries].filter((entry) => stale.has(entry));
-      if (due.length === 0) return of(undefined);
       const changes = due.map((entry) => entry.changes);
       return store.numbers(due.map(({ id }) => id)).pipe(
         map((numbers) => {
@@ -84,6 +85,16 @@ export function createRoster(
           });
         }),
       );
+    });
+  const freshen = (entries: Iterable<AgentEntry> = stale): Observable<void> =>
+    defer(() => {
+      const due = [...entries].filter((entry) => stale.has(entry));
+      const parts: Observable<void>[] = [];
+      for (let at = 0; at < due.length; at += SUMMARIES_AT_ONCE) {
+        const part = summariseAll(due.slice(at, at + SUMMARIES_AT_ONCE));
+        parts.push(at === 0 ? part : part.pipe(subscribeOn(clock.scheduler)));
+      }
+      return concat(concat(...parts).pipe(ignoreElements()), of(undefined));
     });
 
   return {

@@ -346,7 +346,7 @@ function numbers({ schemas, indexer, context, ...parts }: Parts) {
     return {
       counts: countsOf(epochs(agent).flatMap((epoch) => state(agent, epoch) ?? [])),
       anomalies: { open: openCount(index), total: index.anomalies },
-      seriesCount: schemas.sourceKeys(agent).size,
+      seriesCount: schemas.seriesCount(agent),
     };
   };
   const lastOf = (agent: string): number | null => {

@@ -13,6 +13,8 @@ export type SchemaCatalogue = {
   readonly all: (agent: string) => ReadonlyMap<SchemaRef, InternedSchema>;
   /** Keys of the series of all its schemas, each once per source. It goes on with what is learnt: not to be kept. */
   readonly sourceKeys: (agent: string) => ReadonlySet<string>;
+  /** How many those are. */
+  readonly seriesCount: (agent: string) => number;
   /** Writes the schema within a transaction; `learn` it once that is flushed. */
   readonly write: (transaction: Transaction, agent: string, schema: InternedSchema) => void;
   readonly learn: (agent: string, schema: InternedSchema) => void;
@@ -26,7 +28,12 @@ const PAGE = 1_000;
 /** The keys of an agent with more series in its schemas are kept: making them again would hold others up. */
 const MANY_SERIES = 1_000;
 
-type OfAgent = { readonly schemas: Map<SchemaRef, InternedSchema>; keys: Set<string> | null };
+type OfAgent = {
+  readonly schemas: Map<SchemaRef, InternedSchema>;
+  /** Null: to be made when somebody asks. */
+  keys: Set<string> | null;
+  count: number | null;
+};
 
 export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
   const agents = new Map<string, OfAgent>();
@@ -56,7 +63,7 @@ export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
       const schema = internSchema(parsed.data);
       if (schema.ref === parseSchemaRef(key)) schemas.set(schema.ref, schema);
     }
-    const entry: OfAgent = { schemas, keys: null };
+    const entry: OfAgent = { schemas, keys: null, count: null };
     agents.set(agent, entry);
     return entry;
   }
@@ -72,27 +79,35 @@ export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
     for (const key of keysOf(schema)) into.add(sourceSeriesKey(schema.source, key));
   };
 
+  const sourceKeys = (agent: string): ReadonlySet<string> => {
+    const entry = of(agent);
+    if (entry.keys !== null) return entry.keys;
+    const keys = new Set<string>();
+    let series = 0;
+    for (const schema of entry.schemas.values()) {
+      addKeys(keys, schema);
+      series += schema.series.length;
+    }
+    if (series > MANY_SERIES) entry.keys = keys;
+    return keys;
+  };
+
   return {
     keys: keysOf,
     get: (agent, ref) => of(agent).schemas.get(ref),
     all: (agent) => of(agent).schemas,
-    sourceKeys: (agent) => {
+    sourceKeys,
+    seriesCount: (agent) => {
       const entry = of(agent);
-      if (entry.keys !== null) return entry.keys;
-      const keys = new Set<string>();
-      let series = 0;
-      for (const schema of entry.schemas.values()) {
-        addKeys(keys, schema);
-        series += schema.series.length;
-      }
-      if (series > MANY_SERIES) entry.keys = keys;
-      return keys;
+      entry.count ??= sourceKeys(agent).size;
+      return entry.count;
     },
     write: ({ writer }, agent, { source, boot, series, ref }) =>
       writer.put(schemaKey(agent, ref), toJson({ source, boot, series })),
     learn: (agent, schema) => {
       const entry = of(agent);
       entry.schemas.set(schema.ref, schema);
+      entry.count = null;
       if (entry.keys !== null) addKeys(entry.keys, schema);
     },
     position: (schema, series) => {
