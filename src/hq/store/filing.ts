@@ -14,10 +14,12 @@ const MANY_ENTRIES = 64;
 const MANY_SAMPLES = 1024;
 /** Entries of all agents that are kept in memory; beyond it those of the fullest are filed. */
 const MAX_ENTRIES = 131_072;
+/** Entries of one read: each snapshot of the storage costs as much as several of them. */
+const ENTRIES_PER_READ = 16;
 /** Frames that arrived further apart are not merged: retention removes whole records, by their last arrival. */
 const MAX_ARRIVAL_SPAN_MS = 60_000;
 /** Of one transaction, as commits of frames wait for it. */
-const PASS_ENTRIES = 1024;
+const PASS_ENTRIES = 512;
 const PASS_BYTES = 2 * 1024 * 1024;
 
 export type FilingPlan = {
@@ -96,11 +98,15 @@ export function* planFiling(
   onBad: (entry: TailEntry, error: unknown) => void,
 ): Generator<void, FilingPlan> {
   const pieces: (Piece & { readonly epoch: string })[] = [];
-  for (const entry of entries) {
-    const record = storage.read((reader) => readLogEntry(reader, entry.number))?.record;
-    if (record === undefined) onBad(entry, new Error('its entry of the log is damaged'));
-    else pieces.push({ ...pieceOf(entry.first, record), epoch: entry.epoch });
-    yield;
+  for (let at = 0; at < entries.length; at += ENTRIES_PER_READ) {
+    const some = entries.slice(at, at + ENTRIES_PER_READ);
+    const read = storage.read((reader) => some.map(({ number }) => readLogEntry(reader, number)));
+    for (const [index, entry] of some.entries()) {
+      const record = read[index]?.record;
+      if (record === undefined) onBad(entry, new Error('its entry of the log is damaged'));
+      else pieces.push({ ...pieceOf(entry.first, record), epoch: entry.epoch });
+      yield;
+    }
   }
   pieces.sort((a, b) => (a.epoch < b.epoch ? -1 : a.epoch > b.epoch ? 1 : a.first - b.first));
   const records: (RecordPlace & FrameRecord)[] = [];

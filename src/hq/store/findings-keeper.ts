@@ -42,16 +42,19 @@ const CONSUMER = 'indexer';
 /** Reports of one transaction: commits of frames wait for it. */
 const COMMIT_REPORTS = 256;
 /** States are saved this often, ms, or when so many more entries were read than a start would know. */
-const SAVE_AFTER_MS = 5_000;
-const SAVE_AFTER_ENTRIES = 16_384;
-const STATES_PER_SAVE = 256;
+const SAVE_AFTER_MS = 30_000;
+const SAVE_AFTER_ENTRIES = 65_536;
+const STATES_PER_SAVE = 64;
 /** Longest work before the store is closed, ms. */
 const SETTLE_MS = 5_000;
 
 export type Finding = {
   readonly reports: Report[];
   readonly spans: Map<string, readonly [number, number]>;
+  /** A frame has samples that are ahead of HQ's clock: the latest of the others is known from here only. */
+  hasAhead: boolean;
 };
+export const emptyFinding = (): Finding => ({ reports: [], spans: new Map(), hasAhead: false });
 type Findings = ReadonlyMap<string, Finding>;
 type AgentReport = { readonly agent: string; readonly report: Report };
 
@@ -71,7 +74,7 @@ export type FindingsKeeper = {
   readonly excessBytes: () => number;
   /** Saves all, as far as it can; for the end. What is left is found again. */
   readonly settle: () => Observable<never>;
-  /** Agents about which something new was found. */
+  /** Agents about which more was found than that time goes on. */
   readonly indexed$: Observable<string>;
 };
 
@@ -155,11 +158,12 @@ type Kept = {
 };
 
 function noteTimes(kept: Kept, [from, to]: readonly [number, number], findings: Findings): void {
-  for (const [agent, { spans }] of findings) {
+  for (const [agent, { spans, hasAhead }] of findings) {
     const state = kept.state(agent);
+    const known = state.spans.size;
     for (const [ref, span] of spans) widen(state.spans, ref, span);
     kept.unsaved.add(agent);
-    kept.indexed.next(agent);
+    if (hasAhead || state.spans.size > known) kept.indexed.next(agent);
   }
   kept.done = cover(kept.done, from, to);
 }

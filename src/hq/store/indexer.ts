@@ -14,7 +14,12 @@ import { aheadIn, isAhead } from './clock-ahead.ts';
 import { type ClockTrust, cutoffOf } from './clock-trust.ts';
 import { anomalyDocument, isReadable } from './documents.ts';
 import { type IndexState, widen } from './episodes.ts';
-import { createFindingsKeeper, type Finding, type FindingsKeeperOptions } from './findings-keeper.ts';
+import {
+  createFindingsKeeper,
+  emptyFinding,
+  type Finding,
+  type FindingsKeeperOptions,
+} from './findings-keeper.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
 import { entryRange, orderKey, parseEntryKey, parseOrderKey, parseSeqKey } from './keys.ts';
 import { type LogEntry, readLogEntry } from './log-entry.ts';
@@ -30,6 +35,8 @@ const PASS_FRAMES = 1024;
 const PASS_REPORTS = 2_048;
 /** Anomalies that are read before others may have their turn. */
 const NOTES_A_STEP = 64;
+/** Entries of one read: each snapshot of the storage costs as much as several of them. */
+const ENTRIES_PER_READ = 16;
 /** Rest between passes while there is more to do: leaves most of the processor to ingest. */
 const REST_MS = 40;
 const WAKE_MS = 200;
@@ -43,7 +50,7 @@ export type Indexer = {
   readonly excessBytes: () => number;
   /** Saves what was found; for the end. */
   readonly settle: () => Observable<never>;
-  /** Agents about which something new was found. */
+  /** Agents about which more was found than that time goes on. */
   readonly indexed$: Observable<string>;
   /** Does the work while subscribed; never emits. */
   readonly work$: Observable<never>;
@@ -99,29 +106,40 @@ export function createIndexer(options: IndexerOptions): Indexer {
       );
     });
 
+  /** Returns how many reports of anomalies it has found. */
+  function* examineEntry(
+    entry: Pick<LogEntry, 'agent' | 'record'> | undefined,
+    found: Map<string, Finding>,
+  ): Generator<void, number> {
+    if (entry === undefined) return 0;
+    const { agent, record } = entry;
+    const finding = found.get(agent) ?? emptyFinding();
+    found.set(agent, finding);
+    const before = finding.reports.length;
+    try {
+      yield* examine(context, agent, record, finding);
+    } catch (error) {
+      const { epoch, firstSeq } = readHeader(record.frame);
+      context.onBadFrame(agent, epoch, firstSeq, error);
+    }
+    return finding.reports.length - before;
+  }
+
   /** Returns the last entry that was read: behind it there may be more. */
   function* read(
     [from, to]: readonly [number, number],
     found: Map<string, Finding>,
   ): Generator<void, number> {
     let reports = 0;
-    for (const { number, key } of storage.read((reader) => entriesBetween(reader, from, to))) {
-      const entry = storage.read((reader) => readEntry(reader, number, key));
-      if (entry !== undefined) {
-        const { agent, record } = entry;
-        const finding = found.get(agent) ?? { reports: [], spans: new Map() };
-        found.set(agent, finding);
-        const before = finding.reports.length;
-        try {
-          yield* examine(context, agent, record, finding);
-        } catch (error) {
-          const { epoch, firstSeq } = readHeader(record.frame);
-          context.onBadFrame(agent, epoch, firstSeq, error);
-        }
-        reports += finding.reports.length - before;
-        if (reports >= PASS_REPORTS) return number;
+    const places = storage.read((reader) => entriesBetween(reader, from, to));
+    for (let at = 0; at < places.length; at += ENTRIES_PER_READ) {
+      const some = places.slice(at, at + ENTRIES_PER_READ);
+      const entries = storage.read((reader) => some.map((place) => readEntry(reader, place)));
+      for (const [index, entry] of entries.entries()) {
+        reports += yield* examineEntry(entry, found);
+        if (reports >= PASS_REPORTS) return some[index]?.number ?? to;
+        yield;
       }
-      yield;
     }
     return to;
   }
@@ -158,11 +176,7 @@ function entriesBetween(reader: Reader, from: number, to: number): readonly Plac
   ].slice(0, PASS_FRAMES);
 }
 
-function readEntry(
-  reader: Reader,
-  number: number,
-  key: Uint8Array | null,
-): Pick<LogEntry, 'agent' | 'record'> | undefined {
+function readEntry(reader: Reader, { number, key }: Place): Pick<LogEntry, 'agent' | 'record'> | undefined {
   if (key === null) return readLogEntry(reader, number);
   const value = reader.get(key);
   const record = value === undefined ? undefined : decodeFrameRecord(value);
@@ -201,7 +215,10 @@ function* examine(
     let first = Number.POSITIVE_INFINITY;
     let last = Number.NEGATIVE_INFINITY;
     for (const [row, ts] of group.ts.entries()) {
-      if (isAheadAt(group.seqs[row] ?? 0, ts)) continue;
+      if (isAheadAt(group.seqs[row] ?? 0, ts)) {
+        finding.hasAhead = true;
+        continue;
+      }
       if (ts < first) first = ts;
       if (ts > last) last = ts;
     }
@@ -226,7 +243,7 @@ function* examine(
 /** Buckets have times and no anomalies. */
 function examineDownsampled(
   { frame }: FrameRecord,
-  { spans }: Finding,
+  finding: Finding,
   isAheadAt: ReturnType<typeof aheadIn>,
 ): void {
   for (const group of decodeDownsampled(frame, { columns: () => 'none' }).groups) {
@@ -234,10 +251,13 @@ function examineDownsampled(
     let last = Number.NEGATIVE_INFINITY;
     for (const [row, from] of group.ts.entries()) {
       const to = from + (group.spans[row] ?? 0);
-      if (isAheadAt(group.seqs[row] ?? 0, to)) continue;
+      if (isAheadAt(group.seqs[row] ?? 0, to)) {
+        finding.hasAhead = true;
+        continue;
+      }
       first = Math.min(first, from);
       last = Math.max(last, to);
     }
-    if (first <= last) widen(spans, group.schemaRef, [first, last]);
+    if (first <= last) widen(finding.spans, group.schemaRef, [first, last]);
   }
 }

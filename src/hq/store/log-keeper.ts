@@ -41,12 +41,12 @@ import type { Transactions } from './transactions.ts';
 /** An entry is filed when it has waited for one to two of these, ms. */
 const FILE_AFTER_MS = 20_000;
 /** States are saved this often, ms, or when the log holds so many entries more than they say. */
-const SAVE_AFTER_MS = 5_000;
-const SAVE_AFTER_ENTRIES = 16_384;
+const SAVE_AFTER_MS = 30_000;
+const SAVE_AFTER_ENTRIES = 65_536;
 /** Longest work before the store is closed, ms. */
 const SETTLE_MS = 5_000;
 /** Of one transaction, as commits of frames wait for it. */
-const EPOCHS_PER_SAVE = 256;
+const EPOCHS_PER_SAVE = 64;
 const ENTRIES_PER_REMOVAL = 1024;
 
 /** A record that was put into the index. */

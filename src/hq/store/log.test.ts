@@ -257,7 +257,7 @@ describe('what is filed', () => {
     const agents = (count: number, entries: number) =>
       numbers(1, count).map((agent) => [`a${agent}`, numbers(1, entries).map((n) => entry(n))] as const);
     const taken = dueFilings(new Map(agents(100, 64)), never);
-    expect(taken.reduce((sum, { entries }) => sum + entries.length, 0)).toBe(1_024);
+    expect(taken.reduce((sum, { entries }) => sum + entries.length, 0)).toBe(512);
     const crowd = new Map<string, readonly TailEntry[]>([
       ...agents(4_400, 30),
       ['most', numbers(1, 40).map((n) => entry(n))],

@@ -224,7 +224,7 @@ export type IndexProgress = {
    * is none.
    */
   readonly lastSampleTs: (agents: readonly string[]) => Observable<readonly (number | null)[]>;
-  /** Agents whose anomalies or series have been looked at again. */
+  /** Agents of which more was found than that time goes on: anomalies, new schemas, samples ahead of HQ's clock. */
   readonly indexed$: Observable<string>;
 };
 
