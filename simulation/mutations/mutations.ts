@@ -31,14 +31,18 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'ack_before_flush',
     breaks: 'HQ acks a frame when it was queued, not when it was flushed',
     file: 'src/hq/ingest/core/handlers/frame.ts',
-    find: 'return shared.submit({ agent, header, bytes, arrivalTs: shared.clock.now(), lane }).pipe(',
-    replace: `shared.submit({ agent, header, bytes, arrivalTs: shared.clock.now(), lane }).subscribe({ error: () => {} });
-    const before = held.view.coverage();
-    const last = header.firstSeq + header.count - 1;
-    const coverage = header.firstSeq <= before.contiguous + 1 && before.ranges.length === 0
-      ? { contiguous: Math.max(before.contiguous, last), ranges: [] }
-      : { contiguous: before.contiguous, ranges: [...before.ranges, [header.firstSeq, last] as const] };
-    return of({ stored: 1, duplicates: 0, thinned: 0, dropped: 0, coverage }).pipe(`,
+    find: 'const submitted = session.shared.submit(frame.ingest).subscribe({',
+    replace: `session.shared.submit(frame.ingest).subscribe({ error: () => {} });
+      const { header } = frame.ingest;
+      const before = session.established()?.view.coverage() ?? { contiguous: 0, ranges: [] };
+      const last = header.firstSeq + header.count - 1;
+      const coverage = header.firstSeq <= before.contiguous + 1 && before.ranges.length === 0
+        ? { contiguous: Math.max(before.contiguous, last), ranges: [] }
+        : { contiguous: before.contiguous, ranges: [...before.ranges, [header.firstSeq, last] as const] };
+      const submitted = new Observable<IngestOutcome>((told) => {
+        told.next({ stored: 1, duplicates: 0, thinned: 0, dropped: 0, coverage });
+        told.complete();
+      }).subscribe({`,
   },
   {
     name: 'release_before_ack',

@@ -139,7 +139,9 @@ export function behindChaos<R>({ shared }: Session, work: () => Observable<R>): 
   );
 }
 
-/** What a client is told when the storage has failed. A frame's failure is told once for its whole group, by the commit. */
+/**
+ * What a client is told when the storage has failed. A frame's failure is told once for its whole group, by the commit.
+ */
 export function storageRefusal(
   session: Session,
   event: 'hello' | 'schema' | 'frame',
