@@ -207,9 +207,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'bucket_forgets_a_maximum',
     breaks: 'of the buckets that are joined only the first gives its maximum',
-    file: 'src/protocol/codec/buckets.ts',
-    find: 'max = Math.max(max, column.max[row] as number);',
-    replace: 'max = row === starts[bucket] ? (column.max[row] as number) : max;',
+    file: 'src/protocol/statistics.ts',
+    find: 'into.max[at] = Math.max(into.max[at] as number, max);',
+    replace: 'if ((into.numbers[at] as number) === numbers) into.max[at] = max;',
     fromSeed: 13,
   },
   {
