@@ -27,12 +27,6 @@ const limitsSchema = z
       1,
       1_000_000,
     ),
-    maxBytesPerAgent: whole(
-      'what the samples of one agent may take of the storage, bytes; beyond it its oldest are removed, with an alarm. 0: a quarter of retention.maxBytes, and only while the storage is full',
-      0,
-      0,
-      2 ** 50,
-    ),
     maxAnomalies: whole(
       'most anomaly episodes of one agent that HQ keeps; beyond it the oldest are removed',
       MAX_EPISODES,
@@ -107,6 +101,19 @@ const limitsSchema = z
       100_000,
     ),
     maxDashboards: whole('most dashboards at once', 200, 1, 10_000),
+    readTimeoutMs: whole(
+      'how long a request may wait and read in the storage before HQ gives it up with 504, ms',
+      30_000,
+      100,
+      600_000,
+    ),
+    bucketsPerQuery: whole('most buckets in one answer, over all of its series', 100_000, 100, 1_000_000),
+    readBytesAtOnce: whole(
+      'memory that answers of reads may take at once, estimated, bytes; beyond it they wait for their turn, and one client has half of it',
+      256 * MIB,
+      16 * MIB,
+      64 * GIB,
+    ),
     maxStreams: whole('most clients of /api/v1/ws/telemetry at once', 1_000, 1, 100_000),
     maxClockAheadMs: whole(
       "how far the time of a sample may be ahead of HQ's clock, ms; beyond it HTTP answers 422, and samples of agents are kept, marked `ahead`, and not taken for the latest",
@@ -264,12 +271,6 @@ export function checkHqConfig(config: HqConfig): string[] {
   if (config.retention.maxBytes < 64 * config.limits.maxFrameBytes) {
     problems.push(
       `retention.maxBytes (${config.retention.maxBytes}) must hold at least 64 frames of limits.maxFrameBytes (${config.limits.maxFrameBytes})`,
-    );
-  }
-  const { maxBytesPerAgent, maxFrameBytes } = config.limits;
-  if (maxBytesPerAgent > 0 && maxBytesPerAgent < 16 * maxFrameBytes) {
-    problems.push(
-      `limits.maxBytesPerAgent (${maxBytesPerAgent}) must hold at least 16 frames of limits.maxFrameBytes (${maxFrameBytes}), or be 0`,
     );
   }
   if (config.socket.pingTimeoutMs >= 2 * config.socket.pingIntervalMs) {

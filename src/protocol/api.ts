@@ -37,13 +37,12 @@ export const ALARM_KINDS = [
   'lost_at_hq',
   'agent_disk',
   'clock_ahead',
-  'over_quota',
 ] as const;
 export const agentAlarmSchema = z.object({
   kind: z
     .enum(ALARM_KINDS)
     .describe(
-      "duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a journal came that is a copy, was rolled back or was damaged, as detail says, and begins a new epoch; lost_at_hq: what HQ once held is accounted as lost; agent_disk: the disk of its journal is full, failing or cannot be written, as it last said; clock_ahead: its samples are dated ahead of HQ's clock; over_quota: its samples take more of HQ's storage than they may, and the oldest are removed",
+      "duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a journal came that is a copy, was rolled back or was damaged, as detail says, and begins a new epoch; lost_at_hq: what HQ once held is accounted as lost; agent_disk: the disk of its journal is full, failing or cannot be written, as it last said; clock_ahead: its samples are dated ahead of HQ's clock",
     ),
   since: z.number().describe('epoch ms'),
   detail: z.string(),
@@ -343,28 +342,6 @@ export const gpuSampleSchema = z.object({
     .describe('by metric, such as `hw.gpu.utilization`; absent where nothing was measured'),
 });
 export type GpuSample = z.infer<typeof gpuSampleSchema>;
-
-/** null where nothing came. */
-export const bucketSchema = z.object({
-  t: z.number(),
-  count: z.number(),
-  min: jsonNumberSchema,
-  max: jsonNumberSchema,
-  mean: jsonNumberSchema,
-  thinned: z
-    .number()
-    .optional()
-    .describe(
-      'how many of `count` came thinned: the agent, its journal full, kept count, min, max and sum of some consecutive samples in their place. They count together, in the bucket of the earliest of them. Absent: none',
-    ),
-  until: z
-    .number()
-    .optional()
-    .describe(
-      'time of the last sample that counts here, when that is beyond the bucket: samples thinned together over longer than the step. Absent: none is',
-    ),
-});
-export type Bucket = z.infer<typeof bucketSchema>;
 
 export const gapDocumentSchema = z.object({
   firstSeq: z.number(),

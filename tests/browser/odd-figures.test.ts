@@ -4,13 +4,8 @@
  */
 import type { Page, WebSocketRoute } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
-import type {
-  AgentSummary,
-  AnomalyDocument,
-  Bucket,
-  LedgerEntry,
-  SeriesDocument,
-} from '../../src/protocol/api.ts';
+import type { AgentSummary, AnomalyDocument, LedgerEntry, SeriesDocument } from '../../src/protocol/api.ts';
+import type { Bucket } from '../../src/protocol/bucket.ts';
 import { browse, buildDashboard, canBrowse } from '../support/chromium.ts';
 import { built } from '../support/holdfast.ts';
 import { startHqProcess } from '../support/hq.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { lastValueFrom, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { closeStore, openStore, testClock } from '../../src/hq/store/testing/frames.ts';
-import { ledgerOf } from '../../src/hq/store/testing/read.ts';
+import { ledgerOf, readBuckets } from '../../src/hq/store/testing/read.ts';
 import { SURROUNDINGS } from '../../src/journal/downsampling/downsampling.ts';
 import { verifyJournal } from '../../src/journal/inspect/verify-journal.ts';
 import { openJournal } from '../../src/journal/journal.ts';
@@ -131,7 +131,7 @@ async function expectAtHq(frames: readonly StoredFrame[], stream: () => Sample):
     const [series] = hostSchema.series;
     const name = { agent: 'a1', source: hostSchema.source, series: series?.name ?? '' };
     const query = { ...name, from, to: from + truth.length * HOUR * 1000 };
-    const buckets = await lastValueFrom(store.buckets({ ...query, stepMs: HOUR * 1000 }));
+    const buckets = await readBuckets(store, { ...query, stepMs: HOUR * 1000 });
     expect(buckets).toHaveLength(truth.length);
     expect(buckets.reduce((sum, { count }) => sum + count, 0)).toBe(SECONDS);
     let inHour = 0;

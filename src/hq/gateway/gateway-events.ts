@@ -142,6 +142,43 @@ export const gatewayEvents = {
       'this process may open fewer files than limits.maxConnections asks for: raise ulimit -n, or LimitNOFILE= of systemd',
     metrics: [],
   }),
+  reads: defineEvent<{ active: number; waiting: number; bytes: number }>({
+    level: null,
+    message: '',
+    metrics: [
+      {
+        name: 'holdfast_hq_reads',
+        kind: 'gauge',
+        help: 'Requests that read the storage now.',
+        value: ({ active }) => active,
+      },
+      {
+        name: 'holdfast_hq_reads_waiting',
+        kind: 'gauge',
+        help: 'Requests that wait for their turn to read the storage.',
+        value: ({ waiting }) => waiting,
+      },
+      {
+        name: 'holdfast_hq_read_bytes',
+        kind: 'gauge',
+        help: 'Memory that the answers of reads take, estimated.',
+        value: ({ bytes }) => bytes,
+      },
+    ],
+  }),
+  read_given_up: defineEvent<{ reason: 'deadline' | 'client' | 'stalled' }>({
+    level: 'debug',
+    message: 'a read was given up, or its answer',
+    metrics: [
+      {
+        name: 'holdfast_hq_reads_given_up_total',
+        kind: 'counter',
+        help: 'Reads given up at their deadline, because the client went, or because it took nothing of the answer.',
+        labelNames: ['reason'],
+        labels: ({ reason }) => ({ reason }),
+      },
+    ],
+  }),
   agent_retired: defineEvent<{
     agent: string;
     sampled: number;

@@ -1,5 +1,6 @@
 /** Query and path parameters of the API. */
 import { z } from 'zod';
+import { BUCKET_STATISTICS, type BucketStatistic } from '../../protocol/bucket.ts';
 import type { Labels } from '../../protocol/labels.ts';
 import { MAX_TS } from '../../protocol/sample.ts';
 import { parseDuration, parseQueryInstant } from '../http/instant.ts';
@@ -41,6 +42,49 @@ export const seriesSchema = z.object({
       'URL-encoded key of the series, for instance `system.network.io{device=eth0,direction=receive}`',
     ),
 });
+/** Series that one question may name. */
+const MAX_SERIES_NAMED = 1_000;
+export const seriesListSchema = z.object({
+  series: z
+    .union([seriesSchema.shape.series, z.array(seriesSchema.shape.series).min(1).max(MAX_SERIES_NAMED)])
+    .describe(`${seriesSchema.shape.series.description}; it may repeat`),
+});
+
+const isStatistic = (name: string): name is BucketStatistic =>
+  (BUCKET_STATISTICS as readonly string[]).includes(name);
+export const statSchema = z.object({
+  stat: z
+    .union([z.string(), z.array(z.string()).max(100)])
+    .optional()
+    .transform((given, context): ReadonlySet<BucketStatistic> => {
+      if (given === undefined) return new Set(BUCKET_STATISTICS);
+      const names = listOf(given).flatMap((text) => text.split(','));
+      const wanted = names.filter(isStatistic);
+      if (wanted.length === names.length) return new Set(wanted);
+      const unknown = names.find((name) => !isStatistic(name));
+      context.addIssue({
+        code: 'custom',
+        message: `has no "${unknown?.slice(0, 40)}": it must be one of ${BUCKET_STATISTICS.join(', ')}, or several`,
+      });
+      return z.NEVER;
+    })
+    .describe(
+      `which figures buckets have besides \`t\` and \`count\`: some of ${BUCKET_STATISTICS.join(', ')}, with commas between them, or repeated; default: all. Percentiles cost more than the others`,
+    ),
+});
+export const formatSchema = z.object({
+  format: z
+    .enum(['json', 'csv'])
+    .default('json')
+    .describe('csv: one line a bucket, with a line of names before them'),
+});
+
+/** A parameter that may repeat, as a list. */
+export function listOf(value: string | readonly string[] | undefined): readonly string[] {
+  if (value === undefined) return [];
+  return typeof value === 'string' ? [value] : value;
+}
+
 export const seriesParametersSchema = agentParametersSchema.extend(seriesSchema.shape);
 export const seriesRestParametersSchema = agentParametersSchema.extend({ '*': seriesSchema.shape.series });
 
@@ -114,7 +158,7 @@ export const sourceSchema = z.object({
 /** Whether labels fit what a query asks for. */
 export function labelFilter({ label = [] }: z.output<typeof labelFilterSchema>): (labels: Labels) => boolean {
   const wanted = new Map<string, Set<string | null>>();
-  for (const selector of typeof label === 'string' ? [label] : label) {
+  for (const selector of listOf(label)) {
     const at = selector.indexOf(':');
     const name = at < 0 ? selector : selector.slice(0, at);
     const values = wanted.get(name) ?? new Set();
@@ -146,13 +190,39 @@ export function timesOf(query: z.output<typeof timesSchema>, now: number): { fro
   throw new Problem('bad_request', 'start_time: must be before `end_time`', { errors });
 }
 
+export type StepOptions = {
+  /** Rows of the answer, each of which has all the buckets. */
+  readonly rows?: number;
+  /** Most buckets over all rows. Default: no bound but the one of a row. */
+  readonly maxBuckets?: number;
+};
+
 /** The step, or a round one. Throws a Problem when it makes too many buckets. */
-export function stepOf(requested: number | undefined, { from, to }: { from: number; to: number }): number {
+export function stepOf(
+  requested: number | undefined,
+  { from, to }: { from: number; to: number },
+  { rows = 1, maxBuckets = MAX_BUCKETS }: StepOptions = {},
+): number {
   const span = to - from;
-  const fallback =
-    ROUND_STEPS_MS.find((ms) => span / ms <= DEFAULT_BUCKETS) ?? Math.ceil(span / DEFAULT_BUCKETS);
-  const stepMs = requested ?? fallback;
-  if (span / stepMs <= MAX_BUCKETS) return stepMs;
-  const message = `makes more than ${MAX_BUCKETS} buckets: take ${Math.ceil(span / MAX_BUCKETS)}ms or more, or a shorter range`;
-  throw new Problem('bad_request', `step: ${message}`, { errors: [{ field: 'step', message }] });
+  const most = Math.min(MAX_BUCKETS, Math.floor(maxBuckets / rows));
+  if (most < 1)
+    throw refused(
+      'series',
+      `gives ${rows} rows, more than limits.bucketsPerQuery (${maxBuckets}): take fewer`,
+    );
+  const aim = Math.min(DEFAULT_BUCKETS, most);
+  const stepMs = requested ?? ROUND_STEPS_MS.find((ms) => span / ms <= aim) ?? Math.ceil(span / aim);
+  if (span / stepMs <= most) return stepMs;
+  const bound =
+    most === MAX_BUCKETS
+      ? `${most} buckets`
+      : `${most} buckets, as many as each of ${rows} rows may have (limits.bucketsPerQuery)`;
+  throw refused(
+    'step',
+    `makes more than ${bound}: take ${Math.ceil(span / most)}ms or more, or a shorter range`,
+  );
+}
+
+function refused(field: string, message: string): Problem {
+  return new Problem('bad_request', `${field}: ${message}`, { errors: [{ field, message }] });
 }

@@ -22,6 +22,7 @@ import { registerGuard } from './guard.ts';
 import { isLarge, JsonText, jsonText } from './json-steps.ts';
 import { registerNotFound } from './not-found.ts';
 import { registerOpenApi } from './openapi.ts';
+import { createReads } from './reads/reads.ts';
 import { watchRequests } from './request-watch.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { alarmRoutes } from './routes/alarms.ts';
@@ -29,12 +30,13 @@ import { chaosRoutes } from './routes/chaos.ts';
 import type { GatewayApp, RouteContext } from './routes/context.ts';
 import { gpuRoutes } from './routes/gpus.ts';
 import { operationRoutes } from './routes/operations.ts';
+import { queryRoutes } from './routes/query.ts';
 import { refusalRoutes } from './routes/refusals.ts';
 import { streamRoute } from './routes/stream.ts';
 import { telemetryRoutes } from './routes/telemetry.ts';
 import { registerStaticDashboard } from './static-dashboard.ts';
 
-export type GatewayOptions = RouteContext & {
+export type GatewayOptions = Omit<RouteContext, 'reads'> & {
   readonly access: Access;
   readonly logger: Logger;
   readonly connections: ConnectionLimits;
@@ -124,7 +126,8 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
   registerGuard(app, options);
   app.addHook('onRequest', answerUnknown);
 
-  await registerRoutes(app, options);
+  const reads = createReads({ limits: config.limits, clock, emit });
+  await registerRoutes(app, { ...options, reads });
   await registerStaticDashboard(app, config.dashboard.dir);
   await app.ready();
   return app;
@@ -155,10 +158,11 @@ function writeAnswers(app: GatewayApp, turns: Turns): void {
   );
 }
 
-async function registerRoutes(app: GatewayApp, options: GatewayOptions): Promise<void> {
+async function registerRoutes(app: GatewayApp, options: RouteContext): Promise<void> {
   operationRoutes(app, options);
   await app.register(async (scope: GatewayApp) => telemetryRoutes(scope, options));
   agentRoutes(app, options);
+  queryRoutes(app, options);
   gpuRoutes(app, options);
   streamRoute(app);
   chaosRoutes(app, options);

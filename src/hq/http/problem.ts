@@ -60,6 +60,7 @@ export const PROBLEM_CODES = {
   headers_too_large: 431,
   internal: 500,
   unavailable: 503,
+  too_slow: 504,
 } as const;
 export type ProblemCode = keyof typeof PROBLEM_CODES;
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
 import { eventually } from '../../../tests/support/eventually.ts';
-import type { Bucket } from '../../protocol/api.ts';
+import type { Bucket } from '../../protocol/bucket.ts';
 import { encodeDownsampled, readHeader } from '../../protocol/frame-codec.ts';
 import { epochKey } from './keys.ts';
 import type { IngestFrame } from './store.ts';
@@ -20,7 +20,7 @@ import {
   schema,
   testClock,
 } from './testing/frames.ts';
-import { ledgerOf, numbersOf } from './testing/read.ts';
+import { ledgerOf, numbersOf, readBuckets } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
 const EVER = { from: 0, to: START * 2 };
@@ -35,7 +35,7 @@ function useThinned(kind: (typeof KINDS)[number]) {
   return {
     at,
     buckets: (stepMs: number, range = { from: START, to: START + 400_000 }, series = SERIES) =>
-      firstValueFrom(at.store.buckets({ agent: 'a1', source: 'sim', series, stepMs, ...range })),
+      readBuckets(at.store, { series, stepMs, ...range }),
     seqs: async () => {
       const query = { agent: 'a1', limit: 10_000, cursor: null, ...EVER };
       const page = await firstValueFrom(at.store.samples(query));
@@ -276,16 +276,7 @@ describe('whatever comes in whatever order', () => {
           expect(entry).toMatchObject({ sampled, stored: of('stored'), pending: sampled - fates.size });
           expect(sum(Object.values(entry?.thinned ?? {}))).toBe(of('thinned'));
           expect(sum(Object.values(entry?.dropped ?? {}))).toBe(of('dropped'));
-          const buckets = await firstValueFrom(
-            store.buckets({
-              agent: 'a1',
-              source: 'sim',
-              series: SERIES,
-              stepMs: 7_000,
-              from: START,
-              to: START + 100_000,
-            }),
-          );
+          const buckets = await readBuckets(store, { stepMs: 7_000, from: START, to: START + 100_000 });
           expect(sum(buckets.map(({ count }) => count))).toBe(values);
         } finally {
           await closeStore(store);

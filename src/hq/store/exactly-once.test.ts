@@ -6,7 +6,7 @@ import { createMemoryDisk, createMemoryStorage } from '../../storage/memory/memo
 import { StorageError } from '../../storage/storage.ts';
 import type { HqStore } from './store.ts';
 import { closeStore, dataFrame, gapFrame, homes, openStore, START, schema } from './testing/frames.ts';
-import { ledgerOf } from './testing/read.ts';
+import { ledgerOf, readBuckets } from './testing/read.ts';
 
 const AGENTS = ['a1', 'a2'] as const;
 const EPOCHS = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb'] as const;
@@ -77,16 +77,8 @@ async function check(store: HqStore, model: Model): Promise<void> {
       const inGaps = entry.gaps.reduce((sum, gap) => sum + gap.lastSeq - gap.firstSeq + 1, 0);
       expect(inGaps).toBe(dropped);
     }
-    const buckets = await firstValueFrom(
-      store.buckets({
-        source: 'sim',
-        agent,
-        series: 'sensor.value{sensor=1}',
-        stepMs: 1000,
-        from: START,
-        to: START + 100_000,
-      }),
-    );
+    const range = { stepMs: 1000, from: START, to: START + 100_000 };
+    const buckets = await readBuckets(store, { agent, ...range });
     const counted = buckets.reduce((sum, { count }) => sum + count, 0);
     expect(counted).toBe(page.items.length);
   }

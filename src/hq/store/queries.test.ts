@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import { CursorError } from './cursor-error.ts';
-import { dataFrame, EPOCH, SERIES, START, sampleOf, schema } from './testing/frames.ts';
-import { allSeqs, EVER, numbers, readPage } from './testing/read.ts';
+import { dataFrame, EPOCH, START, sampleOf, schema } from './testing/frames.ts';
+import { allSeqs, EVER, numbers, readBuckets, readPage } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
 describe.each(KINDS)('samples in a store over %s', (kind) => {
@@ -51,16 +51,7 @@ describe.each(KINDS)('buckets in a store over %s', (kind) => {
 
   it('gives bucket statistics, and null where nothing came', async () => {
     await at.append(dataFrame(0 + 1, 9), dataFrame(5, 12), dataFrame(40, 49));
-    const buckets = await firstValueFrom(
-      at.store.buckets({
-        agent: 'a1',
-        source: 'sim',
-        series: SERIES,
-        stepMs: 10_000,
-        from: START,
-        to: START + 50_000,
-      }),
-    );
+    const buckets = await readBuckets(at.store, { stepMs: 10_000, from: START, to: START + 50_000 });
     expect(buckets).toEqual([
       { t: START, count: 9, min: 1, max: 9, mean: 5 },
       { t: START + 10_000, count: 3, min: 10, max: 12, mean: 11 },
@@ -83,8 +74,7 @@ describe.each(KINDS)('buckets in a store over %s', (kind) => {
     const bytes = encodeSamples({ epoch: EPOCH, firstSeq: 1, samples });
     await at.append({ agent: 'a1', header: readHeader(bytes), bytes, arrivalTs: START, lane: 'live' });
     const range = { stepMs: 60_000, from: START, to: START + 60_000 };
-    const of = (name: string) =>
-      firstValueFrom(at.store.buckets({ agent: 'a1', source: name, series: SERIES, ...range }));
+    const of = (name: string) => readBuckets(at.store, { source: name, ...range });
     expect(await of('sim')).toEqual([{ t: START, count: 10, min: 1, max: 1, mean: 1 }]);
     expect(await of('sim-2')).toEqual([{ t: START, count: 10, min: 100, max: 100, mean: 100 }]);
     expect(await of('other')).toMatchObject([{ count: 0 }]);

@@ -1,43 +1,70 @@
 /**
- * Statistics of one series of one source by steps of time, from the raw frames; only the columns needed are decoded.
+ * Statistics of series by steps of time, from the raw frames. The frames of an agent are read once for all of its
+ * series, and only their columns are decoded.
  *
  * Of a thinned frame each row stands for several samples and cannot be told apart any more: it counts whole in the
  * bucket of its earliest ts. So every value counts in one bucket, and min, max and mean of a range are right but for
  * the rows at its two ends; when the step is shorter than a row's span, the buckets after it stay empty, and `until`
  * says how far the row reaches.
  */
-
-import type { Bucket } from '../../protocol/api.ts';
 import { type Coverage, cover, covers, EMPTY_COVERAGE } from '../../protocol/coverage.ts';
-import type { BucketColumn, BucketGroup, Column, SampleGroup } from '../../protocol/frame.ts';
+import type { BucketColumn, BucketGroup, Column } from '../../protocol/frame.ts';
 import { type DecodeOptions, decodeData, decodeDownsampled, readHeader } from '../../protocol/frame-codec.ts';
-import { jsonNumber } from '../../protocol/json-number.ts';
-import type { Epoch } from '../../protocol/sample.ts';
+import type { Epoch, SchemaRef } from '../../protocol/sample.ts';
+import { countDownsampled, countValue, createTally, type Tally, tableOf } from './bucket-tally.ts';
 import type { QueryContext } from './query-context.ts';
-import type { TimeRange } from './store.ts';
-import { framesBetween, loadFrame, segmentOf } from './time-index.ts';
+import type { BucketQuery, BucketTable, CountedSeries } from './store.ts';
+import { framesBetween, type LoadedFrame, loadFrame, segmentOf } from './time-index.ts';
 
-/** More buckets than this are refused: nobody can look at them. */
-export const MAX_BUCKETS = 100_000;
+/** More buckets than this are refused, over all rows of an answer. */
+export const MAX_BUCKETS = 1_000_000;
 
 /** More buckets than HQ gives at once; the fault is the caller's. */
 export class TooManyBucketsError extends Error {
   override readonly name = 'TooManyBucketsError';
 }
 
+/** Values that are counted between two yields, roughly. */
+const VALUES_A_STEP = 32_768;
+
 /** Bucket i holds the samples with `from + i × stepMs ≤ ts < from + (i + 1) × stepMs`, cut at `to`. */
-export function* queryBuckets(
-  context: QueryContext,
-  query: { agent: string; source: string; series: string; stepMs: number } & TimeRange,
-): Generator<void, readonly Bucket[]> {
-  const { agent, source, series, stepMs, from, to } = query;
+export function* queryBuckets(context: QueryContext, query: BucketQuery): Generator<void, BucketTable> {
+  const { stepMs, from, to, rows } = query;
   const length = Math.max(0, Math.ceil((to - from) / stepMs));
-  if (!(length <= MAX_BUCKETS)) {
+  if (!(length * rows <= MAX_BUCKETS)) {
     throw new TooManyBucketsError(
-      `${length} buckets, at most ${MAX_BUCKETS}: choose a larger step or a shorter range`,
+      `${length} buckets of ${rows} rows, at most ${MAX_BUCKETS} in all: choose a larger step, a shorter range or fewer series`,
     );
   }
-  const tally = createTally(length);
+  const tally = createTally({ rows, length, percentiles: query.percentiles });
+  for (const [agent, series] of byAgent(query.series))
+    yield* countAgent(context, query, { agent, series, tally });
+  return tableOf(tally, query);
+}
+
+function byAgent(all: readonly CountedSeries[]): Map<string, CountedSeries[]> {
+  const agents = new Map<string, CountedSeries[]>();
+  for (const one of all) {
+    const known = agents.get(one.agent);
+    if (known === undefined) agents.set(one.agent, [one]);
+    else known.push(one);
+  }
+  return agents;
+}
+
+type Counting = {
+  readonly agent: string;
+  readonly series: readonly CountedSeries[];
+  readonly tally: Tally;
+};
+
+/** Adds what there is of one agent. */
+function* countAgent(
+  context: QueryContext,
+  query: BucketQuery,
+  { agent, series, tally }: Counting,
+): Generator<void, void> {
+  const columnsOf = columnFinder(context, agent, series);
   // A frame that is merged while this runs holds samples that were counted before: each seq counts once.
   const counted = new Map<Epoch, Coverage>();
   for (const ref of framesBetween(context, agent, query)) {
@@ -53,41 +80,90 @@ export function* queryBuckets(
     for (const { first, last } of frame.segments) next = cover(next, first, last);
     counted.set(ref.epoch, next);
     try {
-      const positionOf = (ref: string) => {
-        const schema = context.schemas.get(agent, ref);
-        return schema?.source !== source ? -1 : context.schemas.position(schema, series);
-      };
-      const options: DecodeOptions = {
-        columns: (ref) => {
-          const position = positionOf(ref);
-          return position < 0 ? 'none' : [position];
-        },
-      };
-      const header = readHeader(frame.frame);
-      const [segment] = frame.segments;
-      const last = header.firstSeq + header.count - 1;
-      const whole =
-        frame.segments.length === 1 && segment?.first === header.firstSeq && segment.last === last;
-      const fresh = !overlaps(seen, header.firstSeq, last);
-      const isOwn = (seq: number) => segmentOf(frame, seq) !== undefined && !covers(seen, seq, seq);
-      const owns = whole && fresh ? null : isOwn;
-      if (header.kind === 'thinned') {
-        for (const group of decodeDownsampled(frame.frame, options).groups) {
-          const column = group.columns[positionOf(group.schemaRef)];
-          if (column !== undefined && column !== null) addBuckets(tally, group, column, query, owns);
-        }
-      } else {
-        for (const group of decodeData(frame.frame, options).groups) {
-          const column = group.columns[positionOf(group.schemaRef)];
-          if (column !== undefined && column !== null) addColumn(tally, group, column, query, owns);
-        }
-      }
+      yield* countFrame(tally, frame, { seen, query, columnsOf });
     } catch (error) {
       context.onBadFrame(agent, frame.epoch, frame.seq, error);
     }
     yield;
   }
-  return Array.from({ length }, (_, index) => bucketOf(tally, index, { t: from + index * stepMs, stepMs }));
+}
+
+/** A column of a schema, and the row of the answer in which its values count. */
+type WantedColumn = { readonly position: number; readonly row: number };
+type ColumnFinder = (ref: SchemaRef) => readonly WantedColumn[];
+
+function columnFinder(
+  { schemas }: QueryContext,
+  agent: string,
+  wanted: readonly CountedSeries[],
+): ColumnFinder {
+  const known = new Map<SchemaRef, readonly WantedColumn[]>();
+  return (ref) => {
+    const before = known.get(ref);
+    if (before !== undefined) return before;
+    const schema = schemas.get(agent, ref);
+    const found = wanted.flatMap(({ source, series, row }) => {
+      const position = schema?.source === source ? schemas.position(schema, series) : -1;
+      return position < 0 ? [] : [{ position, row }];
+    });
+    known.set(ref, found);
+    return found;
+  };
+}
+
+type FrameCount = {
+  /** Seqs of the epoch that were counted before. */
+  readonly seen: Coverage;
+  readonly query: BucketQuery;
+  readonly columnsOf: ColumnFinder;
+};
+
+function* countFrame(
+  tally: Tally,
+  frame: LoadedFrame,
+  { seen, query, columnsOf }: FrameCount,
+): Generator<void, void> {
+  const options: DecodeOptions = {
+    columns: (ref) => {
+      const wanted = columnsOf(ref);
+      return wanted.length === 0 ? 'none' : wanted.map(({ position }) => position);
+    },
+  };
+  const owns = ownership(frame, seen);
+  const isDownsampled = readHeader(frame.frame).kind === 'thinned';
+  const groups = isDownsampled
+    ? decodeDownsampled(frame.frame, options).groups
+    : decodeData(frame.frame, options).groups;
+  let values = 0;
+  for (const group of groups) {
+    const wanted = columnsOf(group.schemaRef);
+    if (wanted.length === 0) continue;
+    const cells = cellsOf(group, query, owns);
+    for (const { position, row } of wanted) {
+      const first = row * tally.length;
+      if ('spans' in group) {
+        const column = group.columns[position] ?? null;
+        if (column !== null) addBuckets(tally, { group, column, cells, first });
+      } else {
+        const column = group.columns[position] ?? null;
+        if (column !== null) addColumn(tally, column, cells, first);
+      }
+      values += cells.length;
+      if (values < VALUES_A_STEP) continue;
+      values = 0;
+      yield;
+    }
+  }
+}
+
+/** Whether a seq of the frame counts here; null: all do. Of a thinned row the first seq is asked for. */
+function ownership(frame: LoadedFrame, seen: Coverage): ((seq: number) => boolean) | null {
+  const { firstSeq, count } = readHeader(frame.frame);
+  const [segment] = frame.segments;
+  const last = firstSeq + count - 1;
+  const isWhole = frame.segments.length === 1 && segment?.first === firstSeq && segment.last === last;
+  if (isWhole && !overlaps(seen, firstSeq, last)) return null;
+  return (seq) => segmentOf(frame, seq) !== undefined && !covers(seen, seq, seq);
 }
 
 function overlaps(coverage: Coverage, first: number, last: number): boolean {
@@ -95,109 +171,52 @@ function overlaps(coverage: Coverage, first: number, last: number): boolean {
   return coverage.ranges.some(([start, end]) => start <= last && first <= end);
 }
 
-type Tally = {
-  readonly counts: Float64Array;
-  readonly finite: Float64Array;
-  readonly min: Float64Array;
-  readonly max: Float64Array;
-  readonly sum: Float64Array;
-  /** Of values that could add up to more than a double holds, in units of {@link HUGE_UNIT}. */
-  readonly hugeSum: Float64Array;
-  /** Of the counts, how many came thinned. */
-  readonly thinned: Float64Array;
-  /** Latest time that a thinned row in the bucket reaches to. */
-  readonly until: Float64Array;
+/** In which step each row of a group counts; −1: in none. */
+function cellsOf(
+  { ts, seqs }: { readonly ts: Float64Array; readonly seqs: Float64Array },
+  { from, to, stepMs }: BucketQuery,
+  owns: ((seq: number) => boolean) | null,
+): Int32Array {
+  const cells = new Int32Array(ts.length).fill(-1);
+  for (let row = 0; row < cells.length; row += 1) {
+    const at = ts[row] ?? Number.NaN;
+    if (!(at >= from && at < to)) continue;
+    if (owns !== null && !owns(seqs[row] ?? 0)) continue;
+    cells[row] = Math.floor((at - from) / stepMs);
+  }
+  return cells;
+}
+
+/** `first`: the first cell of the row of the answer. */
+function addColumn(tally: Tally, column: Column, cells: Int32Array, first: number): void {
+  const { values, present } = column;
+  for (let row = 0; row < cells.length; row += 1) {
+    const cell = cells[row] ?? -1;
+    if (cell < 0 || (present !== null && present[row] !== 1)) continue;
+    countValue(tally, first + cell, values[row] ?? Number.NaN);
+  }
+}
+
+type BucketRows = {
+  readonly group: BucketGroup;
+  readonly column: BucketColumn;
+  readonly cells: Int32Array;
+  readonly first: number;
 };
-function createTally(length: number): Tally {
-  return {
-    counts: new Float64Array(length),
-    finite: new Float64Array(length),
-    min: new Float64Array(length).fill(Number.POSITIVE_INFINITY),
-    max: new Float64Array(length).fill(Number.NEGATIVE_INFINITY),
-    sum: new Float64Array(length),
-    hugeSum: new Float64Array(length),
-    thinned: new Float64Array(length),
-    until: new Float64Array(length).fill(Number.NEGATIVE_INFINITY),
-  };
-}
 
-function addColumn(
-  tally: Tally,
-  group: SampleGroup,
-  { values, present }: Column,
-  { from, to, stepMs }: TimeRange & { stepMs: number },
-  owns: ((seq: number) => boolean) | null,
-): void {
-  for (let row = 0; row < group.ts.length; row += 1) {
-    const ts = group.ts[row] ?? Number.NaN;
-    if (!(ts >= from && ts < to) || (present !== null && present[row] !== 1)) continue;
-    if (owns !== null && !owns(group.seqs[row] ?? 0)) continue;
-    const value = values[row] ?? Number.NaN;
-    const index = Math.floor((ts - from) / stepMs);
-    tally.counts[index] = (tally.counts[index] ?? 0) + 1;
-    // NaN says that there was no number: it counts as a sample and spoils no mean.
-    if (Number.isNaN(value)) continue;
-    tally.finite[index] = (tally.finite[index] ?? 0) + 1;
-    tally.min[index] = Math.min(tally.min[index] ?? value, value);
-    tally.max[index] = Math.max(tally.max[index] ?? value, value);
-    if (Math.abs(value) < HUGE) tally.sum[index] = (tally.sum[index] ?? 0) + value;
-    else tally.hugeSum[index] = (tally.hugeSum[index] ?? 0) + value / HUGE_UNIT;
-  }
-}
-
-/** `owns` is asked for the first seq of a row: with it the row counts, or does not. */
-function addBuckets(
-  tally: Tally,
-  group: BucketGroup,
-  { counts, numbers, min, max, sum }: BucketColumn,
-  { from, to, stepMs }: TimeRange & { stepMs: number },
-  owns: ((seq: number) => boolean) | null,
-): void {
-  for (let row = 0; row < group.ts.length; row += 1) {
-    const ts = group.ts[row] ?? Number.NaN;
+function addBuckets(tally: Tally, { group, column, cells, first }: BucketRows): void {
+  const { counts, numbers, min, max, sum } = column;
+  for (let row = 0; row < cells.length; row += 1) {
+    const cell = cells[row] ?? -1;
     const count = counts[row] ?? 0;
-    if (!(ts >= from && ts < to) || count === 0) continue;
-    if (owns !== null && !owns(group.seqs[row] ?? 0)) continue;
-    const index = Math.floor((ts - from) / stepMs);
-    tally.counts[index] = (tally.counts[index] ?? 0) + count;
-    tally.thinned[index] = (tally.thinned[index] ?? 0) + count;
-    tally.until[index] = Math.max(tally.until[index] ?? ts, ts + (group.spans[row] ?? 0));
-    const there = numbers[row] ?? 0;
-    if (there === 0) continue;
-    tally.finite[index] = (tally.finite[index] ?? 0) + there;
-    tally.min[index] = Math.min(tally.min[index] ?? Number.NaN, min[row] ?? Number.NaN);
-    tally.max[index] = Math.max(tally.max[index] ?? Number.NaN, max[row] ?? Number.NaN);
-    tally.sum[index] = (tally.sum[index] ?? 0) + (sum[row] ?? Number.NaN);
+    if (cell < 0 || count === 0) continue;
+    countDownsampled(tally, first + cell, {
+      count,
+      numbers: numbers[row] ?? 0,
+      min: min[row] ?? Number.NaN,
+      max: max[row] ?? Number.NaN,
+      sum: sum[row] ?? Number.NaN,
+      until: (group.ts[row] ?? 0) + (group.spans[row] ?? 0),
+    });
   }
-}
-
-/** Beyond any sum of so many values that one answer can have. */
-const HUGE = 2 ** 960;
-const HUGE_UNIT = 2 ** 64;
-
-function meanOf({ sum, hugeSum }: Tally, index: number, numbers: number): number {
-  const usual = (sum[index] ?? 0) / numbers;
-  const huge = hugeSum[index] ?? 0;
-  return huge === 0 ? usual : (huge / numbers) * HUGE_UNIT + usual;
-}
-
-function bucketOf(tally: Tally, index: number, { t, stepMs }: { t: number; stepMs: number }): Bucket {
-  const count = tally.counts[index] ?? 0;
-  const numbers = tally.finite[index] ?? 0;
-  const thinned = tally.thinned[index] ?? 0;
-  if (count === 0) return { t, count, min: null, max: null, mean: null };
-  const bucket: Bucket =
-    numbers === 0
-      ? { t, count, min: 'NaN', max: 'NaN', mean: 'NaN' }
-      : {
-          t,
-          count,
-          // Of statistics the sign of a zero says nothing.
-          min: jsonNumber((tally.min[index] ?? Number.NaN) + 0),
-          max: jsonNumber((tally.max[index] ?? Number.NaN) + 0),
-          mean: jsonNumber(meanOf(tally, index, numbers) + 0),
-        };
-  if (thinned === 0) return bucket;
-  const until = tally.until[index] ?? t;
-  return until < t + stepMs ? { ...bucket, thinned } : { ...bucket, thinned, until };
 }

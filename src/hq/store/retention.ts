@@ -16,8 +16,6 @@ export type Retention = {
   readonly maxAgeMs: number;
   /** When the store holds more bytes the oldest frames are removed. Default: no bound. */
   readonly maxBytes: number;
-  /** The same of the frames of one agent; 0: only while the store is full, see agent-quota.ts. */
-  readonly maxBytesPerAgent: number;
 };
 
 /** Frames removed in one transaction at most. */
@@ -88,13 +86,12 @@ export function removeOldest(
     if (value === undefined || record === undefined) {
       writer.remove(logEntry);
       writer.remove(frameKey);
-      transaction.countAgain(parseSeqKey(frameKey).agent);
       continue;
     }
     const arrivalTs = record.segments.at(-1)?.arrivalTs ?? 0;
     if (arrivalTs >= limits.cutoff && bytes >= limits.excessBytes) break;
     const { tsMin, tsMax } = readHeader(record.frame);
-    removeRecord(transaction, { ...record, ...parseSeqKey(frameKey), tsMin, tsMax });
+    removeRecord(transaction, { ...parseSeqKey(frameKey), tsMin, tsMax, logNumber: record.logNumber });
     frames += 1;
     samples += segmentSamples(record);
     bytes += value.length;

@@ -47,8 +47,8 @@ function questions(store: HqStore): Readonly<Record<string, Observable<unknown>>
     ledger: store.ledger('a1'),
     samples: store.samples({ ...RANGE, limit: 10, cursor: null }),
     buckets: store.buckets({
-      ...{ agent: 'a1', source: 'sim', series: 'sensor.value{sensor=1}', stepMs: 60_000 },
-      ...{ from: START, to: START + 3_600_000 },
+      ...{ stepMs: 60_000, from: START, to: START + 3_600_000, rows: 1, percentiles: true },
+      series: [{ agent: 'a1', source: 'sim', series: 'sensor.value{sensor=1}', row: 0 }],
     }),
     anomalies: store.anomalies({ ...RANGE, limit: 10, cursor: null }),
     numbers: store.numbers(['a1']),

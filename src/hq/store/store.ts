@@ -7,13 +7,8 @@
  * storage in slices.
  */
 import type { Observable } from 'rxjs';
-import type {
-  AnomalyDocument,
-  Bucket,
-  LedgerEntry,
-  SampleDocument,
-  SeriesDocument,
-} from '../../protocol/api.ts';
+import type { AnomalyDocument, LedgerEntry, SampleDocument, SeriesDocument } from '../../protocol/api.ts';
+import type { Bucket, BucketStatistic } from '../../protocol/bucket.ts';
 import type { Coverage } from '../../protocol/coverage.ts';
 import type { FrameHeader } from '../../protocol/frame.ts';
 import type { LabelRecord } from '../../protocol/labels.ts';
@@ -101,6 +96,34 @@ export type AgentRecord = {
 export type TimeRange = { readonly from: number; readonly to: number };
 export type Page<T> = { readonly items: readonly T[]; readonly cursor: string | null };
 
+/**
+ * A series whose values count in the row `row` of an answer. Series are told apart by source too: two of an agent may
+ * measure series of one name.
+ */
+export type CountedSeries = {
+  readonly agent: string;
+  readonly source: string;
+  readonly series: string;
+  readonly row: number;
+};
+
+export type BucketQuery = TimeRange & {
+  readonly stepMs: number;
+  /** Each once. Those of one row are counted together. */
+  readonly series: readonly CountedSeries[];
+  readonly rows: number;
+  /** Whether percentiles are counted: they cost more than the rest. */
+  readonly percentiles: boolean;
+};
+
+/** Statistics by row and step of time. */
+export type BucketTable = {
+  /** Buckets of each row. */
+  readonly length: number;
+  /** With the statistics that are wanted; `count` is there in any case. */
+  readonly bucket: (row: number, index: number, wanted: ReadonlySet<BucketStatistic>) => Bucket;
+};
+
 /** Takes what agents deliver, and what comes over HTTP. */
 export type FrameLog = {
   /**
@@ -185,10 +208,8 @@ export type QueryStore = {
   readonly samples: (
     query: { agent: string; limit: number; cursor: string | null } & TimeRange,
   ) => Observable<Page<SampleDocument>>;
-  /** Series are told apart by source too: two of an agent may measure series of one name. */
-  readonly buckets: (
-    query: { agent: string; source: string; series: string; stepMs: number } & TimeRange,
-  ) => Observable<readonly Bucket[]>;
+  /** An agent's frames are read once for all of its series. Too many buckets: a TooManyBucketsError. */
+  readonly buckets: (query: BucketQuery) => Observable<BucketTable>;
   /** Oldest first by start. */
   readonly anomalies: (
     query: { agent: string; limit: number; cursor: string | null } & TimeRange,

@@ -13,7 +13,6 @@ import { Observable } from 'rxjs';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Reader, Storage, Writer } from '../../storage/storage.ts';
 import { type EpochState, encodeEpochState, type StoredAgent, toJson } from './epoch-state.ts';
-import { decodeMark, encodeMark } from './filed-mark.ts';
 import { agentKey, asBuffer, entryKey, epochKey, filedKey, META_KEY } from './keys.ts';
 import { lastNumberIn } from './last-number.ts';
 import { encodeLogEntry, type LogEntry, type TailEntry, tailEntryOf } from './log-entry.ts';
@@ -30,12 +29,6 @@ export type Transaction = {
   readonly tail: (agent: string) => readonly TailEntry[];
   /** The agent's entries up to this number are in the index. */
   readonly setFiled: (agent: string, number: number) => void;
-  /** The agent's frames in the index take so much more. Without effect while they are not counted. */
-  readonly addBytes: (agent: string, bytes: number) => void;
-  /** They have been counted. */
-  readonly setBytes: (agent: string, bytes: number) => void;
-  /** What was counted is wrong. */
-  readonly countAgain: (agent: string) => void;
   readonly agent: (agent: string) => StoredAgent | undefined;
   readonly setAgent: (agent: string, record: StoredAgent) => void;
   /** Saves states that are only in memory, those that have waited longest first. */
@@ -61,13 +54,11 @@ type Staged = {
   readonly epochs: Map<string, Map<Epoch, { readonly state: EpochState; readonly isSaved: boolean }>>;
   readonly entries: { readonly agent: string; readonly entry: TailEntry }[];
   readonly filed: Map<string, number>;
-  readonly sizes: Map<string, number | null>;
   /** The first of its entries. */
   firstEntry?: number;
 };
 
-function apply(view: View, { agents, epochs, entries, filed, sizes }: Staged): void {
-  for (const [agent, bytes] of sizes) view.sizes.set(agent, bytes);
+function apply(view: View, { agents, epochs, entries, filed }: Staged): void {
   for (const [agent, record] of agents) view.agents.set(agent, record);
   for (const [agent, ofAgent] of epochs) {
     for (const [epoch, { state }] of ofAgent) putEpoch(view, agent, epoch, state);
@@ -138,13 +129,7 @@ export function createTransactions(
     }
     // Until the commit is through, only a matching revision can bring `working` back into use.
     working.revision = -1;
-    const staged: Staged = {
-      agents: new Map(),
-      epochs: new Map(),
-      entries: [],
-      filed: new Map(),
-      sizes: new Map(),
-    };
+    const staged: Staged = { agents: new Map(), epochs: new Map(), entries: [], filed: new Map() };
     const { transaction, number } = openTransaction(writer, { working, staged, heardOf, log });
     let result: T;
     try {
@@ -154,7 +139,7 @@ export function createTransactions(
       working.revision = revision;
       throw error;
     }
-    write(writer, staged, { logTo: number(), view: working.view });
+    write(writer, staged, number());
     writer.put(META_KEY, writeMeta(revision + 1, number() + 1));
     apply(working.view, staged);
     noteUnsaved(working.unsaved, staged);
@@ -241,13 +226,10 @@ function openTransaction(writer: Writer, { working, staged, heardOf, log }: Open
       ...(view.tails.get(agent) ?? []),
       ...staged.entries.filter((one) => one.agent === agent).map(({ entry }) => entry),
     ],
-    setFiled: (agent, number) => void staged.filed.set(agent, number),
-    addBytes: (agent, bytes) => {
-      const known = sizeIn(staged, view, agent);
-      if (known !== null) staged.sizes.set(agent, Math.max(0, known + bytes));
+    setFiled: (agent, number) => {
+      writer.put(filedKey(agent), encodeNumber(number));
+      staged.filed.set(agent, number);
     },
-    setBytes: (agent, bytes) => void staged.sizes.set(agent, bytes),
-    countAgain: (agent) => void staged.sizes.set(agent, null),
     agent: (agent) => staged.agents.get(agent) ?? view.agents.get(agent),
     setAgent: (agent, record) => void staged.agents.set(agent, record),
     saveEpochs: (limit) => {
@@ -261,19 +243,7 @@ function openTransaction(writer: Writer, { working, staged, heardOf, log }: Open
   return { transaction, number: () => last };
 }
 
-/** Null: not counted yet. */
-function sizeIn(staged: Staged, view: View, agent: string): number | null {
-  const changed = staged.sizes.get(agent);
-  return changed === undefined ? (view.sizes.get(agent) ?? (view.sizes.has(agent) ? null : 0)) : changed;
-}
-
-type Writing = { readonly logTo: number; readonly view: View };
-function write(writer: Writer, staged: Staged, { logTo, view }: Writing): void {
-  const { agents, epochs, filed, sizes } = staged;
-  for (const agent of new Set([...filed.keys(), ...sizes.keys()])) {
-    const number = filed.get(agent) ?? decodeMark(writer.get(filedKey(agent)))?.number ?? 0;
-    writer.put(filedKey(agent), encodeMark({ number, bytes: sizeIn(staged, view, agent) }));
-  }
+function write(writer: Writer, { agents, epochs }: Staged, logTo: number): void {
   for (const [agent, record] of agents) writer.put(agentKey(agent), toJson(record));
   for (const [agent, ofAgent] of epochs) {
     for (const [epoch, { state, isSaved }] of ofAgent) {
@@ -297,9 +267,7 @@ function unsavedOf({ unsaved }: LoadedView): Unsaved {
 }
 
 /** Shows what the storage was found to hold. */
-function replace(view: View, { agents, epochs, holders, tails, sizes }: View): void {
-  view.sizes.clear();
-  for (const [agent, bytes] of sizes) view.sizes.set(agent, bytes);
+function replace(view: View, { agents, epochs, holders, tails }: View): void {
   for (const [agent, record] of agents) view.agents.set(agent, record);
   for (const [agent, ofAgent] of epochs) view.epochs.set(agent, ofAgent);
   for (const [epoch, agent] of holders) view.holders.set(epoch, agent);

@@ -5,12 +5,11 @@ import { z } from 'zod';
 import {
   type AnomalyDocument,
   anomalyDocumentSchema,
-  type Bucket,
-  bucketSchema,
   type LedgerEntry,
   ledgerEntrySchema,
   seriesDocumentSchema,
 } from '../../../protocol/api.ts';
+import { type Bucket, bucketSchema } from '../../../protocol/bucket.ts';
 import { type Loaded, NOT_LOADED, poll, request, requestAll } from '../../state/api.ts';
 import { hqNow } from '../../state/fleet.ts';
 import { type NamedSeries, nameSeries } from './named-series.ts';
@@ -78,7 +77,7 @@ export const [useBuckets] = bind(
       // On whole steps, so that buckets do not change their borders from poll to poll.
       const to = Math.ceil((from === null ? hqNow() : from + spanMs) / stepMs) * stepMs;
       const begin = from === null ? to - spanMs : Math.floor(from / stepMs) * stepMs;
-      const query = `from=${begin}&to=${to}&step=${stepMs}&source=${encoded(source)}`;
+      const query = `from=${begin}&to=${to}&step=${stepMs}&stat=min,max,mean&source=${encoded(source)}`;
       const path = `${agentPath(id)}/query?series=${encoded(series)}&${query}`;
       return request(path, bucketListSchema).pipe(
         map(({ items }) => ({ from: begin, to, stepMs, buckets: items })),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Bucket } from '../../../protocol/api.ts';
+import type { Bucket } from '../../../protocol/bucket.ts';
 import type { NamedSeries } from './named-series.ts';
 import { defaultSeries, isCounter, isolatedRows, shapeBuckets, stepFor, toRate } from './shape.ts';
 

@@ -1,5 +1,6 @@
 /** Buckets of the API into what a chart draws. Pure. */
-import type { Bucket, SeriesDocument } from '../../../protocol/api.ts';
+import type { SeriesDocument } from '../../../protocol/api.ts';
+import type { Bucket } from '../../../protocol/bucket.ts';
 import type { NamedSeries } from './named-series.ts';
 
 const STEPS_MS = [

@@ -1,17 +1,12 @@
 /** Reading the fleet and what it delivered: everything under `/api/v1/agents`. */
-import { firstValueFrom, type MonoTypeOperatorFunction, timeout } from 'rxjs';
-import { z } from 'zod';
+import { firstValueFrom } from 'rxjs';
 import {
-  type AgentSummary,
   agentSummarySchema,
   anomalyDocumentSchema,
-  bucketSchema,
   ledgerEntrySchema,
-  type SeriesDocument,
   sampleDocumentSchema,
   seriesDocumentSchema,
 } from '../../../protocol/api.ts';
-import { Problem } from '../../http/problem.ts';
 import { byKey, page, pageOf } from '../paging.ts';
 import {
   agentParametersSchema,
@@ -21,80 +16,33 @@ import {
   rangeOf,
   rangeSchema,
   samplePageSchema,
-  seriesParametersSchema,
-  seriesRestParametersSchema,
-  seriesSchema,
-  sourceSchema,
-  stepOf,
-  stepSchema,
 } from '../parameters.ts';
+import { SAMPLE_PAGE_BYTES } from '../reads/reads.ts';
+import { type AgentFinder, createAgentFinder } from './agent-finder.ts';
 import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
 import { labelRoutes } from './labels.ts';
 import { retireRoute } from './retire.ts';
 
-/** A read that takes longer is given up, ms. */
-const READ_DEADLINE_MS = 30_000;
+/** What other pages take in memory, bytes. */
+const PAGE_BYTES = 1024 * 1024;
 const common = { config: { role: 'operator' } } as const;
-const problems = problemResponses(400, 401, 403, 404, 429, 503);
-
-const bucketsSchema = pageOf(bucketSchema).extend({
-  series: z.string(),
-  source: z.string().describe('of the agent, that measures the series'),
-  unit: z.string(),
-  from: z.number(),
-  to: z.number(),
-  stepMs: z.number(),
-});
+const problems = problemResponses(400, 401, 403, 404, 429, 503, 504);
 
 export function agentRoutes(app: GatewayApp, context: RouteContext): void {
-  const reads = createReads(context);
-  summaryRoutes(app, reads);
-  sampleRoutes(app, reads);
-  seriesRoutes(app, reads);
-  bucketRoutes(app, reads);
-  anomalyRoutes(app, reads);
-  ledgerRoutes(app, reads);
-  retireRoute(app, context, reads.summaryOf);
-  labelRoutes(app, context, reads.summaryOf);
+  const finder = createAgentFinder(context);
+  const tools: Tools = { ...context, ...finder };
+  summaryRoutes(app, tools);
+  sampleRoutes(app, tools);
+  seriesRoutes(app, tools);
+  anomalyRoutes(app, tools);
+  ledgerRoutes(app, tools);
+  retireRoute(app, context, finder.summaryOf);
+  labelRoutes(app, context, finder.summaryOf);
 }
 
-type Reads = Pick<RouteContext, 'store' | 'fleet' | 'clock'> & {
-  readonly deadline: <T>() => MonoTypeOperatorFunction<T>;
-  /** Rejects with a Problem when HQ does not know the agent. */
-  readonly summaryOf: (id: string) => Promise<AgentSummary>;
-  /** The same id. Those of retired agents are known. */
-  readonly knownId: (id: string) => Promise<string>;
-};
+type Tools = Pick<RouteContext, 'store' | 'fleet' | 'clock' | 'reads'> & AgentFinder;
 
-function createReads({ store, fleet, clock }: RouteContext): Reads {
-  const deadline = <T>() => timeout<T, never>({ first: READ_DEADLINE_MS, scheduler: clock.scheduler });
-  const recordOf = (id: string) => firstValueFrom(store.agent(id).pipe(deadline()));
-  const neverHeardOf = (id: string) => new Problem('not_found', `HQ has never heard of an agent "${id}"`);
-  return {
-    store,
-    fleet,
-    clock,
-    deadline,
-    summaryOf: async (id) => {
-      const summary = await firstValueFrom(fleet.summary(id).pipe(deadline()));
-      if (summary !== undefined) return summary;
-      const retiredTs = (await recordOf(id))?.retiredTs;
-      if (retiredTs === undefined) throw neverHeardOf(id);
-      const since = new Date(retiredTs).toISOString();
-      throw new Problem(
-        'not_found',
-        `agent "${id}" is retired since ${since}; its ledger, and its samples until retention removes them, can be read`,
-      );
-    },
-    knownId: async (id) => {
-      const summary = await firstValueFrom(fleet.summary(id).pipe(deadline()));
-      if (summary === undefined && (await recordOf(id)) === null) throw neverHeardOf(id);
-      return id;
-    },
-  };
-}
-
-function summaryRoutes(app: GatewayApp, { fleet, deadline, summaryOf }: Reads): void {
+function summaryRoutes(app: GatewayApp, { fleet, deadline, summaryOf }: Tools): void {
   app.get(
     '/api/v1/agents',
     {
@@ -139,7 +87,7 @@ function summaryRoutes(app: GatewayApp, { fleet, deadline, summaryOf }: Reads): 
   );
 }
 
-function sampleRoutes(app: GatewayApp, { store, clock, deadline, knownId }: Reads): void {
+function sampleRoutes(app: GatewayApp, { store, clock, reads, knownId }: Tools): void {
   app.get(
     '/api/v1/agents/:id/samples',
     {
@@ -155,17 +103,19 @@ function sampleRoutes(app: GatewayApp, { store, clock, deadline, knownId }: Read
         response: { 200: pageOf(sampleDocumentSchema), ...problems },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const agent = await knownId(request.params.id);
       const { limit, cursor = null } = request.query;
       const range = rangeOf(request.query, clock.now());
-      const found = await firstValueFrom(store.samples({ agent, limit, cursor, ...range }).pipe(deadline()));
+      const found = await reads.run({ request, reply }, SAMPLE_PAGE_BYTES, () =>
+        store.samples({ agent, limit, cursor, ...range }),
+      );
       return { items: [...found.items], cursor: found.cursor };
     },
   );
 }
 
-function seriesRoutes(app: GatewayApp, { store, deadline, knownId }: Reads): void {
+function seriesRoutes(app: GatewayApp, { store, deadline, knownId }: Tools): void {
   app.get(
     '/api/v1/agents/:id/series',
     {
@@ -189,78 +139,7 @@ function seriesRoutes(app: GatewayApp, { store, deadline, knownId }: Reads): voi
   );
 }
 
-/** What both forms of the question say of the answer. */
-const BUCKETS =
-  'Series of several sources are never mixed: when more than one source of the agent has the series, `source` must say which, else the answer is 400 and names them. Count, least, greatest and mean value a bucket; null where nothing came. Samples that came thinned count too, `thinned` says how many: those thinned together count together, in the bucket of the earliest of them. When they reach beyond that bucket, `until` says how far, and the buckets up to there may be empty. Those whose earliest is before `from` are left out.';
-const bucketQuerySchema = rangeSchema.extend({ ...stepSchema.shape, ...sourceSchema.shape });
-
-function bucketRoutes(app: GatewayApp, reads: Reads): void {
-  const shared = { tags: ['series'], response: { 200: bucketsSchema, ...problems } };
-  app.get(
-    '/api/v1/agents/:id/query',
-    {
-      ...common,
-      schema: {
-        operationId: 'queryBuckets',
-        summary: 'Buckets of one series of one source',
-        description: `The series stands in the query: a slash in its name, as in \`mountpoint=/\`, passes every proxy there. ${BUCKETS}`,
-        params: agentParametersSchema,
-        querystring: bucketQuerySchema.extend(seriesSchema.shape),
-        ...shared,
-      },
-    },
-    async ({ params, query }) => bucketsOf(reads, params.id, query.series, query),
-  );
-
-  app.get(
-    '/api/v1/agents/:id/series/:series',
-    {
-      ...common,
-      schema: {
-        operationId: 'getBuckets',
-        summary: 'The same, with the series in the path',
-        description: `A slash in the name of the series is written %2F; where a proxy has decoded it, HQ takes it as it is. Some proxies refuse such paths, or make one slash of two: the query form passes them all. ${BUCKETS}`,
-        params: seriesParametersSchema,
-        querystring: bucketQuerySchema,
-        ...shared,
-      },
-    },
-    async ({ params, query }) => bucketsOf(reads, params.id, params.series, query),
-  );
-  // The same again, as proxies that decode %2F pass it on.
-  app.get(
-    '/api/v1/agents/:id/series/*',
-    {
-      ...common,
-      schema: {
-        hide: true,
-        params: seriesRestParametersSchema,
-        querystring: bucketQuerySchema,
-        response: shared.response,
-      },
-    },
-    async ({ params, query }) => bucketsOf(reads, params.id, params['*'], query),
-  );
-}
-
-async function bucketsOf(
-  { store, clock, deadline, knownId }: Reads,
-  id: string,
-  wanted: string,
-  query: z.output<typeof bucketQuerySchema>,
-) {
-  const agent = await knownId(id);
-  const all = await firstValueFrom(store.series(agent).pipe(deadline()));
-  const { series, source, unit } = seriesOf(agent, all, wanted, query.source);
-  const range = rangeOf(query, clock.now());
-  const stepMs = stepOf(query.step, range);
-  const items = await firstValueFrom(
-    store.buckets({ agent, source, series, stepMs, ...range }).pipe(deadline()),
-  );
-  return { series, source, unit, ...range, stepMs, items: [...items], cursor: null };
-}
-
-function anomalyRoutes(app: GatewayApp, { store, clock, deadline, knownId }: Reads): void {
+function anomalyRoutes(app: GatewayApp, { store, clock, reads, knownId }: Tools): void {
   app.get(
     '/api/v1/agents/:id/anomalies',
     {
@@ -275,19 +154,19 @@ function anomalyRoutes(app: GatewayApp, { store, clock, deadline, knownId }: Rea
         response: { 200: pageOf(anomalyDocumentSchema), ...problems },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const agent = await knownId(request.params.id);
       const range = rangeOf(request.query, clock.now());
       const { limit, cursor = null } = request.query;
-      const found = await firstValueFrom(
-        store.anomalies({ agent, limit, cursor, ...range }).pipe(deadline()),
+      const found = await reads.run({ request, reply }, PAGE_BYTES, () =>
+        store.anomalies({ agent, limit, cursor, ...range }),
       );
       return { items: [...found.items], cursor: found.cursor };
     },
   );
 }
 
-function ledgerRoutes(app: GatewayApp, { store, deadline, knownId }: Reads): void {
+function ledgerRoutes(app: GatewayApp, { store, reads, knownId }: Tools): void {
   app.get(
     '/api/v1/agents/:id/ledger',
     {
@@ -303,9 +182,9 @@ function ledgerRoutes(app: GatewayApp, { store, deadline, knownId }: Reads): voi
         response: { 200: pageOf(ledgerEntrySchema), ...problems },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const agent = await knownId(request.params.id);
-      const found = await firstValueFrom(store.ledger(agent).pipe(deadline()));
+      const found = await reads.run({ request, reply }, PAGE_BYTES, () => store.ledger(agent));
       return page(
         byKey(found, ({ epoch }) => epoch),
         ({ epoch }) => epoch,
@@ -313,24 +192,4 @@ function ledgerRoutes(app: GatewayApp, { store, deadline, knownId }: Reads): voi
       );
     },
   );
-}
-
-/** Throws a Problem when no source, or more than one, has the series. */
-function seriesOf(
-  agent: string,
-  known: readonly SeriesDocument[],
-  series: string,
-  source: string | undefined,
-): SeriesDocument {
-  const all = known.filter((one) => one.series === series);
-  const [found, ...more] = source === undefined ? all : all.filter((one) => one.source === source);
-  if (found === undefined) {
-    const whose = source === undefined || all.length === 0 ? '' : ` of a source "${source}"`;
-    throw new Problem('not_found', `agent "${agent}" has no series "${series}"${whose}`);
-  }
-  if (more.length === 0) return found;
-  const message = `say which source measures it: ${all.map((one) => one.source).join(', ')}`;
-  throw new Problem('bad_request', `source: several have the series "${series}"; ${message}`, {
-    errors: [{ field: 'source', message }],
-  });
 }

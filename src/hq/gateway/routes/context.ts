@@ -20,6 +20,7 @@ import type { Refusals } from '../../refusals.ts';
 import type { AgentRegistry, QueryStore } from '../../store/store.ts';
 import type { Turns } from '../../store/turns.ts';
 import type { GatewayEvents } from '../gateway-events.ts';
+import type { Reads } from '../reads/reads.ts';
 
 export type GatewayApp = FastifyInstance<
   RawServerDefault,
@@ -39,6 +40,8 @@ export type RouteContext = {
   >;
   readonly chaos: ChaosControl;
   readonly clock: Clock;
+  /** For what reads much of the store. */
+  readonly reads: Reads;
   /** For what takes long besides reads of the store. */
   readonly turns: Turns;
   readonly emit: Emit<GatewayEvents>;

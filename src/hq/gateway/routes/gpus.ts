@@ -17,6 +17,7 @@ import {
   timesOf,
   timesSchema,
 } from '../parameters.ts';
+import { SAMPLE_PAGE_BYTES } from '../reads/reads.ts';
 import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
 
 /** A read that takes longer is given up, ms. */
@@ -30,7 +31,7 @@ const telemetrySchema = pageOf(gpuSampleSchema).extend({
 });
 
 export function gpuRoutes(app: GatewayApp, context: RouteContext): void {
-  const { store, fleet, clock } = context;
+  const { store, fleet, clock, reads } = context;
   const catalogue = createGpuCatalogue({ store, fleet, clock });
   const deadline = <T>(): MonoTypeOperatorFunction<T> =>
     timeout<T, never>({ first: READ_DEADLINE_MS, scheduler: clock.scheduler });
@@ -74,17 +75,20 @@ export function gpuRoutes(app: GatewayApp, context: RouteContext): void {
         tags: ['gpus'],
         params: gpuParametersSchema,
         querystring: timesSchema.extend({ ...samplePageSchema.shape, ...agentFilterSchema.shape }),
-        response: { 200: telemetrySchema, ...problemResponses(400, 401, 403, 404, 409, 429, 503) },
+        response: { 200: telemetrySchema, ...problemResponses(400, 401, 403, 404, 409, 429, 503, 504) },
       },
     },
-    async ({ params, query }) => {
+    async (request, reply) => {
+      const { params, query } = request;
       const all = await firstValueFrom(catalogue.all().pipe(deadline()));
       const found = findGpu(all, params.gpu, query.agent);
       const [{ agent } = { agent: '' }] = found;
       const metrics = metricsOf(found, await firstValueFrom(store.series(agent).pipe(deadline())));
       const range = timesOf(query, clock.now());
       const asked = { agent, ...range, limit: query.limit, cursor: query.cursor ?? null };
-      const { items, cursor } = await firstValueFrom(gpuTelemetry(store, metrics, asked).pipe(deadline()));
+      const { items, cursor } = await reads.run({ request, reply }, SAMPLE_PAGE_BYTES, () =>
+        gpuTelemetry(store, metrics, asked),
+      );
       const [first] = found;
       return { gpu: first === undefined ? params.gpu : gpuKey(first), agent, items: [...items], cursor };
     },

@@ -3,9 +3,12 @@ import { defer, NEVER, of } from 'rxjs';
 import type { AnomalyDocument, SampleDocument } from '../../../protocol/api.ts';
 import type { InternedSchema, Sample, SchemaRef } from '../../../protocol/sample.ts';
 import { seriesKey, sourceSeriesKey } from '../../../protocol/series-key.ts';
+import { countValue, createTally, tableOf } from '../../store/bucket-tally.ts';
 import type {
   AgentRecord,
   AgentRegistry,
+  BucketQuery,
+  BucketTable,
   DeliveryOutcome,
   FrameLog,
   QueryStore,
@@ -17,6 +20,8 @@ export type FakeStore = FrameLog &
   QueryStore & {
     readonly appended: { readonly agent: string; readonly sample: Sample }[];
     readonly anomalyList: AnomalyDocument[];
+    /** Tests may put another in its place. */
+    buckets: QueryStore['buckets'];
     /** When set, appends and reads fail with it. */
     fault: Error | null;
   };
@@ -92,16 +97,7 @@ export function createFakeStore(): FakeStore {
           ),
         ),
       ),
-    buckets: ({ from, stepMs, to }) =>
-      of(
-        Array.from({ length: Math.ceil((to - from) / stepMs) }, (_, index) => ({
-          t: from + index * stepMs,
-          count: 0,
-          min: null,
-          max: null,
-          mean: null,
-        })),
-      ),
+    buckets: (query) => defer(() => of(tableOfSamples(fake, query))),
     anomalies: ({ limit, cursor }) => {
       const from = Number(cursor ?? 0);
       const end = from + limit;
@@ -113,6 +109,23 @@ export function createFakeStore(): FakeStore {
 }
 
 const recordOf = (agent: string): AgentRecord => ({ agent, epoch: EPOCH, firstSeenTs: 0, owned: true });
+
+/** Counts what was appended of the series. */
+function tableOfSamples(fake: FakeStore, query: BucketQuery): BucketTable {
+  const { from, to, stepMs, rows, percentiles } = query;
+  const tally = createTally({ rows, length: Math.ceil((to - from) / stepMs), percentiles });
+  for (const { agent, sample } of fake.appended) {
+    const { schema, ts, values } = sample;
+    if (ts < from || ts >= to) continue;
+    for (const { row, ...wanted } of query.series) {
+      if (wanted.agent !== agent || wanted.source !== schema.source) continue;
+      const value = values[schema.series.findIndex((one) => seriesKey(one) === wanted.series)];
+      if (typeof value === 'number')
+        countValue(tally, row * tally.length + Math.floor((ts - from) / stepMs), value);
+    }
+  }
+  return tableOf(tally, query);
+}
 
 function schemasOf({ appended }: FakeStore, agent: string): Map<SchemaRef, InternedSchema> {
   const samples = appended.filter((one) => one.agent === agent);

@@ -1,9 +1,19 @@
 /** Reads what a store has of an agent, `a1` where none is named. */
 import { firstValueFrom } from 'rxjs';
 import type { AnomalyDocument, LedgerEntry } from '../../../protocol/api.ts';
+import type { Bucket, BucketStatistic } from '../../../protocol/bucket.ts';
 import { type Coverage, EMPTY_COVERAGE } from '../../../protocol/coverage.ts';
-import type { AgentNumbers, CoverageStore, HqStore, NumbersOfAgent, Page, QueryStore } from '../store.ts';
-import { EPOCH, START } from './frames.ts';
+import type {
+  AgentNumbers,
+  BucketTable,
+  CoverageStore,
+  HqStore,
+  NumbersOfAgent,
+  Page,
+  QueryStore,
+  TimeRange,
+} from '../store.ts';
+import { EPOCH, SERIES, START } from './frames.ts';
 
 export const EVER = { from: 0, to: START * 2 };
 
@@ -37,6 +47,37 @@ export async function numbersOf(store: AgentNumbers, agent = 'a1'): Promise<Numb
 
 export const numbers = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
+/** What most tests look at. */
+export const PLAIN: ReadonlySet<BucketStatistic> = new Set<BucketStatistic>(['count', 'min', 'max', 'mean']);
+
+/** A row of a table. */
+export const rowOf = (table: BucketTable, row = 0, wanted = PLAIN): Bucket[] =>
+  Array.from({ length: table.length }, (_, index) => table.bucket(row, index, wanted));
+
+export type OneSeries = TimeRange & {
+  readonly stepMs: number;
+  readonly agent?: string;
+  readonly source?: string;
+  readonly series?: string;
+};
+
+/** The query for one series: of the test frames, where it is not named. */
+export const oneSeries = ({ agent = 'a1', source = 'sim', series = SERIES, ...range }: OneSeries) => ({
+  ...range,
+  rows: 1,
+  percentiles: true,
+  series: [{ agent, source, series, row: 0 }],
+});
+
+/** Buckets of one series. */
+export async function readBuckets(
+  store: Pick<QueryStore, 'buckets'>,
+  query: OneSeries,
+  wanted = PLAIN,
+): Promise<Bucket[]> {
+  return rowOf(await firstValueFrom(store.buckets(oneSeries(query))), 0, wanted);
+}
 
 /** All episodes of the range, by pages of `limit`. */
 export async function anomaliesOf(
