@@ -27,7 +27,7 @@ import { createRefusals, type Refusals } from './refusals.ts';
 import { failureText, type StorageHealth, watchStorageHealth } from './storage-health.ts';
 import { openHqStore } from './store/open-hq-store.ts';
 import type { HqStore } from './store/store.ts';
-import { storeEvents } from './store/store-events.ts';
+import { type StoreEmit, storeEvents } from './store/store-events.ts';
 import type { UndoSteps } from './undo-steps.ts';
 
 export type AssembleHqOptions = {
@@ -78,6 +78,7 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
   );
   const probing = health.probe$.subscribe();
   undo.push('end the probing of the storage', () => void probing.unsubscribe());
+  const links = new Subject<LinkEvent>();
   const store$ = openStore({
     storage: health.storage,
     clock,
@@ -85,9 +86,10 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     maxAgeMs: config.retention.rawDays * DAY_MS,
     maxBytes: config.retention.maxBytes,
     dedupTtlMs: config.dedupTtlMs,
+    maxBytesPerAgent: config.limits.maxBytesPerAgent,
     maxEpisodes: config.limits.maxAnomalies,
     maxAheadMs: config.limits.maxClockAheadMs,
-    emit: createEmit(storeEvents, telemetry),
+    emit: notingQuotas(createEmit(storeEvents, telemetry), links, clock),
   });
   return openIdentity({ storage: health.storage, ids, copy: options.identityCopy }).pipe(
     concatMap((identity) => store$.pipe(map((store) => ({ store, identity })))),
@@ -98,7 +100,7 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
       const { limits } = config;
       return createIngestCore({ store, clock, emit, limits, maxDeliveries: limits.ingestInFlight }).pipe(
         concatMap((ingest) =>
-          assembleOver(options, { store, identity, refusals, alarms, emit, ingest, health }),
+          assembleOver(options, { store, identity, refusals, alarms, emit, ingest, health, links }),
         ),
       );
     }),
@@ -115,6 +117,17 @@ function notingRefusals(emit: IngestEmit, refusals: Refusals): IngestEmit {
       refusals.note({ address, agent, reason, detail, over: 'link' });
     }
     if (event.type === 'agent_connected') refusals.letIn(event.agent);
+  };
+}
+
+/** An agent that is over its quota has an alarm. */
+function notingQuotas(emit: StoreEmit, links: Subject<LinkEvent>, clock: Pick<Clock, 'now'>): StoreEmit {
+  return (event) => {
+    emit(event);
+    if (event.type !== 'store_quota_exceeded') return;
+    const { agent, quotaBytes } = event;
+    const detail = `its samples take more than ${Math.round(quotaBytes)} bytes of HQ's storage (limits.maxBytesPerAgent): the oldest of them are removed`;
+    links.next({ kind: 'alarm', agent, alarm: 'over_quota', detail, ts: clock.now() });
   };
 }
 
@@ -136,11 +149,12 @@ function notingRegistry(emit: IngestEmit, alarms: HqAlarms): IngestEmit {
 type Opened = Pick<AssembledHq, 'store' | 'identity' | 'ingest' | 'refusals' | 'alarms'> & {
   readonly emit: IngestEmit;
   readonly health: StorageHealth<Storage>;
+  readonly links: Subject<LinkEvent>;
 };
 
 function assembleOver(options: AssembleHqOptions, opened: Opened): Observable<AssembledHq> {
   const { config, access, clock, random, version, undo } = options;
-  const { store, identity, ingest, refusals, alarms, emit, health } = opened;
+  const { store, identity, ingest, refusals, alarms, emit, health, links } = opened;
   const sweeping = interval(ALARM_SWEEP_MS, clock.scheduler).subscribe(alarms.sweep);
   undo.push('end the alarms', () => void sweeping.unsubscribe());
   undo.push('see the last commits through', () => ingest.commits.idle('all'));
@@ -151,7 +165,6 @@ function assembleOver(options: AssembleHqOptions, opened: Opened): Observable<As
     random,
   });
   undo.push('end chaos', () => void chaos.stop());
-  const links = new Subject<LinkEvent>();
   const serveAgents = (server: AgentServer) => {
     const isStoring = () => health.failure() === null;
     const { limits } = config;

@@ -27,6 +27,12 @@ const limitsSchema = z
       1,
       1_000_000,
     ),
+    maxBytesPerAgent: whole(
+      'what the samples of one agent may take of the storage, bytes; beyond it its oldest are removed, with an alarm. 0: a quarter of retention.maxBytes, and only while the storage is full',
+      0,
+      0,
+      2 ** 50,
+    ),
     maxAnomalies: whole(
       'most anomaly episodes of one agent that HQ keeps; beyond it the oldest are removed',
       MAX_EPISODES,
@@ -271,6 +277,12 @@ export function checkHqConfig(config: HqConfig): string[] {
   if (config.retention.maxBytes < 64 * config.limits.maxFrameBytes) {
     problems.push(
       `retention.maxBytes (${config.retention.maxBytes}) must hold at least 64 frames of limits.maxFrameBytes (${config.limits.maxFrameBytes})`,
+    );
+  }
+  const { maxBytesPerAgent, maxFrameBytes } = config.limits;
+  if (maxBytesPerAgent > 0 && maxBytesPerAgent < 16 * maxFrameBytes) {
+    problems.push(
+      `limits.maxBytesPerAgent (${maxBytesPerAgent}) must hold at least 16 frames of limits.maxFrameBytes (${maxFrameBytes}), or be 0`,
     );
   }
   if (config.socket.pingTimeoutMs >= 2 * config.socket.pingIntervalMs) {

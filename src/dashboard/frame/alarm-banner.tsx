@@ -11,6 +11,7 @@ const MEANING: Readonly<Record<AgentAlarm['kind'], string>> = {
   lost_at_hq: 'HQ no longer holds what it had acked',
   agent_disk: 'the disk of its journal is in trouble',
   clock_ahead: 'its samples are dated in the future',
+  over_quota: 'its samples take more of the storage of HQ than they may',
 };
 
 /** What to do about it. */
@@ -23,6 +24,7 @@ const ADVICE: Readonly<Record<AgentAlarm['kind'], ReactNode>> = {
   ),
   agent_disk: 'Free some space on it, make it writable or replace it: the agent goes on by itself then.',
   clock_ahead: 'Set the clock of its machine, or the unit of its times: seconds, ms, µs.',
+  over_quota: 'Its oldest samples are removed. Raise limits.maxBytesPerAgent, or measure less often.',
   lost_at_hq: 'What the agent still had has come again; the ledger names the rest.',
 };
 

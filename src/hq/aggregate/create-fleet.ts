@@ -211,8 +211,10 @@ function takeAppended(
 function takeLink(fleet: FleetState, event: LinkEvent): void {
   const { options, roster, alarms, labels, pauses, alarmed, waiting } = fleet;
   const { clock } = options;
-  // Whatever names a stranger may claim, they make no agents.
-  if (event.kind === 'hello_refused' && roster.find(event.agent) === undefined) return;
+  // Whatever names a stranger may claim, they make no agents; nor does what is left of one that is retired.
+  const isOfKnown =
+    event.kind === 'hello_refused' || (event.kind === 'alarm' && event.alarm === 'over_quota');
+  if (isOfKnown && roster.find(event.agent) === undefined) return;
   const entry = roster.entryOf(event.agent, event.kind === 'connected' ? event.epoch : null);
   applyLink(entry, event, clock.precise());
   waiting.add(entry);

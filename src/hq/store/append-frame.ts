@@ -4,6 +4,7 @@ import type { Coverage, SeqRange } from '../../protocol/coverage.ts';
 import { decodeGap } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { type Accounting, account, EMPTY_EPOCH, markDelivered, THINNED, toJson } from './epoch-state.ts';
+import { recordBytes } from './filed-mark.ts';
 import { encodeFrameRecord, type Segment, type StoredLane } from './frame-record.ts';
 import type { GapRecord } from './gap-record.ts';
 import { hoursOf, orderKey, seqKey, timeKey, writeOrderedDouble } from './keys.ts';
@@ -120,7 +121,7 @@ export type RecordPlace = {
 
 /** Writes a frame record into the index, by seq, time and arrival. */
 export function putRecord(
-  { writer }: Transaction,
+  transaction: Transaction,
   record: RecordPlace & {
     readonly lane: StoredLane;
     readonly logNumber: number;
@@ -128,8 +129,10 @@ export function putRecord(
     readonly frame: Uint8Array;
   },
 ): void {
+  const { writer } = transaction;
   const { agent, epoch, tsMin, tsMax } = record;
   const seq = record.segments[0]?.first ?? 0;
+  transaction.addBytes(agent, recordBytes(record));
   const key = seqKey('F', agent, epoch, seq);
   writer.put(key, encodeFrameRecord(record));
   writer.put(orderKey(record.logNumber), key);
@@ -140,10 +143,12 @@ export function putRecord(
 
 /** Removes what `putRecord` wrote. */
 export function removeRecord(
-  { writer }: Transaction,
-  record: RecordPlace & { readonly seq: number; readonly logNumber: number },
+  transaction: Transaction,
+  record: RecordPlace & { readonly seq: number; readonly logNumber: number; readonly frame: Uint8Array },
 ): void {
+  const { writer } = transaction;
   const { agent, epoch, tsMin, tsMax, seq } = record;
+  transaction.addBytes(agent, -recordBytes(record));
   writer.remove(seqKey('F', agent, epoch, seq));
   writer.remove(orderKey(record.logNumber));
   for (const hour of hoursOf(tsMin, tsMax)) writer.remove(timeKey(agent, hour, tsMin, epoch, seq));

@@ -84,7 +84,7 @@ export function commitCompaction(
 ): void {
   for (const { pieces, frame } of plan.merges) {
     for (const { seq, tsMin, tsMax, record } of pieces) {
-      removeRecord(transaction, { agent, epoch, seq, tsMin, tsMax, logNumber: record.logNumber });
+      removeRecord(transaction, { ...record, agent, epoch, seq, tsMin, tsMax });
     }
     putRecord(transaction, { agent, epoch, ...mergedRecord(pieces, frame) });
   }

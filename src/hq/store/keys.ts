@@ -7,7 +7,8 @@
  *     E agent 0 epoch[6]                      epoch state: counters and coverage (JSON)
  *     J number[6]                             arrival log: every frame in the order in which it was stored, until it is
  *                                             in the index and its readers are past it (see log-entry.ts)
- *     M agent 0 → number[6]                   frames of the agent up to this number of the log are in the index
+ *     M agent 0 → number[6] bytes[6]          frames of the agent up to this number of the log are in the index, and
+ *                                             what they take there (filed-mark.ts)
  *     F agent 0 epoch[6] seq[6]               index: frame record (frame-record.ts); seq: the first that it contributed
  *     G agent 0 epoch[6] seq[6]               gap (JSON)
  *     T agent 0 hour[5] tsMin[8] epoch[6] seq[6] → tsMax[8]

@@ -2,7 +2,8 @@
 import { coverageSchema } from '../../protocol/coverage.ts';
 import type { Reader } from '../../storage/storage.ts';
 import { decodeEpochState, parseJson } from './epoch-state.ts';
-import { asBuffer, kindRange, parseEntryKey, parseOrderKey } from './keys.ts';
+import { decodeMark } from './filed-mark.ts';
+import { kindRange, parseEntryKey, parseOrderKey } from './keys.ts';
 import { entriesOf } from './load-view.ts';
 
 /** 0: there is none. What is filed, saved or read counts too: its entries may have left the log and the index. */
@@ -14,7 +15,7 @@ export function lastNumberIn(reader: Reader): number {
     filed === undefined ? 0 : parseOrderKey(filed),
   );
   for (const { value } of entriesOf(reader, kindRange('M')))
-    if (value.length === 6) last = Math.max(last, asBuffer(value).readUIntBE(0, 6));
+    last = Math.max(last, decodeMark(value)?.number ?? 0);
   for (const { value } of entriesOf(reader, kindRange('E')))
     last = Math.max(last, decodeEpochState(value)?.logTo ?? 0);
   for (const { value } of entriesOf(reader, kindRange('C'))) {

@@ -7,15 +7,8 @@ import type { Epoch } from '../../protocol/sample.ts';
 import type { Entry, Reader } from '../../storage/storage.ts';
 import { accountSegments } from './account-segments.ts';
 import { decodeAgent, decodeEpochState, EMPTY_EPOCH, markDelivered } from './epoch-state.ts';
-import {
-  agentOfFiled,
-  asBuffer,
-  entryRange,
-  type KeyRange,
-  kindRange,
-  parseEpochKey,
-  successor,
-} from './keys.ts';
+import { decodeMark } from './filed-mark.ts';
+import { agentOfFiled, entryRange, type KeyRange, kindRange, parseEpochKey, successor } from './keys.ts';
 import { decodeLogEntry, type LogEntry, type TailEntry, tailEntryOf } from './log-entry.ts';
 import { epochsWithFrames, rebuildEpoch } from './rebuild.ts';
 import { emptyView, type LoadedView, putEpoch, type UnsavedEpoch, type View } from './view.ts';
@@ -30,6 +23,7 @@ export function loadView(reader: Reader): LoadedView {
     if (state !== undefined) putEpoch(view, agent, epoch, state);
   }
   for (const { agent, epoch } of epochsWithFrames(reader)) {
+    view.sizes.set(agent, null);
     if (view.epochs.get(agent)?.has(epoch)) continue;
     const state = rebuildEpoch(reader, agent, epoch);
     if (state !== undefined) putEpoch(view, agent, epoch, state);
@@ -52,7 +46,10 @@ export function loadView(reader: Reader): LoadedView {
 function readLog(reader: Reader, view: View): readonly UnsavedEpoch[] {
   const filed = new Map<string, number>();
   for (const { key, value } of entriesOf(reader, kindRange('M'))) {
-    if (value.length === 6) filed.set(agentOfFiled(key), asBuffer(value).readUIntBE(0, 6));
+    const mark = decodeMark(value);
+    if (mark === undefined) continue;
+    filed.set(agentOfFiled(key), mark.number);
+    view.sizes.set(agentOfFiled(key), mark.bytes);
   }
   /** By agent, then epoch. */
   const unsaved = new Map<string, Map<Epoch, UnsavedEpoch>>();

@@ -9,6 +9,7 @@ import {
 } from '../../storage/memory/memory-storage.ts';
 import { type Storage, StorageError } from '../../storage/storage.ts';
 import { appendFrame } from './append-frame.ts';
+import { decodeMark } from './filed-mark.ts';
 import { dueFilings, isCrowded } from './filing.ts';
 import { type KeyKind, kindRange, META_KEY } from './keys.ts';
 import { loadView } from './load-view.ts';
@@ -117,7 +118,8 @@ describe('the log of HQ', () => {
 describe('when something is wrong', () => {
   it('goes on with removing what is old although nothing can be filed', async () => {
     const memory = createMemoryStorage();
-    const isFiled = (key: Uint8Array) => key[0] === 'M'.charCodeAt(0);
+    const isFiled = (key: Uint8Array, value: Uint8Array) =>
+      key[0] === 'M'.charCodeAt(0) && decodeMark(value)?.number !== 0;
     const storage: Storage = {
       ...memory,
       commit: (work) =>
@@ -125,7 +127,7 @@ describe('when something is wrong', () => {
           work({
             ...writer,
             put: (key, value) => {
-              if (isFiled(key)) throw new StorageError('full', 'no room to file');
+              if (isFiled(key, value)) throw new StorageError('full', 'no room to file');
               writer.put(key, value);
             },
           }),

@@ -21,6 +21,7 @@ import type { Clock } from '../../platform/clock.ts';
 import { errorText } from '../../platform/error-text.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
+import { countBytes, createQuotaWatch, overQuota, type QuotaWatch, removeOldestOf } from './agent-quota.ts';
 import { background } from './background.ts';
 import type { Backpressure } from './backpressure.ts';
 import { type ClockTrust, cutoffOf } from './clock-trust.ts';
@@ -80,10 +81,14 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
   return defer(() => {
     const candidates = candidatesOf(transactions);
     const gaps = createGapSweep(storage, clock);
+    const quotas = createQuotaWatch(clock, options.retention, (agent, quotaBytes) =>
+      emit({ type: 'store_quota_exceeded', agent, quotaBytes }),
+    );
     // All of them rewrite the same records, and each plans on what it reads: they share one background.
     const tasks: Readonly<Record<string, () => Observable<boolean>>> = {
       filing: () => keeper.file({ arrivedBefore: cutoffOf(options.retention, clock, options.trust) }),
-      retention: () => sweep(options),
+      'counting of bytes': () => countSome(options),
+      retention: () => sweep(options, quotas),
       'retention of gaps': () => sweepGaps(options, gaps),
       compaction: () => compactSome(options, candidates),
       'saving of states': () => keeper.save(),
@@ -228,28 +233,46 @@ function compactSome(options: MaintenanceOptions, { ready }: Candidates): Observ
   });
 }
 
-function sweep(options: MaintenanceOptions): Observable<boolean> {
+function sweep(options: MaintenanceOptions, quotas: QuotaWatch): Observable<boolean> {
   const { storage, transactions, clock, retention, trust, emit } = options;
   return defer(() => {
     const now = clock.now();
     const cutoff = cutoffOf(retention, clock, trust);
     const countedBytes = storage.stats().usedBytes - options.uncountedBytes();
-    const reason = retentionReason(storage, { cutoff, isFull: countedBytes > retention.maxBytes });
+    const isFull = countedBytes > retention.maxBytes;
+    const excessBytes = isFull ? countedBytes - retention.maxBytes * SIZE_TARGET : 0;
+    const { sizes } = transactions.durable;
+    quotas.look(sizes);
+    const over = overQuota(sizes, { ...retention, excessBytes });
+    const reason = over !== null ? 'quota' : retentionReason(storage, { cutoff, isFull });
     const expired = trust.holds() && hasExpiredKeys(storage, now);
     if (reason === null && !expired) return of(false);
-    const excessBytes = reason === 'size' ? countedBytes - retention.maxBytes * SIZE_TARGET : 0;
     return transactions
-      .run((transaction) => ({
-        keys: expired ? removeExpiredKeys(transaction, now) : 0,
-        removed: reason === null ? null : removeOldest(transaction, { cutoff, excessBytes }),
-      }))
+      .run((transaction) => {
+        if (expired) removeExpiredKeys(transaction, now);
+        if (over !== null) return removeOldestOf(transaction, over);
+        return reason === null ? null : removeOldest(transaction, { cutoff, excessBytes });
+      })
       .pipe(
-        map(({ removed }) => {
+        map((removed) => {
+          if (over !== null && (removed?.frames ?? 0) > 0) quotas.removed(over.agent);
           if (reason !== null && removed !== null)
             emit({ type: 'store_retention_removed', ...removed, reason });
           return true;
         }),
       );
+  });
+}
+
+/** One agent whose frames are not counted yet. */
+function countSome({ storage, transactions, clock, backpressure }: MaintenanceOptions): Observable<boolean> {
+  return defer(() => {
+    const [agent] = [...transactions.durable.sizes].find(([, bytes]) => bytes === null) ?? [];
+    if (agent === undefined) return of(false);
+    return sliced(() => countBytes(storage, agent), clock, backpressure.pauseMs).pipe(
+      switchMap((bytes) => transactions.run((transaction) => transaction.setBytes(agent, bytes))),
+      map(() => true),
+    );
   });
 }
 

@@ -67,6 +67,11 @@ export type HqStoreOptions = {
   readonly maxAgeMs?: number;
   /** The oldest samples are removed when the store holds more bytes. Default: no bound. */
   readonly maxBytes?: number;
+  /**
+   * The oldest samples of an agent are removed when its samples take more bytes. 0, the default: a quarter of
+   * `maxBytes`, and only while the store holds more than those.
+   */
+  readonly maxBytesPerAgent?: number;
   /** Anomaly episodes that one agent may have; beyond it its oldest go. Default 20,000. */
   readonly maxEpisodes?: number;
   /** How long an idempotency key is remembered, ms. Default 24 h. */
@@ -140,7 +145,7 @@ function createParts(options: HqStoreOptions) {
   const trust = createClockTrust(clock, newestArrival(storage), (aheadMs) =>
     emit({ type: 'store_clock_leapt', aheadMs }),
   );
-  const retention = { maxAgeMs, maxBytes };
+  const retention = { maxAgeMs, maxBytes, maxBytesPerAgent: options.maxBytesPerAgent ?? 0 };
   const common = {
     storage,
     transactions,

@@ -16,6 +16,8 @@ export type Retention = {
   readonly maxAgeMs: number;
   /** When the store holds more bytes the oldest frames are removed. Default: no bound. */
   readonly maxBytes: number;
+  /** The same of the frames of one agent; 0: only while the store is full, see agent-quota.ts. */
+  readonly maxBytesPerAgent: number;
 };
 
 /** Frames removed in one transaction at most. */
@@ -86,12 +88,13 @@ export function removeOldest(
     if (value === undefined || record === undefined) {
       writer.remove(logEntry);
       writer.remove(frameKey);
+      transaction.countAgain(parseSeqKey(frameKey).agent);
       continue;
     }
     const arrivalTs = record.segments.at(-1)?.arrivalTs ?? 0;
     if (arrivalTs >= limits.cutoff && bytes >= limits.excessBytes) break;
     const { tsMin, tsMax } = readHeader(record.frame);
-    removeRecord(transaction, { ...parseSeqKey(frameKey), tsMin, tsMax, logNumber: record.logNumber });
+    removeRecord(transaction, { ...record, ...parseSeqKey(frameKey), tsMin, tsMax });
     frames += 1;
     samples += segmentSamples(record);
     bytes += value.length;

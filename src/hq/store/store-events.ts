@@ -56,19 +56,26 @@ export const storeEvents = {
       },
     ],
   }),
-  store_retention_removed: defineEvent<{ frames: number; samples: number; reason: 'age' | 'size' }>({
-    level: 'debug',
-    message: 'old samples removed',
-    metrics: [
-      {
-        name: 'holdfast_hq_retention_removed_samples_total',
-        kind: 'counter',
-        help: 'Stored samples removed by retention, by reason; the ledger goes on counting them as stored.',
-        labelNames: ['reason'],
-        labels: ({ reason }) => ({ reason }),
-        value: ({ samples }) => samples,
-      },
-    ],
+  store_retention_removed: defineEvent<{ frames: number; samples: number; reason: 'age' | 'size' | 'quota' }>(
+    {
+      level: 'debug',
+      message: 'old samples removed',
+      metrics: [
+        {
+          name: 'holdfast_hq_retention_removed_samples_total',
+          kind: 'counter',
+          help: 'Stored samples removed by retention, by reason; the ledger goes on counting them as stored.',
+          labelNames: ['reason'],
+          labels: ({ reason }) => ({ reason }),
+          value: ({ samples }) => samples,
+        },
+      ],
+    },
+  ),
+  store_quota_exceeded: defineEvent<{ agent: string; quotaBytes: number }>({
+    level: 'warn',
+    message: 'the samples of this agent take more of the store than it may; its oldest are removed',
+    metrics: [],
   }),
   store_anomalies_indexed: defineEvent<{ anomalies: number }>({
     level: null,

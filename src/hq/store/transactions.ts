@@ -13,6 +13,7 @@ import { Observable } from 'rxjs';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Reader, Storage, Writer } from '../../storage/storage.ts';
 import { type EpochState, encodeEpochState, type StoredAgent, toJson } from './epoch-state.ts';
+import { decodeMark, encodeMark } from './filed-mark.ts';
 import { agentKey, asBuffer, entryKey, epochKey, filedKey, META_KEY } from './keys.ts';
 import { lastNumberIn } from './last-number.ts';
 import { encodeLogEntry, type LogEntry, type TailEntry, tailEntryOf } from './log-entry.ts';
@@ -29,6 +30,12 @@ export type Transaction = {
   readonly tail: (agent: string) => readonly TailEntry[];
   /** The agent's entries up to this number are in the index. */
   readonly setFiled: (agent: string, number: number) => void;
+  /** The agent's frames in the index take so much more. Without effect while they are not counted. */
+  readonly addBytes: (agent: string, bytes: number) => void;
+  /** They have been counted. */
+  readonly setBytes: (agent: string, bytes: number) => void;
+  /** What was counted is wrong. */
+  readonly countAgain: (agent: string) => void;
   readonly agent: (agent: string) => StoredAgent | undefined;
   readonly setAgent: (agent: string, record: StoredAgent) => void;
   /** Saves states that are only in memory, those that have waited longest first. */
@@ -54,11 +61,13 @@ type Staged = {
   readonly epochs: Map<string, Map<Epoch, { readonly state: EpochState; readonly isSaved: boolean }>>;
   readonly entries: { readonly agent: string; readonly entry: TailEntry }[];
   readonly filed: Map<string, number>;
+  readonly sizes: Map<string, number | null>;
   /** The first of its entries. */
   firstEntry?: number;
 };
 
-function apply(view: View, { agents, epochs, entries, filed }: Staged): void {
+function apply(view: View, { agents, epochs, entries, filed, sizes }: Staged): void {
+  for (const [agent, bytes] of sizes) view.sizes.set(agent, bytes);
   for (const [agent, record] of agents) view.agents.set(agent, record);
   for (const [agent, ofAgent] of epochs) {
     for (const [epoch, { state }] of ofAgent) putEpoch(view, agent, epoch, state);
@@ -129,7 +138,13 @@ export function createTransactions(
     }
     // Until the commit is through, only a matching revision can bring `working` back into use.
     working.revision = -1;
-    const staged: Staged = { agents: new Map(), epochs: new Map(), entries: [], filed: new Map() };
+    const staged: Staged = {
+      agents: new Map(),
+      epochs: new Map(),
+      entries: [],
+      filed: new Map(),
+      sizes: new Map(),
+    };
     const { transaction, number } = openTransaction(writer, { working, staged, heardOf, log });
     let result: T;
     try {
@@ -139,7 +154,7 @@ export function createTransactions(
       working.revision = revision;
       throw error;
     }
-    write(writer, staged, number());
+    write(writer, staged, { logTo: number(), view: working.view });
     writer.put(META_KEY, writeMeta(revision + 1, number() + 1));
     apply(working.view, staged);
     noteUnsaved(working.unsaved, staged);
@@ -226,10 +241,13 @@ function openTransaction(writer: Writer, { working, staged, heardOf, log }: Open
       ...(view.tails.get(agent) ?? []),
       ...staged.entries.filter((one) => one.agent === agent).map(({ entry }) => entry),
     ],
-    setFiled: (agent, number) => {
-      writer.put(filedKey(agent), encodeNumber(number));
-      staged.filed.set(agent, number);
+    setFiled: (agent, number) => void staged.filed.set(agent, number),
+    addBytes: (agent, bytes) => {
+      const known = sizeIn(staged, view, agent);
+      if (known !== null) staged.sizes.set(agent, Math.max(0, known + bytes));
     },
+    setBytes: (agent, bytes) => void staged.sizes.set(agent, bytes),
+    countAgain: (agent) => void staged.sizes.set(agent, null),
     agent: (agent) => staged.agents.get(agent) ?? view.agents.get(agent),
     setAgent: (agent, record) => void staged.agents.set(agent, record),
     saveEpochs: (limit) => {
@@ -243,7 +261,19 @@ function openTransaction(writer: Writer, { working, staged, heardOf, log }: Open
   return { transaction, number: () => last };
 }
 
-function write(writer: Writer, { agents, epochs }: Staged, logTo: number): void {
+/** Null: not counted yet. */
+function sizeIn(staged: Staged, view: View, agent: string): number | null {
+  const changed = staged.sizes.get(agent);
+  return changed === undefined ? (view.sizes.get(agent) ?? (view.sizes.has(agent) ? null : 0)) : changed;
+}
+
+type Writing = { readonly logTo: number; readonly view: View };
+function write(writer: Writer, staged: Staged, { logTo, view }: Writing): void {
+  const { agents, epochs, filed, sizes } = staged;
+  for (const agent of new Set([...filed.keys(), ...sizes.keys()])) {
+    const number = filed.get(agent) ?? decodeMark(writer.get(filedKey(agent)))?.number ?? 0;
+    writer.put(filedKey(agent), encodeMark({ number, bytes: sizeIn(staged, view, agent) }));
+  }
   for (const [agent, record] of agents) writer.put(agentKey(agent), toJson(record));
   for (const [agent, ofAgent] of epochs) {
     for (const [epoch, { state, isSaved }] of ofAgent) {
@@ -267,7 +297,9 @@ function unsavedOf({ unsaved }: LoadedView): Unsaved {
 }
 
 /** Shows what the storage was found to hold. */
-function replace(view: View, { agents, epochs, holders, tails }: View): void {
+function replace(view: View, { agents, epochs, holders, tails, sizes }: View): void {
+  view.sizes.clear();
+  for (const [agent, bytes] of sizes) view.sizes.set(agent, bytes);
   for (const [agent, record] of agents) view.agents.set(agent, record);
   for (const [agent, ofAgent] of epochs) view.epochs.set(agent, ofAgent);
   for (const [epoch, agent] of holders) view.holders.set(epoch, agent);

@@ -11,7 +11,11 @@ export type View = {
   readonly holders: Map<Epoch, string>;
   /** By agent, oldest first: its entries of the log that are not in the index yet. No agent has an empty one. */
   readonly tails: Map<string, TailEntry[]>;
+  readonly sizes: Map<string, number | null>;
 };
+
+/** What the frames of an agent take in the index, bytes; null: not counted yet. Absent: it has none. */
+export type Sizes = ReadonlyMap<string, number | null>;
 
 /** An epoch of which the log holds more than its saved state says, from the entry of this number on. */
 export type UnsavedEpoch = { readonly agent: string; readonly epoch: Epoch; readonly from: number };
@@ -23,15 +27,17 @@ export const emptyView = (): View => ({
   epochs: new Map(),
   holders: new Map(),
   tails: new Map(),
+  sizes: new Map(),
 });
 
 /** A view of its own with what `view` shows. */
-export function viewOf({ agents, epochs, holders, tails }: View): View {
+export function viewOf({ agents, epochs, holders, tails, sizes }: View): View {
   return {
     agents: new Map(agents),
     epochs: new Map([...epochs].map(([agent, ofAgent]) => [agent, new Map(ofAgent)])),
     holders: new Map(holders),
     tails: new Map([...tails].map(([agent, tail]) => [agent, [...tail]])),
+    sizes: new Map(sizes),
   };
 }
 

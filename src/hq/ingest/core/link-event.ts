@@ -37,8 +37,8 @@ export type LinkEvent =
   /** HQ takes no frames just now, and has refused one. */
   | { readonly kind: 'refused'; readonly agent: string; readonly ts: number }
   /**
-   * Another one claimed to be this agent or came with a journal that may be a copy and was refused, or HQ lacks what it
-   * once held.
+   * Another one claimed to be this agent or came with a journal that may be a copy and was refused, HQ lacks what it
+   * once held, or removes samples of it.
    */
   | {
       readonly kind: 'alarm';
