@@ -5,6 +5,7 @@ import { CHAOS_MODES } from '../protocol/api.ts';
 import { MAX_FRAME_BYTES, MAX_FRAME_SAMPLES } from '../protocol/frame.ts';
 import { MAX_TS } from '../protocol/sample.ts';
 import { isLoopback } from './access.ts';
+import { MAX_SCHEMAS } from './ingest/core/known-series.ts';
 import { MAX_AHEAD_MS } from './store/clock-ahead.ts';
 import { MAX_EPISODES } from './store/episode-retention.ts';
 
@@ -25,6 +26,12 @@ const limitsSchema = z
       'most distinct series of one agent, counted for each of its sources',
       10_000,
       1,
+      1_000_000,
+    ),
+    maxSchemas: whole(
+      'most schemas of one agent: sets of series that it measures at once, again after each reboot; HQ keeps them for as long as samples need them',
+      MAX_SCHEMAS,
+      16,
       1_000_000,
     ),
     maxBytesPerAgent: whole(

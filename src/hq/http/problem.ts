@@ -54,6 +54,7 @@ export const PROBLEM_CODES = {
   invalid: 422,
   idempotency_key_reused: 422,
   too_many_series: 422,
+  too_many_schemas: 422,
   too_many_agents: 422,
   upgrade_required: 426,
   rate_limited: 429,

@@ -314,6 +314,20 @@ describe('limits of a delivery', () => {
     expect(store.appended).toHaveLength(3);
   });
 
+  it('refuses an agent that brings too many schemas, and says which bound it is', async () => {
+    const { app, store } = await createTestGateway({ settings: { limits: { maxSchemas: 16 } } });
+    const inUnit = (unit: number) => record({ metrics: { x: { value: 42, unit: `u${unit}` } } });
+    for (let unit = 0; unit < 16; unit += 1)
+      expect((await post(app, '/telemetry', inUnit(unit))).status).toBe(202);
+    const answer = await post(app, '/telemetry', inUnit(16));
+    expect([answer.status, answer.problem().type]).toEqual([422, 'urn:holdfast:problem:too_many_schemas']);
+    expect(answer.problem().detail).toContain('limits.maxSchemas');
+    expect((await post(app, '/telemetry', { ...inUnit(3), timestamp: 7 })).status, 'one that it has').toBe(
+      202,
+    );
+    expect(store.appended).toHaveLength(17);
+  });
+
   it('refuses more agents than HQ may know', async () => {
     const { app } = await createTestGateway({ settings: { limits: { maxAgents: 2 } } });
     for (const agent of ['a', 'b'])

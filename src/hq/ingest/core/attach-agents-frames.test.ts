@@ -94,6 +94,17 @@ describe('frames beyond what an agent may send', () => {
     });
   });
 
+  it('with more schemas than an agent may have are refused for good, with the bound', async () => {
+    const hq = await startHq({ limits: { maxSchemas: 2 } });
+    const socket = await joinAs(hq, 'a1');
+    expect(await announce(socket, internSchema({ ...schema, boot: 'boot-2' }))).toEqual({ ok: true });
+    const third = internSchema({ ...schema, boot: 'boot-3' });
+    const beyond = { code: 'too_many_series', message: expect.stringContaining('limits.maxSchemas') };
+    expect(await announce(socket, third)).toMatchObject({ error: beyond });
+    const frame = dataFrame(1, 2, { schema: third }).bytes;
+    expect(await ask(socket, 'frame', { lane: 'live' }, frame)).toMatchObject({ error: beyond });
+  });
+
   it('beyond the allowance are refused with the time to wait', async () => {
     const hq = await startHq({ limits: { framesPerSecond: 1 } });
     const socket = await joinAs(hq, 'a1');

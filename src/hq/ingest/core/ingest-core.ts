@@ -14,7 +14,8 @@ export type IngestCore = {
 };
 
 export type IngestCoreOptions = {
-  readonly store: Pick<FrameLog, 'append'> & Pick<AgentRegistry, 'agents' | 'agent' | 'seriesKeys'>;
+  readonly store: Pick<FrameLog, 'append'> &
+    Pick<AgentRegistry, 'agents' | 'agent' | 'seriesKeys' | 'schemas'>;
   readonly clock: Pick<Clock, 'precise' | 'scheduler'>;
   readonly emit: IngestEmit;
   readonly limits: {
@@ -22,6 +23,8 @@ export type IngestCoreOptions = {
     readonly maxAgents: number;
     /** Distinct series of one agent. */
     readonly maxSeries: number;
+    /** Schemas of one agent. */
+    readonly maxSchemas: number;
   };
   /** Deliveries over HTTP that may be under way at once. */
   readonly maxDeliveries: number;
@@ -32,7 +35,7 @@ export type IngestCoreOptions = {
 /** Emits once the agents are loaded. */
 export function createIngestCore(options: IngestCoreOptions): Observable<IngestCore> {
   const { store, clock, emit, limits, maxDeliveries, maxQueueBytes } = options;
-  const { maxAgents, maxSeries } = limits;
+  const { maxAgents, maxSeries, maxSchemas } = limits;
   const bounds = maxQueueBytes === undefined ? { maxDeliveries } : { maxDeliveries, maxQueueBytes };
   const known$ = loadKnownAgents({
     store,
@@ -44,7 +47,7 @@ export function createIngestCore(options: IngestCoreOptions): Observable<IngestC
     map((agents) => ({
       commits: createGroupCommit({ append: store.append, clock, emit, ...bounds }),
       agents,
-      series: createKnownSeries({ store, clock, maxSeries }),
+      series: createKnownSeries({ store, clock, maxSeries, maxSchemas }),
     })),
   );
 }

@@ -22,6 +22,8 @@ export type IngestLimits = {
   readonly maxFrameSamples: number;
   /** Distinct series of one agent. */
   readonly maxSeries: number;
+  /** Schemas of one agent. */
+  readonly maxSchemas: number;
   /** Agents that HQ gets to know. */
   readonly maxAgents: number;
   /** Backlog frames that one agent may have in flight when there is room for all. */

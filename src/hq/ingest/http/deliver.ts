@@ -17,6 +17,7 @@ import type { Sample } from '../../../protocol/sample.ts';
 import { Problem, unavailable } from '../../http/problem.ts';
 import type { AgentRegistry, DeliveryOutcome } from '../../store/store.ts';
 import type { IngestCore } from '../core/ingest-core.ts';
+import { settingOf } from '../core/known-series.ts';
 import { QueueFullError } from '../core/queue-room.ts';
 import { seenThrough } from '../core/seen-through.ts';
 
@@ -123,6 +124,12 @@ function takeSeries({ ingest, store }: DelivererOptions, { agent, samples }: Age
         throw new Problem('rate_limited', `agent ${agent} brings new sets of series faster than HQ allows`, {
           headers: { 'retry-after': String(Math.ceil(places.waitMs / 1000)) },
         });
+      }
+      if ('what' in places) {
+        throw new Problem(
+          'too_many_schemas',
+          `agent ${agent} would have ${places.count} ${places.what} and may have ${places.max} at most (${settingOf(places.what)}): each other set of names, attributes or units is a schema, and HQ keeps them for as long as samples need them`,
+        );
       }
       throw new Problem(
         'too_many_series',

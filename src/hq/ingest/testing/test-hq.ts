@@ -54,6 +54,7 @@ const LIMITS: IngestLimits = {
   maxFrameBytes: 256 * 1024,
   maxFrameSamples: 4096,
   maxSeries: 100,
+  maxSchemas: 1_000,
   maxAgents: 100,
   creditFrames: 8,
   drainSlots: 64,
