@@ -28,6 +28,7 @@ import { agentRoutes } from './routes/agents.ts';
 import { alarmRoutes } from './routes/alarms.ts';
 import { chaosRoutes } from './routes/chaos.ts';
 import type { GatewayApp, RouteContext } from './routes/context.ts';
+import { fleetQueryRoute } from './routes/fleet-query.ts';
 import { gpuRoutes } from './routes/gpus.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { queryRoutes } from './routes/query.ts';
@@ -163,6 +164,7 @@ async function registerRoutes(app: GatewayApp, options: RouteContext): Promise<v
   await app.register(async (scope: GatewayApp) => telemetryRoutes(scope, options));
   agentRoutes(app, options);
   queryRoutes(app, options);
+  fleetQueryRoute(app, options);
   gpuRoutes(app, options);
   streamRoute(app);
   chaosRoutes(app, options);

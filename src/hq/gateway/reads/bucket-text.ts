@@ -11,6 +11,8 @@ export type BucketAnswer = {
   readonly stepMs: number;
   /** Of each row of the table. */
   readonly heads: readonly RowHead[];
+  /** Names of what a head has, in their order: columns of CSV. */
+  readonly columns: readonly string[];
   readonly table: BucketTable;
   readonly wanted: ReadonlySet<BucketStatistic>;
 };
@@ -50,12 +52,11 @@ function* buckets({ table, wanted }: BucketAnswer, row: number): Generator<strin
 
 /** By RFC 4180, one line a bucket: what its row says, its time, its figures. Empty: null. */
 export function* rowsCsv(answer: BucketAnswer): Generator<string, void> {
-  const { heads, table, wanted } = answer;
-  const names = Object.keys(heads[0] ?? {});
+  const { heads, columns, table, wanted } = answer;
   const figures = ['count', ...[...wanted].filter((name) => name !== 'count'), 'approx', 'thinned', 'until'];
-  yield csvLine([...names, 'time', 't', ...figures]);
+  yield csvLine([...columns, 'time', 't', ...figures]);
   for (const [row, head] of heads.entries()) {
-    const before = names.map((name) => head[name]);
+    const before = columns.map((name) => head[name]);
     for (let index = 0; index < table.length; index += 1) {
       const bucket: Readonly<Record<string, unknown>> = table.bucket(row, index, wanted);
       const time = new Date(Number(bucket.t)).toISOString();

@@ -5,24 +5,20 @@ import { z } from 'zod';
 import type { SeriesDocument } from '../../../protocol/api.ts';
 import { bucketSchema } from '../../../protocol/bucket.ts';
 import { Problem } from '../../http/problem.ts';
-import { CELL_BYTES, SKETCH_BYTES, wantsPercentiles } from '../../store/bucket-tally.ts';
 import { pageOf } from '../paging.ts';
 import {
   agentParametersSchema,
   formatSchema,
   listOf,
-  rangeOf,
   rangeSchema,
   seriesListSchema,
   seriesParametersSchema,
   seriesRestParametersSchema,
   sourceSchema,
   statSchema,
-  stepOf,
   stepSchema,
 } from '../parameters.ts';
-import { type BucketAnswer, oneRowJson, rowsCsv, rowsJson } from '../reads/bucket-text.ts';
-import { sendChunks } from '../reads/send-chunks.ts';
+import { answerBuckets } from '../reads/answer-buckets.ts';
 import { type AgentFinder, createAgentFinder } from './agent-finder.ts';
 import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
 
@@ -132,49 +128,23 @@ type Question = {
 };
 
 async function answerWith(tools: Tools, question: Question, query: Query): Promise<FastifyReply> {
-  const { store, clock, config, reads, deadline, knownId } = tools;
+  const { store, deadline, knownId } = tools;
   const agent = await knownId(question.id);
   const all = await firstValueFrom(store.series(agent).pipe(deadline()));
   const heads = [...new Set(question.series)].map((series) => {
     const { source, unit } = seriesOf(agent, all, series, query.source);
     return { series, source, unit };
   });
-  const range = rangeOf(query, clock.now());
-  const rows = heads.length;
-  const stepMs = stepOf(query.step, range, { rows, maxBuckets: config.limits.bucketsPerQuery });
-  const percentiles = wantsPercentiles(query.stat);
-  const cells = rows * Math.ceil((range.to - range.from) / stepMs);
-  const table = await reads.run(question, cells * (CELL_BYTES + (percentiles ? SKETCH_BYTES : 0)), () =>
-    store.buckets({
-      ...range,
-      ...{ stepMs, rows, percentiles },
-      series: heads.map(({ series, source }, row) => ({ agent, series, source, row })),
-    }),
-  );
-  return sendBuckets(tools, question.reply, query.format, {
-    ...range,
-    stepMs,
+  const counted = heads.map(({ series, source }, row) => ({ agent, series, source, row }));
+  const columns = ['series', 'source', 'unit'];
+  return answerBuckets(tools, question, {
+    query,
     heads,
-    table,
-    wanted: query.stat,
+    columns,
+    series: counted,
+    isOne: heads.length === 1,
   });
 }
-
-/** Of one series its buckets are the answer, of several there is a row for each. */
-function sendBuckets(
-  { clock, emit }: Pick<RouteContext, 'clock' | 'emit'>,
-  reply: FastifyReply,
-  format: 'json' | 'csv',
-  answer: BucketAnswer,
-): FastifyReply {
-  const onStalled = () => emit({ type: 'read_given_up', reason: 'stalled' });
-  if (format === 'csv') return sendChunks(reply, rowsCsv(answer), { type: CSV, clock, onStalled });
-  const parts = answer.heads.length === 1 ? oneRowJson(answer) : rowsJson(answer);
-  return sendChunks(reply, parts, { type: JSON_TYPE, clock, onStalled });
-}
-
-const JSON_TYPE = 'application/json; charset=utf-8';
-const CSV = 'text/csv; charset=utf-8; header=present';
 
 /** Throws a Problem when no source, or more than one, has the series. */
 function seriesOf(
