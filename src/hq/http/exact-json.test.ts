@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DuplicateNameError } from '../../protocol/json-text.ts';
-import { INEXACT_NUMBER, parseExactJson } from './exact-json.ts';
+import { INEXACT_NUMBERS, parseExactJson } from './exact-json.ts';
 
 describe('JSON without silent changes', () => {
   it.each([
@@ -24,6 +24,12 @@ describe('JSON without silent changes', () => {
     ['1.7976931348623157e308', Number.MAX_VALUE],
     [`1${'0'.repeat(300)}`, 1e300],
     ['0e999999999', 0],
+    [`0.${'0'.repeat(400)}e-5`, 0],
+    ['5e-324', 5e-324],
+    ['4.9406564584124654e-324', 5e-324],
+    ['1e-320', 1e-320],
+    ['2.2250738585072014e-308', 2 ** -1022],
+    ['1e-307', 1e-307],
     ['-0', -0],
     ['-0.0e5', -0],
   ])('reads %s as %s', (text, value) => {
@@ -46,12 +52,26 @@ describe('JSON without silent changes', () => {
     '9223372036854775807',
     '18446744073709551615',
     '1.8446744073709551615e19',
-    '1e400',
-    '-1e999999999',
     `1${'0'.repeat(30)}1`,
-  ])('marks %s, which a double would change', (text) => {
-    expect(parseExactJson(text)).toBe(INEXACT_NUMBER);
-    expect(parseExactJson(` { "a" : [ ${text} ] } `)).toEqual({ a: [INEXACT_NUMBER] });
+  ])('marks %s, which a double would round', (text) => {
+    expect(parseExactJson(text)).toBe(INEXACT_NUMBERS.rounded);
+    expect(parseExactJson(` { "a" : [ ${text} ] } `)).toEqual({ a: [INEXACT_NUMBERS.rounded] });
+  });
+
+  it.each([
+    ['1e400', 'infinite'],
+    ['-1e999999999', 'infinite'],
+    ['1.8e308', 'infinite'],
+    ['1e-400', 'nearZero'],
+    ['-1e-400', 'nearZero'],
+    [`0.${'0'.repeat(400)}1`, 'nearZero'],
+    ['2e-324', 'nearZero'],
+    ['4e-324', 'nearZero'],
+    ['5.1e-324', 'nearZero'],
+    ['1.23456789e-320', 'nearZero'],
+  ] as const)('marks %s, which no double is near: %s', (text, as) => {
+    expect(parseExactJson(text)).toBe(INEXACT_NUMBERS[as]);
+    expect(parseExactJson(` { "a" : [ ${text} ] } `)).toEqual({ a: [INEXACT_NUMBERS[as]] });
   });
 
   it('takes every double as JavaScript and C print it', () => {

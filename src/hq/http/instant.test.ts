@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { WRITTEN_TIMES } from '../../protocol/testing/written-times.ts';
 import { parseDeliveredInstant, parseDuration, parseQueryInstant, parseRfc3339 } from './instant.ts';
 
 describe('instants', () => {
@@ -17,6 +18,11 @@ describe('instants', () => {
     ['', null],
   ])('RFC 3339 %s: %s', (text, expected) => {
     expect(parseRfc3339(text)).toBe(expected);
+  });
+
+  it.each(WRITTEN_TIMES)('RFC 3339 %s, as every reader: %s', (text, expected) => {
+    const ms = parseRfc3339(text);
+    expect(ms === null ? null : new Date(ms).toISOString()).toBe(expected);
   });
 
   it.each([
@@ -48,7 +54,7 @@ describe('instants', () => {
     [8.64e15, 8.64e15],
     [-8.64e15, -8.64e15],
     ['2026-01-31T12:00:00Z', Date.UTC(2026, 0, 31, 12)],
-    [9e15, null],
+    [9e15, 9e15],
     [Number.POSITIVE_INFINITY, null],
     [Number.NaN, null],
     ['1700000000', null],

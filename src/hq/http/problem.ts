@@ -95,12 +95,20 @@ export function problemDocument(problem: Problem, instance: string): ProblemDocu
     type: `urn:holdfast:problem:${problem.code}`,
     title: STATUS_CODES[problem.statusCode] ?? 'Error',
     status: problem.statusCode,
-    detail: problem.message,
+    detail: problem.message.toWellFormed(),
     instance,
     ...(problem.candidates.length > 0 && { candidates: [...problem.candidates] }),
-    ...(problem.errors.length > 0 ? { errors: problem.errors.slice(0, MAX_FIELD_ERRORS) } : {}),
+    ...(problem.errors.length > 0
+      ? { errors: problem.errors.slice(0, MAX_FIELD_ERRORS).map(wellFormed) }
+      : {}),
   };
 }
+
+/** They may quote what came: half of a surrogate pair would make a document that strict readers refuse. */
+const wellFormed = ({ field, message }: FieldError): FieldError => ({
+  field: field.toWellFormed(),
+  message: message.toWellFormed(),
+});
 
 /** HQ cannot take something now; `retryAfterS` seconds later it may. */
 export function unavailable(detail: string, retryAfterS: number, cause?: unknown): Problem {

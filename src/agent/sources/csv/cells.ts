@@ -1,11 +1,15 @@
 /**
- * Reads cells of a CSV file that hold numbers: exactly as `Number()` reads them, but for those beyond 2^53 that it
- * rounds, and words that stand for some.
+ * Reads cells of a CSV file that hold decimal numbers: exactly as `Number()` reads them, but for those that it changes
+ * (beyond 2^53, or too close to 0), and words that stand for some.
  */
 import { isInexact } from '../../../protocol/exact-number.ts';
 
 /** From here on a double no longer has every integer. */
 const LARGE = 2 ** 53;
+/** Below, a double no longer has all its digits. */
+const SMALL = 2 ** -1022;
+/** Nothing else that Number() reads is a number here: 0x1F, 0b1, a blank cell. */
+const DECIMAL = /^\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*$/;
 
 export type NumberStyle = {
   readonly decimal: '.' | ',';
@@ -29,12 +33,7 @@ export function parseNumber(
   cell: string,
   { decimal, missing }: NumberStyle = PLAIN_NUMBERS,
 ): number | null | undefined {
-  if (decimal === '.') {
-    const value = Number(cell);
-    // Number() reads blank text as 0, and what no double can hold as infinite.
-    if (value === 0) return cell.trim() === '' ? null : value;
-    if (Number.isFinite(value)) return exact(value, cell.trim());
-  }
+  if (decimal === '.' && DECIMAL.test(cell)) return exact(Number(cell), cell);
   return parseOther(cell.trim().toLowerCase().replace(NON_ASCII_MINUS, '-'), decimal, missing);
 }
 
@@ -50,26 +49,31 @@ function parseOther(
   // A point would be one of thousands.
   if (decimal === ',' && text.includes('.')) return undefined;
   const plain = decimal === ',' ? text.replace(',', '.') : text;
-  const value = Number(plain);
-  return Number.isFinite(value) ? exact(value, plain) : undefined;
+  return DECIMAL.test(plain) ? exact(Number(plain), plain) : undefined;
 }
 
 /** A number that would be another once it is stored cannot be read. */
 function exact(value: number, text: string): number | undefined {
-  return Math.abs(value) >= LARGE && isInexact(text) ? undefined : value;
+  const size = Math.abs(value);
+  // Most cells: between these, and a plain 0, no number is changed.
+  if ((size < LARGE && size >= SMALL) || text === '0') return value;
+  return isInexact(text.trim()) ? undefined : value;
 }
 
 /** What may read a cell that could not be read, to be added to a message; empty where nothing does. */
 export function numberAdvice(cell: string): string {
   const text = cell.trim();
-  if (/^[+-]?[\d.,]+(e[+-]?\d+)?$/i.test(text) && isInexact(text.replace(',', '.'))) return `; ${ROUNDED}`;
+  const plain = text.replace(',', '.');
+  if (DECIMAL.test(plain) && isInexact(plain)) return `; ${ROUNDED}`;
+  if (/^[+-]?0[xob][\da-f]+$/i.test(text) || /^[+-]?\d+(_\d+)+$/.test(text))
+    return '; only plain decimal numbers are read';
   if (/^[+-]?[1-9]\d{0,2}(,\d{3})+$/.test(text))
     return '; separators of thousands are not read, and decimal=comma would take them for those of a fraction';
   if (/^[+-]?\d+,\d+$/.test(text)) return '; decimal=comma reads a comma before the fraction';
   return /^[+-]?\d+\.\d+$/.test(text) ? '; decimal=comma takes no point' : '';
 }
 
-const ROUNDED = 'numbers beyond 2^53 are read only where a double holds them';
+const ROUNDED = 'numbers beyond 2^53, or closer to 0 than 2.2e-308, are read only where a double holds them';
 
 /** Why a cell could not be read, and what may read it. */
 export function whyUnreadable(cell: string): string {

@@ -115,7 +115,7 @@ describe('POST /telemetry with a record that is wrong', () => {
     [{ metrics: { x: 9_007_199_254_740_993n } }, 'metrics.x'],
     [{ metrics: { x: { value: -18_446_744_073_709_551_615n } } }, 'metrics.x.value'],
     [{ metrics: [{ name: 'x', value: 9_007_199_254_740_993n }] }, 'metrics[0].value'],
-    [{ metrics: { 'a\ud800': 1 } }, 'metrics.a\ud800'],
+    [{ metrics: { 'a\ud800': 1 } }, 'metrics.a\ufffd'],
     [{ timestamp: 9_007_199_254_740_993n }, 'timestamp'],
     [{ timestamp: Date.now() + 90_000_000 }, 'timestamp'],
     [{ timestamp: Date.now() * 1000 }, 'timestamp'],
@@ -130,7 +130,7 @@ describe('POST /telemetry with a record that is wrong', () => {
       'metrics',
     ],
     [{ metrics: [{ value: 1 }] }, 'metrics[0].name'],
-    [{ attributes: { 'a\u0000b': 'c' } }, 'attributes.a\u0000b'],
+    [{ attributes: { 'a\u0000b': 'c' } }, 'attributes.a\\x00b'],
     [{ attributes: 'x' }, 'attributes'],
   ])('refuses %o and names the field', async (change, field) => {
     const { app, store } = await createTestGateway();

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { firstValueFrom } from 'rxjs';
 import { z } from 'zod';
-import { INEXACT, INEXACT_NUMBER } from '../../http/exact-json.ts';
+import { unlessInexact } from '../../http/exact-json.ts';
 import { fieldErrors } from '../../http/field-errors.ts';
 import { traceParent } from '../../http/trace-parent.ts';
 import { aheadOfClock } from '../../ingest/http/clock-check.ts';
@@ -127,9 +127,7 @@ export function telemetryRoutes(app: GatewayApp, context: RouteContext): void {
       },
     },
     async (request, reply) => {
-      const parsed = flatSnapshotSchema.safeParse(request.body, {
-        error: ({ input }) => (input === INEXACT_NUMBER ? INEXACT : undefined),
-      });
+      const parsed = flatSnapshotSchema.safeParse(request.body, { error: unlessInexact(undefined) });
       if (!parsed.success) throw invalidBody(fieldErrors(parsed.error.issues));
       const ahead = aheadOfClock(parsed.data.timestamp, latestTs());
       if (ahead !== null) throw invalidBody([{ field: 'timestamp', message: ahead }]);

@@ -6,6 +6,8 @@
  */
 import { z } from 'zod';
 import { cutToMs } from '../../../protocol/whole-ms.ts';
+import { isWrittenTs } from '../../../protocol/written-time.ts';
+import { unlessInexact } from '../../http/exact-json.ts';
 import { parseRfc3339 } from '../../http/instant.ts';
 import {
   ENVELOPE_NAMES,
@@ -27,21 +29,16 @@ export type Migrated =
   | { readonly ok: true; readonly record: unknown; readonly origin: Origin }
   | { readonly ok: false; readonly issues: readonly Issue[] };
 
-/** Times that RFC 3339 can write: of the years 0 to 9999. */
-const LEAST_TS = Date.parse('0000-01-01T00:00:00Z');
-const MOST_TS = Date.parse('9999-12-31T23:59:59.999Z');
-const isWritten = (ms: number) => ms >= LEAST_TS && ms <= MOST_TS;
-
 const SECONDS = 'must be a number of seconds since 1970, not of ms';
 const v1beta1Schema = z
   .looseObject({
     schemaVersion: z.literal('v1beta1'),
     node_id: z.unknown().describe('id of the agent'),
     timestamp: z
-      .number({ error: SECONDS })
+      .number({ error: unlessInexact(SECONDS) })
       .transform((seconds, context) => {
         const ms = cutToMs(seconds * 1000);
-        if (isWritten(ms)) return new Date(ms).toISOString();
+        if (isWrittenTs(ms)) return new Date(ms).toISOString();
         context.addIssue({ code: 'custom', message: SECONDS });
         return z.NEVER;
       })
@@ -59,10 +56,10 @@ const v1beta2Schema = z
     schemaVersion: z.literal('v1beta2'),
     agent: z.unknown().describe('id of the agent'),
     ts: z
-      .union([z.string(), z.number()], { error: MILLIS })
+      .union([z.string(), z.number()], { error: unlessInexact(MILLIS) })
       .transform((value, context) => {
         const ms = typeof value === 'string' ? parseRfc3339(value) : cutToMs(value);
-        if (ms !== null && isWritten(ms)) return new Date(ms).toISOString();
+        if (ms !== null && isWrittenTs(ms)) return new Date(ms).toISOString();
         context.addIssue({ code: 'custom', message: MILLIS });
         return z.NEVER;
       })

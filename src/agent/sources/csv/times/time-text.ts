@@ -3,6 +3,8 @@
  * them (`11/03/2026`), and nothing is left to the machine's own settings.
  */
 
+import { localMsOf, parseOffset } from '../../../../protocol/written-time.ts';
+
 /** A time of day on a date, without a zone as local ms since 1970 began; `offsetMs` where the text names its zone. */
 export type WrittenTime = { readonly localMs: number; readonly offsetMs: number | null };
 
@@ -69,20 +71,10 @@ export function timeOfGroups(groups: Readonly<Record<string, string | undefined>
   const hour = hourOf(Number(groups.hour ?? 0), groups.half);
   const minute = Number(groups.minute ?? 0);
   const second = Number(groups.second ?? 0);
-  if (month === null || hour === null || minute > 59) return null;
-  // ISO 8601 has the end of a day, and leap seconds, which POSIX takes for the second behind them.
-  const isEndOfDay = hour === 24 && minute === 0 && second === 0 && groups.half === undefined;
-  const isLeap = second === 60 && minute === 59;
-  if ((hour > 23 && !isEndOfDay) || (second > 59 && !isLeap)) return null;
-  const date = new Date(0);
-  date.setUTCFullYear(year, month - 1, day);
-  // Such as 30 February.
-  if (date.getUTCDate() !== day || date.getUTCMonth() !== month - 1) return null;
-  // What lies behind a ms is cut off: rounded, .9999 would be in the next second.
-  const fraction = Number((groups.fraction ?? '').slice(0, 3).padEnd(3, '0'));
-  const localMs = date.getTime() + ((hour * 60 + minute) * 60 + second) * 1000 + fraction;
+  if (month === null || hour === null) return null;
+  const localMs = localMsOf({ year, month, day, hour, minute, second, fraction: groups.fraction ?? '' });
   const offsetMs = groups.zone === undefined ? null : parseOffset(groups.zone);
-  return Number.isNaN(offsetMs) ? null : { localMs, offsetMs };
+  return localMs === null || Number.isNaN(offsetMs) ? null : { localMs, offsetMs };
 }
 
 /** Two digits as POSIX reads them. */
@@ -108,16 +100,4 @@ function hourOf(hour: number, half: string | undefined): number | null {
   if (half === undefined) return hour;
   if (hour < 1 || hour > 12) return null;
   return (hour % 12) + (half.toLowerCase() === 'p' ? 12 : 0);
-}
-
-/** No zone is further west or east, ms. */
-const [LEAST_OFFSET_MS, GREATEST_OFFSET_MS] = [-12 * 3_600_000, 14 * 3_600_000];
-
-/** ms east of UTC of `Z`, `UTC`, `GMT`, `+02`, `+0200`, `+02:00`; NaN for anything else. */
-export function parseOffset(text: string): number {
-  if (/^(z|utc|gmt)$/i.test(text)) return 0;
-  const match = /^([+-])(\d{2}):?(\d{2})?$/.exec(text);
-  const [, sign, hours, minutes = '0'] = match ?? [];
-  const ms = (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -60_000 : 60_000);
-  return ms >= LEAST_OFFSET_MS && ms <= GREATEST_OFFSET_MS && Number(minutes) <= 59 ? ms : Number.NaN;
 }

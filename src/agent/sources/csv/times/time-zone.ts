@@ -1,5 +1,5 @@
 /** Local times of a zone. Without Intl where that is not needed: its data takes an agent 9 MB. */
-import { parseOffset } from './time-text.ts';
+import { parseOffset } from '../../../../protocol/written-time.ts';
 
 /** Epoch ms of a local time, given as ms since local 1970 began. */
 export type ToUtc = (localMs: number) => number;

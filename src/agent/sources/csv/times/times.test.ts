@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { WRITTEN_TIMES } from '../../../../protocol/testing/written-times.ts';
 import {
   findTimes,
   isZone,
@@ -21,6 +22,11 @@ function read(cell: string, options: Partial<TimeOptions> = {}): string | null {
 }
 
 describe('times that are found out', () => {
+  it.each(WRITTEN_TIMES)('are those that every reader takes: %s is %s', (cell, expected) => {
+    const times = namedTimes({ ...FOUND, format: 'iso' });
+    expect(iso(times?.ofText(cell) ?? null)).toBe(expected);
+  });
+
   it.each([
     ['1700000000', '2023-11-14T22:13:20.000Z'],
     ['1700000000.25', '2023-11-14T22:13:20.250Z'],

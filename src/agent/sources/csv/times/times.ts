@@ -3,6 +3,7 @@
  * then holds for all of it. What can be read in two ways is refused with the option that settles it.
  */
 import { cutToMs } from '../../../../protocol/whole-ms.ts';
+import { isWrittenTs } from '../../../../protocol/written-time.ts';
 import { CsvError } from '../csv-error.ts';
 import { patternsFor } from './time-advice.ts';
 import { compilePattern } from './time-pattern.ts';
@@ -35,9 +36,6 @@ export type Times = {
   readonly ofNumber: (value: number) => number | null;
 };
 
-/** The years 0 to 9999: what lies beyond them is in another unit. */
-const MIN_MS = -62_167_219_200_000;
-const MAX_MS = Date.UTC(10_000, 0, 1) - 1;
 const DAY_MS = 86_400_000;
 /** Days between what Excel counts from and 1970. */
 const EXCEL_EPOCH_DAYS = 25_569;
@@ -228,9 +226,10 @@ function isUnit(format: string): format is Unit {
 /** A plain or scientific decimal. */
 function numberIn(text: string, decimal: '.' | ','): number | null {
   const plain = decimal === ',' ? text.replace(',', '.') : text;
-  return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(plain) ? Number(plain) : null;
+  return /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/.test(plain) ? Number(plain) : null;
 }
 
+/** What lies beyond the years that can be written is in another unit. */
 function wholeMs(ms: number): number | null {
-  return ms >= MIN_MS && ms <= MAX_MS ? Math.round(ms) : null;
+  return isWrittenTs(ms) ? Math.round(ms) : null;
 }
