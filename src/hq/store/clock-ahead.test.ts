@@ -10,6 +10,7 @@ import { KINDS, useStore } from './testing/use-store.ts';
 const DAY = 86_400_000;
 /** Microseconds taken for ms: the year 57,970. */
 const ABSURD = START * 1000;
+const BEFORE_YEAR_0 = Date.parse('0000-01-01T00:00:00Z') - 1;
 
 function frameOf(firstSeq: number, samples: readonly Sample[], arrivalTs: number): AgentFrame {
   const bytes = encodeSamples({ epoch: EPOCH, firstSeq, samples });
@@ -19,14 +20,16 @@ const dated = (seq: number, ts: number, anomalies: readonly Anomaly[] = []): Sam
   ...sampleOf(seq, anomalies),
   ts,
 });
-const lastTs = async (store: HqStore) => {
+const timesOf = async (store: HqStore) => {
   const all = await firstValueFrom(store.series('a1'));
-  return all.find(({ series }) => series === SERIES)?.lastTs;
+  const one = all.find(({ series }) => series === SERIES);
+  return [one?.firstTs, one?.lastTs];
 };
+const lastTs = async (store: HqStore) => (await timesOf(store))[1];
 
 const lastSampleTs = async (store: HqStore) => (await firstValueFrom(store.lastSampleTs(['a1'])))[0];
 
-describe.each(KINDS)("samples dated ahead of HQ's clock in a store over %s", (kind) => {
+describe.each(KINDS)('samples with odd dates in a store over %s', (kind) => {
   const at = useStore(kind);
   const taken = async (frame: AgentFrame) => {
     const indexed = firstValueFrom(at.store.indexed$);
@@ -34,7 +37,7 @@ describe.each(KINDS)("samples dated ahead of HQ's clock in a store over %s", (ki
     await indexed;
   };
 
-  it('are kept, marked, and not the latest, now and after a restart', async () => {
+  it("ahead of HQ's clock are kept, marked, and not the latest, now and after a restart", async () => {
     await taken(frameOf(1, [dated(1, START), dated(2, ABSURD), dated(3, START + 1000)], START + 2000));
     await taken(frameOf(4, [dated(4, START + DAY + 5000)], START + 4000));
     const latest = async () => [await lastSampleTs(at.store), await lastTs(at.store)];
@@ -49,6 +52,18 @@ describe.each(KINDS)("samples dated ahead of HQ's clock in a store over %s", (ki
     ]);
     await at.reopen();
     expect(await latest()).toEqual([START + 1000, START + 1000]);
+  });
+
+  it('before the year 0 are kept, and not the first, now and after a restart', async () => {
+    await taken(frameOf(1, [dated(1, -8.64e15), dated(2, BEFORE_YEAR_0), dated(3, START)], START));
+    expect(await timesOf(at.store)).toEqual([START, START]);
+    const query = { agent: 'a1', from: -8.64e15, to: START + 1, limit: 10, cursor: null };
+    const { items } = await firstValueFrom(at.store.samples(query));
+    expect(items.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    await at.reopen();
+    expect(await timesOf(at.store)).toEqual([START, START]);
+    await at.append(frameOf(4, [dated(4, BEFORE_YEAR_0 + 1)], START));
+    expect(await timesOf(at.store)).toEqual([BEFORE_YEAR_0 + 1, START]);
   });
 
   it('are the latest within the allowance, which can be set', async () => {

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type AnomalyDocument, anomalyDocumentSchema } from '../../protocol/api.ts';
 import { sourceSeriesKey } from '../../protocol/series-key.ts';
+import { LEAST_WRITTEN_TS } from '../../protocol/written-time.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { CursorError } from './cursor-error.ts';
 import { parseJson, toJson } from './epoch-state.ts';
@@ -34,7 +35,7 @@ export type IndexState = {
 export function encodeIndexState({ anomalies, longestMs, latest, spans }: IndexState): Uint8Array {
   return toJson({ anomalies, longestMs, latest: [...latest], spans: [...spans] });
 }
-/** What lies beyond `latestTs` was noted before HQ left out what is ahead of its clock. */
+/** What lies beyond `latestTs`, or before the year 0, was noted before HQ left that out. */
 export function readIndexState(storage: Storage, agent: string, latestTs: number): IndexState {
   const value = storage.read((reader) => reader.get(indexKey(agent)));
   const parsed = indexStateSchema.safeParse(parseJson(value));
@@ -46,8 +47,11 @@ export function readIndexState(storage: Storage, agent: string, latestTs: number
     latest: new Map(latest.filter(([, { startTs }]) => startTs <= latestTs)),
     spans: new Map(
       spans
-        .filter(([, [first]]) => first <= latestTs)
-        .map(([ref, [first, last]]) => [ref, [first, last <= latestTs ? last : first]]),
+        .filter(([, [first, last]]) => first <= latestTs && last >= LEAST_WRITTEN_TS)
+        .map(([ref, [first, last]]) => [
+          ref,
+          [first >= LEAST_WRITTEN_TS ? first : last, last <= latestTs ? last : first],
+        ]),
     ),
   };
 }

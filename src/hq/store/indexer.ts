@@ -5,12 +5,13 @@
  */
 import { auditTime, defer, map, type Observable, switchMap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
-import { type Coverage, missingWithin } from '../../protocol/coverage.ts';
-import { decodeData, decodeDownsampled, readHeader } from '../../protocol/frame-codec.ts';
+import { type Coverage, covers, missingWithin } from '../../protocol/coverage.ts';
+import { decodeData, readHeader } from '../../protocol/frame-codec.ts';
+import type { SchemaRef } from '../../protocol/sample.ts';
 import type { Reader, Storage } from '../../storage/storage.ts';
 import { background } from './background.ts';
 import type { Backpressure } from './backpressure.ts';
-import { aheadIn, isAhead } from './clock-ahead.ts';
+import { isAhead } from './clock-ahead.ts';
 import { type ClockTrust, cutoffOf } from './clock-trust.ts';
 import { anomalyDocument, isReadable } from './documents.ts';
 import { type IndexState, widen } from './episodes.ts';
@@ -18,9 +19,11 @@ import {
   createFindingsKeeper,
   emptyFinding,
   type Finding,
+  type FindingsKeeper,
   type FindingsKeeperOptions,
 } from './findings-keeper.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
+import { type Spans, widenByFrame, widenByGroups } from './frame-times.ts';
 import { entryRange, orderKey, parseEntryKey, parseOrderKey, parseSeqKey } from './keys.ts';
 import { type LogEntry, readLogEntry } from './log-entry.ts';
 import type { QueryContext } from './query-context.ts';
@@ -44,6 +47,8 @@ const IDLE_MS = 1_000;
 
 export type Indexer = {
   readonly state: (agent: string) => IndexState;
+  /** First and last time of each schema, what was just appended among them. Emits nothing; returns them. */
+  readonly spansNow: (agent: string) => Generator<void, ReadonlyMap<SchemaRef, readonly [number, number]>>;
   /** Every entry of the log up to here has been read, and a start knows it. */
   readonly readTo: () => number;
   /** What the episodes take beyond their share of the store, roughly, bytes. */
@@ -154,8 +159,33 @@ export function createIndexer(options: IndexerOptions): Indexer {
     onError: options.onError,
   });
 
-  const { state, savedTo, settle, indexed$, excessBytes } = findings;
-  return { state, readTo: savedTo, settle, indexed$, excessBytes, work$ };
+  const { state, done, savedTo, settle, indexed$, excessBytes } = findings;
+  const spansNow = (agent: string) => readSpans({ storage, context }, { state, done }, agent);
+  return { state, spansNow, readTo: savedTo, settle, indexed$, excessBytes, work$ };
+}
+
+/** What has not been read yet is read for it: a sample that was acknowledged counts. */
+function* readSpans(
+  { storage, context }: Pick<IndexerOptions, 'storage' | 'context'>,
+  { state, done }: Pick<FindingsKeeper, 'state' | 'done'>,
+  agent: string,
+): ReturnType<Indexer['spansNow']> {
+  const read = done();
+  const unread = context.tail(agent).filter(({ number }) => !covers(read, number, number));
+  if (unread.length === 0) return state(agent).spans;
+  const found: Spans = new Map();
+  for (const { number, epoch, first } of unread) {
+    const entry = storage.read((reader) => readLogEntry(reader, number));
+    try {
+      if (entry !== undefined) widenByFrame(found, entry.record, context.maxAheadMs);
+    } catch (error) {
+      context.onBadFrame(agent, epoch, first, error);
+    }
+    yield;
+  }
+  // Last: some may have been read, and may have left the log, meanwhile.
+  for (const [ref, span] of state(agent).spans) widen(found, ref, span);
+  return found;
 }
 
 type Place = { readonly number: number; readonly key: Uint8Array | null };
@@ -205,24 +235,15 @@ function* examine(
   finding: Finding,
 ): Generator<void, void> {
   const { maxAheadMs } = context;
-  const { kind, tsMax } = readHeader(record.frame);
-  const isAheadAt = aheadIn(record, tsMax, maxAheadMs);
-  if (kind === 'thinned') {
-    examineDownsampled(record, finding, isAheadAt);
+  if (readHeader(record.frame).kind === 'thinned') {
+    // Buckets have times and no anomalies.
+    finding.hasAhead = widenByFrame(finding.spans, record, maxAheadMs) || finding.hasAhead;
     return;
   }
-  for (const group of decodeData(record.frame, { columns: () => 'none' }).groups) {
-    let first = Number.POSITIVE_INFINITY;
-    let last = Number.NEGATIVE_INFINITY;
-    for (const [row, ts] of group.ts.entries()) {
-      if (isAheadAt(group.seqs[row] ?? 0, ts)) {
-        finding.hasAhead = true;
-        continue;
-      }
-      if (ts < first) first = ts;
-      if (ts > last) last = ts;
-    }
-    if (first <= last) widen(finding.spans, group.schemaRef, [first, last]);
+  const { groups } = decodeData(record.frame, { columns: () => 'none' });
+  finding.hasAhead = widenByGroups(finding.spans, groups, { record, maxAheadMs }) || finding.hasAhead;
+  for (const group of groups) {
+    if (group.notes.length === 0) continue;
     const schema = context.schemas.get(agent, group.schemaRef);
     for (const { row, anomalies } of group.notes) {
       const segment = segmentOf(record, group.seqs[row] ?? 0);
@@ -237,27 +258,5 @@ function* examine(
         if (finding.reports.length % NOTES_A_STEP === 0) yield;
       }
     }
-  }
-}
-
-/** Buckets have times and no anomalies. */
-function examineDownsampled(
-  { frame }: FrameRecord,
-  finding: Finding,
-  isAheadAt: ReturnType<typeof aheadIn>,
-): void {
-  for (const group of decodeDownsampled(frame, { columns: () => 'none' }).groups) {
-    let first = Number.POSITIVE_INFINITY;
-    let last = Number.NEGATIVE_INFINITY;
-    for (const [row, from] of group.ts.entries()) {
-      const to = from + (group.spans[row] ?? 0);
-      if (isAheadAt(group.seqs[row] ?? 0, to)) {
-        finding.hasAhead = true;
-        continue;
-      }
-      first = Math.min(first, from);
-      last = Math.max(last, to);
-    }
-    if (first <= last) widen(finding.spans, group.schemaRef, [first, last]);
   }
 }

@@ -339,7 +339,10 @@ function schemaReads({ schemas, indexer, turns }: Parts) {
       ),
     lacks: (agent, refs) => atOnce(() => refs.filter((ref) => schemas.get(agent, ref) === undefined)),
     schema: (agent, ref) => atOnce(() => schemas.get(agent, ref) ?? null),
-    series: (agent) => turns.run(() => seriesDocuments(schemas, agent, indexer.state(agent).spans)),
+    series: (agent) =>
+      turns.run(function* () {
+        return yield* seriesDocuments(schemas, agent, yield* indexer.spansNow(agent));
+      }),
     seriesKeys: (agent) => atOnce(() => schemas.sourceKeys(agent)),
   } satisfies Partial<HqStore>;
 }

@@ -3,7 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { encodeSamples, readHeader } from '../../protocol/frame-codec.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import { CursorError } from './cursor-error.ts';
-import { dataFrame, EPOCH, START, sampleOf, schema } from './testing/frames.ts';
+import {
+  dataFrame,
+  delivery,
+  downsampledFrame,
+  EPOCH,
+  SERIES,
+  START,
+  sampleOf,
+  schema,
+} from './testing/frames.ts';
 import { allSeqs, EVER, numbers, readBuckets, readPage } from './testing/read.ts';
 import { KINDS, useStore } from './testing/use-store.ts';
 
@@ -43,6 +52,32 @@ describe.each(KINDS)('samples in a store over %s', (kind) => {
     const range = { from: START + 4000 * 1000, to: START + 4100 * 1000 };
     const page = await firstValueFrom(at.store.samples({ agent: 'a1', limit: 1000, cursor: null, ...range }));
     expect(page.items.map(({ seq }) => seq)).toEqual(numbers(4000, 4099));
+  });
+});
+
+describe.each(KINDS)('series in a store over %s', (kind) => {
+  const at = useStore(kind);
+  const timesOf = async (agent: string) => {
+    const all = await firstValueFrom(at.store.series(agent));
+    return all.map(({ series, firstTs, lastTs }) => [series, firstTs, lastTs]);
+  };
+  const both = (first: number, last: number) =>
+    [SERIES, SERIES.replace('1', '2')].map((series) => [series, START + first * 1000, START + last * 1000]);
+
+  it('have the times of a sample as soon as it is stored, whoever sent it', async () => {
+    await at.append(dataFrame(5, 9));
+    expect(await timesOf('a1')).toEqual(both(5, 9));
+    await at.append(delivery('one', { seqs: [1, 2] }));
+    expect(await timesOf('web')).toEqual(both(1, 2));
+    await at.append(delivery('two', { seqs: [7] }), downsampledFrame(1, 4, { window: 2 }));
+    expect([await timesOf('web'), await timesOf('a1')]).toEqual([both(1, 7), both(1, 9)]);
+  });
+
+  it('have them after a restart, whatever was read before it', async () => {
+    await at.append(dataFrame(1, 9));
+    await at.reopen();
+    await at.append(dataFrame(10, 12));
+    expect(await timesOf('a1')).toEqual(both(1, 12));
   });
 });
 

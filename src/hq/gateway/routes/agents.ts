@@ -123,7 +123,8 @@ function seriesRoutes(app: GatewayApp, { store, deadline, knownId }: Tools): voi
       schema: {
         operationId: 'listSeries',
         summary: 'Series of an agent, with unit, first and last time',
-        description: 'By key and source. One that several sources measure is there for each.',
+        description:
+          'By key and source. One that several sources measure is there for each. Their times count every sample that HQ has acknowledged, but those dated ahead of its clock or before the year 0.',
         tags: ['series'],
         params: agentParametersSchema,
         querystring: pageSchema,
