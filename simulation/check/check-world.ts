@@ -5,13 +5,13 @@ import { accountSegments } from '../../src/hq/store/account-segments.ts';
 import { decodeEpochState, EMPTY_EPOCH, type EpochState } from '../../src/hq/store/epoch-state.ts';
 import { parseEntryKey, parseEpochKey } from '../../src/hq/store/keys.ts';
 import { decodeLogEntry } from '../../src/hq/store/log-entry.ts';
-import { subtract } from '../../src/journal/coverage-sets.ts';
 import {
   type Coverage,
   cover,
   coveredCount,
   EMPTY_COVERAGE,
   missingWithin,
+  subtract,
   unite,
 } from '../../src/protocol/coverage.ts';
 import { keyBytes } from '../../src/storage/key-text.ts';

@@ -7,13 +7,13 @@ import { decodeFrameRecord, type FrameRecord, type Segment } from '../../src/hq/
 import { decodeGapRecord } from '../../src/hq/store/gap-record.ts';
 import { agentOfFiled, parseEntryKey, parseSeqKey } from '../../src/hq/store/keys.ts';
 import { decodeLogEntry } from '../../src/hq/store/log-entry.ts';
-import { subtract } from '../../src/journal/coverage-sets.ts';
 import {
   type Coverage,
   cover,
   coverageSchema,
   EMPTY_COVERAGE,
   missingWithin,
+  subtract,
 } from '../../src/protocol/coverage.ts';
 import { keyBytes } from '../../src/storage/key-text.ts';
 import type { Operation } from '../../src/storage/overlay.ts';

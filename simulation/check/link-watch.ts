@@ -2,13 +2,13 @@
  * What agents and HQ do with a line: nothing goes over it twice without need, nobody ends a connection on which bytes
  * still come, and none lies idle while something waits to be sent.
  */
-import { subtract } from '../../src/journal/coverage-sets.ts';
 import {
   type Coverage,
   cover,
   EMPTY_COVERAGE,
   missingWithin,
   type SeqRange,
+  subtract,
 } from '../../src/protocol/coverage.ts';
 import { frameReplySchema } from '../../src/protocol/events.ts';
 import type { Ended, NetworkWatch } from '../kernel/network-port.ts';

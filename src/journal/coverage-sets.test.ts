@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Coverage, cover, EMPTY_COVERAGE } from '../protocol/coverage.ts';
-import { decodeCoverage, encodeCoverage, subtract, uniteWithin } from './coverage-sets.ts';
+import { decodeCoverage, encodeCoverage, uniteWithin } from './coverage-sets.ts';
 
 const LAST = 60;
 const seqs = fc.uniqueArray(fc.integer({ min: 1, max: LAST }), { maxLength: LAST });
@@ -17,15 +17,6 @@ describe('coverages as sets', () => {
       fc.property(seqs, seqs, fc.integer({ min: 0, max: LAST }), (a, b, last) => {
         const expected = coverageOf([...a, ...b].filter((seq) => seq <= last));
         expect(uniteWithin(coverageOf(a), coverageOf(b), last)).toEqual(expected);
-      }),
-    );
-  });
-
-  it('subtract to what only the first holds', () => {
-    fc.assert(
-      fc.property(seqs, seqs, (a, b) => {
-        const left = membersOf(subtract(coverageOf(a), coverageOf(b)));
-        expect(left).toEqual(ascending(new Set(a.filter((seq) => !b.includes(seq)))));
       }),
     );
   });

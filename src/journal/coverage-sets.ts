@@ -1,5 +1,5 @@
 /** Whole coverages at once, in time linear in their ranges; and their stored form. */
-import type { Coverage, SeqRange } from '../protocol/coverage.ts';
+import { type Coverage, rangesOf, type SeqRange } from '../protocol/coverage.ts';
 
 /** Everything in `a` or `b`, cut off above `last`. */
 export function uniteWithin(a: Coverage, b: Coverage, last: number): Coverage {
@@ -18,29 +18,6 @@ export function uniteWithin(a: Coverage, b: Coverage, last: number): Coverage {
     else ranges.push([start, end]);
   }
   return { contiguous, ranges };
-}
-
-/** What of `a` is not in `b`, in order. */
-export function subtract(a: Coverage, b: Coverage): SeqRange[] {
-  const rest: SeqRange[] = [];
-  const holes = rangesOf(b);
-  let at = 0;
-  for (const [start, end] of rangesOf(a)) {
-    let next = start;
-    while (at < holes.length && (holes[at]?.[1] ?? 0) < next) at += 1;
-    for (let index = at; index < holes.length && next <= end; index += 1) {
-      const [holeStart, holeEnd] = holes[index] ?? [end + 1, end];
-      if (holeStart > end) break;
-      if (holeStart > next) rest.push([next, holeStart - 1]);
-      next = Math.max(next, holeEnd + 1);
-    }
-    if (next <= end) rest.push([next, end]);
-  }
-  return rest;
-}
-
-function rangesOf({ contiguous, ranges }: Coverage): readonly SeqRange[] {
-  return contiguous === 0 ? ranges : [[1, contiguous], ...ranges];
 }
 
 /** Six bytes a number: contiguous, then start and end of each range. */

@@ -31,12 +31,11 @@ import {
 } from 'rxjs';
 import type { Clock } from '../platform/clock.ts';
 import type { Ids } from '../platform/ids.ts';
-import { EMPTY_COVERAGE } from '../protocol/coverage.ts';
+import { EMPTY_COVERAGE, subtract } from '../protocol/coverage.ts';
 import type { SampleRows } from '../protocol/sample-block.ts';
 import { type Storage, StorageError } from '../storage/storage.ts';
 import { createAppendLine } from './append/append-line.ts';
 import { createCompaction } from './compaction/compaction.ts';
-import { subtract } from './coverage-sets.ts';
 import { NOTHING_DOWNSAMPLED } from './downsampling/downsample.ts';
 import { createDownsampling } from './downsampling/downsampling.ts';
 import { createEditor, readAcked } from './editor.ts';

@@ -1,7 +1,7 @@
 /** What HQ has acked leaves the journal; what HQ will never take becomes a gap. Each within one transaction. */
-import type { Coverage, SeqRange } from '../protocol/coverage.ts';
+import { type Coverage, type SeqRange, subtract } from '../protocol/coverage.ts';
 import type { Writer } from '../storage/storage.ts';
-import { encodeCoverage, subtract, uniteWithin } from './coverage-sets.ts';
+import { encodeCoverage, uniteWithin } from './coverage-sets.ts';
 import { frameHolding, type JournalEditor, listFrames, readFrame } from './editor.ts';
 import { ACKED_KEY, ALL_DEAD_LETTERS, deadLetterKey, type FrameKey } from './keys.ts';
 

@@ -2,13 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type Coverage,
+  countOf,
   cover,
   coverageSchema,
   coveredCount,
   covers,
   EMPTY_COVERAGE,
   missingWithin,
+  subtract,
   unite,
+  without,
 } from './coverage.ts';
 
 const UNIVERSE = 60;
@@ -95,5 +98,19 @@ describe('coverage', () => {
   it('ignores an empty range', () => {
     expect(cover(EMPTY_COVERAGE, 5, 4)).toBe(EMPTY_COVERAGE);
     expect(missingWithin(EMPTY_COVERAGE, 5, 4)).toEqual([]);
+  });
+
+  it('subtract to what only the first holds, and are left without it', () => {
+    fc.assert(
+      fc.property(rangesArb, rangesArb, (a, b) => {
+        const gone = seqsOf(b);
+        const expected = [...seqsOf(a)].filter((seq) => !gone.has(seq));
+        const left = subtract(coverageOf(a), coverageOf(b));
+        expect(seqsOf(left)).toEqual(new Set(expected));
+        expect(countOf(left)).toBe(expected.length);
+        const taken = subtract(coverageOf(a), coverageOf(left));
+        expect(without(coverageOf(a), taken)).toEqual(coverageOf(left));
+      }),
+    );
   });
 });

@@ -74,3 +74,39 @@ export function unite(a: Coverage, b: Coverage): Coverage {
   for (const [start, end] of b.ranges) united = cover(united, start, end);
   return united;
 }
+
+/** What of `a` is not in `b`, in order. */
+export function subtract(a: Coverage, b: Coverage): SeqRange[] {
+  const rest: SeqRange[] = [];
+  const holes = rangesOf(b);
+  let at = 0;
+  for (const [start, end] of rangesOf(a)) {
+    let next = start;
+    while (at < holes.length && (holes[at]?.[1] ?? 0) < next) at += 1;
+    for (let index = at; index < holes.length && next <= end; index += 1) {
+      const [holeStart, holeEnd] = holes[index] ?? [end + 1, end];
+      if (holeStart > end) break;
+      if (holeStart > next) rest.push([next, holeStart - 1]);
+      next = Math.max(next, holeEnd + 1);
+    }
+    if (next <= end) rest.push([next, end]);
+  }
+  return rest;
+}
+
+/** With the part that has nothing missing below it. */
+export function rangesOf({ contiguous, ranges }: Coverage): readonly SeqRange[] {
+  return contiguous === 0 ? ranges : [[1, contiguous], ...ranges];
+}
+
+/** What is left of it without these ranges, which are sorted and do not overlap. */
+export function without(coverage: Coverage, ranges: readonly SeqRange[]): Coverage {
+  const left = subtract(coverage, { contiguous: 0, ranges });
+  const [first] = left;
+  return first?.[0] === 1 ? { contiguous: first[1], ranges: left.slice(1) } : { contiguous: 0, ranges: left };
+}
+
+/** How many seqs there are in ranges that do not overlap. */
+export function countOf(ranges: readonly SeqRange[]): number {
+  return ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+}

@@ -1,7 +1,7 @@
 /** Taking back acks that HQ no longer stands by, within one transaction. */
-import { type Coverage, EMPTY_COVERAGE, type SeqRange } from '../../protocol/coverage.ts';
+import { type Coverage, EMPTY_COVERAGE, type SeqRange, subtract } from '../../protocol/coverage.ts';
 import type { Writer } from '../../storage/storage.ts';
-import { encodeCoverage, subtract, uniteWithin } from '../coverage-sets.ts';
+import { encodeCoverage, uniteWithin } from '../coverage-sets.ts';
 import { frameHolding, type JournalEditor, listFrames } from '../editor.ts';
 import { ACKED_KEY, type FrameKey } from '../keys.ts';
 import { ackedSamples } from '../ledger.ts';
