@@ -91,10 +91,15 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     maxAheadMs: config.limits.maxClockAheadMs,
     emit: notingQuotas(createEmit(storeEvents, telemetry), links, clock),
   });
-  return openIdentity({ storage: health.storage, ids, copy: options.identityCopy }).pipe(
-    concatMap((identity) => store$.pipe(map((store) => ({ store, identity })))),
-    concatMap(({ store, identity }) => {
+  // The store first: what it does about damage goes ahead of every other commit.
+  return store$.pipe(
+    concatMap((store) => {
       undo.push('close the store', () => store.close());
+      return openIdentity({ storage: health.storage, ids, copy: options.identityCopy }).pipe(
+        map((identity) => ({ store, identity })),
+      );
+    }),
+    concatMap(({ store, identity }) => {
       const refusals = createRefusals(clock, createEmit(refusalEvents, telemetry));
       const emit = notingRegistry(notingRefusals(createEmit(ingestEvents, telemetry), refusals), alarms);
       const { limits } = config;

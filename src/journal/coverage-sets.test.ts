@@ -7,9 +7,6 @@ const LAST = 60;
 const seqs = fc.uniqueArray(fc.integer({ min: 1, max: LAST }), { maxLength: LAST });
 const coverageOf = (members: readonly number[]): Coverage =>
   members.reduce((coverage, seq) => cover(coverage, seq, seq), EMPTY_COVERAGE);
-const membersOf = (ranges: Coverage['ranges']) =>
-  ranges.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, index) => first + index));
-const ascending = (members: Iterable<number>) => [...members].sort((a, b) => a - b);
 
 describe('coverages as sets', () => {
   it('unite, cut off at the end, in the one form that equal sets have', () => {

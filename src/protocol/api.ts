@@ -35,6 +35,7 @@ export const ALARM_KINDS = [
   'duplicate_agent',
   'forked_epoch',
   'lost_at_hq',
+  'damaged_at_hq',
   'agent_disk',
   'clock_ahead',
   'over_quota',
@@ -43,7 +44,7 @@ export const agentAlarmSchema = z.object({
   kind: z
     .enum(ALARM_KINDS)
     .describe(
-      "duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a journal came that is a copy, was rolled back or was damaged, as detail says, and begins a new epoch; lost_at_hq: what HQ once held is accounted as lost; agent_disk: the disk of its journal is full, failing or cannot be written, as it last said; clock_ahead: its samples are dated ahead of HQ's clock; over_quota: its samples take more of HQ's storage than they may, and the oldest are removed",
+      "duplicate_agent: a second agent claims the id, and is refused; forked_epoch: a journal came that is a copy, was rolled back or was damaged, as detail says, and begins a new epoch; lost_at_hq: what HQ once held is accounted as lost; damaged_at_hq: damage of HQ's data has cost samples of it, which HQ asks for again or accounts as lost, as detail says; agent_disk: the disk of its journal is full, failing or cannot be written, as it last said; clock_ahead: its samples are dated ahead of HQ's clock; over_quota: its samples take more of HQ's storage than they may, and the oldest are removed",
     ),
   since: z.number().describe('epoch ms'),
   detail: z.string(),

@@ -9,6 +9,7 @@ const MEANING: Readonly<Record<AgentAlarm['kind'], string>> = {
   duplicate_agent: 'two agents claim this id',
   forked_epoch: 'HQ refused the epoch of its journal, which begins a new one',
   lost_at_hq: 'HQ no longer holds what it had acked',
+  damaged_at_hq: 'damage of its data has cost HQ samples',
   agent_disk: 'the disk of its journal is in trouble',
   clock_ahead: 'its samples are dated in the future',
   over_quota: 'its samples take more of the storage of HQ than they may',
@@ -26,6 +27,7 @@ const ADVICE: Readonly<Record<AgentAlarm['kind'], ReactNode>> = {
   clock_ahead: 'Set the clock of its machine, or the unit of its times: seconds, ms, µs.',
   over_quota: 'Its oldest samples are removed. Raise limits.maxBytesPerAgent, or measure less often.',
   lost_at_hq: 'What the agent still had has come again; the ledger names the rest.',
+  damaged_at_hq: 'Check the disk of HQ. The agent sends again what it still has; the ledger names the rest.',
 };
 
 function OwnLife() {

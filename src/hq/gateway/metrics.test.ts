@@ -55,6 +55,7 @@ describe('metrics', () => {
       'holdfast_hq_alarms{kind="duplicate_agent"} 0',
       'holdfast_hq_alarms{kind="forked_epoch"} 0',
       'holdfast_hq_alarms{kind="lost_at_hq"} 2',
+      'holdfast_hq_alarms{kind="damaged_at_hq"} 0',
       'holdfast_hq_alarms{kind="agent_disk"} 0',
       'holdfast_hq_alarms{kind="clock_ahead"} 0',
       'holdfast_hq_alarms{kind="over_quota"} 0',

@@ -4,11 +4,13 @@
  */
 import type { Clock } from '../../platform/clock.ts';
 import { readHeader } from '../../protocol/frame-codec.ts';
+import { readPage } from '../../storage/read-page.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { removeRecord } from './append-frame.ts';
 import { recordBytes } from './filed-mark.ts';
 import { decodeFrameRecord, segmentSamples } from './frame-record.ts';
-import { agentRange, parseTimeKey, seqKey, successor } from './keys.ts';
+import { agentRange, parseTimeKey, seqKey } from './keys.ts';
+import { noteRemoved, partsOf, type RemovedPart } from './removed-seqs.ts';
 import type { Removed } from './retention.ts';
 import type { Transaction } from './transactions.ts';
 import type { Sizes } from './view.ts';
@@ -93,10 +95,11 @@ export function createQuotaWatch(
 export function removeOldestOf(transaction: Transaction, { agent, excessBytes }: OverQuota): Removed {
   const { writer } = transaction;
   const removed = { frames: 0, samples: 0 };
+  const parts: RemovedPart[] = [];
   let bytes = 0;
   const listed = writer.keys({ ...agentRange('T', agent), limit: PASS_FRAMES });
   for (const timeEntry of listed) {
-    if (bytes >= excessBytes) return removed;
+    if (bytes >= excessBytes) break;
     const { epoch, seq } = parseTimeKey(timeEntry);
     const frameKey = seqKey('F', agent, epoch, seq);
     const value = writer.get(frameKey);
@@ -109,28 +112,31 @@ export function removeOldestOf(transaction: Transaction, { agent, excessBytes }:
     }
     const { tsMin, tsMax } = readHeader(record.frame);
     removeRecord(transaction, { ...record, agent, epoch, seq, tsMin, tsMax });
+    parts.push(...partsOf({ agent, epoch }, record));
     removed.frames += 1;
     removed.samples += segmentSamples(record);
     bytes += recordBytes(record);
   }
+  noteRemoved(transaction, parts);
   // What was counted is not there: it is counted again.
-  if (removed.frames === 0 && listed.length < PASS_FRAMES) transaction.countAgain(agent);
+  if (bytes < excessBytes && removed.frames === 0 && listed.length < PASS_FRAMES)
+    transaction.countAgain(agent);
   return removed;
 }
 
 /** What the frames of the agent take in the index. */
 export function* countBytes(storage: Storage, agent: string): Generator<void, number> {
-  let range = agentRange('F', agent);
+  const range = agentRange('F', agent);
+  const limit = COUNTED_AT_ONCE;
   let bytes = 0;
-  for (;;) {
-    const entries = storage.read((reader) => reader.range({ ...range, limit: COUNTED_AT_ONCE }));
+  for (let { from } = range; ; ) {
+    const { entries, next } = storage.read((reader) => readPage(reader, { ...range, from, limit }));
     for (const { value } of entries) {
       const record = decodeFrameRecord(value);
       if (record !== undefined) bytes += recordBytes(record);
     }
-    const last = entries.at(-1);
-    if (last === undefined || entries.length < COUNTED_AT_ONCE) return bytes;
-    range = { ...range, from: successor(last.key) };
+    if (next === null) return bytes;
+    from = next;
     yield;
   }
 }

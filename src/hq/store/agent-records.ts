@@ -1,8 +1,9 @@
 /** Small records of agents, one of a kind an agent: alarms, labels. */
 import type { z } from 'zod';
+import { readPage } from '../../storage/read-page.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { parseJson, toJson } from './epoch-state.ts';
-import { agentOfRecord, agentRecordKey, kindRange, type RecordKind, successor } from './keys.ts';
+import { agentOfRecord, agentRecordKey, kindRange, type RecordKind } from './keys.ts';
 import type { Transaction } from './transactions.ts';
 
 const PAGE = 1000;
@@ -14,16 +15,15 @@ export function readAgentRecords<T>(
   schema: z.ZodType<T>,
 ): ReadonlyMap<string, T> {
   const found = new Map<string, T>();
-  let range = kindRange(kind);
-  for (;;) {
-    const entries = storage.read((reader) => reader.range({ ...range, limit: PAGE }));
+  const range = kindRange(kind);
+  for (let { from } = range; ; ) {
+    const { entries, next } = storage.read((reader) => readPage(reader, { ...range, from, limit: PAGE }));
     for (const { key, value } of entries) {
       const parsed = schema.safeParse(parseJson(value));
       if (parsed.success) found.set(agentOfRecord(key), parsed.data);
     }
-    const last = entries.at(-1);
-    if (last === undefined || entries.length < PAGE) return found;
-    range = { ...range, from: successor(last.key) };
+    if (next === null) return found;
+    from = next;
   }
 }
 

@@ -103,7 +103,7 @@ function timesOfLostGap(
 }
 
 export function putGap(
-  transaction: Transaction,
+  transaction: Pick<Transaction, 'writer'>,
   agent: string,
   epoch: Epoch,
   firstSeq: number,
@@ -121,7 +121,7 @@ export type RecordPlace = {
 
 /** Writes a frame record into the index, by seq, time and arrival. */
 export function putRecord(
-  transaction: Transaction,
+  transaction: Pick<Transaction, 'writer' | 'addBytes'>,
   record: RecordPlace & {
     readonly lane: StoredLane;
     readonly logNumber: number;
@@ -129,13 +129,21 @@ export function putRecord(
     readonly frame: Uint8Array;
   },
 ): void {
-  const { writer } = transaction;
-  const { agent, epoch, tsMin, tsMax } = record;
+  const { agent, epoch } = record;
   const seq = record.segments[0]?.first ?? 0;
   transaction.addBytes(agent, recordBytes(record));
-  const key = seqKey('F', agent, epoch, seq);
-  writer.put(key, encodeFrameRecord(record));
-  writer.put(orderKey(record.logNumber), key);
+  transaction.writer.put(seqKey('F', agent, epoch, seq), encodeFrameRecord(record));
+  putPlaces(transaction, record);
+}
+
+/** Lists a frame record of the index by time and arrival. */
+export function putPlaces(
+  { writer }: Pick<Transaction, 'writer'>,
+  record: RecordPlace & { readonly logNumber: number; readonly segments: readonly Segment[] },
+): void {
+  const { agent, epoch, tsMin, tsMax } = record;
+  const seq = record.segments[0]?.first ?? 0;
+  writer.put(orderKey(record.logNumber), seqKey('F', agent, epoch, seq));
   const until = Buffer.allocUnsafe(8);
   writeOrderedDouble(until, tsMax, 0);
   for (const hour of hoursOf(tsMin, tsMax)) writer.put(timeKey(agent, hour, tsMin, epoch, seq), until);

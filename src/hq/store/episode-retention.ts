@@ -7,9 +7,10 @@
  * Used by the indexer between two commits of what it has found: both change the same states.
  */
 import type { Clock } from '../../platform/clock.ts';
+import { readPage } from '../../storage/read-page.ts';
 import type { Reader, Storage } from '../../storage/storage.ts';
 import { arrivalOfEpisode, type IndexState, isStillOpen } from './episodes.ts';
-import { agentOfEpisode, agentRange, kindRange, successor } from './keys.ts';
+import { agentOfEpisode, agentRange, kindRange } from './keys.ts';
 
 /** Episodes looked at in one pass, and removed in one transaction at most. */
 const PASS_EPISODES = 256;
@@ -91,9 +92,8 @@ export function createEpisodeSweep(options: EpisodeSweepOptions): EpisodeSweep {
       const known = state(agent);
       noted(agent, known.anomalies);
       const { to } = agentRange('N', agent);
-      const entries = reader.range({ from: key, to, limit: PASS_EPISODES });
-      const last = entries.at(-1);
-      from = last !== undefined && entries.length === PASS_EPISODES ? successor(last.key) : to;
+      const { entries, next } = readPage(reader, { from: key, to, limit: PASS_EPISODES });
+      from = next ?? to;
       const keys = entries
         .filter(({ value }) => (arrivalOfEpisode(value) ?? 0) < cutoff && !isStillOpen(known, value))
         .map((entry) => entry.key);

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { type AnomalyDocument, anomalyDocumentSchema } from '../../protocol/api.ts';
 import { sourceSeriesKey } from '../../protocol/series-key.ts';
 import { LEAST_WRITTEN_TS } from '../../protocol/written-time.ts';
+import { readPage } from '../../storage/read-page.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { CursorError } from './cursor-error.ts';
 import { parseJson, toJson } from './epoch-state.ts';
@@ -37,7 +38,13 @@ export function encodeIndexState({ anomalies, longestMs, latest, spans }: IndexS
 }
 /** What lies beyond `latestTs`, or before the year 0, was noted before HQ left that out. */
 export function readIndexState(storage: Storage, agent: string, latestTs: number): IndexState {
-  const value = storage.read((reader) => reader.get(indexKey(agent)));
+  return decodeIndexState(
+    storage.read((reader) => reader.get(indexKey(agent))),
+    latestTs,
+  );
+}
+
+export function decodeIndexState(value: Uint8Array | undefined, latestTs: number): IndexState {
   const parsed = indexStateSchema.safeParse(parseJson(value));
   if (!parsed.success) return { anomalies: 0, longestMs: 0, latest: new Map(), spans: new Map() };
   const { anomalies, longestMs, latest, spans } = parsed.data;
@@ -71,7 +78,7 @@ const storedSchema = anomalyDocumentSchema.extend({
   arrivalTs: z.number().optional(),
 });
 
-function decodeEpisode(value: Uint8Array | undefined): AnomalyDocument | undefined {
+export function decodeEpisode(value: Uint8Array | undefined): AnomalyDocument | undefined {
   const parsed = anomalyDocumentSchema.safeParse(parseJson(value));
   return parsed.success ? parsed.data : undefined;
 }
@@ -106,7 +113,10 @@ export function writeReport(
   const episode = known === undefined ? report : mergeReports(known, report);
   if (known === undefined) state.anomalies += 1;
   writer.put(key, toJson({ ...episode, arrivalTs }));
-  if (isAhead) return;
+  if (!isAhead) noteEpisode(state, series, episode);
+}
+
+export function noteEpisode(state: IndexState, series: string, episode: AnomalyDocument): void {
   if (episode.endTs !== null) state.longestMs = Math.max(state.longestMs, episode.endTs - episode.startTs);
   const latest = state.latest.get(series);
   if (latest === undefined || latest.startTs <= episode.startTs) {
@@ -179,7 +189,7 @@ export function* queryEpisodes(
   let range = episodeRange(agent, begin, to);
   if (after !== null && Buffer.compare(after, range.from) > 0) range = { ...range, from: after };
   while (found.length <= limit) {
-    const entries = storage.read((reader) => reader.range({ ...range, limit: PAGE }));
+    const { entries, next } = storage.read((reader) => readPage(reader, { ...range, limit: PAGE }));
     for (const { key, value } of entries) {
       const episode = decodeEpisode(value);
       if (episode === undefined) continue;
@@ -187,9 +197,8 @@ export function* queryEpisodes(
       const isOpen = episode.endTs === null && latest?.startTs === episode.startTs;
       if (isOpen || (episode.endTs ?? episode.startTs) >= from) found.push({ key, episode });
     }
-    const last = entries.at(-1);
-    if (last === undefined || entries.length < PAGE) break;
-    range = { ...range, from: successor(last.key) };
+    if (next === null) break;
+    range = { ...range, from: next };
     yield;
   }
   const items = found.slice(0, limit);
@@ -225,7 +234,7 @@ function afterCursor(agent: string, cursor: string): Uint8Array {
 }
 
 /** Tells series apart that two sources have under one key. */
-function seriesOf({ source, series }: AnomalyDocument): string {
+export function seriesOf({ source, series }: AnomalyDocument): string {
   return source === undefined ? series : sourceSeriesKey(source, series);
 }
 

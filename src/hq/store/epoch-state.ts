@@ -5,12 +5,14 @@
 import { z } from 'zod';
 import {
   type Coverage,
+  countOf,
   cover,
   coverageSchema,
   coveredCount,
   EMPTY_COVERAGE,
   missingWithin,
   type SeqRange,
+  without,
 } from '../../protocol/coverage.ts';
 import type { FrameKind } from '../../protocol/frame.ts';
 import { parseJsonText } from '../../protocol/json-text.ts';
@@ -21,13 +23,17 @@ import { rhythmSchema } from './rhythm-record.ts';
 const count = z.number().int().min(0);
 const counts = z.record(z.string(), count);
 
-const epochStateSchema = z.object({
+/** What is accounted for, and as what. */
+export const countsSchema = z.object({
   sampled: count,
-  released: count,
   stored: count,
   dropped: counts,
   thinned: counts,
   coverage: coverageSchema.extend({ ranges: z.array(z.tuple([count, count])) }),
+});
+
+const epochStateSchema = countsSchema.extend({
+  released: count,
   /** HQ gives out the seqs itself, for samples that came by HTTP. */
   owned: z.boolean(),
   /** The last run of the agent that was accepted; null when none has said so. */
@@ -36,22 +42,32 @@ const epochStateSchema = z.object({
   mergedTo: count,
   /** Entries of the log up to this number are accounted for in the state as it was saved. */
   logTo: count.default(0),
+  /**
+   * How many of its seqs retention has removed, and below which seq that was not noted (see removed-seqs.ts). Absent in
+   * states of versions that noted nothing.
+   */
+  removed: z.object({ seqs: count, before: count }).optional().catch(undefined),
 });
-export type EpochState = Omit<Readonly<z.infer<typeof epochStateSchema>>, 'coverage'> & {
-  readonly coverage: Coverage;
-};
+type WithCoverage<T> = Omit<Readonly<T>, 'coverage'> & { readonly coverage: Coverage };
+export type EpochState = WithCoverage<z.infer<typeof epochStateSchema>>;
+export type Counted = WithCoverage<z.infer<typeof countsSchema>>;
 
-export const EMPTY_EPOCH: EpochState = {
+export const NOTHING_COUNTED: Counted = {
   sampled: 0,
-  released: 0,
   stored: 0,
   dropped: {},
   thinned: {},
   coverage: EMPTY_COVERAGE,
+};
+
+export const EMPTY_EPOCH: EpochState = {
+  ...NOTHING_COUNTED,
+  released: 0,
   owned: false,
   run: null,
   mergedTo: 0,
   logTo: 0,
+  removed: { seqs: 0, before: 1 },
 };
 
 /** What becomes of the seqs that a frame stands for. */
@@ -72,14 +88,14 @@ export function markDelivered(state: EpochState): EpochState {
  * Accounts for `first … last`; `added` are the parts that were not accounted for before. Returns the same state when
  * there are none.
  */
-export function account(
-  state: EpochState,
+export function account<T extends Counted>(
+  state: T,
   accounting: Accounting,
   first: number,
   last: number,
-): { readonly state: EpochState; readonly added: readonly SeqRange[]; readonly count: number } {
+): { readonly state: T; readonly added: readonly SeqRange[]; readonly count: number } {
   const added = missingWithin(state.coverage, first, last);
-  const added1 = added.reduce((sum, [from, to]) => sum + to - from + 1, 0);
+  const added1 = countOf(added);
   if (added1 === 0) return { state, added, count: 0 };
   const next = {
     ...state,
@@ -91,6 +107,29 @@ export function account(
   const of = state[accounting.kind];
   const moved = { ...of, [accounting.reason]: (of[accounting.reason] ?? 0) + added1 };
   return { state: { ...next, [accounting.kind]: moved }, added, count: added1 };
+}
+
+/** Seqs by what stands for them. */
+export type KindCounts = Pick<Counted, 'stored' | 'dropped' | 'thinned'>;
+
+/** Takes back what was accounted for: `gone` are the seqs, all of them covered, `counts` what they were counted as. */
+export function takeBack<T extends Counted>(state: T, gone: readonly SeqRange[], counts: KindCounts): T {
+  if (gone.length === 0) return state;
+  return {
+    ...state,
+    coverage: without(state.coverage, gone),
+    stored: state.stored - counts.stored,
+    dropped: lessened(state.dropped, counts.dropped),
+    thinned: lessened(state.thinned, counts.thinned),
+  };
+}
+
+function lessened(
+  of: Readonly<Record<string, number>>,
+  by: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const left = Object.entries(of).map(([reason, samples]) => [reason, samples - (by[reason] ?? 0)] as const);
+  return Object.fromEntries(left.filter(([, samples]) => samples > 0));
 }
 
 export function pendingOf(state: EpochState): number {

@@ -3,9 +3,10 @@
  * ledger stay. No index has them by time, so that all are looked at, some at a time, and now and then.
  */
 import type { Clock } from '../../platform/clock.ts';
+import { readPage } from '../../storage/read-page.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { decodeGapRecord } from './gap-record.ts';
-import { kindRange, successor } from './keys.ts';
+import { kindRange } from './keys.ts';
 import { oldestArrival } from './retention.ts';
 
 /** Records looked at in one pass. */
@@ -42,13 +43,12 @@ export function createGapSweep(storage: Storage, clock: Pick<Clock, 'precise' | 
       // What is too much goes from the oldest frames on: gaps before those that are left have no neighbours any more.
       const before = isFull ? Math.max(cutoff, oldestArrival(storage) ?? clock.now()) : cutoff;
       const range = { from, to: all.to, limit: PASS_RECORDS };
-      const entries = storage.read((reader) => reader.range(range));
+      const { entries, next } = storage.read((reader) => readPage(reader, range));
       const keys = entries
         .filter(({ value }) => (decodeGapRecord(value)?.toTs ?? Number.NEGATIVE_INFINITY) < before)
         .map(({ key }) => key);
-      const last = entries.at(-1);
-      const more = last !== undefined && entries.length === PASS_RECORDS;
-      from = more ? successor(last.key) : null;
+      const more = next !== null;
+      from = next;
       if (!more) roundEnded = clock.precise();
       return { keys, more };
     },

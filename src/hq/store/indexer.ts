@@ -146,7 +146,7 @@ export function createIndexer(options: IndexerOptions): Indexer {
         yield;
       }
     }
-    return to;
+    return places.length < PASS_FRAMES ? to : (places.at(-1)?.number ?? to);
   }
 
   const work$ = background({
@@ -199,9 +199,9 @@ function entriesBetween(reader: Reader, from: number, to: number): readonly Plac
   const oldest = reader.keys({ ...entryRange(0), limit: 1 })[0];
   const end = oldest === undefined ? to + 1 : Math.min(to + 1, parseEntryKey(oldest));
   const range = { from: orderKey(from), to: orderKey(end), limit: PASS_FRAMES };
-  const inIndex = from < end ? reader.range(range) : [];
+  const inIndex = from < end ? reader.keys(range) : [];
   return [
-    ...inIndex.map(({ key, value }) => ({ number: parseOrderKey(key), key: value })),
+    ...inIndex.map((key) => ({ number: parseOrderKey(key), key: reader.get(key) ?? null })),
     ...inLog.map((number) => ({ number, key: null })),
   ].slice(0, PASS_FRAMES);
 }
@@ -225,7 +225,7 @@ function nextRange(
   const seen = done.ranges.at(-1)?.[1] ?? done.contiguous;
   if (turn === 'newest' && highest > seen) return [Math.max(seen + 1, highest - PASS_FRAMES + 1), highest];
   const hole = missingWithin(done, 1, highest)[0];
-  return hole === undefined ? null : [hole[0], Math.min(hole[1], hole[0] + PASS_FRAMES - 1)];
+  return hole ?? null;
 }
 
 function* examine(

@@ -15,6 +15,8 @@
  *                                             index by time: one entry for each hour that the frame touches; hour 0
  *                                             holds the frames that span more than MAX_SPAN_HOURS
  *     L number[6] → F key                     index by arrival: number in the log of the last frame in the record
+ *     Q agent 0 epoch[6]                      seqs that retention has removed (JSON, see removed-seqs.ts)
+ *     K                                       all is to be counted again: damage was met (see recount.ts)
  *     S agent 0 ref[6]                        schema (JSON)
  *     N agent 0 startTs[8] hash[8]            anomaly episode (JSON)
  *     I agent 0                               what the indexer knows of an agent (JSON)
@@ -46,6 +48,7 @@ export type KeyKind =
   | 'S'
   | 'N'
   | 'I'
+  | 'Q'
   | 'C'
   | 'D'
   | 'R'
@@ -68,6 +71,7 @@ function scoped(kind: KeyKind, agent: string, extra: number): { key: Buffer; at:
 }
 
 export const META_KEY: Uint8Array = Buffer.from('V');
+export const RECOUNT_KEY: Uint8Array = Buffer.from('K');
 export const IDENTITY_KEY: Uint8Array = Buffer.from('H');
 export const PROBE_KEY: Uint8Array = Buffer.from('P');
 export const agentKey = (agent: string): Uint8Array => scoped('A', agent, 0).key;
@@ -94,8 +98,8 @@ export function agentRange(kind: KeyKind, agent: string): KeyRange {
   return { from: scoped(kind, agent, 0).key, to };
 }
 
-export function epochKey(agent: string, epoch: Epoch): Uint8Array {
-  const { key, at } = scoped('E', agent, 6);
+export function epochKey(agent: string, epoch: Epoch, kind: 'E' | 'Q' = 'E'): Uint8Array {
+  const { key, at } = scoped(kind, agent, 6);
   key.write(epoch, at, 6, 'hex');
   return key;
 }

@@ -1,10 +1,10 @@
 /** The last number of the log by all records that name one, for when the record that counts them is not to be read. */
 import { coverageSchema } from '../../protocol/coverage.ts';
+import { entriesOf } from '../../storage/read-page.ts';
 import type { Reader } from '../../storage/storage.ts';
 import { decodeEpochState, parseJson } from './epoch-state.ts';
 import { decodeMark } from './filed-mark.ts';
 import { kindRange, parseEntryKey, parseOrderKey } from './keys.ts';
-import { entriesOf } from './load-view.ts';
 
 /** 0: there is none. What is filed, saved or read counts too: its entries may have left the log and the index. */
 export function lastNumberIn(reader: Reader): number {

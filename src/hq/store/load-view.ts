@@ -4,16 +4,15 @@
  */
 
 import type { Epoch } from '../../protocol/sample.ts';
-import type { Entry, Reader } from '../../storage/storage.ts';
+import { entriesOf } from '../../storage/read-page.ts';
+import type { Reader } from '../../storage/storage.ts';
 import { accountSegments } from './account-segments.ts';
 import { decodeAgent, decodeEpochState, EMPTY_EPOCH, markDelivered } from './epoch-state.ts';
 import { decodeMark } from './filed-mark.ts';
-import { agentOfFiled, entryRange, type KeyRange, kindRange, parseEpochKey, successor } from './keys.ts';
+import { agentOfFiled, entryRange, kindRange, parseEpochKey } from './keys.ts';
 import { decodeLogEntry, type LogEntry, type TailEntry, tailEntryOf } from './log-entry.ts';
 import { epochsWithFrames, rebuildEpoch } from './rebuild.ts';
 import { emptyView, type LoadedView, putEpoch, type UnsavedEpoch, type View } from './view.ts';
-
-const PAGE = 1000;
 
 export function loadView(reader: Reader): LoadedView {
   const view = emptyView();
@@ -83,17 +82,5 @@ function readable(entry: LogEntry): TailEntry | undefined {
     return tailEntryOf(entry);
   } catch {
     return undefined;
-  }
-}
-
-/** All of them, page by page. */
-export function* entriesOf(reader: Reader, range: KeyRange): Generator<Entry, void> {
-  let { from } = range;
-  for (;;) {
-    const entries = reader.range({ from, to: range.to, limit: PAGE });
-    yield* entries;
-    const last = entries.at(-1);
-    if (last === undefined || entries.length < PAGE) return;
-    from = successor(last.key);
   }
 }

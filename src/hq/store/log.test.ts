@@ -154,7 +154,7 @@ describe('when something is wrong', () => {
     const { disk, store } = await opened();
     await firstValueFrom(store.append(numbers(1, 20).map((seq) => dataFrame(seq, seq))));
     await closeStore(store);
-    // As when retention has removed them from the index, and all has left the log.
+    // As when all has left the log, and damage has taken the rest.
     for (const name of disk.records.keys()) if (/^[JLFT]/.test(name)) disk.records.delete(name);
     disk.orderedKeys = null;
     damageRecord(disk, META_KEY);
@@ -162,7 +162,7 @@ describe('when something is wrong', () => {
     await firstValueFrom(again.store.append([dataFrame(21, 22)]));
     const third = await opened(leftBehind(disk));
     expect(await allSeqs(third.store)).toEqual([21, 22]);
-    expect(await ledgerOf(third.store)).toMatchObject([{ stored: 22, contiguous: 22 }]);
+    expect(await ledgerOf(third.store)).toMatchObject([{ sampled: 22, stored: 2, pending: 20 }]);
     for (const one of [again, third]) await closeStore(one.store);
   });
 

@@ -34,6 +34,7 @@ import {
   hasExpiredKeys,
   type Retention,
   removeExpiredKeys,
+  removeGaps,
   removeOldest,
   retentionReason,
 } from './retention.ts';
@@ -288,9 +289,7 @@ function sweepGaps(
     const { keys, more } = found;
     if (keys.length === 0) return of(more);
     return transactions
-      .run(({ writer }) => {
-        for (const key of keys) writer.remove(key);
-      })
+      .run((transaction) => removeGaps(transaction, keys))
       .pipe(
         map(() => {
           emit({ type: 'store_gaps_removed', gaps: keys.length });

@@ -20,6 +20,7 @@ import type { Epoch } from '../../protocol/sample.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { atOnce } from '../at-once.ts';
 import { accountLost, runOf } from './account-lost.ts';
+import { countsOf } from './agent-counts.ts';
 import { readAgentRecords, writeAgentRecords } from './agent-records.ts';
 import { alarmRecordSchema } from './alarms.ts';
 import { appendFrame } from './append-frame.ts';
@@ -28,7 +29,8 @@ import { isAhead, MAX_AHEAD_MS } from './clock-ahead.ts';
 import { createClockTrust } from './clock-trust.ts';
 import { MAX_EPISODES } from './episode-retention.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
-import { type EpochState, pendingOf, type StoredAgent } from './epoch-state.ts';
+import type { EpochState, StoredAgent } from './epoch-state.ts';
+import { createHints } from './heard-of.ts';
 import { appendDelivery, type WrittenDelivery } from './http-samples.ts';
 import { createIndexer } from './indexer.ts';
 import { readHistory, writeHistory } from './ingest-history.ts';
@@ -41,12 +43,12 @@ import { queryBuckets } from './query-buckets.ts';
 import type { QueryContext } from './query-context.ts';
 import { queryLedger } from './query-ledger.ts';
 import { querySamples } from './query-samples.ts';
+import { isRecountDue, recountStore } from './recount.ts';
 import { newestArrival } from './retention.ts';
 import { retireAgent } from './retired-agents.ts';
 import { createSchemaCatalogue } from './schema-catalogue.ts';
 import { seriesDocuments } from './series-documents.ts';
 import type {
-  AgentCounts,
   AgentRecord,
   Appended,
   HqStore,
@@ -88,13 +90,34 @@ export const STORE_DEFAULTS = {
   dedupTtlMs: DAY_MS,
 } as const;
 
-/** Emits the store once it may be used. `close` of the store ends its work and closes the storage. */
+/**
+ * Emits the store once it may be used. `close` of the store ends its work and closes the storage. Where damage was met,
+ * all is counted again first (recount.ts).
+ */
 export function openHqStore(options: HqStoreOptions): Observable<HqStore> {
-  return defer(() => of(createHqStore(options)));
+  return openParts(options).pipe(map((parts) => createHqStore(options, parts)));
 }
 
-function createHqStore(options: HqStoreOptions): HqStore {
-  const parts = createParts(options);
+function openParts(options: HqStoreOptions): Observable<Parts> {
+  return defer(() => {
+    const { storage, clock, emit = () => {}, maxAheadMs = MAX_AHEAD_MS } = options;
+    let met: string | null = isRecountDue(storage) ? 'counting it again was not finished' : null;
+    const watch = storage.damage$.subscribe(({ detail }) => {
+      met ??= detail;
+    });
+    const parts = met === null ? createParts(options) : null;
+    watch.unsubscribe();
+    if (met === null && parts !== null) return of(parts);
+    emit({ type: 'store_recount_begun', reason: met ?? '' });
+    const recounted = recountStore({ storage, clock, maxAheadMs, emit });
+    return concat(
+      recounted,
+      defer(() => of(createParts(options))),
+    );
+  });
+}
+
+function createHqStore(options: HqStoreOptions, parts: Parts): HqStore {
   const { storage, hints, indexer, keeper, appended } = parts;
   const work = merge(indexer.work$, parts.upkeep$).subscribe();
   return {
@@ -369,31 +392,4 @@ function numbers({ schemas, indexer, context, ...parts }: Parts) {
     numbers: (agents) => atOnce(() => agents.map(numbersOf)),
     lastSampleTs: (agents) => atOnce(() => agents.map(lastOf)),
   } satisfies Partial<HqStore>;
-}
-
-function countsOf(states: readonly EpochState[]): AgentCounts {
-  const total = { sampled: 0, stored: 0, pending: 0, thinned: 0, dropped: 0 };
-  for (const state of states) {
-    total.sampled += state.sampled;
-    total.stored += state.stored;
-    total.pending += pendingOf(state);
-    for (const count of Object.values(state.dropped)) total.dropped += count;
-    for (const count of Object.values(state.thinned)) total.thinned += count;
-  }
-  return total;
-}
-
-/** Highest seqs heard of, ahead of what the records say. */
-function createHints() {
-  const byAgent = new Map<string, Map<Epoch, number>>();
-  const of = (agent: string, epoch: Epoch): number => byAgent.get(agent)?.get(epoch) ?? 0;
-  return {
-    of,
-    raise: (agent: string, epoch: Epoch, sampled: number) => {
-      if (sampled <= of(agent, epoch)) return;
-      const epochs = byAgent.get(agent);
-      if (epochs === undefined) byAgent.set(agent, new Map([[epoch, sampled]]));
-      else epochs.set(epoch, sampled);
-    },
-  };
 }

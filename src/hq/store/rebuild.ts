@@ -5,52 +5,45 @@
 
 import { readHeader } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
+import { entriesOf } from '../../storage/read-page.ts';
 import type { Reader } from '../../storage/storage.ts';
-import { accountSegments } from './account-segments.ts';
-import { account, EMPTY_EPOCH, type EpochState } from './epoch-state.ts';
+import { type Accounting, type EpochState, THINNED } from './epoch-state.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
 import { decodeGapRecord } from './gap-record.ts';
-import { kindRange, parseSeqKey, type SeqKeyParts, seqRange, successor } from './keys.ts';
+import { kindRange, parseSeqKey, type SeqKeyParts, seqRange } from './keys.ts';
+import { addPresent, nothingPresent } from './present.ts';
+import { recountEpoch } from './recount-epoch.ts';
+import { readRemoved } from './removed-seqs.ts';
+import { addRecord } from './scan-frames.ts';
 
 const PAGE = 64;
 
-/**
- * Undefined when no record of the epoch is there. What retention removed is not counted: only a kept state knows of it.
- */
+/** Undefined when no record of the epoch is there. What retention removed counts as far as that was noted. */
 export function rebuildEpoch(reader: Reader, agent: string, epoch: Epoch): EpochState | undefined {
-  let state = EMPTY_EPOCH;
+  const present = nothingPresent();
   let found = false;
-  for (const kind of ['F', 'G'] as const) {
-    let range = seqRange(kind, agent, epoch, 0);
-    for (;;) {
-      const entries = reader.range({ ...range, limit: PAGE });
-      for (const { key, value } of entries) {
-        found = true;
-        if (kind === 'F') {
-          const record = decodeFrameRecord(value);
-          if (record === undefined) continue;
-          state = accountSegments(state, { segments: record.segments, isDownsampled: isDownsampled(record) });
-        } else {
-          const gap = decodeGapRecord(value);
-          if (gap === undefined) continue;
-          const accounting = { kind: 'dropped', reason: gap.reason } as const;
-          state = account(state, accounting, parseSeqKey(key).seq, gap.lastSeq).state;
-        }
-      }
-      const last = entries.at(-1);
-      if (last === undefined || entries.length < PAGE) break;
-      range = { ...range, from: successor(last.key) };
-    }
+  for (const { value } of entriesOf(reader, seqRange('F', agent, epoch, 0), PAGE)) {
+    found = true;
+    const record = decodeFrameRecord(value);
+    if (record !== undefined) addRecord(present, record, accountingOf(record));
   }
-  return found ? state : undefined;
+  for (const { key, value } of entriesOf(reader, seqRange('G', agent, epoch, 0), PAGE)) {
+    found = true;
+    const gap = decodeGapRecord(value);
+    if (gap === undefined) continue;
+    addPresent(present, { kind: 'dropped', reason: gap.reason }, parseSeqKey(key).seq, gap.lastSeq);
+  }
+  const removed = readRemoved(reader, agent, epoch);
+  if (!found && removed === undefined) return undefined;
+  return recountEpoch({ saved: undefined, removed, present }).state;
 }
 
 /** A frame whose header is damaged was most likely one of samples. */
-function isDownsampled({ frame }: FrameRecord): boolean {
+function accountingOf({ frame }: FrameRecord): Accounting {
   try {
-    return readHeader(frame).kind === 'thinned';
+    return readHeader(frame).kind === 'thinned' ? THINNED : { kind: 'data' };
   } catch {
-    return false;
+    return { kind: 'data' };
   }
 }
 

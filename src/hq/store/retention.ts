@@ -7,8 +7,10 @@ import { readHeader } from '../../protocol/frame-codec.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { removeRecord } from './append-frame.ts';
 import { decodeFrameRecord, segmentSamples } from './frame-record.ts';
+import { decodeGapRecord } from './gap-record.ts';
 import { dedupKeyOfExpiry, entryRange, expiredRange, orderRange, parseSeqKey } from './keys.ts';
 import { decodeLogEntry } from './log-entry.ts';
+import { noteRemoved, partsOf, type RemovedPart } from './removed-seqs.ts';
 import type { Transaction } from './transactions.ts';
 
 export type Retention = {
@@ -59,9 +61,10 @@ export function retentionReason(
   { cutoff, isFull }: { readonly cutoff: number; readonly isFull: boolean },
 ): 'age' | 'size' | null {
   const oldest = storage.read((reader) => {
-    const entry = reader.range({ ...orderRange(0), limit: 1 })[0];
+    const entry = reader.keys({ ...orderRange(0), limit: 1 })[0];
     if (entry === undefined) return null;
-    const value = reader.get(entry.value);
+    const frameKey = reader.get(entry);
+    const value = frameKey === undefined ? undefined : reader.get(frameKey);
     // An entry whose frame is gone or damaged is swept with the old ones.
     return (value === undefined ? undefined : decodeFrameRecord(value)) ?? { segments: [] };
   });
@@ -82,24 +85,45 @@ export function removeOldest(
   let frames = 0;
   let samples = 0;
   let bytes = 0;
-  for (const { key: logEntry, value: frameKey } of writer.range({ ...orderRange(0), limit: PASS_FRAMES })) {
-    const value = writer.get(frameKey);
+  const parts: RemovedPart[] = [];
+  for (const logEntry of writer.keys({ ...orderRange(0), limit: PASS_FRAMES })) {
+    const frameKey = writer.get(logEntry);
+    const value = frameKey === undefined ? undefined : writer.get(frameKey);
     const record = value === undefined ? undefined : decodeFrameRecord(value);
-    if (value === undefined || record === undefined) {
+    if (frameKey === undefined || value === undefined || record === undefined) {
       writer.remove(logEntry);
-      writer.remove(frameKey);
-      transaction.countAgain(parseSeqKey(frameKey).agent);
+      if (frameKey !== undefined) {
+        writer.remove(frameKey);
+        transaction.countAgain(parseSeqKey(frameKey).agent);
+      }
       continue;
     }
     const arrivalTs = record.segments.at(-1)?.arrivalTs ?? 0;
     if (arrivalTs >= limits.cutoff && bytes >= limits.excessBytes) break;
     const { tsMin, tsMax } = readHeader(record.frame);
-    removeRecord(transaction, { ...record, ...parseSeqKey(frameKey), tsMin, tsMax });
+    const place = parseSeqKey(frameKey);
+    removeRecord(transaction, { ...record, ...place, tsMin, tsMax });
+    parts.push(...partsOf(place, record));
     frames += 1;
     samples += segmentSamples(record);
     bytes += value.length;
   }
+  noteRemoved(transaction, parts);
   return { frames, samples };
+}
+
+/** Removes these records of gaps. */
+export function removeGaps(transaction: Transaction, keys: readonly Uint8Array[]): void {
+  const parts: RemovedPart[] = [];
+  for (const key of keys) {
+    const gap = decodeGapRecord(transaction.writer.get(key));
+    transaction.writer.remove(key);
+    if (gap === undefined) continue;
+    const { agent, epoch, seq } = parseSeqKey(key);
+    const accounting = { kind: 'dropped', reason: gap.reason } as const;
+    parts.push({ agent, epoch, accounting, first: seq, last: gap.lastSeq });
+  }
+  noteRemoved(transaction, parts);
 }
 
 /** Forgets idempotency keys that expired before `now`; returns how many. */

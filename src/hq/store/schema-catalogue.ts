@@ -3,9 +3,10 @@
 import { type InternedSchema, type SchemaRef, schemaSchema } from '../../protocol/sample.ts';
 import { internSchema } from '../../protocol/schema-ref.ts';
 import { seriesKey, sourceSeriesKey } from '../../protocol/series-key.ts';
+import { readPage } from '../../storage/read-page.ts';
 import type { Entry, Storage } from '../../storage/storage.ts';
 import { parseJson, toJson } from './epoch-state.ts';
-import { agentRange, parseSchemaRef, schemaKey, successor } from './keys.ts';
+import { agentRange, parseSchemaRef, schemaKey } from './keys.ts';
 import type { Transaction } from './transactions.ts';
 
 export type SchemaCatalogue = {
@@ -42,13 +43,12 @@ export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
 
   /** All of them: samples of a schema that was left out could not be read. */
   function* entriesOf(agent: string): Generator<Entry, void> {
-    let range = agentRange('S', agent);
-    for (;;) {
-      const entries = storage.read((reader) => reader.range({ ...range, limit: PAGE }));
+    const range = agentRange('S', agent);
+    for (let { from } = range; ; ) {
+      const { entries, next } = storage.read((reader) => readPage(reader, { ...range, from, limit: PAGE }));
       yield* entries;
-      const last = entries.at(-1);
-      if (last === undefined || entries.length < PAGE) return;
-      range = { ...range, from: successor(last.key) };
+      if (next === null) return;
+      from = next;
     }
   }
 

@@ -13,6 +13,37 @@ export const storeEvents = {
       },
     ],
   }),
+  store_recount_begun: defineEvent<{ reason: string }>({
+    level: 'warn',
+    message: 'the store was damaged: all that is left of it is counted again',
+    metrics: [],
+  }),
+  store_recounted: defineEvent<{
+    frames: number;
+    unreadable: number;
+    epochs: number;
+    again: number;
+    lost: number;
+    keys: number;
+  }>({
+    level: 'warn',
+    message:
+      'counted again after damage; agents are asked for what they have of the samples that are gone, idempotency keys that went whole are forgotten',
+    metrics: [
+      {
+        name: 'holdfast_hq_taken_back_samples_total',
+        kind: 'counter',
+        help: "Samples that damage of HQ's data has cost, which their agents are asked for again.",
+        value: ({ again }) => again,
+      },
+      {
+        name: 'holdfast_hq_damage_lost_samples_total',
+        kind: 'counter',
+        help: "Samples that damage of HQ's data has cost, and that nobody has any more.",
+        value: ({ lost }) => lost,
+      },
+    ],
+  }),
   store_background_failed: defineEvent<{ task: string; error: string }>({
     level: 'warn',
     message: 'background work of the store failed; it is tried again',

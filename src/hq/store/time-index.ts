@@ -1,6 +1,7 @@
 /** Finds the frames of a time range through the time index, and loads them. */
 
 import { type Epoch, MAX_TS } from '../../protocol/sample.ts';
+import { readPage } from '../../storage/read-page.ts';
 import type { Reader, Storage } from '../../storage/storage.ts';
 import { decodeFrameRecord, type FrameRecord } from './frame-record.ts';
 import {
@@ -97,15 +98,13 @@ type Listed = FrameRef & { readonly hour: number | 'wide' };
 
 /** Null after each page. */
 function* pages(storage: Storage, range: KeyRange): Generator<Listed | null, void> {
-  let from = range.from;
-  for (;;) {
-    const entries = storage.read((reader) => reader.range({ from, to: range.to, limit: PAGE }));
+  for (let from = range.from; ; ) {
+    const { entries, next } = storage.read((reader) => readPage(reader, { from, to: range.to, limit: PAGE }));
     for (const { key, value } of entries) {
       yield { ...parseTimeKey(key), tsMax: readOrderedDouble(asBuffer(value), 0) };
     }
-    const last = entries.at(-1);
-    if (last === undefined || entries.length < PAGE) return;
-    from = successor(last.key);
+    if (next === null) return;
+    from = next;
     yield null;
   }
 }
