@@ -9,12 +9,20 @@ import type { Storage } from '../../storage/storage.ts';
 import { putRecord, removeRecord } from './append-frame.ts';
 import { EMPTY_EPOCH } from './epoch-state.ts';
 import { decodeFrameRecord } from './frame-record.ts';
-import { emptyRun, fits, isSmall, join, merged, mergedRecord, type Piece, pieceOf } from './frame-run.ts';
+import {
+  emptyRun,
+  fits,
+  isSmall,
+  isWorthMerging,
+  join,
+  merged,
+  mergedRecord,
+  type Piece,
+  pieceOf,
+} from './frame-run.ts';
 import { parseSeqKey, seqRange } from './keys.ts';
 import type { Transaction } from './transactions.ts';
 
-/** A run with fewer frames is not worth a rewrite. */
-const MIN_RUN_FRAMES = 8;
 /** The newest run, which may yet grow, is left alone until it has this many frames. */
 const MIN_OPEN_RUN_FRAMES = 64;
 const SCAN_FRAMES = 256;
@@ -27,6 +35,8 @@ export type CompactionPlan = {
   readonly mergedTo: number;
   /** The scan was cut short: there are frames behind it. */
   readonly more: boolean;
+  /** Number in the arrival log of a frame that may not be merged yet; null: there was none. */
+  readonly waitsFor: number | null;
 };
 
 export type CompactionScope = {
@@ -46,11 +56,12 @@ export function* planCompaction(storage: Storage, scope: CompactionScope): Gener
   const merges: Compaction[] = [];
   let run = emptyRun();
   let mergedTo = fromSeq - 1;
+  let waitsFor: number | null = null;
   const close = function* (open: boolean): Generator<void, void> {
     const { pieces } = run;
     const last = pieces.at(-1);
     if (last === undefined || (open && pieces.length < MIN_OPEN_RUN_FRAMES)) return;
-    if (pieces.length >= MIN_RUN_FRAMES) {
+    if (isWorthMerging(run)) {
       try {
         merges.push({ pieces, frame: yield* merged(pieces) });
       } catch (error) {
@@ -64,7 +75,10 @@ export function* planCompaction(storage: Storage, scope: CompactionScope): Gener
     const value = storage.read((reader) => reader.get(key));
     const record = value === undefined ? undefined : decodeFrameRecord(value);
     if (record === undefined) continue;
-    if (record.logNumber > scope.toLogNumber) break;
+    if (record.logNumber > scope.toLogNumber) {
+      waitsFor = record.logNumber;
+      break;
+    }
     const piece = pieceOf(parseSeqKey(key).seq, record);
     if (!fits(run, piece)) yield* close(false);
     if (isSmall(piece)) join(run, piece);
@@ -73,7 +87,7 @@ export function* planCompaction(storage: Storage, scope: CompactionScope): Gener
   }
   // With the scan cut short the run goes on behind it.
   yield* close(keys.length < SCAN_FRAMES);
-  return { merges, mergedTo, more: keys.length === SCAN_FRAMES && mergedTo >= fromSeq };
+  return { merges, mergedTo, more: keys.length === SCAN_FRAMES && mergedTo >= fromSeq, waitsFor };
 }
 
 export function commitCompaction(

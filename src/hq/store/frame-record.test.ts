@@ -37,6 +37,42 @@ it('gives back what was written', () => {
   );
 });
 
+it('gives back what 0.1 wrote', () => {
+  // Three segments: seqs 7 … 8 at 1000 ms, 9 at 1200, 12 … 13 at 1100.
+  const bytes = Buffer.from(
+    '0100000000000005' +
+      '03' +
+      '000000000007' +
+      '408f400000000000' +
+      '000200' +
+      '00019003' +
+      '0202c701' +
+      'aabb',
+    'hex',
+  );
+  const { frame, ...rest } = decodeFrameRecord(bytes) ?? { frame: null };
+  expect(rest).toEqual({
+    lane: 'live',
+    logNumber: 5,
+    segments: [
+      { first: 7, last: 8, arrivalTs: 1000 },
+      { first: 9, last: 9, arrivalTs: 1200 },
+      { first: 12, last: 13, arrivalTs: 1100 },
+    ],
+  });
+  expect(Buffer.from(frame ?? []).toString('hex')).toBe('aabb');
+});
+
+it('takes a byte for each frame of an agent that sends at an even pace', () => {
+  const segments = Array.from({ length: 500 }, (_, index) => ({
+    first: 2 * index + 1,
+    last: 2 * index + 2,
+    arrivalTs: 1_790_000_000_000 + 200 * index + (index % 7),
+  }));
+  const bytes = encodeFrameRecord({ lane: 'live', logNumber: 1, segments, frame: new Uint8Array() });
+  expect(bytes.length).toBeLessThan(540);
+});
+
 it('is undefined for anything else, and never throws', () => {
   expect(decodeFrameRecord(new Uint8Array())).toBeUndefined();
   fc.assert(

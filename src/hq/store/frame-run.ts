@@ -1,18 +1,21 @@
 /** Runs of frames with consecutive seqs that may become one frame. */
-import type { FrameKind } from '../../protocol/frame.ts';
+import { type FrameKind, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import { decodeData, mergeFrames, readHeader, sliceFrame } from '../../protocol/frame-codec.ts';
 import type { RecordPlace } from './append-frame.ts';
 import type { FrameRecord, Segment } from './frame-record.ts';
 import { HOUR_MS } from './keys.ts';
 
-const TARGET_SAMPLES = 1024;
+/** Large: a frame fills its pages but for the last, and its head counts for little. */
+const TARGET_SAMPLES = MAX_FRAME_SAMPLES;
 /** A frame with more samples is left as it is. */
-export const SMALL_SAMPLES = 256;
+export const SMALL_SAMPLES = 1024;
 const MAX_RUN_BYTES = 512 * 1024;
 /** Values of all series: what a merge costs goes with them, and a few bytes can hold millions. */
 const MAX_RUN_VALUES = 64 * 1024;
 /** A frame with more values is left as it is. */
-const SMALL_VALUES = MAX_RUN_VALUES / 8;
+const SMALL_VALUES = MAX_RUN_VALUES / 4;
+/** A run with fewer frames is not worth a rewrite, unless it is half full. */
+const MIN_RUN_FRAMES = 8;
 const MAX_RUN_SPAN_MS = 2 * HOUR_MS;
 export type Piece = {
   readonly kind: FrameKind;
@@ -72,6 +75,13 @@ export function fits({ pieces, bytes, values, tsMin, tsMax }: Run, piece: Piece)
     values + piece.values <= MAX_RUN_VALUES &&
     Math.max(tsMax, piece.tsMax) - Math.min(tsMin, piece.tsMin) <= MAX_RUN_SPAN_MS
   );
+}
+
+export function isWorthMerging({ pieces, values }: Run): boolean {
+  const [first, last] = [pieces[0], pieces.at(-1)];
+  if (first === undefined || last === undefined || pieces.length < 2) return false;
+  const samples = last.last - first.first + 1;
+  return pieces.length >= MIN_RUN_FRAMES || samples >= TARGET_SAMPLES / 2 || values >= MAX_RUN_VALUES / 2;
 }
 
 export function join(run: Run, piece: Piece): void {

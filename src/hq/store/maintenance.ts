@@ -71,7 +71,14 @@ export type MaintenanceOptions = {
   readonly emit: StoreEmit;
 };
 
-type Candidate = { readonly agent: string; readonly epoch: Epoch; frames: number; lowest: number };
+type Candidate = {
+  readonly agent: string;
+  readonly epoch: Epoch;
+  frames: number;
+  lowest: number;
+  /** Number in the arrival log that has to be read before it is looked at again; 0: none. */
+  waitsFor: number;
+};
 
 /** Works while subscribed; never emits. */
 export function maintain(options: MaintenanceOptions): Observable<never> {
@@ -155,7 +162,11 @@ function tapMore() {
   };
 }
 
-type Candidates = { readonly byEpoch: Map<string, Candidate>; readonly ready: Set<Candidate> };
+type Candidates = {
+  readonly byEpoch: Map<string, Candidate>;
+  readonly ready: Set<Candidate>;
+  readonly waiting: Set<Candidate>;
+};
 
 /** At start every epoch is looked at once. */
 function candidatesOf({ durable }: Transactions): Candidates {
@@ -168,10 +179,11 @@ function candidatesOf({ durable }: Transactions): Candidates {
         epoch,
         frames: FRAMES_BEFORE_COMPACTION,
         lowest: state.mergedTo + 1,
+        waitsFor: 0,
       });
     }
   }
-  return { byEpoch, ready: new Set(byEpoch.values()) };
+  return { byEpoch, ready: new Set(byEpoch.values()), waiting: new Set() };
 }
 
 function noteSmall({ byEpoch, ready }: Candidates, { agent, epoch, first, last }: FiledFrame): void {
@@ -179,7 +191,7 @@ function noteSmall({ byEpoch, ready }: Candidates, { agent, epoch, first, last }
   const key = `${agent}/${epoch}`;
   let candidate = byEpoch.get(key);
   if (candidate === undefined) {
-    candidate = { agent, epoch, frames: 0, lowest: first };
+    candidate = { agent, epoch, frames: 0, lowest: first, waitsFor: 0 };
     byEpoch.set(key, candidate);
   }
   candidate.frames += 1;
@@ -187,9 +199,14 @@ function noteSmall({ byEpoch, ready }: Candidates, { agent, epoch, first, last }
   if (candidate.frames >= FRAMES_BEFORE_COMPACTION) ready.add(candidate);
 }
 
-function compactSome(options: MaintenanceOptions, { ready }: Candidates): Observable<boolean> {
+function compactSome(options: MaintenanceOptions, { ready, waiting }: Candidates): Observable<boolean> {
   const { storage, transactions, context, clock, backpressure, emit } = options;
   return defer(() => {
+    for (const candidate of waiting) {
+      if (candidate.waitsFor > options.readTo()) continue;
+      waiting.delete(candidate);
+      ready.add(candidate);
+    }
     const chosen = [...ready].slice(0, backpressure.high() ? EPOCHS_UNDER_BACKPRESSURE : EPOCHS_PER_PASS);
     if (chosen.length === 0) return of(false);
     for (const candidate of chosen) ready.delete(candidate);
@@ -209,6 +226,10 @@ function compactSome(options: MaintenanceOptions, { ready }: Candidates): Observ
         candidate.frames = plan.merges.length > 0 ? 0 : FRAMES_BEFORE_COMPACTION / 2;
         candidate.lowest = Math.max(plan.mergedTo + 1, mergedTo + 1);
         if (plan.more) ready.add(candidate);
+        if (plan.waitsFor !== null && plan.merges.length === 0) {
+          candidate.waitsFor = plan.waitsFor;
+          waiting.add(candidate);
+        }
         if (plan.merges.length > 0 || plan.mergedTo > mergedTo) made.push({ candidate, plan });
       }
       return made;
