@@ -53,7 +53,8 @@ const documents = new WeakMap<FastifyInstance, Record<string, unknown>>();
 export function openApiDocument(app: FastifyInstance): Record<string, unknown> {
   const known = documents.get(app);
   if (known !== undefined) return known;
-  const document = completeDocument(app.swagger());
+  // Frozen: its text is kept, see server.ts.
+  const document = Object.freeze(completeDocument(app.swagger()));
   documents.set(app, document);
   return document;
 }

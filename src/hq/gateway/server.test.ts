@@ -275,3 +275,18 @@ describe('what cannot be used', () => {
     expect(JSON.stringify(answer.problem())).not.toMatch(/Invalid|received|undefined/);
   });
 });
+
+it('answers metrics and its document a bounded number of times a minute, each by itself', async () => {
+  const { app } = await createTestGateway({ settings: { limits: { requestsPerMinute: 1 } } });
+  const statuses = async (url: string, count: number) => {
+    const answers = await Promise.all(Array.from({ length: count }, () => app.inject(url)));
+    return answers.map(({ statusCode }) => statusCode);
+  };
+  for (const url of ['/metrics', '/openapi.json']) {
+    expect(new Set(await statuses(url, 600))).toEqual(new Set([200]));
+    const refused = await app.inject(url);
+    expect([refused.statusCode, refused.json().type]).toEqual([429, 'urn:holdfast:problem:rate_limited']);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+  }
+  expect(new Set(await statuses('/healthz', 700)), 'never limited').toEqual(new Set([200]));
+});

@@ -116,7 +116,8 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
     max: config.limits.requestsPerMinute,
     timeWindow: 60_000,
     cache: 10_000,
-    allowList: (request) => request.routeOptions.config.role === undefined,
+    allowList: ({ routeOptions: { config: route } }) =>
+      route.role === undefined && route.rateLimit === undefined,
     errorResponseBuilder: (_request, { max }) =>
       new Problem(
         'rate_limited',
@@ -154,9 +155,17 @@ function writeAnswers(app: GatewayApp, turns: Turns): void {
   // Answers are typed by their schemas and tested against them; checking each one again at run time would cost more
   // than making it.
   app.setSerializerCompiler(() => (data) => (data instanceof JsonText ? data.text : JSON.stringify(data)));
-  app.addHook('preSerialization', async (_request, _reply, payload) =>
-    isLarge(payload) ? new JsonText(await firstValueFrom(turns.run(() => jsonText(payload)))) : payload,
-  );
+  const write = async (payload: unknown) =>
+    new JsonText(await firstValueFrom(turns.run(() => jsonText(payload))));
+  /** Of answers that never change. */
+  const kept = new WeakMap<object, Promise<JsonText>>();
+  app.addHook('preSerialization', async (_request, _reply, payload) => {
+    if (typeof payload !== 'object' || payload === null || !Object.isFrozen(payload))
+      return isLarge(payload) ? write(payload) : payload;
+    const known = kept.get(payload) ?? write(payload);
+    kept.set(payload, known);
+    return known;
+  });
 }
 
 async function registerRoutes(app: GatewayApp, options: RouteContext): Promise<void> {

@@ -4,8 +4,9 @@
  */
 import { z } from 'zod';
 import { hqIdentitySchema } from '../../../protocol/events.ts';
+import { keepText } from '../kept-text.ts';
 import { openApiDocument } from '../openapi.ts';
-import type { GatewayApp, RouteContext } from './context.ts';
+import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
 
 const healthSchema = z
   .object({
@@ -20,10 +21,14 @@ const readinessSchema = z
   .object({ status: z.enum(['ready', 'not ready']), reasons: z.array(z.string()) })
   .meta({ id: 'Readiness' });
 
+/** What is long to make may be asked for so often by one address, by itself. */
+const LONG_TO_MAKE = { max: 600, timeWindow: 60_000 };
+
 export function operationRoutes(
   app: GatewayApp,
-  { registry, unreadiness, version, identity = null }: RouteContext,
+  { registry, unreadiness, version, clock, identity = null }: RouteContext,
 ): void {
+  const metrics = keepText(clock, () => registry.metrics());
   app.get(
     '/healthz',
     {
@@ -60,29 +65,39 @@ export function operationRoutes(
   app.get(
     '/metrics',
     {
+      config: { rateLimit: LONG_TO_MAKE },
       schema: {
         operationId: 'getMetrics',
         summary: 'Metrics in the text format of Prometheus',
         description: 'Their names begin with `holdfast_`; units are base units, counters end in `_total`.',
         tags: ['operations'],
-        response: { 200: { content: { 'text/plain': { schema: z.string() } } } },
+        response: {
+          200: { content: { 'text/plain': { schema: z.string() } } },
+          ...problemResponses(429),
+        },
       },
     },
     async (_request, reply) => {
-      const text = await registry.metrics();
-      return reply.type(registry.contentType).serializer(String).send(text);
+      return reply
+        .type(registry.contentType)
+        .serializer(String)
+        .send(await metrics());
     },
   );
 
   app.get(
     '/openapi.json',
     {
+      config: { rateLimit: LONG_TO_MAKE },
       schema: {
         operationId: 'getOpenApi',
         summary: 'This document',
         description: 'It is made from the schemas that requests are parsed with.',
         tags: ['operations'],
-        response: { 200: z.record(z.string(), z.unknown()).describe('OpenAPI 3.1') },
+        response: {
+          200: z.record(z.string(), z.unknown()).describe('OpenAPI 3.1'),
+          ...problemResponses(429),
+        },
       },
     },
     async () => openApiDocument(app),
