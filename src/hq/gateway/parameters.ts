@@ -25,7 +25,7 @@ const instant = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const step = z.string().transform((text, context) => {
+export const durationSchema = z.string().transform((text, context) => {
   const ms = parseDuration(text);
   if (ms !== null) return ms;
   context.addIssue({ code: 'custom', message: 'must be a duration such as 10s, 5m, 1h, or a number of ms' });
@@ -139,7 +139,7 @@ export const rangeSchema = z.object({
 });
 
 export const stepSchema = z.object({
-  step: step
+  step: durationSchema
     .optional()
     .describe('length of a bucket: 10s, 5m, 1h or ms; default: a round one that gives at most 500 buckets'),
 });

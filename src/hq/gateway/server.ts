@@ -26,6 +26,7 @@ import { createReads } from './reads/reads.ts';
 import { watchRequests } from './request-watch.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { alarmRoutes } from './routes/alarms.ts';
+import { arrivalsRoute } from './routes/arrivals.ts';
 import { chaosRoutes } from './routes/chaos.ts';
 import type { GatewayApp, RouteContext } from './routes/context.ts';
 import { fleetQueryRoute } from './routes/fleet-query.ts';
@@ -174,6 +175,7 @@ async function registerRoutes(app: GatewayApp, options: RouteContext): Promise<v
   agentRoutes(app, options);
   queryRoutes(app, options);
   fleetQueryRoute(app, options);
+  arrivalsRoute(app, options);
   gpuRoutes(app, options);
   streamRoute(app);
   chaosRoutes(app, options);

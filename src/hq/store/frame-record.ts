@@ -15,7 +15,8 @@
  */
 import { asBuffer } from './keys.ts';
 
-export const LANES_STORED = ['live', 'backlog', 'http'] as const;
+/** `mixed`: frames of several lanes were merged. New ones go to the end. */
+export const LANES_STORED = ['live', 'backlog', 'http', 'mixed'] as const;
 export type StoredLane = (typeof LANES_STORED)[number];
 
 export type Segment = { readonly first: number; readonly last: number; readonly arrivalTs: number };

@@ -2,7 +2,7 @@
 import { type FrameKind, MAX_FRAME_SAMPLES } from '../../protocol/frame.ts';
 import { decodeData, mergeFrames, readHeader, sliceFrame } from '../../protocol/frame-codec.ts';
 import type { RecordPlace } from './append-frame.ts';
-import type { FrameRecord, Segment } from './frame-record.ts';
+import type { FrameRecord, Segment, StoredLane } from './frame-record.ts';
 import { HOUR_MS } from './keys.ts';
 
 /** Large: a frame fills its pages but for the last, and its head counts for little. */
@@ -117,10 +117,15 @@ export function mergedRecord(
     tsMin,
     tsMax,
     frame,
-    lane: pieces[0]?.record.lane ?? 'backlog',
+    lane: laneOf(pieces),
     logNumber: Math.max(...pieces.map((piece) => piece.record.logNumber)),
     segments: pieces.flatMap((piece) => piece.record.segments).reduce(joinSegments, []),
   };
+}
+
+function laneOf(pieces: readonly Piece[]): StoredLane {
+  const [lane = 'mixed', ...others] = new Set(pieces.map((piece) => piece.record.lane));
+  return others.length === 0 ? lane : 'mixed';
 }
 
 /** Neighbours that arrived together need one entry. */

@@ -27,6 +27,7 @@ import { appendFrame } from './append-frame.ts';
 import { createBackpressure } from './backpressure.ts';
 import { isAhead, MAX_AHEAD_MS } from './clock-ahead.ts';
 import { createClockTrust } from './clock-trust.ts';
+import { countsOf } from './counts.ts';
 import { MAX_EPISODES } from './episode-retention.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
 import type { EpochState, StoredAgent } from './epoch-state.ts';
@@ -39,6 +40,7 @@ import { loadView } from './load-view.ts';
 import type { TailOf } from './log-entry.ts';
 import { createLogKeeper } from './log-keeper.ts';
 import { maintain } from './maintenance.ts';
+import { queryArrivals } from './query-arrivals.ts';
 import { queryBuckets } from './query-buckets.ts';
 import type { QueryContext } from './query-context.ts';
 import { queryLedger } from './query-ledger.ts';
@@ -350,6 +352,7 @@ function queries({ storage, context, indexer, turns, ...parts }: Parts) {
     ledger: (agent) => turns.run(() => queryLedger(source, agent)),
     samples: (query) => turns.run(() => querySamples(context, query)),
     buckets: (query) => turns.run(() => queryBuckets(context, query)),
+    arrivals: (query) => turns.run(() => queryArrivals(context, query)),
     anomalies: (query) => turns.run(() => queryEpisodes(storage, indexer.state(query.agent), query)),
   } satisfies Partial<HqStore>;
 }

@@ -7,14 +7,13 @@
  * the rows at its two ends; when the step is shorter than a row's span, the buckets after it stay empty, and `until`
  * says how far the row reaches.
  */
-import { type Coverage, cover, covers, EMPTY_COVERAGE } from '../../protocol/coverage.ts';
 import type { BucketColumn, BucketGroup, Column } from '../../protocol/frame.ts';
 import { type DecodeOptions, decodeData, decodeDownsampled, readHeader } from '../../protocol/frame-codec.ts';
-import type { Epoch, SchemaRef } from '../../protocol/sample.ts';
+import type { SchemaRef } from '../../protocol/sample.ts';
 import { countDownsampled, countValue, createTally, type Tally, tableOf } from './bucket-tally.ts';
+import { type Ownership, type OwnFrame, ownFrames } from './own-frames.ts';
 import type { QueryContext } from './query-context.ts';
 import type { BucketQuery, BucketTable, CountedSeries } from './store.ts';
-import { framesBetween, type LoadedFrame, loadFrame, segmentOf } from './time-index.ts';
 
 /** More buckets than this are refused, over all rows of an answer. */
 export const MAX_BUCKETS = 1_000_000;
@@ -65,26 +64,17 @@ function* countAgent(
   { agent, series, tally }: Counting,
 ): Generator<void, void> {
   const columnsOf = columnFinder(context, agent, series);
-  // A frame that is merged while this runs holds samples that were counted before: each seq counts once.
-  const counted = new Map<Epoch, Coverage>();
-  for (const ref of framesBetween(context, agent, query)) {
-    if (ref === null) {
+  for (const own of ownFrames(context, agent, query)) {
+    if (own === null) {
       yield;
       continue;
     }
-    const seen = counted.get(ref.epoch) ?? EMPTY_COVERAGE;
-    if (covers(seen, ref.seq, ref.seq)) continue;
-    const frame = loadFrame(context, agent, ref);
-    if (frame === undefined) continue;
-    let next = seen;
-    for (const { first, last } of frame.segments) next = cover(next, first, last);
-    counted.set(ref.epoch, next);
+    const { epoch, seq } = own.frame;
     try {
-      yield* countFrame(tally, frame, { seen, query, columnsOf });
+      yield* countFrame(tally, own, { query, columnsOf });
     } catch (error) {
-      context.onBadFrame(agent, frame.epoch, frame.seq, error);
+      context.onBadFrame(agent, epoch, seq, error);
     }
-    yield;
   }
 }
 
@@ -112,16 +102,14 @@ function columnFinder(
 }
 
 type FrameCount = {
-  /** Seqs of the epoch that were counted before. */
-  readonly seen: Coverage;
   readonly query: BucketQuery;
   readonly columnsOf: ColumnFinder;
 };
 
 function* countFrame(
   tally: Tally,
-  frame: LoadedFrame,
-  { seen, query, columnsOf }: FrameCount,
+  { frame, ownership }: OwnFrame,
+  { query, columnsOf }: FrameCount,
 ): Generator<void, void> {
   const options: DecodeOptions = {
     columns: (ref) => {
@@ -129,7 +117,7 @@ function* countFrame(
       return wanted.length === 0 ? 'none' : wanted.map(({ position }) => position);
     },
   };
-  const owns = ownership(frame, seen);
+  const owns = ownership();
   const isDownsampled = readHeader(frame.frame).kind === 'thinned';
   const groups = isDownsampled
     ? decodeDownsampled(frame.frame, options).groups
@@ -156,26 +144,11 @@ function* countFrame(
   }
 }
 
-/** Whether a seq of the frame counts here; null: all do. Of a thinned row the first seq is asked for. */
-function ownership(frame: LoadedFrame, seen: Coverage): ((seq: number) => boolean) | null {
-  const { firstSeq, count } = readHeader(frame.frame);
-  const [segment] = frame.segments;
-  const last = firstSeq + count - 1;
-  const isWhole = frame.segments.length === 1 && segment?.first === firstSeq && segment.last === last;
-  if (isWhole && !overlaps(seen, firstSeq, last)) return null;
-  return (seq) => segmentOf(frame, seq) !== undefined && !covers(seen, seq, seq);
-}
-
-function overlaps(coverage: Coverage, first: number, last: number): boolean {
-  if (coverage.contiguous >= first) return true;
-  return coverage.ranges.some(([start, end]) => start <= last && first <= end);
-}
-
 /** In which step each row of a group counts; −1: in none. */
 function cellsOf(
   { ts, seqs }: { readonly ts: Float64Array; readonly seqs: Float64Array },
   { from, to, stepMs }: BucketQuery,
-  owns: ((seq: number) => boolean) | null,
+  owns: Ownership,
 ): Int32Array {
   const cells = new Int32Array(ts.length).fill(-1);
   for (let row = 0; row < cells.length; row += 1) {

@@ -50,6 +50,7 @@ function questions(store: HqStore): Readonly<Record<string, Observable<unknown>>
       ...{ stepMs: 60_000, from: START, to: START + 3_600_000, rows: 1, percentiles: true },
       series: [{ agent: 'a1', source: 'sim', series: 'sensor.value{sensor=1}', row: 0 }],
     }),
+    arrivals: store.arrivals({ ...RANGE, gapMs: 1000, limit: 10, cursor: null }),
     anomalies: store.anomalies({ ...RANGE, limit: 10, cursor: null }),
     numbers: store.numbers(['a1']),
     lastSampleTs: store.lastSampleTs(['a1']),

@@ -8,6 +8,7 @@
  */
 import type { Observable } from 'rxjs';
 import type { AnomalyDocument, LedgerEntry, SampleDocument, SeriesDocument } from '../../protocol/api.ts';
+import type { Arrival } from '../../protocol/arrival.ts';
 import type { Bucket, BucketStatistic } from '../../protocol/bucket.ts';
 import type { Coverage } from '../../protocol/coverage.ts';
 import type { FrameHeader } from '../../protocol/frame.ts';
@@ -116,6 +117,14 @@ export type BucketQuery = TimeRange & {
   readonly percentiles: boolean;
 };
 
+export type ArrivalQuery = TimeRange & {
+  readonly agent: string;
+  /** Times further apart than this begin another run. */
+  readonly gapMs: number;
+  readonly limit: number;
+  readonly cursor: string | null;
+};
+
 /** Statistics by row and step of time. */
 export type BucketTable = {
   /** Buckets of each row. */
@@ -210,6 +219,8 @@ export type QueryStore = {
   ) => Observable<Page<SampleDocument>>;
   /** An agent's frames are read once for all of its series. Too many buckets: a TooManyBucketsError. */
   readonly buckets: (query: BucketQuery) => Observable<BucketTable>;
+  /** By the time of the samples. */
+  readonly arrivals: (query: ArrivalQuery) => Observable<Page<Arrival>>;
   /** Oldest first by start. */
   readonly anomalies: (
     query: { agent: string; limit: number; cursor: string | null } & TimeRange,

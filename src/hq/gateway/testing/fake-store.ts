@@ -22,6 +22,7 @@ export type FakeStore = FrameLog &
     readonly anomalyList: AnomalyDocument[];
     /** Tests may put another in its place. */
     buckets: QueryStore['buckets'];
+    arrivals: QueryStore['arrivals'];
     /** When set, appends and reads fail with it. */
     fault: Error | null;
   };
@@ -98,6 +99,7 @@ export function createFakeStore(): FakeStore {
         ),
       ),
     buckets: (query) => defer(() => of(tableOfSamples(fake, query))),
+    arrivals: () => of({ items: [], cursor: null }),
     anomalies: ({ limit, cursor }) => {
       const from = Number(cursor ?? 0);
       const end = from + limit;

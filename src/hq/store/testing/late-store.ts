@@ -37,6 +37,7 @@ export function lateStore(store: HqStore, { scheduler, delayMs }: Lateness): HqS
     ledger: late(store.ledger),
     samples: late(store.samples),
     buckets: late(store.buckets),
+    arrivals: late(store.arrivals),
     anomalies: late(store.anomalies),
     numbers: late(store.numbers),
     lastSampleTs: late(store.lastSampleTs),
