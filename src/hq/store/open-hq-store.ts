@@ -27,7 +27,6 @@ import { appendFrame } from './append-frame.ts';
 import { createBackpressure } from './backpressure.ts';
 import { isAhead, MAX_AHEAD_MS } from './clock-ahead.ts';
 import { createClockTrust } from './clock-trust.ts';
-import { countsOf } from './counts.ts';
 import { MAX_EPISODES } from './episode-retention.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
 import type { EpochState, StoredAgent } from './epoch-state.ts';
