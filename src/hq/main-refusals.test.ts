@@ -62,7 +62,7 @@ it('takes its tokens from files', async () => {
 
 it('does not start with a token file that is not there', async () => {
   await expect(start({ agentTokenFile: '/nonexistent/token' })).rejects.toThrow(
-    'agentTokenFile: the token file /nonexistent/token cannot be read (ENOENT)',
+    'agentTokenFile: the token file /nonexistent/token cannot be read (there is no such file)',
   );
 });
 

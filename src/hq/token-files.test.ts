@@ -35,7 +35,7 @@ it('says what is wrong with both files at once, and nothing of what they hold', 
   const agentTokenFile = join(directory, 'nowhere');
   const operatorTokenFile = fileWith('operators', 'two s3cret words');
   expect(withTokensOfFiles({ ...NONE, agentTokenFile, operatorTokenFile }).problems).toEqual([
-    `agentTokenFile: the token file ${agentTokenFile} cannot be read (ENOENT): put the token there, readable for this user (--agent-token-file).`,
+    `agentTokenFile: the token file ${agentTokenFile} cannot be read (there is no such file): put the token there, readable for this user (--agent-token-file).`,
     `operatorTokenFile: the token file ${operatorTokenFile} holds no token: it must be one word of at most 4096 characters (--operator-token-file).`,
   ]);
 });

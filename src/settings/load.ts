@@ -125,8 +125,9 @@ function flagLayer(
     const leaf = leaves.find((one) => one.path === path);
     if (leaf === undefined) continue;
     const origin = `flag ${leaf.flag}`;
-    if (typeof given !== 'string') layer.set(path, { value: given, origin });
-    else add(layer, leaf, given, origin, problems);
+    if (typeof given === 'string') add(layer, leaf, given, origin, problems);
+    else
+      layer.set(path, { value: typeof given === 'boolean' ? given : given.map((one) => one.trim()), origin });
   }
   return layer;
 }

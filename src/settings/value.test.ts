@@ -10,6 +10,36 @@ const leaves = leavesOf(
 );
 const [usual, spaced] = leaves;
 if (usual === undefined || spaced === undefined) throw new Error('there are two');
+const scalars = leavesOf(
+  z
+    .object({
+      word: z.enum(['info', 'warn']),
+      text: z.string(),
+      waitMs: z.number(),
+      maxBytes: z.number(),
+      count: z.int(),
+      ready: z.boolean(),
+      names: list,
+    })
+    .meta({ description: 'x' }),
+);
+
+describe('white space around a value', () => {
+  it.each([
+    ['word', 'info', 'info'],
+    ['text', 'a b', 'a b'],
+    ['waitMs', '1h30m', 5_400_000],
+    ['maxBytes', '64 KiB', 65_536],
+    ['count', '-7', -7],
+    ['ready', 'yes', true],
+    ['names', 'a; b', ['a', 'b']],
+  ])('does not count: %s', (path, text, value) => {
+    const leaf = scalars.find((one) => one.path === path);
+    if (leaf === undefined) throw new Error('it is one of these');
+    for (const given of [text, ` ${text}`, `${text} `, `\t${text}\r\n`, `\u00a0${text}\ufeff`])
+      expect(readValue(leaf, given)).toEqual({ ok: true, value });
+  });
+});
 
 describe('a list in one text', () => {
   it.each([

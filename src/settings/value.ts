@@ -7,10 +7,12 @@ export type ReadValue =
   | { readonly ok: false; readonly problem: string };
 
 /**
- * Settings ending in `Ms` take `10s`, those ending in `Bytes`, or in `Bytes` per a time, take `64MiB`; a list is
+ * White space around it does not count, whatever it is: shells, env files and secrets of Kubernetes add some. Settings
+ * ending in `Ms` take `10s`, those ending in `Bytes`, or in `Bytes` per a time, take `64MiB`; a list is
  * separated by `;` or by what the setting says, but not within double quotes.
  */
-export function readValue(leaf: Leaf, text: string): ReadValue {
+export function readValue(leaf: Leaf, given: string): ReadValue {
+  const text = given.trim();
   switch (leaf.type) {
     case 'string':
       return { ok: true, value: text };
@@ -53,7 +55,7 @@ function readBoolean(text: string): ReadValue {
 }
 
 function readNumber(leaf: Leaf, text: string): ReadValue {
-  if (/^\s*-?\d+(\.\d+)?\s*$/.test(text)) return { ok: true, value: Number(text) };
+  if (/^-?\d+(\.\d+)?$/.test(text)) return { ok: true, value: Number(text) };
   const { read, forms } = unitsOf(leaf);
   const value = read(text);
   if (value !== null) return { ok: true, value };

@@ -1,6 +1,7 @@
 /** Settings and wrong usage on the real command line: exit codes, and messages that say what to do. */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -21,7 +22,7 @@ const CONFIGURATION = 78;
 type Case = { readonly args: string; readonly env?: Record<string, string>; readonly says: string };
 
 describe('what is asked for is shown, exit code 0', () => {
-  it.each([
+  it.each<Case>([
     { args: '--help', says: 'Usage: holdfast' },
     { args: 'help', says: 'Usage: holdfast' },
     { args: 'help agent', says: 'Usage: holdfast agent' },
@@ -39,8 +40,13 @@ describe('what is asked for is shown, exit code 0', () => {
     { args: 'version --json', says: '"protocol":1' },
     { args: 'config validate agent', says: 'valid' },
     { args: 'config validate hq --json', says: '{"valid":true}' },
-  ])('holdfast $args', async ({ args, says }) => {
-    const { code, stdout, stderr } = await holdfast(args);
+    {
+      args: 'config validate hq',
+      env: { HOLDFAST_LOG_LEVEL: ' info\n', HOLDFAST_TRUST_PROXY: ' true ', HOLDFAST_PORT: '\t8000 ' },
+      says: 'valid',
+    },
+  ])('holdfast $args', async ({ args, env, says }) => {
+    const { code, stdout, stderr } = await holdfast(args, env);
     expect({ code, stderr }).toEqual({ code: OK, stderr: '' });
     expect(stdout).toContain(says);
   });
@@ -131,6 +137,13 @@ describe('settings that cannot be are refused before anything is started, exit c
       env: { HOLDFAST_JOURNAL_COMMIT_MS: 'soon' },
       says: 'environment HOLDFAST_JOURNAL_COMMIT_MS',
     },
+    ...['agent', 'hq', 'demo', 'config validate agent', 'config print hq'].map((args) => ({
+      ...{ args, env: { HOLDFAST_CONFIG: '/dev/zero' } },
+      says: 'cannot read the configuration file /dev/zero: it is a device',
+    })),
+    { args: `agent --config ${tmpdir()}`, says: 'it is a directory; give the file in it' },
+    { args: 'hq --agent-token-file /dev/zero', says: 'cannot be read (it is a device' },
+    { args: 'hq', env: { HOLDFAST_LOG_LEVEL: ' infos' }, says: 'got "infos"; did you mean "info"?' },
     { args: 'hq --port 70000', says: 'port (flag --port)' },
     { args: 'hq --port eight', says: 'expected a number' },
     { args: 'hq --chaos total', says: 'chaos (flag --chaos)' },

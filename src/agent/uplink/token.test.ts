@@ -26,7 +26,7 @@ it('reads the file each time, without the white space around', () => {
 });
 
 it.each([
-  ['is not there', null, 'cannot be read (ENOENT)'],
+  ['is not there', null, 'cannot be read (there is no such file)'],
   ['is empty', ' \n', 'is empty'],
   ['is something else', 'two s3cret words', 'holds no token'],
   ['is too long', 's3cret'.repeat(1000), 'holds no token'],

@@ -1,8 +1,7 @@
 /** A component's settings as commander options, and the flags that were given as values for `loadSettings`. */
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
-import { errorText } from '../../platform/error-text.ts';
+import { readTextFile } from '../../platform/text-file.ts';
 import type { SettingsFile } from '../../settings/file.ts';
 import type { Leaf } from '../../settings/leaves.ts';
 import type { LoadRequest } from '../../settings/load.ts';
@@ -57,20 +56,13 @@ export function givenSettings(command: Command, leaves: readonly Leaf[]): GivenS
     if (given !== undefined) flags.set(leaf.path, given);
   }
   const name = options.config ?? process.env.HOLDFAST_CONFIG;
-  return { flags, file: typeof name === 'string' && name.trim() !== '' ? readFile(name) : null };
+  return { flags, file: typeof name === 'string' && name.trim() !== '' ? readFile(name.trim()) : null };
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EISDIR: 'it is a directory; give the file in it',
-  EACCES: 'this user may not read it',
-};
+/** Larger than any settings. */
+const MAX_FILE_BYTES = 1024 * 1024;
 
 function readFile(name: string): SettingsFile {
-  try {
-    return { name, text: readFileSync(name, 'utf8') };
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    return { name, unreadable: REASONS[code] ?? errorText(error) };
-  }
+  const read = readTextFile(name, MAX_FILE_BYTES);
+  return read.ok ? { name, text: read.text } : { name, unreadable: read.problem };
 }

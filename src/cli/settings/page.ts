@@ -21,7 +21,9 @@ in a name is a level in YAML. Flags win over the environment, the environment ov
 validate\` checks them, \`holdfast config schema\` prints the JSON Schema for your editor.
 
 Settings that end in \`Ms\` are milliseconds and also take \`500ms\`, \`10s\`, \`5m\`, \`1h30m\`, \`1d\`; those that end in \`Bytes\` (or \`BytesPerSecond\`, \`BytesPerDay\`, \`BytesPerMonth\`) are bytes and
-also take \`64KiB\`, \`512MiB\`, \`1GB\`; \`4G\` is \`4GiB\`. A variable without a text counts as none; those that Kubernetes adds for a Service called holdfast are ignored, with a log line. A list is repeated as a flag, separated by \`;\` in the environment (not within double quotes), and a YAML list in a file.
+also take \`64KiB\`, \`512MiB\`, \`1GB\`; \`4G\` is \`4GiB\`. White space around a value does not count, whatever kind it is of, and a variable without a text counts as none; those that Kubernetes adds for a Service called holdfast are ignored, with a log line. A list is repeated as a flag, separated by \`;\` in the environment (not within double quotes), and a YAML list in a file.
+
+The configuration file, and files of tokens, must be regular files: text in UTF-8 of at most 1 MiB, and of 64 KiB.
 
     # holdfast.yaml
     hq: https://hq.example.net

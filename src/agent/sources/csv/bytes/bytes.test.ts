@@ -1,4 +1,5 @@
 /** Files in other forms than UTF-8 with line feeds give the same samples. */
+import { tmpdir } from 'node:os';
 import { gzipSync } from 'node:zlib';
 import { lastValueFrom, of, takeWhile, tap, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
@@ -87,6 +88,14 @@ describe('a file that is written', () => {
   ])('%s is refused with what to do', async (_what, bytes, advice) => {
     const { samples$ } = replay(file(bytes), 'speed=max');
     await expect(lastValueFrom(samples$)).rejects.toThrow(advice);
+  });
+
+  it.each([
+    ['/dev/zero', 'it is a device'],
+    [tmpdir(), 'it is a directory'],
+  ])('nowhere, such as %s, is refused', async (path, words) => {
+    const { samples$ } = replay(path, 'speed=max');
+    await expect(lastValueFrom(samples$)).rejects.toThrow(words);
   });
 
   it('compressed and cut off gives what is whole of it, and an error', async () => {

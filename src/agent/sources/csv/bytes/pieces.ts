@@ -72,12 +72,16 @@ export function filePieces(
       file = null;
     }
   };
-  open(path, 'r', (error, opened) => {
+  const begin = (error: Error | null, opened: number | null) => {
     isBusy = false;
     failure = error;
-    file = error === null ? opened : null;
-    if (isClosed) closeFile();
-    else for (const work of waiting) work();
+    file = opened;
+    if (error !== null || isClosed) closeFile();
+    if (!isClosed) for (const work of waiting) work();
+  };
+  open(path, 'r', (error, opened) => {
+    if (error !== null) begin(error, null);
+    else fstat(opened, (bad, stats) => begin(bad ?? notToBeReplayed(stats), opened));
   });
   const whenOpen = (work: () => void) => {
     if (isBusy && file === null) waiting.push(work);
@@ -89,10 +93,11 @@ export function filePieces(
     head: () => head,
     next: (done) =>
       whenOpen(() => {
-        if (file === null) {
-          if (failure !== null) done(failure, null);
+        if (failure !== null) {
+          done(failure, null);
           return;
         }
+        if (file === null) return;
         isBusy = true;
         // What cannot be read from a place of one's choice, such as a pipe, is read as it comes.
         read(file, memory, 0, chunkBytes, from === 0 ? null : position, (error, length) => {
@@ -133,6 +138,14 @@ export function filePieces(
       closeFile();
     },
   };
+}
+
+/** A device such as /dev/zero would never end; a pipe is read as it comes. */
+function notToBeReplayed(stats: Stats): CsvError | null {
+  if (stats.isDirectory()) return new CsvError('it is a directory: give the file in it');
+  return stats.isCharacterDevice() || stats.isBlockDevice()
+    ? new CsvError('it is a device, not a file')
+    : null;
 }
 
 /** What zlib says of its data, in words that help. */
