@@ -52,6 +52,8 @@ describe('openapi.json', () => {
     expect(endpoints.sort()).toEqual(
       [
         'GET /healthz',
+        'GET /api/v1/agents/{id}/custody',
+        'GET /api/v1/completeness',
         'GET /readyz',
         'GET /metrics',
         'GET /openapi.json',

@@ -144,6 +144,19 @@ export const stepSchema = z.object({
     .describe('length of a bucket: 10s, 5m, 1h or ms; default: a round one that gives at most 500 buckets'),
 });
 
+export const withinSchema = z.object({
+  within: durationSchema
+    .default(60_000)
+    .describe('what arrives so long after its own time is on time: 10s, 5m, 1h or ms'),
+});
+export const asOfSchema = z.object({
+  asOf: instant
+    .optional()
+    .describe(
+      'what arrived later counts as pending; RFC 3339 or epoch ms; default: all counts that is there',
+    ),
+});
+
 export const sourceSchema = z.object({
   source: z
     .string()

@@ -29,6 +29,7 @@ import { alarmRoutes } from './routes/alarms.ts';
 import { arrivalsRoute } from './routes/arrivals.ts';
 import { chaosRoutes } from './routes/chaos.ts';
 import type { GatewayApp, RouteContext } from './routes/context.ts';
+import { completenessRoute, custodyRoute } from './routes/custody.ts';
 import { fleetQueryRoute } from './routes/fleet-query.ts';
 import { gpuRoutes } from './routes/gpus.ts';
 import { operationRoutes } from './routes/operations.ts';
@@ -176,6 +177,8 @@ async function registerRoutes(app: GatewayApp, options: RouteContext): Promise<v
   queryRoutes(app, options);
   fleetQueryRoute(app, options);
   arrivalsRoute(app, options);
+  custodyRoute(app, options);
+  completenessRoute(app, options);
   gpuRoutes(app, options);
   streamRoute(app);
   chaosRoutes(app, options);

@@ -42,6 +42,7 @@ import { maintain } from './maintenance.ts';
 import { queryArrivals } from './query-arrivals.ts';
 import { queryBuckets } from './query-buckets.ts';
 import type { QueryContext } from './query-context.ts';
+import { queryCustody } from './query-custody.ts';
 import { queryLedger } from './query-ledger.ts';
 import { querySamples } from './query-samples.ts';
 import { isRecountDue, recountStore } from './recount.ts';
@@ -345,13 +346,14 @@ function shownEpochs({ transactions, hints, epochOf }: Pick<Parts, 'transactions
   return { epochs, state };
 }
 
-function queries({ storage, context, indexer, turns, ...parts }: Parts) {
+function queries({ storage, context, indexer, turns, clock, ...parts }: Parts) {
   const source = { storage, tail: context.tail, ...shownEpochs(parts) };
   return {
     ledger: (agent) => turns.run(() => queryLedger(source, agent)),
     samples: (query) => turns.run(() => querySamples(context, query)),
     buckets: (query) => turns.run(() => queryBuckets(context, query)),
     arrivals: (query) => turns.run(() => queryArrivals(context, query)),
+    custody: (query) => turns.run(() => queryCustody({ context, ledger: source }, query, clock.now())),
     anomalies: (query) => turns.run(() => queryEpisodes(storage, indexer.state(query.agent), query)),
   } satisfies Partial<HqStore>;
 }

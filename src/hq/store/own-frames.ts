@@ -9,6 +9,8 @@ import { type FrameRef, framesBetween, type LoadedFrame, loadFrame, segmentOf } 
 export type OwnFrame = {
   readonly ref: FrameRef;
   readonly frame: LoadedFrame;
+  /** All that the record owns counts here. */
+  readonly isNew: boolean;
   /** Whether a seq of the frame counts here; of a thinned row the first one is asked for. Throws FrameError. */
   readonly ownership: () => Ownership;
 };
@@ -36,7 +38,8 @@ export function* ownFrames(
     let next = seen;
     for (const { first, last } of frame.segments) next = cover(next, first, last);
     met.set(ref.epoch, next);
-    yield { ref, frame, ownership: () => ownershipOf(frame, seen) };
+    const isNew = !frame.segments.some(({ first, last }) => overlaps(seen, first, last));
+    yield { ref, frame, isNew, ownership: () => ownershipOf(frame, seen) };
     yield null;
   }
 }

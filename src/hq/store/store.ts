@@ -210,6 +210,30 @@ export type AgentRegistry = {
   readonly seriesKeys: (agent: string) => Observable<ReadonlySet<string>>;
 };
 
+/** Where samples are, by steps of the time at which they were sampled. */
+export type CustodyQuery = TimeRange & {
+  readonly stepMs: number;
+  /** Those of one row are counted together. */
+  readonly agents: readonly { readonly agent: string; readonly row: number }[];
+  readonly rows: number;
+  /** What arrived later counts as pending, HQ's wall time, ms; infinite: all that has arrived counts. */
+  readonly asOf: number;
+  /** What arrived within so long of its time was on time, ms. */
+  readonly withinMs: number;
+};
+
+/** Samples; cell `row × length + step`. */
+export type CustodyTable = {
+  /** Steps of each row. */
+  readonly length: number;
+  readonly stored: Float64Array;
+  /** Of those that are stored. */
+  readonly onTime: Float64Array;
+  readonly thinned: Float64Array;
+  readonly dropped: Float64Array;
+  readonly pending: Float64Array;
+};
+
 /** Reads what was stored. */
 export type QueryStore = {
   readonly ledger: (agent: string) => Observable<readonly LedgerEntry[]>;
@@ -221,6 +245,7 @@ export type QueryStore = {
   readonly buckets: (query: BucketQuery) => Observable<BucketTable>;
   /** By the time of the samples. */
   readonly arrivals: (query: ArrivalQuery) => Observable<Page<Arrival>>;
+  readonly custody: (query: CustodyQuery) => Observable<CustodyTable>;
   /** Oldest first by start. */
   readonly anomalies: (
     query: { agent: string; limit: number; cursor: string | null } & TimeRange,

@@ -9,6 +9,8 @@ import type {
   AgentRegistry,
   BucketQuery,
   BucketTable,
+  CustodyQuery,
+  CustodyTable,
   DeliveryOutcome,
   FrameLog,
   QueryStore,
@@ -23,6 +25,7 @@ export type FakeStore = FrameLog &
     /** Tests may put another in its place. */
     buckets: QueryStore['buckets'];
     arrivals: QueryStore['arrivals'];
+    custody: QueryStore['custody'];
     /** When set, appends and reads fail with it. */
     fault: Error | null;
   };
@@ -100,6 +103,7 @@ export function createFakeStore(): FakeStore {
       ),
     buckets: (query) => defer(() => of(tableOfSamples(fake, query))),
     arrivals: () => of({ items: [], cursor: null }),
+    custody: (query) => defer(() => of(custodyOfSamples(fake, query))),
     anomalies: ({ limit, cursor }) => {
       const from = Number(cursor ?? 0);
       const end = from + limit;
@@ -127,6 +131,20 @@ function tableOfSamples(fake: FakeStore, query: BucketQuery): BucketTable {
     }
   }
   return tableOf(tally, query);
+}
+
+/** All that was appended is stored, on time. */
+function custodyOfSamples(fake: FakeStore, query: CustodyQuery): CustodyTable {
+  const length = Math.ceil((query.to - query.from) / query.stepMs);
+  const cells = () => new Float64Array(length * query.rows);
+  const stored = cells();
+  for (const { agent, row } of query.agents) {
+    for (const { sample } of fake.appended.filter((one) => one.agent === agent)) {
+      const step = Math.floor((sample.ts - query.from) / query.stepMs);
+      if (step >= 0 && step < length) stored[row * length + step] = (stored[row * length + step] ?? 0) + 1;
+    }
+  }
+  return { length, stored, onTime: stored, thinned: cells(), dropped: cells(), pending: cells() };
 }
 
 function schemasOf({ appended }: FakeStore, agent: string): Map<SchemaRef, InternedSchema> {

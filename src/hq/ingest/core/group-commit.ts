@@ -46,6 +46,8 @@ export type GroupCommit = {
   readonly deliver: (delivery: SampleDelivery) => Observable<DeliveryOutcome>;
   /** Emits once no frame of the agent waits any more. */
   readonly settled: (agent: string) => Observable<void>;
+  /** Samples of the agent that have arrived and are not durable yet. */
+  readonly inFlight: (agent: string) => number;
   /** Share of the queue in use, or of the backlog's part of it when that is more, 0 … 1. */
   readonly load: () => number;
   /** Bytes that the queue has room for: of all backlogs, and of one agent. */
@@ -135,6 +137,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
       }),
     settled: room.settled,
     room: room.parts,
+    inFlight: room.samplesOf,
     load: room.load,
     idle: room.idle,
   };
@@ -162,7 +165,12 @@ function isOfOneItem(error: unknown): boolean {
   return !(error instanceof StorageError || error instanceof TimeoutError);
 }
 
-const loadOf = ({ lane, agent, bytes }: AgentFrame): Load => ({ lane, agent, bytes: bytes.length });
+const loadOf = ({ lane, agent, bytes, header }: AgentFrame): Load => ({
+  lane,
+  agent,
+  bytes: bytes.length,
+  samples: header.count,
+});
 
 function sizeOf({ parts }: SampleDelivery): number {
   let bytes = 0;

@@ -22,7 +22,12 @@ export class QueueFullError extends Error {
 
 /** What takes room: a frame of an agent, or a delivery over HTTP. */
 export type Load =
-  | { readonly lane: 'live' | 'backlog'; readonly agent: string; readonly bytes: number }
+  | {
+      readonly lane: 'live' | 'backlog';
+      readonly agent: string;
+      readonly bytes: number;
+      readonly samples: number;
+    }
   | { readonly lane: 'http'; readonly bytes: number };
 type Size = { frames: number; bytes: number };
 type Part = { readonly bytes: number; readonly frames: number };
@@ -39,6 +44,8 @@ export type QueueRoom = {
   /** Gives the room back. */
   readonly end: (load: Load) => void;
   readonly queued: () => Readonly<Size>;
+  /** Samples of the agent that wait or are in a commit. */
+  readonly samplesOf: (agent: string) => number;
   /** Share of the room in use, or of the backlog's part when that is more, 0 … 1. */
   readonly load: () => number;
   readonly parts: { readonly backlogBytes: number; readonly agentBytes: number };
@@ -62,7 +69,7 @@ const FULL: Readonly<Record<Bound, string>> = {
 };
 
 export function createQueueRoom({ maxBytes, maxFrames, maxDeliveries }: QueueBounds): QueueRoom {
-  const byAgent = new Map<string, Size & { readonly waiters: Set<Subscriber<void>> }>();
+  const byAgent = new Map<string, Size & { samples: number; readonly waiters: Set<Subscriber<void>> }>();
   const idlers = new Map<Subscriber<never>, () => boolean>();
   const queued: Size = { ...NOTHING };
   const lanes = { live: { ...NOTHING }, backlog: { ...NOTHING }, http: { ...NOTHING } };
@@ -93,9 +100,10 @@ export function createQueueRoom({ maxBytes, maxFrames, maxDeliveries }: QueueBou
       if (full !== null) return full;
       for (const size of [queued, lanes[load.lane]]) count(size, load, 1);
       if (load.lane === 'http') return null;
-      const entry = byAgent.get(load.agent) ?? { ...NOTHING, waiters: new Set() };
+      const entry = byAgent.get(load.agent) ?? { ...NOTHING, samples: 0, waiters: new Set() };
       byAgent.set(load.agent, entry);
       count(entry, load, 1);
+      entry.samples += load.samples;
       return null;
     },
     end: (load) => {
@@ -103,6 +111,7 @@ export function createQueueRoom({ maxBytes, maxFrames, maxDeliveries }: QueueBou
       const entry = load.lane === 'http' ? undefined : byAgent.get(load.agent);
       if (load.lane === 'http' || entry === undefined) return;
       count(entry, load, -1);
+      entry.samples -= load.samples;
       if (entry.frames > 0) return;
       byAgent.delete(load.agent);
       for (const waiter of entry.waiters) {
@@ -111,6 +120,7 @@ export function createQueueRoom({ maxBytes, maxFrames, maxDeliveries }: QueueBou
       }
     },
     queued: () => queued,
+    samplesOf: (agent) => byAgent.get(agent)?.samples ?? 0,
     load: () => Math.max(shareOf(queued, parts.hq), shareOf(lanes.backlog, parts.backlog)),
     parts: { backlogBytes: parts.backlog.bytes, agentBytes: parts.agent.bytes },
     settled: (agent) =>

@@ -38,6 +38,7 @@ export function lateStore(store: HqStore, { scheduler, delayMs }: Lateness): HqS
     samples: late(store.samples),
     buckets: late(store.buckets),
     arrivals: late(store.arrivals),
+    custody: late(store.custody),
     anomalies: late(store.anomalies),
     numbers: late(store.numbers),
     lastSampleTs: late(store.lastSampleTs),
