@@ -23,6 +23,8 @@ export async function bundle({ outDir, input, compact, license }: BundleOptions)
     configFile: false,
     root,
     logLevel: 'error',
+    // `ws` asks for it, and does without when there is none.
+    resolve: { alias: { bufferutil: join(root, 'src/platform/websocket-mask.ts') } },
     // Bound to machine code that lies alongside it.
     ssr: { noExternal: true, external: ['lmdb'] },
     build: {
