@@ -226,6 +226,14 @@ export const retiredAgentSchema = z.object({
     .shape,
 });
 
+/** What an agent had come to when an operator ordered its removal for good. */
+export const purgedAgentSchema = z.object({
+  id: z.string(),
+  purgedTs: z.number().describe("epoch ms of the order, HQ's clock"),
+  ...agentSummarySchema.pick({ sampled: true, stored: true, pending: true, thinned: true, dropped: true })
+    .shape,
+});
+
 /** Whole state, sent to a dashboard when it connects. */
 export const fleetSnapshotSchema = z.object({
   ts: z.number(),

@@ -13,6 +13,8 @@ export type AlarmKeeper = {
   /** `now`: HQ's wall time, ms. */
   readonly raised: (agent: string, alarm: AgentAlarm, now: number) => void;
   readonly ended: (agent: string) => void;
+  /** All of the agent has been removed. */
+  readonly forget: (agent: string) => void;
   readonly retry: () => void;
 };
 
@@ -35,6 +37,10 @@ export function createAlarmKeeper(saveAlarms: AlarmStore['saveAlarms']): AlarmKe
     ended: (agent) => {
       kept.delete(agent);
       records.put(agent, null);
+    },
+    forget: (agent) => {
+      kept.delete(agent);
+      records.forget(agent);
     },
     retry: records.retry,
   };

@@ -183,6 +183,7 @@ function listen(fleet: FleetState): Subscription {
         roster.touch(entry);
       }),
   );
+  work.add(store.purged$.subscribe((agent) => forget(fleet, agent)));
   work.add(
     chaos.state$.subscribe((now) => {
       fleet.chaosChanged = true;
@@ -262,17 +263,22 @@ function nextDelta(fleet: FleetState): Observable<FleetDelta> {
 }
 
 function retire(
-  { roster, alarms, rhythms, busy, waiting, alarmed, removed }: FleetState,
+  { roster, alarms, pauses, rhythms, busy, waiting, alarmed, removed }: FleetState,
   agent: string,
 ): void {
+  for (const keeper of [pauses, rhythms]) keeper.forget(agent);
   const entry = roster.find(agent);
   if (entry === undefined) return;
   roster.remove(agent);
-  rhythms.forget(agent);
   busy.delete(entry);
   waiting.delete(entry);
   if (alarmed.delete(entry)) alarms.ended(agent);
   removed.add(agent);
+}
+
+function forget(fleet: FleetState, agent: string): void {
+  retire(fleet, agent);
+  for (const keeper of [fleet.alarms, fleet.labels]) keeper.forget(agent);
 }
 
 function setLabels({ labels, roster }: FleetState, agent: string, set: SetLabels): Observable<never> {

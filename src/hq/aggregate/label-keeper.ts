@@ -24,6 +24,8 @@ export type LabelKeeper = {
    * and then nothing has changed.
    */
   readonly set: (agent: string, labels: SetLabels) => Observable<never>;
+  /** All of the agent has been removed. */
+  readonly forget: (agent: string) => void;
   readonly retry: () => void;
 };
 
@@ -70,6 +72,11 @@ export function createLabelKeeper(
           ignoreElements(),
         );
       }),
+    forget: (agent) => {
+      kept.delete(agent);
+      effective.delete(agent);
+      records.forget(agent);
+    },
     retry: records.retry,
   };
 }

@@ -13,6 +13,8 @@ export type PauseKeeper = {
   readonly said: (agent: string, link: Pick<LinkReport, 'paused' | 'pausedUntil'>, now: number) => void;
   /** A record found at the start: what to show of the link; null when it is too old to say anything. */
   readonly restored: (agent: string, record: PauseRecord, now: number) => LinkReport | null;
+  /** It is retired: there is nothing to write of it. */
+  readonly forget: (agent: string) => void;
   readonly retry: () => void;
 };
 
@@ -25,13 +27,13 @@ export function createPauseKeeper(savePauses: PauseStore['savePauses']): PauseKe
   /** As last written, or about to be. */
   const kept = new Map<string, PauseRecord>();
   const records = createRecordKeeper(savePauses);
-  const forget = (agent: string) => {
+  const end = (agent: string) => {
     if (kept.delete(agent)) records.put(agent, null);
   };
   return {
     said: (agent, { paused, pausedUntil: until = null }, now) => {
       if (paused === undefined || !OWN.has(paused)) {
-        forget(agent);
+        end(agent);
         return;
       }
       const before = kept.get(agent);
@@ -44,11 +46,15 @@ export function createPauseKeeper(savePauses: PauseStore['savePauses']): PauseKe
       kept.set(agent, record);
       const { reason, until, ts } = record;
       if (now - Math.max(ts, until ?? ts) > FORGET_MS) {
-        forget(agent);
+        end(agent);
         return null;
       }
       const unknown = { rate: null, minRttMs: null, queueMs: null, live: 0, backlog: 0 };
       return { ...unknown, paused: reason, ...(until !== null && { pausedUntil: until }) };
+    },
+    forget: (agent) => {
+      kept.delete(agent);
+      records.forget(agent);
     },
     retry: records.retry,
   };

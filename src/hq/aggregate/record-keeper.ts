@@ -7,6 +7,8 @@ import type { Observable } from 'rxjs';
 export type RecordKeeper<T> = {
   /** Null removes. */
   readonly put: (agent: string, record: T | null) => void;
+  /** All of the agent has been removed: nothing is written of it. */
+  readonly forget: (agent: string) => void;
   readonly retry: () => void;
 };
 
@@ -40,6 +42,7 @@ export function createRecordKeeper<T>(
       due.set(agent, record);
       saveDue();
     },
+    forget: (agent) => void due.delete(agent),
     retry: saveDue,
   };
 }

@@ -45,6 +45,7 @@ export function createRhythmKeeper(saveRhythms: RhythmStore['saveRhythms']): Rhy
     forget: (agent) => {
       kept.delete(agent);
       unsaved.delete(agent);
+      records.forget(agent);
     },
     retry: records.retry,
     flush: () => {

@@ -2,6 +2,7 @@
 import { defineEvent } from '../../platform/telemetry.ts';
 import type { SetLabels } from '../../protocol/labels.ts';
 import { halfOpenEvents } from '../half-open-events.ts';
+import type { AgentCounts } from '../store/store.ts';
 
 /** Of agents and dashboards together; what most have never more of. */
 const FEW_CONNECTIONS = 900;
@@ -179,16 +180,14 @@ export const gatewayEvents = {
       },
     ],
   }),
-  agent_retired: defineEvent<{
-    agent: string;
-    sampled: number;
-    stored: number;
-    pending: number;
-    thinned: number;
-    dropped: number;
-  }>({
+  agent_retired: defineEvent<AgentCounts & { agent: string; address: string }>({
     level: 'warn',
     message: 'an operator has retired an agent; its samples stay until retention removes them',
+    metrics: [],
+  }),
+  agent_purged: defineEvent<AgentCounts & { agent: string; address: string }>({
+    level: 'warn',
+    message: 'an operator has removed an agent for good; everything that was stored of it goes',
     metrics: [],
   }),
   labels_set: defineEvent<{ agent: string; address: string; set: SetLabels; before: SetLabels }>({

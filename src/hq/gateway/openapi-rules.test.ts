@@ -79,6 +79,7 @@ describe('an answer that is another than the document says', () => {
     ['a field of another kind', { body: '{"status":"ok","version":1}' }],
     ['a field that nobody knows', { body: '{"status":"ok","version":"1","extra":1}' }],
     ['a method', { method: 'PUT' }],
+    ['a body that is none', { method: 'DELETE', url: '/api/v1/agents/a', status: 204 }],
     ['a header that is missing', { url: '/api/v1/agents', status: 429, body: '{}' }],
   ])('is noticed: %s', async (_, wrong) => {
     const check = answerCheck((await document()).parsed);

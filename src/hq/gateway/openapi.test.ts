@@ -21,7 +21,13 @@ const operation = z.object({
     )
     .default([]),
   requestBody: media.optional(),
-  responses: z.record(z.string().regex(/^[2-5]\d\d$/), media.extend({ description: z.string().min(1) })),
+  responses: z
+    .record(z.string().regex(/^[2-5]\d\d$/), media.partial().extend({ description: z.string().min(1) }))
+    .refine((responses) =>
+      Object.entries(responses).every(
+        ([status, { content }]) => (status === '204') === (content === undefined),
+      ),
+    ),
   security: z.array(z.record(z.string(), z.array(z.string()))).optional(),
 });
 const documentSchema = z.object({
@@ -102,7 +108,7 @@ describe('openapi.json', () => {
       for (const { responses } of Object.values(methods)) {
         for (const [status, response] of Object.entries(responses)) {
           if (Number(status) < 400) continue;
-          expect(Object.keys(response.content)).toEqual(['application/problem+json']);
+          expect(Object.keys(response.content ?? {})).toEqual(['application/problem+json']);
         }
       }
     }

@@ -3,7 +3,8 @@ import type { Coverage } from '../../protocol/coverage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { putGap } from './append-frame.ts';
 import { account, EMPTY_EPOCH, type EpochState } from './epoch-state.ts';
-import { returned } from './retired-agents.ts';
+import { bringBack, returned } from './retired-agents.ts';
+import { noteReturned } from './returned-epoch.ts';
 import { sourceOf, timesOfLost } from './time-beside.ts';
 import type { Transaction } from './transactions.ts';
 
@@ -22,8 +23,10 @@ export type EpochNote = {
 
 export function accountLost(transaction: Transaction, note: EpochNote): Coverage {
   const { agent, epoch, ts } = note;
+  bringBack(transaction, agent);
   const state = transaction.epoch(agent, epoch) ?? EMPTY_EPOCH;
   const accounting = { kind: 'dropped', reason: 'lost_at_hq' } as const;
+  noteReturned(transaction, agent, epoch, state);
   const accounted = account(state, accounting, 1, note.released);
   for (const [first, last] of accounted.added) {
     putGap(transaction, agent, epoch, first, {

@@ -4,6 +4,7 @@ import { readPage } from '../../storage/read-page.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { parseJson, toJson } from './epoch-state.ts';
 import { agentOfRecord, agentRecordKey, kindRange, type RecordKind } from './keys.ts';
+import { isRunning } from './purge-record.ts';
 import type { Transaction } from './transactions.ts';
 
 const PAGE = 1000;
@@ -27,14 +28,19 @@ export function readAgentRecords<T>(
   }
 }
 
-/** `null` removes. */
+/** `null` removes. Of an agent that is being removed for good, or is gone, nothing is written. */
 export function writeAgentRecords(
-  { writer }: Transaction,
+  transaction: Transaction,
   kind: RecordKind,
   changes: ReadonlyMap<string, object | null>,
 ): void {
+  const { writer } = transaction;
+  const isGone = (agent: string) => {
+    const purge = transaction.purge(agent);
+    return isRunning(purge) || (purge !== undefined && transaction.agent(agent) === undefined);
+  };
   for (const [agent, record] of changes) {
-    if (record === null) writer.remove(agentRecordKey(kind, agent));
+    if (record === null || isGone(agent)) writer.remove(agentRecordKey(kind, agent));
     else writer.put(agentRecordKey(kind, agent), toJson(record));
   }
 }

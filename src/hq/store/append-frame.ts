@@ -9,6 +9,7 @@ import { encodeFrameRecord, type Segment, type StoredLane } from './frame-record
 import type { GapRecord } from './gap-record.ts';
 import { hoursOf, orderKey, seqKey, timeKey, writeOrderedDouble } from './keys.ts';
 import { bringBack } from './retired-agents.ts';
+import { noteReturned } from './returned-epoch.ts';
 import type { IngestFrame, IngestOutcome } from './store.ts';
 import { sourceOf, timeBeside, timesOfLost } from './time-beside.ts';
 import type { Transaction } from './transactions.ts';
@@ -35,6 +36,7 @@ export function appendFrame(transaction: Transaction, ingest: IngestFrame): Inge
     return { stored: 0, thinned: 0, duplicates: count, dropped: 0, coverage: state.coverage };
   }
   const next = markDelivered(accounted.state);
+  noteReturned(transaction, agent, epoch, state);
   if (transaction.agent(agent) === undefined) {
     transaction.setAgent(agent, { agent, epoch, firstSeenTs: arrivalTs, ownEpoch: null });
   } else bringBack(transaction, agent);

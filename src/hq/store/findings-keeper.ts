@@ -36,6 +36,7 @@ import {
 } from './episodes.ts';
 import { parseJson, toJson } from './epoch-state.ts';
 import { consumerKey, indexKey } from './keys.ts';
+import { isRunning } from './purge-record.ts';
 import type { Transaction, Transactions } from './transactions.ts';
 
 const CONSUMER = 'indexer';
@@ -64,8 +65,15 @@ export type FindingsKeeper = {
   readonly done: () => Coverage;
   /** Every entry up to here has been read, and a start knows it. */
   readonly savedTo: () => number;
-  /** What was found in the entries `todo`. Emits once when it is noted, anomalies durably. */
-  readonly note: (todo: readonly [number, number], findings: Findings) => Observable<unknown>;
+  /** How often an agent was forgotten. */
+  readonly forgotten: () => number;
+  /**
+   * What was found in the entries `todo` since `forgotten` was `since`. Emits once when it is noted, anomalies durably;
+   * where an agent was forgotten meanwhile they are to be read again.
+   */
+  readonly note: (todo: readonly [number, number], findings: Findings, since: number) => Observable<unknown>;
+  /** All of the agent has been removed. */
+  readonly forget: (agent: string) => void;
   /** Saves some where it is time; emits whether there is more. */
   readonly save: () => Observable<boolean>;
   /** Removes some episodes that must go; emits whether there may be more. `cutoff`: see `EpisodeSweep`. */
@@ -117,6 +125,7 @@ export function createFindingsKeeper(options: FindingsKeeperOptions): FindingsKe
     done,
     savedTo: done.contiguous,
     savedAt: clock.precise(),
+    forgotten: 0,
   };
   const isDue = () =>
     kept.done.contiguous > kept.savedTo &&
@@ -129,12 +138,21 @@ export function createFindingsKeeper(options: FindingsKeeperOptions): FindingsKe
     done: () => kept.done,
     savedTo: () => kept.savedTo,
     indexed$: kept.indexed.asObservable(),
-    note: (todo, findings) =>
-      commitAll(options, findings, (reports) => commitReports(options, kept, reports)).pipe(
-        tap(() => noteTimes(kept, todo, findings)),
+    forgotten: () => kept.forgotten,
+    note: (todo, findings, since) =>
+      commitAll(options, findings, (reports) => commitReports(options, kept, { reports, since })).pipe(
+        tap(() => {
+          if (kept.forgotten === since) noteTimes(options, kept, todo, findings);
+        }),
       ),
     sweep: (cutoff) => defer(() => sweepEpisodes(options, kept, cutoff)),
     excessBytes: () => kept.episodes.excessBytes(),
+    forget: (agent) => {
+      kept.forgotten += 1;
+      states.delete(agent);
+      kept.unsaved.delete(agent);
+      kept.episodes.noted(agent, 0);
+    },
     save: () => defer(() => (isDue() ? saveSome(options, kept) : of(false))),
     settle: () =>
       defer(() => (kept.done.contiguous > kept.savedTo ? saveAll() : EMPTY)).pipe(
@@ -155,10 +173,17 @@ type Kept = {
   done: Coverage;
   savedTo: number;
   savedAt: number;
+  forgotten: number;
 };
 
-function noteTimes(kept: Kept, [from, to]: readonly [number, number], findings: Findings): void {
+function noteTimes(
+  { transactions }: FindingsKeeperOptions,
+  kept: Kept,
+  [from, to]: readonly [number, number],
+  findings: Findings,
+): void {
   for (const [agent, { spans, hasAhead }] of findings) {
+    if (isRunning(transactions.durable.purges.get(agent))) continue;
     const state = kept.state(agent);
     const known = state.spans.size;
     for (const [ref, span] of spans) widen(state.spans, ref, span);
@@ -168,18 +193,24 @@ function noteTimes(kept: Kept, [from, to]: readonly [number, number], findings: 
   kept.done = cover(kept.done, from, to);
 }
 
+/** Nothing is written of an agent that is being removed for good, or is gone. */
+const isThere = (transaction: Transaction, agent: string): boolean =>
+  !isRunning(transaction.purge(agent)) && transaction.agent(agent) !== undefined;
+
 const putState = ({ writer }: Transaction, agent: string, state: IndexState) =>
   writer.put(indexKey(agent), encodeIndexState(state));
 
 function commitReports(
   { transactions, onReports }: FindingsKeeperOptions,
   kept: Kept,
-  reports: readonly AgentReport[],
+  { reports, since }: { readonly reports: readonly AgentReport[]; readonly since: number },
 ): Observable<unknown> {
   return transactions
     .run((transaction) => {
       const changed = new Map<string, IndexState>();
+      if (kept.forgotten !== since) return changed;
       for (const { agent, report } of reports) {
+        if (!isThere(transaction, agent)) continue;
         const next = changed.get(agent) ?? copyIndexState(kept.state(agent));
         changed.set(agent, next);
         writeReport(transaction, agent, next, report);
@@ -214,6 +245,7 @@ function sweepEpisodes(
   if (keys.length === 0) return of(true);
   return transactions
     .run((transaction) => {
+      if (!isThere(transaction, agent)) return null;
       const next = copyIndexState(kept.state(agent));
       removeEpisodes(transaction, next, keys);
       putState(transaction, agent, next);
@@ -221,8 +253,12 @@ function sweepEpisodes(
     })
     .pipe(
       map((next) => {
-        replaceState(kept, agent, next);
-        onRemoved({ anomalies: keys.length, reason });
+        // They go with their agent.
+        if (next === null) kept.episodes.noted(agent, 0);
+        else {
+          replaceState(kept, agent, next);
+          onRemoved({ anomalies: keys.length, reason });
+        }
         return true;
       }),
     );
@@ -236,7 +272,9 @@ function saveSome({ transactions, clock }: FindingsKeeperOptions, kept: Kept): O
     const { done } = kept;
     return transactions
       .run((transaction) => {
-        for (const agent of some) putState(transaction, agent, kept.state(agent));
+        for (const agent of some) {
+          if (isThere(transaction, agent)) putState(transaction, agent, kept.state(agent));
+        }
         if (isLast) transaction.writer.put(consumerKey(CONSUMER), toJson(done));
       })
       .pipe(

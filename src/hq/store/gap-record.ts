@@ -5,7 +5,8 @@ import { parseJson } from './epoch-state.ts';
 
 const gapRecordSchema = z.object({
   lastSeq: z.number(),
-  reason: z.enum(GAP_REASONS),
+  /** `purged`: HQ held them when the agent was removed for good. */
+  reason: z.enum([...GAP_REASONS, 'purged']),
   fromTs: z.number(),
   toTs: z.number(),
   /** What lies right alongside it had not all come yet, so that its times may reach over that. */

@@ -7,6 +7,7 @@ export function createHints() {
   const of = (agent: string, epoch: Epoch): number => byAgent.get(agent)?.get(epoch) ?? 0;
   return {
     of,
+    forget: (agent: string) => void byAgent.delete(agent),
     raise: (agent: string, epoch: Epoch, sampled: number) => {
       if (sampled <= of(agent, epoch)) return;
       const epochs = byAgent.get(agent);

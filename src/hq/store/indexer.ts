@@ -49,6 +49,8 @@ export type Indexer = {
   readonly state: (agent: string) => IndexState;
   /** First and last time of each schema, what was just appended among them. Emits nothing; returns them. */
   readonly spansNow: (agent: string) => Generator<void, ReadonlyMap<SchemaRef, readonly [number, number]>>;
+  /** All of the agent has been removed. */
+  readonly forget: (agent: string) => void;
   /** Every entry of the log up to here has been read, and a start knows it. */
   readonly readTo: () => number;
   /** What the episodes take beyond their share of the store, roughly, bytes. */
@@ -104,8 +106,9 @@ export function createIndexer(options: IndexerOptions): Indexer {
       if (todo === null) return upkeep();
       turn = turn === 'newest' ? 'oldest' : 'newest';
       const found = new Map<string, Finding>();
+      const since = findings.forgotten();
       return sliced(() => read(todo, found), clock, backpressure.pauseMs).pipe(
-        switchMap((to) => findings.note([todo[0], to], found)),
+        switchMap((to) => findings.note([todo[0], to], found, since)),
         switchMap(upkeep),
         map(() => true),
       );
@@ -159,9 +162,9 @@ export function createIndexer(options: IndexerOptions): Indexer {
     onError: options.onError,
   });
 
-  const { state, done, savedTo, settle, indexed$, excessBytes } = findings;
+  const { state, forget, done, savedTo, settle, indexed$, excessBytes } = findings;
   const spansNow = (agent: string) => readSpans({ storage, context }, { state, done }, agent);
-  return { state, spansNow, readTo: savedTo, settle, indexed$, excessBytes, work$ };
+  return { state, forget, spansNow, readTo: savedTo, settle, indexed$, excessBytes, work$ };
 }
 
 /** What has not been read yet is read for it: a sample that was acknowledged counts. */

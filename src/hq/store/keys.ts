@@ -29,6 +29,8 @@
  *     D agent 0 hash[16] → expiry[8] content[32]
  *                                             idempotency key of an HTTP request with the SHA-256 of what it stood for
  *     X expiry[8] agent 0 hash[16]            the same by expiry
+ *     Z agent 0                               that the agent is removed for good, or has been (JSON, see purges.ts)
+ *     Z agent 0 epoch[6]                      what HQ held of an epoch that was removed with its agent (JSON)
  */
 import type { Epoch } from '../../protocol/sample.ts';
 
@@ -52,7 +54,35 @@ export type KeyKind =
   | 'C'
   | 'D'
   | 'R'
+  | 'Z'
   | 'X';
+
+/**
+ * Whose the records of a kind are. `agent`: their keys begin with the agent, and all of them go with it (purges.ts);
+ * `beside`: of agents too, and found by another kind or by their value; `hq`: of no agent; `kept`: they stay.
+ */
+export const KIND_SCOPES: Readonly<Record<KeyKind, 'agent' | 'beside' | 'hq' | 'kept'>> = {
+  A: 'agent',
+  B: 'agent',
+  D: 'agent',
+  E: 'agent',
+  F: 'agent',
+  G: 'agent',
+  I: 'agent',
+  M: 'agent',
+  N: 'agent',
+  Q: 'agent',
+  S: 'agent',
+  T: 'agent',
+  W: 'agent',
+  J: 'beside',
+  L: 'beside',
+  X: 'beside',
+  C: 'hq',
+  R: 'hq',
+  V: 'hq',
+  Z: 'kept',
+};
 export type KeyRange = { readonly from: Uint8Array; readonly to: Uint8Array };
 
 export const HOUR_MS = 3_600_000;
@@ -138,6 +168,20 @@ export const parseEpochKey = (bytes: Uint8Array): { agent: string; epoch: Epoch 
     epoch: key.toString('hex', key.length - 6, key.length),
   };
 };
+
+export const purgeKey = (agent: string): Uint8Array => scoped('Z', agent, 0).key;
+export function purgedEpochKey(agent: string, epoch: Epoch): Uint8Array {
+  const { key, at } = scoped('Z', agent, 6);
+  key.write(epoch, at, 6, 'hex');
+  return key;
+}
+/** `epoch`: null in the key of the purge itself. */
+export function parsePurgeKey(bytes: Uint8Array): { readonly agent: string; readonly epoch: Epoch | null } {
+  const key = asBuffer(bytes);
+  const end = key.indexOf(0);
+  const epoch = end === key.length - 1 ? null : key.toString('hex', end + 1);
+  return { agent: key.toString('latin1', 1, end), epoch };
+}
 
 export const hourOf = (ts: number): number => Math.floor(ts / HOUR_MS);
 

@@ -9,13 +9,23 @@ import type { Reader } from '../../storage/storage.ts';
 import { accountSegments } from './account-segments.ts';
 import { decodeAgent, decodeEpochState, EMPTY_EPOCH, markDelivered } from './epoch-state.ts';
 import { decodeMark } from './filed-mark.ts';
-import { agentOfFiled, entryRange, kindRange, parseEpochKey } from './keys.ts';
+import { agentOfFiled, entryRange, kindRange, parseEpochKey, parsePurgeKey } from './keys.ts';
 import { decodeLogEntry, type LogEntry, type TailEntry, tailEntryOf } from './log-entry.ts';
+import { decodePurge, isRunning } from './purge-record.ts';
 import { epochsWithFrames, rebuildEpoch } from './rebuild.ts';
-import { emptyView, type LoadedView, putEpoch, type UnsavedEpoch, type View } from './view.ts';
+import {
+  emptyView,
+  heldOf,
+  type LoadedView,
+  putEpoch,
+  putPurged,
+  type UnsavedEpoch,
+  type View,
+} from './view.ts';
 
 export function loadView(reader: Reader): LoadedView {
   const view = emptyView();
+  readPurges(reader, view);
   for (const { key, value } of entriesOf(reader, kindRange('E'))) {
     const { agent, epoch } = parseEpochKey(key);
     const state = decodeEpochState(value) ?? rebuildEpoch(reader, agent, epoch);
@@ -23,7 +33,7 @@ export function loadView(reader: Reader): LoadedView {
   }
   for (const { agent, epoch } of epochsWithFrames(reader)) {
     view.sizes.set(agent, null);
-    if (view.epochs.get(agent)?.has(epoch)) continue;
+    if (view.epochs.get(agent)?.has(epoch) || isClosed(view, agent, epoch)) continue;
     const state = rebuildEpoch(reader, agent, epoch);
     if (state !== undefined) putEpoch(view, agent, epoch, state);
   }
@@ -41,6 +51,25 @@ export function loadView(reader: Reader): LoadedView {
   return { view, unsaved };
 }
 
+/** Agents that are removed for good, and what is kept of their epochs. */
+function readPurges(reader: Reader, view: View): void {
+  for (const { key, value } of entriesOf(reader, kindRange('Z'))) {
+    const { agent, epoch } = parsePurgeKey(key);
+    const record = epoch === null ? decodePurge(value) : undefined;
+    const left = epoch === null ? undefined : decodeEpochState(value);
+    if (record !== undefined) view.purges.set(agent, record);
+    if (epoch !== null && left !== undefined) putPurged(view, agent, epoch, left);
+  }
+}
+
+/** It has been closed, as its agent is being removed for good. */
+const isClosed = (view: View, agent: string, epoch: Epoch): boolean =>
+  isEmptied(view, agent) ||
+  (isRunning(view.purges.get(agent)) && view.purged.get(agent)?.has(epoch) === true);
+
+/** What is left of it in log and index is on its way out, and is accounted for nowhere. */
+const isEmptied = ({ purges }: View, agent: string): boolean => purges.get(agent)?.phase === 'emptying';
+
 /** Accounts for the entries that came after the states were saved, and finds those that are not in the index yet. */
 function readLog(reader: Reader, view: View): readonly UnsavedEpoch[] {
   const filed = new Map<string, number>();
@@ -56,6 +85,7 @@ function readLog(reader: Reader, view: View): readonly UnsavedEpoch[] {
     const entry = decodeLogEntry(value);
     if (entry === undefined) continue;
     const { agent, epoch, record, isDownsampled } = entry;
+    if (isEmptied(view, agent)) continue;
     const { logNumber, segments } = record;
     const held = entry.isFiled || logNumber <= (filed.get(agent) ?? 0) ? undefined : readable(entry);
     if (held !== undefined) {
@@ -63,7 +93,7 @@ function readLog(reader: Reader, view: View): readonly UnsavedEpoch[] {
       if (tail === undefined) view.tails.set(agent, [held]);
       else tail.push(held);
     }
-    const state = view.epochs.get(agent)?.get(epoch) ?? EMPTY_EPOCH;
+    const state = heldOf(view, agent, epoch) ?? EMPTY_EPOCH;
     if (logNumber <= state.logTo) continue;
     // An entry beyond the saved state came after the last run was noted, which saves it.
     putEpoch(view, agent, epoch, markDelivered(accountSegments(state, { segments, isDownsampled })));

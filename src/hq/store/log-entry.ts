@@ -71,6 +71,12 @@ export function decodeLogEntry(value: Uint8Array): LogEntry | undefined {
   };
 }
 
+/** Whose it is. */
+export function agentOfEntry(value: Uint8Array): string {
+  const bytes = asBuffer(value);
+  return bytes.toString('latin1', 2, 2 + (bytes[1] ?? 0));
+}
+
 /** With its frame, wherever that is; undefined when it is not there any more, or damaged. */
 export function readLogEntry(reader: Reader, number: number): LogEntry | undefined {
   const value = reader.get(entryKey(number));

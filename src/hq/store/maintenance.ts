@@ -29,6 +29,7 @@ import { type CompactionPlan, commitCompaction, planCompaction } from './compact
 import { SMALL_SAMPLES } from './frame-run.ts';
 import { createGapSweep, type GapSweep } from './gap-retention.ts';
 import type { FiledFrame, LogKeeper } from './log-keeper.ts';
+import type { Purges } from './purges.ts';
 import type { QueryContext } from './query-context.ts';
 import {
   hasExpiredKeys,
@@ -66,6 +67,7 @@ export type MaintenanceOptions = {
   /** Bytes of the store that do not count against samples. */
   readonly uncountedBytes: () => number;
   readonly keeper: LogKeeper;
+  readonly purges: Pick<Purges, 'step' | 'isRunning' | 'purged$'>;
   /** Entries of the log up to this number have been read for anomalies. */
   readonly readTo: () => number;
   readonly emit: StoreEmit;
@@ -100,6 +102,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
       'retention of gaps': () => sweepGaps(options, gaps),
       compaction: () => compactSome(options, candidates),
       'saving of states': () => keeper.save(),
+      'removal of agents': () => options.purges.step(),
     };
     /** One that fails keeps no other from its work: retention is what makes room on a disk that is full. */
     const attempt = ([name, task]: [string, () => Observable<boolean>]) =>
@@ -133,8 +136,13 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
       tap((filed) => noteSmall(candidates, filed)),
       ignoreElements(),
     );
+    const forget$ = options.purges.purged$.pipe(
+      tap((agent) => forgetAgent(candidates, agent)),
+      ignoreElements(),
+    );
     return merge(
       watch$,
+      forget$,
       sizes$,
       background({
         pass,
@@ -199,6 +207,15 @@ function noteSmall({ byEpoch, ready }: Candidates, { agent, epoch, first, last }
   if (candidate.frames >= FRAMES_BEFORE_COMPACTION) ready.add(candidate);
 }
 
+function forgetAgent({ byEpoch, ready, waiting }: Candidates, agent: string): void {
+  for (const [key, candidate] of byEpoch) {
+    if (candidate.agent !== agent) continue;
+    byEpoch.delete(key);
+    ready.delete(candidate);
+    waiting.delete(candidate);
+  }
+}
+
 function compactSome(options: MaintenanceOptions, { ready, waiting }: Candidates): Observable<boolean> {
   const { storage, transactions, context, clock, backpressure, emit } = options;
   return defer(() => {
@@ -256,7 +273,7 @@ function compactSome(options: MaintenanceOptions, { ready, waiting }: Candidates
 }
 
 function sweep(options: MaintenanceOptions, quotas: QuotaWatch): Observable<boolean> {
-  const { storage, transactions, clock, retention, trust, emit } = options;
+  const { storage, transactions, clock, retention, trust, purges, emit } = options;
   return defer(() => {
     const now = clock.now();
     const cutoff = cutoffOf(retention, clock, trust);
@@ -277,7 +294,8 @@ function sweep(options: MaintenanceOptions, quotas: QuotaWatch): Observable<bool
       })
       .pipe(
         map((removed) => {
-          if (over !== null && (removed?.frames ?? 0) > 0) quotas.removed(over.agent);
+          if (over !== null && (removed?.frames ?? 0) > 0 && !purges.isRunning(over.agent))
+            quotas.removed(over.agent);
           if (reason !== null && removed !== null)
             emit({ type: 'store_retention_removed', ...removed, reason });
           return true;

@@ -21,24 +21,22 @@ import type { Storage } from '../../storage/storage.ts';
 import { atOnce } from '../at-once.ts';
 import { accountLost, runOf } from './account-lost.ts';
 import { countsOf } from './agent-counts.ts';
-import { readAgentRecords, writeAgentRecords } from './agent-records.ts';
-import { alarmRecordSchema } from './alarms.ts';
+import { agentRegistry } from './agent-registry.ts';
 import { appendFrame } from './append-frame.ts';
 import { createBackpressure } from './backpressure.ts';
 import { isAhead, MAX_AHEAD_MS } from './clock-ahead.ts';
 import { createClockTrust } from './clock-trust.ts';
 import { MAX_EPISODES } from './episode-retention.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
-import type { EpochState, StoredAgent } from './epoch-state.ts';
+import type { EpochState } from './epoch-state.ts';
 import { createHints } from './heard-of.ts';
 import { appendDelivery, type WrittenDelivery } from './http-samples.ts';
 import { createIndexer } from './indexer.ts';
-import { readHistory, writeHistory } from './ingest-history.ts';
-import { labelRecordSchema } from './labels.ts';
 import { loadView } from './load-view.ts';
 import type { TailOf } from './log-entry.ts';
 import { createLogKeeper } from './log-keeper.ts';
 import { maintain } from './maintenance.ts';
+import { createPurges } from './purges.ts';
 import { queryArrivals } from './query-arrivals.ts';
 import { queryBuckets } from './query-buckets.ts';
 import type { QueryContext } from './query-context.ts';
@@ -47,21 +45,13 @@ import { queryLedger } from './query-ledger.ts';
 import { querySamples } from './query-samples.ts';
 import { isRecountDue, recountStore } from './recount.ts';
 import { newestArrival } from './retention.ts';
-import { retireAgent } from './retired-agents.ts';
 import { createSchemaCatalogue } from './schema-catalogue.ts';
 import { seriesDocuments } from './series-documents.ts';
-import type {
-  AgentRecord,
-  Appended,
-  HqStore,
-  IngestFrame,
-  IngestItem,
-  ItemOutcome,
-  NumbersOfAgent,
-} from './store.ts';
+import type { Appended, HqStore, IngestFrame, IngestItem, ItemOutcome, NumbersOfAgent } from './store.ts';
 import type { StoreEmit } from './store-events.ts';
 import { createTransactions, type Transaction } from './transactions.ts';
 import { createTurns } from './turns.ts';
+import { heldOf } from './view.ts';
 
 export type HqStoreOptions = {
   readonly storage: Storage;
@@ -120,12 +110,12 @@ function openParts(options: HqStoreOptions): Observable<Parts> {
 }
 
 function createHqStore(options: HqStoreOptions, parts: Parts): HqStore {
-  const { storage, hints, indexer, keeper, appended } = parts;
+  const { storage, hints, indexer, keeper, purges, appended } = parts;
   const work = merge(indexer.work$, parts.upkeep$).subscribe();
   return {
     ...writes(parts, options),
     ...epochReads(parts),
-    ...agentRecords(parts),
+    ...agentRegistry(parts),
     ...queries(parts),
     ...numbers(parts),
     ...schemaReads(parts),
@@ -141,6 +131,7 @@ function createHqStore(options: HqStoreOptions, parts: Parts): HqStore {
           storage.close(),
           defer(() => {
             appended.complete();
+            purges.close();
             return of(null);
           }).pipe(ignoreElements()),
         );
@@ -190,10 +181,19 @@ function createParts(options: HqStoreOptions) {
   });
   const { readTo, excessBytes: uncountedBytes } = indexer;
   const keeper = createLogKeeper({ ...common, readTo, emit });
-  const upkeep$ = maintain({ ...common, keeper, readTo, uncountedBytes, emit });
-  const epochOf = (agent: string, epoch: Epoch) => transactions.durable.epochs.get(agent)?.get(epoch);
+  const purges = createPurges({
+    ...common,
+    heardOf: hints.of,
+    forget: (agent) => {
+      for (const keeper of [schemas, hints, indexer]) keeper.forget(agent);
+    },
+    emit,
+  });
+  const upkeep$ = maintain({ ...common, keeper, purges, readTo, uncountedBytes, emit });
+  const epochOf = (agent: string, epoch: Epoch) => heldOf(transactions.durable, agent, epoch);
   return {
     ...common,
+    purges,
     turns: createTurns(clock),
     schemas,
     hints,
@@ -280,59 +280,6 @@ function epochReads({ transactions, hints, epochOf }: Parts) {
       }),
     holderOf: (epoch) => atOnce(() => transactions.durable.holders.get(epoch) ?? null),
   } satisfies Partial<HqStore>;
-}
-
-function agentRecords({ storage, transactions, epochOf }: Parts) {
-  const recordOf = ({ agent, epoch, firstSeenTs, paused, rhythm, retiredTs }: StoredAgent): AgentRecord => ({
-    agent,
-    epoch,
-    firstSeenTs,
-    owned: epochOf(agent, epoch)?.owned ?? false,
-    paused,
-    rhythm,
-    retiredTs,
-  });
-  return {
-    agents: () =>
-      atOnce(() =>
-        [...transactions.durable.agents.values()]
-          .filter(({ retiredTs }) => retiredTs === undefined)
-          .map(recordOf),
-      ),
-    retire: (agent, ts) => transactions.run((transaction) => retireAgent(transaction, agent, ts)),
-    agent: (agent) =>
-      atOnce(() => {
-        const record = transactions.durable.agents.get(agent);
-        return record === undefined ? null : recordOf(record);
-      }),
-    alarms: () => atOnce(() => readAgentRecords(storage, 'W', alarmRecordSchema)),
-    ingestHistory: () => atOnce(() => readHistory(storage)),
-    saveIngestHistory: (changes) => transactions.run((transaction) => writeHistory(transaction, changes)),
-    saveAlarms: (changes) => transactions.run((transaction) => writeAgentRecords(transaction, 'W', changes)),
-    labels: () => atOnce(() => readAgentRecords(storage, 'B', labelRecordSchema)),
-    saveLabels: (changes) => transactions.run((transaction) => writeAgentRecords(transaction, 'B', changes)),
-    savePauses: (changes) =>
-      transactions.run((transaction) =>
-        changeAgents(transaction, changes, (paused) => ({ paused: paused ?? undefined })),
-      ),
-    saveRhythms: (changes) =>
-      transactions.run((transaction) =>
-        changeAgents(transaction, changes, (rhythm) => ({ rhythm: rhythm ?? undefined })),
-      ),
-  } satisfies Partial<HqStore>;
-}
-
-/** Agents that are not known, or are retired, are left out. */
-function changeAgents<T>(
-  transaction: Transaction,
-  changes: ReadonlyMap<string, T>,
-  change: (news: T) => Partial<StoredAgent>,
-): void {
-  for (const [agent, news] of changes) {
-    const record = transaction.agent(agent);
-    if (record?.retiredTs === undefined && record !== undefined)
-      transaction.setAgent(agent, { ...record, ...change(news) });
-  }
 }
 
 /** The epochs of agents with all that was heard of them. */

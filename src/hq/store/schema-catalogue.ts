@@ -19,6 +19,8 @@ export type SchemaCatalogue = {
   /** Writes the schema within a transaction; `learn` it once that is flushed. */
   readonly write: (transaction: Transaction, agent: string, schema: InternedSchema) => void;
   readonly learn: (agent: string, schema: InternedSchema) => void;
+  /** Its schemas have been removed. */
+  readonly forget: (agent: string) => void;
   /** Keys of the series of a schema, in its order. */
   readonly keys: (schema: InternedSchema) => readonly string[];
   /** Position of a series in a schema; −1 when it has none of that name. */
@@ -110,6 +112,7 @@ export function createSchemaCatalogue(storage: Storage): SchemaCatalogue {
       entry.count = null;
       if (entry.keys !== null) addKeys(entry.keys, schema);
     },
+    forget: (agent) => void agents.delete(agent),
     position: (schema, series) => {
       let known = positions.get(schema);
       if (known === undefined) {

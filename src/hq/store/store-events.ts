@@ -57,6 +57,23 @@ export const storeEvents = {
       },
     ],
   }),
+  store_agent_purged: defineEvent<{ agent: string; records: number }>({
+    level: 'info',
+    message: 'everything that was stored of an agent is removed',
+    metrics: [
+      {
+        name: 'holdfast_hq_purged_agents_total',
+        kind: 'counter',
+        help: 'Agents that were removed for good, with everything that was stored of them.',
+      },
+      {
+        name: 'holdfast_hq_purged_records_total',
+        kind: 'counter',
+        help: 'Records that were removed with their agents.',
+        value: ({ records }) => records,
+      },
+    ],
+  }),
   store_frames_compacted: defineEvent<{ merged: number; into: number }>({
     level: null,
     message: 'small frames compacted',

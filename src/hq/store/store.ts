@@ -94,6 +94,15 @@ export type AgentRecord = {
   readonly retiredTs?: number | undefined;
 };
 
+/** The removal of an agent for good. */
+export type Purge = {
+  /** HQ's wall time of the order, ms. */
+  readonly ts: number;
+  /** What the ledger came to then. */
+  readonly counts: AgentCounts;
+  readonly isDone: boolean;
+};
+
 export type TimeRange = { readonly from: number; readonly to: number };
 export type Page<T> = { readonly items: readonly T[]; readonly cursor: string | null };
 
@@ -197,6 +206,16 @@ export type AgentRegistry = {
    * Emits whether there was one to retire. `ts`: HQ's wall time, ms.
    */
   readonly retire: (agent: string, ts: number) => Observable<boolean>;
+  /**
+   * Removes it for good, with everything that was stored of it, from now on until `purged$` tells that it is gone;
+   * meanwhile it is not known, and nothing of it may be appended. Emits once that is noted, what its ledger came to;
+   * null when it is not known. `ts`: HQ's wall time, ms.
+   */
+  readonly purge: (agent: string, ts: number) => Observable<Purge | null>;
+  /** Whether it is being removed for good, or has been and has not come back; else null. */
+  readonly purgeOf: (agent: string) => Observable<Purge | null>;
+  /** Agents that are gone for good. */
+  readonly purged$: Observable<string>;
   readonly putSchema: (agent: string, schema: InternedSchema) => Observable<void>;
   /** All that it has of the agent. */
   readonly schemas: (agent: string) => Observable<readonly SchemaSize[]>;

@@ -14,14 +14,36 @@ import type { Epoch } from '../../protocol/sample.ts';
 import type { Reader, Storage, Writer } from '../../storage/storage.ts';
 import { type EpochState, encodeEpochState, type StoredAgent, toJson } from './epoch-state.ts';
 import { decodeMark, encodeMark } from './filed-mark.ts';
-import { agentKey, asBuffer, entryKey, epochKey, filedKey, META_KEY } from './keys.ts';
+import {
+  agentKey,
+  asBuffer,
+  entryKey,
+  epochKey,
+  filedKey,
+  META_KEY,
+  purgedEpochKey,
+  purgeKey,
+} from './keys.ts';
 import { lastNumberIn } from './last-number.ts';
 import { encodeLogEntry, type LogEntry, type TailEntry, tailEntryOf } from './log-entry.ts';
-import { encodeNumber, type LoadedView, putEpoch, type View, viewOf } from './view.ts';
+import { isRunning, type PurgeRecord } from './purge-record.ts';
+import {
+  dropEpoch,
+  encodeNumber,
+  heldOf,
+  type LoadedView,
+  putEpoch,
+  replaceView,
+  type View,
+  viewOf,
+} from './view.ts';
 
 export type Transaction = {
   readonly writer: Writer;
+  /** Also of one that was removed with its agent: it goes on from there. */
   readonly epoch: (agent: string, epoch: Epoch) => EpochState | undefined;
+  /** Of the agent; not those that were removed with it. */
+  readonly epochs: (agent: string) => readonly Epoch[];
   /** Saves the state in this transaction. */
   readonly setEpoch: (agent: string, epoch: Epoch, state: EpochState) => void;
   /** Appends to the log; `state` is what the frame has made of its epoch. */
@@ -37,7 +59,18 @@ export type Transaction = {
   /** What was counted is wrong. */
   readonly countAgain: (agent: string) => void;
   readonly agent: (agent: string) => StoredAgent | undefined;
+  /** One that is not retired is not removed for good either: a purge that was marked and has not begun is over. */
   readonly setAgent: (agent: string, record: StoredAgent) => void;
+  readonly purge: (agent: string) => PurgeRecord | undefined;
+  readonly setPurge: (agent: string, record: PurgeRecord) => void;
+  /** What is kept of an epoch since it was taken from its agent. */
+  readonly left: (agent: string, epoch: Epoch) => EpochState | undefined;
+  /** Takes the epoch from its agent; `left`: what is kept of it. */
+  readonly dropEpoch: (agent: string, epoch: Epoch, left: EpochState | null) => void;
+  /** Takes the record of the agent away. */
+  readonly dropAgent: (agent: string) => void;
+  /** The last number of the log. */
+  readonly lastNumber: () => number;
   /** Saves states that are only in memory, those that have waited longest first. */
   readonly saveEpochs: (limit: number) => void;
   /** Entries of the log up to here are in states that have been saved. */
@@ -62,11 +95,27 @@ type Staged = {
   readonly entries: { readonly agent: string; readonly entry: TailEntry }[];
   readonly filed: Map<string, number>;
   readonly sizes: Map<string, number | null>;
+  /** Null: it is over. */
+  readonly purges: Map<string, PurgeRecord | null>;
+  readonly dropped: { readonly agent: string; readonly epoch: Epoch; readonly left: EpochState | null }[];
+  readonly gone: Set<string>;
   /** The first of its entries. */
   firstEntry?: number;
 };
 
-function apply(view: View, { agents, epochs, entries, filed, sizes }: Staged): void {
+const emptyStaged = (): Staged => ({
+  agents: new Map(),
+  epochs: new Map(),
+  entries: [],
+  filed: new Map(),
+  sizes: new Map(),
+  purges: new Map(),
+  dropped: [],
+  gone: new Set(),
+});
+
+function apply(view: View, staged: Staged): void {
+  const { agents, epochs, entries, filed, sizes, purges, dropped, gone } = staged;
   for (const [agent, bytes] of sizes) view.sizes.set(agent, bytes);
   for (const [agent, record] of agents) view.agents.set(agent, record);
   for (const [agent, ofAgent] of epochs) {
@@ -81,6 +130,15 @@ function apply(view: View, { agents, epochs, entries, filed, sizes }: Staged): v
     const left = (view.tails.get(agent) ?? []).filter((entry) => entry.number > number);
     if (left.length === 0) view.tails.delete(agent);
     else view.tails.set(agent, left);
+  }
+  for (const [agent, record] of purges) {
+    if (record === null) view.purges.delete(agent);
+    else view.purges.set(agent, record);
+  }
+  for (const { agent, epoch, left } of dropped) dropEpoch(view, agent, epoch, left);
+  for (const agent of gone) {
+    for (const epoch of [...(view.epochs.get(agent)?.keys() ?? [])]) dropEpoch(view, agent, epoch, null);
+    for (const ofAgents of [view.agents, view.tails, view.sizes]) ofAgents.delete(agent);
   }
 }
 
@@ -138,13 +196,7 @@ export function createTransactions(
     }
     // Until the commit is through, only a matching revision can bring `working` back into use.
     working.revision = -1;
-    const staged: Staged = {
-      agents: new Map(),
-      epochs: new Map(),
-      entries: [],
-      filed: new Map(),
-      sizes: new Map(),
-    };
+    const staged = emptyStaged();
     const { transaction, number } = openTransaction(writer, { working, staged, heardOf, log });
     let result: T;
     try {
@@ -174,7 +226,7 @@ export function createTransactions(
           next: (done) => {
             // One in between was said to have failed and got through: what it changed nobody has shown.
             if (done.revision === shown + 1) apply(durable, done.staged);
-            else replace(durable, storage.read(load).view);
+            else replaceView(durable, storage.read(load).view);
             shown = done.revision;
             lastNumber = done.lastNumber;
             subscriber.next(done.result);
@@ -212,7 +264,11 @@ type Opening = {
 function openTransaction(writer: Writer, { working, staged, heardOf, log }: Opening) {
   const { view, unsaved } = working;
   let last = log - 1;
+  /** It was closed, as its agent is being removed for good: what is done to its records opens it no more. */
+  const isClosed = (agent: string, epoch: Epoch) =>
+    isRunning(transaction.purge(agent)) && view.epochs.get(agent)?.has(epoch) !== true;
   const put = (agent: string, epoch: Epoch, state: EpochState, isSaved: boolean) => {
+    if (isClosed(agent, epoch)) return;
     const sampled = Math.max(state.sampled, heardOf(agent, epoch));
     // The log cannot tell again what was only heard of.
     const mustSave = isSaved || sampled > state.sampled;
@@ -225,8 +281,10 @@ function openTransaction(writer: Writer, { working, staged, heardOf, log }: Open
   };
   const transaction: Transaction = {
     writer,
-    epoch: (agent, epoch) =>
-      staged.epochs.get(agent)?.get(epoch)?.state ?? view.epochs.get(agent)?.get(epoch),
+    epoch: (agent, epoch) => staged.epochs.get(agent)?.get(epoch)?.state ?? heldOf(view, agent, epoch),
+    epochs: (agent) => [
+      ...new Set([...(view.epochs.get(agent)?.keys() ?? []), ...(staged.epochs.get(agent)?.keys() ?? [])]),
+    ],
     setEpoch: (agent, epoch, state) => put(agent, epoch, state, true),
     appendEntry: (written, state) => {
       last += 1;
@@ -249,7 +307,18 @@ function openTransaction(writer: Writer, { working, staged, heardOf, log }: Open
     setBytes: (agent, bytes) => void staged.sizes.set(agent, bytes),
     countAgain: (agent) => void staged.sizes.set(agent, null),
     agent: (agent) => staged.agents.get(agent) ?? view.agents.get(agent),
-    setAgent: (agent, record) => void staged.agents.set(agent, record),
+    setAgent: (agent, record) => {
+      staged.agents.set(agent, record);
+      const isOver = record.retiredTs === undefined && transaction.purge(agent)?.phase === 'marked';
+      if (isOver) staged.purges.set(agent, null);
+    },
+    purge: (agent) =>
+      staged.purges.has(agent) ? (staged.purges.get(agent) ?? undefined) : view.purges.get(agent),
+    setPurge: (agent, record) => void staged.purges.set(agent, record),
+    left: (agent, epoch) => view.purged.get(agent)?.get(epoch),
+    dropEpoch: (agent, epoch, left) => void staged.dropped.push({ agent, epoch, left }),
+    dropAgent: (agent) => void staged.gone.add(agent),
+    lastNumber: () => last,
     saveEpochs: (limit) => {
       for (const { agent, epoch } of [...unsaved.values()].slice(0, limit)) {
         const state = transaction.epoch(agent, epoch);
@@ -269,7 +338,7 @@ function sizeIn(staged: Staged, view: View, agent: string): number | null {
 
 type Writing = { readonly logTo: number; readonly view: View };
 function write(writer: Writer, staged: Staged, { logTo, view }: Writing): void {
-  const { agents, epochs, filed, sizes } = staged;
+  const { agents, epochs, filed, sizes, purges, dropped, gone } = staged;
   for (const agent of new Set([...filed.keys(), ...sizes.keys()])) {
     const number = filed.get(agent) ?? decodeMark(writer.get(filedKey(agent)))?.number ?? 0;
     writer.put(filedKey(agent), encodeMark({ number, bytes: sizeIn(staged, view, agent) }));
@@ -280,9 +349,18 @@ function write(writer: Writer, staged: Staged, { logTo, view }: Writing): void {
       if (isSaved) writer.put(epochKey(agent, epoch), encodeEpochState({ ...state, logTo }));
     }
   }
+  for (const [agent, record] of purges) {
+    if (record === null) writer.remove(purgeKey(agent));
+    else writer.put(purgeKey(agent), toJson(record));
+  }
+  for (const { agent, epoch, left } of dropped) {
+    writer.remove(epochKey(agent, epoch));
+    if (left !== null) writer.put(purgedEpochKey(agent, epoch), encodeEpochState({ ...left, logTo }));
+  }
+  for (const agent of gone) for (const key of [agentKey(agent), filedKey(agent)]) writer.remove(key);
 }
 
-function noteUnsaved(unsaved: Unsaved, { epochs, firstEntry = 0 }: Staged): void {
+function noteUnsaved(unsaved: Unsaved, { epochs, dropped, gone, firstEntry = 0 }: Staged): void {
   for (const [agent, ofAgent] of epochs) {
     for (const [epoch, { isSaved }] of ofAgent) {
       const name = `${agent}/${epoch}`;
@@ -290,19 +368,11 @@ function noteUnsaved(unsaved: Unsaved, { epochs, firstEntry = 0 }: Staged): void
       else if (!unsaved.has(name)) unsaved.set(name, { agent, epoch, from: firstEntry });
     }
   }
+  for (const { agent, epoch } of dropped) unsaved.delete(`${agent}/${epoch}`);
+  if (gone.size === 0) return;
+  for (const [name, { agent }] of unsaved) if (gone.has(agent)) unsaved.delete(name);
 }
 
 function unsavedOf({ unsaved }: LoadedView): Unsaved {
   return new Map(unsaved.map((one) => [`${one.agent}/${one.epoch}`, one]));
-}
-
-/** Shows what the storage was found to hold. */
-function replace(view: View, { agents, epochs, holders, tails, sizes }: View): void {
-  view.sizes.clear();
-  for (const [agent, bytes] of sizes) view.sizes.set(agent, bytes);
-  for (const [agent, record] of agents) view.agents.set(agent, record);
-  for (const [agent, ofAgent] of epochs) view.epochs.set(agent, ofAgent);
-  for (const [epoch, agent] of holders) view.holders.set(epoch, agent);
-  view.tails.clear();
-  for (const [agent, tail] of tails) view.tails.set(agent, tail);
 }

@@ -23,14 +23,22 @@ export function createAgentFinder({
 }: Pick<RouteContext, 'store' | 'fleet' | 'clock'>): AgentFinder {
   const deadline = <T>() => timeout<T, never>({ first: READ_DEADLINE_MS, scheduler: clock.scheduler });
   const recordOf = (id: string) => firstValueFrom(store.agent(id).pipe(deadline()));
-  const neverHeardOf = (id: string) => new Problem('not_found', `HQ has never heard of an agent "${id}"`);
+  const neverHeardOf = async (id: string) => {
+    const purge = await firstValueFrom(store.purgeOf(id).pipe(deadline()));
+    if (purge === null) return new Problem('not_found', `HQ has never heard of an agent "${id}"`);
+    const at = new Date(purge.ts).toISOString();
+    const how = purge.isDone
+      ? `was removed for good, as told at ${at}`
+      : `is being removed for good since ${at}`;
+    return new Problem('not_found', `agent "${id}" ${how}`);
+  };
   return {
     deadline,
     summaryOf: async (id) => {
       const summary = await firstValueFrom(fleet.summary(id).pipe(deadline()));
       if (summary !== undefined) return summary;
       const retiredTs = (await recordOf(id))?.retiredTs;
-      if (retiredTs === undefined) throw neverHeardOf(id);
+      if (retiredTs === undefined) throw await neverHeardOf(id);
       const since = new Date(retiredTs).toISOString();
       throw new Problem(
         'not_found',
@@ -39,7 +47,7 @@ export function createAgentFinder({
     },
     knownId: async (id) => {
       const summary = await firstValueFrom(fleet.summary(id).pipe(deadline()));
-      if (summary === undefined && (await recordOf(id)) === null) throw neverHeardOf(id);
+      if (summary === undefined && (await recordOf(id)) === null) throw await neverHeardOf(id);
       return id;
     },
   };

@@ -36,7 +36,7 @@ export function agentRoutes(app: GatewayApp, context: RouteContext): void {
   seriesRoutes(app, tools);
   anomalyRoutes(app, tools);
   ledgerRoutes(app, tools);
-  retireRoute(app, context, finder.summaryOf);
+  retireRoute(app, context, finder);
   labelRoutes(app, context, finder.summaryOf);
 }
 

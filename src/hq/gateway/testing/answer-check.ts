@@ -17,7 +17,8 @@ export type CheckedAnswer = {
 export type AnswerCheck = (answer: CheckedAnswer) => void;
 
 const responseSchema = z.looseObject({
-  content: z.record(z.string(), z.looseObject({ schema: z.unknown() })),
+  /** Left out: the answer has no body. */
+  content: z.record(z.string(), z.looseObject({ schema: z.unknown() })).optional(),
   headers: z.record(z.string(), z.looseObject({ required: z.boolean().default(false) })).default({}),
 });
 const documentSchema = z.looseObject({
@@ -78,6 +79,10 @@ function createCheck(document: Readonly<Record<string, unknown>>): AnswerCheck {
     for (const [name, { required }] of Object.entries(response.headers))
       if (required && headers[name.toLowerCase()] === undefined)
         throw new Error(`${where}: no header ${name}`);
+    if (response.content === undefined) {
+      if (body !== '') throw new Error(`${where}: the document has no body`);
+      return;
+    }
     const type = String(headers['content-type'] ?? '').split(';')[0] ?? '';
     if (!(type in response.content)) throw new Error(`${where}: the document has no content of type ${type}`);
     if (method === 'HEAD' || !type.endsWith('json')) return;

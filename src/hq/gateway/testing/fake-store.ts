@@ -32,6 +32,7 @@ export type FakeStore = FrameLog &
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const EPOCH = '00000000000a';
+const NO_COUNTS = { sampled: 0, stored: 0, pending: 0, thinned: 0, dropped: 0 };
 
 export function createFakeStore(): FakeStore {
   const keys = new Map<string, string>();
@@ -61,6 +62,9 @@ export function createFakeStore(): FakeStore {
     agent: (agent) =>
       defer(() => of(fake.appended.some((one) => one.agent === agent) ? recordOf(agent) : null)),
     retire: () => of(true),
+    purge: (_, ts) => of({ ts, counts: NO_COUNTS, isDone: false }),
+    purgeOf: () => of(null),
+    purged$: NEVER,
     ledger: () =>
       of([
         {

@@ -15,7 +15,7 @@ export type IngestCore = {
 
 export type IngestCoreOptions = {
   readonly store: Pick<FrameLog, 'append'> &
-    Pick<AgentRegistry, 'agents' | 'agent' | 'seriesKeys' | 'schemas'>;
+    Pick<AgentRegistry, 'agents' | 'agent' | 'purgeOf' | 'purged$' | 'seriesKeys' | 'schemas'>;
   readonly clock: Pick<Clock, 'precise' | 'scheduler'>;
   readonly emit: IngestEmit;
   readonly limits: {
@@ -44,10 +44,11 @@ export function createIngestCore(options: IngestCoreOptions): Observable<IngestC
     onRefused: () => emit({ type: 'no_place', maxAgents }),
   });
   return known$.pipe(
-    map((agents) => ({
-      commits: createGroupCommit({ append: store.append, clock, emit, ...bounds }),
-      agents,
-      series: createKnownSeries({ store, clock, maxSeries, maxSchemas }),
-    })),
+    map((agents) => {
+      const series = createKnownSeries({ store, clock, maxSeries, maxSchemas });
+      // It ends with the store.
+      store.purged$.subscribe(series.forget);
+      return { commits: createGroupCommit({ append: store.append, clock, emit, ...bounds }), agents, series };
+    }),
   );
 }

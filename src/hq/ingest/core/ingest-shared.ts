@@ -123,6 +123,10 @@ export function createIngestShared(options: IngestSharedOptions): IngestShared {
     return budget;
   };
 
+  // It ends with the store.
+  rest.store.purged$.subscribe((agent) => {
+    for (const kept of [offsets, epochs, talks, budgets]) kept.delete(agent);
+  });
   return {
     ...rest,
     agents,

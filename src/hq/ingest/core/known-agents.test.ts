@@ -1,7 +1,8 @@
 import { firstValueFrom, of, Subject } from 'rxjs';
 import { expect, it } from 'vitest';
-import { loadKnownAgents } from './known-agents.ts';
+import { loadKnownAgents, PurgeRunningError } from './known-agents.ts';
 
+const NO_COUNTS = { sampled: 0, stored: 0, pending: 0, thinned: 0, dropped: 0 };
 const registry = (...agents: string[]) =>
   firstValueFrom(
     loadKnownAgents({
@@ -9,6 +10,7 @@ const registry = (...agents: string[]) =>
         agents: () =>
           of(agents.map((agent) => ({ agent, epoch: 'aaaaaaaaaaaa', firstSeenTs: 0, owned: false }))),
         agent: () => of(null),
+        purgeOf: (agent) => of(agent === 'going' ? { ts: 0, counts: NO_COUNTS, isDone: false } : null),
       },
       maxAgents: 2,
     }),
@@ -54,4 +56,11 @@ it('keeps the place of one whose retirement fails', async () => {
   expect(known.size()).toBe(1);
   expect(await firstValueFrom(known.retire('a', of(false)))).toBe(false);
   expect(known.size()).toBe(1);
+});
+
+it('lets nobody in who is being removed for good, and takes no place for it', async () => {
+  const known = await registry('a');
+  await expect(firstValueFrom(known.claim(['b', 'going']))).rejects.toThrow(PurgeRunningError);
+  expect(known.size()).toBe(1);
+  expect(await firstValueFrom(known.claim(['b']))).not.toBeNull();
 });

@@ -6,6 +6,16 @@ import { concat, concatMap, defer, forkJoin, map, type Observable, of, ReplaySub
 import type { AgentRegistry } from '../../store/store.ts';
 import { seenThrough } from './seen-through.ts';
 
+/** The agent is being removed for good: what it has is taken once that is done. */
+export class PurgeRunningError extends Error {
+  override readonly name = 'PurgeRunningError';
+  constructor(agent: string) {
+    super(`agent ${agent} is being removed for good: what comes of it is taken again once that is done`);
+  }
+}
+/** When an agent that is being removed may come again, ms. */
+export const PURGE_RETRY_MS = 5_000;
+
 /** Places of agents that HQ does not know yet. */
 export type Places = {
   /** They are stored: HQ knows them from now on. */
@@ -19,15 +29,16 @@ export type Places = {
 export type KnownAgents = {
   /**
    * Takes a place for each of them that is new. Emits once; null when there are too few, and then takes none. Errors:
-   * as of the store.
+   * PurgeRunningError; as of the store.
    */
   readonly claim: (agents: readonly string[]) => Observable<Places | null>;
   readonly add: (agent: string) => void;
   /** It is connected, and cannot be retired, until the function that is returned is called. */
   readonly occupy: (agent: string) => () => void;
   /**
-   * Retires it by `work`, which emits whether there was one, and frees its place as soon as it has. Who claims it
-   * meanwhile waits. Emits null, and does nothing, while it is connected or something of it is being looked at.
+   * Retires it, or begins to remove it, by `work`, which emits whether there was one, and frees its place as soon as it
+   * has. Who claims it meanwhile waits. Emits null, and does nothing, while it is connected or something of it is being
+   * looked at.
    */
   readonly retire: (agent: string, work: Observable<boolean>) => Observable<boolean | null>;
   /** Places that are taken. */
@@ -37,7 +48,7 @@ export type KnownAgents = {
 };
 
 export type KnownAgentsOptions = {
-  readonly store: Pick<AgentRegistry, 'agents' | 'agent'>;
+  readonly store: Pick<AgentRegistry, 'agents' | 'agent' | 'purgeOf'>;
   readonly maxAgents: number;
   /** Told at the start, and when the number of places taken has changed. */
   readonly onSize?: (size: number) => void;
@@ -72,9 +83,7 @@ function createKnownAgents(options: KnownAgentsOptions, known: Set<string>): Kno
   };
   /** A commit that was given up after its deadline may have got through all the same. */
   const isKnown = (agent: string): Observable<boolean> =>
-    known.has(agent)
-      ? of(true)
-      : store.agent(agent).pipe(map((record) => record !== null && record.retiredTs === undefined));
+    known.has(agent) ? of(true) : isStored(store, agent);
   /** `agents`: those of `all` that HQ does not know yet. */
   const hold = (all: readonly string[], agents: readonly string[]): Places => {
     let held = true;
@@ -147,6 +156,16 @@ function createKnownAgents(options: KnownAgentsOptions, known: Set<string>): Kno
     size,
     max: maxAgents,
   };
+}
+
+/** Errors: PurgeRunningError; as of the store. */
+function isStored(store: KnownAgentsOptions['store'], agent: string): Observable<boolean> {
+  return forkJoin([store.agent(agent), store.purgeOf(agent)]).pipe(
+    map(([record, purge]) => {
+      if (purge?.isDone === false) throw new PurgeRunningError(agent);
+      return record !== null && record.retiredTs === undefined;
+    }),
+  );
 }
 
 /** How often an agent is in use just now. */

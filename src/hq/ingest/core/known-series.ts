@@ -37,6 +37,8 @@ export type NewSchema = Pick<InternedSchema, 'ref' | 'source' | 'series'>;
 export type KnownSeries = {
   /** Takes places for the series of these schemas. Emits once. Errors: as of the store. */
   readonly claim: (agent: string, schemas: readonly NewSchema[]) => Observable<SeriesPlaces>;
+  /** All of the agent has been removed. */
+  readonly forget: (agent: string) => void;
   /** Series that an agent may have. */
   readonly max: number;
 };
@@ -92,6 +94,7 @@ export function createKnownSeries(options: KnownSeriesOptions): KnownSeries {
   };
   return {
     max: maxSeries,
+    forget: (agent) => void budgets.delete(agent),
     claim: (agent, schemas) => {
       const waitMs = spend(agent, schemas);
       if (waitMs > 0) return of({ ok: false, waitMs });

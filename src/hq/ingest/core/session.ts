@@ -5,6 +5,7 @@ import { FrameError } from '../../../protocol/frame.ts';
 import type { Epoch, SchemaRef } from '../../../protocol/sample.ts';
 import type { AgentPeer } from './agent-server.ts';
 import type { IngestShared } from './ingest-shared.ts';
+import { PURGE_RETRY_MS, PurgeRunningError } from './known-agents.ts';
 import type { Holder } from './leases.ts';
 import { QueueFullError } from './queue-room.ts';
 import { createHintTeller, type HintTeller, reconnectHintMs } from './reconnect-hint.ts';
@@ -148,6 +149,7 @@ export function storageRefusal(
   error: unknown,
 ): Refused {
   if (error instanceof FrameError) return refuse('bad_frame', error.message);
+  if (error instanceof PurgeRunningError) return refuseUnavailable(error.message, PURGE_RETRY_MS);
   if (event !== 'frame') {
     const state = session.state();
     const agent = 'agent' in state ? state.agent : null;

@@ -17,6 +17,7 @@ import type { Sample } from '../../../protocol/sample.ts';
 import { Problem, unavailable } from '../../http/problem.ts';
 import type { AgentRegistry, DeliveryOutcome } from '../../store/store.ts';
 import type { IngestCore } from '../core/ingest-core.ts';
+import { PURGE_RETRY_MS, PurgeRunningError } from '../core/known-agents.ts';
 import { settingOf } from '../core/known-series.ts';
 import { QueueFullError } from '../core/queue-room.ts';
 import { seenThrough } from '../core/seen-through.ts';
@@ -63,6 +64,7 @@ export function createDeliver(options: DelivererOptions): Deliver {
         });
       }),
       catchError((error: unknown) => {
+        if (error instanceof PurgeRunningError) throw unavailable(error.message, PURGE_RETRY_MS / 1000);
         throw error instanceof QueueFullError ? unavailable(error.message, FULL_RETRY_AFTER_S) : error;
       }),
     );

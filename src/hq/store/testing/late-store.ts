@@ -28,6 +28,8 @@ export function lateStore(store: HqStore, { scheduler, delayMs }: Lateness): HqS
     agents: late(store.agents),
     agent: late(store.agent),
     retire: late(store.retire),
+    purge: late(store.purge),
+    purgeOf: late(store.purgeOf),
     putSchema: late(store.putSchema),
     schemas: late(store.schemas),
     lacks: late(store.lacks),
