@@ -125,6 +125,20 @@ describe('what is half open', () => {
     expect(counts.at(-1)).toBe(6);
   });
 
+  it('is not looked at all over again for each that a flood begins', () => {
+    let looks = 0;
+    const halfOpen = createHalfOpen({
+      ...{ silenceMs: 10_000, leastBytesPerSecond: 5, max: 1_000, clock: { precise: () => 0 } },
+    });
+    const received = () => {
+      looks += 1;
+      return 0;
+    };
+    for (let index = 0; index < 5_000; index += 1)
+      halfOpen.begin({ address: '10.0.0.1', received, cut: () => {} });
+    expect(looks).toBeLessThan(5 * 5_000);
+  });
+
   it('is cut once it has sent more than any of them needs', () => {
     const { begin, pass } = start({ mostBytes: 1_000 });
     const [modest, huge] = [begin(), begin()];

@@ -52,7 +52,19 @@ type Entry = Pending & {
   bytes: number;
 };
 
+/** Those of one address, or all of them, with who is the next to be cut while there are too many. */
+type Scope = { readonly entries: Set<Entry>; ranking: Ranking | null };
+type Ranking = {
+  readonly at: number;
+  /** The slowest last. */
+  readonly ranked: { readonly entry: Entry; readonly speed: number }[];
+  /** Begun since then, the newest last. */
+  readonly fresh: Entry[];
+};
+
 const LEAST_AGE_MS = 5_000;
+/** All are looked at once in so long at most: a stranger may begin thousands a second. */
+const RANK_EVERY_MS = 100;
 /** Of `max`, that one address may have. */
 const ADDRESS_SHARE = 0.5;
 
@@ -65,8 +77,9 @@ export function createHalfOpen(options: HalfOpenOptions): HalfOpen {
     onCount,
     mostBytes = Number.POSITIVE_INFINITY,
   } = options;
-  const entries = new Set<Entry>();
-  const byNetwork = new Map<string, Set<Entry>>();
+  const all: Scope = { entries: new Set(), ranking: null };
+  const { entries } = all;
+  const byNetwork = new Map<string, Scope>();
   let told = 0;
 
   const tell = () => {
@@ -85,22 +98,47 @@ export function createHalfOpen(options: HalfOpenOptions): HalfOpen {
   const forget = (entry: Entry) => {
     entries.delete(entry);
     const mine = byNetwork.get(entry.network);
-    mine?.delete(entry);
-    if (mine?.size === 0) byNetwork.delete(entry.network);
+    mine?.entries.delete(entry);
+    if (mine?.entries.size === 0) byNetwork.delete(entry.network);
   };
   const cut = (entry: Entry, reason: CutReason) => {
     forget(entry);
     entry.cut(reason);
   };
-  const speed = (entry: Entry, now: number) => entry.bytes / Math.max(LEAST_AGE_MS, now - entry.since);
-  const makeRoom = (among: ReadonlySet<Entry>, newest: Entry, now: number) => {
-    let slowest: Entry | null = null;
-    for (const entry of among) {
-      if (entry === newest) continue;
-      look(entry, now);
-      if (slowest === null || speed(entry, now) < speed(slowest, now)) slowest = entry;
+  const speedOf = (entry: Entry, now: number) => {
+    look(entry, now);
+    return entry.bytes / Math.max(LEAST_AGE_MS, now - entry.since);
+  };
+  const rank = (scope: Scope, newest: Entry, now: number): Ranking => {
+    const ranked = [...scope.entries]
+      .filter((entry) => entry !== newest)
+      .map((entry) => ({ entry, speed: speedOf(entry, now) }))
+      .reverse()
+      .sort((one, other) => other.speed - one.speed);
+    return { at: now, ranked, fresh: [newest] };
+  };
+  /** The slowest, as far as it is known: one that has become faster since the ranking is passed over. */
+  const slowestOf = ({ ranked, fresh }: Ranking, newest: Entry, now: number): Entry | null => {
+    for (let last = ranked.at(-1); last !== undefined; last = ranked.at(-1)) {
+      if (entries.has(last.entry) && speedOf(last.entry, now) <= last.speed) break;
+      ranked.pop();
     }
-    if (slowest !== null) cut(slowest, 'too many');
+    // Those that have begun since are slower only as long as they have sent nothing.
+    for (let [oldest] = fresh; oldest !== undefined && oldest !== newest; [oldest] = fresh) {
+      if (entries.has(oldest) && speedOf(oldest, now) === 0) break;
+      fresh.shift();
+    }
+    const last = ranked.at(-1);
+    if (fresh[0] !== newest && (last === undefined || last.speed > 0)) return fresh.shift() ?? null;
+    return ranked.pop()?.entry ?? null;
+  };
+  const makeRoom = (scope: Scope, newest: Entry, now: number) => {
+    const known = scope.ranking;
+    if (known === null || (known.ranked.length === 0 && now - known.at >= RANK_EVERY_MS))
+      scope.ranking = rank(scope, newest, now);
+    if (scope.ranking === null) return;
+    // Where nobody is known to be slower, who comes has come too late.
+    cut(slowestOf(scope.ranking, newest, now) ?? newest, 'too many');
   };
 
   return {
@@ -110,10 +148,12 @@ export function createHalfOpen(options: HalfOpenOptions): HalfOpen {
       const seen = pending.received();
       const entry: Entry = { ...pending, network, since: now, heardAt: now, seen, bytes: 0 };
       entries.add(entry);
-      const mine = byNetwork.get(network) ?? new Set();
-      byNetwork.set(network, mine.add(entry));
-      if (mine.size > max * ADDRESS_SHARE) makeRoom(mine, entry, now);
-      else if (entries.size > max) makeRoom(entries, entry, now);
+      const mine = byNetwork.get(network) ?? { entries: new Set(), ranking: null };
+      byNetwork.set(network, mine);
+      mine.entries.add(entry);
+      for (const { ranking } of [all, mine]) ranking?.fresh.push(entry);
+      if (mine.entries.size > max * ADDRESS_SHARE) makeRoom(mine, entry, now);
+      else if (entries.size > max) makeRoom(all, entry, now);
       tell();
       return () => {
         forget(entry);
@@ -122,6 +162,8 @@ export function createHalfOpen(options: HalfOpenOptions): HalfOpen {
     },
     sweep: () => {
       const now = clock.precise();
+      all.ranking = null;
+      for (const scope of byNetwork.values()) scope.ranking = null;
       for (const entry of entries) {
         look(entry, now);
         const ageMs = now - entry.since;
