@@ -87,14 +87,6 @@ export function createHalfOpen(options: HalfOpenOptions): HalfOpen {
     told = entries.size;
     onCount?.(told);
   };
-  const look = (entry: Entry, now: number) => {
-    const seen = entry.received();
-    const more = seen >= entry.seen ? seen - entry.seen : seen;
-    entry.seen = seen;
-    if (more === 0) return;
-    entry.bytes += more;
-    entry.heardAt = now;
-  };
   const forget = (entry: Entry) => {
     entries.delete(entry);
     const mine = byNetwork.get(entry.network);
@@ -105,40 +97,13 @@ export function createHalfOpen(options: HalfOpenOptions): HalfOpen {
     forget(entry);
     entry.cut(reason);
   };
-  const speedOf = (entry: Entry, now: number) => {
-    look(entry, now);
-    return entry.bytes / Math.max(LEAST_AGE_MS, now - entry.since);
-  };
-  const rank = (scope: Scope, newest: Entry, now: number): Ranking => {
-    const ranked = [...scope.entries]
-      .filter((entry) => entry !== newest)
-      .map((entry) => ({ entry, speed: speedOf(entry, now) }))
-      .reverse()
-      .sort((one, other) => other.speed - one.speed);
-    return { at: now, ranked, fresh: [newest] };
-  };
-  /** The slowest, as far as it is known: one that has become faster since the ranking is passed over. */
-  const slowestOf = ({ ranked, fresh }: Ranking, newest: Entry, now: number): Entry | null => {
-    for (let last = ranked.at(-1); last !== undefined; last = ranked.at(-1)) {
-      if (entries.has(last.entry) && speedOf(last.entry, now) <= last.speed) break;
-      ranked.pop();
-    }
-    // Those that have begun since are slower only as long as they have sent nothing.
-    for (let [oldest] = fresh; oldest !== undefined && oldest !== newest; [oldest] = fresh) {
-      if (entries.has(oldest) && speedOf(oldest, now) === 0) break;
-      fresh.shift();
-    }
-    const last = ranked.at(-1);
-    if (fresh[0] !== newest && (last === undefined || last.speed > 0)) return fresh.shift() ?? null;
-    return ranked.pop()?.entry ?? null;
-  };
   const makeRoom = (scope: Scope, newest: Entry, now: number) => {
     const known = scope.ranking;
     if (known === null || (known.ranked.length === 0 && now - known.at >= RANK_EVERY_MS))
-      scope.ranking = rank(scope, newest, now);
+      scope.ranking = rank(scope.entries, newest, now);
     if (scope.ranking === null) return;
     // Where nobody is known to be slower, who comes has come too late.
-    cut(slowestOf(scope.ranking, newest, now) ?? newest, 'too many');
+    cut(slowestOf(scope.ranking, { entries, newest, now }) ?? newest, 'too many');
   };
 
   return {
@@ -175,4 +140,45 @@ export function createHalfOpen(options: HalfOpenOptions): HalfOpen {
       tell();
     },
   };
+}
+
+function look(entry: Entry, now: number): void {
+  const seen = entry.received();
+  const more = seen >= entry.seen ? seen - entry.seen : seen;
+  entry.seen = seen;
+  if (more === 0) return;
+  entry.bytes += more;
+  entry.heardAt = now;
+}
+
+function speedOf(entry: Entry, now: number): number {
+  look(entry, now);
+  return entry.bytes / Math.max(LEAST_AGE_MS, now - entry.since);
+}
+
+function rank(entries: ReadonlySet<Entry>, newest: Entry, now: number): Ranking {
+  const ranked = [...entries]
+    .filter((entry) => entry !== newest)
+    .map((entry) => ({ entry, speed: speedOf(entry, now) }))
+    .reverse()
+    .sort((one, other) => other.speed - one.speed);
+  return { at: now, ranked, fresh: [newest] };
+}
+
+type Among = { readonly entries: ReadonlySet<Entry>; readonly newest: Entry; readonly now: number };
+
+/** The slowest, as far as it is known: one that has become faster since the ranking is passed over. */
+function slowestOf({ ranked, fresh }: Ranking, { entries, newest, now }: Among): Entry | null {
+  for (let last = ranked.at(-1); last !== undefined; last = ranked.at(-1)) {
+    if (entries.has(last.entry) && speedOf(last.entry, now) <= last.speed) break;
+    ranked.pop();
+  }
+  // Those that have begun since are slower only as long as they have sent nothing.
+  for (let [oldest] = fresh; oldest !== undefined && oldest !== newest; [oldest] = fresh) {
+    if (entries.has(oldest) && speedOf(oldest, now) === 0) break;
+    fresh.shift();
+  }
+  const last = ranked.at(-1);
+  if (fresh[0] !== newest && (last === undefined || last.speed > 0)) return fresh.shift() ?? null;
+  return ranked.pop()?.entry ?? null;
 }
