@@ -140,6 +140,43 @@ describe('statistics', () => {
     expect(deviationOf(mergedOf([statisticsOf([1, 2, 3]), statistics]), 0)).toBeNaN();
   });
 
+  it('have a finite mean of finite values whose sum no double holds, also where they came thinned', () => {
+    const summary = (values: readonly number[]) => ({
+      ...{ count: values.length, numbers: values.length, min: Math.min(...values), max: Math.max(...values) },
+      sum: values.reduce((sum, value) => sum + value, 0),
+    });
+    const most = Number.MAX_VALUE;
+    for (const [sign, values] of [
+      [1, [most, most, most]],
+      [-1, [-most, -most, -most]],
+    ] as const) {
+      const statistics = createStatistics(1);
+      addSummary(statistics, 0, summary(values));
+      expect(meanOf(statistics, 0)).toBe(sign * most);
+    }
+    const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
+    const huge = fc.double({ noNaN: true, noDefaultInfinity: true, min: most / 8 });
+    const some = fc.array(
+      fc.oneof(
+        finite,
+        huge,
+        huge.map((value) => -value),
+      ),
+      { minLength: 1, maxLength: 9 },
+    );
+    fc.assert(
+      fc.property(fc.array(some, { minLength: 1, maxLength: 4 }), (parts) => {
+        const statistics = createStatistics(1);
+        for (const part of parts) addSummary(statistics, 0, summary(part));
+        const all = parts.flat();
+        expect(meanOf(statistics, 0)).toBeGreaterThanOrEqual(Math.min(...all));
+        expect(meanOf(statistics, 0)).toBeLessThanOrEqual(Math.max(...all));
+        for (const value of all) addValue(statistics, 0, value);
+        expect(Number.isFinite(meanOf(statistics, 0))).toBe(true);
+      }),
+    );
+  });
+
   it('take thinned values without numbers as no numbers', () => {
     const statistics = statisticsOf([1, 3]);
     const nothing = Number.NaN;

@@ -9,7 +9,8 @@
  * - `squares` is the sum of squared deviations from the mean (Welford; merged by Chan, Golub and LeVeque 1979). It is
  *   centred, so it is never negative. It is NaN where it is not known: with values that came thinned, infinite ones,
  *   and ones beyond {@link HUGE} in size.
- * - Infinite and huge values add up in `hugeSum`, so that a mean of finite values is finite. The mean of values with
+ * - Infinite and huge values add up in `hugeSum`, so that a mean of finite values is finite; also where they came
+ *   thinned, with a sum that is infinite only because no double holds it. The mean of values with
  *   one infinity is that infinity, of values with both NaN.
  */
 
@@ -94,7 +95,18 @@ export function addSummary(into: Statistics, at: number, { count, numbers, min, 
   into.max[at] = Math.max(into.max[at] as number, max);
   into.squares[at] = Number.NaN;
   if (Math.abs(sum) < HUGE) addToSum(into, at, sum);
-  else addHuge(into, at, sum);
+  else if (Number.isFinite(sum) || !Number.isFinite(min) || !Number.isFinite(max)) addHuge(into, at, sum);
+  else addOverflown(into, at, { numbers, min, max, sum });
+}
+
+/** The sum of finite numbers was more than a double holds. Of their mean only the bounds are known: the nearest one. */
+function addOverflown(
+  into: Statistics,
+  at: number,
+  { numbers, min, max, sum }: Omit<Summary, 'count'>,
+): void {
+  const each = Number.isNaN(sum) ? min / 2 + max / 2 : sum > 0 ? max : min;
+  into.hugeSum[at] = (into.hugeSum[at] as number) + (each / HUGE_UNIT) * numbers;
 }
 
 /** Adds bucket `other` of `from` to bucket `at`. */
@@ -166,12 +178,15 @@ export function sumOf({ sum, sumLow, hugeSum }: Statistics, at: number): number 
   return huge === 0 ? usual : huge * HUGE_UNIT + usual;
 }
 
-/** NaN where there are no numbers, and where both infinities are among them. */
-export function meanOf({ sum, sumLow, hugeSum, numbers }: Statistics, at: number): number {
+/** NaN where there are no numbers, and where both infinities are among them. Else between `min` and `max`. */
+export function meanOf({ sum, sumLow, hugeSum, numbers, min, max }: Statistics, at: number): number {
   const count = numbers[at] as number;
   const usual = ((sum[at] as number) + (sumLow[at] as number)) / count;
   const huge = hugeSum[at] as number;
-  return huge === 0 ? usual : (huge / count) * HUGE_UNIT + usual;
+  // Rounding may take one of the largest doubles beyond them.
+  return huge === 0
+    ? usual
+    : Math.min(max[at] as number, Math.max(min[at] as number, (huge / count) * HUGE_UNIT + usual));
 }
 
 /**
