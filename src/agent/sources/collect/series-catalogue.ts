@@ -1,4 +1,4 @@
-import { legalText } from '../../../protocol/legal-text.ts';
+import { legalName } from '../../../protocol/legal-name.ts';
 import type { Series } from '../../../protocol/sample.ts';
 
 /** Gives the same Series object for the same name and attributes, so that unchanged lists can be told by identity. */
@@ -24,5 +24,5 @@ export function createSeriesCatalogue(): SeriesCatalogue {
 
 /** Device names and mount points can have any characters. */
 function legalValues(attributes: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, legalText(value, 256)]));
+  return Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, legalName(value, 256)]));
 }

@@ -1,5 +1,6 @@
 /** What the first line of a CSV file says: its delimiter, its time column, and a series for each other column. */
-import { legalText, MAX_ATTRIBUTES } from '../../../protocol/legal-text.ts';
+import { legalName } from '../../../protocol/legal-name.ts';
+import { MAX_ATTRIBUTES } from '../../../protocol/legal-text.ts';
 import { MAX_SERIES_PER_SCHEMA, type Series } from '../../../protocol/sample.ts';
 import { seriesKey } from '../../../protocol/series-key.ts';
 import { parseNumber } from './cells.ts';
@@ -134,21 +135,21 @@ function seriesOf(text: string): Series {
   const match = /^([^{}]+)\{([^{}]*)\}$/.exec(text);
   const attributes: Record<string, string> = {};
   const pairs = match?.[2]?.split(',') ?? [];
-  if (pairs.length > MAX_ATTRIBUTES) return { name: legalText(text, 128), attributes: {}, unit: '' };
+  if (pairs.length > MAX_ATTRIBUTES) return { name: legalName(text, 128), attributes: {}, unit: '' };
   for (const pair of pairs) {
     const equals = pair.indexOf('=');
     const key = pair.slice(0, Math.max(equals, 0)).trim();
     if (equals < 1 || key === '' || key === '__proto__')
-      return { name: legalText(text, 128), attributes: {}, unit: '' };
-    attributes[legalText(key, 64)] = legalText(pair.slice(equals + 1).trim(), 256);
+      return { name: legalName(text, 128), attributes: {}, unit: '' };
+    attributes[legalName(key, 64)] = legalName(pair.slice(equals + 1).trim(), 256);
   }
-  return { name: legalText((match?.[1] ?? text).trim(), 128), attributes, unit: '' };
+  return { name: legalName((match?.[1] ?? text).trim(), 128), attributes, unit: '' };
 }
 
 function distinct(series: Series, taken: Set<string>): Series {
   let candidate = series;
   for (let number = 2; taken.has(seriesKey(candidate)); number += 1) {
-    candidate = { ...series, name: `${legalText(series.name, 120)}_${number}` };
+    candidate = { ...series, name: `${legalName(series.name, 120)}_${number}` };
   }
   taken.add(seriesKey(candidate));
   return candidate;

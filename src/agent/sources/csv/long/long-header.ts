@@ -1,5 +1,6 @@
 /** What the header of a CSV file with one value a row says: which cells hold time, name, value and attributes. */
-import { legalText, MAX_ATTRIBUTES } from '../../../../protocol/legal-text.ts';
+import { legalName } from '../../../../protocol/legal-name.ts';
+import { MAX_ATTRIBUTES } from '../../../../protocol/legal-text.ts';
 import { CsvError } from '../csv-error.ts';
 import { columnNames, findTimeColumns, indexOfColumn } from '../header.ts';
 import type { LongOptions } from '../reader.ts';
@@ -49,7 +50,7 @@ export function readLongHeader(cells: readonly string[], options: LongOptions): 
     valueIndex,
     valueColumn: names[valueIndex] ?? '',
     labelsIndex,
-    attributes: attributes.map(({ index, key }) => ({ index, key: distinct(legalText(key, 60), keys) })),
+    attributes: attributes.map(({ index, key }) => ({ index, key: distinct(legalName(key, 60), keys) })),
   };
 }
 

@@ -1,5 +1,5 @@
 /** The series that a row of one value is of: the metric's name, and an attribute for each other cell that is filled. */
-import { legalText } from '../../../../protocol/legal-text.ts';
+import { legalName } from '../../../../protocol/legal-name.ts';
 import type { Series } from '../../../../protocol/sample.ts';
 import { seriesKey } from '../../../../protocol/series-key.ts';
 import type { LongHeader } from './long-header.ts';
@@ -31,7 +31,7 @@ export function createRowSeries(
     const before = known.get(id);
     if (before !== undefined) return before;
     const series = {
-      name: legalText(name === '__proto__' ? '_proto_' : name, 128),
+      name: legalName(name, 128),
       attributes: attributesOf(header, cells, found),
       unit: '',
     };
@@ -54,9 +54,9 @@ function attributesOf(
   const all: Record<string, string> = {};
   for (const { index, key } of attributes) {
     const text = (cells[index] ?? '').trim();
-    if (text !== '') all[key] = legalText(text, 256);
+    if (text !== '') all[key] = legalName(text, 256);
   }
-  for (const [label, value] of labels) if (!Object.hasOwn(all, label)) all[label] = legalText(value, 256);
+  for (const [label, value] of labels) if (!Object.hasOwn(all, label)) all[label] = legalName(value, 256);
   return all;
 }
 
