@@ -27,6 +27,8 @@ export type CheckedFrame = {
   readonly groups: readonly { readonly schemaRef: SchemaRef; readonly columns: number }[];
   /** Samples or buckets: what `maxFrameSamples` bounds. */
   readonly rows: number;
+  /** Of all its rows and columns, absent ones among them. */
+  readonly values: number;
   /** In all its rows. */
   readonly anomalies: number;
   readonly diagnostics: number;
@@ -52,13 +54,15 @@ export function checkFrame(bytes: Uint8Array): CheckedFrame {
   const header = verifyFrame(bytes);
   for (const ts of [header.tsMin, header.tsMax]) checkTime('ts', ts);
   const none = { anomalies: 0, diagnostics: 0 };
-  if (header.kind === 'gap') return { header, groups: [], rows: 0, ...none, reason: decodeGap(bytes).reason };
+  if (header.kind === 'gap')
+    return { header, groups: [], rows: 0, values: 0, ...none, reason: decodeGap(bytes).reason };
   const data = header.kind === 'thinned' ? null : dataGroups(bytes, header.count);
   const groups = data ?? decodeDownsampled(bytes, checked()).groups;
   return {
     header,
     groups: groups.map(({ schemaRef, columns }) => ({ schemaRef, columns: columns.length })),
     rows: groups.reduce((sum, { seqs }) => sum + seqs.length, 0),
+    values: groups.reduce((sum, { seqs, columns }) => sum + seqs.length * columns.length, 0),
     ...(data === null ? none : countNotes(data.flatMap(({ notes }) => notes))),
     reason: null,
   };

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { eventually } from '../../../../tests/support/eventually.ts';
 import { encodeSamples } from '../../../protocol/frame-codec.ts';
 import type { Anomaly, Sample } from '../../../protocol/sample.ts';
+import { internSchema } from '../../../protocol/schema-ref.ts';
 import { START, sampleOf } from '../../store/testing/frames.ts';
 import { ask, ended, epochOf, helloOf, joinAs, send, startHq, type TestHq } from '../testing/test-hq.ts';
 
@@ -128,6 +129,42 @@ describe('clients that want too much', () => {
     expect(await frame(1, [sampleOf(1, anomalies)])).toMatchObject({ ok: true });
     const refused = await frame(2, [sampleOf(2)]);
     expect(refused).toMatchObject({ error: { code: 'rate_limited', retryAfterMs: expect.any(Number) } });
+    await honestAgentIsServed(hq);
+  });
+
+  it('that send millions of constants in a few bytes wait until they are paid for', async () => {
+    const hq = await startHq({
+      limits: { framesPerSecond: 100, liveFramesPerSecond: 20, maxSeries: 10_000 },
+    });
+    const socket = await hq.join();
+    expect(await ask(socket, 'hello', helloOf('a1'))).toMatchObject({ ok: true });
+    const { ref, ...wide } = internSchema({
+      ...{ source: 'wide', boot: 'b' },
+      series: Array.from({ length: 4_096 }, (_, index) => ({ name: `m${index}`, attributes: {}, unit: '' })),
+    });
+    expect(await ask(socket, 'schema', { ref, schema: wide })).toMatchObject({ ok: true });
+    const frame = (first: number) => {
+      const samples = Array.from({ length: 128 }, (_, row) => ({
+        ...sampleOf(first + row),
+        ...{ schema: { ...wide, ref }, values: wide.series.map(() => 7) },
+      }));
+      const bytes = encodeSamples({ epoch: epochOf('a1'), firstSeq: first, samples });
+      return ask(socket, 'frame', { lane: 'live' }, bytes);
+    };
+    expect(await frame(1)).toMatchObject({ ok: true });
+    expect(await frame(129)).toMatchObject({
+      error: { code: 'rate_limited', retryAfterMs: expect.any(Number) },
+    });
+    await honestAgentIsServed(hq);
+  });
+
+  it('that say hello again and again are read more slowly once it was refused', async () => {
+    const hq = await startHq();
+    const socket = await hq.join();
+    expect(await ask(socket, 'hello', { ...helloOf('a1'), protocol: 99 })).toMatchObject({
+      error: { code: 'unsupported_version' },
+    });
+    expect(hq.events.filter(({ type }) => type === 'held_back').length).toBeGreaterThan(0);
     await honestAgentIsServed(hq);
   });
 

@@ -21,6 +21,8 @@ import { createTalk } from './talk.ts';
 const MAX_OUTSTANDING = 256;
 const OUTSTANDING_RETRY_MS = 1_000;
 const MAX_VIOLATIONS = 16;
+/** Nothing is read for so long behind a hello that was refused, on this connection. */
+const REFUSED_HELLO_MS = 250;
 
 /** One connection with what is watched about it. */
 export type Listened = {
@@ -59,7 +61,10 @@ export function listenTo(
     onViolation: violated,
     onRefused: (event: string, { error }: Refused, [said]: readonly unknown[]) => {
       emit({ type: 'refused', event, code: error.code, agent: agent(), detail: error.message });
-      if (event === 'hello') noteRefusedHello(session, said, error);
+      if (event !== 'hello') return;
+      noteRefusedHello(session, said, error);
+      // An agent takes its time after that; one that does not waits here.
+      throttle(REFUSED_HELLO_MS);
     },
     onFailure: (event: string, error: unknown) =>
       emit({ type: 'handler_failed', event, agent: agent(), error: errorText(error) }),

@@ -10,7 +10,7 @@ import type { AgentFrame, IngestOutcome } from '../../../store/store.ts';
 import { ackCoverage } from '../answered-coverage.ts';
 import { type Admission, NOT_COUNTED } from '../backlog-scheduler.ts';
 import { creditFields } from '../credit-fields.ts';
-import { frameWeight } from '../frame-weight.ts';
+import { checkWeight, frameWeight, isMeasured } from '../frame-weight.ts';
 import { addsRangeTooMany, MAX_RANGES } from '../range-bound.ts';
 import { isRefused, type Refused, refuse } from '../refusal.ts';
 import {
@@ -124,10 +124,9 @@ function take(session: Session, lane: FrameMeta['lane'], bytes: Uint8Array): Tak
   const { agent } = held;
   const tooFast = refuseHaste(session, held, lane, bytes);
   if (tooFast !== null) return tooFast;
-  const checked = check(bytes);
+  const checked = checkAndCharge(shared, agent, lane, bytes);
   if (isRefused(checked)) return checked;
   const { header, reason } = checked;
-  shared.charge(agent, frameWeight(checked), lane);
   const wrong = refuseContent(session, held, checked);
   if (wrong !== null) return wrong;
   const lastSeq = header.firstSeq + header.count - 1;
@@ -157,6 +156,21 @@ function refuseHaste(
   if (waitMs === 0) return null;
   session.transport.throttle(waitMs);
   return refuse('rate_limited', 'this agent sends faster than HQ allows', { retryAfterMs: waitMs });
+}
+
+/** What it takes, and what it makes HQ do, is off the agent's budget, whether it can be read or not. */
+function checkAndCharge(
+  { clock, charge }: Pick<Session['shared'], 'clock' | 'charge'>,
+  agent: string,
+  lane: FrameMeta['lane'],
+  bytes: Uint8Array,
+): CheckedFrame | Refused {
+  const spent = isMeasured(bytes) ? (clock.cpu ?? clock.precise) : null;
+  const before = spent?.() ?? 0;
+  const checked = check(bytes);
+  const checkFrames = spent === null ? 0 : checkWeight(spent() - before, bytes, lane);
+  charge(agent, checkFrames + (isRefused(checked) ? 0 : frameWeight(checked, lane)), lane);
+  return checked;
 }
 
 /** All of it, once: what is acked can be read. */
