@@ -19,7 +19,7 @@ const OUTCOME: IngestOutcome = {
   dropped: 0,
   coverage: { contiguous: 1, ranges: [] },
 };
-const ACCEPTED = { stored: 2, thinned: 0, duplicates: 0, dropped: 0, keyReusedAt: null };
+const ACCEPTED = { stored: 2, thinned: 0, duplicates: 0, dropped: 0, keyReusedAt: null, keysFullAt: null };
 const live = (seq: number, agent = 'a1') => dataFrame(seq, seq, { lane: 'live', agent });
 const backlog = (seq: number, agent = 'a1') => dataFrame(seq, seq, { lane: 'backlog', agent });
 

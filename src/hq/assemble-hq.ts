@@ -88,6 +88,7 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     dedupTtlMs: config.dedupTtlMs,
     maxBytesPerAgent: config.limits.maxBytesPerAgent,
     maxEpisodes: config.limits.maxAnomalies,
+    maxKeys: config.limits.maxIdempotencyKeys,
     maxAheadMs: config.limits.maxClockAheadMs,
     emit: notingQuotas(createEmit(storeEvents, telemetry), links, clock),
   });

@@ -8,6 +8,7 @@ import { isLoopback } from './access.ts';
 import { MAX_SCHEMAS } from './ingest/core/known-series.ts';
 import { MAX_AHEAD_MS } from './store/clock-ahead.ts';
 import { MAX_EPISODES } from './store/episode-retention.ts';
+import { MAX_KEYS } from './store/key-counts.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -33,6 +34,12 @@ const limitsSchema = z
       MAX_SCHEMAS,
       16,
       1_000_000,
+    ),
+    maxIdempotencyKeys: whole(
+      'most HTTP deliveries of one agent that HQ remembers at once, each for dedupTtlMs; one more is answered 429',
+      MAX_KEYS,
+      100,
+      100_000_000,
     ),
     maxBytesPerAgent: whole(
       'what the samples of one agent may take of the storage, bytes; beyond it its oldest are removed, with an alarm. 0: a quarter of retention.maxBytes, and only while the storage is full',

@@ -58,6 +58,7 @@ export const PROBLEM_CODES = {
   too_many_agents: 422,
   upgrade_required: 426,
   rate_limited: 429,
+  too_many_keys: 429,
   headers_too_large: 431,
   internal: 500,
   unavailable: 503,

@@ -9,6 +9,7 @@ import type { InternedSchema } from '../../protocol/sample.ts';
 import type { Reader } from '../../storage/storage.ts';
 import { appendFrame } from './append-frame.ts';
 import { EMPTY_EPOCH } from './epoch-state.ts';
+import type { KeyCounts } from './key-counts.ts';
 import { asBuffer, dedupKey, expiryKey, readOrderedDouble, writeOrderedDouble } from './keys.ts';
 import { bringBack, returned } from './retired-agents.ts';
 import type { SchemaCatalogue } from './schema-catalogue.ts';
@@ -21,11 +22,14 @@ export type WrittenDelivery = {
   readonly appended: readonly Appended[];
   /** New ones, for the catalogue. */
   readonly schemas: readonly { readonly agent: string; readonly schema: InternedSchema }[];
+  /** Dedup keys that were not remembered before. */
+  readonly keys: readonly Uint8Array[];
 };
 
 export type DeliveryOptions = {
   readonly catalogue: SchemaCatalogue;
   readonly ttlMs: number;
+  readonly keyCounts: Pick<KeyCounts, 'isFull'>;
   /** Names the epoch when an agent has none of HQ's own yet. */
   readonly newEpoch: () => string;
 };
@@ -53,9 +57,12 @@ function keyUse(
   return { ...place, use: same ? ('duplicate' as const) : ('conflict' as const) };
 }
 
-const NOTHING = { stored: 0, thinned: 0, duplicates: 0, dropped: 0 } as const;
+const NOTHING = {
+  ...{ stored: 0, thinned: 0, duplicates: 0, dropped: 0 },
+  ...{ keyReusedAt: null, keysFullAt: null },
+} as const;
 
-/** All parts whose keys are free, or none: a conflict refuses the delivery as a whole. */
+/** All parts whose keys are free, or none: a conflict, or a key too many, refuses the delivery as a whole. */
 export function appendDelivery(
   transaction: Transaction,
   delivery: SampleDelivery,
@@ -64,8 +71,11 @@ export function appendDelivery(
   const parts = delivery.parts.map((part) => ({ part, ...keyUse(transaction.writer, part, delivery) }));
   const conflict = parts.find(({ use }) => use === 'conflict');
   if (conflict !== undefined) {
-    return { outcome: { ...NOTHING, keyReusedAt: conflict.part.agent }, appended: [], schemas: [] };
+    return refused({ keyReusedAt: conflict.part.agent });
   }
+  const full = parts.find(({ part, known }) => !known && options.keyCounts.isFull(part.agent));
+  if (full !== undefined) return refused({ keysFullAt: full.part.agent });
+  const keys: Uint8Array[] = [];
   const appended: Appended[] = [];
   const schemas: { agent: string; schema: InternedSchema }[] = [];
   let duplicates = 0;
@@ -77,10 +87,17 @@ export function appendDelivery(
     for (const schema of writeSchemas(transaction, part, options))
       schemas.push({ agent: part.agent, schema });
     appended.push(...appendPart(transaction, part, delivery.arrivalTs, options));
+    if (!place.known) keys.push(place.key);
     rememberKey(transaction, delivery, { ...place, ttlMs: options.ttlMs });
   }
   const stored = appended.reduce((sum, { outcome }) => sum + outcome.stored, 0);
-  return { outcome: { ...NOTHING, stored, duplicates, keyReusedAt: null }, appended, schemas };
+  return { outcome: { ...NOTHING, stored, duplicates }, appended, schemas, keys };
+}
+
+function refused(
+  why: Pick<DeliveryOutcome, 'keyReusedAt'> | Pick<DeliveryOutcome, 'keysFullAt'>,
+): WrittenDelivery {
+  return { outcome: { ...NOTHING, ...why }, appended: [], schemas: [], keys: [] };
 }
 
 /** Writes the schemas that the agent does not have yet; gives them. */

@@ -288,6 +288,9 @@ export function dedupKey(agent: string, hash: Uint8Array): Uint8Array {
   key.set(hash.subarray(0, 16), at);
   return key;
 }
+export const agentOfDedupKey = (key: Uint8Array): string =>
+  asBuffer(key).toString('latin1', 1, key.length - 17);
+
 /** The dedup key `dedup` filed under its expiry, ms. */
 export function expiryKey(expiryTs: number, dedup: Uint8Array): Uint8Array {
   const key = Buffer.allocUnsafe(9 + dedup.length - 1);

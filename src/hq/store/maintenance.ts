@@ -28,6 +28,7 @@ import { type ClockTrust, cutoffOf } from './clock-trust.ts';
 import { type CompactionPlan, commitCompaction, planCompaction } from './compaction.ts';
 import { SMALL_SAMPLES } from './frame-run.ts';
 import { createGapSweep, type GapSweep } from './gap-retention.ts';
+import type { KeyCounts } from './key-counts.ts';
 import type { FiledFrame, LogKeeper } from './log-keeper.ts';
 import type { Purges } from './purges.ts';
 import type { QueryContext } from './query-context.ts';
@@ -66,6 +67,7 @@ export type MaintenanceOptions = {
   readonly trust: ClockTrust;
   /** Bytes of the store that do not count against samples. */
   readonly uncountedBytes: () => number;
+  readonly keyCounts: KeyCounts;
   readonly keeper: LogKeeper;
   readonly purges: Pick<Purges, 'step' | 'isRunning' | 'purged$'>;
   /** Entries of the log up to this number have been read for anomalies. */
@@ -98,6 +100,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
     const tasks: Readonly<Record<string, () => Observable<boolean>>> = {
       filing: () => keeper.file({ arrivedBefore: cutoffOf(options.retention, clock, options.trust) }),
       'counting of bytes': () => countSome(options),
+      'counting of keys': () => defer(() => of(options.keyCounts.count())),
       retention: () => sweep(options, quotas),
       'retention of gaps': () => sweepGaps(options, gaps),
       compaction: () => compactSome(options, candidates),
@@ -118,20 +121,6 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
         // All always run; more of one asks for another round.
         tapMore(),
       );
-    const sizes$ = background({
-      pass: () =>
-        defer(() => {
-          emit({ type: 'store_size', bytes: storage.stats().usedBytes });
-          emit({ type: 'store_log', ...keeper.waiting() });
-          return of(false);
-        }),
-      wake$: EMPTY,
-      restMs: REST_MS,
-      yields: () => false,
-      idleMs: SWEEP_IDLE_MS,
-      scheduler,
-      onError: onError('size'),
-    });
     const watch$ = keeper.filed$.pipe(
       tap((filed) => noteSmall(candidates, filed)),
       ignoreElements(),
@@ -143,7 +132,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
     return merge(
       watch$,
       forget$,
-      sizes$,
+      tellSizes(options, onError('size')),
       background({
         pass,
         wake$: EMPTY,
@@ -154,6 +143,26 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
         onError: onError('maintenance'),
       }),
     );
+  });
+}
+
+function tellSizes(
+  { storage, clock, keeper, emit }: MaintenanceOptions,
+  onError: (error: unknown) => void,
+): Observable<never> {
+  return background({
+    pass: () =>
+      defer(() => {
+        emit({ type: 'store_size', bytes: storage.stats().usedBytes });
+        emit({ type: 'store_log', ...keeper.waiting() });
+        return of(false);
+      }),
+    wake$: EMPTY,
+    restMs: REST_MS,
+    yields: () => false,
+    idleMs: SWEEP_IDLE_MS,
+    scheduler: clock.scheduler,
+    onError,
   });
 }
 
@@ -288,12 +297,14 @@ function sweep(options: MaintenanceOptions, quotas: QuotaWatch): Observable<bool
     if (reason === null && !expired) return of(false);
     return transactions
       .run((transaction) => {
-        if (expired) removeExpiredKeys(transaction, now);
-        if (over !== null) return removeOldestOf(transaction, over);
-        return reason === null ? null : removeOldest(transaction, { cutoff, excessBytes });
+        const keys = expired ? removeExpiredKeys(transaction, now) : [];
+        if (over !== null) return { keys, removed: removeOldestOf(transaction, over) };
+        const removed = reason === null ? null : removeOldest(transaction, { cutoff, excessBytes });
+        return { keys, removed };
       })
       .pipe(
-        map((removed) => {
+        map(({ keys, removed }) => {
+          options.keyCounts.removed(keys);
           if (over !== null && (removed?.frames ?? 0) > 0 && !purges.isRunning(over.agent))
             quotas.removed(over.agent);
           if (reason !== null && removed !== null)

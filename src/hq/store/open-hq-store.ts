@@ -32,6 +32,7 @@ import type { EpochState } from './epoch-state.ts';
 import { createHints } from './heard-of.ts';
 import { appendDelivery, type WrittenDelivery } from './http-samples.ts';
 import { createIndexer } from './indexer.ts';
+import { createKeyCounts, MAX_KEYS } from './key-counts.ts';
 import { loadView } from './load-view.ts';
 import type { TailOf } from './log-entry.ts';
 import { createLogKeeper } from './log-keeper.ts';
@@ -68,6 +69,8 @@ export type HqStoreOptions = {
   readonly maxBytesPerAgent?: number;
   /** Anomaly episodes that one agent may have; beyond it its oldest go. Default 20,000. */
   readonly maxEpisodes?: number;
+  /** Idempotency keys of one agent that are remembered at once; one more is refused. Default 1,000,000. */
+  readonly maxKeys?: number;
   /** How long an idempotency key is remembered, ms. Default 24 h. */
   readonly dedupTtlMs?: number;
   /** Samples further ahead of HQ's clock are kept, marked, and not taken for the latest, ms. Default 24 h. */
@@ -180,22 +183,24 @@ function createParts(options: HqStoreOptions) {
     maxEpisodes: options.maxEpisodes ?? MAX_EPISODES,
   });
   const { readTo, excessBytes: uncountedBytes } = indexer;
+  const keyCounts = createKeyCounts({ storage, maxBytes, maxKeys: options.maxKeys ?? MAX_KEYS });
   const keeper = createLogKeeper({ ...common, readTo, emit });
   const purges = createPurges({
     ...common,
     heardOf: hints.of,
     forget: (agent) => {
-      for (const keeper of [schemas, hints, indexer]) keeper.forget(agent);
+      for (const keeper of [schemas, hints, indexer, keyCounts]) keeper.forget(agent);
     },
     emit,
   });
-  const upkeep$ = maintain({ ...common, keeper, purges, readTo, uncountedBytes, emit });
+  const upkeep$ = maintain({ ...common, keeper, purges, readTo, uncountedBytes, keyCounts, emit });
   const epochOf = (agent: string, epoch: Epoch) => heldOf(transactions.durable, agent, epoch);
   return {
     ...common,
     purges,
     turns: createTurns(clock),
     schemas,
+    keyCounts,
     hints,
     appended,
     indexer,
@@ -210,12 +215,13 @@ type Written = Omit<WrittenDelivery, 'outcome'> & { readonly outcome: ItemOutcom
 
 function writeFrame(transaction: Transaction, frame: IngestFrame): Written {
   const outcome = appendFrame(transaction, frame);
-  return { outcome, appended: [{ frame, outcome }], schemas: [] };
+  return { outcome, appended: [{ frame, outcome }], schemas: [], keys: [] };
 }
 
 function writes(parts: Parts, { ids, dedupTtlMs = STORE_DEFAULTS.dedupTtlMs }: HqStoreOptions) {
-  const { transactions, schemas, appended, backpressure } = parts;
-  const deliveryOptions = { catalogue: schemas, ttlMs: dedupTtlMs, newEpoch: () => ids.hex(6) };
+  const { transactions, schemas, appended, backpressure, keyCounts } = parts;
+  const newEpoch = () => ids.hex(6);
+  const deliveryOptions = { catalogue: schemas, keyCounts, ttlMs: dedupTtlMs, newEpoch };
   const write = (transaction: Transaction, item: IngestItem): Written =>
     'parts' in item ? appendDelivery(transaction, item, deliveryOptions) : writeFrame(transaction, item);
   return {
@@ -226,6 +232,7 @@ function writes(parts: Parts, { ids, dedupTtlMs = STORE_DEFAULTS.dedupTtlMs }: H
           tap((all) => {
             for (const written of all) {
               for (const { agent, schema } of written.schemas) schemas.learn(agent, schema);
+              keyCounts.added(written.keys);
               for (const one of written.appended) appended.next(one);
             }
           }),

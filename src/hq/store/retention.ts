@@ -126,14 +126,12 @@ export function removeGaps(transaction: Transaction, keys: readonly Uint8Array[]
   noteRemoved(transaction, parts);
 }
 
-/** Forgets idempotency keys that expired before `now`; returns how many. */
-export function removeExpiredKeys({ writer }: Transaction, now: number): number {
+/** Forgets idempotency keys that expired before `now`; returns them. */
+export function removeExpiredKeys({ writer }: Transaction, now: number): readonly Uint8Array[] {
   const expired = writer.keys({ ...expiredRange(now), limit: PASS_KEYS });
-  for (const key of expired) {
-    writer.remove(key);
-    writer.remove(dedupKeyOfExpiry(key));
-  }
-  return expired.length;
+  const keys = expired.map(dedupKeyOfExpiry);
+  for (const key of [...expired, ...keys]) writer.remove(key);
+  return keys;
 }
 
 export function hasExpiredKeys(storage: Storage, now: number): boolean {

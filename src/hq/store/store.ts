@@ -72,6 +72,8 @@ export type IngestOutcome = IngestCounts & { readonly coverage: Coverage };
 export type DeliveryOutcome = IngestCounts & {
   /** An agent at which its key was used for other content: then nothing is stored. Null: there is none. */
   readonly keyReusedAt: string | null;
+  /** An agent of which as many keys are remembered as may be: then nothing is stored. Null: there is none. */
+  readonly keysFullAt: string | null;
 };
 
 export type ItemOutcome = IngestOutcome | DeliveryOutcome;

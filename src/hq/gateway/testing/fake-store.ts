@@ -170,7 +170,14 @@ function deliver(
     appended.push(...samples.map((sample) => ({ agent, sample })));
   }
   const stored = fresh.reduce((sum, { samples }) => sum + samples.length, 0);
-  return { stored, thinned: 0, duplicates: 0, dropped: 0, keyReusedAt: taken?.agent ?? null };
+  return {
+    stored,
+    thinned: 0,
+    duplicates: 0,
+    dropped: 0,
+    keyReusedAt: taken?.agent ?? null,
+    keysFullAt: null,
+  };
 }
 
 function documents(fake: FakeStore, agent: string): SampleDocument[] {

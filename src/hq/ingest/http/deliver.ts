@@ -24,6 +24,8 @@ import { seenThrough } from '../core/seen-through.ts';
 
 /** Seconds after which a delivery that found the queue full may come again. */
 const FULL_RETRY_AFTER_S = 1;
+/** Seconds after which some of the deliveries that HQ remembers may be forgotten. */
+const KEYS_RETRY_AFTER_S = 60;
 
 export type AgentSamples = { readonly agent: string; readonly samples: readonly Sample[] };
 export type DeliveryReceipt = { readonly accepted: number; readonly duplicate: boolean };
@@ -70,8 +72,9 @@ export function createDeliver(options: DelivererOptions): Deliver {
     );
 }
 
-function receiptOf({ stored, keyReusedAt }: DeliveryOutcome): DeliveryReceipt {
+function receiptOf({ stored, keyReusedAt, keysFullAt }: DeliveryOutcome): DeliveryReceipt {
   if (keyReusedAt !== null) throw keyReused(keyReusedAt);
+  if (keysFullAt !== null) throw keysFull(keysFullAt);
   return { accepted: stored, duplicate: stored === 0 };
 }
 
@@ -146,6 +149,14 @@ function keyReused(agent: string): Problem {
     'idempotency_key_reused',
     `this key was used for other content of agent ${agent}: give each delivery an Idempotency-Key of its own, and repeat one with the same body`,
     { errors: [{ field: 'idempotency-key', message: 'this key was used for other content' }] },
+  );
+}
+
+function keysFull(agent: string): Problem {
+  return new Problem(
+    'too_many_keys',
+    `HQ remembers as many deliveries of agent ${agent} as it may (limits.maxIdempotencyKeys; of all agents an eighth of retention.maxBytes), each for dedupTtlMs: put more records into one delivery`,
+    { headers: { 'retry-after': String(KEYS_RETRY_AFTER_S) } },
   );
 }
 
