@@ -16,7 +16,7 @@ type CommandEntry = {
   readonly load: () => Promise<(command: Command) => void>;
 };
 
-const GROUPS = ['Run:', 'Look:', 'Set up:'] as const;
+const GROUPS = ['Run:', 'Look:', 'Ask HQ:', 'Set up:'] as const;
 
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   demo: {
@@ -43,6 +43,31 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'look into a data directory, read-only; it may be in use',
     group: 'Look:',
     load: async () => (await import('./commands/journal.ts')).defineJournalCommand,
+  },
+  agents: {
+    summary: 'the agents that HQ knows',
+    group: 'Ask HQ:',
+    load: async () => (await import('./commands/agents.ts')).defineAgentsCommand,
+  },
+  ledger: {
+    summary: 'what became of every sample of an agent',
+    group: 'Ask HQ:',
+    load: async () => (await import('./commands/ledger.ts')).defineLedgerCommand,
+  },
+  samples: {
+    summary: 'samples of an agent, as they were measured',
+    group: 'Ask HQ:',
+    load: async () => (await import('./commands/samples.ts')).defineSamplesCommand,
+  },
+  series: {
+    summary: 'what an agent measures',
+    group: 'Ask HQ:',
+    load: async () => (await import('./commands/series.ts')).defineSeriesCommand,
+  },
+  retire: {
+    summary: 'take an agent that comes no more out of those that count, or remove it for good',
+    group: 'Ask HQ:',
+    load: async () => (await import('./commands/retire.ts')).defineRetireCommand,
   },
   completion: {
     summary: 'print a script that completes commands and flags in your shell',

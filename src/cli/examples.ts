@@ -27,6 +27,20 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'holdfast journal peek /var/lib/holdfast --count 3',
     'holdfast journal export /var/lib/holdfast > samples.ndjson',
   ],
+  agents: [
+    'holdfast agents --hq https://hq.example.net --token-file operator-token',
+    'holdfast agents --label site=nord -o csv',
+  ],
+  ledger: ['holdfast ledger vessel-7', 'holdfast ledger vessel-7 -o json'],
+  samples: [
+    'holdfast samples vessel-7 --from 2026-01-31T12:00:00Z --limit 20',
+    'holdfast samples vessel-7 -o csv > samples.csv',
+  ],
+  series: ['holdfast series vessel-7'],
+  retire: [
+    'holdfast retire vessel-7                         # hidden; its samples stay until retention removes them',
+    'holdfast retire vessel-7 --purge                 # everything that is stored of it goes',
+  ],
   completion: [
     'source <(holdfast completion bash)               # in ~/.bashrc',
     'source <(holdfast completion zsh)                # in ~/.zshrc, after compinit',

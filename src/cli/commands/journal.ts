@@ -4,6 +4,7 @@ import { firstValueFrom } from 'rxjs';
 import { exportJournal, journalStats, peekJournal } from '../../journal/inspect/inspect.ts';
 import { verifyJournal } from '../../journal/inspect/verify-journal.ts';
 import { CommandFailure, EXIT } from '../exit.ts';
+import { print } from '../print.ts';
 
 type Options = { readonly json?: true; readonly count: number };
 
@@ -91,18 +92,4 @@ function nothingPending(directory: string): string {
 
 function text(value: unknown): string {
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
-}
-
-/** Of pipes, and of the sockets that stand for them between programs of Node. */
-const READER_GONE: ReadonlySet<string> = new Set(['EPIPE', 'ECONNRESET']);
-
-/** Writes a line and waits while a slow reader holds the pipe up; false when the reader has left, as `head` does. */
-function print(line: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(`${line}\n`, (error) => {
-      if (error === null || error === undefined) resolve(true);
-      else if ('code' in error && READER_GONE.has(String(error.code))) resolve(false);
-      else reject(error);
-    });
-  });
 }

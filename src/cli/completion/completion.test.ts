@@ -62,6 +62,11 @@ describe('what can be typed', () => {
       'agent',
       'config',
       'journal',
+      'agents',
+      'ledger',
+      'samples',
+      'series',
+      'retire',
       'completion',
       'version',
     ]);
@@ -72,6 +77,8 @@ describe('what can be typed', () => {
       words: expect.arrayContaining(['lte']),
     });
     expect(takes('agent', '--token-file')).toEqual({ kind: 'file' });
+    expect(takes('agents', '--token-file')).toEqual({ kind: 'file' });
+    expect(takes('agents', '--output')).toEqual({ kind: 'words', words: ['table', 'json', 'csv'] });
     expect(takes('hq', '--data-dir')).toEqual({ kind: 'directory' });
     expect(takes('hq', '--trust-proxy')).toEqual({ kind: 'words', words: ['true', 'false'] });
     expect(at('journal stats')?.takes).toEqual({ kind: 'directory' });
@@ -81,7 +88,7 @@ describe('what can be typed', () => {
 describe.each(['bash', 'zsh', 'fish'] as const)('%s', (shell) => {
   it.skipIf(!has(shell))('offers commands, flags and values where they belong', () => {
     const starting = (prefix: string, words: string[]) => words.filter((word) => word.startsWith(prefix));
-    expect(starting('a', offered(shell, 'a'))).toEqual(['agent']);
+    expect(starting('a', offered(shell, 'a'))).toEqual(['agent', 'agents']);
     expect(starting('--upl', offered(shell, 'agent', '--upl'))).toContain('--uplink-ack-timeout-ms');
     expect(starting('--upl', offered(shell, 'hq', '--upl'))).toEqual([]);
     expect(starting('sat', offered(shell, 'agent', '--id', 'hq', '--preset', 'sat'))).toEqual(['satellite']);

@@ -44,7 +44,9 @@ function flagOf(option: Option): Flag {
 
 function takenBy(option: Option): Taken {
   if (!option.required && !option.optional) return NOTHING;
-  if (!(option instanceof SettingOption)) return { kind: option.long === '--config' ? 'file' : 'text' };
+  if (option.argChoices !== undefined) return { kind: 'words', words: option.argChoices };
+  if (!(option instanceof SettingOption))
+    return { kind: /^--(config|.*-file)$/.test(option.long ?? '') ? 'file' : 'text' };
   const { choices, type, path } = option.leaf;
   if (type === 'boolean') return { kind: 'words', words: ['true', 'false'] };
   if (choices !== null) return { kind: 'words', words: choices };

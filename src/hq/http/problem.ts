@@ -43,6 +43,7 @@ export const PROBLEM_CODES = {
   unauthorized: 401,
   forbidden: 403,
   not_found: 404,
+  removing: 404,
   method_not_allowed: 405,
   timed_out: 408,
   chaos_disabled: 409,

@@ -27,10 +27,9 @@ export function createAgentFinder({
     const purge = await firstValueFrom(store.purgeOf(id).pipe(deadline()));
     if (purge === null) return new Problem('not_found', `HQ has never heard of an agent "${id}"`);
     const at = new Date(purge.ts).toISOString();
-    const how = purge.isDone
-      ? `was removed for good, as told at ${at}`
-      : `is being removed for good since ${at}`;
-    return new Problem('not_found', `agent "${id}" ${how}`);
+    return purge.isDone
+      ? new Problem('not_found', `agent "${id}" was removed for good, as told at ${at}`)
+      : new Problem('removing', `agent "${id}" is being removed for good since ${at}`);
   };
   return {
     deadline,

@@ -11,7 +11,7 @@ import { type GatewayApp, problemResponses, type RouteContext } from './context.
 const RETIRE =
   'It leaves the lists, the totals and the number of agents that HQ takes (limits.maxAgents). Its samples stay until retention removes them, its ledger for good; both can be read by its id. The answer says what the ledger came to: pending ones are with the agent, and HQ has not got them. When something comes of the agent again it is back, with all this, if there is a place. One that is connected is refused: stop it first.';
 const PURGE =
-  'With `purge=true` everything that is stored of it is removed, for good, also of one that is retired: samples, ledger, series, anomalies, labels. HQ answers 202 once that is noted, and does it in the background, also over a restart; until then the agent is not known any more, and what comes of it waits (503). The same request again is answered 202 as long as it goes on and 204 when it is done. An agent that comes back after that is a new one; its ledger calls `purged` what HQ once held of its journal.';
+  'With `purge=true` everything that is stored of it is removed, for good, also of one that is retired: samples, ledger, series, anomalies, labels. HQ answers 202 once that is noted, and does it in the background, also over a restart; until then the agent is not known any more (404, `removing`), and what comes of it waits (503). The same request again is answered 202 as long as it goes on and 204 when it is done. An agent that comes back after that is a new one; its ledger calls `purged` what HQ once held of its journal.';
 
 const querySchema = z.object({
   purge: z
