@@ -22,6 +22,7 @@ import { type AgentsGateway, attachAgents } from './ingest/core/attach-agents.ts
 import { createIngestCore, type IngestCore } from './ingest/core/ingest-core.ts';
 import { type IngestEmit, ingestEvents } from './ingest/core/ingest-events.ts';
 import type { LinkEvent } from './ingest/core/link-event.ts';
+import { type LogLife, openLogLife } from './log-life.ts';
 import { refusalEvents } from './refusal-events.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { failureText, type StorageHealth, watchStorageHealth } from './storage-health.ts';
@@ -55,6 +56,8 @@ export type AssembledHq = {
   readonly ingest: IngestCore;
   /** Which HQ this is; null when it could not be noted. */
   readonly identity: string | null;
+  /** Which life of the log this is; null when it could not be noted. */
+  readonly logLife: LogLife | null;
   readonly storageFailure: StorageHealth<Storage>['failure'];
   /** Agents that were not let in; who else refuses some notes them there. */
   readonly refusals: Refusals;
@@ -97,16 +100,18 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     concatMap((store) => {
       undo.push('close the store', () => store.close());
       return openIdentity({ storage: health.storage, ids, copy: options.identityCopy }).pipe(
-        map((identity) => ({ store, identity })),
+        concatMap((identity) =>
+          openLogLife({ storage: health.storage, ids }).pipe(map((logLife) => ({ store, identity, logLife }))),
+        ),
       );
     }),
-    concatMap(({ store, identity }) => {
+    concatMap(({ store, ...known }) => {
       const refusals = createRefusals(clock, createEmit(refusalEvents, telemetry));
       const emit = notingRegistry(notingRefusals(createEmit(ingestEvents, telemetry), refusals), alarms);
       const { limits } = config;
       return createIngestCore({ store, clock, emit, limits, maxDeliveries: limits.ingestInFlight }).pipe(
         concatMap((ingest) =>
-          assembleOver(options, { store, identity, refusals, alarms, emit, ingest, health, links }),
+          assembleOver(options, { store, ...known, refusals, alarms, emit, ingest, health, links }),
         ),
       );
     }),
@@ -152,7 +157,7 @@ function notingRegistry(emit: IngestEmit, alarms: HqAlarms): IngestEmit {
   };
 }
 
-type Opened = Pick<AssembledHq, 'store' | 'identity' | 'ingest' | 'refusals' | 'alarms'> & {
+type Opened = Pick<AssembledHq, 'store' | 'identity' | 'logLife' | 'ingest' | 'refusals' | 'alarms'> & {
   readonly emit: IngestEmit;
   readonly health: StorageHealth<Storage>;
   readonly links: Subject<LinkEvent>;
@@ -160,7 +165,7 @@ type Opened = Pick<AssembledHq, 'store' | 'identity' | 'ingest' | 'refusals' | '
 
 function assembleOver(options: AssembleHqOptions, opened: Opened): Observable<AssembledHq> {
   const { config, access, clock, random, version, undo } = options;
-  const { store, identity, ingest, refusals, alarms, emit, health, links } = opened;
+  const { store, identity, logLife, ingest, refusals, alarms, emit, health, links } = opened;
   const sweeping = interval(ALARM_SWEEP_MS, clock.scheduler).subscribe(alarms.sweep);
   undo.push('end the alarms', () => void sweeping.unsubscribe());
   undo.push('see the last commits through', () => ingest.commits.idle('all'));
@@ -191,6 +196,7 @@ function assembleOver(options: AssembleHqOptions, opened: Opened): Observable<As
         fleet,
         ingest,
         identity,
+        logLife,
         storageFailure: health.failure,
         refusals,
         alarms,

@@ -9,7 +9,7 @@ import { catchError, defer, map, type Observable, of } from 'rxjs';
 import { z } from 'zod';
 import type { Ids } from '../platform/ids.ts';
 import { hqIdentitySchema } from '../protocol/events.ts';
-import type { Storage } from '../storage/storage.ts';
+import type { Reader, Storage } from '../storage/storage.ts';
 import { IDENTITY_KEY } from './store/keys.ts';
 
 /** A place alongside the store. */
@@ -35,7 +35,7 @@ const recordSchema = z.object({ identity: hqIdentitySchema });
  */
 export function openIdentity({ storage, ids, copy }: IdentityOptions): Observable<string | null> {
   return defer(() => {
-    const stored = decode(storage.read((reader) => reader.get(IDENTITY_KEY)));
+    const stored = storage.read(readIdentity);
     const copied = copy?.read() ?? null;
     const identity = stored ?? copied ?? ids.hex(IDENTITY_BYTES);
     const isCopied = copied === identity || writes(copy, identity);
@@ -60,7 +60,9 @@ function writes(copy: IdentityCopy | undefined, identity: string): boolean {
   }
 }
 
-function decode(value: Uint8Array | undefined): string | null {
+/** As the store says; null where it says nothing. */
+export function readIdentity(reader: Reader): string | null {
+  const value = reader.get(IDENTITY_KEY);
   if (value === undefined) return null;
   try {
     return recordSchema.parse(JSON.parse(Buffer.from(value).toString())).identity;

@@ -144,6 +144,7 @@ async function assemble(
     registry: telemetry.registry,
     version: VERSION,
     identity: hq.identity,
+    log: hq.logLife?.log ?? null,
     refusals: refusals.list,
     alarms,
     unreadiness: () => withFailure(unreadiness, hq.storageFailure()),

@@ -51,9 +51,15 @@ function expectDirectory(directory: string): void {
 
 async function stats(directory: string, { json }: Options): Promise<void> {
   const { journal, ...report } = journalStats(directory);
-  const facts = { ...report, ...journal };
+  const facts = { ...report, ...journal, ...(report.role === 'hq' ? await storeFacts(directory) : {}) };
   if (json) await print(JSON.stringify(facts));
   else for (const [name, value] of Object.entries(facts)) await print(`${name.padEnd(18)} ${text(value)}`);
+}
+
+/** What only HQ's own code can read there; loaded where it is needed. */
+async function storeFacts(directory: string): Promise<object> {
+  const { storeFactsIn } = await import('../../hq/backup/store-facts.ts');
+  return storeFactsIn(directory);
 }
 
 async function verify(directory: string, { json }: Options): Promise<void> {

@@ -156,8 +156,9 @@ describe('health', () => {
   });
 
   it('says which HQ it is', async () => {
-    const { app } = await createTestGateway({ identity: 'abc' });
-    expect((await ask(app, '/healthz')).json()).toEqual({ status: 'ok', version: '0.0.0', hq: 'abc' });
+    const log = '0123456789abcdef';
+    const { app } = await createTestGateway({ identity: 'abc', log });
+    expect((await ask(app, '/healthz')).json()).toEqual({ status: 'ok', version: '0.0.0', hq: 'abc', log });
   });
 
   it('says why HQ is not ready', async () => {

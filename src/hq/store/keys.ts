@@ -23,6 +23,7 @@
  *     W agent 0                               alarm of the agent: its latest that is not over (JSON)
  *     B agent 0                               labels of the agent: told by it, set by HQ (JSON)
  *     H                                       identity of this HQ (JSON, see identity.ts)
+ *     O                                       life of the log: its id, and whence it was restored (JSON, see log-life.ts)
  *     P                                       written to find out whether the storage takes commits again
  *     R name                                  what the graph of ingest shows (JSON, see ingest-history.ts)
  *     C name                                  position of a named consumer of the arrival log
@@ -103,6 +104,7 @@ function scoped(kind: KeyKind, agent: string, extra: number): { key: Buffer; at:
 export const META_KEY: Uint8Array = Buffer.from('V');
 export const RECOUNT_KEY: Uint8Array = Buffer.from('K');
 export const IDENTITY_KEY: Uint8Array = Buffer.from('H');
+export const LOG_LIFE_KEY: Uint8Array = Buffer.from('O');
 export const PROBE_KEY: Uint8Array = Buffer.from('P');
 export const agentKey = (agent: string): Uint8Array => scoped('A', agent, 0).key;
 export const filedKey = (agent: string): Uint8Array => scoped('M', agent, 0).key;

@@ -152,6 +152,9 @@ function readMeta(reader: Reader): Meta {
   // New or damaged: two frames under one number would lose the first.
   return { revision: 0, log: lastNumberIn(reader) + 1 };
 }
+/** The last number of the log that was given out; 0 before the first. */
+export const lastNumberOf = (reader: Reader): number => readMeta(reader).log - 1;
+
 const writeMeta = (revision: number, log: number): Uint8Array =>
   Buffer.concat([encodeNumber(revision), encodeNumber(log)]);
 

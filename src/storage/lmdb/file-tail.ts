@@ -39,6 +39,8 @@ export type FileTailOptions = {
   /** The data file; it must exist. */
   readonly path: string;
   readonly usage: () => PageUsage;
+  /** Called before the file grows. */
+  readonly onGrowth?: () => void;
 };
 
 /** Kept for commits that make room: for two in a row, since what one frees only the one after the next can use. */
@@ -53,7 +55,7 @@ const PAGE_HEADER_BYTES = 24;
 const RECORD_BYTES = 64;
 const FIXED_PAGES = 4;
 
-export function createFileTail({ path, usage }: FileTailOptions): FileTail {
+export function createFileTail({ path, usage, onGrowth }: FileTailOptions): FileTail {
   const fd = openSync(path, 'r+');
   /** Pages that were free before the last commit that got through, and how many of them it may have taken. */
   let last = { free: Number.POSITIVE_INFINITY, taken: 0 };
@@ -74,6 +76,7 @@ export function createFileTail({ path, usage }: FileTailOptions): FileTail {
     attempt = { free, taken: large + small };
     const missing = needed + REMOVAL_BYTES - tail();
     if (missing <= 0) return;
+    onGrowth?.();
     try {
       grow(missing + Math.min(STEP_BYTES, pages * pageBytes * STEP_SHARE), pageBytes);
     } catch (error) {

@@ -4,6 +4,8 @@
  * - `eventTurnBatching: false`, and the inner `commitError` promise is always handled: otherwise a failed commit ends
  *   the process;
  * - one `batch` at a time: its operations are one transaction;
+ * - what a killed reader (a backup, `holdfast journal`) held is given back before the file grows: LMDB would keep the
+ *   freed pages of its snapshot from reuse for good;
  * - no iterator outlives a call and the read transaction is given back after each view: a held one keeps freed pages
  *   from reuse;
  * - `resetReadTxn` after every error: one bad page poisons the read transaction for all that follow;
@@ -79,7 +81,13 @@ export function openEnvironment({ path, readOnly, onDamage }: EnvironmentOptions
   const opened = identityOf(path);
   const isInPlace = () => identityOf(path) === opened;
   const reader = createReader(() => db, onDamage);
-  const tail = readOnly ? null : createFileTail({ path, usage: () => pageUsage(db.getStats()) });
+  const tail = readOnly
+    ? null
+    : createFileTail({
+        path,
+        usage: () => pageUsage(db.getStats()),
+        onGrowth: () => void db.readerCheck(),
+      });
   /** As last known. */
   let used = 0;
   const reopenIfStuck = async (cause: unknown) => {

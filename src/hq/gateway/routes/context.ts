@@ -49,6 +49,8 @@ export type RouteContext = {
   readonly version: string;
   /** Which HQ this is. Default: it is told to nobody. */
   readonly identity?: string | null;
+  /** Which life of the log. Default: as with the identity. */
+  readonly log?: string | null;
   readonly refusals: Refusals['list'];
   /** Of HQ itself. */
   readonly alarms: Pick<HqAlarms, 'list' | 'note'>;

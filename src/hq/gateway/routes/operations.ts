@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { hqIdentitySchema } from '../../../protocol/events.ts';
+import { LOG_ID } from '../../log-life.ts';
 import { keepText } from '../kept-text.ts';
 import { openApiDocument } from '../openapi.ts';
 import { type GatewayApp, problemResponses, type RouteContext } from './context.ts';
@@ -15,6 +16,13 @@ const healthSchema = z
     hq: hqIdentitySchema
       .optional()
       .describe('which HQ this is: the same on every way to it. Absent: it could not be kept'),
+    log: z
+      .string()
+      .regex(LOG_ID)
+      .optional()
+      .describe(
+        'which life of the log of arrivals: another one after a backup was restored. Absent: as above',
+      ),
   })
   .meta({ id: 'Health' });
 const readinessSchema = z
@@ -26,7 +34,7 @@ const LONG_TO_MAKE = { max: 600, timeWindow: 60_000 };
 
 export function operationRoutes(
   app: GatewayApp,
-  { registry, unreadiness, version, clock, identity = null }: RouteContext,
+  { registry, unreadiness, version, clock, identity = null, log = null }: RouteContext,
 ): void {
   const metrics = keepText(clock, () => registry.metrics());
   app.get(
@@ -40,7 +48,12 @@ export function operationRoutes(
         response: { 200: healthSchema },
       },
     },
-    async () => ({ status: 'ok' as const, version, ...(identity === null ? {} : { hq: identity }) }),
+    async () => ({
+      status: 'ok' as const,
+      version,
+      ...(identity === null ? {} : { hq: identity }),
+      ...(log === null ? {} : { log }),
+    }),
   );
 
   app.get(

@@ -25,6 +25,7 @@ export type TestGatewayOptions = {
   readonly chaos?: ChaosMode;
   readonly reasons?: readonly string[];
   readonly identity?: string;
+  readonly log?: string;
   /** Default: nobody was refused. */
   readonly refusals?: Refusals['list'];
   /** Default: the system's. */
@@ -111,6 +112,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     logger: silentLogger,
     version: '0.0.0',
     identity: options.identity ?? null,
+    log: options.log ?? null,
     refusals: options.refusals ?? (() => []),
     alarms: { note: () => {}, list: () => [] },
     connections: TEST_CONNECTIONS,
