@@ -44,6 +44,11 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     group: 'Look:',
     load: async () => (await import('./commands/journal.ts')).defineJournalCommand,
   },
+  backup: {
+    summary: 'copy the data directory of HQ while it runs, check the copy, restore it',
+    group: 'Set up:',
+    load: async () => (await import('./commands/backup.ts')).defineBackupCommand,
+  },
   agents: {
     summary: 'the agents that HQ knows',
     group: 'Ask HQ:',

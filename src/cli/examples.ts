@@ -27,6 +27,10 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'holdfast journal peek /var/lib/holdfast --count 3',
     'holdfast journal export /var/lib/holdfast > samples.ndjson',
   ],
+  backup: [
+    'holdfast backup create /var/lib/holdfast /backup/hq-$(date +%F)',
+    'holdfast backup verify /backup/hq-2026-01-31',
+    'holdfast backup restore /backup/hq-2026-01-31 /var/lib/holdfast-restored',
   agents: [
     'holdfast agents --hq https://hq.example.net --token-file operator-token',
     'holdfast agents --label site=nord -o csv',

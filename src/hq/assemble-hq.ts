@@ -101,7 +101,9 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
       undo.push('close the store', () => store.close());
       return openIdentity({ storage: health.storage, ids, copy: options.identityCopy }).pipe(
         concatMap((identity) =>
-          openLogLife({ storage: health.storage, ids }).pipe(map((logLife) => ({ store, identity, logLife }))),
+          openLogLife({ storage: health.storage, ids }).pipe(
+            map((logLife) => ({ store, identity, logLife })),
+          ),
         ),
       );
     }),

@@ -23,7 +23,7 @@
  *     W agent 0                               alarm of the agent: its latest that is not over (JSON)
  *     B agent 0                               labels of the agent: told by it, set by HQ (JSON)
  *     H                                       identity of this HQ (JSON, see identity.ts)
- *     O                                       life of the log: its id, and whence it was restored (JSON, see log-life.ts)
+ *     O                                       life of the log (JSON, see log-life.ts)
  *     P                                       written to find out whether the storage takes commits again
  *     R name                                  what the graph of ingest shows (JSON, see ingest-history.ts)
  *     C name                                  position of a named consumer of the arrival log

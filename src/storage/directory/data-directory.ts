@@ -41,6 +41,8 @@ const FORMATS: Readonly<Record<DirectoryRole, number>> = {
 };
 const FIRST_FORMAT = 1;
 const IDENTITY_FILE = 'identity.json';
+/** Marks a folder as a backup, which is restored and never used as it is (hq/backup). */
+export const BACKUP_FILE = 'backup.json';
 const IN_USE_FILE = 'in-use.json';
 /** Exists for a moment, while opening-room.ts sees whether there is room for a new data file. */
 export const ROOM_FILE = 'data.mdb.room';
@@ -79,8 +81,14 @@ export type InUse = z.infer<typeof inUseSchema>;
 
 export type StatFileSystem = (path: string) => { readonly type: number };
 
-/** Creates the directory where it is missing; refuses network file systems. */
+/** Creates the directory where it is missing; refuses network file systems and backups. */
 export function prepareDirectory(directory: string, statFileSystem: StatFileSystem = statfsSync): void {
+  if (existsSync(join(directory, BACKUP_FILE))) {
+    throw new StorageError(
+      'configuration',
+      `${directory} is a backup, and stays as it is. Restore it into a data directory: holdfast backup restore ${directory} DIR`,
+    );
+  }
   try {
     createFolders(directory);
     chmodSync(directory, 0o700);
@@ -146,6 +154,14 @@ export function checkIdentity(directory: string, now: number): void {
 export function readRole(directory: string): DirectoryRole | null {
   return readJson(join(directory, IDENTITY_FILE), identitySchema)?.role ?? null;
 }
+
+/** The format that it is marked with; that of new ones where it says none. */
+export function readFormat(directory: string): number {
+  return readJson(join(directory, IDENTITY_FILE), identitySchema)?.format ?? FIRST_FORMAT;
+}
+
+/** The latest format of a role that this version knows. */
+export const knownFormat = (role: DirectoryRole): number => FORMATS[role];
 
 export type DirectoryOwner = Pick<z.infer<typeof identitySchema>, 'createdTs' | 'role' | 'hq'>;
 

@@ -2,15 +2,18 @@
  * A process of its own for reading a file that may end its reader. Takes one ProbeRequest as JSON argument, prints one
  * report as JSON on standard output; an end without one means that the file cannot be trusted.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { createSystemClock } from '../../platform/clock.ts';
+import { errorText } from '../../platform/error-text.ts';
 import { leaveNow } from '../../platform/leave.ts';
 import { openValue, sealValue } from '../checked-record.ts';
+import { isDiskFull } from '../disk-full.ts';
 import { checkFile } from './lmdb-check.ts';
 import { openLmdb, ownKey } from './lmdb-environment.ts';
 import { checkMetaPages } from './lmdb-file.ts';
 import { type SalvageCounts, salvageRecords } from './lmdb-salvage.ts';
-import type { SalvageReport, WalkReport } from './probe.ts';
+import type { CopyReport, SalvageReport, WalkReport } from './probe.ts';
 import { type ProbeRequest, SALVAGE_RECORD } from './probe-request.ts';
 
 type WalkRequest = Extract<ProbeRequest, { kind: 'walk' }>;
@@ -74,6 +77,29 @@ function endWithParent(): void {
   process.stdin.unref();
 }
 
+async function copy(path: string, target: string): Promise<CopyReport> {
+  endWithParent();
+  const db = openLmdb(path, true);
+  try {
+    await db.backup(target, true).catch(async (error: unknown) => {
+      if (isDiskFull(error, dirname(target))) throw error;
+      // LMDB refuses to leave out free pages where it counts others than it finds: then all of them are copied.
+      rmSync(target, { force: true });
+      await db.backup(target, false);
+    });
+    const fd = openSync(target, 'r+');
+    fsyncSync(fd);
+    const bytes = fstatSync(fd).size;
+    closeSync(fd);
+    return { kind: 'copied', bytes, problem: null };
+  } catch (error) {
+    const isFull = isDiskFull(error, dirname(target));
+    return { kind: 'copied', bytes: 0, problem: isFull ? 'the disk is full' : errorText(error) };
+  } finally {
+    await db.close();
+  }
+}
+
 async function salvage(path: string, target: string, reason: string): Promise<SalvageReport> {
   endWithParent();
   const counts: SalvageCounts = { records: 0, damagedRecords: 0, brokenPages: 0 };
@@ -107,6 +133,14 @@ async function salvage(path: string, target: string, reason: string): Promise<Sa
 
 // From probe.ts alone: a schema's library would take longer to load than most files to walk.
 const request = JSON.parse(process.argv[2] ?? '') as ProbeRequest;
-const report =
-  request.kind === 'walk' ? walk(request) : await salvage(request.path, request.target, request.reason);
-writeSync(1, JSON.stringify(report));
+async function answer(): Promise<object> {
+  switch (request.kind) {
+    case 'walk':
+      return walk(request);
+    case 'copy':
+      return copy(request.path, request.target);
+    case 'salvage':
+      return salvage(request.path, request.target, request.reason);
+  }
+}
+writeSync(1, JSON.stringify(await answer()));

@@ -8,6 +8,8 @@ export type ProbeRequest =
       /** Whether another process may write meanwhile: pages then change under a reader that is not LMDB's. */
       readonly live: boolean;
     }
+  /** Copies one snapshot of the file, which may be in use, into a fresh one, and flushes that. */
+  | { readonly kind: 'copy'; readonly path: string; readonly target: string }
   /** Copies every record that can still be found into a fresh file. */
   | { readonly kind: 'salvage'; readonly path: string; readonly target: string; readonly reason: string };
 

@@ -23,6 +23,13 @@ const salvageReportSchema = z.object({
   /** Whether the copy has all that was ever committed: both meta pages, each page and each record could be read. */
   complete: z.boolean(),
 });
+const copyReportSchema = z.object({
+  kind: z.literal('copied'),
+  bytes: z.number(),
+  /** What could not be done; null: it is complete and flushed. */
+  problem: z.string().nullable(),
+});
+export type CopyReport = z.infer<typeof copyReportSchema>;
 export type WalkReport = z.infer<typeof walkReportSchema>;
 export type SalvageReport = z.infer<typeof salvageReportSchema>;
 
@@ -47,6 +54,19 @@ export function salvageFile(request: {
 }): Observable<SalvageReport | ProbeFailure> {
   const { path, target, reason, deadlineMs } = request;
   return runChild({ kind: 'salvage', path, target, reason }, salvageReportSchema, deadlineMs);
+}
+
+/**
+ * A copy of the file as one commit has left it, without its free pages; its owner goes on meanwhile, and the file grows
+ * by what it changes. `target` must not exist; what a copy that failed has left there stays.
+ */
+export function copyFile(request: {
+  readonly path: string;
+  readonly target: string;
+  readonly deadlineMs: number;
+}): Observable<CopyReport | ProbeFailure> {
+  const { path, target, deadlineMs } = request;
+  return runChild({ kind: 'copy', path, target }, copyReportSchema, deadlineMs);
 }
 
 /** Emits one result and completes; unsubscribing ends the child. Never errors. */
