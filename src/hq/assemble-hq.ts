@@ -27,6 +27,7 @@ import { refusalEvents } from './refusal-events.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { failureText, type StorageHealth, watchStorageHealth } from './storage-health.ts';
 import { openHqStore } from './store/open-hq-store.ts';
+import type { Rebuild } from './store/recount.ts';
 import type { HqStore } from './store/store.ts';
 import { type StoreEmit, storeEvents } from './store/store-events.ts';
 import type { UndoSteps } from './undo-steps.ts';
@@ -37,6 +38,8 @@ export type AssembleHqOptions = {
   readonly storage: Storage;
   /** Another engine behind the ports of the store. Default: the one over `storage`. */
   readonly openStore?: typeof openHqStore;
+  /** What is made again before HQ listens. Default: nothing. */
+  readonly rebuild?: readonly Rebuild[];
   readonly access: Access;
   readonly clock: Clock;
   readonly random: Random;
@@ -93,6 +96,7 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     maxEpisodes: config.limits.maxAnomalies,
     maxKeys: config.limits.maxIdempotencyKeys,
     maxAheadMs: config.limits.maxClockAheadMs,
+    rebuild: options.rebuild ?? [],
     emit: notingQuotas(createEmit(storeEvents, telemetry), links, clock),
   });
   // The store first: what it does about damage goes ahead of every other commit.

@@ -35,6 +35,7 @@ import { createSocketIoAgents } from './ingest/socketio/socketio-agents.ts';
 import { HqStartError, listen } from './listen.ts';
 import type { Refusals } from './refusals.ts';
 import { failureText } from './storage-health.ts';
+import type { Rebuild } from './store/recount.ts';
 import { createTurns, type Turns } from './store/turns.ts';
 import { withTokensOfFiles } from './token-files.ts';
 import { createUndoSteps, type UndoSteps } from './undo-steps.ts';
@@ -66,8 +67,17 @@ const identityCopyIn = (directory: string): IdentityCopy => ({
   write: (identity) => writeHqIdentity(directory, identity),
 });
 
+export type HqStart = {
+  /** What is made again before HQ listens. Default: nothing. */
+  readonly rebuild?: readonly Rebuild[];
+};
+
 /** Resolves once HQ listens. Rejects with HqStartError or StorageError, whose messages say what to do. */
-export async function startHq(given: HqConfig, platform: HqPlatform): Promise<RunningHq> {
+export async function startHq(
+  given: HqConfig,
+  platform: HqPlatform,
+  start: HqStart = {},
+): Promise<RunningHq> {
   const { config, problems: unread } = withTokensOfFiles(given);
   const problems = [...unread, ...checkHqConfig(config)];
   if (problems.length > 0) throw new HqStartError(problems.join('\n'));
@@ -77,19 +87,24 @@ export async function startHq(given: HqConfig, platform: HqPlatform): Promise<Ru
     emit({ type: 'stop_incomplete', step, error: errorText(error) }),
   );
   try {
-    return await assemble(config, platform, { telemetry, emit, undo });
+    return await assemble(config, platform, { telemetry, emit, undo, start });
   } catch (error) {
     await undo.runAll(config.stopTimeoutMs);
     throw error;
   }
 }
 
-type Tools = { readonly telemetry: Telemetry; readonly emit: HqEmit; readonly undo: UndoSteps };
+type Tools = {
+  readonly telemetry: Telemetry;
+  readonly emit: HqEmit;
+  readonly undo: UndoSteps;
+  readonly start: HqStart;
+};
 
 async function assemble(
   config: HqConfig,
   platform: HqPlatform,
-  { telemetry, emit, undo }: Tools,
+  { telemetry, emit, undo, start }: Tools,
 ): Promise<RunningHq> {
   const { clock, random, ids, logger } = platform;
   const access = createAccess(config);
@@ -107,6 +122,7 @@ async function assemble(
       identityCopy: identityCopyIn(dataDir),
       config,
       storage: opened,
+      rebuild: start.rebuild ?? [],
       access,
       clock,
       random,

@@ -44,7 +44,7 @@ import type { QueryContext } from './query-context.ts';
 import { queryCustody } from './query-custody.ts';
 import { queryLedger } from './query-ledger.ts';
 import { querySamples } from './query-samples.ts';
-import { isRecountDue, recountStore } from './recount.ts';
+import { type Rebuild, reasonToRecount, recountStore } from './recount.ts';
 import { newestArrival } from './retention.ts';
 import { createSchemaCatalogue } from './schema-catalogue.ts';
 import { seriesDocuments } from './series-documents.ts';
@@ -75,6 +75,8 @@ export type HqStoreOptions = {
   readonly dedupTtlMs?: number;
   /** Samples further ahead of HQ's clock are kept, marked, and not taken for the latest, ms. Default 24 h. */
   readonly maxAheadMs?: number;
+  /** What is made again of frames and log before the store is used. Default: nothing. */
+  readonly rebuild?: readonly Rebuild[];
   readonly emit?: StoreEmit;
 };
 
@@ -87,7 +89,7 @@ export const STORE_DEFAULTS = {
 
 /**
  * Emits the store once it may be used. `close` of the store ends its work and closes the storage. Where damage was met,
- * all is counted again first (recount.ts).
+ * or it is asked for, all is counted again first.
  */
 export function openHqStore(options: HqStoreOptions): Observable<HqStore> {
   return openParts(options).pipe(map((parts) => createHqStore(options, parts)));
@@ -96,7 +98,7 @@ export function openHqStore(options: HqStoreOptions): Observable<HqStore> {
 function openParts(options: HqStoreOptions): Observable<Parts> {
   return defer(() => {
     const { storage, clock, emit = () => {}, maxAheadMs = MAX_AHEAD_MS } = options;
-    let met: string | null = isRecountDue(storage) ? 'counting it again was not finished' : null;
+    let met = reasonToRecount(storage, options.rebuild);
     const watch = storage.damage$.subscribe(({ detail }) => {
       met ??= detail;
     });
@@ -104,9 +106,8 @@ function openParts(options: HqStoreOptions): Observable<Parts> {
     watch.unsubscribe();
     if (met === null && parts !== null) return of(parts);
     emit({ type: 'store_recount_begun', reason: met ?? '' });
-    const recounted = recountStore({ storage, clock, maxAheadMs, emit });
     return concat(
-      recounted,
+      recountStore({ storage, clock, maxAheadMs, emit }),
       defer(() => of(createParts(options))),
     );
   });

@@ -1,7 +1,7 @@
 /**
- * Counts all that the store holds again. It runs at a start before which damage was met: the data file was salvaged, or
- * a record could not be read. What is left is trusted by itself: each frame, log entry and gap stands for its seqs,
- * once.
+ * Counts all that the store holds again. It runs at a start before which damage was met (the data file was salvaged, or
+ * a record could not be read), and where an operator asks for it (`--rebuild index`). What is left is trusted by
+ * itself: each frame, log entry and gap stands for its seqs, once.
  *
  * - What the ledger claimed beyond them, and retention has not removed, is taken back (recount-epoch.ts). Agents send
  *   again what they still have of it; what they have released, or what came by HTTP, is a `lost_at_hq` gap at once.
@@ -40,8 +40,17 @@ export type RecountOptions = {
 const SKIPPED_NUMBERS = 2 ** 20;
 const markSchema = z.object({ log: z.number().int().min(0) });
 
+/** What can be made again of the rest of the store: `index` is all but frames, gaps and log. */
+export type Rebuild = 'index';
+
+/** Null: there is none, as far as is known before anything was read. */
+export function reasonToRecount(storage: Storage, rebuild: readonly Rebuild[] = []): string | null {
+  if (rebuild.includes('index')) return 'asked for with --rebuild index';
+  return isRecountDue(storage) ? 'counting it again was not finished' : null;
+}
+
 /** A recount was begun, and not ended. */
-export function isRecountDue(storage: Storage): boolean {
+function isRecountDue(storage: Storage): boolean {
   return storage.read((reader) => reader.keys({ ...RECOUNT_RANGE, limit: 1 })).length > 0;
 }
 const RECOUNT_RANGE = { from: RECOUNT_KEY, to: Buffer.from('L') };

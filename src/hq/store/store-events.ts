@@ -15,7 +15,7 @@ export const storeEvents = {
   }),
   store_recount_begun: defineEvent<{ reason: string }>({
     level: 'warn',
-    message: 'the store was damaged: all that is left of it is counted again',
+    message: 'all that the store holds is counted and listed again, before HQ listens',
     metrics: [],
   }),
   store_recounted: defineEvent<{
@@ -28,7 +28,7 @@ export const storeEvents = {
   }>({
     level: 'warn',
     message:
-      'counted again after damage; agents are asked for what they have of the samples that are gone, idempotency keys that went whole are forgotten',
+      'counted again; agents are asked for what they have of the samples that are gone, idempotency keys that went whole are forgotten',
     metrics: [
       {
         name: 'holdfast_hq_taken_back_samples_total',

@@ -25,6 +25,8 @@ export type DamagedStore = {
   readonly store: () => HqStore;
   /** Closes it, takes records away, and opens it as after a salvage. */
   readonly damage: (work: (disk: MemoryDisk) => void, options?: Partial<HqStoreOptions>) => Promise<void>;
+  /** The same without a word of the storage: its records are sound, and others. */
+  readonly tamper: (work: (disk: MemoryDisk) => void, options?: Partial<HqStoreOptions>) => Promise<void>;
   readonly reopen: (options?: Partial<HqStoreOptions>) => Promise<void>;
   readonly close: () => Promise<unknown>;
 };
@@ -42,6 +44,12 @@ export async function damagedStore(options: Partial<HqStoreOptions> = {}): Promi
       work(disk);
       disk.orderedKeys = null;
       store = await openStore(salvaged(createMemoryStorage({ disk })), next);
+    },
+    tamper: async (work, next = options) => {
+      await closeStore(store);
+      work(disk);
+      disk.orderedKeys = null;
+      store = await openStore(createMemoryStorage({ disk }), next);
     },
     reopen: async (next = options) => {
       await closeStore(store);
