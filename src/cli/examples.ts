@@ -31,6 +31,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'holdfast backup create /var/lib/holdfast /backup/hq-$(date +%F)',
     'holdfast backup verify /backup/hq-2026-01-31',
     'holdfast backup restore /backup/hq-2026-01-31 /var/lib/holdfast-restored',
+  ],
   agents: [
     'holdfast agents --hq https://hq.example.net --token-file operator-token',
     'holdfast agents --label site=nord -o csv',
