@@ -27,6 +27,7 @@ import type { Backpressure } from './backpressure.ts';
 import { type ClockTrust, cutoffOf } from './clock-trust.ts';
 import { type CompactionPlan, commitCompaction, planCompaction } from './compaction.ts';
 import { SMALL_SAMPLES } from './frame-run.ts';
+import { createGapBound, type GapBound } from './gap-bound.ts';
 import { createGapSweep, type GapSweep } from './gap-retention.ts';
 import type { KeyCounts } from './key-counts.ts';
 import type { FiledFrame, LogKeeper } from './log-keeper.ts';
@@ -41,6 +42,7 @@ import {
   retentionReason,
 } from './retention.ts';
 import { sliced } from './sliced.ts';
+import type { Appended } from './store.ts';
 import type { StoreEmit } from './store-events.ts';
 import type { Transactions } from './transactions.ts';
 
@@ -68,6 +70,7 @@ export type MaintenanceOptions = {
   /** Bytes of the store that do not count against samples. */
   readonly uncountedBytes: () => number;
   readonly keyCounts: KeyCounts;
+  readonly appended$: Observable<Appended>;
   readonly keeper: LogKeeper;
   readonly purges: Pick<Purges, 'step' | 'isRunning' | 'purged$'>;
   /** Entries of the log up to this number have been read for anomalies. */
@@ -93,6 +96,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
   return defer(() => {
     const candidates = candidatesOf(transactions);
     const gaps = createGapSweep(storage, clock);
+    const bound = createGapBound(storage);
     const quotas = createQuotaWatch(clock, options.retention, (agent, quotaBytes) =>
       emit({ type: 'store_quota_exceeded', agent, quotaBytes }),
     );
@@ -103,6 +107,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
       'counting of keys': () => defer(() => of(options.keyCounts.count())),
       retention: () => sweep(options, quotas),
       'retention of gaps': () => sweepGaps(options, gaps),
+      'bound of gaps': () => boundGaps(options, bound),
       compaction: () => compactSome(options, candidates),
       'saving of states': () => keeper.save(),
       'removal of agents': () => options.purges.step(),
@@ -121,6 +126,12 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
         // All always run; more of one asks for another round.
         tapMore(),
       );
+    const broughtGaps$ = options.appended$.pipe(
+      tap(({ frame, outcome }) => {
+        if (outcome.dropped > 0) bound.added(frame.agent);
+      }),
+      ignoreElements(),
+    );
     const watch$ = keeper.filed$.pipe(
       tap((filed) => noteSmall(candidates, filed)),
       ignoreElements(),
@@ -131,6 +142,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
     );
     return merge(
       watch$,
+      broughtGaps$,
       forget$,
       tellSizes(options, onError('size')),
       background({
@@ -292,14 +304,14 @@ function sweep(options: MaintenanceOptions, quotas: QuotaWatch): Observable<bool
     const { sizes } = transactions.durable;
     quotas.look(sizes);
     const over = overQuota(sizes, { ...retention, excessBytes });
-    const reason = over !== null ? 'quota' : retentionReason(storage, { cutoff, isFull });
+    const reason = over !== null ? 'quota' : retentionReason(storage, { cutoff, now, isFull });
     const expired = trust.holds() && hasExpiredKeys(storage, now);
     if (reason === null && !expired) return of(false);
     return transactions
       .run((transaction) => {
         const keys = expired ? removeExpiredKeys(transaction, now) : [];
         if (over !== null) return { keys, removed: removeOldestOf(transaction, over) };
-        const removed = reason === null ? null : removeOldest(transaction, { cutoff, excessBytes });
+        const removed = reason === null ? null : removeOldest(transaction, { cutoff, now, excessBytes });
         return { keys, removed };
       })
       .pipe(
@@ -346,5 +358,26 @@ function sweepGaps(
           return more;
         }),
       );
+  });
+}
+
+function boundGaps(options: MaintenanceOptions, bound: GapBound): Observable<boolean> {
+  const { transactions, clock, backpressure, emit } = options;
+  return defer(() => {
+    const agent = bound.due();
+    if (agent === undefined) return of(false);
+    return sliced(() => bound.excessOf(agent), clock, backpressure.pauseMs).pipe(
+      switchMap((keys) => {
+        if (keys.length === 0) return of(true);
+        return transactions
+          .run((transaction) => removeGaps(transaction, keys))
+          .pipe(
+            map(() => {
+              emit({ type: 'store_gaps_removed', gaps: keys.length });
+              return true;
+            }),
+          );
+      }),
+    );
   });
 }

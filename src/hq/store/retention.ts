@@ -4,11 +4,19 @@
  */
 
 import { readHeader } from '../../protocol/frame-codec.ts';
-import type { Storage } from '../../storage/storage.ts';
+import type { Reader, Storage } from '../../storage/storage.ts';
 import { removeRecord } from './append-frame.ts';
 import { decodeFrameRecord, segmentSamples } from './frame-record.ts';
 import { decodeGapRecord } from './gap-record.ts';
-import { dedupKeyOfExpiry, entryRange, expiredRange, orderRange, parseSeqKey } from './keys.ts';
+import {
+  dedupKeyOfExpiry,
+  entryRange,
+  expiredRange,
+  orderKey,
+  orderRange,
+  parseOrderKey,
+  parseSeqKey,
+} from './keys.ts';
 import { decodeLogEntry } from './log-entry.ts';
 import { noteRemoved, partsOf, type RemovedPart } from './removed-seqs.ts';
 import type { Transaction } from './transactions.ts';
@@ -22,6 +30,8 @@ export type Retention = {
   readonly maxBytesPerAgent: number;
 };
 
+/** What seems to have arrived later than this after now did so while HQ's clock was wrong, ms. */
+const AHEAD_MS = 86_400_000;
 /** Frames removed in one transaction at most. */
 const PASS_FRAMES = 128;
 const PASS_KEYS = 2_000;
@@ -55,33 +65,85 @@ export function oldestArrival(storage: Storage): number | null {
   });
 }
 
-/** Whether the oldest frame must go, and why. `cutoff`: those that arrived before are too old. */
+export type Age = {
+  /** What arrived before is too old, ms. */
+  readonly cutoff: number;
+  /** HQ's wall time, ms. */
+  readonly now: number;
+};
+
+type Arrival = { readonly number: number; readonly arrivalTs: number };
+
+/** When the first record from this number on arrived; of one that is gone or damaged long ago. */
+function arrivalFrom(reader: Reader, number: number, reverse = false): Arrival | null {
+  const [entry] = reader.keys({ ...orderRange(number), reverse, limit: 1 });
+  if (entry === undefined) return null;
+  const frameKey = reader.get(entry);
+  const value = frameKey === undefined ? undefined : reader.get(frameKey);
+  const record = value === undefined ? undefined : decodeFrameRecord(value);
+  const arrivalTs = record?.segments.at(-1)?.arrivalTs ?? Number.NEGATIVE_INFINITY;
+  return { number: parseOrderKey(entry), arrivalTs };
+}
+
+/**
+ * The number of a frame that is too old, which all before it are, too, that seem to come from the future: they arrived
+ * while HQ's clock was ahead, and what came behind them tells their age. 0: none do, or nothing tells.
+ */
+function tooOldTo(reader: Reader, { cutoff, now }: Age): number {
+  const isAhead = ({ arrivalTs }: Arrival) => arrivalTs > now + AHEAD_MS;
+  let low = arrivalFrom(reader, 0);
+  let high = arrivalFrom(reader, 0, true);
+  if (low === null || high === null || !isAhead(low) || isAhead(high)) return 0;
+  while (high.number - low.number > 1) {
+    const middle = arrivalFrom(reader, Math.floor((low.number + high.number) / 2));
+    if (middle === null || middle.number >= high.number) {
+      // Nothing between the middle and the one that is known.
+      const below = arrivalBelow(reader, high.number);
+      if (below === null || isAhead(below)) break;
+      high = below;
+    } else if (isAhead(middle)) low = middle;
+    else high = middle;
+  }
+  return high.arrivalTs < cutoff ? high.number : 0;
+}
+
+function arrivalBelow(reader: Reader, number: number): Arrival | null {
+  const { from } = orderRange(0);
+  const [entry] = reader.keys({ from, to: orderKey(number), reverse: true, limit: 1 });
+  return entry === undefined ? null : arrivalFrom(reader, parseOrderKey(entry));
+}
+
+const isTooOld = ({ number, arrivalTs }: Arrival, { cutoff, now }: Age, oldTo: number): boolean =>
+  arrivalTs < cutoff || (arrivalTs > now + AHEAD_MS && number < oldTo);
+
+/** Whether the oldest frame must go, and why. */
 export function retentionReason(
   storage: Storage,
-  { cutoff, isFull }: { readonly cutoff: number; readonly isFull: boolean },
+  { isFull, ...age }: Age & { readonly isFull: boolean },
 ): 'age' | 'size' | null {
-  const oldest = storage.read((reader) => {
-    const entry = reader.keys({ ...orderRange(0), limit: 1 })[0];
-    if (entry === undefined) return null;
-    const frameKey = reader.get(entry);
-    const value = frameKey === undefined ? undefined : reader.get(frameKey);
-    // An entry whose frame is gone or damaged is swept with the old ones.
-    return (value === undefined ? undefined : decodeFrameRecord(value)) ?? { segments: [] };
-  });
+  const oldest = storage.read((reader) => arrivalFrom(reader, 0));
   if (oldest === null) return null;
-  if ((oldest.segments.at(-1)?.arrivalTs ?? Number.NEGATIVE_INFINITY) < cutoff) return 'age';
+  // An entry whose frame is gone or damaged is swept with the old ones.
+  if (
+    isTooOld(
+      oldest,
+      age,
+      storage.read((reader) => tooOldTo(reader, age)),
+    )
+  )
+    return 'age';
   return isFull ? 'size' : null;
 }
 
 /**
- * Removes the oldest frames: those that arrived before `cutoff`, or up to `excessBytes`; dangling log entries go with
- * them.
+ * Removes the oldest frames: those that are too old, or up to `excessBytes`; dangling log entries go with them.
  */
 export function removeOldest(
   transaction: Transaction,
-  limits: { readonly cutoff: number; readonly excessBytes: number },
+  { excessBytes, ...age }: Age & { readonly excessBytes: number },
 ): Removed {
   const { writer } = transaction;
+  const oldTo = tooOldTo(writer, age);
   let frames = 0;
   let samples = 0;
   let bytes = 0;
@@ -99,7 +161,8 @@ export function removeOldest(
       continue;
     }
     const arrivalTs = record.segments.at(-1)?.arrivalTs ?? 0;
-    if (arrivalTs >= limits.cutoff && bytes >= limits.excessBytes) break;
+    const arrival = { number: record.logNumber, arrivalTs };
+    if (!isTooOld(arrival, age, oldTo) && bytes >= excessBytes) break;
     const { tsMin, tsMax } = readHeader(record.frame);
     const place = parseSeqKey(frameKey);
     removeRecord(transaction, { ...record, ...place, tsMin, tsMax });
