@@ -44,6 +44,7 @@ import {
 import { sliced } from './sliced.ts';
 import type { Appended } from './store.ts';
 import type { StoreEmit } from './store-events.ts';
+import type { TakeBack } from './take-back.ts';
 import type { Transactions } from './transactions.ts';
 
 const REST_MS = 50;
@@ -73,6 +74,7 @@ export type MaintenanceOptions = {
   readonly appended$: Observable<Appended>;
   readonly keeper: LogKeeper;
   readonly purges: Pick<Purges, 'step' | 'isRunning' | 'purged$'>;
+  readonly takeBack: Pick<TakeBack, 'next'>;
   /** Entries of the log up to this number have been read for anomalies. */
   readonly readTo: () => number;
   readonly emit: StoreEmit;
@@ -102,6 +104,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
     );
     // All of them rewrite the same records, and each plans on what it reads: they share one background.
     const tasks: Readonly<Record<string, () => Observable<boolean>>> = {
+      'taking back': () => options.takeBack.next(),
       filing: () => keeper.file({ arrivedBefore: cutoffOf(options.retention, clock, options.trust) }),
       'counting of bytes': () => countSome(options),
       'counting of keys': () => defer(() => of(options.keyCounts.count())),

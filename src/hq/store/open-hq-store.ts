@@ -44,12 +44,13 @@ import type { QueryContext } from './query-context.ts';
 import { queryCustody } from './query-custody.ts';
 import { queryLedger } from './query-ledger.ts';
 import { querySamples } from './query-samples.ts';
-import { type Rebuild, reasonToRecount, recountStore } from './recount.ts';
+import { type Rebuild, recountStore, watchDamage } from './recount.ts';
 import { newestArrival } from './retention.ts';
 import { createSchemaCatalogue } from './schema-catalogue.ts';
 import { seriesDocuments } from './series-documents.ts';
 import type { Appended, HqStore, IngestFrame, IngestItem, ItemOutcome, NumbersOfAgent } from './store.ts';
 import type { StoreEmit } from './store-events.ts';
+import { createTakeBack } from './take-back.ts';
 import { createTransactions, type Transaction } from './transactions.ts';
 import { createTurns } from './turns.ts';
 import { heldOf } from './view.ts';
@@ -98,14 +99,11 @@ export function openHqStore(options: HqStoreOptions): Observable<HqStore> {
 function openParts(options: HqStoreOptions): Observable<Parts> {
   return defer(() => {
     const { storage, clock, emit = () => {}, maxAheadMs = MAX_AHEAD_MS } = options;
-    let met = reasonToRecount(storage, options.rebuild);
-    const watch = storage.damage$.subscribe(({ detail }) => {
-      met ??= detail;
-    });
-    const parts = met === null ? createParts(options) : null;
-    watch.unsubscribe();
-    if (met === null && parts !== null) return of(parts);
-    emit({ type: 'store_recount_begun', reason: met ?? '' });
+    const damage = watchDamage(storage, options.rebuild);
+    const parts = damage.met() === null ? createParts(options) : null;
+    const reason = damage.end();
+    if (reason === null && parts !== null) return of(parts);
+    emit({ type: 'store_recount_begun', reason: reason ?? '' });
     return concat(
       recountStore({ storage, clock, maxAheadMs, emit }),
       defer(() => of(createParts(options))),
@@ -115,7 +113,7 @@ function openParts(options: HqStoreOptions): Observable<Parts> {
 
 function createHqStore(options: HqStoreOptions, parts: Parts): HqStore {
   const { storage, hints, indexer, keeper, purges, appended } = parts;
-  const work = merge(indexer.work$, parts.upkeep$).subscribe();
+  const work = merge(indexer.work$, parts.upkeep$, parts.takeBack.watch$).subscribe();
   return {
     ...writes(parts, options),
     ...epochReads(parts),
@@ -126,6 +124,7 @@ function createHqStore(options: HqStoreOptions, parts: Parts): HqStore {
     observeSampled: hints.raise,
     appended$: appended.asObservable(),
     indexed$: indexer.indexed$,
+    takenBack$: parts.takeBack.takenBack$,
     close: () =>
       defer(() => {
         work.unsubscribe();
@@ -154,13 +153,16 @@ function createParts(options: HqStoreOptions) {
   const backpressure = createBackpressure(clock);
   const appended = new Subject<Appended>();
   const tail: TailOf = (agent) => transactions.durable.tails.get(agent) ?? [];
+  const takeBack = createTakeBack({ storage, transactions, clock, pauseMs: backpressure.pauseMs, emit });
   const context: QueryContext = {
     storage,
     tail,
     schemas,
     maxAheadMs: options.maxAheadMs ?? MAX_AHEAD_MS,
-    onBadFrame: (agent, epoch, seq, error) =>
-      emit({ type: 'store_frame_unreadable', agent, epoch, seq, error: errorText(error) }),
+    onBadFrame: (agent, epoch, seq, error) => {
+      emit({ type: 'store_frame_unreadable', agent, epoch, seq, error: errorText(error) });
+      takeBack.note(agent, epoch, seq, error);
+    },
   };
   const trust = createClockTrust(clock, newestArrival(storage), (aheadMs) =>
     emit({ type: 'store_clock_leapt', aheadMs }),
@@ -174,6 +176,7 @@ function createParts(options: HqStoreOptions) {
     trust,
     retention,
     backpressure,
+    takeBack,
     appended$: appended,
   };
   const indexer = createIndexer({

@@ -11,10 +11,11 @@
 import { defer, map, type Observable, of, Subject, switchMap, tap } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
 import type { Epoch } from '../../protocol/sample.ts';
+import { readPage } from '../../storage/read-page.ts';
 import type { Storage } from '../../storage/storage.ts';
 import { countsOf } from './agent-counts.ts';
 import type { Backpressure } from './backpressure.ts';
-import { kindRange, parseEntryKey, successor } from './keys.ts';
+import { kindRange, parseEntryKey } from './keys.ts';
 import { agentOfEntry } from './log-entry.ts';
 import type { PurgeRecord } from './purge-record.ts';
 import { closeEpochs, removeSome } from './purge-records.ts';
@@ -140,13 +141,13 @@ function findEntries(
 ): Observable<readonly number[]> {
   const find = function* (): Generator<void, readonly number[]> {
     const found: number[] = [];
-    let range = kindRange('J');
-    for (;;) {
-      const entries = storage.read((reader) => reader.range({ ...range, limit: SCAN_ENTRIES }));
+    const range = kindRange('J');
+    for (let { from } = range; ; ) {
+      const query = { ...range, from, limit: SCAN_ENTRIES };
+      const { entries, next } = storage.read((reader) => readPage(reader, query));
       for (const { key, value } of entries) if (agentOfEntry(value) === agent) found.push(parseEntryKey(key));
-      const last = entries.at(-1);
-      if (last === undefined || entries.length < SCAN_ENTRIES) return found;
-      range = { ...range, from: successor(last.key) };
+      if (next === null) return found;
+      from = next;
       yield;
     }
   };

@@ -38,17 +38,17 @@ export type Recounted = {
   readonly state: EpochState;
   /** What retention has removed: all that the state counts and that is not there. */
   readonly removed: RemovedSeqs;
-  /** Taken back, in order. */
+  /** Taken back, in order, and what it was counted as. */
   readonly lost: readonly SeqRange[];
+  readonly counts: KindCounts;
 };
 
 export function recountEpoch({ saved, removed, present }: EpochEvidence): Recounted {
   const base = saved ?? stateOfRemoved(removed);
   const elsewhere = removedOf({ saved: base, removed, present });
   const lost = subtract(base.coverage, unite(present.counted.coverage, elsewhere));
-  let state = isBehind(base, removed)
-    ? stateOfRemoved(removed, base)
-    : takeBack(base, lost, spread(countOf(lost), kindsOfLost(base, removed, present)));
+  const counts = spread(countOf(lost), kindsOfLost(base, removed, present));
+  let state = isBehind(base, removed) ? stateOfRemoved(removed, base) : takeBack(base, lost, counts);
   for (const { accounting, coverage } of present.byKind.values())
     for (const [first, last] of rangesOf(coverage)) state = account(state, accounting, first, last).state;
   const rest = restOf(state, present);
@@ -56,6 +56,7 @@ export function recountEpoch({ saved, removed, present }: EpochEvidence): Recoun
     state: { ...state, removed: { seqs: coveredCount(rest.coverage), before: 1 } },
     removed: rest,
     lost,
+    counts,
   };
 }
 

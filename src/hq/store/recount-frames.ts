@@ -20,6 +20,10 @@ const seqsOf = (segments: readonly Segment[]): number =>
 export function countFrame(writer: Writer, key: Uint8Array, recount: Recount): number {
   if (recount.written.has(textOf(key))) return 0;
   const { agent, epoch } = parseSeqKey(key);
+  if (recount.leaving.has(agent)) {
+    writer.remove(key);
+    return 0;
+  }
   const value = writer.get(key);
   const record = value === undefined ? undefined : decodeFrameRecord(value);
   const sound = record === undefined ? null : soundFrame(record, epoch);
@@ -46,7 +50,8 @@ export function countEntry(writer: Writer, key: Uint8Array, recount: Recount): n
   const value = writer.get(key);
   writer.remove(key);
   const entry = value === undefined ? undefined : decodeLogEntry(value);
-  if (entry?.isFiled === true) return value?.length ?? 0;
+  if (entry?.isFiled === true || (entry !== undefined && recount.leaving.has(entry.agent)))
+    return value?.length ?? 0;
   const sound = entry === undefined ? null : soundFrame(entry.record, entry.epoch);
   if (entry === undefined || sound === null) {
     recount.tally.unreadable += 1;
@@ -62,7 +67,7 @@ export function countEntry(writer: Writer, key: Uint8Array, recount: Recount): n
 export function countGap(writer: Writer, key: Uint8Array, recount: Recount): number {
   if (recount.written.has(textOf(key))) return 0;
   const { agent, epoch, seq } = parseSeqKey(key);
-  const gap = decodeGapRecord(writer.get(key));
+  const gap = recount.leaving.has(agent) ? undefined : decodeGapRecord(writer.get(key));
   if (gap === undefined) {
     recount.tally.unreadable += 1;
     writer.remove(key);

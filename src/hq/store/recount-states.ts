@@ -1,23 +1,15 @@
 /** Steps of a recount over what is known of epochs and agents. */
-import { type Coverage, countOf, missingWithin, type SeqRange } from '../../protocol/coverage.ts';
+import { countOf } from '../../protocol/coverage.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import { keysOf } from '../../storage/read-page.ts';
 import type { Writer } from '../../storage/storage.ts';
-import { putGap } from './append-frame.ts';
-import {
-  account,
-  decodeAgent,
-  decodeEpochState,
-  type EpochState,
-  encodeEpochState,
-  toJson,
-} from './epoch-state.ts';
+import { decodeAgent, decodeEpochState, encodeEpochState, toJson } from './epoch-state.ts';
 import { decodeMark, encodeMark } from './filed-mark.ts';
 import { agentKey, agentRecordKey, epochKey, filedKey, kindRange, parseEpochKey } from './keys.ts';
+import { damageDetail, loseForGood, neverToCome } from './lose-for-good.ts';
 import { recountEpoch } from './recount-epoch.ts';
 import { nameOf, presentOf, type Recount, type Step } from './recount-step.ts';
 import { readRemoved } from './removed-seqs.ts';
-import { timesOfLost } from './time-beside.ts';
 
 const EPOCHS_PER_STEP = 128;
 const AGENTS_PER_STEP = 512;
@@ -66,42 +58,13 @@ function recountState(writer: Writer, recount: Recount, place: Place): void {
   const state = { ...counted.state, owned, mergedTo: 0, logTo: recount.nextNumber - 1 };
   const isOver = owned || (known !== undefined && known.epoch !== epoch);
   const gone = neverToCome(state, counted.lost, { owned, isOver });
-  const final = loseForGood(writer, recount, { ...place, state, gone });
+  const source = { reader: writer, tail: () => [] };
+  const final = loseForGood(writer, source, { ...place, state, gone, now: recount.now });
   note(recount, agent, countOf(counted.lost), countOf(gone));
   writer.put(epochKey(agent, epoch), encodeEpochState(final));
   if (counted.removed.coverage.contiguous + counted.removed.coverage.ranges.length > 0)
     writer.put(epochKey(agent, epoch, 'Q'), toJson(counted.removed));
   else writer.remove(epochKey(agent, epoch, 'Q'));
-}
-
-/** What its agent has released, or nobody sends any more: samples by HTTP have no journal, and nor has an old epoch. */
-function neverToCome(
-  { coverage, sampled, released }: EpochState,
-  lost: readonly SeqRange[],
-  { owned, isOver }: { readonly owned: boolean; readonly isOver: boolean },
-): readonly SeqRange[] {
-  if (owned) return missingWithin(coverage, 1, sampled);
-  const last = isOver ? Number.POSITIVE_INFINITY : released;
-  return lost.flatMap(([from, to]): SeqRange[] => (from <= last ? [[from, Math.min(to, last)]] : []));
-}
-
-function loseForGood(
-  writer: Writer,
-  { now }: Recount,
-  { agent, epoch, state, gone }: Place & { readonly state: EpochState; readonly gone: readonly SeqRange[] },
-): EpochState {
-  const accounting = { kind: 'dropped', reason: 'lost_at_hq' } as const;
-  let next = state;
-  for (const [first, last] of gone) next = account(next, accounting, first, last).state;
-  const { coverage }: { readonly coverage: Coverage } = next;
-  for (const part of gone) {
-    const times = timesOfLost({ reader: writer, tail: () => [] }, { agent, epoch }, part, {
-      ts: now,
-      coverage,
-    });
-    putGap({ writer }, agent, epoch, part[0], { lastSeq: part[1], reason: accounting.reason, ...times });
-  }
-  return next;
 }
 
 function note({ losses, tally }: Recount, agent: string, taken: number, lost: number): void {
@@ -140,15 +103,14 @@ export function tellAlarms({ losses, now }: Recount): Step {
   return (writer) => {
     left ??= [...losses];
     for (const [agent, { again, lost }] of left.splice(0, AGENTS_PER_STEP)) {
-      const alarm = { kind: 'damaged_at_hq', since: now, detail: detailOf(agent, again, lost), lastTs: now };
+      const alarm = {
+        kind: 'damaged_at_hq',
+        since: now,
+        detail: damageDetail(agent, { again, lost }),
+        lastTs: now,
+      };
       writer.put(agentRecordKey('W', agent), toJson(alarm));
     }
     return left.length > 0;
   };
-}
-
-function detailOf(agent: string, again: number, lost: number): string {
-  const asked = `${again} samples of ${agent} went with damage of HQ's data: HQ asks for them again`;
-  const gone = `${lost} are accounted as lost (lost_at_hq), as their agent no longer has them`;
-  return lost === 0 ? asked : again === 0 ? `of ${agent}, ${gone}` : `${asked}; ${gone}`;
 }

@@ -1,7 +1,9 @@
 /** What the steps of a recount have in common. */
+import { type Coverage, EMPTY_COVERAGE, unite } from '../../protocol/coverage.ts';
 import type { Epoch, SchemaRef } from '../../protocol/sample.ts';
 import type { Reader, Writer } from '../../storage/storage.ts';
-import { type KeyRange, successor } from './keys.ts';
+import { decodeEpochState } from './epoch-state.ts';
+import { epochKey, type KeyRange, purgedEpochKey, successor } from './keys.ts';
 import { nothingPresent, type Present } from './present.ts';
 import { readRemoved } from './removed-seqs.ts';
 
@@ -13,6 +15,8 @@ export type Recount = {
   readonly now: number;
   /** By agent and epoch, as `nameOf` has them. */
   readonly present: Map<string, Present>;
+  /** Agents that are being removed for good: what is left of them counts for nothing, and goes. */
+  readonly leaving: Set<string>;
   /** Keys that were written by the step itself, which it must not look at again. */
   readonly written: Set<string>;
   /** Seqs by agent: those that it is asked for, and those that are accounted as lost. */
@@ -53,7 +57,7 @@ export function eachKey(range: KeyRange, visit: (writer: Writer, key: Uint8Array
 
 export const nameOf = (agent: string, epoch: Epoch): string => `${agent}/${epoch}`;
 
-/** Begins with what retention has removed: a record of it that has come back counts no more. */
+/** Begins with what was removed: a record of it that has come back counts no more. */
 export function presentOf(
   { present }: Recount,
   reader: Reader,
@@ -63,8 +67,15 @@ export function presentOf(
   const known = present.get(name);
   if (known !== undefined) return known;
   const begun = nothingPresent();
-  const removed = readRemoved(reader, agent, epoch);
-  if (removed !== undefined) begun.counted = { ...begun.counted, coverage: removed.coverage };
+  begun.counted = { ...begun.counted, coverage: goneOf(reader, agent, epoch) };
   present.set(name, begun);
   return begun;
+}
+
+/** By retention, or with its agent, unless that has come back. */
+function goneOf(reader: Reader, agent: string, epoch: Epoch): Coverage {
+  const removed = readRemoved(reader, agent, epoch)?.coverage ?? EMPTY_COVERAGE;
+  const purged = decodeEpochState(reader.get(purgedEpochKey(agent, epoch)))?.coverage;
+  const isBack = reader.get(epochKey(agent, epoch)) !== undefined;
+  return purged === undefined || isBack ? removed : unite(removed, purged);
 }

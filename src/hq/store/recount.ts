@@ -16,10 +16,12 @@
 import { concat, defer, EMPTY, expand, ignoreElements, type Observable } from 'rxjs';
 import { z } from 'zod';
 import type { Clock } from '../../platform/clock.ts';
+import { entriesOf } from '../../storage/read-page.ts';
 import type { Storage, Writer } from '../../storage/storage.ts';
 import { parseJson, toJson } from './epoch-state.ts';
-import { agentOfFiled, asBuffer, kindRange, META_KEY, RECOUNT_KEY } from './keys.ts';
+import { agentOfFiled, asBuffer, kindRange, META_KEY, parsePurgeKey, RECOUNT_KEY } from './keys.ts';
 import { lastNumberIn } from './last-number.ts';
+import { decodePurge } from './purge-record.ts';
 import { createEpisodeCount } from './recount-episodes.ts';
 import { countEntry, countFrame, countGap } from './recount-frames.ts';
 import { mendExpiry, mendKey } from './recount-keys.ts';
@@ -43,17 +45,24 @@ const markSchema = z.object({ log: z.number().int().min(0) });
 /** What can be made again of the rest of the store: `index` is all but frames, gaps and log. */
 export type Rebuild = 'index';
 
-/** Null: there is none, as far as is known before anything was read. */
-export function reasonToRecount(storage: Storage, rebuild: readonly Rebuild[] = []): string | null {
-  if (rebuild.includes('index')) return 'asked for with --rebuild index';
-  return isRecountDue(storage) ? 'counting it again was not finished' : null;
-}
-
-/** A recount was begun, and not ended. */
-function isRecountDue(storage: Storage): boolean {
-  return storage.read((reader) => reader.keys({ ...RECOUNT_RANGE, limit: 1 })).length > 0;
-}
 const RECOUNT_RANGE = { from: RECOUNT_KEY, to: Buffer.from('L') };
+
+/** Whether all has to be counted again, and why: damage that was met before or from now on. `end` says so once more. */
+export function watchDamage(storage: Storage, rebuild: readonly Rebuild[] = []) {
+  const isDue = storage.read((reader) => reader.keys({ ...RECOUNT_RANGE, limit: 1 })).length > 0;
+  let met: string | null = isDue ? 'damage was met before, and not all was counted again since' : null;
+  if (rebuild.includes('index')) met = 'asked for with --rebuild index';
+  const watch = storage.damage$.subscribe(({ detail }) => {
+    met ??= detail;
+  });
+  return {
+    met: (): string | null => met,
+    end: (): string | null => {
+      watch.unsubscribe();
+      return met;
+    },
+  };
+}
 
 /** Completes when all is counted, and durable. */
 export function recountStore({ storage, clock, maxAheadMs, emit }: RecountOptions): Observable<never> {
@@ -61,6 +70,7 @@ export function recountStore({ storage, clock, maxAheadMs, emit }: RecountOption
     const recount: Recount = {
       now: clock.now(),
       present: new Map(),
+      leaving: new Set(),
       written: new Set(),
       losses: new Map(),
       bytes: new Map(),
@@ -128,6 +138,10 @@ function begin(writer: Writer, recount: Recount): boolean {
   const before = Math.max(mark.success ? mark.data.log : 0, log, lastNumberIn(writer) + 1);
   recount.nextNumber = before + SKIPPED_NUMBERS;
   writer.put(RECOUNT_KEY, toJson({ log: recount.nextNumber }));
+  for (const { key, value } of entriesOf(writer, kindRange('Z'))) {
+    const { agent, epoch } = parsePurgeKey(key);
+    if (epoch === null && decodePurge(value)?.phase === 'emptying') recount.leaving.add(agent);
+  }
   return false;
 }
 

@@ -1,6 +1,21 @@
 /** What HQ's store tells of itself. */
 import { defineEvent, type Emit } from '../../platform/telemetry.ts';
 
+const TAKEN_BACK_METRICS = [
+  {
+    name: 'holdfast_hq_taken_back_samples_total',
+    kind: 'counter',
+    help: "Samples that damage of HQ's data has cost, which their agents are asked for again.",
+    value: ({ again }: { readonly again: number }) => again,
+  },
+  {
+    name: 'holdfast_hq_damage_lost_samples_total',
+    kind: 'counter',
+    help: "Samples that damage of HQ's data has cost, and that nobody has any more.",
+    value: ({ lost }: { readonly lost: number }) => lost,
+  },
+] as const;
+
 export const storeEvents = {
   store_frame_unreadable: defineEvent<{ agent: string; epoch: string; seq: number; error: string }>({
     level: 'warn',
@@ -12,6 +27,12 @@ export const storeEvents = {
         help: 'Stored frames met that do not decode, once for each time they were met.',
       },
     ],
+  }),
+  store_samples_taken_back: defineEvent<{ agent: string; epoch: string; again: number; lost: number }>({
+    level: 'warn',
+    message:
+      'stored samples cannot be read any more; their agent is asked for them, or they are accounted as lost',
+    metrics: TAKEN_BACK_METRICS,
   }),
   store_recount_begun: defineEvent<{ reason: string }>({
     level: 'warn',
@@ -29,20 +50,7 @@ export const storeEvents = {
     level: 'warn',
     message:
       'counted again; agents are asked for what they have of the samples that are gone, idempotency keys that went whole are forgotten',
-    metrics: [
-      {
-        name: 'holdfast_hq_taken_back_samples_total',
-        kind: 'counter',
-        help: "Samples that damage of HQ's data has cost, which their agents are asked for again.",
-        value: ({ again }) => again,
-      },
-      {
-        name: 'holdfast_hq_damage_lost_samples_total',
-        kind: 'counter',
-        help: "Samples that damage of HQ's data has cost, and that nobody has any more.",
-        value: ({ lost }) => lost,
-      },
-    ],
+    metrics: TAKEN_BACK_METRICS,
   }),
   store_background_failed: defineEvent<{ task: string; error: string }>({
     level: 'warn',

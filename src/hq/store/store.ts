@@ -172,6 +172,16 @@ export type NotedEpoch = {
   readonly lost: number;
 };
 
+/** What damage has cost of an epoch. */
+export type TakenBack = {
+  readonly agent: string;
+  readonly epoch: Epoch;
+  /** Seqs that its agent may still have. */
+  readonly again: number;
+  /** Seqs that nobody has any more. */
+  readonly lost: number;
+};
+
 /** What HQ holds, and has heard, of every epoch. */
 export type CoverageStore = {
   /** Null when nothing was ever said or stored of it. */
@@ -190,6 +200,8 @@ export type CoverageStore = {
   }) => Observable<NotedEpoch>;
   /** Highest seq that the agent says it has given out; kept with the next commit of the epoch. Nothing to wait for. */
   readonly observeSampled: (agent: string, epoch: Epoch, sampled: number) => void;
+  /** What damage has cost of an epoch, once it is taken back from its coverage. */
+  readonly takenBack$: Observable<TakenBack>;
   /** The agent that has this epoch; null when none has. */
   readonly holderOf: (epoch: Epoch) => Observable<string | null>;
 };

@@ -9,11 +9,17 @@ import type { WireError } from '../../../protocol/events.ts';
 import type { Access, AccessRequest, Admission } from '../../access.ts';
 import type { ChaosControl } from '../../chaos.ts';
 import { createHalfOpen } from '../../half-open.ts';
+import { damageDetail } from '../../store/lose-for-good.ts';
 import type { AgentPeer, AgentServer } from './agent-server.ts';
 import { createBacklogScheduler } from './backlog-scheduler.ts';
 import type { IngestCore } from './ingest-core.ts';
 import type { IngestEmit } from './ingest-events.ts';
-import { createIngestShared, type IngestLimits, type IngestStore } from './ingest-shared.ts';
+import {
+  createIngestShared,
+  type IngestLimits,
+  type IngestShared,
+  type IngestStore,
+} from './ingest-shared.ts';
 import { createLeases, type Holder } from './leases.ts';
 import type { LinkEvent } from './link-event.ts';
 import { type Listened, listenTo } from './listen-to.ts';
@@ -129,6 +135,7 @@ export function attachAgents(options: AttachAgentsOptions): AgentsGateway {
     }
   };
   const timers = merge(
+    tellTakenBack(shared),
     interval(SWEEP_MS, scheduler).pipe(tap(hellos.sweep)),
     interval(TURNS_MS, scheduler).pipe(tap(drains.tick)),
     interval(options.recheckMs ?? 30_000, scheduler).pipe(tap(recheck)),
@@ -181,6 +188,17 @@ function assembleIngest(options: AttachAgentsOptions, links: Subject<LinkEvent>)
     ingest,
   });
   return { shared, drains };
+}
+
+/** What an agent was told before no longer holds: at its next hello it hears what does. */
+function tellTakenBack({ store, leases, link, clock }: IngestShared): Observable<unknown> {
+  return store.takenBack$.pipe(
+    tap(({ agent, again, lost }) => {
+      const detail = damageDetail(agent, { again, lost });
+      link({ kind: 'alarm', agent, alarm: 'damaged_at_hq', detail, ts: clock.now() });
+      if (again > 0) leases.end(agent, 'HQ has lost samples that it had confirmed');
+    }),
+  );
 }
 
 /** Why a connection may not come in; null lets it in. */

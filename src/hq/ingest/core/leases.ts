@@ -25,6 +25,8 @@ export type Leases<H extends Holder> = {
   readonly warn: (agent: string, message: string) => void;
   /** Gives the lease back, then emits; nothing happens when another one holds it. */
   readonly release: (agent: string, holder: H) => Observable<void>;
+  /** Ends the connection that holds it, and gives it back. */
+  readonly end: (agent: string, reason: string) => void;
   readonly holds: (agent: string, holder: H) => boolean;
   /** Held by connections of this process. */
   readonly size: () => number;
@@ -58,6 +60,11 @@ export function createLeases<H extends Holder>(): Leases<H> {
       atOnce(() => {
         if (held.get(agent) === holder) held.delete(agent);
       }),
+    end: (agent, reason) => {
+      const holder = held.get(agent);
+      held.delete(agent);
+      holder?.end(reason);
+    },
     holds: (agent, holder) => held.get(agent) === holder,
     size: () => held.size,
   };

@@ -27,7 +27,8 @@ export type DamagedStore = {
   readonly damage: (work: (disk: MemoryDisk) => void, options?: Partial<HqStoreOptions>) => Promise<void>;
   /** The same without a word of the storage: its records are sound, and others. */
   readonly tamper: (work: (disk: MemoryDisk) => void, options?: Partial<HqStoreOptions>) => Promise<void>;
-  readonly reopen: (options?: Partial<HqStoreOptions>) => Promise<void>;
+  /** Closes it and opens it again; nothing is told of what `between` does. */
+  readonly reopen: (options?: Partial<HqStoreOptions>, between?: (disk: MemoryDisk) => void) => Promise<void>;
   readonly close: () => Promise<unknown>;
 };
 
@@ -51,8 +52,10 @@ export async function damagedStore(options: Partial<HqStoreOptions> = {}): Promi
       disk.orderedKeys = null;
       store = await openStore(createMemoryStorage({ disk }), next);
     },
-    reopen: async (next = options) => {
+    reopen: async (next = options, between = () => {}) => {
       await closeStore(store);
+      between(disk);
+      disk.orderedKeys = null;
       store = await openStore(createMemoryStorage({ disk }), next);
     },
     close: () => closeStore(store),
