@@ -19,6 +19,7 @@ import { boundConnections } from './bound-connections.ts';
 import { answerClientError, answerInWords } from './client-error.ts';
 import { createErrorHandler } from './error-handler.ts';
 import { registerGuard } from './guard.ts';
+import { answerHalfClosed } from './half-closed.ts';
 import { isLarge, JsonText, jsonText } from './json-steps.ts';
 import { registerNotFound } from './not-found.ts';
 import { registerOpenApi } from './openapi.ts';
@@ -75,6 +76,7 @@ export async function createGateway(options: GatewayOptions): Promise<GatewayApp
     alarms: options.alarms,
     emit,
   });
+  answerHalfClosed(app.server, clock);
   watchRequests(app.server, {
     silenceMs: REQUEST_SILENCE_MS,
     leastBytesPerSecond: config.limits.leastBytesPerSecond,

@@ -54,6 +54,19 @@ it('a page to which HQ was rebound cannot write by polling, although browsers se
   expect(refused.join()).toContain(' 2');
 });
 
+it.each([
+  ['PUT', '', 405],
+  ['DELETE', '', 405],
+  ['PATCH', '&sid=x', 405],
+  ['GET', '&j=0', 400],
+  ['POST', '&j=0&sid=x', 400],
+])('a %s that no client sends is refused: %s, with %i', async (method, query, status) => {
+  const gateway = await startTestGateway();
+  onTestFinished(gateway.stop);
+  const answer = await ask(gateway.port, method, `${POLLING}${query}`, { host: `127.0.0.1:${gateway.port}` });
+  expect(answer.status).toBe(status);
+});
+
 it('a page that comes from HQ itself may', async () => {
   const gateway = await startTestGateway();
   onTestFinished(gateway.stop);

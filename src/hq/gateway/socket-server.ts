@@ -1,5 +1,5 @@
 /** HQ's Socket.IO server: its limits, and the refusal of everything but the namespaces that HQ serves. */
-import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
 import { timer } from 'rxjs';
 import { Server } from 'socket.io';
 import { type ServerOptions, WebSocketServer } from 'ws';
@@ -76,6 +76,7 @@ export function createSocketServer(
     clock,
     emit,
   });
+  io.engine.use(refuseOddRequests);
   // Each request of a client that polls, not only its first: that one a browser sends without its Origin.
   io.engine.use((request: IncomingMessage, _response: unknown, next: (error?: Error) => void) => {
     const { host, origin } = request.headers;
@@ -102,6 +103,19 @@ export function createSocketServer(
     });
   });
   return io;
+}
+
+/** Engine.IO answers other methods with 500, and JSONP, which no client of HQ speaks, to any page. */
+function refuseOddRequests(
+  { method, url }: IncomingMessage,
+  response: Pick<ServerResponse, 'writeHead' | 'end'>,
+  next: (error?: Error) => void,
+): void {
+  if (method !== 'GET' && method !== 'POST' && method !== 'OPTIONS') {
+    response.writeHead(405, { allow: 'GET, POST, OPTIONS' });
+    response.end();
+  } else if (/[?&]j=/.test(url ?? '')) next(new Error('JSONP is not served'));
+  else next();
 }
 
 /**
