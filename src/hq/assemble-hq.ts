@@ -97,6 +97,7 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     maxKeys: config.limits.maxIdempotencyKeys,
     maxAheadMs: config.limits.maxClockAheadMs,
     rebuild: options.rebuild ?? [],
+    eventLimits: { maxAgeMs: config.retention.eventDays * DAY_MS, maxEvents: config.limits.maxEvents },
     emit: notingQuotas(createEmit(storeEvents, telemetry), links, clock),
   });
   // The store first: what it does about damage goes ahead of every other commit.

@@ -121,6 +121,12 @@ const limitsSchema = z
       100_000,
     ),
     maxDashboards: whole('most dashboards at once', 200, 1, 10_000),
+    maxEvents: whole(
+      'events (states, links, alarms) that HQ keeps of one agent, at most; beyond it the oldest are removed',
+      2_000,
+      50,
+      1_000_000,
+    ),
     readTimeoutMs: whole(
       'how long a request may wait and read in the storage before HQ gives it up with 504, ms',
       30_000,
@@ -152,6 +158,12 @@ const retentionSchema = z
       .max(36_500)
       .default(30)
       .describe('age at which raw samples, records of gaps and anomaly episodes are removed, days'),
+    eventDays: z
+      .number()
+      .min(0.001)
+      .max(36_500)
+      .default(400)
+      .describe('age at which events of agents (states, links, alarms) are removed, days'),
     maxBytes: whole(
       "size of HQ's storage at which the oldest raw samples are removed, and records of gaps before them, bytes",
       20 * GIB,

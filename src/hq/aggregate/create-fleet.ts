@@ -30,11 +30,13 @@ import { MAX_AHEAD_MS } from '../store/clock-ahead.ts';
 import type { Appended } from '../store/store.ts';
 import { type AgentEntry, applyAppended, applyIndexed, applyLink, recentAlarm } from './agent-entry.ts';
 import { createAlarmKeeper } from './alarm-keeper.ts';
+import { createEventKeeper } from './event-keeper.ts';
 import type { Fleet } from './fleet.ts';
 import type { FleetOptions, FleetState, Found } from './fleet-state.ts';
 import { createHistoryKeeper, historyOf } from './history-keeper.ts';
 import { createIngestMeter } from './ingest-meter.ts';
 import { createLabelKeeper } from './label-keeper.ts';
+import { alarmEvents, happenedIn, overOf, seenOf, stateEvent } from './note-events.ts';
 import { createPauseKeeper } from './pause-keeper.ts';
 import { changesAt, verdictOf } from './presence.ts';
 import { restoreFleet } from './restore-fleet.ts';
@@ -63,7 +65,12 @@ export function createFleet(options: FleetOptions): Observable<Fleet> {
 function openFleet(options: FleetOptions, found: Found): Observable<Fleet> {
   const { store, clock } = options;
   const labels = createLabelKeeper((changes) => store.saveLabels(changes), found.labels);
-  const roster = createRoster(store, clock, labels.of);
+  const events = createEventKeeper((batch) => store.saveEvents(batch), clock);
+  events.note(null, { kind: 'hq_started', version: options.hqVersion });
+  const roster = createRoster(store, clock, labels.of, (known, now) => {
+    const event = stateEvent(known, now);
+    if (event !== null) events.note(now.id, event);
+  });
   const before = historyOf(found.history, clock.now());
   const meter = createIngestMeter(clock, before.points);
   const fleet: FleetState = {
@@ -74,6 +81,7 @@ function openFleet(options: FleetOptions, found: Found): Observable<Fleet> {
     alarms: createAlarmKeeper((changes) => store.saveAlarms(changes)),
     pauses: createPauseKeeper((changes) => store.savePauses(changes)),
     rhythms: createRhythmKeeper((changes) => store.saveRhythms(changes)),
+    events,
     history: createHistoryKeeper((changes) => store.saveIngestHistory(changes), before),
     busy: new Set(),
     waiting: new Set(),
@@ -81,6 +89,7 @@ function openFleet(options: FleetOptions, found: Found): Observable<Fleet> {
     removed: new Set(),
     ticks: 0,
     chaosChanged: false,
+    chaosEffect: 'none',
   };
   restoreFleet(fleet, found);
   const work = listen(fleet);
@@ -148,6 +157,8 @@ function serve(fleet: FleetState, work: Subscription): Fleet {
       work.unsubscribe();
       fleet.history.flush();
       fleet.rhythms.flush();
+      fleet.events.note(null, { kind: 'hq_stopped' });
+      fleet.events.flush();
       deltas.complete();
       totals$.complete();
     },
@@ -187,6 +198,8 @@ function listen(fleet: FleetState): Subscription {
   work.add(
     chaos.state$.subscribe((now) => {
       fleet.chaosChanged = true;
+      if (now.effect !== fleet.chaosEffect) fleet.events.note(null, { kind: 'chaos', effect: now.effect });
+      fleet.chaosEffect = now.effect;
       fleet.history.chaos(now);
     }),
   );
@@ -194,14 +207,16 @@ function listen(fleet: FleetState): Subscription {
 }
 
 function takeAppended(
-  { options, roster, meter, rhythms, busy, waiting }: FleetState,
+  { options, roster, meter, rhythms, events, busy, waiting }: FleetState,
   appended: Appended,
 ): void {
   const { clock, maxAheadMs = MAX_AHEAD_MS } = options;
   const { frame, outcome } = appended;
   const entry = roster.entryOf(frame.agent, frame.lane === 'http' ? null : frame.header.epoch);
   const mono = clock.precise();
+  const before = entry.clockAlarm;
   applyAppended(entry, appended, { now: clock.now(), mono, maxAheadMs });
+  for (const event of alarmEvents([before], [entry.clockAlarm])) events.note(entry.id, event);
   if (entry.presence.kind === 'sender') rhythms.delivered(entry.id, entry.presence.rhythm, clock.now());
   meter.add(outcome.stored, frame.bytes.length, mono);
   if (outcome.stored > 0) busy.add(entry);
@@ -210,14 +225,18 @@ function takeAppended(
 }
 
 function takeLink(fleet: FleetState, event: LinkEvent): void {
-  const { options, roster, alarms, labels, pauses, alarmed, waiting } = fleet;
+  const { options, roster, alarms, labels, pauses, events, alarmed, waiting } = fleet;
   const { clock } = options;
   // Whatever names a stranger may claim, they make no agents; nor does what is left of one that is retired.
   const isOfKnown =
     event.kind === 'hello_refused' || (event.kind === 'alarm' && event.alarm === 'over_quota');
   if (isOfKnown && roster.find(event.agent) === undefined) return;
+  const isNew = roster.find(event.agent) === undefined;
   const entry = roster.entryOf(event.agent, event.kind === 'connected' ? event.epoch : null);
+  const before = { ...seenOf(entry, clock.precise()), ...(isNew && { epoch: null }) };
   applyLink(entry, event, clock.precise());
+  for (const happened of happenedIn(before, seenOf(entry, clock.precise()), event))
+    events.note(entry.id, { ...happened, ts: event.ts });
   waiting.add(entry);
   if (event.kind === 'connected') labels.told(entry.id, event.labels ?? {});
   if (event.kind === 'heartbeat' && event.heartbeat.link !== undefined)
@@ -263,13 +282,14 @@ function nextDelta(fleet: FleetState): Observable<FleetDelta> {
 }
 
 function retire(
-  { roster, alarms, pauses, rhythms, busy, waiting, alarmed, removed }: FleetState,
+  { roster, alarms, pauses, rhythms, events, busy, waiting, alarmed, removed }: FleetState,
   agent: string,
 ): void {
   for (const keeper of [pauses, rhythms]) keeper.forget(agent);
   const entry = roster.find(agent);
   if (entry === undefined) return;
   roster.remove(agent);
+  events.note(agent, { kind: 'retired' });
   busy.delete(entry);
   waiting.delete(entry);
   if (alarmed.delete(entry)) alarms.ended(agent);
@@ -278,13 +298,14 @@ function retire(
 
 function forget(fleet: FleetState, agent: string): void {
   retire(fleet, agent);
-  for (const keeper of [fleet.alarms, fleet.labels]) keeper.forget(agent);
+  for (const keeper of [fleet.alarms, fleet.labels, fleet.events]) keeper.forget(agent);
 }
 
-function setLabels({ labels, roster }: FleetState, agent: string, set: SetLabels): Observable<never> {
+function setLabels({ labels, roster, events }: FleetState, agent: string, set: SetLabels): Observable<never> {
   return labels.set(agent, set).pipe(
     tap({
       complete: () => {
+        events.note(agent, { kind: 'labels_set', labels: set });
         const entry = roster.find(agent);
         if (entry !== undefined) roster.touch(entry);
       },
@@ -293,9 +314,9 @@ function setLabels({ labels, roster }: FleetState, agent: string, set: SetLabels
 }
 
 function endSecond(fleet: FleetState): void {
-  const { options, roster, meter, alarms, labels, pauses, rhythms, history, busy, waiting } = fleet;
+  const { options, roster, meter, alarms, labels, pauses, rhythms, history, events, busy, waiting } = fleet;
   history.second(meter.endSecond());
-  for (const keeper of [history, alarms, labels, pauses, rhythms]) keeper.retry();
+  for (const keeper of [history, alarms, labels, pauses, rhythms, events]) keeper.retry();
   for (const entry of busy) {
     roster.touch(entry);
     if (entry.rate.rate(options.clock.precise()) === 0) busy.delete(entry);
@@ -313,11 +334,12 @@ function endStates(roster: Roster, waiting: Set<AgentEntry>, mono: number): void
   }
 }
 
-function endAlarms({ options, roster, alarms, alarmed }: FleetState): void {
+function endAlarms({ options, roster, alarms, events, alarmed }: FleetState): void {
   for (const entry of alarmed) {
     if (recentAlarm(entry, options.clock.precise()) !== null) continue;
     alarmed.delete(entry);
     alarms.ended(entry.id);
+    if (entry.alarm !== null) events.note(entry.id, overOf(entry.alarm));
     roster.touch(entry);
   }
 }

@@ -1,6 +1,7 @@
 /** What the fleet state is made of while HQ runs, and what the store says of it at the start. */
 import type { Observable } from 'rxjs';
 import type { Clock } from '../../platform/clock.ts';
+import type { Chaos } from '../../protocol/api.ts';
 import type { LabelRecord } from '../../protocol/labels.ts';
 import type { ChaosControl } from '../chaos.ts';
 import type { LinkEvent } from '../ingest/core/link-event.ts';
@@ -12,6 +13,7 @@ import type {
   AgentRecord,
   AgentRegistry,
   AlarmStore,
+  EventStore,
   FrameLog,
   IndexProgress,
   IngestHistoryStore,
@@ -21,6 +23,7 @@ import type {
 } from '../store/store.ts';
 import type { AgentEntry } from './agent-entry.ts';
 import type { AlarmKeeper } from './alarm-keeper.ts';
+import type { EventKeeper } from './event-keeper.ts';
 import type { HistoryKeeper } from './history-keeper.ts';
 import type { IngestMeter } from './ingest-meter.ts';
 import type { LabelKeeper } from './label-keeper.ts';
@@ -37,6 +40,7 @@ export type FleetOptions = {
     LabelStore &
     PauseStore &
     RhythmStore &
+    EventStore &
     IngestHistoryStore;
   /** From the ingest of agents. */
   readonly links$: Observable<LinkEvent>;
@@ -56,6 +60,7 @@ export type FleetState = {
   readonly pauses: PauseKeeper;
   readonly rhythms: RhythmKeeper;
   readonly history: HistoryKeeper;
+  readonly events: EventKeeper;
   /** Have a rate that falls when nothing comes. */
   readonly busy: Set<AgentEntry>;
   /** Have a state that changes by itself. */
@@ -66,6 +71,8 @@ export type FleetState = {
   readonly removed: Set<string>;
   ticks: number;
   chaosChanged: boolean;
+  /** What chaos did when it was last looked at. */
+  chaosEffect: Chaos['effect'];
 };
 
 export type Found = {

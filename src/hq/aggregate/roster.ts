@@ -47,6 +47,7 @@ export function createRoster(
   store: AgentNumbers,
   clock: Pick<Clock, 'now' | 'precise' | 'scheduler'>,
   labelsOf: (agent: string) => Labels,
+  onSummary: (before: AgentSummary | null, now: AgentSummary) => void = () => {},
 ): Roster {
   const entries = new Map<string, AgentEntry>();
   /** Changed since they were last taken. */
@@ -70,6 +71,7 @@ export function createRoster(
       labels: labelsOf(entry.id),
     });
     moveSums(sums, entry.summary, summary);
+    onSummary(entry.summary, summary);
     entry.summary = summary;
     entry.summarised = changes;
     if (entry.changes === changes) stale.delete(entry);

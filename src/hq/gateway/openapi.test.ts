@@ -80,6 +80,7 @@ describe('openapi.json', () => {
         'DELETE /api/v1/agents/{id}',
         'GET /api/v1/query',
         'GET /api/v1/agents/{id}/arrivals',
+        'GET /api/v1/agents/{id}/events',
         'GET /api/v1/gpus',
         'GET /api/v1/gpus/{gpu}/telemetry',
         'GET /api/v1/agents/{id}/labels',

@@ -31,6 +31,7 @@ import { arrivalsRoute } from './routes/arrivals.ts';
 import { chaosRoutes } from './routes/chaos.ts';
 import type { GatewayApp, RouteContext } from './routes/context.ts';
 import { completenessRoute, custodyRoute } from './routes/custody.ts';
+import { eventsRoute } from './routes/events.ts';
 import { fleetQueryRoute } from './routes/fleet-query.ts';
 import { gpuRoutes } from './routes/gpus.ts';
 import { operationRoutes } from './routes/operations.ts';
@@ -181,6 +182,7 @@ async function registerRoutes(app: GatewayApp, options: RouteContext): Promise<v
   arrivalsRoute(app, options);
   custodyRoute(app, options);
   completenessRoute(app, options);
+  eventsRoute(app, options);
   gpuRoutes(app, options);
   streamRoute(app);
   chaosRoutes(app, options);

@@ -28,6 +28,12 @@ export function readAgentRecords<T>(
   }
 }
 
+/** Whether an agent is being removed for good, or is gone. */
+export function isGone(transaction: Transaction, agent: string): boolean {
+  const purge = transaction.purge(agent);
+  return isRunning(purge) || (purge !== undefined && transaction.agent(agent) === undefined);
+}
+
 /** `null` removes. Of an agent that is being removed for good, or is gone, nothing is written. */
 export function writeAgentRecords(
   transaction: Transaction,
@@ -35,12 +41,8 @@ export function writeAgentRecords(
   changes: ReadonlyMap<string, object | null>,
 ): void {
   const { writer } = transaction;
-  const isGone = (agent: string) => {
-    const purge = transaction.purge(agent);
-    return isRunning(purge) || (purge !== undefined && transaction.agent(agent) === undefined);
-  };
   for (const [agent, record] of changes) {
-    if (record === null || isGone(agent)) writer.remove(agentRecordKey(kind, agent));
+    if (record === null || isGone(transaction, agent)) writer.remove(agentRecordKey(kind, agent));
     else writer.put(agentRecordKey(kind, agent), toJson(record));
   }
 }

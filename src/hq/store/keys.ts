@@ -22,6 +22,8 @@
  *     I agent 0                               what the indexer knows of an agent (JSON)
  *     W agent 0                               alarm of the agent: its latest that is not over (JSON)
  *     B agent 0                               labels of the agent: told by it, set by HQ (JSON)
+ *     O agent 0 ts[8] order[6]                what has happened to the agent (JSON, see agent-events.ts);
+ *                                             without an agent: to HQ itself
  *     H                                       identity of this HQ (JSON, see identity.ts)
  *     O                                       life of the log (JSON, see log-life.ts)
  *     P                                       written to find out whether the storage takes commits again
@@ -51,6 +53,7 @@ export type KeyKind =
   | 'S'
   | 'N'
   | 'I'
+  | 'O'
   | 'Q'
   | 'C'
   | 'D'
@@ -72,6 +75,7 @@ export const KIND_SCOPES: Readonly<Record<KeyKind, 'agent' | 'beside' | 'hq' | '
   I: 'agent',
   M: 'agent',
   N: 'agent',
+  O: 'agent',
   Q: 'agent',
   S: 'agent',
   T: 'agent',
@@ -284,6 +288,24 @@ export function episodeRange(agent: string, from: number, to: number): KeyRange 
 
 export const agentOfEpisode = (key: Uint8Array): string =>
   asBuffer(key).toString('latin1', 1, key.length - 17);
+
+/** `order`: 12 hex digits that tell events of one ms apart. */
+export function eventKey(agent: string, ts: number, order: string): Uint8Array {
+  const { key, at } = scoped('O', agent, 14);
+  writeOrderedDouble(key, ts, at);
+  key.write(order, at + 8, 6, 'hex');
+  return key;
+}
+/** Events with `from ≤ ts < to`. */
+export function eventRange(agent: string, from: number, to: number): KeyRange {
+  return { from: eventKey(agent, from, '00'.repeat(6)), to: eventKey(agent, to, '00'.repeat(6)) };
+}
+export const agentOfEvent = (key: Uint8Array): string => asBuffer(key).toString('latin1', 1, key.length - 15);
+export function parseEventKey(bytes: Uint8Array): { readonly ts: number; readonly order: string } {
+  const key = asBuffer(bytes);
+  const at = key.length - 14;
+  return { ts: readOrderedDouble(key, at), order: key.toString('hex', at + 8, at + 14) };
+}
 
 export function dedupKey(agent: string, hash: Uint8Array): Uint8Array {
   const { key, at } = scoped('D', agent, 16);

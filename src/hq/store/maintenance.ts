@@ -77,6 +77,8 @@ export type MaintenanceOptions = {
   readonly takeBack: Pick<TakeBack, 'next'>;
   /** Entries of the log up to this number have been read for anomalies. */
   readonly readTo: () => number;
+  /** Removes some events of agents that must go; emits whether there may be more. */
+  readonly sweepEvents: () => Observable<boolean>;
   readonly emit: StoreEmit;
 };
 
@@ -111,6 +113,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
       retention: () => sweep(options, quotas),
       'retention of gaps': () => sweepGaps(options, gaps),
       'bound of gaps': () => boundGaps(options, bound),
+      'retention of events': options.sweepEvents,
       compaction: () => compactSome(options, candidates),
       'saving of states': () => keeper.save(),
       'removal of agents': () => options.purges.step(),

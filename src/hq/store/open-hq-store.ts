@@ -29,6 +29,7 @@ import { createClockTrust } from './clock-trust.ts';
 import { MAX_EPISODES } from './episode-retention.ts';
 import { openCount, queryEpisodes } from './episodes.ts';
 import type { EpochState } from './epoch-state.ts';
+import { createEventStore, type EventStoreOptions } from './event-store.ts';
 import { createHints } from './heard-of.ts';
 import { appendDelivery, type WrittenDelivery } from './http-samples.ts';
 import { createIndexer } from './indexer.ts';
@@ -72,6 +73,8 @@ export type HqStoreOptions = {
   readonly maxEpisodes?: number;
   /** Idempotency keys of one agent that are remembered at once; one more is refused. Default 1,000,000. */
   readonly maxKeys?: number;
+  /** How long events of agents are kept, and how many of each. */
+  readonly eventLimits?: EventStoreOptions['limits'];
   /** How long an idempotency key is remembered, ms. Default 24 h. */
   readonly dedupTtlMs?: number;
   /** Samples further ahead of HQ's clock are kept, marked, and not taken for the latest, ms. Default 24 h. */
@@ -121,6 +124,7 @@ function createHqStore(options: HqStoreOptions, parts: Parts): HqStore {
     ...queries(parts),
     ...numbers(parts),
     ...schemaReads(parts),
+    ...parts.events.roles,
     observeSampled: hints.raise,
     appended$: appended.asObservable(),
     indexed$: indexer.indexed$,
@@ -197,7 +201,9 @@ function createParts(options: HqStoreOptions) {
     },
     emit,
   });
-  const upkeep$ = maintain({ ...common, keeper, purges, readTo, uncountedBytes, keyCounts, emit });
+  const events = createEventStore({ ...common, limits: options.eventLimits, emit });
+  const behind = { keeper, purges, readTo, uncountedBytes, keyCounts, sweepEvents: events.sweep };
+  const upkeep$ = maintain({ ...common, ...behind, emit });
   const epochOf = (agent: string, epoch: Epoch) => heldOf(transactions.durable, agent, epoch);
   return {
     ...common,
@@ -209,6 +215,7 @@ function createParts(options: HqStoreOptions) {
     appended,
     indexer,
     keeper,
+    events,
     upkeep$,
     epochOf,
   };

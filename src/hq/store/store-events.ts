@@ -17,6 +17,36 @@ const TAKEN_BACK_METRICS = [
 ] as const;
 
 export const storeEvents = {
+  store_events_kept: defineEvent<{ events: number; leftOut: number }>({
+    level: null,
+    message: '',
+    metrics: [
+      {
+        name: 'holdfast_hq_agent_events_total',
+        kind: 'counter',
+        help: 'Events of agents, and of HQ itself, that were written down.',
+        value: ({ events }) => events,
+      },
+      {
+        name: 'holdfast_hq_agent_events_left_out_total',
+        kind: 'counter',
+        help: 'Events of agents that were not written down: there were too many.',
+        value: ({ leftOut }) => leftOut,
+      },
+    ],
+  }),
+  store_events_removed: defineEvent<{ events: number }>({
+    level: 'debug',
+    message: 'events of agents removed: too old, or too many of an agent',
+    metrics: [
+      {
+        name: 'holdfast_hq_agent_events_removed_total',
+        kind: 'counter',
+        help: 'Events of agents that retention has removed.',
+        value: ({ events }) => events,
+      },
+    ],
+  }),
   store_frame_unreadable: defineEvent<{ agent: string; epoch: string; seq: number; error: string }>({
     level: 'warn',
     message: 'a stored frame does not decode; its samples are left out of answers',

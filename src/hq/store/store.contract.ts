@@ -50,6 +50,7 @@ function questions(store: HqStore): Readonly<Record<string, Observable<unknown>>
       ...{ stepMs: 60_000, from: START, to: START + 3_600_000, rows: 1, percentiles: true },
       series: [{ agent: 'a1', source: 'sim', series: 'sensor.value{sensor=1}', row: 0 }],
     }),
+    events: store.events({ ...RANGE, limit: 10, cursor: null }),
     arrivals: store.arrivals({ ...RANGE, gapMs: 1000, limit: 10, cursor: null }),
     anomalies: store.anomalies({ ...RANGE, limit: 10, cursor: null }),
     numbers: store.numbers(['a1']),
@@ -67,6 +68,10 @@ function commands(store: HqStore): Readonly<Record<string, Observable<unknown>>>
     putSchema: store.putSchema('a1', internSchema({ ...schema, source: 'other' })),
     saveAlarms: store.saveAlarms(new Map([['a1', ALARM]])),
     saveLabels: store.saveLabels(new Map([['a1', LABELS]])),
+    saveEvents: store.saveEvents({
+      events: [{ agent: 'a1', event: { ts: START, kind: 'retired' } }],
+      leftOut: 0,
+    }),
     saveIngestHistory: store.saveIngestHistory(new Map([['0', HISTORY]])),
   };
 }

@@ -7,6 +7,7 @@
  * storage in slices.
  */
 import type { Observable } from 'rxjs';
+import type { AgentEvent } from '../../protocol/agent-event.ts';
 import type { AnomalyDocument, LedgerEntry, SampleDocument, SeriesDocument } from '../../protocol/api.ts';
 import type { Arrival } from '../../protocol/arrival.ts';
 import type { Bucket, BucketStatistic } from '../../protocol/bucket.ts';
@@ -351,6 +352,26 @@ export type IngestHistoryStore = {
   readonly saveIngestHistory: (changes: ReadonlyMap<string, HistoryRecord | null>) => Observable<void>;
 };
 
+export type EventQuery = TimeRange & {
+  readonly agent: string;
+  readonly limit: number;
+  readonly cursor: string | null;
+};
+
+/** An event to keep; `agent` null: of HQ itself. */
+export type NewEvent = { readonly agent: string | null; readonly event: Omit<AgentEvent, 'of'> };
+
+/** Keeps what has happened to agents, and to HQ itself. */
+export type EventStore = {
+  /** Completes when they are durable. `leftOut`: how many were not to be kept. */
+  readonly saveEvents: (batch: {
+    readonly events: readonly NewEvent[];
+    readonly leftOut: number;
+  }) => Observable<void>;
+  /** Oldest first; those of HQ itself among them. */
+  readonly events: (query: EventQuery) => Observable<Page<AgentEvent>>;
+};
+
 /** Today's store has every role. */
 export type HqStore = FrameLog &
   CoverageStore &
@@ -362,6 +383,7 @@ export type HqStore = FrameLog &
   LabelStore &
   PauseStore &
   RhythmStore &
+  EventStore &
   IngestHistoryStore & {
     /** Ends its work and closes the storage. */
     readonly close: () => Observable<never>;

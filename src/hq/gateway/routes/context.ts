@@ -17,7 +17,7 @@ import type { HqAlarms } from '../../hq-alarms.ts';
 import { problemSchema } from '../../http/problem.ts';
 import type { IngestCore } from '../../ingest/core/ingest-core.ts';
 import type { Refusals } from '../../refusals.ts';
-import type { AgentRegistry, QueryStore } from '../../store/store.ts';
+import type { AgentRegistry, EventStore, QueryStore } from '../../store/store.ts';
 import type { Turns } from '../../store/turns.ts';
 import type { GatewayEvents } from '../gateway-events.ts';
 import type { Reads } from '../reads/reads.ts';
@@ -32,7 +32,7 @@ export type GatewayApp = FastifyInstance<
 
 export type RouteContext = {
   readonly config: HqConfig;
-  readonly store: AgentRegistry & QueryStore;
+  readonly store: AgentRegistry & QueryStore & Pick<EventStore, 'events'>;
   readonly ingest: IngestCore;
   readonly fleet: Pick<
     Fleet,

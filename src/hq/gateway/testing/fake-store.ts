@@ -1,5 +1,6 @@
 /** A store in memory for tests of the gateway: it keeps what was appended and answers with it. */
 import { defer, NEVER, of } from 'rxjs';
+import type { AgentEvent } from '../../../protocol/agent-event.ts';
 import type { AnomalyDocument, SampleDocument } from '../../../protocol/api.ts';
 import type { InternedSchema, Sample, SchemaRef } from '../../../protocol/sample.ts';
 import { seriesKey, sourceSeriesKey } from '../../../protocol/series-key.ts';
@@ -12,6 +13,7 @@ import type {
   CustodyQuery,
   CustodyTable,
   DeliveryOutcome,
+  EventStore,
   FrameLog,
   QueryStore,
   SampleDelivery,
@@ -19,7 +21,9 @@ import type {
 
 export type FakeStore = FrameLog &
   AgentRegistry &
-  QueryStore & {
+  QueryStore &
+  Pick<EventStore, 'events'> & {
+    readonly eventList: AgentEvent[];
     readonly appended: { readonly agent: string; readonly sample: Sample }[];
     readonly anomalyList: AnomalyDocument[];
     /** Tests may put another in its place. */
@@ -106,6 +110,11 @@ export function createFakeStore(): FakeStore {
         ),
       ),
     buckets: (query) => defer(() => of(tableOfSamples(fake, query))),
+    eventList: [],
+    events: ({ limit, from, to }) =>
+      defer(() =>
+        of({ items: fake.eventList.filter(({ ts }) => ts >= from && ts < to).slice(0, limit), cursor: null }),
+      ),
     arrivals: () => of({ items: [], cursor: null }),
     custody: (query) => defer(() => of(custodyOfSamples(fake, query))),
     anomalies: ({ limit, cursor }) => {

@@ -41,6 +41,8 @@ export function lateStore(store: HqStore, { scheduler, delayMs }: Lateness): HqS
     buckets: late(store.buckets),
     arrivals: late(store.arrivals),
     custody: late(store.custody),
+    events: late(store.events),
+    saveEvents: late(store.saveEvents),
     anomalies: late(store.anomalies),
     numbers: late(store.numbers),
     lastSampleTs: late(store.lastSampleTs),
