@@ -57,6 +57,12 @@ export const hqEvents = {
       },
     ],
   }),
+  storage_upgrade: defineEvent<{ from: number; to: number; kept: string; bytes: number }>({
+    level: 'warn',
+    message:
+      'the data directory is taken over from an earlier format, and copied first; remove the copy when you will not go back',
+    metrics: [],
+  }),
   storage_missing: defineEvent<{ detail: string }>({
     level: 'error',
     message: 'HQ HAS LOST ITS STORAGE and begins with an empty one',

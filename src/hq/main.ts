@@ -112,7 +112,14 @@ async function assemble(
   registerLogMetrics(telemetry.registry, logger);
 
   const dataDir = resolve(config.dataDir);
-  const opened = await firstValueFrom(openLmdbStorage({ directory: dataDir, role: 'hq', clock }));
+  const opened = await firstValueFrom(
+    openLmdbStorage({
+      directory: dataDir,
+      role: 'hq',
+      clock,
+      onUpgrade: (upgrade) => emit({ type: 'storage_upgrade', ...upgrade }),
+    }),
+  );
   undo.push('close the storage', () => opened.close());
   const unreadiness: string[] = [];
   const failed = watchStorage(opened, emit);

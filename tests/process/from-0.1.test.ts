@@ -9,7 +9,9 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { anomalyDocumentSchema } from '../../src/protocol/api.ts';
 import { startAgentProcess } from '../support/agent.ts';
+import { runToEnd } from '../support/holdfast.ts';
 import { allSamples, getJson, ledgerOf, startHqProcess } from '../support/hq.ts';
+import { canMount, mountSmallDisk } from '../support/small-disk.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { until } from '../support/wait.ts';
 
@@ -41,7 +43,12 @@ function unpacked(role: 'hq' | 'agent'): string {
 describe('directories of 0.1', () => {
   it('are read as they are, and what was pending is delivered', async () => {
     const directory = unpacked('hq');
+    const files = ['data.mdb', 'identity.json'];
+    const before = files.map((name) => readFileSync(join(directory, name)));
     const first = await startHqProcess(directory);
+    const kept = files.map((name) => readFileSync(join(directory, `${name}.before-2`)));
+    expect(kept.map((bytes, index) => before[index]?.equals(bytes))).toEqual([true, true]);
+    expect(first.stderr.filter((line) => line.includes('"storage_upgrade"'))).toHaveLength(1);
     expect(await ledgerOf(first.url, 'pump')).toEqual([whole('e08fe1d83ffa', 257)]);
     expect(await ledgerOf(first.url, 'web')).toEqual([whole('0da1dda8e6a4', 1)]);
     expect((await allSamples(first.url, 'pump')).map(({ seq }) => seq).sort((a, b) => a - b)).toEqual(
@@ -58,9 +65,27 @@ describe('directories of 0.1', () => {
     await first.end('SIGTERM');
 
     const again = await startHqProcess(directory);
+    expect(again.stderr.filter((line) => line.includes('"storage_upgrade"'))).toEqual([]);
     const [ledger] = await ledgerOf(again.url, 'pump');
     expect(ledger).toEqual(whole('e08fe1d83ffa', ledger?.sampled ?? 0));
     expect(await allSamples(again.url, 'pump')).toHaveLength(ledger?.sampled ?? 0);
     await again.end('SIGTERM');
+  });
+
+  it.skipIf(!canMount)('are left as they are where there is no room for a copy', async () => {
+    const disk = mountSmallDisk(temporaryFolder(), 2 * 1024 * 1024);
+    const directory = join(disk.path, 'hq');
+    cpSync(unpacked('hq'), directory, { recursive: true });
+    const before = readFileSync(join(directory, 'data.mdb'));
+    disk.fill(512 * 1024);
+    const refused = await runToEnd(['hq', '--port', '0', '--data-dir', directory]);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('a copy of data.mdb kept')]);
+    expect(readFileSync(join(directory, 'data.mdb')).equals(before)).toBe(true);
+    expect(JSON.parse(readFileSync(join(directory, 'identity.json'), 'utf8'))).toMatchObject({ format: 1 });
+
+    // A copy elsewhere will do.
+    writeFileSync(join(directory, 'data.mdb.before-2'), 'on the disk of backups');
+    const hq = await startHqProcess(directory);
+    expect(await ledgerOf(hq.url, 'pump')).toEqual([whole('e08fe1d83ffa', 257)]);
   });
 });

@@ -7,6 +7,8 @@
  * - `reserve.bin`              space held back for when the disk is full (disk-reserve.ts);
  * - `traffic.json`             of an agent: bytes that its link has carried (agent/uplink/metering);
  * - `quarantine-<ts>-<n>.mdb`    damaged files that were moved aside, the newest few;
+ * - `data.mdb.before-<n>`, `identity.json.before-<n>`
+ *                              copies from before format <n> (format-upgrade.ts);
  * - `damage.json`             what became of a data file, until it was told (damage-note.ts);
  * - `salvaged-<ts>.mdb`           while a damaged file is being salvaged; then it takes the place of `data.mdb`.
  * Directory 0700, files 0600.
@@ -40,14 +42,14 @@ const FORMATS: Readonly<Record<DirectoryRole, number>> = {
   hq: 2,
 };
 const FIRST_FORMAT = 1;
-const IDENTITY_FILE = 'identity.json';
+export const IDENTITY_FILE = 'identity.json';
 /** Marks a folder as a backup, which is restored and never used as it is (hq/backup). */
 export const BACKUP_FILE = 'backup.json';
 const IN_USE_FILE = 'in-use.json';
 /** Exists for a moment, while opening-room.ts sees whether there is room for a new data file. */
 export const ROOM_FILE = 'data.mdb.room';
 /** Ending of the name that a file has until it is complete. */
-const UNFINISHED = '.new';
+export const UNFINISHED = '.new';
 const QUARANTINES_KEPT = 3;
 /** Magic numbers of statfs(2): file systems on which LMDB's memory map and locks do not hold. */
 const REFUSED_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
@@ -188,6 +190,12 @@ export function markDirectory(directory: string, role: DirectoryRole): void {
   if (identity !== null) writeDurably(directory, IDENTITY_FILE, { ...identity, role, format: FORMATS[role] });
 }
 
+/** Writes the role, and leaves the format: nothing of the directory is changed. */
+export function noteRole(directory: string, role: DirectoryRole): void {
+  const identity = readJson(join(directory, IDENTITY_FILE), identitySchema);
+  if (identity !== null) writeDurably(directory, IDENTITY_FILE, { ...identity, role });
+}
+
 export function readHqIdentity(directory: string): string | null {
   return readJson(join(directory, IDENTITY_FILE), identitySchema)?.hq ?? null;
 }
@@ -273,9 +281,16 @@ export function writeDurably(directory: string, name: string, content: unknown):
   }
 }
 
+const UNFINISHED_FILES: ReadonlySet<string> = new Set(
+  [IDENTITY_FILE, IN_USE_FILE].map((name) => `${name}${UNFINISHED}`),
+);
+
 /** Removes what a process that ended while it wrote has left. For the holder of the directory. */
 export function removeUnfinished(directory: string): void {
-  for (const name of [IDENTITY_FILE, IN_USE_FILE]) removeQuietly(join(directory, `${name}${UNFINISHED}`));
+  for (const name of readdirSync(directory)) {
+    const isOfUpgrade = /\.before-\d+\.new$/.test(name);
+    if (isOfUpgrade || UNFINISHED_FILES.has(name)) removeQuietly(join(directory, name));
+  }
   removeQuietly(join(directory, ROOM_FILE));
 }
 

@@ -224,8 +224,9 @@ describe('LMDB storage', () => {
         await fillUnknown(key);
         await expect(openAs(other)).rejects.toThrow(/another --data-dir/);
         expect(readInUse(directory), 'closed again').toBeNull();
-        expect(identity()).toMatchObject({ format: role === 'hq' ? 2 : 1, role });
+        expect(identity()).toMatchObject({ format: 1, role });
         const storage = await openAs(role);
+        expect(identity()).toMatchObject({ format: role === 'hq' ? 2 : 1, role });
         expect(storage.read((reader) => reader.get(Buffer.from(key)))).toBeDefined();
         await close(storage);
       },

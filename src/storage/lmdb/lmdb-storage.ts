@@ -40,6 +40,7 @@ import {
   checkIdentity,
   isMarked,
   markDirectory,
+  noteRole,
   prepareDirectory,
   readInUse,
   refuseOtherRole,
@@ -49,6 +50,7 @@ import {
 import { type DirectoryLock, lockDirectory } from '../directory/directory-lock.ts';
 import { type DirectoryRole, roleOfRecords, wrongRole } from '../directory/directory-role.ts';
 import { createDiskReserve, type DiskReserve, withReserve } from '../directory/disk-reserve.ts';
+import { type FormatUpgrade, keepCopy, upgradeOf } from '../directory/format-upgrade.ts';
 import { makeRoomToOpen } from '../directory/opening-room.ts';
 import { isDiskFull } from '../disk-full.ts';
 import type { Operation } from '../overlay.ts';
@@ -68,6 +70,8 @@ export type LmdbStorageOptions = {
   readonly commitDeadlineMs?: number;
   /** How long walking through a suspect file may take before it is opened all the same, ms. Default 20,000. */
   readonly walkBudgetMs?: number;
+  /** Told before the directory is taken over from an earlier format, for which a copy is made. */
+  readonly onUpgrade?: (upgrade: FormatUpgrade) => void;
   /** Held back on the disk for when it is full, bytes. Default 0: none. */
   readonly reserveBytes?: number;
   /** statfs(2); replaced in tests. */
@@ -124,24 +128,42 @@ export function openLmdbStorage(options: LmdbStorageOptions): Observable<LmdbSto
 
 /**
  * Marks the directory with role and format where it is not yet, unless the records are those of the other: then closes
- * again and errors.
+ * again and errors. What an earlier version has written is copied first.
  */
 function takeRole(
   storage: LmdbStorage,
-  { directory, role }: Pick<LmdbStorageOptions, 'directory' | 'role'>,
+  { directory, role, onUpgrade }: Pick<LmdbStorageOptions, 'directory' | 'role' | 'onUpgrade'>,
 ): Observable<LmdbStorage> {
   if (role === undefined || isMarked(directory, role)) return of(storage);
+  const closeWith = (error: unknown) =>
+    concat(
+      storage.close().pipe(catchError(() => EMPTY)),
+      throwError(() => error),
+    );
   const belongsTo = storage.read(roleOfRecords) ?? role;
-  try {
-    markDirectory(directory, belongsTo);
-  } catch {
-    // As on a full disk: it is found out again at the next open.
+  if (belongsTo !== role) {
+    markQuietly(() => noteRole(directory, belongsTo));
+    return closeWith(wrongRole(directory, belongsTo, role));
   }
-  if (belongsTo === role) return of(storage);
-  return concat(
-    storage.close().pipe(catchError(() => EMPTY)),
-    throwError(() => wrongRole(directory, belongsTo, role)),
+  const isEmpty = storage.read((reader) => reader.keys({ ...ALL_KEYS, limit: 1 })).length === 0;
+  const upgrade = isEmpty ? null : upgradeOf(directory, role, DATA_FILE);
+  if (upgrade !== null) onUpgrade?.(upgrade);
+  return defer(() => (upgrade === null ? of(undefined) : from(keepCopy(directory, DATA_FILE, upgrade)))).pipe(
+    map(() => {
+      markQuietly(() => markDirectory(directory, role));
+      return storage;
+    }),
+    catchError(closeWith),
   );
+}
+
+const ALL_KEYS = { from: Uint8Array.of(0), to: Uint8Array.of(0xff) };
+
+/** Where it cannot be written, as on a full disk, it is found out again at the next open. */
+function markQuietly(mark: () => void): void {
+  try {
+    mark();
+  } catch {}
 }
 
 /** What a storage consists of while it is open. */
