@@ -91,6 +91,12 @@ export function assembleHq(options: AssembleHqOptions): Observable<AssembledHq> 
     ids,
     maxAgeMs: config.retention.rawDays * DAY_MS,
     maxBytes: config.retention.maxBytes,
+    rollupKeepMs: [
+      config.retention.rollupTenSecondsDays * DAY_MS,
+      config.retention.rollupMinutesDays * DAY_MS,
+      config.retention.rollupHoursDays * DAY_MS,
+      Number.POSITIVE_INFINITY,
+    ],
     dedupTtlMs: config.dedupTtlMs,
     maxBytesPerAgent: config.limits.maxBytesPerAgent,
     maxEpisodes: config.limits.maxAnomalies,

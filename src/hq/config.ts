@@ -150,6 +150,14 @@ const limitsSchema = z
   })
   .prefault({});
 
+const rollupDays = (width: string, days: number) =>
+  z
+    .number()
+    .min(0.05)
+    .max(36_500)
+    .default(days)
+    .describe(`age at which rollups by ${width} are removed, days; those by 1 day are kept`);
+
 const retentionSchema = z
   .strictObject({
     rawDays: z
@@ -164,6 +172,9 @@ const retentionSchema = z
       .max(36_500)
       .default(400)
       .describe('age at which events of agents (states, links, alarms) are removed, days'),
+    rollupTenSecondsDays: rollupDays('10 s', 7),
+    rollupMinutesDays: rollupDays('1 min', 30),
+    rollupHoursDays: rollupDays('1 h', 400),
     maxBytes: whole(
       "size of HQ's storage at which the oldest raw samples are removed, and records of gaps before them, bytes",
       20 * GIB,

@@ -31,6 +31,11 @@
  *     C name                                  position of a named consumer of the arrival log
  *     D agent 0 hash[16] → expiry[8] content[32]
  *                                             idempotency key of an HTTP request with the SHA-256 of what it stood for
+ *     U agent 0                               how far the rollups of the agent go (JSON, see rollup-state.ts); with no
+ *                                             agent: from when on they are whole (JSON, see rollup-retention.ts)
+ *     U agent 0 ref[6] resolution[1] block[5] level[1] number[6]
+ *                                             part of a rollup (rollups/rollup-part.ts); all that is kept of an agent's
+ *                                             rollups is in the range of the agent, and its state is the first there
  *     X expiry[8] agent 0 hash[16]            the same by expiry
  *     Z agent 0                               that the agent is removed for good, or has been (JSON, see purges.ts)
  *     Z agent 0 epoch[6]                      what HQ held of an epoch that was removed with its agent (JSON)
@@ -58,6 +63,7 @@ export type KeyKind =
   | 'C'
   | 'D'
   | 'R'
+  | 'U'
   | 'Z'
   | 'X';
 
@@ -79,6 +85,7 @@ export const KIND_SCOPES: Readonly<Record<KeyKind, 'agent' | 'beside' | 'hq' | '
   Q: 'agent',
   S: 'agent',
   T: 'agent',
+  U: 'agent',
   W: 'agent',
   J: 'beside',
   L: 'beside',
@@ -93,11 +100,11 @@ export type KeyRange = { readonly from: Uint8Array; readonly to: Uint8Array };
 export const HOUR_MS = 3_600_000;
 /** A frame that touches more hours than this is listed once, among the wide ones. */
 export const MAX_SPAN_HOURS = 48;
-const HOUR_BIAS = 2 ** 32;
-const HOUR_BYTES = 5;
+export const HOUR_BIAS = 2 ** 32;
+export const HOUR_BYTES = 5;
 
 /** `kind` + agent + 0, with `extra` bytes left to fill. */
-function scoped(kind: KeyKind, agent: string, extra: number): { key: Buffer; at: number } {
+export function scoped(kind: KeyKind, agent: string, extra: number): { key: Buffer; at: number } {
   const key = Buffer.allocUnsafe(agent.length + 2 + extra);
   key[0] = kind.charCodeAt(0);
   key.write(agent, 1, 'latin1');

@@ -10,10 +10,13 @@ import { accountSegments } from './account-segments.ts';
 import { decodeAgent, decodeEpochState, EMPTY_EPOCH, markDelivered } from './epoch-state.ts';
 import { decodeMark } from './filed-mark.ts';
 import { agentOfFiled, entryRange, kindRange, parseEpochKey, parsePurgeKey } from './keys.ts';
-import { decodeLogEntry, type LogEntry, type TailEntry, tailEntryOf } from './log-entry.ts';
+import { decodeLogEntry, type LogEntry, readLogEntry, type TailEntry, tailEntryOf } from './log-entry.ts';
 import { decodePurge, isRunning } from './purge-record.ts';
 import { epochsWithFrames, rebuildEpoch } from './rebuild.ts';
+import { rollupStateKey } from './rollup-keys.ts';
+import { decodeRollupState } from './rollup-state.ts';
 import {
+  addEntry,
   emptyView,
   heldOf,
   type LoadedView,
@@ -79,6 +82,18 @@ function readLog(reader: Reader, view: View): readonly UnsavedEpoch[] {
     filed.set(agentOfFiled(key), mark.number);
     view.sizes.set(agentOfFiled(key), mark.bytes);
   }
+  const rolledTo = new Map<string, number>();
+  const isRolled = (agent: string, number: number): boolean => {
+    let to = rolledTo.get(agent);
+    if (to === undefined) {
+      const state = decodeRollupState(reader.get(rollupStateKey(agent)));
+      if (state !== undefined) view.rollups.set(agent, state);
+      to = state?.to ?? 0;
+      rolledTo.set(agent, to);
+    }
+    return number <= to;
+  };
+  for (const agent of view.epochs.keys()) isRolled(agent, 0);
   /** By agent, then epoch. */
   const unsaved = new Map<string, Map<Epoch, UnsavedEpoch>>();
   for (const { value } of entriesOf(reader, entryRange(0))) {
@@ -87,12 +102,11 @@ function readLog(reader: Reader, view: View): readonly UnsavedEpoch[] {
     const { agent, epoch, record, isDownsampled } = entry;
     if (isEmptied(view, agent)) continue;
     const { logNumber, segments } = record;
-    const held = entry.isFiled || logNumber <= (filed.get(agent) ?? 0) ? undefined : readable(entry);
-    if (held !== undefined) {
-      const tail = view.tails.get(agent);
-      if (tail === undefined) view.tails.set(agent, [held]);
-      else tail.push(held);
-    }
+    const isFiled = entry.isFiled || logNumber <= (filed.get(agent) ?? 0);
+    const isToRoll = !isRolled(agent, logNumber);
+    const held = isFiled && !isToRoll ? undefined : readable(reader, entry);
+    if (held !== undefined && !isFiled) addEntry(view.tails, agent, held);
+    if (held !== undefined && isToRoll) addEntry(view.unrolled, agent, held);
     const state = heldOf(view, agent, epoch) ?? EMPTY_EPOCH;
     if (logNumber <= state.logTo) continue;
     // An entry beyond the saved state came after the last run was noted, which saves it.
@@ -106,10 +120,11 @@ function readLog(reader: Reader, view: View): readonly UnsavedEpoch[] {
     .sort((one, other) => one.from - other.from);
 }
 
-/** Undefined when not even its header can be read. */
-function readable(entry: LogEntry): TailEntry | undefined {
+/** Undefined when not even its header can be read, or its frame has left the index. */
+function readable(reader: Reader, entry: LogEntry): TailEntry | undefined {
   try {
-    return tailEntryOf(entry);
+    const whole = entry.isFiled ? readLogEntry(reader, entry.record.logNumber) : entry;
+    return whole === undefined ? undefined : tailEntryOf(whole);
   } catch {
     return undefined;
   }

@@ -5,6 +5,7 @@
  *
  * Flag 1: the frame is a thinned one; flag 2: it is large, was put into the index at once, and is left out here.
  */
+import type { SeqRange } from '../../protocol/coverage.ts';
 import { readHeader } from '../../protocol/frame-codec.ts';
 import type { Epoch } from '../../protocol/sample.ts';
 import type { Reader } from '../../storage/storage.ts';
@@ -27,6 +28,8 @@ export type TailEntry = {
   /** Seqs that it contributed: the first and the last. */
   readonly first: number;
   readonly last: number;
+  /** Where it did not contribute all from the first to the last: what it did. */
+  readonly stretches?: readonly SeqRange[];
   readonly tsMin: number;
   readonly tsMax: number;
   readonly samples: number;
@@ -88,6 +91,10 @@ export function readLogEntry(reader: Reader, number: number): LogEntry | undefin
   return inIndex === undefined ? undefined : { ...entry, record: inIndex };
 }
 
+/** Seqs that the entry contributed. */
+export const seqsOf = ({ first, last, stretches }: TailEntry): readonly SeqRange[] =>
+  stretches ?? [[first, last]];
+
 /** Throws FrameError where the frame's header cannot be read. */
 export function tailEntryOf({ epoch, record }: LogEntry): TailEntry {
   const { tsMin, tsMax, count } = readHeader(record.frame);
@@ -102,5 +109,6 @@ export function tailEntryOf({ epoch, record }: LogEntry): TailEntry {
     samples: count,
     bytes: frame.length,
     arrivalTs: segments[0]?.arrivalTs ?? 0,
+    ...(segments.length > 1 && { stretches: segments.map(({ first, last }): SeqRange => [first, last]) }),
   };
 }

@@ -41,6 +41,7 @@ import {
   removeOldest,
   retentionReason,
 } from './retention.ts';
+import type { Rollups } from './rollups.ts';
 import { sliced } from './sliced.ts';
 import type { Appended } from './store.ts';
 import type { StoreEmit } from './store-events.ts';
@@ -75,6 +76,7 @@ export type MaintenanceOptions = {
   readonly keeper: LogKeeper;
   readonly purges: Pick<Purges, 'step' | 'isRunning' | 'purged$'>;
   readonly takeBack: Pick<TakeBack, 'next'>;
+  readonly rollups: Rollups;
   /** Entries of the log up to this number have been read for anomalies. */
   readonly readTo: () => number;
   /** Removes some events of agents that must go; emits whether there may be more. */
@@ -114,6 +116,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
       'retention of gaps': () => sweepGaps(options, gaps),
       'bound of gaps': () => boundGaps(options, bound),
       'retention of events': options.sweepEvents,
+      'retention of rollups': () => options.rollups.sweep(),
       compaction: () => compactSome(options, candidates),
       'saving of states': () => keeper.save(),
       'removal of agents': () => options.purges.step(),
@@ -165,7 +168,7 @@ export function maintain(options: MaintenanceOptions): Observable<never> {
 }
 
 function tellSizes(
-  { storage, clock, keeper, emit }: MaintenanceOptions,
+  { storage, clock, keeper, rollups, emit }: MaintenanceOptions,
   onError: (error: unknown) => void,
 ): Observable<never> {
   return background({
@@ -173,6 +176,7 @@ function tellSizes(
       defer(() => {
         emit({ type: 'store_size', bytes: storage.stats().usedBytes });
         emit({ type: 'store_log', ...keeper.waiting() });
+        emit({ type: 'store_rollups', ...rollups.keeper.waiting() });
         return of(false);
       }),
     wake$: EMPTY,

@@ -47,6 +47,7 @@ import { queryLedger } from './query-ledger.ts';
 import { querySamples } from './query-samples.ts';
 import { type Rebuild, recountStore, watchDamage } from './recount.ts';
 import { newestArrival } from './retention.ts';
+import { createRollups, rollupSource } from './rollups.ts';
 import { createSchemaCatalogue } from './schema-catalogue.ts';
 import { seriesDocuments } from './series-documents.ts';
 import type { Appended, HqStore, IngestFrame, IngestItem, ItemOutcome, NumbersOfAgent } from './store.ts';
@@ -81,6 +82,10 @@ export type HqStoreOptions = {
   readonly maxAheadMs?: number;
   /** What is made again of frames and log before the store is used. Default: nothing. */
   readonly rebuild?: readonly Rebuild[];
+  /** How long rollups by 10 s, 1 min, 1 h and 1 day are kept, ms. Default 7, 30 and 400 days, and for ever. */
+  readonly rollupKeepMs?: readonly number[];
+  /** Frames that may wait in the log for the rollups, all agents together. Default a million. */
+  readonly maxRollupLag?: number;
   readonly emit?: StoreEmit;
 };
 
@@ -116,7 +121,13 @@ function openParts(options: HqStoreOptions): Observable<Parts> {
 
 function createHqStore(options: HqStoreOptions, parts: Parts): HqStore {
   const { storage, hints, indexer, keeper, purges, appended } = parts;
-  const work = merge(indexer.work$, parts.upkeep$, parts.takeBack.watch$).subscribe();
+
+  const work = merge(
+    indexer.work$,
+    parts.upkeep$,
+    parts.rollups.keeper.work$,
+    parts.takeBack.watch$,
+  ).subscribe();
   return {
     ...writes(parts, options),
     ...epochReads(parts),
@@ -162,6 +173,7 @@ function createParts(options: HqStoreOptions) {
     storage,
     tail,
     schemas,
+    rollups: rollupSource(storage, transactions, (resolution) => rollups.keptFrom(resolution)),
     maxAheadMs: options.maxAheadMs ?? MAX_AHEAD_MS,
     onBadFrame: (agent, epoch, seq, error) => {
       emit({ type: 'store_frame_unreadable', agent, epoch, seq, error: errorText(error) });
@@ -190,7 +202,9 @@ function createParts(options: HqStoreOptions) {
     onRemoved: (removed) => emit({ type: 'store_anomalies_removed', ...removed }),
     maxEpisodes: options.maxEpisodes ?? MAX_EPISODES,
   });
-  const { readTo, excessBytes: uncountedBytes } = indexer;
+  const rollups = createRollups({ ...common, ...options, emit });
+  const { excessBytes: uncountedBytes } = indexer;
+  const readTo = () => Math.min(indexer.readTo(), rollups.keeper.rolledTo());
   const keyCounts = createKeyCounts({ storage, maxBytes, maxKeys: options.maxKeys ?? MAX_KEYS });
   const keeper = createLogKeeper({ ...common, readTo, emit });
   const purges = createPurges({
@@ -202,7 +216,7 @@ function createParts(options: HqStoreOptions) {
     emit,
   });
   const events = createEventStore({ ...common, limits: options.eventLimits, emit });
-  const behind = { keeper, purges, readTo, uncountedBytes, keyCounts, sweepEvents: events.sweep };
+  const behind = { keeper, purges, rollups, readTo, uncountedBytes, keyCounts, sweepEvents: events.sweep };
   const upkeep$ = maintain({ ...common, ...behind, emit });
   const epochOf = (agent: string, epoch: Epoch) => heldOf(transactions.durable, agent, epoch);
   return {
@@ -216,6 +230,7 @@ function createParts(options: HqStoreOptions) {
     indexer,
     keeper,
     events,
+    rollups,
     upkeep$,
     epochOf,
   };

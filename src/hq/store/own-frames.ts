@@ -44,7 +44,8 @@ export function* ownFrames(
   }
 }
 
-function ownershipOf(frame: LoadedFrame, seen: Coverage): Ownership {
+/** `seen`: seqs that count elsewhere. Throws FrameError. */
+export function ownershipOf(frame: LoadedFrame, seen: Coverage = EMPTY_COVERAGE): Ownership {
   const { firstSeq, count } = readHeader(frame.frame);
   const [segment] = frame.segments;
   const last = firstSeq + count - 1;

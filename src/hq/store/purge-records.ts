@@ -57,6 +57,7 @@ export function closeEpochs(
   }
   if (epochs.length > STEP_KEYS) return;
   transaction.setFiled(agent, transaction.lastNumber());
+  transaction.setRollups(agent, { to: transaction.lastNumber(), missed: {} });
   transaction.setBytes(agent, 0);
   transaction.setPurge(agent, { ...purge, phase: 'emptying' });
 }

@@ -1,6 +1,6 @@
 /**
- * Statistics of series by steps of time, from the raw frames. The frames of an agent are read once for all of its
- * series, and only their columns are decoded.
+ * Statistics of series by steps of time: from rollups where these fit the steps, and from the raw frames. The frames of
+ * an agent are read once for all of its series, and only their columns are decoded.
  *
  * Of a thinned frame each row stands for several samples and cannot be told apart any more: it counts whole in the
  * bucket of its earliest ts. So every value counts in one bucket, and min, max and mean of a range are right but for
@@ -11,9 +11,11 @@ import type { BucketColumn, BucketGroup, Column } from '../../protocol/frame.ts'
 import { type DecodeOptions, decodeData, decodeDownsampled, readHeader } from '../../protocol/frame-codec.ts';
 import type { SchemaRef } from '../../protocol/sample.ts';
 import { countDownsampled, countValue, createTally, type Tally, tableOf } from './bucket-tally.ts';
-import { type Ownership, type OwnFrame, ownFrames } from './own-frames.ts';
+import { type Ownership, type OwnFrame, ownershipOf, ownFrames } from './own-frames.ts';
 import type { QueryContext } from './query-context.ts';
-import type { BucketQuery, BucketTable, CountedSeries } from './store.ts';
+import { addTally, countRollups, type RollupSplit, splitRange } from './rollup-reader.ts';
+import type { BucketQuery, BucketTable, CountedSeries, TimeRange } from './store.ts';
+import type { LoadedFrame } from './time-index.ts';
 
 /** More buckets than this are refused, over all rows of an answer. */
 export const MAX_BUCKETS = 1_000_000;
@@ -57,26 +59,76 @@ type Counting = {
   readonly tally: Tally;
 };
 
-/** Adds what there is of one agent. */
-function* countAgent(
+/** Adds what there is of one agent: each time of the range is counted from rollups, or from raw samples. */
+function* countAgent(context: QueryContext, query: BucketQuery, counting: Counting): Generator<void, void> {
+  for (const range of yield* countRolled(context, query, counting))
+    yield* countRaw(context, query, counting, range);
+}
+
+function* countRaw(
   context: QueryContext,
   query: BucketQuery,
   { agent, series, tally }: Counting,
+  range: TimeRange,
 ): Generator<void, void> {
   const columnsOf = columnFinder(context, agent, series);
-  for (const own of ownFrames(context, agent, query)) {
-    if (own === null) {
-      yield;
-      continue;
-    }
-    const { epoch, seq } = own.frame;
-    try {
-      yield* countFrame(tally, own, { query, columnsOf });
-    } catch (error) {
-      context.onBadFrame(agent, epoch, seq, error);
-    }
+  for (const own of ownFrames(context, agent, range)) {
+    if (own === null) yield;
+    else
+      yield* countReadable(context, agent, own.frame, () =>
+        countFrame(tally, own, { query, ranges: [range], columnsOf }),
+      );
   }
 }
+
+/** Leaves out a frame that does not decode. */
+function* countReadable(
+  { onBadFrame }: QueryContext,
+  agent: string,
+  frame: LoadedFrame,
+  count: () => Generator<void, void>,
+): Generator<void, void> {
+  try {
+    yield* count();
+  } catch (error) {
+    onBadFrame(agent, frame.epoch, frame.seq, error);
+  }
+}
+
+/** Adds what rollups say, with what the log holds beyond them; returns what is left for raw samples. */
+function* countRolled(
+  context: QueryContext,
+  query: BucketQuery,
+  { agent, series, tally }: Counting,
+): Generator<void, readonly TimeRange[]> {
+  const { rollups, schemas } = context;
+  const { from, stepMs, percentiles } = query;
+  const { spans, rest } = rollups === undefined ? NOTHING_ROLLED : splitRange(rollups, query);
+  if (rollups === undefined || spans.length === 0) return [query];
+  // Only the rows of this agent, as there may be a thousand of them.
+  const rows = [...new Set(series.map(({ row }) => row))];
+  const own = series.map((one) => ({ ...one, row: rows.indexOf(one.row) }));
+  const { length } = tally;
+  const columnsOf = columnFinder(context, agent, own);
+  const rolled = yield* countRollups<Tally>(rollups, {
+    agent,
+    refs: [...schemas.all(agent).keys()].filter((ref) => columnsOf(ref).length > 0),
+    columnsOf: (ref) => columnsOf(ref).map(({ position, row }) => ({ position, first: row * length })),
+    spans,
+    from,
+    stepMs,
+    createTally: () => createTally({ rows: rows.length, length, percentiles }),
+    countFrame: (into, frame, ranges) =>
+      countReadable(context, agent, frame, () =>
+        countFrame(into, { frame, ownership: () => ownershipOf(frame) }, { query, ranges, columnsOf }),
+      ),
+  });
+  if (rolled === null) return [query];
+  for (const [index, row] of rows.entries())
+    addTally([tally, row * length], [rolled, index * length], length);
+  return rest;
+}
+const NOTHING_ROLLED: RollupSplit = { spans: [], rest: [] };
 
 /** A column of a schema, and the row of the answer in which its values count. */
 type WantedColumn = { readonly position: number; readonly row: number };
@@ -103,13 +155,15 @@ function columnFinder(
 
 type FrameCount = {
   readonly query: BucketQuery;
+  /** Times that count, within the query's. */
+  readonly ranges: readonly TimeRange[];
   readonly columnsOf: ColumnFinder;
 };
 
 function* countFrame(
   tally: Tally,
-  { frame, ownership }: OwnFrame,
-  { query, columnsOf }: FrameCount,
+  { frame, ownership }: Pick<OwnFrame, 'frame' | 'ownership'>,
+  { query, ranges, columnsOf }: FrameCount,
 ): Generator<void, void> {
   const options: DecodeOptions = {
     columns: (ref) => {
@@ -126,7 +180,7 @@ function* countFrame(
   for (const group of groups) {
     const wanted = columnsOf(group.schemaRef);
     if (wanted.length === 0) continue;
-    const cells = cellsOf(group, query, owns);
+    const cells = cellsOf(group, { ...query, ranges }, owns);
     for (const { position, row } of wanted) {
       const first = row * tally.length;
       if ('spans' in group) {
@@ -147,13 +201,13 @@ function* countFrame(
 /** In which step each row of a group counts; −1: in none. */
 function cellsOf(
   { ts, seqs }: { readonly ts: Float64Array; readonly seqs: Float64Array },
-  { from, to, stepMs }: BucketQuery,
+  { from, stepMs, ranges }: Pick<BucketQuery, 'from' | 'stepMs'> & Pick<FrameCount, 'ranges'>,
   owns: Ownership,
 ): Int32Array {
   const cells = new Int32Array(ts.length).fill(-1);
   for (let row = 0; row < cells.length; row += 1) {
     const at = ts[row] ?? Number.NaN;
-    if (!(at >= from && at < to)) continue;
+    if (!ranges.some((range) => range.from <= at && at < range.to)) continue;
     if (owns !== null && !owns(seqs[row] ?? 0)) continue;
     cells[row] = Math.floor((at - from) / stepMs);
   }

@@ -5,7 +5,8 @@
  *
  * - What the ledger claimed beyond them, and retention has not removed, is taken back (recount-epoch.ts). Agents send
  *   again what they still have of it; what they have released, or what came by HTTP, is a `lost_at_hq` gap at once.
- * - Frames of the log are filed; the index by time and arrival is written anew; consumers read again from the start.
+ * - Frames of the log are filed; the index by time and arrival is written anew; consumers read again from the start,
+ *   and rollups are made again but for what is older than all that is left.
  * - Numbers of the log go on beyond all that any record names, by SKIPPED_NUMBERS.
  * - An idempotency key is known again where either of its two records is left. Where both are gone it is forgotten, and
  *   a delivery that comes again under it is stored again; nobody can know how many there were.
@@ -27,6 +28,7 @@ import { countEntry, countFrame, countGap } from './recount-frames.ts';
 import { mendExpiry, mendKey } from './recount-keys.ts';
 import { forgetOwnEpoch, recountStates, saveMarks, tellAlarms } from './recount-states.ts';
 import { eachKey, type Recount, type Step } from './recount-step.ts';
+import { createRollupReset } from './rollup-reset.ts';
 import type { StoreEmit } from './store-events.ts';
 import { encodeNumber } from './view.ts';
 
@@ -93,6 +95,7 @@ export function recountStore({ storage, clock, maxAheadMs, emit }: RecountOption
         recount.bytes.set(agentOfFiled(key), recount.bytes.get(agentOfFiled(key)) ?? 0);
         return 0;
       }),
+      resetRollups(),
       saveMarks(recount),
       recountStates(recount),
       eachKey(kindRange('A'), forgetOwnEpoch),
@@ -116,6 +119,15 @@ export function recountStore({ storage, clock, maxAheadMs, emit }: RecountOption
     });
     return concat(...steps.map(run), done);
   });
+}
+
+/** They have missed all that is left, and read it again. */
+function resetRollups(): Step {
+  let step: Step | null = null;
+  return (writer) => {
+    step ??= eachKey(kindRange('U'), createRollupReset(writer));
+    return step(writer);
+  };
 }
 
 function removeIt(writer: Writer, key: Uint8Array): number {

@@ -142,6 +142,60 @@ export const storeEvents = {
       },
     ],
   }),
+  store_rollups: defineEvent<{ entries: number; incomplete: number }>({
+    level: null,
+    message: 'what the rollups lack',
+    metrics: [
+      {
+        name: 'holdfast_hq_rollup_lag_frames',
+        kind: 'gauge',
+        help: 'Frames of the arrival log that are not in the rollups yet; queries read them from the log.',
+        value: ({ entries }) => entries,
+      },
+      {
+        name: 'holdfast_hq_rollup_incomplete_agents',
+        kind: 'gauge',
+        help: 'Agents whose rollups have yet to be made again of the index; queries read raw samples until then.',
+        value: ({ incomplete }) => incomplete,
+      },
+    ],
+  }),
+  store_rollups_committed: defineEvent<{ agents: number }>({
+    level: null,
+    message: 'rollups of some agents went on',
+    metrics: [
+      {
+        name: 'holdfast_hq_rollup_rounds_total',
+        kind: 'counter',
+        help: 'Rounds of agents, in each of which what had come of one agent was added to its rollups.',
+        value: ({ agents }) => agents,
+      },
+    ],
+  }),
+  store_rollups_removed: defineEvent<{ parts: number }>({
+    level: 'debug',
+    message: 'old rollups removed',
+    metrics: [
+      {
+        name: 'holdfast_hq_retention_removed_rollups_total',
+        kind: 'counter',
+        help: 'Parts of rollups removed by retention.',
+        value: ({ parts }) => parts,
+      },
+    ],
+  }),
+  store_rollups_missed: defineEvent<{ agent: string; frames: number }>({
+    level: 'warn',
+    message: 'rollups lag too far behind; what they have missed is read from the index later',
+    metrics: [
+      {
+        name: 'holdfast_hq_rollup_missed_frames_total',
+        kind: 'counter',
+        help: 'Frames that left the arrival log before they were in the rollups, and are read from the index later.',
+        value: ({ frames }) => frames,
+      },
+    ],
+  }),
   store_retention_removed: defineEvent<{ frames: number; samples: number; reason: 'age' | 'size' | 'quota' }>(
     {
       level: 'debug',

@@ -27,7 +27,11 @@ import {
 import { lastNumberIn } from './last-number.ts';
 import { encodeLogEntry, type LogEntry, type TailEntry, tailEntryOf } from './log-entry.ts';
 import { isRunning, type PurgeRecord } from './purge-record.ts';
+import { rollupStateKey } from './rollup-keys.ts';
+import { encodeRollupState, type RollupState } from './rollup-state.ts';
 import {
+  addEntry,
+  dropEntries,
   dropEpoch,
   encodeNumber,
   heldOf,
@@ -58,6 +62,9 @@ export type Transaction = {
   readonly setBytes: (agent: string, bytes: number) => void;
   /** What was counted is wrong. */
   readonly countAgain: (agent: string) => void;
+  readonly rollups: (agent: string) => RollupState | undefined;
+  /** The agent's entries up to `to` are in its rollups, or missed. */
+  readonly setRollups: (agent: string, state: RollupState) => void;
   readonly agent: (agent: string) => StoredAgent | undefined;
   /** One that is not retired is not removed for good either: a purge that was marked and has not begun is over. */
   readonly setAgent: (agent: string, record: StoredAgent) => void;
@@ -92,9 +99,10 @@ export type Transactions = {
 type Staged = {
   readonly agents: Map<string, StoredAgent>;
   readonly epochs: Map<string, Map<Epoch, { readonly state: EpochState; readonly isSaved: boolean }>>;
-  readonly entries: { readonly agent: string; readonly entry: TailEntry }[];
+  readonly entries: { readonly agent: string; readonly entry: TailEntry; readonly isFiled: boolean }[];
   readonly filed: Map<string, number>;
   readonly sizes: Map<string, number | null>;
+  readonly rollups: Map<string, RollupState>;
   /** Null: it is over. */
   readonly purges: Map<string, PurgeRecord | null>;
   readonly dropped: { readonly agent: string; readonly epoch: Epoch; readonly left: EpochState | null }[];
@@ -109,27 +117,27 @@ const emptyStaged = (): Staged => ({
   entries: [],
   filed: new Map(),
   sizes: new Map(),
+  rollups: new Map(),
   purges: new Map(),
   dropped: [],
   gone: new Set(),
 });
 
 function apply(view: View, staged: Staged): void {
-  const { agents, epochs, entries, filed, sizes, purges, dropped, gone } = staged;
+  const { agents, epochs, entries, filed, rollups, sizes, purges, dropped, gone } = staged;
   for (const [agent, bytes] of sizes) view.sizes.set(agent, bytes);
   for (const [agent, record] of agents) view.agents.set(agent, record);
   for (const [agent, ofAgent] of epochs) {
     for (const [epoch, { state }] of ofAgent) putEpoch(view, agent, epoch, state);
   }
-  for (const { agent, entry } of entries) {
-    const tail = view.tails.get(agent);
-    if (tail === undefined) view.tails.set(agent, [entry]);
-    else tail.push(entry);
+  for (const { agent, entry, isFiled } of entries) {
+    if (!isFiled) addEntry(view.tails, agent, entry);
+    addEntry(view.unrolled, agent, entry);
   }
-  for (const [agent, number] of filed) {
-    const left = (view.tails.get(agent) ?? []).filter((entry) => entry.number > number);
-    if (left.length === 0) view.tails.delete(agent);
-    else view.tails.set(agent, left);
+  for (const [agent, number] of filed) dropEntries(view.tails, agent, number);
+  for (const [agent, state] of rollups) {
+    view.rollups.set(agent, state);
+    dropEntries(view.unrolled, agent, state.to);
   }
   for (const [agent, record] of purges) {
     if (record === null) view.purges.delete(agent);
@@ -138,7 +146,8 @@ function apply(view: View, staged: Staged): void {
   for (const { agent, epoch, left } of dropped) dropEpoch(view, agent, epoch, left);
   for (const agent of gone) {
     for (const epoch of [...(view.epochs.get(agent)?.keys() ?? [])]) dropEpoch(view, agent, epoch, null);
-    for (const ofAgents of [view.agents, view.tails, view.sizes]) ofAgents.delete(agent);
+    for (const ofAgents of [view.agents, view.tails, view.unrolled, view.rollups, view.sizes])
+      ofAgents.delete(agent);
   }
 }
 
@@ -293,14 +302,14 @@ function openTransaction(writer: Writer, { working, staged, heardOf, log }: Open
       last += 1;
       const entry = { ...written, record: { ...written.record, logNumber: last } };
       writer.put(entryKey(last), encodeLogEntry(entry));
-      if (!entry.isFiled) staged.entries.push({ agent: entry.agent, entry: tailEntryOf(entry) });
+      staged.entries.push({ agent: entry.agent, entry: tailEntryOf(entry), isFiled: entry.isFiled });
       staged.firstEntry ??= last;
       put(entry.agent, entry.epoch, state, false);
       return entry;
     },
     tail: (agent) => [
       ...(view.tails.get(agent) ?? []),
-      ...staged.entries.filter((one) => one.agent === agent).map(({ entry }) => entry),
+      ...staged.entries.filter((one) => one.agent === agent && !one.isFiled).map(({ entry }) => entry),
     ],
     setFiled: (agent, number) => void staged.filed.set(agent, number),
     addBytes: (agent, bytes) => {
@@ -309,6 +318,11 @@ function openTransaction(writer: Writer, { working, staged, heardOf, log }: Open
     },
     setBytes: (agent, bytes) => void staged.sizes.set(agent, bytes),
     countAgain: (agent) => void staged.sizes.set(agent, null),
+    rollups: (agent) => staged.rollups.get(agent) ?? view.rollups.get(agent),
+    setRollups: (agent, state) => {
+      writer.put(rollupStateKey(agent), encodeRollupState(state));
+      staged.rollups.set(agent, state);
+    },
     agent: (agent) => staged.agents.get(agent) ?? view.agents.get(agent),
     setAgent: (agent, record) => {
       staged.agents.set(agent, record);

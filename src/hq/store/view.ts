@@ -3,6 +3,7 @@ import type { Epoch } from '../../protocol/sample.ts';
 import type { EpochState, StoredAgent } from './epoch-state.ts';
 import type { TailEntry } from './log-entry.ts';
 import type { PurgeRecord } from './purge-record.ts';
+import type { RollupState } from './rollup-state.ts';
 
 export type View = {
   readonly agents: Map<string, StoredAgent>;
@@ -13,6 +14,10 @@ export type View = {
   /** By agent, oldest first: its entries of the log that are not in the index yet. No agent has an empty one. */
   readonly tails: Map<string, TailEntry[]>;
   readonly sizes: Map<string, number | null>;
+  /** The same of those that are not in its rollups yet, in the index or not. */
+  readonly unrolled: Map<string, TailEntry[]>;
+  /** How far the rollups of an agent go. */
+  readonly rollups: Map<string, RollupState>;
   /** Agents that are being removed for good, or have been. */
   readonly purges: Map<string, PurgeRecord>;
   /** By agent, then epoch: what HQ held when it was removed; where the epoch goes on when its agent comes back. */
@@ -32,18 +37,33 @@ export const emptyView = (): View => ({
   epochs: new Map(),
   holders: new Map(),
   tails: new Map(),
+  unrolled: new Map(),
+  rollups: new Map(),
   sizes: new Map(),
   purges: new Map(),
   purged: new Map(),
 });
 
 /** A view of its own with what `view` shows. */
-export function viewOf({ agents, epochs, holders, tails, sizes, purges, purged }: View): View {
+export function viewOf({
+  agents,
+  epochs,
+  holders,
+  tails,
+  unrolled,
+  rollups,
+  sizes,
+  purges,
+  purged,
+}: View): View {
+  const copied = (entries: View['tails']) => new Map([...entries].map(([agent, tail]) => [agent, [...tail]]));
   return {
     agents: new Map(agents),
     epochs: new Map([...epochs].map(([agent, ofAgent]) => [agent, new Map(ofAgent)])),
     holders: new Map(holders),
-    tails: new Map([...tails].map(([agent, tail]) => [agent, [...tail]])),
+    tails: copied(tails),
+    unrolled: copied(unrolled),
+    rollups: new Map(rollups),
     sizes: new Map(sizes),
     purges: new Map(purges),
     purged: new Map([...purged].map(([agent, ofAgent]) => [agent, new Map(ofAgent)])),
@@ -56,6 +76,8 @@ export function replaceView(view: View, other: View): void {
   refill(view.epochs, other.epochs);
   refill(view.holders, other.holders);
   refill(view.tails, other.tails);
+  refill(view.unrolled, other.unrolled);
+  refill(view.rollups, other.rollups);
   refill(view.sizes, other.sizes);
   refill(view.purges, other.purges);
   refill(view.purged, other.purged);
@@ -92,6 +114,20 @@ export function putPurged({ purged, holders }: View, agent: string, epoch: Epoch
   const ofAgent = purged.get(agent);
   if (ofAgent === undefined) purged.set(agent, new Map([[epoch, left]]));
   else ofAgent.set(epoch, left);
+}
+
+/** Adds an entry to those of its agent. */
+export function addEntry(to: View['tails'], agent: string, entry: TailEntry): void {
+  const entries = to.get(agent);
+  if (entries === undefined) to.set(agent, [entry]);
+  else entries.push(entry);
+}
+
+/** Leaves out the agent's entries up to a number. */
+export function dropEntries(from: View['tails'], agent: string, number: number): void {
+  const left = (from.get(agent) ?? []).filter((entry) => entry.number > number);
+  if (left.length === 0) from.delete(agent);
+  else from.set(agent, left);
 }
 
 /** 6 bytes. */

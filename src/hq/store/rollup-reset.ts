@@ -1,0 +1,56 @@
+/**
+ * Removes rollups that are to be made again of the raw samples. What is older than those stays: nothing could make it
+ * again.
+ */
+import { entriesOf } from '../../storage/read-page.ts';
+import type { Reader, Writer } from '../../storage/storage.ts';
+import { RESOLUTIONS } from '../rollups/resolutions.ts';
+import { entryRange, hourRange, parseTimeKey } from './keys.ts';
+import { decodeLogEntry, readLogEntry, tailEntryOf } from './log-entry.ts';
+import { agentOfRollup, parseRollupKey, rollupStateKey } from './rollup-keys.ts';
+
+/** Visits a key of rollups: all of them have to be visited before anything is added. */
+export function createRollupReset(reader: Reader): (writer: Writer, key: Uint8Array) => number {
+  const oldestInLog = new Map<string, number>();
+  for (const { value } of entriesOf(reader, entryRange(0))) {
+    const ts = timeOf(reader, value);
+    if (ts !== undefined)
+      oldestInLog.set(ts.agent, Math.min(ts.tsMin, oldestInLog.get(ts.agent) ?? ts.tsMin));
+  }
+  return (writer, key) => {
+    const agent = agentOfRollup(key);
+    // What holds for all agents stays.
+    if (agent === '') return 0;
+    if (key.length === rollupStateKey(agent).length) {
+      writer.remove(key);
+      return 0;
+    }
+    const value = writer.get(key);
+    const { resolution, block } = parseRollupKey(key);
+    const end = (block + 1) * (RESOLUTIONS[resolution]?.blockMs ?? 0);
+    const oldest = Math.min(oldestInIndex(writer, agent), oldestInLog.get(agent) ?? Number.POSITIVE_INFINITY);
+    if (value === undefined || end > oldest) writer.remove(key);
+    return value?.length ?? 0;
+  };
+}
+
+function timeOf(
+  reader: Reader,
+  value: Uint8Array,
+): { readonly agent: string; readonly tsMin: number } | undefined {
+  const entry = decodeLogEntry(value);
+  if (entry === undefined) return undefined;
+  try {
+    const whole = entry.isFiled ? readLogEntry(reader, entry.record.logNumber) : entry;
+    return whole && { agent: entry.agent, tsMin: tailEntryOf(whole).tsMin };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Infinity where the agent has none there. */
+function oldestInIndex(reader: Reader, agent: string): number {
+  const ranges = [hourRange(agent, 'wide', 'wide'), hourRange(agent, 1 - 2 ** 32, 2 ** 32)];
+  const firsts = ranges.flatMap((range) => reader.keys({ ...range, limit: 1 }).map(parseTimeKey));
+  return Math.min(...firsts.map(({ tsMin }) => tsMin), Number.POSITIVE_INFINITY);
+}
