@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { browse, buildDashboard, canBrowse } from '../support/chromium.ts';
+import { eventually } from '../support/eventually.ts';
 import { built } from '../support/holdfast.ts';
 import { getJson, startHqProcess } from '../support/hq.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -22,7 +23,7 @@ describe.skipIf(!canBrowse)(canBrowse ? 'an agent' : 'skipped: needs chromium', 
       });
       expect(status).toBe(202);
     }
-    const { page } = await browse();
+    const { page, shoot } = await browse();
     await page.goto(hq.url);
     await page.getByRole('heading', { name: 'Alarms of HQ' }).waitFor();
     await page.getByText('No place for more agents').waitFor();
@@ -36,5 +37,21 @@ describe.skipIf(!canBrowse)(canBrowse ? 'an agent' : 'skipped: needs chromium', 
     await page.locator('tr[data-agent="old"]').waitFor({ state: 'detached' });
     await page.getByRole('heading', { name: 'Alarms of HQ' }).waitFor({ state: 'detached' });
     expect(await getJson(`${hq.url}/api/v1/alarms`)).toMatchObject({ items: [] });
+
+    await page.goto(`${hq.url}/#/agents/new`);
+    await page.getByRole('button', { name: 'Remove everything' }).click();
+    const remove = page.getByRole('button', { name: 'Remove new for good' });
+    expect(await remove.isDisabled()).toBe(true);
+    await page.getByLabel('Type new to go on').fill('old');
+    expect(await remove.isDisabled()).toBe(true);
+    await page.getByLabel('Type new to go on').fill('new');
+    await shoot('purge', { fullPage: true });
+    await remove.click();
+    await page.locator('tr[data-agent="new"]').waitFor({ state: 'detached' });
+    await eventually(async () =>
+      expect(await (await fetch(`${hq.url}/api/v1/agents/new`)).json()).toMatchObject({
+        detail: expect.stringContaining('removed for good'),
+      }),
+    );
   });
 });

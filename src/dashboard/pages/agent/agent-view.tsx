@@ -15,6 +15,7 @@ import { AnomalyList } from './anomaly-list.tsx';
 import { chartWindow } from './chart-window.ts';
 import { LedgerCard } from './ledger-card.tsx';
 import { chartOf, findCharts, type NamedSeries } from './named-series.ts';
+import { PurgeCard } from './purge-card.tsx';
 import { RetireCard } from './retire-card.tsx';
 import { SeriesCard } from './series-card.tsx';
 import { SeriesPicker } from './series-picker.tsx';
@@ -69,9 +70,14 @@ export function AgentView({ route }: { readonly route: AgentRoute }) {
           </CardBoundary>
           <AgentRecords route={route} />
           {!entry.summary.connected && (
-            <CardBoundary name="Retire">
-              <RetireCard id={id} />
-            </CardBoundary>
+            <>
+              <CardBoundary name="Retire">
+                <RetireCard id={id} />
+              </CardBoundary>
+              <CardBoundary name="Remove for good">
+                <PurgeCard id={id} />
+              </CardBoundary>
+            </>
           )}
         </>
       )}

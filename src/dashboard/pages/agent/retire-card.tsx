@@ -22,7 +22,7 @@ export function RetireCard({ id }: { readonly id: string }) {
     });
   };
   return (
-    <section className="card" aria-labelledby="retire-title">
+    <section className="card ending" aria-labelledby="retire-title">
       <div className="card-head">
         <h2 id="retire-title">Retire</h2>
         {!asking && (
