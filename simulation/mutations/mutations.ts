@@ -301,6 +301,13 @@ function trueEstimate(estimate: LinkEstimate, event: EstimateEvent, options: Est
     fromSeed: 26,
   },
   {
+    name: 'episodes_without_a_bound',
+    breaks: 'HQ keeps all anomaly episodes of an agent that has too many',
+    file: 'src/hq/store/episode-retention.ts',
+    find: 'if (episodes > maxEpisodes) crowded.add(agent);',
+    replace: 'if (episodes < 0) crowded.add(agent);',
+  },
+  {
     name: 'filed_without_a_frame',
     breaks: 'a frame of the log is left out when the others are filed into the index',
     file: 'src/hq/store/filing.ts',

@@ -1,6 +1,7 @@
 /** One run: a world drawn from a seed, its faults, its healing, and everything that was found wrong with it. */
 import type { AgentSummary } from '../../src/protocol/api.ts';
 import { coveredCount } from '../../src/protocol/coverage.ts';
+import { overBounds } from '../check/bounds-kept.ts';
 import { checkBudgets } from '../check/budgets.ts';
 import { checkAlways, checkDrained } from '../check/check-world.ts';
 import { createLinkWatch, type LinkWatch } from '../check/link-watch.ts';
@@ -110,6 +111,7 @@ export function runWorld(options: RunOptions): RunResult {
   attempt(world, injector.heal);
   drain(run);
   checkDashboards(world);
+  checkBounds(world);
   return {
     seed,
     violations: violations.list(),
@@ -226,6 +228,17 @@ function checkDashboards(world: World): void {
   while (isFine(world) && timeline.now() < seenBy && shownWrong().length > 0)
     runUntil(world, timeline.now() + LOOK_MS);
   if (isFine(world)) for (const what of shownWrong()) violations.report('dashboard', `a dashboard ${what}`);
+}
+
+/** What HQ keeps of an agent is soon within its bounds. */
+function checkBounds(world: World): void {
+  const { timeline, violations, hq } = world;
+  if (hq.running() === null) return;
+  const over = () => overBounds(hq.disk.records().keys(), hq.config.limits);
+  const keptBy = timeline.now() + SEEN_WITHIN_MS;
+  while (isFine(world) && timeline.now() < keptBy && over().length > 0)
+    runUntil(world, timeline.now() + LOOK_MS);
+  if (isFine(world)) for (const what of over()) violations.report('disk_bound', what);
 }
 
 function isFine({ violations }: World): boolean {

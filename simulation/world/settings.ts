@@ -103,7 +103,7 @@ function drawLine(
 }
 
 export function drawHq(chance: Chance): HqConfig {
-  return hqConfigSchema.parse({
+  const drawn = hqConfigSchema.parse({
     chaosEnabled: true,
     limits: {
       creditFrames: chance.pick([1, 2, 8, 8, 32]),
@@ -115,4 +115,7 @@ export function drawHq(chance: Chance): HqConfig {
     // What retention removes nobody can compare.
     retention: { rawDays: 36_500, maxBytes: 64 * 1024 * MIB },
   });
+  // Fewer than operators may choose: an agent has one or two episodes in a short run.
+  const maxAnomalies = chance.stream('anomalies').pick([1, 1, drawn.limits.maxAnomalies]);
+  return { ...drawn, limits: { ...drawn.limits, maxAnomalies } };
 }
