@@ -158,6 +158,18 @@ describe('clients that want too much', () => {
     await honestAgentIsServed(hq);
   });
 
+  it('that say hello hundreds of times are read more slowly, though each is accepted', async () => {
+    const hq = await startHq();
+    const socket = await hq.join();
+    const isHeld = () => hq.events.some(({ type }) => type === 'held_back');
+    let hellos = 0;
+    for (; hellos < 400 && !isHeld(); hellos += 1)
+      expect(await ask(socket, 'hello', helloOf('a1'))).toMatchObject({ ok: true });
+    expect(hellos).toBeGreaterThan(20);
+    expect(isHeld()).toBe(true);
+    await honestAgentIsServed(hq);
+  });
+
   it('that say hello again and again are read more slowly once it was refused', async () => {
     const hq = await startHq();
     const socket = await hq.join();

@@ -14,6 +14,9 @@ export const MAX_DEBT_MS = 500;
 const PARSE_MS = 0.1;
 const PARSE_BYTE_MS = 5e-5;
 
+/** Of a hello, what follows its handling: reads of the store, a note of its epoch, its line in the log. */
+export const HELLO_MS = 2;
+
 export const createTalkLevel = (): TokenLevel => createTokenLevel(TALK_MS);
 
 export const parseMs = (bytes: number): number => PARSE_MS + PARSE_BYTE_MS * bytes;

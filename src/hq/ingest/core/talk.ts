@@ -3,7 +3,7 @@ import type { AgentMessageName } from '../../../protocol/agent-messages.ts';
 import type { AgentPeer } from './agent-server.ts';
 import { type Refused, refuse } from './refusal.ts';
 import { HELLO_FIRST, type Session } from './session.ts';
-import { createTalkLevel, debtWaitMs, parseMs } from './talk-level.ts';
+import { createTalkLevel, debtWaitMs, HELLO_MS, parseMs } from './talk-level.ts';
 
 export type Talk = {
   /** Refuses what is no hello before one was accepted, and of one that owes too much all; null: it may be parsed. */
@@ -54,7 +54,8 @@ export function createTalk({ peer, session, throttle, violated }: TalkOptions): 
       if (event === 'frame') return () => {};
       const before = spent();
       return () => {
-        const waitMs = level().take(spent() - before + parseMs(bytes), clock.precise());
+        const followsMs = event === 'hello' ? HELLO_MS : 0;
+        const waitMs = level().take(spent() - before + parseMs(bytes) + followsMs, clock.precise());
         if (waitMs > 0) throttle(waitMs);
       };
     },
