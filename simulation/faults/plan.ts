@@ -42,7 +42,9 @@ export const HQ_FAULTS = [
 ] as const;
 /** Drawn apart from all others. */
 export const LINE_FAULTS = ['link_rate'] as const;
-export const FAULT_KINDS = [...AGENT_FAULTS, ...HQ_FAULTS, ...LINE_FAULTS] as const;
+/** Drawn apart, too. */
+export const DAMAGE_FAULTS = ['hq_damaged'] as const;
+export const FAULT_KINDS = [...AGENT_FAULTS, ...HQ_FAULTS, ...LINE_FAULTS, ...DAMAGE_FAULTS] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export type Fault = {
@@ -126,6 +128,30 @@ export function drawLineFaults(
     strength: chance.between(0.2, 0.8),
   };
   return [...during, ...cuts, after].map((fault, index) => ({ ...fault, index: from + index }));
+}
+
+/** Of the worlds in which HQ's data are damaged. */
+const DAMAGED_SHARE = 0.3;
+
+/** Numbered on from the plan's, and drawn apart, so that those stay as they are. */
+export function drawDamage(
+  chance: Chance,
+  { hours, from }: { readonly hours: number; readonly from: number },
+): readonly Fault[] {
+  if (!chance.chance(DAMAGED_SHARE)) return [];
+  const span = hours * HOUR * 0.8;
+  return Array.from({ length: chance.whole(1, 2) }, (_, index): Fault => {
+    const at = chance.between(0.2, 0.98) * span;
+    return {
+      index: from + index,
+      kind: chance.pick(DAMAGE_FAULTS),
+      at,
+      forMs: chance.between(LEAST_MS, Math.max(LEAST_MS, Math.min(span - at, MINUTE))),
+      agents: [],
+      strength: chance.next(),
+      steps: chance.whole(0, 300),
+    };
+  });
 }
 
 function targets(chance: Chance, kind: FaultKind, agents: number): readonly number[] {

@@ -24,6 +24,8 @@ export type DiskSurgery = {
   readonly clone: (agent: number, fault: Fault) => () => void;
   /** Puts a backup on the disk of HQ, which does not run: the newest for 0, the oldest near 1. */
   readonly restoreHq: (age: number) => void;
+  /** Takes records off the disk of HQ, which does not run, as a salvage of a damaged file does. */
+  readonly damageHq: (fault: Fault) => void;
 };
 
 export type StrikeOptions = {
@@ -117,6 +119,11 @@ function hqStrikes(options: StrikeOptions): Partial<Record<FaultKind, (fault: Fa
       down(options, fault, victim, () => {
         hq.kill(true);
         surgery.restoreHq(fault.strength);
+      }),
+    hq_damaged: (fault) =>
+      down(options, fault, victim, () => {
+        hq.kill(true);
+        surgery.damageHq(fault);
       }),
     hq_disk_full: (fault) => fillUp(hq.disk, fault, 65_536),
     hq_clock_jump: (fault) => hq.machine.jump(jumpMs(fault)),

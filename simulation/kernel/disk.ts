@@ -6,7 +6,8 @@
  * that failed, or whose process died meanwhile, may be there or not. A torn one is there with a record whose checksum
  * is wrong, which Storage reports.
  */
-import { Observable } from 'rxjs';
+import { merge, Observable, of } from 'rxjs';
+import { footprintOf } from '../../src/storage/checked-record.ts';
 import { keyText } from '../../src/storage/key-text.ts';
 import {
   createMemoryDisk,
@@ -15,7 +16,7 @@ import {
   type MemoryDisk,
 } from '../../src/storage/memory/memory-storage.ts';
 import type { Operation } from '../../src/storage/overlay.ts';
-import { type Storage, StorageError } from '../../src/storage/storage.ts';
+import { type Damage, type Storage, StorageError } from '../../src/storage/storage.ts';
 import type { Chance } from './chance.ts';
 import type { Life } from './machine.ts';
 
@@ -45,6 +46,8 @@ export type Disk = {
   readonly tear: () => void;
   readonly snapshot: () => Snapshot;
   readonly restore: (snapshot: Snapshot) => void;
+  /** These are gone, as after a salvage: whoever opens it is told until it has committed. */
+  readonly lose: (keys: readonly Uint8Array[]) => void;
   /** Flips a bit of a record. */
   readonly damage: (key: Uint8Array) => void;
 };
@@ -54,6 +57,7 @@ export type DiskWatch = {
   readonly onWritten: (operations: readonly Operation[]) => void;
 };
 
+const SALVAGED: Damage = { what: 'file', key: null, detail: 'salvaged', quarantine: null };
 const USUAL_MS = { least: 0.3, most: 6 } as const;
 /** Between the last byte on the disk and the process that hears of it. */
 const NOTICE_MS = 0.05;
@@ -63,6 +67,7 @@ const INTERRUPTED_APPEARS = 0.5;
 export function createDisk(chance: Chance, watch: DiskWatch): Disk {
   const disk: MemoryDisk = createMemoryDisk();
   const faults: DiskFaults = { slowMs: 0, capacityBytes: Number.POSITIVE_INFINITY, failing: false };
+  let isSalvaged = false;
   let writing: { readonly put: () => void; readonly operations: readonly Operation[] } | null = null;
 
   const grows = (operations: readonly Operation[]): number =>
@@ -81,6 +86,7 @@ export function createDisk(chance: Chance, watch: DiskWatch): Disk {
     new Observable<never>((subscriber) => {
       const put = () => {
         write();
+        isSalvaged = false;
         watch.onWritten(operations);
       };
       const latency = chance.between(USUAL_MS.least, USUAL_MS.most) + chance.next() * faults.slowMs;
@@ -114,7 +120,10 @@ export function createDisk(chance: Chance, watch: DiskWatch): Disk {
     faults,
     usedBytes: () => disk.usedBytes,
     records: () => disk.records,
-    open: (life) => createMemoryStorage({ disk, flush: flushFor(life) }),
+    open: (life) => {
+      const storage = createMemoryStorage({ disk, flush: flushFor(life) });
+      return isSalvaged ? { ...storage, damage$: merge(of(SALVAGED), storage.damage$) } : storage;
+    },
     isWriting: () => writing !== null,
     interrupt: () => {
       const interrupted = writing;
@@ -135,6 +144,17 @@ export function createDisk(chance: Chance, watch: DiskWatch): Disk {
       for (const [key, value] of records) disk.records.set(key, value);
       disk.orderedKeys = null;
       disk.usedBytes = usedBytes;
+      isSalvaged = false;
+    },
+    lose: (keys) => {
+      for (const key of keys) {
+        const stored = disk.records.get(keyText(key));
+        if (stored === undefined) continue;
+        disk.records.delete(keyText(key));
+        disk.usedBytes -= footprintOf(key.length, stored.length);
+      }
+      disk.orderedKeys = null;
+      isSalvaged = true;
     },
     damage,
   };

@@ -143,6 +143,14 @@ export const MUTATIONS: readonly Mutation[] = [
     fromSeed: 29,
   },
   {
+    name: 'damage_at_hq_still_stored',
+    breaks: 'HQ goes on to count what damage has taken from its data',
+    file: 'src/hq/store/recount-epoch.ts',
+    find: 'const lost = subtract(base.coverage, unite(present.counted.coverage, elsewhere));',
+    replace: 'const lost: readonly SeqRange[] = [];',
+    fromSeed: 7,
+  },
+  {
     name: 'damaged_frame_swallowed',
     breaks: 'a damaged frame disappears without a gap',
     file: 'src/journal/pending.ts',

@@ -1,4 +1,6 @@
 /** Whole disks of a world that are replaced: wiped, put back to an earlier state, copied. */
+import { keyBytes } from '../../src/storage/key-text.ts';
+import type { Fault } from '../faults/plan.ts';
 import type { DiskSurgery } from '../faults/strikes.ts';
 import type { Snapshot } from '../kernel/disk.ts';
 import { createSubject } from './create-subject.ts';
@@ -50,7 +52,24 @@ export function createDiskSurgery(world: World): SnapshottingSurgery {
       hqDisk.restore(backup);
       hqTruth.replaced(hqDisk.records());
     },
+    damageHq: (fault) => {
+      hqDisk.lose(pagesOf(hqDisk.records(), fault).map(keyBytes));
+      hqTruth.replaced(hqDisk.records());
+    },
   };
+}
+
+/** Most of the records that damage takes. */
+const MOST_LOST = 0.35;
+
+/**
+ * Records that lie together. Not how far frames are filed: whoever looks at the disk alone takes what is in the log and
+ * in the index for two copies then, which HQ does not.
+ */
+function pagesOf(records: ReadonlyMap<string, Uint8Array>, { strength, steps }: Fault): readonly string[] {
+  const keys = [...records.keys()].filter((text) => !text.startsWith('M')).sort();
+  const first = Math.floor(strength * keys.length);
+  return keys.slice(first, first + Math.ceil(((steps % 100) / 100) * MOST_LOST * keys.length));
 }
 
 /** The newest for 0, the oldest near 1. */

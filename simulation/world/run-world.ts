@@ -9,7 +9,7 @@ import { createLiveWatch } from '../check/live-lag.ts';
 import { differences, type Shown } from '../check/shown.ts';
 import type { Violation } from '../check/violations.ts';
 import { createInjector, type Injector } from '../faults/inject.ts';
-import { drawLineFaults, drawPlan, type Fault, type FaultKind } from '../faults/plan.ts';
+import { drawDamage, drawLineFaults, drawPlan, type Fault, type FaultKind } from '../faults/plan.ts';
 import type { PassFrame } from '../kernel/network-port.ts';
 import { createWorld, type World } from './create-world.ts';
 import { createDiskSurgery, type SnapshottingSurgery } from './disk-surgery.ts';
@@ -144,7 +144,8 @@ function drawFaults({ chance, agents, fallingLine }: World, hours: number): read
   const drawn = drawPlan(chance.stream('plan'), { hours, agents: agents.length });
   const slow = [...agents.keys()].filter((index) => isSlow(agents[index]));
   const changes = drawLineFaults(chance.stream('line-plan'), { hours, slow, from: drawn.length });
-  return [...drawn, ...changes];
+  const from = drawn.length + changes.length;
+  return [...drawn, ...changes, ...drawDamage(chance.stream('damage-plan'), { hours, from })];
 }
 
 function watchLinks(world: World, injector: Injector, faults: readonly Fault[]): LinkWatch {
