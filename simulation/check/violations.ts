@@ -21,6 +21,7 @@ export type Rule =
   | 'ledger'
   | 'disk_bound'
   | 'order'
+  | 'rollups'
   | 'dashboard'
   | 'crash';
 

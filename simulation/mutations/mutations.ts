@@ -343,4 +343,18 @@ function trueEstimate(estimate: LinkEstimate, event: EstimateEvent, options: Est
     find: 'if (logNumber <= state.logTo) continue;',
     replace: 'if (logNumber > 0) continue;',
   },
+  {
+    name: 'rolled_up_without_a_frame',
+    breaks: 'rollups say that they hold frames which they have not looked at',
+    file: 'src/hq/store/rollup-keeper.ts',
+    find: 'if (record !== undefined) inputs.push({ record, owns: null });',
+    replace: 'if (record !== undefined && number % 2 === 0) inputs.push({ record, owns: null });',
+  },
+  {
+    name: 'rollups_left_out_of_the_log',
+    breaks: 'entries leave the log before they are in the rollups',
+    file: 'src/hq/store/open-hq-store.ts',
+    find: 'Math.min(indexer.readTo(), rollups.keeper.rolledTo())',
+    replace: 'indexer.readTo()',
+  },
 ];

@@ -6,6 +6,7 @@ import { checkBudgets } from '../check/budgets.ts';
 import { checkAlways, checkDrained } from '../check/check-world.ts';
 import { createLinkWatch, type LinkWatch } from '../check/link-watch.ts';
 import { createLiveWatch } from '../check/live-lag.ts';
+import { checkRollups } from '../check/rollup-truth.ts';
 import { differences, type Shown } from '../check/shown.ts';
 import type { Violation } from '../check/violations.ts';
 import { createInjector, type Injector } from '../faults/inject.ts';
@@ -208,6 +209,7 @@ function drain({ world, links }: Run): void {
     checkAlways(checks);
   }
   if (isFine(world)) checkDrained(checks);
+  if (isFine(world)) world.note(`rollups of ${checkRollups(checks)} agents are complete`);
 }
 
 /** Everybody who looks on sees soon what HQ knows. */

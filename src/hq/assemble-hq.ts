@@ -27,7 +27,7 @@ import { refusalEvents } from './refusal-events.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { failureText, type StorageHealth, watchStorageHealth } from './storage-health.ts';
 import { openHqStore } from './store/open-hq-store.ts';
-import type { Rebuild } from './store/recount.ts';
+import type { Rebuild } from './store/rebuild-parts.ts';
 import type { HqStore } from './store/store.ts';
 import { type StoreEmit, storeEvents } from './store/store-events.ts';
 import type { UndoSteps } from './undo-steps.ts';

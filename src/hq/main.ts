@@ -35,7 +35,7 @@ import { createSocketIoAgents } from './ingest/socketio/socketio-agents.ts';
 import { HqStartError, listen } from './listen.ts';
 import type { Refusals } from './refusals.ts';
 import { failureText } from './storage-health.ts';
-import type { Rebuild } from './store/recount.ts';
+import type { Rebuild } from './store/rebuild-parts.ts';
 import { createTurns, type Turns } from './store/turns.ts';
 import { withTokensOfFiles } from './token-files.ts';
 import { createUndoSteps, type UndoSteps } from './undo-steps.ts';

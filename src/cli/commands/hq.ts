@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
+import { REBUILDS } from '../../hq/store/rebuild-parts.ts';
 import { createSystemClock } from '../../platform/clock.ts';
 import type { Ending } from '../../platform/ending.ts';
 import { systemIds } from '../../platform/ids.ts';
@@ -10,7 +11,7 @@ import { addSettingOptions } from '../settings/flags.ts';
 import { HQ_LEAVES, loadHqConfig } from '../settings/hq-settings.ts';
 import { runUntilStopped } from '../signals.ts';
 
-const startSchema = z.object({ rebuild: z.array(z.enum(['index'])).default([]) });
+const startSchema = z.object({ rebuild: z.array(z.enum(REBUILDS)).default([]) });
 
 /** `holdfast hq`: prints `{"event":"listening","url":…}` as its first line. */
 export function defineHqCommand(command: Command): void {
@@ -20,7 +21,7 @@ export function defineHqCommand(command: Command): void {
       new Option(
         '--rebuild <part...>',
         'count and list again what HQ holds, from its frames, before it listens; for once',
-      ).choices(['index']),
+      ).choices(REBUILDS),
     )
     .action(async () => {
       const effective = await loadHqConfig(command);

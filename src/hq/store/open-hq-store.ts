@@ -45,8 +45,10 @@ import type { QueryContext } from './query-context.ts';
 import { queryCustody } from './query-custody.ts';
 import { queryLedger } from './query-ledger.ts';
 import { querySamples } from './query-samples.ts';
-import { type Rebuild, recountStore, watchDamage } from './recount.ts';
+import type { Rebuild } from './rebuild-parts.ts';
+import { recountStore, watchDamage } from './recount.ts';
 import { newestArrival } from './retention.ts';
+import { forgetRollups } from './rollup-reset.ts';
 import { createRollups, rollupSource } from './rollups.ts';
 import { createSchemaCatalogue } from './schema-catalogue.ts';
 import { seriesDocuments } from './series-documents.ts';
@@ -106,7 +108,11 @@ export function openHqStore(options: HqStoreOptions): Observable<HqStore> {
 
 function openParts(options: HqStoreOptions): Observable<Parts> {
   return defer(() => {
-    const { storage, clock, emit = () => {}, maxAheadMs = MAX_AHEAD_MS } = options;
+    const { storage, clock, emit = () => {}, maxAheadMs = MAX_AHEAD_MS, rebuild = [] } = options;
+    if (rebuild.includes('rollups')) {
+      const others = rebuild.filter((part) => part !== 'rollups');
+      return concat(forgetRollups(storage), openParts({ ...options, rebuild: others }));
+    }
     const damage = watchDamage(storage, options.rebuild);
     const parts = damage.met() === null ? createParts(options) : null;
     const reason = damage.end();

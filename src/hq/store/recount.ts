@@ -23,6 +23,7 @@ import { parseJson, toJson } from './epoch-state.ts';
 import { agentOfFiled, asBuffer, kindRange, META_KEY, parsePurgeKey, RECOUNT_KEY } from './keys.ts';
 import { lastNumberIn } from './last-number.ts';
 import { decodePurge } from './purge-record.ts';
+import type { Rebuild } from './rebuild-parts.ts';
 import { createEpisodeCount } from './recount-episodes.ts';
 import { countEntry, countFrame, countGap } from './recount-frames.ts';
 import { mendExpiry, mendKey } from './recount-keys.ts';
@@ -43,9 +44,6 @@ export type RecountOptions = {
 /** More than the log may have been given since the last record that names a number was written. */
 const SKIPPED_NUMBERS = 2 ** 20;
 const markSchema = z.object({ log: z.number().int().min(0) });
-
-/** What can be made again of the rest of the store: `index` is all but frames, gaps and log. */
-export type Rebuild = 'index';
 
 const RECOUNT_RANGE = { from: RECOUNT_KEY, to: Buffer.from('L') };
 

@@ -2,11 +2,14 @@
  * Removes rollups that are to be made again of the raw samples. What is older than those stays: nothing could make it
  * again.
  */
+import { concat, defer, EMPTY, expand, ignoreElements, type Observable } from 'rxjs';
 import { entriesOf } from '../../storage/read-page.ts';
-import type { Reader, Writer } from '../../storage/storage.ts';
+import type { Reader, Storage, Writer } from '../../storage/storage.ts';
 import { RESOLUTIONS } from '../rollups/resolutions.ts';
-import { entryRange, hourRange, parseTimeKey } from './keys.ts';
+import { toJson } from './epoch-state.ts';
+import { entryRange, hourRange, kindRange, parseTimeKey, RECOUNT_KEY } from './keys.ts';
 import { decodeLogEntry, readLogEntry, tailEntryOf } from './log-entry.ts';
+import { eachKey, type Step } from './recount-step.ts';
 import { agentOfRollup, parseRollupKey, rollupStateKey } from './rollup-keys.ts';
 
 /** Visits a key of rollups: all of them have to be visited before anything is added. */
@@ -53,4 +56,23 @@ function oldestInIndex(reader: Reader, agent: string): number {
   const ranges = [hourRange(agent, 'wide', 'wide'), hourRange(agent, 1 - 2 ** 32, 2 ** 32)];
   const firsts = ranges.flatMap((range) => reader.keys({ ...range, limit: 1 }).map(parseTimeKey));
   return Math.min(...firsts.map(({ tsMin }) => tsMin), Number.POSITIVE_INFINITY);
+}
+
+/**
+ * Removes the rollups of all agents, so that they are made again once the store is used. One that does not come to its
+ * end leaves the mark of a recount, which removes them, too. Completes when it is durable.
+ */
+export function forgetRollups(storage: Storage): Observable<never> {
+  return defer(() => {
+    let step: Step | null = null;
+    const remove: Step = (writer) => {
+      step ??= eachKey(kindRange('U'), createRollupReset(writer));
+      return step(writer);
+    };
+    return concat(
+      storage.commit((writer) => writer.put(RECOUNT_KEY, toJson({ log: 0 }))),
+      storage.commit(remove).pipe(expand((more) => (more ? storage.commit(remove) : EMPTY))),
+      storage.commit((writer) => writer.remove(RECOUNT_KEY)),
+    ).pipe(ignoreElements());
+  });
 }
