@@ -4,6 +4,7 @@ import { createMemoryDisk, createMemoryStorage } from '../../storage/memory/memo
 import type { Storage } from '../../storage/storage.ts';
 import { createEventSweep, readEvents, writeEvents } from './agent-events.ts';
 import { CursorError } from './cursor-error.ts';
+import { LOG_LIFE_KEY } from './keys.ts';
 import { loadView } from './load-view.ts';
 import type { NewEvent } from './store.ts';
 import { START } from './testing/frames.ts';
@@ -91,6 +92,8 @@ describe('the sweep of events', () => {
 
   async function storageOf(events: readonly NewEvent[]): Promise<Storage> {
     const storage = createMemoryStorage({ disk: createMemoryDisk() });
+    // As each HQ has it, among the keys of events.
+    await firstValueFrom(storage.commit(({ put }) => put(LOG_LIFE_KEY, Uint8Array.of(1))));
     const transactions = createTransactions(storage, loadView, () => 0);
     await firstValueFrom(
       transactions.run((transaction) => writeEvents(transaction, events, { next: 0, life: 0 })),
@@ -109,6 +112,7 @@ describe('the sweep of events', () => {
     expect(of('few')).toEqual(numbers(6, 10));
     const { items } = readEvents(storage, { agent: 'x', from: 0, to: at(1e6), limit: 100, cursor: null });
     expect(items.map(({ ts }) => ts)).toEqual(numbers(6, 10).map(at));
+    expect(storage.read((reader) => reader.get(LOG_LIFE_KEY))).toBeDefined();
   });
 
   it('leaves each agent less the more of them there are in a store of that size', async () => {

@@ -141,7 +141,9 @@ export type EventSweepOptions = {
 
 /** Goes through all agents, a page at a time, once an hour. */
 export function createEventSweep({ storage, clock, maxEvents, maxBytes }: EventSweepOptions): EventSweep {
-  const all = kindRange('O');
+  // The life of the log has the letter alone for its key.
+  const { from: letter, to } = kindRange('O');
+  const all = { from: successor(letter), to };
   let from: Uint8Array | null = all.from;
   let roundEnded = 0;
   /** Of the agent that is looked at: what it has beyond its bound, counted when its first event is met. */
