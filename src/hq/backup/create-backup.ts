@@ -79,13 +79,13 @@ function checkTarget(directory: string, target: string): void {
 const existing = (target: string): BackupError =>
   new BackupError('refused', `${target} exists: choose a name that does not, such as one with the date.`);
 
-/** What the pages in use of the store take. Throws BackupError where it is not HQ's, or cannot be read. */
+/** What the file of the store takes. Throws BackupError where it is not HQ's, or cannot be read. */
 function storeBytes(directory: string): number {
   try {
     const reader = openLmdbReader(directory);
     try {
       const role = readRole(directory) ?? reader.read(roleOfRecords);
-      if (role === 'hq') return reader.stats().usedBytes;
+      if (role === 'hq') return reader.stats().fileBytes;
     } finally {
       reader.close();
     }

@@ -1,6 +1,6 @@
 /**
  * A backup of HQ is a folder:
- * - `data.mdb`     the store as one of its commits has left it, without free pages;
+ * - `data.mdb`     the store as one of its commits has left it;
  * - `backup.json`  what it is of, and the size and SHA-256 of each other file.
  *
  * The folder has another name until all of it is on the disk. So what has its name, and a manifest, is complete.

@@ -2,7 +2,7 @@
  * A process of its own for reading a file that may end its reader. Takes one ProbeRequest as JSON argument, prints one
  * report as JSON on standard output; an end without one means that the file cannot be trusted.
  */
-import { closeSync, fstatSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createSystemClock } from '../../platform/clock.ts';
 import { errorText } from '../../platform/error-text.ts';
@@ -81,12 +81,8 @@ async function copy(path: string, target: string): Promise<CopyReport> {
   endWithParent();
   const db = openLmdb(path, true);
   try {
-    await db.backup(target, true).catch(async (error: unknown) => {
-      if (isDiskFull(error, dirname(target))) throw error;
-      // LMDB refuses to leave out free pages where it counts others than it finds: then all of them are copied.
-      rmSync(target, { force: true });
-      await db.backup(target, false);
-    });
+    // With its free pages: a copy without them has pages of large values that do not fit those that name them.
+    await db.backup(target, false);
     const fd = openSync(target, 'r+');
     fsyncSync(fd);
     const bytes = fstatSync(fd).size;

@@ -57,7 +57,7 @@ export function salvageFile(request: {
 }
 
 /**
- * A copy of the file as one commit has left it, without its free pages; its owner goes on meanwhile, and the file grows
+ * A copy of the file as one commit has left it, free pages included; its owner goes on meanwhile, and the file grows
  * by what it changes. `target` must not exist; what a copy that failed has left there stays.
  */
 export function copyFile(request: {
