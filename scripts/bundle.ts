@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, '..');
 export type BundleOptions = {
   /** Two folders below the root, as src/cli is: the sources look for package.json and for bin/ from where they are. */
   readonly outDir: string;
-  /** Scripts by name; what the storage starts as a process of its own is always there. */
+  /** Scripts by name; what is started as a process of its own is always there. */
   readonly input: Readonly<Record<string, string>>;
   /** Without white space and comments; names stay, so that a stack can be read. */
   readonly compact: boolean;
@@ -35,7 +35,11 @@ export async function bundle({ outDir, input, compact, license }: BundleOptions)
       target: 'node24',
       license: license ? { fileName: 'licenses.md' } : false,
       rolldownOptions: {
-        input: { ...input, 'probe-child': join(root, 'src/storage/lmdb/probe-child.ts') },
+        input: {
+          ...input,
+          'probe-child': join(root, 'src/storage/lmdb/probe-child.ts'),
+          'backup-child': join(root, 'src/hq/backup/backup-child.ts'),
+        },
         output: {
           entryFileNames: '[name].js',
           chunkFileNames: '[name]-[hash].js',

@@ -205,6 +205,12 @@ const dashboardSchema = z
   })
   .prefault({});
 
+const backupSchema = z
+  .strictObject({
+    dir: text('folder in which backups are made that are asked for over HTTP; empty: none are', ''),
+  })
+  .prefault({});
+
 export const hqConfigSchema = z.strictObject({
   host: text('address to listen on; beyond loopback both tokens are needed', '127.0.0.1'),
   port: whole('port to listen on; 0 picks a free one', 8000, 0, 65_535),
@@ -253,6 +259,7 @@ export const hqConfigSchema = z.strictObject({
   retention: retentionSchema,
   socket: socketSchema,
   dashboard: dashboardSchema,
+  backup: backupSchema,
 });
 
 export type HqConfig = z.infer<typeof hqConfigSchema>;

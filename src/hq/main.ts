@@ -16,10 +16,12 @@ import { createEmit, createRegistry, type Emit, type Telemetry } from '../platfo
 import { VERSION } from '../platform/version.ts';
 import { effectiveLabels } from '../protocol/labels.ts';
 import { readHqIdentity, writeHqIdentity } from '../storage/directory/data-directory.ts';
-import { type LmdbStorage, openLmdbStorage } from '../storage/lmdb/lmdb-storage.ts';
+import { type LmdbStorage, type LmdbStorageOptions, openLmdbStorage } from '../storage/lmdb/lmdb-storage.ts';
 import type { StorageErrorCode } from '../storage/storage.ts';
 import { type Access, createAccess, isLoopback } from './access.ts';
 import { type AssembledHq, assembleHq } from './assemble-hq.ts';
+import { type Backups, createBackups } from './backup/backups.ts';
+import { runBackup } from './backup/run-backup.ts';
 import { checkHqConfig, type HqConfig, trustedProxiesOf } from './config.ts';
 import { type ConnectionLimits, connectionLimits } from './connection-limits.ts';
 import { hqEvents } from './events.ts';
@@ -112,14 +114,7 @@ async function assemble(
   registerLogMetrics(telemetry.registry, logger);
 
   const dataDir = resolve(config.dataDir);
-  const opened = await firstValueFrom(
-    openLmdbStorage({
-      directory: dataDir,
-      role: 'hq',
-      clock,
-      onUpgrade: (upgrade) => emit({ type: 'storage_upgrade', ...upgrade }),
-    }),
-  );
+  const opened = await openStorage(dataDir, clock, emit);
   undo.push('close the storage', () => opened.close());
   const unreadiness: string[] = [];
   const failed = watchStorage(opened, emit);
@@ -168,6 +163,7 @@ async function assemble(
     version: VERSION,
     identity: hq.identity,
     log: hq.logLife?.log ?? null,
+    backups: backupsOf(config, { dataDir, clock, emit: gatewayEmit, undo }),
     refusals: refusals.list,
     alarms,
     unreadiness: () => withFailure(unreadiness, hq.storageFailure()),
@@ -192,6 +188,27 @@ async function assemble(
       await undo.runAll(config.stopTimeoutMs);
     },
   };
+}
+
+function openStorage(directory: string, clock: Clock, emit: HqEmit): Promise<LmdbStorage> {
+  const onUpgrade: LmdbStorageOptions['onUpgrade'] = (upgrade) =>
+    emit({ type: 'storage_upgrade', ...upgrade });
+  return firstValueFrom(openLmdbStorage({ directory, role: 'hq', clock, onUpgrade }));
+}
+
+type BackupTools = {
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly emit: Emit<GatewayEvents>;
+  readonly undo: UndoSteps;
+};
+
+function backupsOf({ backup }: HqConfig, { dataDir, clock, emit, undo }: BackupTools): Backups {
+  const onEnd = (end: { readonly name: string; readonly tookMs: number; readonly error: string | null }) =>
+    emit({ type: 'backup_ended', ...end });
+  const backups = createBackups({ dir: backup.dir, dataDir, clock, version: VERSION, run: runBackup, onEnd });
+  undo.push('end a backup that runs', () => void backups.stop());
+  return backups;
 }
 
 type SocketTools = {

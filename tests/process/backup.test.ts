@@ -116,6 +116,25 @@ describe('a backup that is restored', () => {
 });
 
 describe('a backup', () => {
+  it('is made by HQ itself where it is asked for one, with the token of an operator', async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'backups'));
+    writeFileSync(join(folder, 'token'), 'of-operators');
+    const args = ['--backup-dir', join(folder, 'backups'), '--operator-token', 'of-operators'];
+    const hq = await startHqProcess(join(folder, 'hq'), { args, ...built });
+    const asking = ['create', 'monday', '--hq', hq.url];
+    const refused = await backup(...asking);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('--token-file')]);
+    const token = ['--token-file', join(folder, 'token')];
+    const made = await backup(...asking, ...token, '--json');
+    expect([made.code, made.stderr]).toEqual([0, '']);
+    expect(JSON.parse(made.stdout)).toMatchObject({ backup: 'monday', log: { partition: 0 } });
+    expect((await backup('verify', join(folder, 'backups/monday'))).code).toBe(0);
+    const again = await backup(...asking, ...token);
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('there is a backup monday')]);
+    expect(hq.stderr.some((line) => line.includes('"backup_ended"'))).toBe(true);
+  });
+
   it('is refused where it cannot be one, with a word on what to do', async () => {
     const folder = temporaryFolder();
     const directory = await usedDirectory(folder);

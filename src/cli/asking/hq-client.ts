@@ -14,6 +14,7 @@ export type HqClient = {
   readonly items: (path: string, query?: Query) => AsyncGenerator<unknown, void>;
   /** Null: it is there; else the code of the problem, such as `not_found`. */
   readonly problemAt: (path: string) => Promise<string | null>;
+  readonly post: (path: string, body: object) => Promise<unknown>;
   /** The status, and the document that came with it; null where none did. */
   readonly remove: (
     path: string,
@@ -34,13 +35,22 @@ const pageSchema = z.looseObject({ items: z.array(z.unknown()), cursor: z.string
 const problemSchema = z.looseObject({ type: z.string(), detail: z.string() });
 
 export function createHqClient({ url, token }: HqClientOptions): HqClient {
-  const answerTo = async (method: 'GET' | 'DELETE', path: string, query: Query = {}) => {
+  const answerTo = async (
+    method: 'GET' | 'DELETE' | 'POST',
+    path: string,
+    query: Query = {},
+    content?: object,
+  ) => {
     const address = addressOf(url, path, query);
-    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const headers = {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(content === undefined ? {} : { 'content-type': 'application/json' }),
+    };
+    const body = content === undefined ? null : JSON.stringify(content);
     let response: Response;
     let text: string;
     try {
-      response = await fetch(address, { method, headers, signal: AbortSignal.timeout(DEADLINE_MS) });
+      response = await fetch(address, { method, headers, body, signal: AbortSignal.timeout(DEADLINE_MS) });
       text = await response.text();
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
@@ -75,6 +85,7 @@ export function createHqClient({ url, token }: HqClientOptions): HqClient {
       if (status !== 404 || !problem.success) throw refused(status, body, url);
       return problem.data.type.split(':').at(-1) ?? '';
     },
+    post: async (path, body) => (await ask('POST', path, {}, body)).body,
     remove: (path, query) => ask('DELETE', path, query),
   };
 }

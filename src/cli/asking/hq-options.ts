@@ -36,7 +36,8 @@ function urlOf(way: string | undefined): string {
   return way;
 }
 
-function parseUrl(text: string): string {
+/** Throws InvalidArgumentError. */
+export function parseUrl(text: string): string {
   const problem = problemOf(text);
   if (problem !== null) throw new InvalidArgumentError(problem);
   return text;

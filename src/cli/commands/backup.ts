@@ -1,5 +1,7 @@
 import { Argument, type Command } from 'commander';
+import { firstValueFrom, timer } from 'rxjs';
 import { BackupError, type BackupErrorCode } from '../../hq/backup/backup-error.ts';
+import { backupSchema } from '../../hq/backup/backups.ts';
 import { createBackup } from '../../hq/backup/create-backup.ts';
 import type { OnProgress, Progress } from '../../hq/backup/files.ts';
 import type { BackupManifest } from '../../hq/backup/manifest.ts';
@@ -8,9 +10,17 @@ import { verifyBackup } from '../../hq/backup/verify-backup.ts';
 import { createSystemClock } from '../../platform/clock.ts';
 import { systemIds } from '../../platform/ids.ts';
 import { VERSION } from '../../platform/version.ts';
+import { clientOf, parseUrl } from '../asking/hq-options.ts';
 import { CommandFailure, EXIT } from '../exit.ts';
 
-type Options = { readonly json?: true; readonly force?: true };
+type Options = {
+  readonly json?: true;
+  readonly force?: true;
+  readonly hq?: string;
+  readonly tokenFile?: string;
+};
+
+const PATH = '/api/v1/backups';
 
 const EXIT_OF: Readonly<Record<BackupErrorCode, number>> = {
   refused: EXIT.usage,
@@ -25,10 +35,16 @@ export function defineBackupCommand(backup: Command): void {
   backup
     .command('create')
     .description('copy the data directory of HQ, which may run, into a new folder')
-    .addArgument(new Argument('<dir>', 'data directory of HQ'))
-    .addArgument(new Argument('<target>', 'folder to make; the one around it must exist'))
+    .addArgument(new Argument('<dir>', 'data directory of HQ; with --hq the name of the backup'))
+    .addArgument(new Argument('[target]', 'folder to make; the one around it must exist'))
+    .option('--hq <url>', 'have HQ there make it, in the folder of its setting backup.dir', parseUrl)
+    .option('--token-file <file>', 'with --hq: file with the operator token')
     .option('--json', 'print the manifest as JSON')
-    .action((directory: string, target: string, options: Options) => create(directory, target, options));
+    .action((directory: string, target: string | undefined, options: Options) => {
+      if (options.hq !== undefined) return createAt(options.hq, [directory, target], options);
+      if (target !== undefined) return create(directory, target, options);
+      throw new CommandFailure(EXIT.usage, 'name the folder to make, behind the data directory');
+    });
   backup
     .command('verify')
     .description('check sums and every record; exit code 1 when something is damaged')
@@ -51,6 +67,34 @@ async function create(directory: string, target: string, { json }: Options): Pro
     createBackup({ directory, target, clock, version: VERSION, onProgress }),
   );
   say(json, { backup: target, ...manifest }, [`${target} is a backup of ${directory}:`, ...lines(manifest)]);
+}
+
+/** HQ is asked this often whether it is made, ms. */
+const LOOK_AGAIN_MS = 500;
+
+async function createAt(
+  url: string,
+  [name, surplus]: readonly [string, string | undefined],
+  { tokenFile, json }: Options,
+): Promise<void> {
+  if (surplus !== undefined)
+    throw new CommandFailure(EXIT.usage, `with --hq only the name of the backup is given, not ${surplus}`);
+  const client = clientOf({ hq: url, output: 'json', ...(tokenFile !== undefined && { tokenFile }) });
+  const { scheduler } = createSystemClock();
+  let backup = backupSchema.parse(await client.post(PATH, { name }));
+  while (backup.state === 'running') {
+    await firstValueFrom(timer(LOOK_AGAIN_MS, scheduler));
+    for await (const item of client.items(PATH)) {
+      const one = backupSchema.parse(item);
+      if (one.name === name) backup = one;
+    }
+  }
+  if (backup.manifest === null)
+    throw new CommandFailure(EXIT.failure, backup.detail ?? 'the backup was not made');
+  say(json, { backup: name, ...backup.manifest }, [
+    `HQ has made the backup ${name}:`,
+    ...lines(backup.manifest),
+  ]);
 }
 
 async function verify(backup: string, { json }: Options): Promise<void> {

@@ -180,6 +180,16 @@ export const gatewayEvents = {
       },
     ],
   }),
+  backup_begun: defineEvent<{ name: string; address: string }>({
+    level: 'info',
+    message: 'an operator has a backup made',
+    metrics: [],
+  }),
+  backup_ended: defineEvent<{ name: string; tookMs: number; error: string | null }>({
+    level: 'info',
+    message: 'a backup is over; without an error it is made',
+    metrics: [],
+  }),
   agent_retired: defineEvent<AgentCounts & { agent: string; address: string }>({
     level: 'warn',
     message: 'an operator has retired an agent; its samples stay until retention removes them',

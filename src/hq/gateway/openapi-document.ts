@@ -14,6 +14,7 @@ const RECORD = 'TelemetryRecordInput';
 export const TAGS = [
   { name: 'operations', description: 'For machines that look after HQ. Open to everybody.' },
   { name: 'delivery', description: 'Samples that come over HTTP, by programs that are no agents.' },
+  { name: 'backups', description: 'Copies of what HQ stores.' },
   { name: 'agents', description: 'The agents that HQ knows, and those that it does not let in.' },
   { name: 'samples', description: 'What was measured, as it came.' },
   { name: 'series', description: 'What agents measure, and buckets of it.' },

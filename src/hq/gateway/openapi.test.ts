@@ -74,6 +74,8 @@ describe('openapi.json', () => {
         'GET /api/v1/agents/{id}/anomalies',
         'GET /api/v1/agents/{id}/ledger',
         'GET /api/v1/chaos',
+        'GET /api/v1/backups',
+        'POST /api/v1/backups',
         'PUT /api/v1/chaos',
         'GET /api/v1/refusals',
         'GET /api/v1/alarms',

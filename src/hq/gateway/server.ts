@@ -28,6 +28,7 @@ import { watchRequests } from './request-watch.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { alarmRoutes } from './routes/alarms.ts';
 import { arrivalsRoute } from './routes/arrivals.ts';
+import { backupRoutes } from './routes/backups.ts';
 import { chaosRoutes } from './routes/chaos.ts';
 import type { GatewayApp, RouteContext } from './routes/context.ts';
 import { completenessRoute, custodyRoute } from './routes/custody.ts';
@@ -188,6 +189,7 @@ async function registerRoutes(app: GatewayApp, options: RouteContext): Promise<v
   chaosRoutes(app, options);
   refusalRoutes(app, options);
   alarmRoutes(app, options);
+  backupRoutes(app, options);
 }
 
 declare module 'fastify' {

@@ -11,6 +11,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Clock } from '../../../platform/clock.ts';
 import type { Emit } from '../../../platform/telemetry.ts';
 import type { Fleet } from '../../aggregate/fleet.ts';
+import type { Backups } from '../../backup/backups.ts';
 import type { ChaosControl } from '../../chaos.ts';
 import type { HqConfig } from '../../config.ts';
 import type { HqAlarms } from '../../hq-alarms.ts';
@@ -51,6 +52,7 @@ export type RouteContext = {
   readonly identity?: string | null;
   /** Which life of the log. Default: as with the identity. */
   readonly log?: string | null;
+  readonly backups: Pick<Backups, 'list' | 'start'>;
   readonly refusals: Refusals['list'];
   /** Of HQ itself. */
   readonly alarms: Pick<HqAlarms, 'list' | 'note'>;

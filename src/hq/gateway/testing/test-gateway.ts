@@ -7,6 +7,7 @@ import { createEmit, createRegistry } from '../../../platform/telemetry.ts';
 import type { AgentSummary, ChaosMode, FleetDelta, FleetSnapshot } from '../../../protocol/api.ts';
 import { effectiveLabels, type SetLabels } from '../../../protocol/labels.ts';
 import { type Access, createAccess } from '../../access.ts';
+import type { Backups } from '../../backup/backups.ts';
 import { createChaos } from '../../chaos.ts';
 import { type HqConfig, hqConfigSchema } from '../../config.ts';
 import { createIngestCore } from '../../ingest/core/ingest-core.ts';
@@ -26,6 +27,8 @@ export type TestGatewayOptions = {
   readonly reasons?: readonly string[];
   readonly identity?: string;
   readonly log?: string;
+  /** Default: there is no folder for them. */
+  readonly backups?: Pick<Backups, 'list' | 'start'>;
   /** Default: nobody was refused. */
   readonly refusals?: Refusals['list'];
   /** Default: the system's. */
@@ -113,6 +116,7 @@ export async function createTestGateway(options: TestGatewayOptions = {}) {
     version: '0.0.0',
     identity: options.identity ?? null,
     log: options.log ?? null,
+    backups: options.backups ?? { list: () => null, start: () => 'disabled' },
     refusals: options.refusals ?? (() => []),
     alarms: { note: () => {}, list: () => [] },
     connections: TEST_CONNECTIONS,
