@@ -3,7 +3,7 @@
  */
 import { accountSegments } from '../../src/hq/store/account-segments.ts';
 import { decodeEpochState, EMPTY_EPOCH, type EpochState } from '../../src/hq/store/epoch-state.ts';
-import { parseEntryKey, parseEpochKey } from '../../src/hq/store/keys.ts';
+import { parseEntryKey, parseEpochKey, purgeKey } from '../../src/hq/store/keys.ts';
 import { decodeLogEntry } from '../../src/hq/store/log-entry.ts';
 import {
   type Coverage,
@@ -14,7 +14,7 @@ import {
   subtract,
   unite,
 } from '../../src/protocol/coverage.ts';
-import { keyBytes } from '../../src/storage/key-text.ts';
+import { keyBytes, keyText } from '../../src/storage/key-text.ts';
 import type { SimAgent } from '../world/sim-agent.ts';
 import type { AgentTruth } from './agent-truth.ts';
 import { bucketsIn } from './bucket-truth.ts';
@@ -191,6 +191,8 @@ function ledgersOf(records: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string
 function checkLedgers(hq: HqTruth, records: ReadonlyMap<string, Uint8Array>, violations: Violations): void {
   const ledgers = ledgersOf(records);
   for (const [agent, epochs] of hq.agents()) {
+    // It was removed for good: its ledger went with it (leaver.ts).
+    if (records.has(keyText(purgeKey(agent)))) continue;
     for (const [epoch, truth] of epochs) {
       const ledger = ledgers.get(`${agent}/${epoch}`);
       if (ledger === undefined) {

@@ -23,6 +23,7 @@ export type Rule =
   | 'order'
   | 'rollups'
   | 'dashboard'
+  | 'not_removed'
   | 'crash';
 
 export type Violations = {

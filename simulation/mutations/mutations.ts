@@ -357,4 +357,12 @@ function trueEstimate(estimate: LinkEstimate, event: EstimateEvent, options: Est
     find: 'Math.min(indexer.readTo(), rollups.keeper.rolledTo())',
     replace: 'indexer.readTo()',
   },
+  {
+    name: 'purge_leaves_times',
+    breaks: 'the index by time of an agent that was removed for good stays',
+    file: 'src/hq/store/purge-records.ts',
+    find: "!['A', 'D', 'F'].includes(kind)",
+    replace: "!['A', 'D', 'F', 'T'].includes(kind)",
+    fromSeed: 126,
+  },
 ];

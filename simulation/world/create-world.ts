@@ -16,6 +16,7 @@ import { createTimeline, type Timeline } from '../kernel/timeline.ts';
 import { createTrace, type Trace } from '../kernel/trace.ts';
 import { createSubject, type SubjectWorld, type WholeSubject } from './create-subject.ts';
 import { drawFallingLine, type FallingLine } from './falling-line.ts';
+import { createLeaver, type Leaver } from './leaver.ts';
 import { createSampling, type Sampling } from './sampling.ts';
 import { type AgentSettings, drawAgent, drawHq } from './settings.ts';
 import type { SimAgent } from './sim-agent.ts';
@@ -54,6 +55,7 @@ export type World = SubjectWorld &
     readonly copies: SimAgent[];
     readonly checks: CheckOptions;
     readonly fallingLine: FallingLine | null;
+    readonly leaver: Leaver | null;
     readonly garbler: Garbler;
     /** When sampling ends, ms of virtual time. */
     readonly end: number;
@@ -111,7 +113,11 @@ export function createWorld(options: WorldOptions): World {
   });
   const agents = subjects.map(({ agent }) => agent);
   const checks = { subjects, hq: hqTruth, hqRecords: served.hqDisk.records, violations };
-  const parts = { fallingLine, garbler, subjects, agents, copies: [], checks };
+  const leaver =
+    fallingLine === null
+      ? createLeaver({ ...base, ...span, ...served, chance: chance.stream('leaver') })
+      : null;
+  const parts = { fallingLine, leaver, garbler, subjects, agents, copies: [], checks };
   return { ...base, ...span, ...served, ...sampling, ...parts };
 }
 

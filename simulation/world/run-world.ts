@@ -66,6 +66,8 @@ const NOTHING_SHOWN: Shown = new Map();
 const CHECKS = 24;
 /** What everybody who looks on sees once all is quiet, they see within this time. */
 const SEEN_WITHIN_MS = 5_000;
+/** So long an agent that was ordered to be removed may take. */
+const GONE_WITHIN_MS = 120_000;
 /** What a fault left behind has been noticed by then, besides what waits for an ack. */
 const CALM_MS = 10_000;
 /** Between two looks at whether everything has drained. */
@@ -111,6 +113,7 @@ export function runWorld(options: RunOptions): RunResult {
   sufferFaults(run);
   attempt(world, injector.heal);
   drain(run);
+  seeLeaverOff(world);
   checkDashboards(world);
   checkBounds(world);
   return {
@@ -210,6 +213,18 @@ function drain({ world, links }: Run): void {
   }
   if (isFine(world)) checkDrained(checks);
   if (isFine(world)) world.note(`rollups of ${checkRollups(checks)} agents are complete`);
+}
+
+/** The agent that was removed for good is gone soon after all has healed, with all that was stored of it. */
+function seeLeaverOff(world: World): void {
+  const { timeline, violations, leaver } = world;
+  if (leaver === null) return;
+  const goneBy = timeline.now() + GONE_WITHIN_MS;
+  while (isFine(world) && timeline.now() < goneBy && !leaver.isGone())
+    runUntil(world, timeline.now() + LOOK_MS);
+  if (!isFine(world)) return;
+  if (!leaver.isGone()) violations.report('not_removed', 'an agent that was to be removed is not gone');
+  else leaver.check(violations);
 }
 
 /** Everybody who looks on sees soon what HQ knows. */

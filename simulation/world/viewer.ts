@@ -54,9 +54,10 @@ export function createViewer({ timeline, chance, healAt, onWrong, onCut }: Viewe
     peer = {
       // It goes out whether anybody reads or not: nothing else is under way then.
       sendSnapshot: ({ agents }) => show(agents),
-      sendDelta: ({ agents }) => {
+      sendDelta: ({ agents, removed = [] }) => {
         if (!isFree()) onWrong('was sent more than it could take');
         show(agents);
+        for (const id of removed) shown.delete(id);
         for (const what of differences(shown, known)) onWrong(what);
       },
       isFree,
@@ -77,7 +78,10 @@ export function createViewer({ timeline, chance, healAt, onWrong, onCut }: Viewe
       };
       fleet.summaries().subscribe((all) => {
         learn(all);
-        fleet.delta$.subscribe(({ agents }) => learn(agents));
+        fleet.delta$.subscribe(({ agents, removed = [] }) => {
+          learn(agents);
+          for (const id of removed) known.delete(id);
+        });
         join();
       });
     },
