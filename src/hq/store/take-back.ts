@@ -223,6 +223,8 @@ function settle(transaction: Transaction, { one, found, now }: Settling): TakenB
   const source = { reader: transaction.writer, tail: transaction.tail };
   const final = loseForGood(transaction.writer, source, { agent, epoch, state, gone, now });
   transaction.setEpoch(agent, epoch, final);
+  // Its rollups still hold what is gone, and get what comes again: the next start makes them again.
+  transaction.writer.put(RECOUNT_KEY, toJson({ log: 0 }));
   const lost = countOf(gone);
   return { ...nothing, again: countOf(found.lost) - lost, lost };
 }
