@@ -48,7 +48,7 @@ type AgentStrike = (fault: Fault, agent: SimAgent, index: number) => void;
 type Victim = { readonly start: () => void; readonly hold: (held: boolean) => void };
 
 const TEN_YEARS_MS = 10 * 365.25 * 86_400_000;
-const EMPTY_DISK: Snapshot = { records: new Map(), usedBytes: 0 };
+const EMPTY_DISK: Snapshot = { records: new Map(), usedBytes: 0, isSalvaged: false };
 const FRAME_PREFIX = 0x40;
 const LEDGER_KEY = Uint8Array.of(0x01);
 

@@ -20,7 +20,12 @@ import { type Damage, type Storage, StorageError } from '../../src/storage/stora
 import type { Chance } from './chance.ts';
 import type { Life } from './machine.ts';
 
-export type Snapshot = { readonly records: ReadonlyMap<string, Uint8Array>; readonly usedBytes: number };
+export type Snapshot = {
+  readonly records: ReadonlyMap<string, Uint8Array>;
+  readonly usedBytes: number;
+  /** It lacks what was lost, and the next start is told so. */
+  readonly isSalvaged: boolean;
+};
 
 export type DiskFaults = {
   /** Longest time that a commit takes, ms. */
@@ -138,13 +143,13 @@ export function createDisk(chance: Chance, watch: DiskWatch): Disk {
       const written = torn.operations.filter(({ value }) => value !== null);
       if (written.length > 0) damage(chance.pick(written).key);
     },
-    snapshot: () => ({ records: new Map(disk.records), usedBytes: disk.usedBytes }),
-    restore: ({ records, usedBytes }) => {
+    snapshot: () => ({ records: new Map(disk.records), usedBytes: disk.usedBytes, isSalvaged }),
+    restore: ({ records, usedBytes, isSalvaged: wasSalvaged }) => {
       disk.records.clear();
       for (const [key, value] of records) disk.records.set(key, value);
       disk.orderedKeys = null;
       disk.usedBytes = usedBytes;
-      isSalvaged = false;
+      isSalvaged = wasSalvaged;
     },
     lose: (keys) => {
       for (const key of keys) {

@@ -154,6 +154,7 @@ function serveHq(
     disk: hqDisk,
     lateStore,
     viewers,
+    timeline,
     note,
   });
   return { hq, hqDisk, viewers };

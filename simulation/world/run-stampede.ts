@@ -96,6 +96,7 @@ export function runStampede(options: StampedeOptions): StampedeResult {
     disk: hqDisk,
     lateStore: false,
     viewers: [],
+    timeline,
     note,
   });
   const sampling = createSampling();

@@ -16,6 +16,7 @@ import type { Chance } from '../kernel/chance.ts';
 import type { Disk } from '../kernel/disk.ts';
 import type { Life, Machine } from '../kernel/machine.ts';
 import type { Server } from '../kernel/network-port.ts';
+import type { Timeline } from '../kernel/timeline.ts';
 import type { Viewer } from './viewer.ts';
 
 export type SimHqOptions = {
@@ -28,6 +29,7 @@ export type SimHqOptions = {
   readonly lateStore: boolean;
   /** Who look at its dashboard. */
   readonly viewers: readonly Viewer[];
+  readonly timeline: Pick<Timeline, 'after'>;
   readonly note: (line: string) => void;
 };
 
@@ -40,16 +42,20 @@ export type SimHq = Pick<SimHqOptions, 'machine' | 'disk' | 'config'> & {
 /** Slower than anybody would choose: a look at the dashboards is an event of its own. */
 const UPDATE_MS = 1_000;
 
+/** Until its supervisor starts one again that could not start, ms. */
+const RESTART_MS = 1_000;
+
 /** Of a question, and again of its answer, ms. */
 const MAX_LATE_MS = 40;
 
 const OPEN_ACCESS = { agentToken: '', operatorToken: '', allowedHosts: [] };
 
 export function createSimHq(options: SimHqOptions): SimHq {
-  const { config, chance, machine, server, disk, viewers, note } = options;
+  const { config, chance, machine, server, disk, viewers, timeline, note } = options;
   let life: Life | null = null;
   let running: AssembledHq | null = null;
   let lives = 0;
+  let kills = 0;
   /** A file alongside the store: a backup that is restored leaves it as it is. */
   let copied: string | null = null;
   const identityCopy: IdentityCopy = {
@@ -58,53 +64,62 @@ export function createSimHq(options: SimHqOptions): SimHq {
       copied = identity;
     },
   };
+  const start = () => {
+    if (life !== null) return;
+    const mine = machine.begin();
+    life = mine;
+    lives += 1;
+    const stream = chance.stream(`life-${lives}`);
+    note('hq starts');
+    assembleHq({
+      config,
+      storage: disk.open(mine),
+      access: createAccess(OPEN_ACCESS),
+      clock: mine.clock,
+      random: stream.stream('random'),
+      ids: seededIds(stream.stream('ids')),
+      telemetry: { logger: silentLogger, registry: createRegistry() },
+      version: VERSION,
+      ...(options.lateStore && { openStore: lateStores(mine.clock, stream.stream('store')) }),
+      undo: { push: () => {} },
+      identityCopy,
+    }).subscribe({ next: (hq) => served(hq, mine), error: () => failed(mine) });
+  };
+  /** Its supervisor starts it again, unless something else has happened to it by then. */
+  const failed = (mine: Life) => {
+    if (life !== mine) return;
+    note('hq could not start');
+    mine.end();
+    life = null;
+    const before = kills;
+    timeline.after(RESTART_MS, () => {
+      if (kills === before) start();
+    });
+  };
+  const served = (hq: AssembledHq, mine: Life) => {
+    running = hq;
+    // A dashboard that looks on.
+    const alarms = new Map<string, string>();
+    hq.fleet.delta$.subscribe(({ agents }) => {
+      for (const { id, alarm } of agents) {
+        const kind = alarm?.kind ?? 'none';
+        if (kind !== (alarms.get(id) ?? 'none')) note(`hq alarm of ${id}: ${kind}`);
+        alarms.set(id, kind);
+      }
+    });
+    hq.serveAgents(server.listen(mine));
+    const { stallMs } = config.dashboard;
+    const feed = createDashboardFeed({ fleet: hq.fleet, clock: mine.clock, updateMs: UPDATE_MS, stallMs });
+    for (const viewer of viewers) viewer.connect(feed, hq.fleet);
+  };
   return {
     machine,
     disk,
     config,
     running: () => running,
-    start: () => {
-      if (life !== null) return;
-      const mine = machine.begin();
-      life = mine;
-      lives += 1;
-      const stream = chance.stream(`life-${lives}`);
-      note('hq starts');
-      assembleHq({
-        config,
-        storage: disk.open(mine),
-        access: createAccess(OPEN_ACCESS),
-        clock: mine.clock,
-        random: stream.stream('random'),
-        ids: seededIds(stream.stream('ids')),
-        telemetry: { logger: silentLogger, registry: createRegistry() },
-        version: VERSION,
-        ...(options.lateStore && { openStore: lateStores(mine.clock, stream.stream('store')) }),
-        undo: { push: () => {} },
-        identityCopy,
-      }).subscribe((hq) => {
-        running = hq;
-        // A dashboard that looks on.
-        const alarms = new Map<string, string>();
-        hq.fleet.delta$.subscribe(({ agents }) => {
-          for (const { id, alarm } of agents) {
-            const kind = alarm?.kind ?? 'none';
-            if (kind !== (alarms.get(id) ?? 'none')) note(`hq alarm of ${id}: ${kind}`);
-            alarms.set(id, kind);
-          }
-        });
-        hq.serveAgents(server.listen(mine));
-        const { stallMs } = config.dashboard;
-        const feed = createDashboardFeed({
-          fleet: hq.fleet,
-          clock: mine.clock,
-          updateMs: UPDATE_MS,
-          stallMs,
-        });
-        for (const viewer of viewers) viewer.connect(feed, hq.fleet);
-      });
-    },
+    start,
     kill: (power) => {
+      kills += 1;
       if (life === null) return;
       note(`hq killed${power ? ' with its machine' : ''}`);
       life.end();

@@ -188,7 +188,7 @@ describe('an agent', () => {
       { component, mark: 'data.mdb' },
     ]);
     for (const { component, mark } of rounds) {
-      const dataDir = join(folder, `${component} ${mark}`);
+      const dataDir = join(folder, `${component}-${mark}`);
       const place = component === 'hq' ? ['--port', '0'] : ['--hq', NOWHERE, '--id', 'edge'];
       const running = run([component, ...place, '--data-dir', dataDir], built);
       await until('it to come so far', () => existsSync(join(dataDir, mark)), { everyMs: 1 });
@@ -196,10 +196,10 @@ describe('an agent', () => {
       expect(code).toBe(0);
       expectWithin(tookMs, SOON_MS);
     }
-    const agent = startAgent(join(folder, 'agent in-use.json'), NOWHERE);
+    const agent = startAgent(join(folder, 'agent-in-use.json'), NOWHERE);
     await until('it to sample', samplingOf(agent));
     expect(await agent.end('SIGTERM')).toBe(0);
-    const hq = await startHqProcess(join(folder, 'hq in-use.json'), built);
+    const hq = await startHqProcess(join(folder, 'hq-in-use.json'), built);
     expect(await hq.end('SIGTERM')).toBe(0);
   });
 });

@@ -62,6 +62,7 @@ describe('what can be typed', () => {
       'agent',
       'config',
       'journal',
+      'backup',
       'agents',
       'ledger',
       'samples',

@@ -93,9 +93,9 @@ export function recountStore({ storage, clock, maxAheadMs, emit }: RecountOption
         recount.bytes.set(agentOfFiled(key), recount.bytes.get(agentOfFiled(key)) ?? 0);
         return 0;
       }),
-      resetRollups(),
       saveMarks(recount),
       recountStates(recount),
+      resetRollups(recount),
       eachKey(kindRange('A'), forgetOwnEpoch),
       eachKey(kindRange('I'), episodes.reset),
       eachKey(kindRange('N'), episodes.count),
@@ -119,11 +119,14 @@ export function recountStore({ storage, clock, maxAheadMs, emit }: RecountOption
   });
 }
 
-/** They have missed all that is left, and read it again. */
-function resetRollups(): Step {
+/** They have missed all that is left, and read it again; of agents that have lost something nothing stays. */
+function resetRollups({ losses }: Recount): Step {
   let step: Step | null = null;
   return (writer) => {
-    step ??= eachKey(kindRange('U'), createRollupReset(writer));
+    step ??= eachKey(
+      kindRange('U'),
+      createRollupReset(writer, (agent) => losses.has(agent)),
+    );
     return step(writer);
   };
 }

@@ -1,6 +1,6 @@
 /**
  * Removes rollups that are to be made again of the raw samples. What is older than those stays: nothing could make it
- * again.
+ * again. Of an agent that has lost raw samples nothing stays, as what is lost may come again, and would count twice.
  */
 import { concat, defer, EMPTY, expand, ignoreElements, type Observable } from 'rxjs';
 import { entriesOf } from '../../storage/read-page.ts';
@@ -13,7 +13,10 @@ import { eachKey, type Step } from './recount-step.ts';
 import { agentOfRollup, parseRollupKey, rollupStateKey } from './rollup-keys.ts';
 
 /** Visits a key of rollups: all of them have to be visited before anything is added. */
-export function createRollupReset(reader: Reader): (writer: Writer, key: Uint8Array) => number {
+export function createRollupReset(
+  reader: Reader,
+  hasLost: (agent: string) => boolean = () => false,
+): (writer: Writer, key: Uint8Array) => number {
   const oldestInLog = new Map<string, number>();
   for (const { value } of entriesOf(reader, entryRange(0))) {
     const ts = timeOf(reader, value);
@@ -32,7 +35,7 @@ export function createRollupReset(reader: Reader): (writer: Writer, key: Uint8Ar
     const { resolution, block } = parseRollupKey(key);
     const end = (block + 1) * (RESOLUTIONS[resolution]?.blockMs ?? 0);
     const oldest = Math.min(oldestInIndex(writer, agent), oldestInLog.get(agent) ?? Number.POSITIVE_INFINITY);
-    if (value === undefined || end > oldest) writer.remove(key);
+    if (value === undefined || end > oldest || hasLost(agent)) writer.remove(key);
     return value?.length ?? 0;
   };
 }
